@@ -1,0 +1,45 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = next(
+    line.split("'")[1]
+    for line in (ROOT / 'ssl_bench/__init__.py').read_text().splitlines()
+    if line.startswith('__version__'))
+
+setup(
+    name='ssl-bench',
+    version=VERSION,
+    description='Transfer-learning benchmark harness for self-supervised '
+    'visual pretraining, on the OpenMMLab toolkits',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['ssl_bench', 'ssl_bench.*']),
+    package_data={'ssl_bench': ['results/*.csv']},
+    install_requires=[
+        'torch>=2.6,<3',
+        'torchvision>=0.21,<1',
+        'onedl-mmengine>=0.10.12,<0.11',
+        'onedl-mmcv>=2.3.6,<2.4',
+        'onedl-mmdetection>=3.5.1,<3.6',
+        'onedl-mmsegmentation>=1.4.2,<1.5',
+        'onedl-mmpretrain>=1.3.6,<1.4',
+        'numpy',
+        'pandas',
+        'pillow',
+        'pycocotools>=2.0.7',
+        'rich',
+        'safetensors>=0.4.3',
+        'scikit-image>=0.24',
+        'scikit-learn>=1.4',
+        'scipy',
+    ],
+    extras_require={
+        'test': ['pytest>=8', 'pytest-xdist>=3.5', 'timm>=1.0'],
+        'slurm': ['submitit>=1.5'],
+    },
+    entry_points={'console_scripts': ['ssl-bench=ssl_bench.cli:main']},
+)

@@ -1,0 +1,27 @@
+"""The one exception that means: the user can mend this."""
+import difflib
+from typing import Iterable
+
+
+class UserError(Exception):
+    """A mistake in what the user gave: a path, a name, a file, a setting.
+
+    The message says what was wrong, where, and what to do. The command line
+    prints it as one line without a traceback and exits with 2; a caller from
+    Python sees an ordinary exception.
+    """
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """Build the error for a misspelt name, with the nearest known ones.
+
+    Args:
+        kind (str): What the name names, for instance ``'task'``.
+        name (str): What the user wrote.
+        known (Iterable[str]): Every accepted name.
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f'Did you mean {" or ".join(near)}? ' if near else ''
+    return UserError(f'unknown {kind} {name!r}. {hint}'
+                     f'Known: {", ".join(known)}.')

@@ -1,0 +1,63 @@
+"""Files that are whole or absent: write aside, then rename."""
+import hashlib
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, Union
+
+from ssl_bench.errors import UserError
+
+
+@contextmanager
+def atomic_path(path: Union[str, Path]) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that replaces it at the end.
+
+    Args:
+        path (str | Path): The final file; its folder is made.
+
+    Yields:
+        Path: Where to write. If the block raises, it is removed and whatever
+        stood at ``path`` before is untouched.
+
+    Raises:
+        UserError: The folder or the file cannot be written (no space, no
+            permission, a file where a folder is needed).
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f'.{path.name}.', suffix='.part')
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)  # mkstemp makes it private
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f'cannot write {path}: {reason}. Nothing was written '
+                        'there; free space or choose another place.') \
+            from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Union[str, Path], text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8, whole or not at all."""
+    with atomic_path(path) as part:
+        part.write_text(text, encoding='utf-8')
+
+
+def sha256(path: Union[str, Path]) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
