@@ -1,1 +1,1 @@
-
+"""Views of training images, their geometry, and the embedded data."""

@@ -1,1 +1,6 @@
+"""Hooks, schedules and optimizers that the toolkits lack; the runner."""
+import importlib
 
+# the modules whose classes belong in mmengine's registries
+for name in ('hooks', 'optim', 'progress', 'runner'):
+    importlib.import_module(f'{__name__}.{name}')

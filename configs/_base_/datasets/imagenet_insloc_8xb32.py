@@ -1,0 +1,39 @@
+# InsLoc's views of ImageNet: two crops of an image pasted onto two others.
+data_preprocessor = dict(
+    type='SelfSupDataPreprocessor',
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375])
+photometric = [
+    dict(
+        type='RandomApply',
+        p=0.8,
+        transforms=[
+            dict(
+                type='ColorJitter',
+                brightness=0.4,
+                contrast=0.4,
+                saturation=0.4,
+                hue=0.1)
+        ]),
+    dict(type='RandomGrayscale', p=0.2),
+    dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5)
+]
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    drop_last=True,
+    sampler=dict(type='StreamSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='PretrainDataset',
+        data_root='data/imagenet/train',
+        backgrounds=2,
+        pipeline=[
+            dict(type='InsLocViews', photometric=photometric),
+            dict(
+                type='PackViews',
+                fields=('crops', 'flips', 'source_size', 'boxes',
+                        'augmented_box'))
+        ]))

@@ -1,0 +1,89 @@
+"""Colour changes of a view: torchvision's, on uint8 tensors (3, H, W)."""
+import math
+import random
+from typing import Callable, Sequence, Tuple, Union
+
+import cv2
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+
+from ssl_bench.errors import unknown_name
+
+Step = Union[dict, Callable[[Tensor], Tensor]]
+
+
+class RandomGaussianBlur:
+    """Blur with a standard deviation drawn anew for each image.
+
+    The papers' programs use PIL's ``GaussianBlur(radius=sigma)``, which
+    approximates the Gaussian by repeated box filters; this is the Gaussian
+    itself (OpenCV, kernel out to four deviations, edges replicated), within
+    one grey level of PIL's on photographs.
+
+    Args:
+        sigma (tuple): Lower and upper bound in pixels, drawn uniformly.
+        p (float): Probability of blurring at all.
+    """
+
+    def __init__(self, sigma: Tuple[float, float] = (0.1, 2.0),
+                 p: float = 0.5) -> None:
+        self.sigma = sigma
+        self.p = p
+
+    def __call__(self, image: Tensor) -> Tensor:
+        if random.random() >= self.p:
+            return image
+        return gaussian_blur(image, random.uniform(*self.sigma))
+
+
+def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
+    """Blur a uint8 image (3, H, W) with deviation ``sigma`` in pixels."""
+    side = 2 * max(1, math.ceil(4 * sigma)) + 1
+    array = image.permute(1, 2, 0).contiguous().numpy()        # (H, W, 3)
+    blurred = cv2.GaussianBlur(array, (side, side), sigma,
+                               borderType=cv2.BORDER_REPLICATE)
+    return torch.from_numpy(blurred).permute(2, 0, 1)
+
+
+OURS = dict(RandomGaussianBlur=RandomGaussianBlur)
+
+
+def build_photometric(steps: Sequence[Step]) -> Callable[[Tensor], Tensor]:
+    """Compose colour steps in the order given.
+
+    Args:
+        steps (sequence): Callables, or dicts whose ``type`` names
+            `RandomGaussianBlur` or any class of `torchvision.transforms.v2`
+            (``ColorJitter``, ``RandomGrayscale``, ``RandomSolarize``, ...).
+            ``RandomApply`` takes its ``transforms`` as such a list.
+
+    Returns:
+        callable: uint8 (3, H, W) to uint8 (3, H, W).
+
+    Raises:
+        UserError: A type that neither torchvision nor this module has.
+    """
+    built = [_build(step) for step in steps]
+
+    def apply(image: Tensor) -> Tensor:
+        for step in built:
+            image = step(image)
+        return image
+
+    return apply
+
+
+def _build(step: Step) -> Callable[[Tensor], Tensor]:
+    if callable(step) and not isinstance(step, dict):
+        return step
+    arguments = dict(step)
+    name = arguments.pop('type')
+    if 'transforms' in arguments:
+        arguments['transforms'] = [
+            _build(inner) for inner in arguments['transforms']]
+    kind = OURS.get(name) or getattr(v2, name, None)
+    if kind is None:
+        raise unknown_name('photometric step', name,
+                           [*OURS, *(n for n in dir(v2) if n[0].isupper())])
+    return kind(**arguments)

@@ -1,0 +1,143 @@
+"""Images without labels, decoded once, with a random stream each."""
+import logging
+import random
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, List
+
+import numpy as np
+import torch
+from mmengine.dataset import DefaultSampler
+from mmengine.logging import print_log
+from mmengine.registry import DATA_SAMPLERS
+from mmpretrain.datasets import CustomDataset
+from mmpretrain.registry import DATASETS
+from PIL import Image
+
+from ssl_bench.errors import UserError
+
+
+@contextmanager
+def random_stream(*key: int) -> Iterator[None]:
+    """Give python, numpy and torch a random state that depends on ``key``.
+
+    The states from before come back afterwards, so that loading data in the
+    main process leaves the model's draws alone.
+    """
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    words = np.random.SeedSequence(key).generate_state(3)
+    random.seed(int(words[0]))
+    np.random.seed(int(words[1]))
+    torch.manual_seed(int(words[2]))
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.set_rng_state(before[2])
+
+
+def read_rgb(path: str) -> np.ndarray:
+    """Decode an image file whole to uint8 RGB, (H, W, 3).
+
+    Raises:
+        OSError: Not an image, truncated, or not readable.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.array(image.convert('RGB'))
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise OSError(str(error)) from error  # PIL's other ways to say so
+
+
+@DATA_SAMPLERS.register_module()
+class StreamSampler(DefaultSampler):
+    """mmengine's sampler whose indices also say the epoch.
+
+    Index ``epoch * len(dataset) + i`` lets `PretrainDataset` seed each
+    sample by (seed, epoch, i): the same views whatever the number of loader
+    workers or processes, new ones each epoch, and the same after a resume.
+    """
+
+    def __init__(self, dataset, *args, **kwargs) -> None:
+        super().__init__(dataset, *args, **kwargs)
+        dataset.seed = self.seed
+
+    def __iter__(self) -> Iterator[int]:
+        start = self.epoch * len(self.dataset)
+        return (start + index for index in super().__iter__())
+
+
+@DATASETS.register_module()
+class PretrainDataset(CustomDataset):
+    """A folder of images for pretraining.
+
+    An image that cannot be decoded is named in the log, marked in
+    ``unreadable`` and replaced by the next one. The marks lie in memory
+    shared with the loader workers; `UnreadableImagesHook` reads them in the
+    main process and stops the run when they are too many.
+
+    Args:
+        backgrounds (int): How many further images to decode with each one,
+            drawn uniformly with replacement (InsLoc's backgrounds).
+        channel_order (str): ``'rgb'``, or ``'bgr'`` for the toolkits'
+            pipelines that swap the channels themselves.
+
+    Raises:
+        UserError: The folder is missing or holds no image.
+    """
+
+    def __init__(self, *args, backgrounds: int = 0,
+                 channel_order: str = 'rgb', **kwargs) -> None:
+        self.backgrounds = backgrounds
+        self.channel_order = channel_order
+        self.seed = 0
+        super().__init__(*args, with_label=False, **kwargs)
+        self.unreadable = torch.zeros(
+            len(self), dtype=torch.bool).share_memory_()
+
+    def load_data_list(self) -> List[dict]:
+        """List the images, or say how to get them."""
+        folder = Path(self.img_prefix or self.data_root)
+        if not folder.is_dir():
+            raise UserError(
+                f'no folder {folder} to pretrain on. Write the embedded data '
+                'with `ssl-bench data mini --root data/mini`, or point '
+                '`train_dataloader.dataset.data_root` at your images.')
+        try:
+            data = super().load_data_list()
+        except (AssertionError, RuntimeError, FileNotFoundError) as error:
+            raise UserError(f'{folder} cannot be listed: {error}') from error
+        if not data:
+            raise UserError(f'{folder} holds no image with one of the '
+                            f'endings {", ".join(self.extensions)}.')
+        return sorted(data, key=lambda info: info['img_path'])
+
+    def __getitem__(self, index: int) -> dict:
+        epoch, index = divmod(index, len(self))
+        with random_stream(self.seed, epoch, index):
+            index, image = self._read_from(index)
+            results = self.get_data_info(index)
+            results['img'] = image
+            results['backgrounds'] = [
+                self._read_from(np.random.randint(len(self)))[1]
+                for _ in range(self.backgrounds)]
+            return self.pipeline(results)
+
+    def _read_from(self, index: int):
+        """The first readable image at or after ``index``, and its index."""
+        for step in range(len(self)):
+            current = (index + step) % len(self)
+            if self.unreadable[current]:
+                continue
+            path = self.get_data_info(current)['img_path']
+            try:
+                image = read_rgb(path)
+            except OSError as error:
+                self.unreadable[current] = True
+                print_log(f'unreadable image {path}: {error}; skipped',
+                          'current', logging.WARNING)
+                continue
+            return current, image if self.channel_order == 'rgb' \
+                else np.ascontiguousarray(image[..., ::-1])
+        raise UserError('no readable image in the training folder.')

@@ -1,0 +1,119 @@
+"""Several views of one decoded image, each with a record of its geometry."""
+from typing import Optional, Sequence, Tuple, Union
+
+import torch
+from mmcv.transforms import BaseTransform
+from mmpretrain.registry import TRANSFORMS
+from mmpretrain.structures import DataSample
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, RandomResizedCrop
+from torchvision.transforms.v2 import functional as F
+
+from ssl_bench.data.geometry import ViewGeometry
+from ssl_bench.data.photometric import Step, build_photometric
+
+
+class ViewMaker:
+    """Random resized crop, mirror and colour changes: one recipe for a view.
+
+    Resizing is torchvision's on uint8 with antialiasing, which agrees with
+    PIL's; crop boxes are drawn by torchvision's ``RandomResizedCrop``.
+
+    Args:
+        size (int | tuple): Side, or height and width, of the view in pixels.
+        scale (tuple): Bounds of the crop's area, fraction of the image's.
+        ratio (tuple): Bounds of the crop's width / height, log-uniform.
+        interpolation (str): ``'bilinear'`` or ``'bicubic'``.
+        flip (float): Probability of the mirror.
+        photometric (sequence): Steps for `build_photometric`.
+        repeat (int): How many views of this recipe.
+    """
+
+    def __init__(self,
+                 size: Union[int, Tuple[int, int]],
+                 scale: Tuple[float, float] = (0.2, 1.0),
+                 ratio: Tuple[float, float] = (3 / 4, 4 / 3),
+                 interpolation: str = 'bilinear',
+                 flip: float = 0.5,
+                 photometric: Sequence[Step] = (),
+                 repeat: int = 1) -> None:
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        self.scale, self.ratio, self.flip = scale, ratio, flip
+        self.interpolation = InterpolationMode(interpolation)
+        self.photometric = build_photometric(photometric)
+        self.repeat = repeat
+
+    def __call__(self, image: Tensor) -> Tuple[Tensor, ViewGeometry]:
+        """A uint8 image (3, H, W) to a uint8 view and its geometry."""
+        top, left, height, width = RandomResizedCrop.get_params(
+            image, list(self.scale), list(self.ratio))
+        view = F.resized_crop(image, top, left, height, width,
+                              list(self.size), self.interpolation, True)
+        flip = bool(torch.rand(()) < self.flip)
+        if flip:
+            view = F.horizontal_flip(view)
+        geometry = ViewGeometry(
+            crop=(left, top, left + width, top + height), size=self.size,
+            flip=flip)
+        return self.photometric(view).contiguous(), geometry
+
+
+def geometry_fields(geometries: Sequence[ViewGeometry],
+                    source_size: Tuple[int, int]) -> dict:
+    """The tensor fields that a method reads from its data samples.
+
+    Returns:
+        dict: ``crops`` (V, 4) float32 ``xyxy`` in source pixels, ``flips``
+        (V,) bool, ``source_size`` (2,) float32 height and width.
+    """
+    return dict(
+        crops=torch.tensor([g.crop for g in geometries],
+                           dtype=torch.float32),
+        flips=torch.tensor([g.flip for g in geometries]),
+        source_size=torch.tensor(source_size, dtype=torch.float32))
+
+
+@TRANSFORMS.register_module()
+class MakeViews(BaseTransform):
+    """Make every view of an image from one decode.
+
+    Reads ``img`` (uint8 RGB, (H, W, 3)); writes ``img`` (a list of uint8
+    tensors (3, h, w)) and the fields of `geometry_fields`.
+
+    Args:
+        views (sequence[dict]): One set of `ViewMaker` arguments each.
+    """
+
+    def __init__(self, views: Sequence[dict]) -> None:
+        self.makers = [maker for view in views
+                       for maker in [ViewMaker(**view)]
+                       * view.get('repeat', 1)]
+
+    def transform(self, results: dict) -> dict:
+        """Replace the image by its views."""
+        image = torch.from_numpy(results['img']).permute(2, 0, 1)
+        views, geometries = zip(*(maker(image) for maker in self.makers))
+        results['img'] = list(views)
+        results.update(geometry_fields(geometries, image.shape[1:]))
+        return results
+
+
+@TRANSFORMS.register_module()
+class PackViews(BaseTransform):
+    """Hand the views and their fields on in mmpretrain's form.
+
+    Args:
+        fields (sequence[str]): Keys of the results that become fields of the
+            data sample, as tensors.
+    """
+
+    def __init__(self, fields: Optional[Sequence[str]] = None) -> None:
+        self.fields = tuple(fields or ('crops', 'flips', 'source_size'))
+
+    def transform(self, results: dict) -> dict:
+        """Results to ``inputs`` (list of views) and ``data_samples``."""
+        sample = DataSample()
+        for field in self.fields:
+            sample.set_field(torch.as_tensor(results[field]), field)
+        sample.set_metainfo(dict(img_path=results['img_path']))
+        return dict(inputs=results['img'], data_samples=sample)

@@ -1,0 +1,121 @@
+"""Hooks of a pretraining run."""
+import math
+from typing import Optional, Sequence
+
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from ssl_bench.errors import UserError
+
+Batch = Optional[Sequence[dict]]
+
+
+@HOOKS.register_module()
+class StepSeedHook(Hook):
+    """Seed the model's draws by (seed, iteration, rank).
+
+    Dropout, shuffles and the like then depend on nothing that a checkpoint
+    would have to carry: a resumed run continues exactly.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch: Batch = None) -> None:
+        """Seed torch on every device of this process."""
+        key = (runner.seed, runner.iter, get_rank())
+        torch.manual_seed(_mix(*key))
+
+
+def _mix(seed: int, iteration: int, rank: int) -> int:
+    """One 63-bit seed out of three numbers (splitmix64's multipliers)."""
+    value = 0
+    for word in (seed, iteration, rank):
+        value = (value + word + 1) * 0x9E3779B97F4A7C15 % 2**64
+        value ^= value >> 31
+        value = value * 0xBF58476D1CE4E5B9 % 2**64
+    return value >> 1
+
+
+@HOOKS.register_module()
+class TotalStepsHook(Hook):
+    """Tell every momentum schedule how many iterations the run has."""
+
+    def before_train(self, runner: Runner) -> None:
+        """Call ``set_total_steps(max_iters)`` where a module offers it."""
+        for module in runner.model.modules():
+            if hasattr(module, 'set_total_steps'):
+                module.set_total_steps(runner.max_iters)
+
+
+@HOOKS.register_module()
+class UnreadableImagesHook(Hook):
+    """Stop a run whose training folder has too many broken images.
+
+    Args:
+        limit (float): Fraction of the set that may be unreadable.
+    """
+
+    def __init__(self, limit: float = 0.01) -> None:
+        self.limit = limit
+
+    def after_train_iter(self, runner: Runner, batch_idx: int,
+                         data_batch: Batch = None,
+                         outputs: Optional[dict] = None) -> None:
+        """Compare the count, which the loader workers share, to the limit."""
+        marks = runner.train_dataloader.dataset.unreadable
+        count = int(marks.sum())
+        if count > self.limit * len(marks):
+            raise UserError(
+                f'{count} of {len(marks)} training images are unreadable, '
+                f'more than {self.limit:.0%}; the log names each. Mend or '
+                'remove them, then start again with --resume.')
+
+    def after_train(self, runner: Runner) -> None:
+        """Say how many images were skipped, if any."""
+        marks = runner.train_dataloader.dataset.unreadable
+        if marks.any():
+            runner.logger.warning(
+                f'{int(marks.sum())} of {len(marks)} training images were '
+                'unreadable and skipped; the log names each.')
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Stop when the loss is NaN or infinite, before it is logged away.
+
+    The check reads the loss of the iteration before, which has long been
+    computed, so that it never makes an accelerator wait.
+    """
+
+    def __init__(self) -> None:
+        self._previous = None
+
+    def after_train_iter(self, runner: Runner, batch_idx: int,
+                         data_batch: Batch = None,
+                         outputs: Optional[dict] = None) -> None:
+        """Check the iteration before, remember this one."""
+        self._check(runner, runner.iter)
+        self._previous = outputs['loss'].detach()
+
+    def before_save_checkpoint(self, runner: Runner,
+                               checkpoint: dict) -> None:
+        """Never let weights after a NaN become the last good checkpoint."""
+        self._check(runner, runner.iter)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Check the last iteration of an epoch."""
+        self._check(runner, runner.iter)
+
+    def _check(self, runner: Runner, iteration: int) -> None:
+        if self._previous is None or math.isfinite(self._previous):
+            self._previous = None
+            return
+        last = find_latest_checkpoint(runner.work_dir)
+        raise UserError(
+            f'the loss became {float(self._previous)} at iteration '
+            f'{iteration}. Last good checkpoint: {last or "none"}. Lower the '
+            'learning rate or train without --amp, then use --resume.')

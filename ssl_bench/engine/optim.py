@@ -1,0 +1,25 @@
+"""Mixed precision that is the same on CPU and accelerator."""
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+from mmengine.device import get_device
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
+from torch import nn
+
+
+@OPTIM_WRAPPERS.register_module()
+class BFloat16OptimWrapper(OptimWrapper):
+    """Runs the forward pass under bfloat16 autocast.
+
+    bfloat16 has float32's exponent range, so there is no loss scaling.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Autocast on the device in use."""
+        device = get_device().split(':')[0]
+        with super().optim_context(model), \
+                torch.autocast(device, dtype=torch.bfloat16):
+            yield

@@ -1,0 +1,94 @@
+"""Run a pretraining config: one process or many, any device."""
+import os
+from pathlib import Path
+from typing import Optional, Union
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import find_latest_checkpoint
+
+from ssl_bench import register_all_modules
+from ssl_bench.engine.runner import AtomicRunner
+from ssl_bench.errors import UserError
+
+
+def pretrain(config: Config,
+             work_dir: Union[str, Path],
+             resume: Union[bool, str] = False,
+             amp: bool = False,
+             seed: Optional[int] = None,
+             quiet: bool = False) -> Path:
+    """Train and return the last checkpoint.
+
+    Under torchrun (``WORLD_SIZE`` in the environment) it joins the process
+    group: NCCL with accelerators, gloo without.
+
+    Args:
+        config (Config): A pretraining config; its ``randomness``,
+            ``launcher`` and ``work_dir`` are set here.
+        work_dir (str | Path): Where checkpoints and logs go.
+        resume (bool | str): Continue from the newest checkpoint of
+            ``work_dir``, or from the file named.
+        amp (bool): Run the forward pass under bfloat16 autocast.
+        seed (int, optional): Replaces the config's seed.
+        quiet (bool): One progress line instead of log lines; the log file
+            has them all the same.
+
+    Returns:
+        Path: The checkpoint of the last epoch.
+
+    Raises:
+        UserError: Data, checkpoint or settings that cannot work.
+    """
+    register_all_modules()
+    config.work_dir = str(work_dir)
+    _set_launcher(config)
+    if seed is not None:
+        config.randomness = dict(seed=seed)
+    if amp:
+        config.optim_wrapper.type = 'BFloat16OptimWrapper'
+    _set_resume(config, resume)
+    if quiet:
+        config.console_level = 'ERROR'
+        config.custom_hooks.append(
+            dict(type='ProgressHook', title=Path(work_dir).name))
+    runner = AtomicRunner.from_cfg(config)
+    _say_batch(runner, config)
+    runner.train()
+    return Path(find_latest_checkpoint(work_dir))
+
+
+def _set_launcher(config: Config) -> None:
+    distributed = int(os.environ.get('WORLD_SIZE', 1)) > 1
+    config.launcher = 'pytorch' if distributed else 'none'
+    config.env_cfg.dist_cfg = dict(
+        backend='nccl' if torch.cuda.is_available() else 'gloo')
+
+
+def _set_resume(config: Config, resume: Union[bool, str]) -> None:
+    config.resume = bool(resume)
+    config.load_from = None
+    if isinstance(resume, str):
+        if not Path(resume).is_file():
+            raise UserError(f'no checkpoint {resume} to resume from.')
+        config.load_from = resume
+    elif resume and find_latest_checkpoint(config.work_dir) is None:
+        raise UserError(
+            f'nothing to resume in {config.work_dir}: it has no checkpoint. '
+            'Leave --resume out to start, or name the right --work-dir.')
+
+
+def _say_batch(runner: AtomicRunner, config: Config) -> None:
+    """Warn when the learning rate was meant for another global batch."""
+    loader = config.train_dataloader
+    batch = loader.batch_size * runner.world_size \
+        * config.optim_wrapper.get('accumulative_counts', 1)
+    base = config.auto_scale_lr.base_batch_size
+    if batch != base and is_main_process():
+        what = 'was scaled linearly' if config.auto_scale_lr.get('enable') \
+            else 'is unchanged (--auto-scale-lr scales it)'
+        runner.logger.warning(
+            f'global batch {batch} ({loader.batch_size} x '
+            f'{runner.world_size} processes) differs from the config\'s '
+            f'{base}; the learning rate {what}.')

@@ -1,0 +1,37 @@
+"""mmengine's runner, saving checkpoints whole or not at all."""
+import os
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from ssl_bench.errors import UserError
+
+
+@RUNNERS.register_module()
+class AtomicRunner(Runner):
+    """A runner whose checkpoints appear under their name when complete."""
+
+    def save_checkpoint(self, out_dir: str, filename: str,
+                        **kwargs) -> None:
+        """Write beside the final name, then rename.
+
+        Raises:
+            UserError: The disk is full or the folder cannot be written.
+        """
+        part = f'.{filename}.part'
+        target = Path(out_dir) / part
+        try:
+            super().save_checkpoint(out_dir, part, **kwargs)
+            if is_main_process():
+                os.replace(target, Path(out_dir) / filename)
+        except (OSError, RuntimeError) as error:
+            target.unlink(missing_ok=True)
+            # torch reports a full disk as a RuntimeError of its zip writer
+            if isinstance(error, OSError) or 'writer' in str(error):
+                raise UserError(
+                    f'cannot write checkpoint {Path(out_dir) / filename}: '
+                    f'{error}. Free space, then continue with --resume.'
+                ) from error
+            raise

@@ -1,0 +1,130 @@
+"""Learning-rate schedules of the papers, each a closed formula."""
+import math
+from typing import List, Optional
+
+from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
+from mmengine.registry import PARAM_SCHEDULERS
+
+
+def warmup_cosine(step: int,
+                  base: float,
+                  warmup: float,
+                  total: float,
+                  start_factor: float = 0.,
+                  offset: int = 0,
+                  hold: int = 1,
+                  final: float = 0.) -> float:
+    """Rate used in the 0-based iteration ``step``.
+
+    Straight from ``start_factor * base`` to ``base`` while ``step + offset <=
+    warmup``, then half a cosine from ``base`` to ``final``, constant over
+    every ``hold`` iterations.
+
+    Args:
+        step (int): Iteration.
+        base (float): Highest rate.
+        warmup (float): Iterations of the warm-up.
+        total (float): Iterations in all, warm-up included.
+        start_factor (float): First rate as a fraction of ``base``.
+        offset (int): 1 counts the warm-up's iterations from one, so that the
+            first rate is above zero and the last is ``base``.
+        hold (int): Iterations between two changes after the warm-up.
+        final (float): Rate at ``total``.
+    """
+    if warmup and step + offset <= warmup:
+        return base * (start_factor
+                       + (1 - start_factor) * (step + offset) / warmup)
+    step = step // hold * hold
+    fraction = (step - warmup) / (total - warmup)
+    return final + (base - final) * (1 + math.cos(math.pi * fraction)) / 2
+
+
+@PARAM_SCHEDULERS.register_module()
+class WarmupCosineLR(_ParamScheduler):
+    """Warm-up and cosine as PixPro, LEWEL and Barlow Twins wrote them.
+
+    Reference: PixPro's released schedule (``start_factor=0.01,
+        final=1e-6``), LEWEL's (``offset=1, hold='epoch'``) and Barlow Twins'
+        (``final_factor=0.001``).
+    Deviations: none. mmengine's ``LinearLR`` followed by
+        ``CosineAnnealingLR`` reaches the full rate one iteration earlier
+        than PixPro and Barlow Twins, and cannot hold the rate over an epoch
+        while the warm-up moves at every iteration.
+
+    Lengths are epochs, and the scheduler steps at every iteration: configs
+    set ``convert_to_iter_based=True``. A rate depends on the iteration's
+    number alone, so a resumed run continues it exactly.
+
+    Args:
+        optimizer (Optimizer | OptimWrapper): What is scheduled.
+        warmup (float): Length of the warm-up.
+        end (float): Length of the run, by default that of the training.
+        start_factor (float): See `warmup_cosine`.
+        offset (int): See `warmup_cosine`.
+        hold (int | str): Iterations between two changes after the warm-up;
+            ``'epoch'`` for the length of an epoch.
+        final (float): Rate at the end, absolute.
+        final_factor (float, optional): The same as a fraction of the highest
+            rate; replaces ``final``.
+        begin, last_step, by_epoch, verbose: As in mmengine's schedulers.
+
+    Raises:
+        ValueError: A warm-up not shorter than the run, a start elsewhere
+            than 0, or a scheduler that is left to step by epoch.
+    """
+
+    def __init__(self,
+                 optimizer,
+                 warmup: float,
+                 end: float,
+                 start_factor: float = 0.,
+                 offset: int = 0,
+                 hold: int = 1,
+                 final: float = 0.,
+                 final_factor: Optional[float] = None,
+                 begin: int = 0,
+                 last_step: int = -1,
+                 by_epoch: bool = True,
+                 verbose: bool = False) -> None:
+        if by_epoch or begin != 0:
+            raise ValueError(
+                'WarmupCosineLR moves at every iteration from iteration 0; '
+                f'got by_epoch={by_epoch}, begin={begin}. Set '
+                'convert_to_iter_based=True and no begin.')
+        if warmup >= end:
+            raise ValueError(
+                f'WarmupCosineLR: a warm-up of {warmup} iterations does not '
+                f'fit a run of {end}. Shorten `warmup` or train longer.')
+        self.warmup, self.total = warmup, end
+        self.shape = dict(start_factor=start_factor, offset=offset, hold=hold)
+        self.final, self.final_factor = final, final_factor
+        super().__init__(optimizer, 'lr', begin=0, last_step=last_step,
+                         by_epoch=False, verbose=verbose)
+
+    @classmethod
+    def build_iter_from_epoch(cls,
+                              *args,
+                              warmup: float,
+                              end: float,
+                              epoch_length: int,
+                              by_epoch: bool = True,
+                              hold=1,
+                              **kwargs) -> 'WarmupCosineLR':
+        """Build from lengths in epochs of ``epoch_length`` iterations."""
+        if not by_epoch:
+            raise ValueError('WarmupCosineLR with convert_to_iter_based=True '
+                             'takes epochs; got by_epoch=False.')
+        return cls(
+            *args, warmup=warmup * epoch_length, end=end * epoch_length,
+            hold=epoch_length if hold == 'epoch' else hold, by_epoch=False,
+            **kwargs)
+
+    def _get_value(self) -> List[float]:
+        """Rates of the parameter groups in this iteration."""
+        return [
+            warmup_cosine(
+                self.last_step, base, self.warmup, self.total,
+                final=(self.final if self.final_factor is None else
+                       self.final_factor * base), **self.shape)
+            for base in self.base_values
+        ]
