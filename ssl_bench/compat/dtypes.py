@@ -1,0 +1,26 @@
+"""One rule for 16-bit floats: compute in float32, write back what was asked.
+
+torchvision's kernels know no bfloat16, and float16 only in part; under
+autocast torchvision itself computes these operators in float32.
+"""
+from typing import Tuple
+
+import torch
+from torch import Tensor
+
+_HALVES = (torch.float16, torch.bfloat16)
+
+
+def full(*tensors: Tensor) -> Tuple[Tensor, ...]:
+    """Bring floating tensors to one dtype that every kernel supports.
+
+    Args:
+        tensors (Tensor): Any shapes; the first one decides: float64 stays,
+            16-bit floats become float32.
+
+    Returns:
+        tuple[Tensor, ...]: The same tensors, contiguous, of one dtype.
+    """
+    dtype = tensors[0].dtype
+    dtype = torch.float32 if dtype in _HALVES else dtype
+    return tuple(tensor.to(dtype).contiguous() for tensor in tensors)

@@ -1,0 +1,80 @@
+"""``mmcv._ext`` without a compiler: mmcv's operators from torchvision's.
+
+``onedl-mmcv`` from the package index carries no compiled extension, and
+``import mmcv.ops`` fails without one. `fill` turns an empty module into a
+stand-in. An operator that is not served exists under its name, because mmcv
+asserts that at import, and raises when it is called.
+
+The conventions are the extension's own: operators write into tensors that the
+caller allocated, and positions and keywords are those of mmcv's wrappers.
+"""
+from types import ModuleType
+from typing import Callable
+
+import torch
+import torchvision
+
+from ssl_bench.compat.boxes import nms
+from ssl_bench.compat.roi import roi_align_backward, roi_align_forward
+from ssl_bench.errors import UserError
+
+
+class OperatorNotServed(UserError, NotImplementedError):
+    """Somebody called an mmcv operator that has no stand-in here."""
+
+
+def not_served(name: str) -> Callable:
+    """Make a function that stands for operator ``name`` and only raises."""
+
+    def operator(*args, **kwargs):
+        raise OperatorNotServed(
+            f'mmcv operator {name!r} was called, but this mmcv has no '
+            f'compiled extension and ssl_bench serves only: '
+            f'{", ".join(sorted(SERVED))}. Choose a configuration without '
+            'it, or build mmcv from its source with the extension: '
+            'MMCV_WITH_OPS=1 pip install --no-build-isolation --no-binary '
+            'onedl-mmcv --force-reinstall --no-deps onedl-mmcv')
+
+    operator.__name__ = operator.__qualname__ = name
+    return operator
+
+
+def get_compiler_version() -> str:
+    """Name what stands where mmcv reports the compiler of its operators."""
+    return f'none (operators from torchvision {torchvision.__version__})'
+
+
+def get_compiling_cuda_version() -> str:
+    """Name the CUDA version torch was built with, or ``not available``."""
+    return torch.version.cuda or 'not available'
+
+
+#: Every operator that is served, by the name mmcv looks for.
+SERVED = {
+    function.__name__: function
+    for function in (
+        nms,
+        roi_align_forward,
+        roi_align_backward,
+        get_compiler_version,
+        get_compiling_cuda_version,
+    )
+}
+
+
+def fill(module: ModuleType) -> None:
+    """Give ``module`` the served operators and a raising one for any other.
+
+    Args:
+        module (ModuleType): The empty ``mmcv._ext``.
+    """
+
+    def attribute(name: str) -> Callable:
+        if name.startswith('_'):
+            raise AttributeError(
+                f'module {module.__name__!r} has no attribute {name!r}')
+        return not_served(name)
+
+    module.__doc__ = __doc__
+    module.__dict__.update(SERVED)
+    module.__dict__['__getattr__'] = attribute
