@@ -1,5 +1,6 @@
 """Images without labels, decoded once, with a random stream each."""
 import logging
+import math
 import random
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,10 +58,18 @@ class StreamSampler(DefaultSampler):
     Index ``epoch * len(dataset) + i`` lets `PretrainDataset` seed each
     sample by (seed, epoch, i): the same views whatever the number of loader
     workers or processes, new ones each epoch, and the same after a resume.
+
+    Args:
+        batch_size (int): Images per process and step. The epoch is padded
+            with repeats to whole global batches, which queues need.
     """
 
-    def __init__(self, dataset, *args, **kwargs) -> None:
+    def __init__(self, dataset, *args, batch_size: int = 1,
+                 **kwargs) -> None:
         super().__init__(dataset, *args, **kwargs)
+        batch = batch_size * self.world_size
+        self.total_size = math.ceil(len(dataset) / batch) * batch
+        self.num_samples = self.total_size // self.world_size
         dataset.seed = self.seed
 
     def __iter__(self) -> Iterator[int]:

@@ -49,10 +49,8 @@ def pretrain(config: Config,
     if amp:
         config.optim_wrapper.type = 'BFloat16OptimWrapper'
     _set_resume(config, resume)
-    if quiet:
-        config.console_level = 'ERROR'
-        config.custom_hooks.append(
-            dict(type='ProgressHook', title=Path(work_dir).name))
+    _set_data(config)
+    _set_hooks(config, quiet)
     runner = AtomicRunner.from_cfg(config)
     _say_batch(runner, config)
     runner.train()
@@ -64,6 +62,26 @@ def _set_launcher(config: Config) -> None:
     config.launcher = 'pytorch' if distributed else 'none'
     config.env_cfg.dist_cfg = dict(
         backend='nccl' if torch.cuda.is_available() else 'gloo')
+
+
+def _set_data(config: Config) -> None:
+    """Let the sampler know the batch, which the loader alone states."""
+    loader = config.train_dataloader
+    if loader.sampler.type == 'StreamSampler':
+        loader.sampler.batch_size = loader.batch_size
+
+
+def _set_hooks(config: Config, quiet: bool) -> None:
+    """Add the hooks that every pretraining has, mmpretrain's configs too."""
+    hooks = [dict(type='StepSeedHook'), dict(type='TotalStepsHook'),
+             dict(type='FiniteLossHook')]
+    if config.train_dataloader.dataset.type == 'PretrainDataset':
+        hooks.append(dict(type='UnreadableImagesHook'))
+    if quiet:
+        config.console_level = 'ERROR'
+        title = f'pretrain {Path(config.work_dir).name}'
+        hooks.append(dict(type='ProgressHook', title=title))
+    config.custom_hooks = config.get('custom_hooks', []) + hooks
 
 
 def _set_resume(config: Config, resume: Union[bool, str]) -> None:

@@ -1,8 +1,10 @@
 """mmengine's runner, saving checkpoints whole or not at all."""
+import logging
 import os
 from pathlib import Path
 
 from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -11,7 +13,20 @@ from ssl_bench.errors import UserError
 
 @RUNNERS.register_module()
 class AtomicRunner(Runner):
-    """A runner whose checkpoints appear under their name when complete."""
+    """A runner whose checkpoints appear under their name when complete.
+
+    A config's ``console_level`` (``'ERROR'``, say) quietens the terminal;
+    the log file keeps everything.
+    """
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """The runner's logger, its terminal handlers at their own level."""
+        logger = super().build_logger(*args, **kwargs)
+        level = self.cfg.get('console_level')
+        for handler in logger.handlers:
+            if level and not isinstance(handler, logging.FileHandler):
+                handler.setLevel(level)
+        return logger
 
     def save_checkpoint(self, out_dir: str, filename: str,
                         **kwargs) -> None:

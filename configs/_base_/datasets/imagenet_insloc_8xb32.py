@@ -23,7 +23,6 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     pin_memory=True,
-    drop_last=True,
     sampler=dict(type='StreamSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
     dataset=dict(

@@ -1,0 +1,28 @@
+# make demo: install into .venv where needed, then run the main job
+# make test: the same set-up, then the tests
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo test lint clean
+
+demo: $(STAMP)
+	$(BIN)/ssl-bench demo
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)
+	$(BIN)/python -m flake8 ssl_bench tools tests benchmarks configs
+
+# the stamp is written last: an interrupted installation starts again
+$(STAMP): setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo 'ssl_bench needs Python 3.10 or newer:' \
+		'make PYTHON=/path/to/python3' >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

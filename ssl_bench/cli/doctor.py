@@ -1,0 +1,47 @@
+"""Say what this installation is and whether it can work.
+
+Prints versions, devices, the operators in use and the data that is there.
+Exit code 1 when something that every run needs is missing.
+"""
+import argparse
+import importlib.metadata
+import platform
+import shutil
+from pathlib import Path
+
+PACKAGES = ('torch', 'torchvision', 'onedl-mmengine', 'onedl-mmcv',
+            'onedl-mmdetection', 'onedl-mmsegmentation', 'onedl-mmpretrain',
+            'safetensors', 'scikit-image', 'scikit-learn', 'pycocotools')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('--data-root', default='data', help='default: data')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one line a fact."""
+    print(f'python {platform.python_version()} on {platform.platform()}')
+    missing = [name for name in PACKAGES if not _version(name)]
+    for name in PACKAGES:
+        print(f'{name} {_version(name) or "MISSING: pip install " + name}')
+    if missing:
+        return 1
+    import torch
+    from mmcv import _ext
+    devices = [torch.cuda.get_device_name(i)
+               for i in range(torch.cuda.device_count())]
+    print(f'devices: {", ".join(devices) or "CPU only"}')
+    print(f'mmcv operators: {_ext.__spec__.origin}')
+    print(f'disk free here: {shutil.disk_usage(".").free / 2**30:.0f} GiB')
+    for folder in sorted(Path(args.data_root).glob('*')):
+        if folder.is_dir():
+            print(f'data: {folder}')
+    return 0
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ''

@@ -1,0 +1,38 @@
+"""Fixtures shared by all tests; two workers share two cores."""
+import os
+
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(autouse=True, scope='session')
+def _one_thread():
+    import torch
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope='session')
+def registered():
+    """Every class of ours and of the toolkits in the registries."""
+    from ssl_bench import register_all_modules
+    register_all_modules()
+
+
+@pytest.fixture
+def photo():
+    """A photograph, uint8 RGB (512, 512, 3)."""
+    from skimage import data
+    return data.astronaut()
+
+
+@pytest.fixture
+def image_folder(tmp_path, photo):
+    """Twelve different small JPEG files."""
+    from PIL import Image
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for i in range(12):
+        crop = photo[i * 20:i * 20 + 90, i * 15:i * 15 + 120]
+        Image.fromarray(crop).save(folder / f'{i:02d}.jpg')
+    return folder
