@@ -1,0 +1,75 @@
+"""Heads applied at every position of a feature map."""
+from collections import OrderedDict
+from typing import Optional, Union
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import build_norm_layer
+from mmengine.model import BaseModule
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+
+def upcast(x: Tensor) -> Tensor:
+    """Bring half precision to float32; leave float32 and float64 alone."""
+    half = x.dtype in (torch.float16, torch.bfloat16)
+    return x.float() if half else x
+
+
+def unit(x: Tensor, dim: int = 1) -> Tensor:
+    """Scale to Euclidean norm 1 (floor 1e-12) in float32 at least."""
+    return F.normalize(upcast(x), dim=dim, eps=1e-12)
+
+
+@MODELS.register_module()
+class DenseMLP(BaseModule):
+    """1x1 convolutions with a norm layer and a ReLU between each two.
+
+    Args:
+        in_channels (int): C of the input.
+        hid_channels (int): C of every layer but the last.
+        out_channels (int): C of the output.
+        num_layers (int): Convolutions; 0 is the identity.
+        bias (bool): Whether the convolutions have a bias.
+        norm_cfg (dict): Norm layer.
+        init_cfg (dict | list, optional): mmengine's initialisation; torch's
+            own by default.
+
+    Raises:
+        ValueError: Fewer than 0 layers, or an identity that changes the
+            number of channels.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 hid_channels: int,
+                 out_channels: int,
+                 num_layers: int = 2,
+                 bias: bool = True,
+                 norm_cfg: dict = dict(type='BN'),
+                 init_cfg: Optional[Union[dict, list]] = None) -> None:
+        super().__init__(init_cfg)
+        if num_layers < 0:
+            raise ValueError(f'DenseMLP needs num_layers >= 0, got '
+                             f'{num_layers}.')
+        if num_layers == 0 and in_channels != out_channels:
+            raise ValueError(
+                'DenseMLP with num_layers=0 is the identity, but in_channels '
+                f'{in_channels} and out_channels {out_channels} differ.')
+        layers = OrderedDict()
+        for i in range(1, num_layers + 1):
+            last = i == num_layers
+            width = out_channels if last else hid_channels
+            layers[f'conv{i}'] = nn.Conv2d(in_channels, width, 1, bias=bias)
+            if not last:
+                layers[f'norm{i}'] = build_norm_layer(norm_cfg, width)[1]
+                layers[f'relu{i}'] = nn.ReLU(inplace=True)
+            in_channels = width
+        self.out_channels = out_channels
+        self.layers = nn.Sequential(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) or (N, C, S) to the same with ``out_channels``."""
+        if x.ndim == 3:
+            return self.layers(x.unsqueeze(-1)).squeeze(-1)
+        return self.layers(x)

@@ -1,0 +1,75 @@
+"""A first-in first-out store of keys, one matrix per level."""
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ssl_bench.errors import UserError
+
+
+class FeatureQueue(nn.Module):
+    """Keys of earlier batches, the negatives of a contrastive loss.
+
+    Contents and pointer are buffers, so that a resumed run goes on with them.
+    Each column starts as a Gaussian vector of unit length. All levels share
+    the pointer. Nothing here waits for the device.
+
+    Args:
+        length (int): Columns, K; a multiple of the global batch.
+        dim (int): Width of a key.
+        levels (int, optional): How many matrices; None for one matrix
+            without a level axis.
+    """
+
+    def __init__(self,
+                 length: int,
+                 dim: int,
+                 levels: Optional[int] = None) -> None:
+        super().__init__()
+        self.length = length
+        leading = () if levels is None else (levels, )
+        features = torch.randn(*leading, dim, length)
+        self.register_buffer('features', F.normalize(features, dim=-2))
+        self.register_buffer('pointer', torch.zeros(1, dtype=torch.long))
+
+    def check_batch(self, batch: int) -> None:
+        """Refuse a global batch that does not divide the queue.
+
+        Raises:
+            UserError: ``length`` is no multiple of ``batch``.
+        """
+        if batch < 1 or self.length % batch:
+            raise UserError(
+                f'a queue of {self.length} keys is no multiple of the global '
+                f'batch of {batch}. Change the queue length or the batch '
+                '(images per process times processes) so that it divides.')
+
+    @torch.no_grad()
+    def enqueue(self, keys: Tensor) -> None:
+        """Overwrite the oldest columns.
+
+        Args:
+            keys (Tensor): The keys of all processes, rank-major,
+                (G, dim), or (G, levels, dim) when the queue has levels.
+
+        Raises:
+            UserError: G does not divide the length.
+            ValueError: Keys of another shape.
+        """
+        wanted = self.features.shape[:-1]
+        if keys.shape[1:] != wanted:
+            raise ValueError(
+                f'FeatureQueue takes keys (G, {", ".join(map(str, wanted))}),'
+                f' got {tuple(keys.shape)}.')
+        batch = len(keys)
+        self.check_batch(batch)
+        columns = torch.arange(batch, device=keys.device)
+        columns = (self.pointer + columns) % self.length           # (G,)
+        self.features.index_copy_(
+            -1, columns, keys.movedim(0, -1).to(self.features.dtype))
+        self.pointer.add_(batch).remainder_(self.length)
+
+    def snapshot(self) -> Tensor:
+        """A copy ((levels,) dim, K) that later calls of enqueue spare."""
+        return self.features.clone()

@@ -1,0 +1,33 @@
+"""Run a function in several gloo processes and collect what each returns."""
+import tempfile
+from pathlib import Path
+
+import torch
+import torch.multiprocessing as mp
+
+
+def _entry(rank, world, folder, function, arguments):
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/rendezvous', rank=rank,
+        world_size=world)
+    try:
+        torch.save(function(rank, *arguments), f'{folder}/{rank}.pt')
+        torch.distributed.barrier()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def run_in_processes(function, world, *arguments):
+    """Call ``function(rank, *arguments)`` in ``world`` processes.
+
+    The function stands at the top level of its module; what it returns must
+    be made of tensors and plain containers.
+
+    Returns:
+        list: What each rank returned.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        mp.spawn(_entry, (world, folder, function, arguments), nprocs=world)
+        return [torch.load(Path(folder) / f'{rank}.pt')
+                for rank in range(world)]
