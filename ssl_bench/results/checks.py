@@ -1,0 +1,143 @@
+"""Conflicts between records: shown, never hidden."""
+from typing import Dict, List, Sequence, Set, Tuple
+
+from ssl_bench.results.published import is_random, is_supervised
+from ssl_bench.results.record import Problem, Stored
+
+MAX_PATHS = 6  # more file names than this help nobody
+
+
+def _problem(kind: str, message: str, items: Sequence[Stored]) -> Problem:
+    paths = [item.path for item in items]
+    if len(paths) > MAX_PATHS:
+        rest = len(paths) - MAX_PATHS
+        paths = paths[:MAX_PATHS] + [f'and {rest} more']
+    return Problem(kind, message, tuple(paths))
+
+
+def without_duplicates(
+        stored: List[Stored]) -> Tuple[List[Stored], List[Problem]]:
+    """Keep one record per run id: the one that finished last."""
+    by_id: Dict[str, List[Stored]] = {}
+    for item in stored:
+        by_id.setdefault(item.record['run_id'], []).append(item)
+    kept, problems = [], []
+    for run_id, items in by_id.items():
+        items.sort(key=lambda s: (s.record['finished'], s.path))
+        kept.append(items[-1])
+        if len(items) == 1:
+            continue
+        metrics = [item.record['metrics'] for item in items]
+        if all(m == metrics[0] for m in metrics):
+            problems.append(_problem(
+                'duplicate', f'run {run_id} is there {len(items)} times '
+                'with the same numbers; counted once', items))
+            continue
+        differing = sorted(
+            name for name in {n for m in metrics for n in m}
+            if len({m.get(name) for m in metrics}) > 1)
+        seen = '; '.join(
+            f'{name} {", ".join(str(m.get(name)) for m in metrics)}'
+            for name in differing[:3])
+        problems.append(_problem(
+            'conflict', f'run {run_id} has records with different numbers '
+            f'({seen}); the last to finish is used', items))
+    return kept, problems
+
+
+def _by(stored: List[Stored], *names: str) -> Dict[tuple, List[Stored]]:
+    groups: Dict[tuple, List[Stored]] = {}
+    for item in stored:
+        key = tuple(item.record[name] for name in names)
+        groups.setdefault(key, []).append(item)
+    return groups
+
+
+def _mixed(stored: List[Stored]) -> List[Problem]:
+    """Cells whose records do not belong together."""
+    problems = []
+    names = ('method', 'variant', 'backbone', 'task')
+    for (method, variant, _, task), items in _by(stored, *names).items():
+        name = f'{method} ({variant})' if variant else method
+        by_epochs: Dict[tuple, List[Stored]] = {}
+        for item in items:
+            pretrain = item.record['pretrain']
+            key = pretrain['data'], pretrain['epochs']
+            by_epochs.setdefault(key, []).append(item)
+        for cell in by_epochs.values():
+            configs = {s.record['config_sha256'] for s in cell}
+            if len(configs) > 1:
+                problems.append(_problem(
+                    'mixed configs', f'{name} on {task}: '
+                    f'{len(configs)} different configs; one row each', cell))
+            seeds: Dict[tuple, List[Stored]] = {}
+            for item in cell:
+                key = item.record['seed'], item.record['config_sha256']
+                seeds.setdefault(key, []).append(item)
+            twice = [s for group in seeds.values() if len(group) > 1
+                     for s in group]
+            if twice:
+                problems.append(_problem(
+                    'mixed checkpoints', f'{name} on {task}: the same seed '
+                    'with different checkpoints or data', twice))
+    return problems
+
+
+def _data(stored: List[Stored]) -> List[Problem]:
+    """Tasks whose records were measured on different data."""
+    problems = []
+    for (task, ), items in _by(stored, 'task').items():
+        prints: Dict[str, List[Stored]] = {}
+        for item in items:
+            mark = item.record['data']['fingerprint']
+            prints.setdefault(mark, []).append(item)
+        if len(prints) > 1:
+            smallest = min(prints.values(), key=len)
+            problems.append(_problem(
+                'mixed data', f'{task}: {len(prints)} different data '
+                'fingerprints; the numbers are not comparable. The rarest '
+                'is in', smallest))
+    return problems
+
+
+def _seeds(stored: List[Stored]) -> List[Problem]:
+    """Methods that lack seeds which others of the task have."""
+    problems = []
+    for (task, ), items in _by(stored, 'task').items():
+        expected: Set[int] = {item.record['seed'] for item in items}
+        cells = _by(items, 'method', 'variant', 'backbone')
+        for (method, variant, _), cell in cells.items():
+            missing = expected - {item.record['seed'] for item in cell}
+            if missing:
+                name = f'{method} ({variant})' if variant else method
+                problems.append(_problem(
+                    'incomplete seeds', f'{name} on {task} lacks seed '
+                    f'{", ".join(map(str, sorted(missing)))}', cell))
+    return problems
+
+
+def _controls(stored: List[Stored]) -> List[Problem]:
+    """Tasks without random initialisation or supervised pretraining."""
+    problems = []
+    groups = _by(stored, 'task')
+    for name, is_control in (('random initialisation', is_random),
+                             ('supervised', is_supervised)):
+        without = sorted(
+            task for (task, ), items in groups.items()
+            if not any(is_control(i.record['method']) for i in items))
+        if without:
+            problems.append(Problem(
+                'missing control', f'no {name} row on {", ".join(without)}'))
+    return problems
+
+
+def check(stored: List[Stored], methods: Sequence[str] = ()) -> List[Problem]:
+    """All conflicts of a set of records, most serious first.
+
+    Args:
+        stored (list[Stored]): Records without duplicates.
+        methods (Sequence[str]): The user's choice of methods; with one,
+            missing controls are no surprise and are not listed.
+    """
+    problems = _mixed(stored) + _data(stored) + _seeds(stored)
+    return problems + ([] if methods else _controls(stored))

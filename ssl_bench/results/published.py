@@ -1,0 +1,225 @@
+"""Numbers printed by papers, and which measurement each belongs to."""
+import csv
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
+
+from ssl_bench.errors import UserError
+from ssl_bench.results import tasks
+
+FILE = Path(__file__).with_name('published.csv')
+COLUMNS = ('method', 'variant', 'backbone', 'pretrain_data',
+           'pretrain_epochs', 'pretrain_batch', 'task', 'metric', 'value',
+           'source', 'url', 'reported_in', 'verified', 'notes')
+
+
+@dataclass(frozen=True)
+class Published:
+    """One printed number; the columns of published.csv."""
+    method: str
+    variant: str
+    backbone: str
+    pretrain_data: str
+    pretrain_epochs: Optional[float]
+    pretrain_batch: Optional[float]
+    task: str
+    metric: str
+    value: float
+    source: str
+    url: str
+    reported_in: str
+    verified: bool
+    notes: str
+
+    @property
+    def paper(self) -> str:
+        """``reported_in`` without a remark in brackets."""
+        return re.sub(r'\s*\(.*\)$', '', self.reported_in)
+
+    @property
+    def cited(self) -> str:
+        """Source for a table, saying so when it is still to be checked."""
+        mark = '' if self.verified else ' [unverified]'
+        return f'{self.reported_in}: {self.source}{mark}'
+
+
+def _number(text: str, name: str, place: str) -> Optional[float]:
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f'{place}: {name} must be a number or empty, got '
+                        f'{text!r}') from None
+
+
+def _parse(row: Dict[str, str], place: str) -> Published:
+    """One line, checked.
+
+    Raises:
+        UserError: Unknown task or metric, value out of range, no source.
+    """
+    task, metric = row['task'], row['metric']
+    if task not in tasks.TASKS and task not in tasks.PUBLISHED_ONLY:
+        raise UserError(f'{place}: unknown task {task!r}; add it to '
+                        'ssl_bench/results/tasks.py')
+    base = tasks.base_metric(metric)
+    if base is None:
+        raise UserError(f'{place}: unknown metric {metric!r}')
+    value = _number(row['value'], 'value', place)
+    if value is None or not 0 <= value <= tasks.METRICS[base]:
+        raise UserError(f'{place}: value must lie in 0..'
+                        f'{tasks.METRICS[base]:g}, got {row["value"]!r}')
+    for name in ('method', 'backbone', 'pretrain_data', 'source',
+                 'reported_in'):
+        if not row[name].strip():
+            raise UserError(f'{place}: {name} is empty')
+    if row['verified'] not in ('true', 'false'):
+        raise UserError(f'{place}: verified must be true or false, got '
+                        f'{row["verified"]!r}')
+    numbers = {name: _number(row[name], name, place)
+               for name in ('pretrain_epochs', 'pretrain_batch')}
+    return Published(**{**row, **numbers, 'value': value,
+                        'verified': row['verified'] == 'true'})
+
+
+def read_published(path: Path = FILE) -> List[Published]:
+    """Read and check a file of published numbers.
+
+    Raises:
+        UserError: Names the line that is wrong.
+    """
+    with open(path, newline='', encoding='utf-8') as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise UserError(f'{path}: the columns must be '
+                            f'{",".join(COLUMNS)}')
+        rows, seen = [], {}
+        for row in reader:
+            place = f'{path}:{reader.line_num}'
+            if None in row or None in row.values():
+                raise UserError(f'{place}: needs {len(COLUMNS)} columns')
+            item = _parse(row, place)
+            key = tuple(row[n] for n in COLUMNS[:8]) + (item.reported_in, )
+            if key in seen:
+                raise UserError(f'{place}: the same row as {seen[key]}')
+            seen[key] = place
+            rows.append(item)
+    return rows
+
+
+@functools.lru_cache(maxsize=1)
+def published() -> Tuple[Published, ...]:
+    """The numbers that come with the package."""
+    return tuple(read_published())
+
+
+# Other spellings, after lower case and without punctuation.
+METHOD_ALIASES = {'random': 'randominit', 'scratch': 'randominit',
+                  'randominitialisation': 'randominit',
+                  'randominitialization': 'randominit',
+                  'siameseimagemodeling': 'siameseim', 'sim': 'siameseim',
+                  'instanceloc': 'insloc'}
+DATA_ALIASES = {'imagenet': 'in1k', 'imagenet1k': 'in1k', 'in1k': 'in1k',
+                'ilsvrc2012': 'in1k', '': 'none', 'random': 'none',
+                'imagenetlabels': 'in1klabels',
+                'imagenet1klabels': 'in1klabels'}
+# Words of a variant that say nothing about the recipe.
+IDLE_WORDS = {'model', 'released', 'checkpoint', 'official', 'mean', 'of',
+              '5', 'runs', 'r50', 'resnet50', 'resnet', '50', 'vit', 'vitb',
+              'b16', 'base', 'patch16'}
+
+
+def squeeze(text: Optional[str]) -> str:
+    """Lower case, letters and digits only."""
+    return re.sub(r'[^a-z0-9]+', '', (text or '').casefold())
+
+
+@functools.lru_cache(maxsize=4096)
+def method_key(method: str) -> str:
+    """One spelling for a method: ``MoCo v2`` and ``mocov2`` are one."""
+    key = squeeze(method)
+    return METHOD_ALIASES.get(key, key)
+
+
+@functools.lru_cache(maxsize=4096)
+def backbone_key(backbone: str) -> str:
+    """One spelling for an architecture: ``resnet50``, ``R50``."""
+    key = squeeze(backbone)
+    key = re.sub(r'^r(?=\d)', 'resnet', key)
+    return re.sub(r'^vit(base|b)(patch)?16.*$', 'vitb16', key)
+
+
+@functools.lru_cache(maxsize=4096)
+def data_key(data: Optional[str]) -> str:
+    """One spelling for a pretraining set."""
+    key = squeeze(data)
+    return DATA_ALIASES.get(key, key)
+
+
+@functools.lru_cache(maxsize=4096)
+def variant_key(variant: str, task: str) -> FrozenSet[str]:
+    """Words of a variant that matter for a task.
+
+    Backbone names, epochs, and words that the task id itself contains say
+    nothing more: the ``C4 model`` of InsLoc is the model for a C4 task.
+    """
+    words = re.findall(r'[a-z0-9]+', variant.casefold())
+    return frozenset(
+        word for word in words
+        if word not in IDLE_WORDS and word not in task.split('_')
+        and not re.fullmatch(r'\d+e(p|pochs?)?', word))
+
+
+def is_random(method: str) -> bool:
+    """Whether a method is the random-initialisation control."""
+    return method_key(method) == 'randominit'
+
+
+def is_supervised(method: str) -> bool:
+    """Whether a method is the supervised control."""
+    return method_key(method).startswith('supervised')
+
+
+class PublishedIndex:
+    """Finds the printed numbers of a measured cell.
+
+    Args:
+        rows (Iterable[Published]): Where to look; all papers by default.
+    """
+
+    def __init__(self, rows: Optional[Iterable[Published]] = None) -> None:
+        self.rows = published() if rows is None else tuple(rows)
+        self._index: Dict[tuple, List[Published]] = {}
+        for row in self.rows:
+            key = (method_key(row.method), row.task, row.metric)
+            self._index.setdefault(key, []).append(row)
+
+    def matches(self, method: str, variant: str, backbone: str, data: str,
+                epochs: Optional[float], task: str,
+                metric: str) -> List[Published]:
+        """Printed numbers of the same thing, the most fitting first.
+
+        Method, backbone, pretraining data and the words of the variant must
+        agree; epochs must agree unless the source does not state them. The
+        order: epochs stated, read in the source, printed by the method's
+        own paper, name of the paper.
+        """
+        found = []
+        for row in self._index.get((method_key(method), task, metric), ()):
+            control = is_random(method)
+            same = (backbone_key(row.backbone) == backbone_key(backbone)
+                    and (control
+                         or data_key(row.pretrain_data) == data_key(data))
+                    and variant_key(row.variant, task) == variant_key(
+                        variant, task)
+                    and (control or row.pretrain_epochs is None
+                         or row.pretrain_epochs == epochs))
+            if same:
+                found.append(row)
+        return sorted(found, key=lambda row: (
+            row.pretrain_epochs is None, not row.verified,
+            method_key(row.paper) != method_key(method), row.reported_in,
+            row.variant, row.source))
