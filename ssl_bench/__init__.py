@@ -2,7 +2,9 @@
 import importlib
 import importlib.abc
 import importlib.machinery
+import io
 import sys
+from contextlib import redirect_stdout
 
 __version__ = '0.1.0'
 
@@ -41,8 +43,14 @@ def register_all_modules() -> None:
     mmdet's, mmseg's and mmpretrain's classes are registered without touching
     the default scope: each config names its own.
     """
-    for toolkit in ('mmpretrain', 'mmdet', 'mmseg'):
-        importlib.import_module(f'{toolkit}.utils').register_all_modules(
-            init_default_scope=False)
-    for station in ('methods', 'data', 'engine', 'transfer'):
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        for toolkit in ('mmpretrain', 'mmdet', 'mmseg'):
+            importlib.import_module(f'{toolkit}.utils').register_all_modules(
+                init_default_scope=False)
+    for line in printed.getvalue().splitlines():
+        # their note on an optional dataset library, of no use to anyone here
+        if 'Could not import OneDL' not in line:
+            print(line)
+    for station in ('methods', 'data.transforms', 'engine', 'transfer'):
         importlib.import_module(f'ssl_bench.{station}')

@@ -1,5 +1,6 @@
 """Run a pretraining config: one process or many, any device."""
 import os
+import time
 from pathlib import Path
 from typing import Optional, Union
 
@@ -43,6 +44,8 @@ def pretrain(config: Config,
     """
     register_all_modules()
     config.work_dir = str(work_dir)
+    # mmengine names loggers by the second; two runs must not share one
+    config.experiment_name = f'{Path(work_dir).name}-{time.monotonic_ns()}'
     _set_launcher(config)
     if seed is not None:
         config.randomness = dict(seed=seed)

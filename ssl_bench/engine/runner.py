@@ -28,7 +28,7 @@ class AtomicRunner(Runner):
                 handler.setLevel(level)
         return logger
 
-    def save_checkpoint(self, out_dir: str, filename: str,
+    def save_checkpoint(self, out_dir: str, filename: str, *args,
                         **kwargs) -> None:
         """Write beside the final name, then rename.
 
@@ -38,7 +38,7 @@ class AtomicRunner(Runner):
         part = f'.{filename}.part'
         target = Path(out_dir) / part
         try:
-            super().save_checkpoint(out_dir, part, **kwargs)
+            super().save_checkpoint(out_dir, part, *args, **kwargs)
             if is_main_process():
                 os.replace(target, Path(out_dir) / filename)
         except (OSError, RuntimeError) as error:

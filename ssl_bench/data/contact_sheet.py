@@ -1,0 +1,100 @@
+"""Pictures of what a method is shown: views with what is known about them."""
+from typing import Callable, Dict, List, Sequence, Tuple
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+QUERY, KEY, AUGMENTED = '#00d26a', '#ff5f00', '#f8e71c'
+GAP = 4
+
+
+def draw_boxes(draw: ImageDraw.ImageDraw, sample, view: int,
+               scale: float) -> None:
+    """InsLoc: the pasted instance, and the query's augmented box."""
+    colour = (QUERY, KEY)[view]
+    draw.rectangle((sample.boxes[view] * scale).tolist(), outline=colour,
+                   width=2)
+    if view == 0:
+        draw.rectangle((sample.augmented_box * scale).tolist(),
+                       outline=AUGMENTED, width=2)
+
+
+def draw_overlap(draw: ImageDraw.ImageDraw, sample, view: int,
+                 scale: float) -> None:
+    """Two crops: where the other view's crop lies in this one."""
+    if view > 1 or len(sample.crops) < 2:
+        return
+    own, other = sample.crops[view], sample.crops[1 - view]
+    width, height = draw.im.size
+    factor = torch.tensor([width, height]) / (own[2:] - own[:2])
+    box = torch.cat([(other[:2] - own[:2]) * factor,
+                     (other[2:] - own[:2]) * factor])
+    if sample.flips[view]:
+        box = torch.stack([width - box[2], box[1], width - box[0], box[3]])
+    draw.rectangle(box.tolist(), outline=(QUERY, KEY)[1 - view], width=2)
+
+
+# the first whose fields a sample has is drawn
+DRAWERS: Dict[Tuple[str, ...], Callable] = {
+    ('boxes', 'augmented_box'): draw_boxes,
+    ('crops', 'flips'): draw_overlap,
+}
+
+
+def draw_view(view: Tensor, sample, index: int, side: int) -> Image.Image:
+    """One view (3, H, W) uint8, enlarged to ``side``, with its marks."""
+    scale = side / view.shape[1]
+    image = Image.fromarray(view.permute(1, 2, 0).numpy()).resize(
+        (round(view.shape[2] * scale), side), Image.BILINEAR)
+    draw = ImageDraw.Draw(image)
+    for fields, drawer in DRAWERS.items():
+        if all(field in sample for field in fields):
+            drawer(draw, sample, index, scale)
+            break
+    return image
+
+
+def contact_sheet(items: Sequence[dict], side: int = 160,
+                  columns: int = 4) -> Image.Image:
+    """Lay out the views of several samples, a sample's side by side.
+
+    Args:
+        items (sequence[dict]): What `PackViews` returns: ``inputs`` (views,
+            uint8 (3, H, W)) and ``data_samples``.
+        side (int): Height of a drawn view in pixels.
+        columns (int): Samples in a row.
+
+    Returns:
+        PIL.Image.Image: The sheet on white.
+    """
+    tiles: List[Image.Image] = []
+    for item in items:
+        views = [draw_view(view, item['data_samples'], i, side)
+                 for i, view in enumerate(item['inputs'])]
+        tiles.append(beside(views, gap=1))
+    rows = [beside(tiles[i:i + columns], GAP)
+            for i in range(0, len(tiles), columns)]
+    return below(rows, GAP)
+
+
+def beside(images: Sequence[Image.Image], gap: int) -> Image.Image:
+    """Images in a row, tops aligned, on white."""
+    width = sum(image.width for image in images) + gap * (len(images) - 1)
+    sheet = Image.new('RGB', (width, max(i.height for i in images)), 'white')
+    x = 0
+    for image in images:
+        sheet.paste(image, (x, 0))
+        x += image.width + gap
+    return sheet
+
+
+def below(images: Sequence[Image.Image], gap: int) -> Image.Image:
+    """Images in a column, left edges aligned, on white."""
+    height = sum(image.height for image in images) + gap * (len(images) - 1)
+    sheet = Image.new('RGB', (max(i.width for i in images), height), 'white')
+    y = 0
+    for image in images:
+        sheet.paste(image, (0, y))
+        y += image.height + gap
+    return sheet

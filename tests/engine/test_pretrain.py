@@ -1,0 +1,135 @@
+"""The pretraining run: resume, failures, whole files."""
+import copy
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from ssl_bench.engine.hooks import FiniteLossHook
+from ssl_bench.engine.pretrain import pretrain
+from ssl_bench.errors import UserError
+
+
+@pytest.fixture
+def config(image_folder):
+    """MoCo v2 on twelve images, three iterations an epoch, two epochs."""
+    return Config(dict(
+        default_scope='mmpretrain',
+        model=dict(
+            type='MoCo', queue_len=8, feat_dim=8, momentum=0.01,
+            backbone=dict(type='ResNet', depth=18, base_channels=4,
+                          stem_channels=4),
+            neck=dict(type='MoCoV2Neck', in_channels=32, hid_channels=8,
+                      out_channels=8),
+            head=dict(type='ContrastiveHead', temperature=0.2,
+                      loss=dict(type='CrossEntropyLoss')),
+            data_preprocessor=dict(type='SelfSupDataPreprocessor',
+                                   mean=[120.] * 3, std=[60.] * 3)),
+        train_dataloader=dict(
+            batch_size=4, num_workers=0,
+            sampler=dict(type='StreamSampler', shuffle=True),
+            collate_fn=dict(type='default_collate'),
+            dataset=dict(
+                type='PretrainDataset', data_root=str(image_folder),
+                pipeline=[
+                    dict(type='MakeViews', views=[dict(size=32, repeat=2)]),
+                    dict(type='PackViews')])),
+        optim_wrapper=dict(type='OptimWrapper',
+                           optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
+        param_scheduler=[dict(type='CosineAnnealingLR', T_max=2)],
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2),
+        default_hooks=dict(
+            logger=dict(type='LoggerHook', interval=1),
+            checkpoint=dict(type='CheckpointHook', interval=1),
+            sampler_seed=dict(type='DistSamplerSeedHook')),
+        env_cfg=dict(mp_cfg=dict(mp_start_method='fork')),
+        randomness=dict(seed=0), log_level='WARNING',
+        auto_scale_lr=dict(base_batch_size=4)))
+
+
+def state(path):
+    return torch.load(path, weights_only=False)['state_dict']
+
+
+def test_resumed_run_equals_the_straight_one(config, tmp_path):
+    straight = pretrain(copy.deepcopy(config), tmp_path / 'straight')
+    (tmp_path / 'halves').mkdir()
+    first = tmp_path / 'straight/epoch_1.pth'
+    (tmp_path / 'halves/last_checkpoint').write_text(str(first))
+    resumed = pretrain(config, tmp_path / 'halves', resume=True)
+    assert resumed.parent.name == 'halves'
+    wanted, got = state(straight), state(resumed)
+    assert wanted.keys() == got.keys()
+    for name in wanted:
+        assert torch.equal(wanted[name], got[name]), name
+
+
+def test_seed_changes_the_run(config, tmp_path):
+    runs = [state(pretrain(copy.deepcopy(config), tmp_path / str(seed),
+                           seed=seed)) for seed in (0, 1)]
+    assert not torch.equal(*(run['backbone.conv1.weight'] for run in runs))
+
+
+def test_bfloat16_autocast_trains(config, tmp_path):
+    config.train_cfg.max_epochs = 1
+    weights = state(pretrain(config, tmp_path, amp=True))
+    assert all(value.isfinite().all() for value in weights.values())
+
+
+def test_nothing_to_resume(config, tmp_path):
+    with pytest.raises(UserError, match='nothing to resume'):
+        pretrain(config, tmp_path, resume=True)
+    with pytest.raises(UserError, match='no checkpoint'):
+        pretrain(config, tmp_path, resume=str(tmp_path / 'none.pth'))
+
+
+def test_too_many_unreadable_images_stop_the_run(config, tmp_path,
+                                                 image_folder):
+    (image_folder / '05.jpg').write_bytes(b'broken')
+    with pytest.raises(UserError, match='1 of 12 training images'):
+        pretrain(config, tmp_path)
+
+
+def test_nan_stops_the_run_and_names_the_last_checkpoint(config, tmp_path):
+    config.optim_wrapper.optimizer.lr = 1e30
+    with pytest.raises(UserError, match=r'loss became (nan|inf) at iter'):
+        pretrain(config, tmp_path)
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
+    class Runner:
+        work_dir = str(tmp_path)
+        iter = 4
+    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
+    hook = FiniteLossHook()
+    hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.)))
+    hook.after_train_iter(
+        Runner, 0, outputs=dict(loss=torch.tensor(float('nan'))))
+    Runner.iter = 5
+    with pytest.raises(UserError, match='iteration 5.*epoch_1.pth'):
+        hook.after_train_iter(
+            Runner, 0, outputs=dict(loss=torch.tensor(1.)))
+
+
+def test_full_disk_leaves_no_half_written_checkpoint(config, tmp_path,
+                                                     monkeypatch):
+    def full(checkpoint, path, **kwargs):
+        with open(path, 'wb') as file:
+            file.write(b'half')
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr('mmengine.runner.runner.save_checkpoint', full)
+    with pytest.raises(UserError, match='No space left.*--resume'):
+        pretrain(config, tmp_path)
+    assert not list(tmp_path.glob('*epoch_1*'))
+
+
+def test_quiet_run_shows_a_progress_line_only(config, tmp_path, capfd):
+    config.log_level = 'INFO'
+    pretrain(config, tmp_path / 'quiet', quiet=True)
+    out, error = capfd.readouterr()
+    lines = [line for line in error.splitlines() if line]
+    assert lines[-1].startswith('pretrain quiet: loss')
+    assert 'mmengine' not in out
+    log = next((tmp_path / 'quiet').glob('*/*.log')).read_text()
+    assert 'Epoch(train)' in log
