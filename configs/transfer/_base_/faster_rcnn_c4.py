@@ -1,0 +1,26 @@
+# Faster R-CNN, R50-C4 with one norm after res5. Stock is Caffe style with
+# everything normalised frozen; the protocol trains all of a torchvision net.
+_base_ = 'mmdet::_base_/models/faster-rcnn_r50-caffe-c4.py'
+
+sync_bn = dict(type='SyncBN', requires_grad=True)
+model = dict(
+    data_preprocessor=dict(
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_size_divisor=1),  # stock 32
+    backbone=dict(
+        frozen_stages=-1,
+        norm_cfg=sync_bn,
+        norm_eval=False,
+        style='pytorch',
+        init_cfg=None),  # the backbone file is loaded after building
+    roi_head=dict(
+        shared_head=dict(
+            type='Res5WithNorm',
+            norm_cfg=sync_bn,
+            norm_eval=False,
+            style='pytorch',
+            init_cfg=None)),
+    # stock 0.3: Detectron2 has no lower bound for an object's best anchor
+    train_cfg=dict(rpn=dict(assigner=dict(min_pos_iou=0.))))

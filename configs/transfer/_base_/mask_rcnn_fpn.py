@@ -1,0 +1,19 @@
+# Mask R-CNN, R50-FPN with SyncBN in backbone, pyramid and heads, and the
+# 4conv1fc box head.
+_base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
+
+sync_bn = dict(type='SyncBN', requires_grad=True)
+model = dict(
+    backbone=dict(
+        frozen_stages=-1,  # stock 1
+        norm_cfg=sync_bn,
+        norm_eval=False,  # stock True
+        init_cfg=None),  # the backbone file is loaded after building
+    neck=dict(norm_cfg=sync_bn),
+    roi_head=dict(
+        bbox_head=dict(type='Shared4Conv1FCBBoxHead', norm_cfg=sync_bn),
+        mask_head=dict(norm_cfg=sync_bn)),
+    train_cfg=dict(
+        rpn=dict(assigner=dict(min_pos_iou=0.)),  # stock 0.3
+        # stock True, which can hand a box to another object
+        rcnn=dict(assigner=dict(match_low_quality=False))))
