@@ -1,0 +1,81 @@
+"""Prepare data sets; `data mini` writes the embedded ones.
+
+  ssl-bench data mini --root data/mini
+"""
+import argparse
+import sys
+import time
+from pathlib import Path
+
+MINI_HELP = """Write the embedded data: an image folder, a VOC devkit and a
+COCO set of textured shapes, from a seed, in seconds, without a download."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add one parser for each kind of preparation."""
+    commands = parser.add_subparsers(
+        dest='data_command', metavar='WHAT', required=True)
+    mini = commands.add_parser('mini', help=MINI_HELP, description=MINI_HELP)
+    add_mini_arguments(mini)
+    mini.set_defaults(run_data=run_mini)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen preparation."""
+    return args.run_data(args)
+
+
+def add_mini_arguments(parser: argparse.ArgumentParser) -> None:
+    """--root, --seed and one option for each size of `MiniSizes`."""
+    parser.add_argument(
+        '--root', default='data/mini', help='folder to make: absent, empty, '
+        'or finished with the same settings (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0,
+                        help='decides every pixel (default: %(default)s)')
+    sizes = parser.add_argument_group('sizes', 'default: as the demo uses')
+    for name, text in (
+            ('imagenet-train', 'images in imagenet/train'),
+            ('imagenet-val', 'images in imagenet/val'),
+            ('imagenet-px', 'longer side of those, in pixels'),
+            ('voc07-trainval', 'VOC2007 trainval images'),
+            ('voc07-test', 'VOC2007 test images'),
+            ('voc12-trainval', 'VOC2012 trainval images'),
+            ('seg-train', 'VOC2012 images with masks, train'),
+            ('seg-val', 'VOC2012 images with masks, val'),
+            ('coco-train', 'COCO train2017 images'),
+            ('coco-val', 'COCO val2017 images'),
+            ('px', 'longer side of VOC and COCO images, in pixels')):
+        sizes.add_argument(f'--{name}', type=int, metavar='N', help=text)
+
+
+def run_mini(args: argparse.Namespace) -> int:
+    """Write the embedded data and say where they are."""
+    from dataclasses import fields
+
+    from ssl_bench.data.mini import MiniSizes
+    given = {entry.name: getattr(args, entry.name)
+             for entry in fields(MiniSizes)
+             if getattr(args, entry.name) is not None}
+    started = time.monotonic()
+    mini = make_with_bar(args.root, args.seed, MiniSizes(**given))
+    state = f'made in {time.monotonic() - started:.1f} s' if mini.created \
+        else 'already there, nothing to do'
+    print(f'{mini.root}: {mini.manifest["files"]} files, {state}; '
+          f'fingerprint {mini.manifest["fingerprint"][:16]}')
+    return 0
+
+
+def make_with_bar(root: Path, seed: int, sizes) -> 'Mini':  # noqa: F821
+    """`make_mini` with a progress bar on the terminal's error stream."""
+    from rich.console import Console
+    from rich.progress import (BarColumn, MofNCompleteColumn, Progress,
+                               TextColumn, TimeRemainingColumn)
+
+    from ssl_bench.data.mini import make_mini
+    with Progress(TextColumn('embedded data'), BarColumn(),
+                  MofNCompleteColumn(), TimeRemainingColumn(),
+                  console=Console(file=sys.stderr), transient=True) as bar:
+        task = bar.add_task('images', total=None, start=True)
+        return make_mini(
+            root, seed, sizes, lambda done, total: bar.update(
+                task, completed=done, total=total))

@@ -1,0 +1,267 @@
+"""Build the embedded data as a whole, or leave nothing behind."""
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Callable, List, NamedTuple, Optional, Union
+
+import numpy as np
+
+from ssl_bench.data.mini import coco, folder, voc
+from ssl_bench.data.mini.photos import load_photos
+from ssl_bench.errors import UserError
+from ssl_bench.files import sha256
+
+#: Changes whenever the same settings would give other bytes.
+VERSION = 1
+MANIFEST = 'mini.json'
+#: Libraries that decide the bytes.
+LIBRARIES = ('numpy', 'pillow', 'scikit-image')
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class MiniSizes:
+    """How many images of each set, and how large.
+
+    Attributes:
+        imagenet_train (int): Images in imagenet/train.
+        imagenet_val (int): Images in imagenet/val.
+        imagenet_px (int): Longer side of those, in pixels.
+        voc07_trainval (int): VOC2007 images in trainval, half of them train.
+        voc07_test (int): VOC2007 test images.
+        voc12_trainval (int): VOC2012 images with boxes, half of them train.
+        seg_train (int): VOC2012 images with masks, in Segmentation/train.
+        seg_val (int): The same in Segmentation/val.
+        coco_train (int): COCO train2017 images.
+        coco_val (int): COCO val2017 images.
+        px (int): Longer side of the VOC and COCO images, in pixels.
+    """
+    imagenet_train: int = 800
+    imagenet_val: int = 240
+    imagenet_px: int = 112
+    voc07_trainval: int = 240
+    voc07_test: int = 120
+    voc12_trainval: int = 160
+    seg_train: int = 240
+    seg_val: int = 80
+    coco_train: int = 400
+    coco_val: int = 100
+    px: int = 160
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            low, high = (48, 1024) if entry.name.endswith('px') else \
+                (8, 1_000_000) if entry.name.startswith('imagenet') else \
+                (2, 999_999)
+            if isinstance(value, bool) or not isinstance(value, int) \
+                    or not low <= value <= high:
+                raise UserError(
+                    f'size {entry.name} of the embedded data must be a whole '
+                    f'number from {low} to {high}; got {value!r}')
+
+
+class Mini(NamedTuple):
+    """Where the data are, their manifest, and whether this call made them."""
+    root: Path
+    manifest: dict
+    created: bool
+
+
+def make_mini(root: Union[str, Path], seed: int = 0,
+              sizes: MiniSizes = MiniSizes(),
+              progress: Optional[Progress] = None) -> Mini:
+    """Write the embedded data under ``root``, unless they are there.
+
+    Everything is built in a folder beside ``root`` that is renamed at the
+    end, so ``root`` is either complete or as it was.
+
+    Args:
+        root (str | Path): Folder to make; absent, empty, or finished with
+            the same settings.
+        seed (int): From 0 to 2**32 - 1; decides every pixel.
+        sizes (MiniSizes): Numbers of images and their sizes.
+        progress (Callable, optional): Called with (done, total) images.
+
+    Raises:
+        UserError: ``root`` holds something else, or data made with other
+            settings; or it cannot be written.
+    """
+    root = Path(root).expanduser().resolve()
+    if isinstance(seed, bool) or not isinstance(seed, int) \
+            or not 0 <= seed < 2**32:
+        raise UserError(f'the seed of the embedded data must be a whole '
+                        f'number from 0 to {2**32 - 1}; got {seed!r}')
+    settings = dict(version=VERSION, seed=seed, sizes=asdict(sizes))
+    finished = _finished(root, settings)
+    if finished is not None:
+        return Mini(root, finished, False)
+    part = None
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(
+            dir=root.parent, prefix=f'.{root.name}.', suffix='.part'))
+        _write_all(part, seed, sizes, progress or (lambda done, total: None))
+        manifest = _manifest(part, settings)
+        (part / MANIFEST).write_text(json.dumps(manifest, indent=1) + '\n')
+        mask = os.umask(0)
+        os.umask(mask)
+        part.chmod(0o777 & ~mask)  # mkdtemp makes it private
+        os.replace(part, root)
+        part = None
+    except OSError as error:
+        finished = _finished(root, settings)  # made meanwhile by another
+        if finished is not None:
+            return Mini(root, finished, False)
+        raise UserError(
+            f'cannot write the embedded data to {root}: '
+            f'{error.strerror or error}. Nothing was written there; free '
+            'space or choose another place.') from error
+    finally:
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
+    return Mini(root, manifest, True)
+
+
+def _finished(root: Path, settings: dict) -> Optional[dict]:
+    """The manifest of finished data of these settings; None if no data."""
+    if not os.path.lexists(root):
+        return None
+    if not root.is_dir():
+        raise UserError(f'{root} is a file; the embedded data need a folder. '
+                        'Choose another --root.')
+    path = root / MANIFEST
+    try:
+        if next(os.scandir(root), None) is None:
+            return None
+        manifest = json.loads(path.read_text()) if path.is_file() else None
+    except (OSError, ValueError):
+        manifest = None
+    if not isinstance(manifest, dict) or 'fingerprint' not in manifest:
+        raise UserError(
+            f'{root} holds something that is not the embedded data. Nothing '
+            'was changed; choose another --root.')
+    other = [f'{key} {manifest.get(key)!r} (asked: {value!r})'
+             for key, value in settings.items() if manifest.get(key) != value]
+    if other:
+        raise UserError(
+            f'{root} holds embedded data made with {"; ".join(other)}. '
+            'Nothing was changed; choose another --root, or delete that '
+            'folder first.')
+    found = len(_files(root))
+    if found < manifest['files']:
+        raise UserError(
+            f'{root} has lost files: {found} of {manifest["files"]} are '
+            'there. Delete the folder and run this again.')
+    return manifest
+
+
+def _rng(seed: int, stream: int, index: int) -> np.random.Generator:
+    return np.random.default_rng((seed, stream, index))
+
+
+def _write_all(part: Path, seed: int, sizes: MiniSizes,
+               progress: Progress) -> None:
+    load_photos()
+    voc12 = max(sizes.voc12_trainval, sizes.seg_train + sizes.seg_val)
+    total = (sizes.imagenet_train + sizes.imagenet_val + sizes.voc07_trainval
+             + sizes.voc07_test + voc12 + sizes.coco_train + sizes.coco_val)
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        progress(done, total)
+
+    for stream, split in ((0, 'train'), (1, 'val')):
+        for index in range(getattr(sizes, f'imagenet_{split}')):
+            folder.write_image(_rng(seed, stream, index),
+                               part / 'imagenet' / split, index,
+                               sizes.imagenet_px)
+            tick()
+    _write_voc(part / 'VOCdevkit', seed, sizes, tick)
+    for stream, split in ((4, 'train'), (5, 'val')):
+        _write_coco(part / 'coco', seed, stream, f'{split}2017',
+                    getattr(sizes, f'coco_{split}'), sizes.px, tick)
+
+
+def _write_voc(devkit: Path, seed: int, sizes: MiniSizes,
+               tick: Callable[[], None]) -> None:
+    masks = sizes.seg_train + sizes.seg_val
+    for stream, year, count, segmented in (
+            (2, 'VOC2007', sizes.voc07_trainval + sizes.voc07_test, 0),
+            (3, 'VOC2012', max(sizes.voc12_trainval, masks), masks)):
+        home = devkit / year
+        for name in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
+            (home / name).mkdir(parents=True)
+        if segmented:
+            for name in ('SegmentationClass', 'SegmentationObject',
+                         'ImageSets/Segmentation'):
+                (home / name).mkdir()
+        prefix = '' if year == 'VOC2007' else '2012_'
+        ids = [f'{prefix}{index + 1:06d}' for index in range(count)]
+        flags = {}
+        for index, image_id in enumerate(ids):
+            flags[image_id] = voc.write_image(
+                _rng(seed, stream, index), home, image_id, sizes.px,
+                index < segmented)
+            tick()
+        if year == 'VOC2007':
+            trainval = ids[:sizes.voc07_trainval]
+            extra = dict(test=ids[sizes.voc07_trainval:])
+        else:
+            trainval, extra = ids[:sizes.voc12_trainval], {}
+            voc.write_segmentation_sets(home, ids, sizes.seg_train, masks)
+        voc.write_image_sets(home, dict(
+            train=trainval[::2], val=trainval[1::2], trainval=trainval,
+            **extra), flags)
+
+
+def _write_coco(home: Path, seed: int, stream: int, split: str, count: int,
+                size: int, tick: Callable[[], None]) -> None:
+    (home / split).mkdir(parents=True)
+    (home / 'annotations').mkdir(exist_ok=True)
+    # ids with gaps, as the real ones
+    steps = _rng(seed, stream + 100, 0).integers(1, 400, size=count)
+    images = []
+    for index, image_id in enumerate(np.cumsum(steps).tolist()):
+        images.append(coco.write_image(_rng(seed, stream, index),
+                                       home / split, image_id, size))
+        tick()
+    coco.write_instances(
+        home / 'annotations' / f'instances_{split}.json', images)
+
+
+def _files(root: Path) -> List[Path]:
+    """Every file below ``root`` but the manifest, sorted by its path."""
+    return sorted((Path(base) / name for base, _, names in os.walk(root)
+                   for name in names
+                   if Path(base) != root or name != MANIFEST),
+                  key=lambda path: path.relative_to(root).as_posix())
+
+
+def fingerprint(root: Union[str, Path]) -> str:
+    """SHA-256 over the relative paths and contents of all files.
+
+    The manifest itself is left out. Two folders with the same fingerprint
+    hold the same data.
+    """
+    root = Path(root)
+    digest = hashlib.sha256()
+    for path in _files(root):
+        name = path.relative_to(root).as_posix()
+        digest.update(f'{name}\0{sha256(path)}\n'.encode())
+    return digest.hexdigest()
+
+
+def _manifest(part: Path, settings: dict) -> dict:
+    return dict(settings, name='mini', files=len(_files(part)),
+                libraries={name: metadata.version(name)
+                           for name in LIBRARIES},
+                fingerprint=fingerprint(part))
