@@ -9,6 +9,9 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ssl_bench.errors import UserError
+from ssl_bench.layers import global_bn  # noqa: F401  registers GlobalBN
+
 
 def upcast(x: Tensor) -> Tensor:
     """Bring half precision to float32; leave float32 and float64 alone."""
@@ -73,3 +76,22 @@ class DenseMLP(BaseModule):
         if x.ndim == 3:
             return self.layers(x.unsqueeze(-1)).squeeze(-1)
         return self.layers(x)
+
+
+def check_channels(backbone: nn.Module, in_channels: int,
+                   user: str) -> None:
+    """Refuse a head whose input is not what the backbone puts out.
+
+    Args:
+        backbone (nn.Module): Its width is ``feat_dim``, where it has one.
+        in_channels (int): What the head expects.
+        user (str): The head's name in the config.
+
+    Raises:
+        UserError: The two numbers differ.
+    """
+    width = getattr(backbone, 'feat_dim', in_channels)
+    if width != in_channels:
+        raise UserError(
+            f'{user} expects {in_channels} channels, but the backbone puts '
+            f'out {width}. Set {user}.in_channels={width}.')

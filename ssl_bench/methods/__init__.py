@@ -1,1 +1,4 @@
 
+from ssl_bench.methods import insloc  # noqa: F401
+from ssl_bench.methods import pixcontrast  # noqa: F401
+from ssl_bench.methods import pixpro  # noqa: F401

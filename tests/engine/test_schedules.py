@@ -1,0 +1,86 @@
+"""Learning rates against the papers' programs."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import PARAM_SCHEDULERS
+from torch import nn
+
+from ssl_bench.engine.schedules import WarmupCosineLR, warmup_cosine
+
+DATA = Path(__file__).parents[1] / 'data'
+
+
+@pytest.mark.parametrize('case', ['k.0.', 'k.1.'])
+def test_pixpro_rates(case):
+    """Warm-up from 1/100 at every iteration, cosine to 1e-6."""
+    pack = np.load(DATA / 'pixpro.npz')
+    epochs, warm, n, base, multiplier, final = pack[
+        case + 'cfg_epochs_warm_niter_base_mult_etamin']
+    rates = [warmup_cosine(int(t), base, warm * n, epochs * n,
+                           start_factor=1 / multiplier, final=final)
+             for t in pack[case + 'iter']]
+    np.testing.assert_allclose(rates, pack[case + 'lr'], 1e-12, 1e-15)
+
+
+@pytest.mark.parametrize('case', ['eman100', 'eman200', 'syncbn400', 'tiny'])
+def test_lewel_rates(case):
+    """Warm-up at every iteration, cosine at every epoch."""
+    pack = np.load(DATA / 'lewel.npz')
+    base, warm, epochs, n = (
+        float(pack[f'sched/{case}/cfg_{name}']) for name in
+        ('base_lr', 'warmup_epochs', 'epochs', 'iters_per_epoch'))
+    rates = [warmup_cosine(int(t), base, warm * n, epochs * n, offset=1,
+                           hold=int(n)) for t in pack[f'sched/{case}/iter']]
+    np.testing.assert_allclose(rates, pack[f'sched/{case}/lr'], 1e-12)
+
+
+def build(optimizer, **settings):
+    return PARAM_SCHEDULERS.build(
+        dict(type='WarmupCosineLR', warmup=2, by_epoch=True,
+             convert_to_iter_based=True, **settings),
+        default_args=dict(optimizer=optimizer, epoch_length=7, end=5))
+
+
+def sgd(lr=1.):
+    return torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=lr)
+
+
+def test_scheduler_follows_the_formula_and_resumes():
+    """All 35 rates of LEWEL's 'tiny' run, with a restart after ten."""
+    expected = np.load(DATA / 'lewel.npz')['sched/tiny/lr']
+    optimizer = sgd()
+    scheduler = build(optimizer, offset=1, hold='epoch')
+    rates = []
+    for iteration in range(35):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        scheduler.step()
+        if iteration == 9:
+            saved, state = scheduler.state_dict(), optimizer.state_dict()
+            optimizer = sgd()
+            optimizer.load_state_dict(state)
+            scheduler = build(optimizer, offset=1, hold='epoch')
+            scheduler.load_state_dict(saved)
+            optimizer.load_state_dict(state)
+    np.testing.assert_allclose(rates, expected, 1e-12)
+
+
+def test_final_factor_is_relative_to_each_group():
+    optimizer = torch.optim.SGD(
+        [dict(params=[nn.Parameter(torch.ones(1))], lr=lr)
+         for lr in (1., 10.)], lr=1.)
+    scheduler = build(optimizer, final_factor=0.001)
+    for _ in range(35):
+        optimizer.step()
+        scheduler.step()
+    rates = [group['lr'] for group in optimizer.param_groups]
+    np.testing.assert_allclose(rates, [0.001, 0.01], 1e-12)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match='35 iterations does not fit .* 35'):
+        WarmupCosineLR(sgd(), warmup=35, end=35, by_epoch=False)
+    with pytest.raises(ValueError, match='by_epoch=True'):
+        WarmupCosineLR(sgd(), warmup=2, end=5)
