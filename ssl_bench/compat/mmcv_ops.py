@@ -14,8 +14,7 @@ from typing import Callable
 import torch
 import torchvision
 
-from ssl_bench.compat.boxes import nms
-from ssl_bench.compat.roi import roi_align_backward, roi_align_forward
+from ssl_bench.compat import attention, boxes, deform, focal, roi, roi_max
 from ssl_bench.errors import UserError
 
 
@@ -31,9 +30,10 @@ def not_served(name: str) -> Callable:
             f'mmcv operator {name!r} was called, but this mmcv has no '
             f'compiled extension and ssl_bench serves only: '
             f'{", ".join(sorted(SERVED))}. Choose a configuration without '
-            'it, or build mmcv from its source with the extension: '
-            'MMCV_WITH_OPS=1 pip install --no-build-isolation --no-binary '
-            'onedl-mmcv --force-reinstall --no-deps onedl-mmcv')
+            'it, or compile mmcv against the installed torch (FORCE_CUDA=1 '
+            'for its CUDA operators): pip install --no-build-isolation '
+            '--no-cache-dir --no-deps --force-reinstall --no-binary '
+            'onedl-mmcv onedl-mmcv')
 
     operator.__name__ = operator.__qualname__ = name
     return operator
@@ -53,9 +53,23 @@ def get_compiling_cuda_version() -> str:
 SERVED = {
     function.__name__: function
     for function in (
-        nms,
-        roi_align_forward,
-        roi_align_backward,
+        boxes.nms,
+        boxes.softnms,
+        boxes.nms_match,
+        boxes.bbox_overlaps,
+        roi.roi_align_forward,
+        roi.roi_align_backward,
+        roi_max.roi_pool_forward,
+        roi_max.roi_pool_backward,
+        deform.deform_conv_forward,
+        deform.deform_conv_backward_input,
+        deform.deform_conv_backward_parameters,
+        deform.modulated_deform_conv_forward,
+        deform.modulated_deform_conv_backward,
+        focal.sigmoid_focal_loss_forward,
+        focal.sigmoid_focal_loss_backward,
+        attention.ms_deform_attn_forward,
+        attention.ms_deform_attn_backward,
         get_compiler_version,
         get_compiling_cuda_version,
     )
