@@ -30,4 +30,4 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor,
         target = logits.new_zeros(len(logits), dtype=torch.long)
         losses = F.cross_entropy(logits, target, reduction='none')  # (N,)
         correct = logits.argmax(1) == 0
-    return losses, correct.to(losses.dtype).mean() * 100
+    return losses, correct.to(losses.dtype).sum() * (100 / len(logits))
