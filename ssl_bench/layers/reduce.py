@@ -1,4 +1,4 @@
-"""Sums over all processes; the identity where there is only one."""
+"""A differentiable sum over all processes."""
 import torch
 from mmengine.dist import get_world_size
 from torch import Tensor
@@ -29,14 +29,3 @@ def sum_over_ranks(x: Tensor) -> Tensor:
     gradient of that loss: the world size appears nowhere.
     """
     return x if get_world_size() == 1 else _AllReduceSum.apply(x)
-
-
-@torch.no_grad()
-def mean_over_ranks(x: Tensor) -> Tensor:
-    """Average ``x`` over all processes, without gradient."""
-    world_size = get_world_size()
-    if world_size == 1:
-        return x.detach()
-    x = x.detach().contiguous().clone()
-    torch_dist.all_reduce(x)
-    return x / world_size

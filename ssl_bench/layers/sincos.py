@@ -1,7 +1,7 @@
 """Sine-cosine position codes: fixed grids, and one view seen from another.
 
 Section numbers are those of SiameseIM (arXiv:2206.01204) as its released
-code has them; codes are computed in double precision.
+code has them.
 """
 import torch
 from torch import Tensor
@@ -17,8 +17,8 @@ def sincos_code(x: Tensor, frequencies: int) -> Tensor:
     Returns:
         Tensor: (..., 2 * frequencies), of x's type.
     """
-    k = torch.arange(frequencies, dtype=torch.float64, device=x.device)
-    omega = (10000.0 ** (-k / frequencies)).to(x.dtype)
+    k = torch.arange(frequencies, dtype=torch.float64)
+    omega = (10000.0 ** (-k / frequencies)).to(x)
     angle = x[..., None] * omega
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 

@@ -1,0 +1,48 @@
+# SiameseIM on the embedded images: 64 pixel views of 8 pixel patches, a ViT
+# of 4 blocks and 96 channels. For CPUs and minutes, not for numbers.
+_base_ = '../siamese_im_vitb16_1600e.py'
+
+epochs = 20
+
+model = dict(
+    backbone=dict(
+        arch=dict(
+            embed_dims=96,
+            num_layers=4,
+            num_heads=3,
+            feedforward_channels=384),
+        img_size=64,
+        patch_size=8),
+    neck=dict(channels=96, depth=1, num_heads=4),
+    head=dict(depth=2, num_heads=4),
+    num_masked=39)  # 60 % of 64, as the paper's 118 of 196
+
+views = _base_.views
+views[0].update(size=64)
+views[1].update(size=64)
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    persistent_workers=False,
+    pin_memory=False,
+    dataset=dict(
+        data_root='data/mini/imagenet/train',
+        pipeline=[
+            dict(type='MakeViews', views=views),
+            dict(type='AddBlockMask', size=64, patch_size=8),
+            dict(
+                type='PackViews',
+                fields=('crops', 'flips', 'source_size', 'mask'))
+        ]))
+
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(lr=1e-3))
+param_scheduler = [
+    dict(
+        type='WarmupCosineLR',
+        warmup=2,
+        end=epochs,
+        convert_to_iter_based=True)
+]
+train_cfg = dict(max_epochs=epochs)
+default_hooks = dict(logger=dict(interval=10))
+auto_scale_lr = dict(base_batch_size=32)

@@ -1,0 +1,66 @@
+"""Batch normalisation over the batch of all processes, on any device."""
+import torch
+from mmengine.dist import get_world_size
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from ssl_bench.layers.reduce import sum_over_ranks
+
+
+@MODELS.register_module('GlobalBN')
+class GlobalBatchNorm(nn.SyncBatchNorm):
+    """torch's ``SyncBatchNorm``, which also works between CPU processes.
+
+    torch's own (registered as ``SyncBN``) refuses CPU tensors as soon as
+    there are two processes. On an accelerator, and with a single process,
+    this class is torch's.
+
+    Args:
+        As `torch.nn.SyncBatchNorm`.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (N, C) or (N, C, ...) over all but C."""
+        if (get_world_size() == 1 or x.device.type != 'cpu'
+                or not (self.training or self.running_mean is None)):
+            return super().forward(x)
+        return self._normalise_on_cpu(x)
+
+    def _normalise_on_cpu(self, x: Tensor) -> Tensor:
+        """Two exact passes: the mean first, then the biased variance."""
+        dtype, x = x.dtype, x.float() if x.dtype.itemsize < 4 else x
+        dims = [d for d in range(x.ndim) if d != 1]
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        count = sum_over_ranks(x.new_tensor(float(x[:, 0].numel())))
+        mean = sum_over_ranks(x.sum(dims)) / count                # (C,)
+        x = x - mean.view(shape)
+        var = sum_over_ranks(x.square().sum(dims)) / count        # (C,)
+        self._track(mean, var, count)
+        x = x * torch.rsqrt(var + self.eps).view(shape)
+        if self.affine:
+            x = x * self.weight.view(shape) + self.bias.view(shape)
+        return x.to(dtype)
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
+        """Move the running statistics, with the unbiased variance."""
+        if not (self.training and self.track_running_stats):
+            return
+        self.num_batches_tracked += 1
+        factor = (1 / float(self.num_batches_tracked)
+                  if self.momentum is None else self.momentum)
+        self.running_mean.lerp_(mean.to(self.running_mean), factor)
+        self.running_var.lerp_(
+            (var * count / (count - 1)).to(self.running_var), factor)
+
+
+@MODELS.register_module('TokenBN')
+class TokenBatchNorm(GlobalBatchNorm):
+    """Batch normalisation of tokens: statistics over samples and tokens.
+
+    SiameseIM's 'PermuteBN'; cls, patch and mask tokens share the statistics.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise tokens (B, T, C) per channel."""
+        return super().forward(x.flatten(0, 1)).view_as(x)
