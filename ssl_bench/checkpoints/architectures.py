@@ -1,0 +1,318 @@
+"""Which encoder a set of tensors is, and every tensor it must hold."""
+import re
+from dataclasses import asdict, dataclass
+from typing import Dict, Mapping, Optional, Tuple
+
+from torch import Tensor
+
+from ssl_bench.errors import unknown_name
+
+Shape = Tuple[int, ...]
+Shapes = Dict[str, Shape]
+
+# (block, blocks per stage) of He et al., CVPR 2016, Table 1
+RESNETS = {
+    18: ('basic', (2, 2, 2, 2)),
+    34: ('basic', (3, 4, 6, 3)),
+    50: ('bottleneck', (3, 4, 6, 3)),
+    101: ('bottleneck', (3, 4, 23, 3)),
+    152: ('bottleneck', (3, 8, 36, 3)),
+}
+# name: (width, blocks, heads), Dosovitskiy et al., ICLR 2021, Table 1, and
+# Touvron et al., ICML 2021, Table 1
+VITS = {
+    'tiny': (192, 12, 3),
+    'small': (384, 12, 6),
+    'base': (768, 12, 12),
+    'large': (1024, 24, 16),
+    'huge': (1280, 32, 16),
+}
+NORM = ('weight', 'bias', 'running_mean', 'running_var')
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """A residual network in torchvision's names.
+
+    Args:
+        depth (int): 18, 34, 50, 101 or 152.
+        base (int): Channels of the first stage before expansion.
+        stem (int): Channels of the first convolution.
+        inner (int): Channels of the first bottleneck's 3x3 convolution.
+        groups (int): Groups of that convolution.
+        kernel (int): Side of the first convolution, pixels.
+    """
+
+    depth: int
+    base: int = 64
+    stem: int = 64
+    inner: int = 64
+    groups: int = 1
+    kernel: int = 7
+    family = 'resnet'
+
+    @property
+    def name(self) -> str:
+        """For instance resnet50, resnet18-w16, resnext50_32x4d."""
+        name = f'resnet{self.depth}'
+        if self.groups > 1:
+            width = self.inner // self.groups
+            name = f'resnext{self.depth}_{self.groups}x{width}d'
+        elif self.inner != self.base:
+            ratio = self.inner / self.base
+            name = f'wide_resnet{self.depth}_{ratio:g}'
+        if self.base != 64:
+            name += f'-w{self.base}'
+        if self.stem != self.base:
+            name += f'-stem{self.stem}'
+        return name + (f'-k{self.kernel}' if self.kernel != 7 else '')
+
+    @property
+    def key(self) -> str:
+        """What ``--arch`` is compared with."""
+        return self.name
+
+    def shapes(self) -> Shapes:
+        """Every tensor's shape; ``num_batches_tracked`` is left out."""
+        block, depths = RESNETS[self.depth]
+        shapes: Shapes = {
+            'conv1.weight': (self.stem, 3, self.kernel, self.kernel)}
+        _norm(shapes, 'bn1', self.stem)
+        channels = self.stem
+        for stage, blocks in enumerate(depths):
+            planes = self.base * 2**stage
+            for index in range(blocks):
+                channels = self._block(
+                    shapes, f'layer{stage + 1}.{index}', block, channels,
+                    planes, strided=stage > 0 and index == 0)
+        return shapes
+
+    def _block(self, shapes: Shapes, name: str, block: str, channels: int,
+               planes: int, strided: bool) -> int:
+        """Add one residual block; return its output channels."""
+        if block == 'basic':
+            out = planes
+            convs = ((planes, channels, 3), (planes, planes, 3))
+        else:
+            inner = self.inner * planes // self.base
+            out = 4 * planes
+            convs = ((inner, channels, 1), (inner, inner // self.groups, 3),
+                     (out, inner, 1))
+        for i, (c_out, c_in, side) in enumerate(convs, 1):
+            shapes[f'{name}.conv{i}.weight'] = (c_out, c_in, side, side)
+            _norm(shapes, f'{name}.bn{i}', c_out)
+        if strided or channels != out:
+            shapes[f'{name}.downsample.0.weight'] = (out, channels, 1, 1)
+            _norm(shapes, f'{name}.downsample.1', out)
+        return out
+
+
+def _norm(shapes: Shapes, name: str, channels: int) -> None:
+    shapes.update({f'{name}.{part}': (channels,) for part in NORM})
+
+
+@dataclass(frozen=True)
+class ViT:
+    """A plain vision transformer in timm's names.
+
+    The flags say which of the optional tensors the file holds, seen in its
+    first block; every other block must then hold them too.
+
+    Args:
+        width (int): Channels of a token.
+        depth (int): Transformer blocks.
+        patch (int): Side of a patch, pixels.
+        grid (int, optional): Patches on a side of the position table; None
+            without an absolute table.
+        heads (int, optional): Attention heads; None when nothing says.
+        hidden (int): Channels inside the MLP.
+        cls_token, final_norm, qkv_bias, split_bias, layer_scale, gamma,
+            rel_pos (bool): Optional tensors; ``split_bias`` (q_bias and
+            v_bias), ``gamma`` and ``rel_pos`` are BEiT's.
+        window (int): Rows of a relative position table.
+    """
+
+    width: int
+    depth: int
+    patch: int
+    grid: Optional[int]
+    heads: Optional[int]
+    hidden: int
+    cls_token: bool = True
+    final_norm: bool = True
+    qkv_bias: bool = True
+    split_bias: bool = False
+    layer_scale: bool = False
+    gamma: bool = False
+    rel_pos: bool = False
+    window: int = 0
+    family = 'vit'
+
+    @property
+    def key(self) -> str:
+        """The name without the image size: what ``--arch`` is compared to."""
+        size = next((name for name, (width, depth, _) in VITS.items()
+                     if (width, depth) == (self.width, self.depth)),
+                    f'd{self.width}_l{self.depth}')
+        kind = 'beit' if self.split_bias else 'vit'
+        return f'{kind}_{size}_patch{self.patch}'
+
+    @property
+    def name(self) -> str:
+        """For instance vit_base_patch16, vit_base_patch16_384 (pixels)."""
+        image = (self.grid or 0) * self.patch
+        return self.key + (f'_{image}' if image not in (0, 224) else '')
+
+    def shapes(self) -> Shapes:
+        """Every tensor's shape."""
+        d = self.width
+        shapes: Shapes = {
+            'patch_embed.proj.weight': (d, 3, self.patch, self.patch),
+            'patch_embed.proj.bias': (d,)}
+        if self.cls_token:
+            shapes['cls_token'] = (1, 1, d)
+        if self.grid is not None:
+            shapes['pos_embed'] = (1, self.grid**2 + self.cls_token, d)
+        for index in range(self.depth):
+            for part, shape in self._block().items():
+                shapes[f'blocks.{index}.{part}'] = shape
+        if self.final_norm:
+            shapes.update({'norm.weight': (d,), 'norm.bias': (d,)})
+        return shapes
+
+    def _block(self) -> Shapes:
+        d, h = self.width, self.hidden
+        parts: Shapes = {
+            'norm1.weight': (d,), 'norm1.bias': (d,),
+            'attn.qkv.weight': (3 * d, d),
+            'attn.proj.weight': (d, d), 'attn.proj.bias': (d,),
+            'norm2.weight': (d,), 'norm2.bias': (d,),
+            'mlp.fc1.weight': (h, d), 'mlp.fc1.bias': (h,),
+            'mlp.fc2.weight': (d, h), 'mlp.fc2.bias': (d,)}
+        if self.qkv_bias:
+            parts['attn.qkv.bias'] = (3 * d,)
+        if self.split_bias:
+            parts.update({'attn.q_bias': (d,), 'attn.v_bias': (d,)})
+        if self.layer_scale:
+            parts.update({'ls1.gamma': (d,), 'ls2.gamma': (d,)})
+        if self.gamma:
+            parts.update({'gamma_1': (d,), 'gamma_2': (d,)})
+        if self.rel_pos:
+            parts['attn.relative_position_bias_table'] = (
+                self.window, self.heads)
+        return parts
+
+
+Architecture = ResNet | ViT
+
+
+def describe(arch: Architecture) -> dict:
+    """The architecture's numbers, as the header of a backbone file says."""
+    return {'family': arch.family, **asdict(arch)}
+
+
+def optional(name: str) -> bool:
+    """Whether a tensor may be absent without comment.
+
+    Batch counters are missing from files of old torch versions; the index
+    of relative positions is computed, not learnt.
+    """
+    return name.endswith(('num_batches_tracked', 'relative_position_index'))
+
+
+def recognise(state: Mapping[str, Tensor]) -> Optional[Architecture]:
+    """Name the encoder whose tensors stand in ``state``.
+
+    Args:
+        state (Mapping[str, Tensor]): Torchvision's or timm's names; more
+            names than the encoder's do no harm.
+
+    Returns:
+        Architecture | None: None when it is neither a ResNet nor a ViT. The
+        tensors it lists need not all be there: that is for `verify`.
+    """
+    if 'patch_embed.proj.weight' in state and _count(state, r'blocks\.'):
+        return _recognise_vit(state)
+    if any(re.match(r'layer1\.0\.conv1\.', name) for name in state):
+        return _recognise_resnet(state)
+    return None
+
+
+def _count(state: Mapping[str, Tensor], start: str) -> int:
+    """1 + the largest index after ``start``; 0 when there is none."""
+    found = (re.match(start + r'(\d+)\.', name) for name in state)
+    return max((int(match[1]) + 1 for match in found if match), default=0)
+
+
+def _recognise_resnet(state: Mapping[str, Tensor]) -> ResNet:
+    bottleneck = any(re.match(r'layer\d\.\d+\.conv3\.', n) for n in state)
+    block = 'bottleneck' if bottleneck else 'basic'
+    blocks = [_count(state, rf'layer{stage}\.') for stage in range(1, 5)]
+    depth = min(
+        (d for d, (kind, _) in RESNETS.items() if kind == block),
+        key=lambda d: sum(
+            abs(a - b) for a, b in zip(RESNETS[d][1], blocks)))
+
+    def side(name: str, axis: int, default: int) -> int:
+        tensor = state.get(name)
+        return default if tensor is None or tensor.ndim != 4 else \
+            tensor.shape[axis]
+    stem = side('conv1.weight', 0, 64)
+    kernel = side('conv1.weight', 3, 7)
+    if not bottleneck:
+        base = side('layer1.0.conv1.weight', 0, 64)
+        return ResNet(depth, base, stem, base, 1, kernel)
+    base = side('layer1.0.conv3.weight', 0, 256) // 4
+    inner = side('layer1.0.conv2.weight', 0, base)
+    groups = inner // max(side('layer1.0.conv2.weight', 1, inner), 1)
+    return ResNet(depth, base, stem, inner, groups, kernel)
+
+
+def _recognise_vit(state: Mapping[str, Tensor]) -> ViT:
+    width, _, _, patch = state['patch_embed.proj.weight'].shape
+    depth = _count(state, r'blocks\.')
+    cls_token = 'cls_token' in state
+    table = state.get('pos_embed')
+    grid = None
+    if table is not None:
+        grid = round(max(table.shape[1] - cls_token, 0)**0.5)
+    rel_pos = state.get('blocks.0.attn.relative_position_bias_table')
+    heads = next((heads for w, d, heads in VITS.values()
+                  if (w, d) == (width, depth)), None)
+    if rel_pos is not None:
+        heads = rel_pos.shape[1]
+    first = state.get('blocks.0.mlp.fc1.weight')
+    return ViT(
+        width, depth, patch, grid, heads,
+        hidden=4 * width if first is None else first.shape[0],
+        cls_token=cls_token,
+        final_norm='norm.weight' in state,
+        qkv_bias='blocks.0.attn.qkv.bias' in state,
+        split_bias='blocks.0.attn.q_bias' in state,
+        layer_scale='blocks.0.ls1.gamma' in state,
+        gamma='blocks.0.gamma_1' in state,
+        rel_pos=rel_pos is not None,
+        window=0 if rel_pos is None else rel_pos.shape[0])
+
+
+def canonical_arch(name: str) -> str:
+    """The full name of what a user may shorten: r50, vitb16, resnet50.
+
+    Raises:
+        UserError: The name fits no architecture.
+    """
+    known = [f'resnet{depth}' for depth in RESNETS]
+    known += [f'{kind}_{size}_patch{patch}' for kind in ('vit', 'beit')
+              for size in VITS for patch in (14, 16, 32, 8)]
+    short = {f'r{depth}': f'resnet{depth}' for depth in RESNETS}
+    short.update({
+        full.replace('_patch', '').replace(f'_{size}', size[0]): full
+        for full in known if 'patch' in full
+        for size in (full.split('_')[1],)})
+    full = short.get(name.lower(), name.lower())
+    custom = re.fullmatch(
+        r'(wide_)?resne(x)?t\d+(_[\dx.d]+)?(-\w+)*|'
+        r'(vit|beit)_\w+_patch\d+(_\d+)?', full)
+    if full not in known and not custom:
+        raise unknown_name('architecture', name, [*known, *short])
+    return re.sub(r'(_patch\d+)_\d+$', r'\1', full)

@@ -1,0 +1,158 @@
+"""Proof that weights arrived: what fits, what does not, what looks wrong."""
+import difflib
+from dataclasses import dataclass, field
+from typing import Dict, List, Mapping, Tuple
+
+import torch
+from torch import Tensor
+
+from ssl_bench.checkpoints.architectures import optional
+
+Shape = Tuple[int, ...]
+
+
+@dataclass
+class Report:
+    """What a comparison of tensors with an expected list found.
+
+    Args:
+        loaded (int): Tensors in place.
+        norms (int): Batch-norm layers whose running statistics are among
+            them.
+        missing, unexpected (list[str]): Names.
+        misshapen (list[tuple]): Name, shape in the file, shape expected.
+        dropped (dict[str, int]): Tensors left aside, counted by part.
+        warnings (list[str]): Values that look wrong.
+        notes (list[str]): What was changed, such as a resized table.
+    """
+
+    loaded: int = 0
+    norms: int = 0
+    missing: List[str] = field(default_factory=list)
+    unexpected: List[str] = field(default_factory=list)
+    misshapen: List[Tuple[str, Shape, Shape]] = field(default_factory=list)
+    dropped: Dict[str, int] = field(default_factory=dict)
+    warnings: List[str] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every tensor found its place."""
+        return not (self.missing or self.unexpected or self.misshapen)
+
+    def problems(self) -> str:
+        """The lists as one sentence, each missing name with its nearest."""
+        parts = []
+        if self.missing:
+            guesses = [_with_guess(name, self.unexpected)
+                       for name in self.missing[:6]]
+            parts.append('missing ' + _some(guesses, len(self.missing)))
+        if self.unexpected:
+            parts.append('unexpected '
+                         + _some(self.unexpected[:6], len(self.unexpected)))
+        if self.misshapen:
+            parts.append('of another shape ' + _some(
+                [f'{name} (file {list(got)}, expected {list(want)})'
+                 for name, got, want in self.misshapen[:6]],
+                len(self.misshapen)))
+        return '; '.join(parts)
+
+    def summary(self) -> str:
+        """What arrived, for a log."""
+        lines = [f'{self.loaded} tensors in place, among them the running '
+                 f'statistics of {self.norms} batch norms']
+        if not self.complete:
+            lines.append(self.problems())
+        if self.dropped:
+            lines.append('left aside: ' + ', '.join(
+                f'{part} ({count})'
+                for part, count in sorted(self.dropped.items())))
+        return '\n'.join(lines + self.notes
+                         + [f'warning: {text}' for text in self.warnings])
+
+
+def _some(shown: List[str], count: int) -> str:
+    more = f' and {count - len(shown)} more' if count > len(shown) else ''
+    return f'({count}): {", ".join(shown)}{more}'
+
+
+def _with_guess(name: str, candidates: List[str]) -> str:
+    near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
+    return f'{name} (nearest in the file: {near[0]})' if near else name
+
+
+def compare(state: Mapping[str, Tensor], shapes: Mapping[str, Shape]
+            ) -> Report:
+    """Compare tensors with the shapes that an architecture asks for.
+
+    Args:
+        state (Mapping[str, Tensor]): What the file gives.
+        shapes (Mapping[str, tuple]): What must be there.
+
+    Returns:
+        Report: Tensors that may be absent (`optional`) are not missed, nor
+        unexpected.
+    """
+    report = Report()
+    for name, want in shapes.items():
+        if name not in state:
+            if not optional(name):
+                report.missing.append(name)
+        elif tuple(state[name].shape) != tuple(want):
+            report.misshapen.append(
+                (name, tuple(state[name].shape), tuple(want)))
+        else:
+            report.loaded += 1
+            report.norms += name.endswith('running_var')
+    report.unexpected = [name for name in state
+                         if name not in shapes and not optional(name)]
+    return report
+
+
+def suspicious(state: Mapping[str, Tensor]) -> List[str]:
+    """Say which values look as if nobody had trained them, or are broken."""
+    found = []
+    broken = [name for name, tensor in state.items()
+              if tensor.is_floating_point() and not _finite(tensor)]
+    if broken:
+        found.append('NaN or infinite values in '
+                     + _some(broken[:4], len(broken)))
+    means = _all_equal(state, 'running_mean', 0.)
+    variances = _all_equal(state, 'running_var', 1.)
+    if means and variances:
+        found.append(f'all {means} batch norms hold their initial statistics '
+                     '(mean 0, variance 1): was this saved before training?')
+    weights = [name for name, tensor in state.items() if tensor.ndim == 1
+               and name.endswith('.weight')]
+    at_one = [name for name in weights if bool((state[name] == 1).all())]
+    biases = [name for name, tensor in state.items() if tensor.ndim == 1
+              and name.endswith('.bias')]
+    if weights and len(at_one) == len(weights) and biases and all(
+            not state[name].any() for name in biases):
+        found.append(f'all {len(weights)} norm layers hold their initial '
+                     'scale and shift, every bias is 0: was this saved '
+                     'before training?')
+    constant = [name for name, tensor in state.items() if tensor.ndim > 1
+                and tensor.numel() > 1 and 'pos_embed' not in name
+                and name != 'cls_token' and bool(
+                    (tensor == tensor.flatten()[0]).all())]
+    if constant:
+        found.append('weights that are one constant in '
+                     + _some(constant[:4], len(constant)))
+    return found
+
+
+def _finite(tensor: Tensor) -> bool:
+    # A sum is NaN or infinite if a value is; only then look at each one, as
+    # a sum of large halves can overflow by itself.
+    total = tensor.sum(dtype=torch.float64)
+    return bool(torch.isfinite(total)) or bool(tensor.isfinite().all())
+
+
+def _all_equal(state: Mapping[str, Tensor], suffix: str, value: float
+               ) -> int:
+    """How many tensors end in ``suffix``, if all equal ``value``; else 0."""
+    found = [tensor for name, tensor in state.items()
+             if name.endswith(suffix)]
+    equal = all(bool((tensor == value).all()) for tensor in found)
+    return len(found) if equal else 0

@@ -1,0 +1,70 @@
+"""Turn any checkpoint into a verified backbone file, or into other formats.
+
+The encoder is found by the names of its tensors, proven complete, and
+written with a header that says where it came from. Nothing is written when a
+tensor is missing, unexpected or of another shape.
+"""
+import argparse
+
+from ssl_bench.errors import UserError
+
+TARGETS = ('backbone', 'torchvision', 'timm', 'mmdet', 'mmseg', 'mmpretrain',
+           'detectron2', 'hf')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``ssl-bench convert``."""
+    parser.add_argument('input', help='the checkpoint to read')
+    parser.add_argument('output', help='the file (hf: the folder) to write')
+    parser.add_argument(
+        '--from', dest='from_format', metavar='FORMAT',
+        help='who wrote it, instead of recognising it by its names')
+    parser.add_argument('--to', default='backbone', choices=TARGETS,
+                        help='what to write (default: %(default)s)')
+    parser.add_argument('--arch', help='refuse anything else: r50, vitb16 ...')
+    parser.add_argument('--branch', default='online',
+                        choices=('online', 'target'),
+                        help='the trained encoder or its momentum copy')
+    parser.add_argument('--prefix', help='what stands before the encoder\'s '
+                        'names, for files of no known format')
+    parser.add_argument('--drop', nargs='+', default=[], metavar='NAME',
+                        help='beginnings of encoder names to leave aside')
+    parser.add_argument('--meta', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='header fields: method, variant, pretrain_data, '
+                        'pretrain_epochs, pretrain_batch, config')
+    parser.add_argument('--trust', action='store_true', help='unpickle any '
+                        'class in the file, which runs its code')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert, and print what arrived."""
+    from ssl_bench.checkpoints.convert import convert
+    backbone, report = convert(
+        args.input, args.from_format, args.arch, args.branch, args.trust,
+        args.prefix, args.drop, _fields(args.meta))
+    from ssl_bench.checkpoints.export import export
+    export(args.output, backbone, args.to)
+    print(f'{args.input}: {backbone.arch}, read as '
+          f'{backbone.meta["source_format"]}')
+    print(report.summary())
+    print(f'wrote {args.output} ({args.to})')
+    return 0
+
+
+def _fields(words: list) -> dict:
+    """KEY=VALUE words; epochs and batch are numbers.
+
+    Raises:
+        UserError: A word has no ``=``, or a number is none.
+    """
+    fields = {}
+    for word in words:
+        key, equals, value = word.partition('=')
+        if not equals:
+            raise UserError(f'--meta {word}: expected KEY=VALUE')
+        if key in ('pretrain_epochs', 'pretrain_batch'):
+            if not value.isdigit():
+                raise UserError(f'--meta {word}: expected a whole number')
+            value = int(value)
+        fields[key] = value
+    return fields
