@@ -98,3 +98,20 @@ def below(images: Sequence[Image.Image], gap: int) -> Image.Image:
         sheet.paste(image, (0, y))
         y += image.height + gap
     return sheet
+
+
+def views_of(config, count: int) -> Image.Image:
+    """Contact sheet of the first ``count`` samples of a config's data.
+
+    Args:
+        config (mmengine.Config): A pretraining config.
+        count (int): Samples, spread evenly over the set.
+    """
+    from ssl_bench import register_all_modules
+    register_all_modules()
+    from mmengine.registry import DefaultScope
+    from mmpretrain.registry import DATASETS
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        dataset = DATASETS.build(config.train_dataloader.dataset)
+    step = max(1, len(dataset) // count)
+    return contact_sheet([dataset[i * step] for i in range(count)])

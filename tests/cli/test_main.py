@@ -1,0 +1,53 @@
+import subprocess
+import sys
+
+import pytest
+
+from ssl_bench.cli import SUBCOMMANDS, build_parser, main
+from ssl_bench.errors import UserError, unknown_name
+
+
+def test_help_imports_no_torch():
+    code = ('import sys\n'
+            'from ssl_bench.cli import main\n'
+            'try: main(["--help"])\n'
+            'except SystemExit: pass\n'
+            'heavy = {"torch", "mmengine", "numpy", "pandas"}\n'
+            'sys.exit(str(heavy & set(sys.modules)) if heavy & '
+            'set(sys.modules) else 0)')
+    done = subprocess.run([sys.executable, '-c', code], text=True,
+                          capture_output=True)
+    assert done.returncode == 0, done.stderr
+    for name in SUBCOMMANDS:
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize('name', SUBCOMMANDS)
+def test_every_subcommand_has_help(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        build_parser().parse_args([name, '--help'])
+    assert stop.value.code == 0
+    assert f'ssl-bench {name}' in capsys.readouterr().out
+
+
+def run_raising(monkeypatch, error):
+    def run(args):
+        raise error
+    monkeypatch.setattr('ssl_bench.cli.doctor.run', run)
+    return main(['doctor'])
+
+
+def test_user_errors_are_one_line_and_exit_2(monkeypatch, capsys):
+    assert run_raising(monkeypatch, UserError('no folder x.')) == 2
+    assert capsys.readouterr().err == 'ssl-bench doctor: no folder x.\n'
+
+
+def test_interrupt_exits_130_without_a_traceback(monkeypatch, capsys):
+    assert run_raising(monkeypatch, KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == 'ssl-bench doctor: interrupted\n'
+
+
+def test_unknown_name_lists_near_ones():
+    message = str(unknown_name('task', 'mini_kn', ['mini_knn', 'coco']))
+    assert message == ("unknown task 'mini_kn'. Did you mean mini_knn? "
+                       'Known: coco, mini_knn.')

@@ -1,0 +1,41 @@
+"""Write a contact sheet of the views that a config makes.
+
+python tools/visualize_views.py configs/mini/insloc_r18_fpn.py -o views.png
+"""
+import argparse
+import sys
+
+from ssl_bench.errors import UserError
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='a pretraining config')
+    parser.add_argument('-o', '--out', default='views.png')
+    parser.add_argument('-n', '--samples', type=int, default=16)
+    parser.add_argument('--cfg-options', nargs='+', default=[],
+                        metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Write the sheet and name it."""
+    args = parse_args()
+    from ssl_bench.data.contact_sheet import views_of
+    from ssl_bench.engine.config import load_config, parse_options
+    from ssl_bench.files import atomic_path
+    try:
+        config = load_config(args.config, parse_options(args.cfg_options))
+        sheet = views_of(config, args.samples)
+        with atomic_path(args.out) as part:
+            sheet.save(part, format='png')
+    except UserError as error:
+        print(f'visualize_views: {error}', file=sys.stderr)
+        return 2
+    print(args.out)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
