@@ -34,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--baseline', metavar='METHOD',
         help='add differences to this method, seed by seed')
     parser.add_argument(
+        '--paper', metavar='PAPER',
+        help="that paper's tables, printed beside reproduced: insloc, "
+        'pixpro, lewel, siamese_im, barlow_twins')
+    parser.add_argument(
         '--published', choices=('all', 'own', 'none'), default='all',
         help='printed numbers of the tasks (all), of the measured methods '
         '(own), or none')
@@ -52,12 +56,6 @@ def _format(args: argparse.Namespace) -> Optional[str]:
                     f'{" ".join(ENDINGS)} or --format')
 
 
-def _render(board, name: str) -> str:
-    from ssl_bench.results import text_formats
-    return {'csv': text_formats.to_csv, 'json': text_formats.to_json}[name](
-        board)
-
-
 def run(args: argparse.Namespace) -> int:
     """Write or show the leaderboard.
 
@@ -68,35 +66,36 @@ def run(args: argparse.Namespace) -> int:
         UserError: No usable record, or a wrong option.
     """
     from ssl_bench.files import write_text
-    from ssl_bench.results import table
+    from ssl_bench.results.board import build
+    from ssl_bench.results.render import render, tables
     from ssl_bench.results.store import scan
     name = _format(args)
     stored, problems = scan(args.dirs or ['work_dirs'])
     if not stored:
         raise UserError('no usable result.json: ' + '; '.join(
             map(str, problems)))
-    board = table.build(
+    board = build(
         stored, problems, wanted=args.tasks, methods=args.methods,
         baseline=args.baseline, published=args.published)
     if name and args.output:
-        write_text(args.output, _render(board, name))
+        write_text(args.output, render(board, name, args.paper))
     elif name:
-        sys.stdout.write(_render(board, name))
+        sys.stdout.write(render(board, name, args.paper))
     if not name or args.output:
-        _show(board)
+        _show(tables(board, args.paper))
     _warn(board.problems)
     if args.output:
         print(f'written: {args.output}', file=sys.stderr)
     return 3 if board.problems else 0
 
 
-def _show(board) -> None:
-    """Print one table per task."""
+def _show(grids: List) -> None:
+    """Print the tables, as wide as the terminal allows."""
     from rich.console import Console
-    from ssl_bench.results.terminal import task_table
+    from ssl_bench.results.terminal import to_rich
     console = Console(highlight=False)
-    for task in board.tasks:
-        console.print(task_table(board, task))
+    for grid in grids:
+        console.print(to_rich(grid, console.width))
 
 
 def _warn(problems: List) -> None:

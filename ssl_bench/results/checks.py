@@ -1,7 +1,7 @@
 """Conflicts between records: shown, never hidden."""
 from typing import Dict, List, Sequence, Set, Tuple
 
-from ssl_bench.results.published import is_random, is_supervised
+from ssl_bench.results.names import is_random, is_supervised, label
 from ssl_bench.results.record import Problem, Stored
 
 MAX_PATHS = 6  # more file names than this help nobody
@@ -58,7 +58,7 @@ def _mixed(stored: List[Stored]) -> List[Problem]:
     problems = []
     names = ('method', 'variant', 'backbone', 'task')
     for (method, variant, _, task), items in _by(stored, *names).items():
-        name = f'{method} ({variant})' if variant else method
+        name = label(method, variant)
         by_epochs: Dict[tuple, List[Stored]] = {}
         for item in items:
             pretrain = item.record['pretrain']
@@ -109,7 +109,7 @@ def _seeds(stored: List[Stored]) -> List[Problem]:
         for (method, variant, _), cell in cells.items():
             missing = expected - {item.record['seed'] for item in cell}
             if missing:
-                name = f'{method} ({variant})' if variant else method
+                name = label(method, variant)
                 problems.append(_problem(
                     'incomplete seeds', f'{name} on {task} lacks seed '
                     f'{", ".join(map(str, sorted(missing)))}', cell))

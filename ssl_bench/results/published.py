@@ -4,10 +4,12 @@ import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from ssl_bench.errors import UserError
 from ssl_bench.results import tasks
+from ssl_bench.results.names import (backbone_key, data_key, is_random,
+                                     is_supervised, method_key, variant_key)
 
 FILE = Path(__file__).with_name('published.csv')
 COLUMNS = ('method', 'variant', 'backbone', 'pretrain_data',
@@ -116,73 +118,6 @@ def published() -> Tuple[Published, ...]:
     return tuple(read_published())
 
 
-# Other spellings, after lower case and without punctuation.
-METHOD_ALIASES = {'random': 'randominit', 'scratch': 'randominit',
-                  'randominitialisation': 'randominit',
-                  'randominitialization': 'randominit',
-                  'siameseimagemodeling': 'siameseim', 'sim': 'siameseim',
-                  'instanceloc': 'insloc'}
-DATA_ALIASES = {'imagenet': 'in1k', 'imagenet1k': 'in1k', 'in1k': 'in1k',
-                'ilsvrc2012': 'in1k', '': 'none', 'random': 'none',
-                'imagenetlabels': 'in1klabels',
-                'imagenet1klabels': 'in1klabels'}
-# Words of a variant that say nothing about the recipe.
-IDLE_WORDS = {'model', 'released', 'checkpoint', 'official', 'mean', 'of',
-              '5', 'runs', 'r50', 'resnet50', 'resnet', '50', 'vit', 'vitb',
-              'b16', 'base', 'patch16'}
-
-
-def squeeze(text: Optional[str]) -> str:
-    """Lower case, letters and digits only."""
-    return re.sub(r'[^a-z0-9]+', '', (text or '').casefold())
-
-
-@functools.lru_cache(maxsize=4096)
-def method_key(method: str) -> str:
-    """One spelling for a method: ``MoCo v2`` and ``mocov2`` are one."""
-    key = squeeze(method)
-    return METHOD_ALIASES.get(key, key)
-
-
-@functools.lru_cache(maxsize=4096)
-def backbone_key(backbone: str) -> str:
-    """One spelling for an architecture: ``resnet50``, ``R50``."""
-    key = squeeze(backbone)
-    key = re.sub(r'^r(?=\d)', 'resnet', key)
-    return re.sub(r'^vit(base|b)(patch)?16.*$', 'vitb16', key)
-
-
-@functools.lru_cache(maxsize=4096)
-def data_key(data: Optional[str]) -> str:
-    """One spelling for a pretraining set."""
-    key = squeeze(data)
-    return DATA_ALIASES.get(key, key)
-
-
-@functools.lru_cache(maxsize=4096)
-def variant_key(variant: str, task: str) -> FrozenSet[str]:
-    """Words of a variant that matter for a task.
-
-    Backbone names, epochs, and words that the task id itself contains say
-    nothing more: the ``C4 model`` of InsLoc is the model for a C4 task.
-    """
-    words = re.findall(r'[a-z0-9]+', variant.casefold())
-    return frozenset(
-        word for word in words
-        if word not in IDLE_WORDS and word not in task.split('_')
-        and not re.fullmatch(r'\d+e(p|pochs?)?', word))
-
-
-def is_random(method: str) -> bool:
-    """Whether a method is the random-initialisation control."""
-    return method_key(method) == 'randominit'
-
-
-def is_supervised(method: str) -> bool:
-    """Whether a method is the supervised control."""
-    return method_key(method).startswith('supervised')
-
-
 class PublishedIndex:
     """Finds the printed numbers of a measured cell.
 
@@ -198,28 +133,24 @@ class PublishedIndex:
             self._index.setdefault(key, []).append(row)
 
     def matches(self, method: str, variant: str, backbone: str, data: str,
-                epochs: Optional[float], task: str,
-                metric: str) -> List[Published]:
+                epochs: Optional[float], task: str, metric: str) -> List[
+                    Published]:
         """Printed numbers of the same thing, the most fitting first.
 
-        Method, backbone, pretraining data and the words of the variant must
-        agree; epochs must agree unless the source does not state them. The
-        order: epochs stated, read in the source, printed by the method's
-        own paper, name of the paper.
+        Method, backbone, pretraining data, epochs and the words of the
+        variant must agree. The controls are compared whatever the epochs;
+        random initialisation whatever the data. The order: read in the
+        source, printed by the method's own paper, name of the paper.
         """
-        found = []
-        for row in self._index.get((method_key(method), task, metric), ()):
-            control = is_random(method)
-            same = (backbone_key(row.backbone) == backbone_key(backbone)
-                    and (control
-                         or data_key(row.pretrain_data) == data_key(data))
-                    and variant_key(row.variant, task) == variant_key(
-                        variant, task)
-                    and (control or row.pretrain_epochs is None
-                         or row.pretrain_epochs == epochs))
-            if same:
-                found.append(row)
+        random, wanted = is_random(method), variant_key(variant, task)
+        control = random or is_supervised(method)
+        found = [
+            row for row in self._index.get(
+                (method_key(method), task, metric), ())
+            if backbone_key(row.backbone) == backbone_key(backbone)
+            and (random or data_key(row.pretrain_data) == data_key(data))
+            and (control or row.pretrain_epochs == epochs)
+            and variant_key(row.variant, task) == wanted]
         return sorted(found, key=lambda row: (
-            row.pretrain_epochs is None, not row.verified,
-            method_key(row.paper) != method_key(method), row.reported_in,
-            row.variant, row.source))
+            not row.verified, method_key(row.paper) != method_key(method),
+            row.reported_in, row.variant, row.source))

@@ -1,29 +1,11 @@
 """From records to the rows of the leaderboard."""
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
-from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.results import stats, tasks
-from ssl_bench.results.checks import check, without_duplicates
-from ssl_bench.results.published import (Published, PublishedIndex,
-                                         method_key, squeeze)
+from ssl_bench.results.names import label
+from ssl_bench.results.published import Published
 from ssl_bench.results.record import Problem, Stored
-
-# Points by which two faithful runs may differ; docs/leaderboard.md says why.
-TOLERANCE = {'AP75': 1.0, 'AP': 0.5, 'mIoU': 1.0, 'mCE': 1.0}
-TOLERANCE_ELSE = 0.5
-
-
-def tolerance(metric: str) -> float:
-    """Points between measured and published that count as the same."""
-    kind = (tasks.base_metric(metric) or metric).split('_')[-1]
-    kind = kind.replace('1-mCE', 'mCE')
-    return TOLERANCE.get(kind, TOLERANCE_ELSE)
-
-
-def label(method: str, variant: str = '') -> str:
-    """Name of a method in tables."""
-    return f'{method} ({variant})' if variant else method
 
 
 @dataclass
@@ -67,6 +49,14 @@ class Row:
         return label(self.method, self.variant)
 
     @property
+    def described(self) -> str:
+        """Name with what else tells two methods apart."""
+        more = [self.backbone, self.pretrain_data]
+        if self.pretrain_epochs is not None:
+            more.append(f'{self.pretrain_epochs:g} epochs')
+        return f'{self.name} [{", ".join(filter(None, more))}]'
+
+    @property
     def method_id(self) -> tuple:
         """What makes two rows rows of the same method."""
         return (self.method, self.variant, self.backbone,
@@ -85,7 +75,7 @@ class Row:
         if self.mean is None or self.published is None:
             return ''
         return stats.verdict(self.mean, self.interval, self.published.value,
-                             tolerance(self.metric))
+                             tasks.tolerance(self.metric))
 
     @property
     def checkpoints(self) -> List[str]:
@@ -132,8 +122,8 @@ class Board:
         return [row for row in self.rows if row.values]
 
 
-def _cells(stored: Iterable[Stored]) -> List[Row]:
-    """Group records; another config or other data is another cell."""
+def cells(stored: Iterable[Stored]) -> List[Row]:
+    """Group records; another config or other data is another row."""
     groups: Dict[tuple, List[Stored]] = {}
     for item in stored:
         record, pretrain = item.record, item.record['pretrain']
@@ -153,126 +143,50 @@ def _cells(stored: Iterable[Stored]) -> List[Row]:
     return rows
 
 
-def _join(rows: List[Row], mode: str, wanted: Sequence[str],
-          methods: Sequence[str], index: PublishedIndex) -> List[Row]:
-    """Put printed numbers beside the rows; ``all`` adds their own rows."""
-    if mode == 'none':
-        return rows
-    used = set()
-    for row in rows:
-        found = index.matches(*row.method_id, row.task, row.metric)
-        if found:
-            row.published, row.also_published = found[0], found[1:]
-            used.add(found[0])
-    if mode == 'own':
-        return rows
-    shown = set(wanted) or {row.task for row in rows}
-    return rows + [
-        Row(item.method, item.variant, item.backbone, item.pretrain_data,
-            item.pretrain_epochs, item.task, item.metric, published=item)
-        for item in index.rows
-        if item.task in shown and item not in used
-        and _chosen(item.method, item.variant, methods)]
-
-
-def _chosen(method: str, variant: str, methods: Sequence[str]) -> bool:
-    names = {method_key(method), squeeze(label(method, variant))}
-    return not methods or any(
-        method_key(m) in names or squeeze(m) in names for m in methods)
-
-
-def _filter(stored: List[Stored], wanted: Sequence[str],
-            methods: Sequence[str]) -> List[Stored]:
-    """Keep chosen tasks and methods.
-
-    Raises:
-        UserError: A name that neither records nor papers have.
-    """
-    for task in wanted:
-        if task not in tasks.PUBLISHED_ONLY:
-            tasks.check_task(task)
-    known = {s.record['method'] for s in stored}
-    known |= {label(s.record['method'], s.record['variant']) for s in stored}
-    known |= {row.method for row in PublishedIndex().rows}
-    keys = {squeeze(name) for name in known} | set(map(method_key, known))
-    for name in methods:
-        if squeeze(name) not in keys and method_key(name) not in keys:
-            raise unknown_name('method', name, known)
-    return [s for s in stored
-            if (not wanted or s.record['task'] in wanted)
-            and _chosen(s.record['method'], s.record['variant'], methods)]
-
-
-def _compare(rows: List[Row], baseline: str) -> None:
-    """Fill in each row's difference to the baseline of its task.
-
-    Raises:
-        UserError: No measured row has that name.
-    """
-    bases: Dict[tuple, Row] = {}
-    for row in rows:
-        if row.values and _chosen(row.method, row.variant, [baseline]):
-            key = row.task, row.metric
-            if key in bases and bases[key].method_id != row.method_id:
-                raise UserError(
-                    f'baseline {baseline!r} fits both {bases[key].name} and '
-                    f'{row.name} ({row.pretrain_data}, '
-                    f'{row.pretrain_epochs} epochs) on {row.task}; name one '
-                    'with its variant')
-            bases.setdefault(key, row)
-    if not bases:
-        raise unknown_name('baseline', baseline,
-                           {row.name for row in rows if row.values})
-    for row in rows:
-        base = bases.get((row.task, row.metric))
-        if row.values and base is not None and row is not base:
-            row.difference = stats.difference(
-                row.by_seed or dict(row.values),
-                base.by_seed or dict(base.values))
-
-
-def _rank(rows: List[Row]) -> None:
-    """Give each measured row its place among those of its task."""
-    groups: Dict[tuple, List[Row]] = {}
-    for row in rows:
-        if row.values:
-            groups.setdefault((row.task, row.metric), []).append(row)
-    for (_, metric), members in groups.items():
-        ties = stats.tie_groups([row.mean for row in members],
-                                [row.interval for row in members],
-                                tasks.higher_is_better(metric))
-        for row, place in zip(members, stats.places(ties)):
-            row.place = place
-
-
-def build(stored: List[Stored], problems: Sequence[Problem] = (), *,
-          wanted: Sequence[str] = (), methods: Sequence[str] = (),
-          baseline: Optional[str] = None, published: str = 'all',
-          index: Optional[PublishedIndex] = None) -> Board:
-    """Compute the leaderboard; a pure function of its arguments.
+@dataclass(frozen=True)
+class Ranking:
+    """A method's places over tasks, each task by its main metric.
 
     Args:
-        stored (list[Stored]): Valid records.
-        problems (Sequence[Problem]): What reading them already found.
-        wanted (Sequence[str]): Task ids to keep; all when empty.
-        methods (Sequence[str]): Methods to keep, with or without variant.
-        baseline (str, optional): Method that others are compared with.
-        published (str): ``all`` printed numbers of the tasks, those of the
-            measured rows (``own``), or ``none``.
-        index (PublishedIndex, optional): Printed numbers to use.
-
-    Returns:
-        Board: Rows in the order of the CSV, and warnings.
-
-    Raises:
-        UserError: Unknown task, method or baseline.
+        places (dict[str, float]): Task to place; a tie group shares one.
+        average (float): Mean of the places.
+        of_tasks (int): Number of tasks measured with this backbone.
     """
-    chosen, conflicts = without_duplicates(_filter(stored, wanted, methods))
-    rows = _cells(chosen)
-    warnings = conflicts + check(chosen, methods)
-    _rank(rows)
-    if baseline:
-        _compare(rows, baseline)
-    rows = _join(rows, published, wanted, methods, index or PublishedIndex())
-    rows.sort(key=lambda row: row.sort_key)
-    return Board(rows, [*problems, *warnings], baseline)
+    name: str
+    method_id: tuple
+    places: Dict[str, float]
+    average: float
+    of_tasks: int
+
+
+def main_metrics(board: Board) -> Dict[str, str]:
+    """Task to the measured metric that ranks it."""
+    found: Dict[str, str] = {}
+    for row in board.measured:
+        best = found.setdefault(row.task, row.metric)
+        found[row.task] = min(best, row.metric, key=lambda metric:
+                              tasks.metric_order(row.task, metric))
+    return {task: found[task] for task in board.tasks if task in found}
+
+
+def rankings(board: Board) -> List[Ranking]:
+    """Average ranks by backbone, full coverage first, then best first."""
+    mains = main_metrics(board)
+    places: Dict[tuple, Dict[str, List[float]]] = {}
+    names: Dict[tuple, str] = {}
+    possible: Dict[str, set] = {}
+    for row in board.measured:
+        if mains[row.task] == row.metric:
+            possible.setdefault(row.backbone, set()).add(row.task)
+            own = places.setdefault(row.method_id, {})
+            own.setdefault(row.task, []).append(row.place)
+            names[row.method_id] = row.name
+    result = []
+    for key, by_task in places.items():
+        mean = {task: stats.mean(p) for task, p in by_task.items()}
+        average = stats.mean(list(mean.values()))
+        result.append(Ranking(names[key], key, mean, average,
+                              len(possible[key[2]])))
+    return sorted(result, key=lambda r: (
+        r.method_id[2], len(r.places) < r.of_tasks, r.average,
+        str(r.method_id)))

@@ -95,6 +95,10 @@ PUBLISHED_ONLY: Dict[str, Task] = {
     'inat18_finetune': _top1('iNat18 fine-tuning', 'classification'),
 }
 
+# Points by which two faithful runs may differ; docs/leaderboard.md says why.
+TOLERANCE = {'AP75': 1.0, 'mIoU': 1.0, '1-mCE': 1.0, 'mCE': 1.0}
+TOLERANCE_ELSE = 0.5
+
 MINI = re.compile(r'mini_[a-z0-9]+(_[a-z0-9]+)*')
 
 # Highest possible value; ImageNet-C errors are relative to AlexNet's.
@@ -144,6 +148,18 @@ def base_metric(metric: str) -> Optional[str]:
 def higher_is_better(metric: str) -> bool:
     """True except for errors."""
     return base_metric(metric) != 'mCE'
+
+
+def tolerance(metric: str) -> float:
+    """Points between measured and published that count as the same."""
+    kind = (base_metric(metric) or metric).split('_')[-1]
+    return TOLERANCE.get(kind, TOLERANCE_ELSE)
+
+
+def metric_title(metric: str) -> str:
+    """Heading of a metric: ``bbox_AP50`` is ``box AP50``."""
+    return metric.replace('bbox_', 'box ').replace(
+        'segm_', 'mask ').replace('_', ' ')
 
 
 def task_order(task: str) -> Tuple[int, str]:

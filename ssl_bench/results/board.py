@@ -1,0 +1,135 @@
+"""Build the leaderboard: choose, check, rank, compare, join, sort."""
+from typing import Dict, List, Optional, Sequence
+
+from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.results import stats, tasks
+from ssl_bench.results.checks import check, without_duplicates
+from ssl_bench.results.names import is_chosen, label, method_key, squeeze
+from ssl_bench.results.published import PublishedIndex
+from ssl_bench.results.record import Problem, Stored
+from ssl_bench.results.table import Board, Row, cells
+
+
+def _choose(stored: List[Stored], wanted: Sequence[str],
+            methods: Sequence[str]) -> List[Stored]:
+    """Keep chosen tasks and methods.
+
+    Raises:
+        UserError: A name that neither records nor papers have.
+    """
+    for task in wanted:
+        if task not in tasks.PUBLISHED_ONLY:
+            tasks.check_task(task)
+    if methods:
+        known = {s.record['method'] for s in stored}
+        known |= {label(s.record['method'], s.record['variant'])
+                  for s in stored}
+        known |= {row.method for row in PublishedIndex().rows}
+        keys = {squeeze(n) for n in known} | {method_key(n) for n in known}
+        for name in (method.partition('@')[0] for method in methods):
+            if squeeze(name) not in keys and method_key(name) not in keys:
+                raise unknown_name('method', name, known)
+    return [s for s in stored
+            if (not wanted or s.record['task'] in wanted)
+            and (not methods or is_chosen(
+                s.record['method'], s.record['variant'],
+                s.record['pretrain']['epochs'], methods))]
+
+
+def _join(rows: List[Row], mode: str, wanted: Sequence[str],
+          methods: Sequence[str], index: PublishedIndex) -> List[Row]:
+    """Put printed numbers beside the rows; ``all`` adds their own rows."""
+    if mode == 'none':
+        return rows
+    used = set()
+    for row in rows:
+        found = index.matches(*row.method_id, row.task, row.metric)
+        if found:
+            row.published, row.also_published = found[0], found[1:]
+            used.add(found[0])
+    if mode == 'own':
+        return rows
+    shown = set(wanted) or {row.task for row in rows}
+    return rows + [
+        Row(item.method, item.variant, item.backbone, item.pretrain_data,
+            item.pretrain_epochs, item.task, item.metric, published=item)
+        for item in index.rows
+        if item.task in shown and item not in used
+        and (not methods or is_chosen(item.method, item.variant,
+                                      item.pretrain_epochs, methods))]
+
+
+def _compare(rows: List[Row], baseline: str) -> None:
+    """Fill in each row's difference to the baseline of its task.
+
+    Raises:
+        UserError: No measured row, or several methods, have that name.
+    """
+    bases: Dict[tuple, Row] = {}
+    for row in rows:
+        if is_chosen(row.method, row.variant, row.pretrain_epochs,
+                     [baseline]):
+            other = bases.setdefault((row.task, row.metric), row)
+            if other is not row:
+                raise UserError(
+                    f'baseline {baseline!r} fits both {other.described} and '
+                    f'{row.described} on {row.task}; write "METHOD '
+                    '(VARIANT)@EPOCHS", or read the folders of one only')
+    if not bases:
+        raise unknown_name('baseline', baseline, {row.name for row in rows})
+    for row in rows:
+        base = bases.get((row.task, row.metric))
+        if base is not None and row is not base:
+            row.difference = stats.difference(
+                row.by_seed or dict(row.values),
+                base.by_seed or dict(base.values))
+
+
+def _place(rows: List[Row]) -> None:
+    """Give each row its place among those of its task and metric."""
+    groups: Dict[tuple, List[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.task, row.metric), []).append(row)
+    for (_, metric), members in groups.items():
+        ties = stats.tie_groups([row.mean for row in members],
+                                [row.interval for row in members],
+                                tasks.higher_is_better(metric))
+        for row, place in zip(members, stats.places(ties)):
+            row.place = place
+
+
+def build(stored: List[Stored], problems: Sequence[Problem] = (), *,
+          wanted: Sequence[str] = (), methods: Sequence[str] = (),
+          baseline: Optional[str] = None, published: str = 'all',
+          index: Optional[PublishedIndex] = None) -> Board:
+    """Compute the leaderboard; a pure function of its arguments.
+
+    Args:
+        stored (list[Stored]): Valid records.
+        problems (Sequence[Problem]): What reading them already found.
+        wanted (Sequence[str]): Task ids to keep; all when empty.
+        methods (Sequence[str]): Methods to keep, as ``is_chosen`` reads
+            them; the baseline always stays.
+        baseline (str, optional): Method that others are compared with.
+        published (str): ``all`` printed numbers of the tasks, those of the
+            measured rows (``own``), or ``none``.
+        index (PublishedIndex, optional): Printed numbers to use.
+
+    Returns:
+        Board: Rows in the order of the CSV, and warnings.
+
+    Raises:
+        UserError: Unknown task, method or baseline.
+    """
+    if methods and baseline:
+        methods = [*methods, baseline]
+    chosen, conflicts = without_duplicates(
+        _choose(stored, wanted, methods))
+    rows = cells(chosen)
+    _place(rows)
+    if baseline:
+        _compare(rows, baseline)
+    rows = _join(rows, published, wanted, methods, index or PublishedIndex())
+    rows.sort(key=lambda row: row.sort_key)
+    warnings = conflicts + check(chosen, methods)
+    return Board(rows, [*problems, *warnings], baseline)

@@ -1,0 +1,47 @@
+"""Records as a pandas data frame."""
+from typing import TYPE_CHECKING, Any, Dict, List
+
+from ssl_bench.results.record import PathLike, Stored
+from ssl_bench.results.store import scan
+
+if TYPE_CHECKING:
+    import pandas
+
+GROUPS = ('pretrain', 'cost', 'hardware', 'data')
+PLAIN = ('method', 'variant', 'backbone', 'task', 'seed')
+LAST = ('run_id', 'config_sha256', 'code_version', 'started', 'finished')
+
+
+def lines(item: Stored) -> List[Dict[str, Any]]:
+    """One flat line per metric of a record."""
+    record = item.record
+    common = {name: record[name] for name in PLAIN}
+    rest = {f'{group}_{name}': value for group in GROUPS
+            for name, value in record[group].items()}
+    rest.update({name: record[name] for name in LAST}, path=item.path)
+    return [{**common, 'metric': metric, 'value': value, **rest}
+            for metric, value in sorted(record['metrics'].items())]
+
+
+def load(*dirs: PathLike) -> 'pandas.DataFrame':
+    """Every measured number under ``dirs``, one per line.
+
+    Columns: method, variant, backbone, task, seed, metric, value, then the
+    provenance (``pretrain_epochs``, ``cost_gpu_hours``, ``run_id``, ...).
+    Files that cannot be read are listed in ``frame.attrs['problems']`` and
+    announced by a warning.
+
+    Example:
+        >>> frame = load('work_dirs')
+        >>> frame.groupby(['task', 'metric', 'method']).value.mean()
+    """
+    import warnings
+
+    import pandas
+    stored, problems = scan(dirs)
+    for problem in problems:
+        warnings.warn(str(problem), stacklevel=2)
+    frame = pandas.DataFrame([line for item in stored
+                              for line in lines(item)])
+    frame.attrs['problems'] = list(map(str, problems))
+    return frame

@@ -1,0 +1,189 @@
+"""Tables for readers, before any markup: cells are lists of marked texts.
+
+Terminal, Markdown, LaTeX and HTML show the same grids.
+"""
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Sequence
+
+from ssl_bench.results import stats, tasks
+from ssl_bench.results.published import Published
+from ssl_bench.results.table import Board, Row, rankings
+
+MARKS = {'reproduced': '=', 'within noise': '≈', 'off': '≠', '': ''}
+LEGEND = (
+    'Mean ± sample standard deviation over n seeds. publ.: printed by the '
+    'paper; then measured minus printed, with = reproduced (within the '
+    'tolerance), ≈ within noise (inside the 95% interval), ≠ off, '
+    '? printed number not checked in its source.')
+BASELINE_LEGEND = (
+    'Δ: difference to {} with its 95% interval over common seeds, '
+    '≈ when it holds zero.')
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of a cell.
+
+    Args:
+        text (str): What is shown.
+        kind (str): ``name``, ``measured``, ``best`` (a measured value in
+            the first tie group), ``published``, ``difference`` or
+            ``plain``.
+    """
+    text: str
+    kind: str = 'plain'
+
+
+Cell = List[Part]
+
+
+@dataclass
+class Grid:
+    """A table with a title.
+
+    Args:
+        heads (list[str]): Column headings; a line break is kept.
+        body (list): Rows of cells, as many as there are headings.
+        names (int): How many first columns name the row (left-aligned).
+        notes (list[str]): Remarks below.
+    """
+    title: str
+    heads: List[str]
+    body: List[List[Cell]]
+    names: int = 1
+    notes: List[str] = field(default_factory=list)
+
+
+def spread(row: Row) -> str:
+    """Mean and deviation: ``57.3 ± 0.2``; ``57.3`` for one seed."""
+    return f'{row.mean:.1f}' + (
+        '' if row.std is None else f' ± {row.std:.1f}')
+
+
+def epochs_text(epochs: Optional[float]) -> str:
+    """``200``, or empty when not known."""
+    return '' if epochs is None else f'{epochs:g}'
+
+
+def published_text(item: Published) -> str:
+    """The number as printed; ``?`` when the source was not read."""
+    digits = f'{item.value:.10g}'
+    return digits + ('' if '.' in digits else '.0') + (
+        '' if item.verified else '?')
+
+
+def difference_text(found: stats.Difference) -> str:
+    """``Δ +1.6 ± 0.8``, then ``≈`` when the interval holds zero."""
+    text = f'Δ {found.mean:+.1f}'
+    if found.interval:
+        text += f' ± {(found.interval[1] - found.interval[0]) / 2:.1f}'
+    return text + (' ≈' if found.within_noise else '')
+
+
+def comparison(row: Row) -> str:
+    """``(+0.3 =)``: measured minus published and the verdict."""
+    return f'({row.delta:+.1f} {MARKS[row.verdict]})'
+
+
+def value_cell(row: Optional[Row], best: float = 0.) -> Cell:
+    """What a task's table shows for one row; empty for None."""
+    if row is None:
+        return []
+    parts = []
+    if row.values:
+        kind = 'best' if row.place == best else 'measured'
+        parts.append(Part(spread(row), kind))
+    if row.published is not None:
+        text = f'publ. {published_text(row.published)}'
+        if row.values:
+            text += f' {comparison(row)}'
+        parts.append(Part(text, 'published'))
+    if row.difference is not None:
+        parts.append(Part(difference_text(row.difference), 'difference'))
+    return parts
+
+
+def methods_of(rows: Sequence[Row], metric: str) -> List[List[Row]]:
+    """Rows of a task grouped by method, best in ``metric`` first.
+
+    The same method printed by two papers is two groups, and so are records
+    of another config or other data.
+    """
+    groups: Dict[tuple, List[Row]] = {}
+    for row in rows:
+        if row.values:
+            record = row.records[0].record
+            more = (record['config_sha256'], record['data']['fingerprint'])
+        else:
+            more = (row.published.reported_in,
+                    row.published.pretrain_batch)
+        groups.setdefault((row.method_id, more), []).append(row)
+
+    def order(group: List[Row]) -> tuple:
+        main = [row for row in group if row.metric == metric]
+        return (not main, ) + min(
+            row.sort_key[2:] for row in main or group)
+
+    return sorted(groups.values(), key=order)
+
+
+def name_cell(rows: Sequence[Row]) -> Cell:
+    """Method, and who printed it when it was not measured."""
+    parts = [Part(rows[0].name, 'name')]
+    if not rows[0].values:
+        parts.append(Part(f'in {rows[0].published.reported_in}',
+                          'published'))
+    return parts
+
+
+def task_grid(board: Board, task: str) -> Grid:
+    """Methods down, metrics across, for one task."""
+    rows = [row for row in board.rows if row.task == task]
+    metrics = sorted({row.metric for row in rows},
+                     key=lambda metric: tasks.metric_order(task, metric))
+    best = {metric: min((row.place for row in rows if row.metric == metric
+                         and row.place is not None), default=0.)
+            for metric in metrics}
+    body = []
+    for group in methods_of(rows, metrics[0]):
+        by_metric = {row.metric: row for row in group}
+        seeds = max(len(row.values) for row in group)
+        body.append([
+            name_cell(group), [Part(epochs_text(group[0].pretrain_epochs))],
+            [Part(str(seeds or ''))],
+            *(value_cell(by_metric.get(metric), best[metric])
+              for metric in metrics)])
+    arrow = {metric: '' if tasks.higher_is_better(metric) else ' (lower is '
+             'better)' for metric in metrics}
+    heads = [tasks.metric_title(m) + arrow[m] for m in metrics]
+    return Grid(f'{tasks.task_info(task).title} ({task})',
+                ['method', 'epochs', 'n', *heads], body)
+
+
+def rank_grid(board: Board) -> Optional[Grid]:
+    """Average ranks; None with fewer than two methods or two tasks."""
+    found = rankings(board)
+    if len(found) < 2 or max(r.of_tasks for r in found) < 2:
+        return None
+    body = [[[Part(r.name, 'name')], [Part(r.method_id[2])],
+             [Part(epochs_text(r.method_id[4]))],
+             [Part(f'{r.average:.2f}', 'measured')],
+             [Part(f'{len(r.places)} of {r.of_tasks}')]] for r in found]
+    return Grid('Average rank over tasks', [
+        'method', 'backbone', 'epochs', 'rank', 'tasks'], body, 2, [
+            'Place 1 is best; on each task, by its main metric, methods '
+            'whose 95% intervals overlap that of the best of their group '
+            'share a place.'])
+
+
+def grids(board: Board) -> List[Grid]:
+    """Every table of the board; the legend stands under the last one."""
+    found = [task_grid(board, task) for task in board.tasks]
+    ranks = rank_grid(board)
+    if ranks is not None:
+        found.append(ranks)
+    if found:
+        found[-1].notes.append(LEGEND)
+        if board.baseline:
+            found[-1].notes.append(BASELINE_LEGEND.format(board.baseline))
+    return found

@@ -1,0 +1,92 @@
+"""One spelling for names that papers, configs and people write in many."""
+import functools
+import re
+from typing import FrozenSet, Optional, Sequence
+
+# Other spellings, after lower case and without punctuation.
+METHOD_ALIASES = {
+    'random': 'randominit', 'scratch': 'randominit',
+    'randominitialisation': 'randominit',
+    'randominitialization': 'randominit', 'instanceloc': 'insloc',
+    'siameseimagemodeling': 'siameseim',
+}
+DATA_ALIASES = {
+    'imagenet': 'in1k', 'imagenet1k': 'in1k', 'ilsvrc2012': 'in1k',
+    '': 'none', 'random': 'none', 'imagenetlabels': 'in1klabels',
+    'imagenet1klabels': 'in1klabels',
+}
+# Words of a variant that say nothing about the recipe.
+IDLE_WORDS = {'model', 'released', 'checkpoint', 'official', 'mean', 'of',
+              '5', 'runs', 'r50', 'resnet50', 'resnet', '50', 'vit', 'vitb',
+              'b16', 'base', 'patch16'}
+
+
+def squeeze(text: Optional[str]) -> str:
+    """Lower case, letters and digits only."""
+    return re.sub(r'[^a-z0-9]+', '', (text or '').casefold())
+
+
+@functools.lru_cache(maxsize=4096)
+def method_key(method: str) -> str:
+    """``MoCo v2`` and ``mocov2`` are one method."""
+    key = squeeze(method)
+    return METHOD_ALIASES.get(key, key)
+
+
+@functools.lru_cache(maxsize=4096)
+def backbone_key(backbone: str) -> str:
+    """``ResNet-50``, ``resnet50`` and ``R50`` are one architecture."""
+    key = re.sub(r'^r(?=\d)', 'resnet', squeeze(backbone))
+    return re.sub(r'^vit(base|b)(patch)?16.*$', 'vitb16', key)
+
+
+@functools.lru_cache(maxsize=4096)
+def data_key(data: Optional[str]) -> str:
+    """``IN1K`` and ``imagenet`` are one pretraining set."""
+    key = squeeze(data)
+    return DATA_ALIASES.get(key, key)
+
+
+@functools.lru_cache(maxsize=4096)
+def variant_key(variant: str, task: str) -> FrozenSet[str]:
+    """Words of a variant that matter for a task.
+
+    Backbone names, epochs, and words that the task id itself contains say
+    nothing more: the ``C4 model`` of InsLoc is the model for a C4 task.
+    """
+    words = re.findall(r'[a-z0-9]+', variant.casefold())
+    return frozenset(
+        word for word in words
+        if word not in IDLE_WORDS and word not in task.split('_')
+        and not re.fullmatch(r'\d+e(p|pochs?)?', word))
+
+
+def is_random(method: str) -> bool:
+    """Whether a method is the random-initialisation control."""
+    return method_key(method) == 'randominit'
+
+
+def is_supervised(method: str) -> bool:
+    """Whether a method is the supervised control."""
+    return method_key(method).startswith('supervised')
+
+
+def label(method: str, variant: str = '') -> str:
+    """Name of a method in tables."""
+    return f'{method} ({variant})' if variant else method
+
+
+def is_chosen(method: str, variant: str, epochs: Optional[float],
+              names: Sequence[str]) -> bool:
+    """Whether a method is among ``names``.
+
+    A name is a method, with its variant in brackets or without, and may end
+    in ``@EPOCHS`` of pretraining: ``MoCo v2@800``.
+    """
+    own = {method_key(method), squeeze(label(method, variant))}
+    for name in names:
+        name, _, wanted = name.partition('@')
+        if method_key(name) in own or squeeze(name) in own:
+            if not wanted or (epochs is not None and wanted == f'{epochs:g}'):
+                return True
+    return False

@@ -1,0 +1,31 @@
+"""From a board to the text of a file, by format."""
+from typing import Callable, Dict, Optional
+
+from ssl_bench.results import grid, markup, text_formats
+from ssl_bench.results.papers import paper_grids
+from ssl_bench.results.table import Board
+
+FORMATS = ('csv', 'md', 'latex', 'html', 'json')
+
+
+def tables(board: Board, paper: Optional[str] = None):
+    """The grids of the board, or of one paper's tables."""
+    return paper_grids(paper, board) if paper else grid.grids(board)
+
+
+def render(board: Board, name: str, paper: Optional[str] = None) -> str:
+    """The whole file in format csv, md, latex or json.
+
+    Args:
+        board (Board): Rows and warnings.
+        name (str): The format.
+        paper (str, optional): Render this paper's tables (md, latex).
+    """
+    makers: Dict[str, Callable[[], str]] = {
+        'csv': lambda: text_formats.to_csv(board),
+        'json': lambda: text_formats.to_json(board),
+        'md': lambda: markup.to_markdown(
+            tables(board, paper), board.problems),
+        'latex': lambda: markup.to_latex(
+            tables(board, paper), board.problems)}
+    return makers[name]()
