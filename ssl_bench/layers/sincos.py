@@ -56,13 +56,41 @@ def sincos_table(width: int, grid: int) -> Tensor:
     return torch.cat([table.new_zeros(1, width), table])
 
 
+def relative_position(crops: Tensor, flips: Tensor,
+                      source_size: Tensor) -> Tensor:
+    """Where view 2 lies in the frame of view 1, mirrored like view 1.
+
+    Args:
+        crops (Tensor): (B, 2, 4) ``xyxy`` in pixels of the source.
+        flips (Tensor): (B, 2), True where a view was mirrored.
+        source_size (Tensor): (B, 2) height and width of the source.
+
+    Returns:
+        Tensor: (B, 6) float64: delta_i (crop heights of view 1), delta_j (crop
+        widths; valid when the flips agree), delta_h and delta_w (ratios),
+        relative_flip (0 or 1), flip_delta_j (crop widths; valid when they
+        differ).
+    """
+    crops, width = crops.double(), source_size[:, 1:].double()   # (B, 1)
+    x1, y1, x2, y2 = crops.unbind(-1)                            # (B, 2)
+    j = torch.where(flips, width - x2, x1)  # left edge in the mirrored image
+    h, w = y2 - y1, x2 - x1
+    return torch.stack([
+        (y1[:, 1] - y1[:, 0]) / h[:, 0],
+        (j[:, 1] - j[:, 0]) / w[:, 0],
+        h[:, 1] / h[:, 0],
+        w[:, 1] / w[:, 0],
+        (flips[:, 0] ^ flips[:, 1]).double(),
+        (width[:, 0] - j[:, 0] - j[:, 1]) / w[:, 0],
+    ], dim=1)
+
+
 def relative_sincos(relative: Tensor, width: int, grid: int) -> Tensor:
     """Code of view 2's tokens in the frame of view 1, in its token units.
 
     Args:
         relative (Tensor): (B, 6): delta_i, delta_j, delta_h, delta_w,
-            relative_flip (0 or 1), flip_delta_j, as `relative_position`
-            of `ssl_bench.methods.siamese_im` makes them.
+            relative_flip (0 or 1), flip_delta_j, of `relative_position`.
         width (int): Half the channels of the code, a multiple of 4.
         grid (int): Tokens per side of both views.
 

@@ -11,36 +11,9 @@ from torch import Tensor, nn
 
 from ssl_bench.layers import MomentumEncoder, mean_over_processes
 from ssl_bench.layers import global_bn  # noqa: F401  (registers TokenBN)
-from ssl_bench.layers.sincos import relative_sincos, sincos_table
+from ssl_bench.layers.sincos import (relative_position, relative_sincos,
+                                     sincos_table)
 from ssl_bench.layers.vit import init_linears, transformer_blocks
-
-
-def relative_position(crops: Tensor, flips: Tensor,
-                      source_size: Tensor) -> Tensor:
-    """Where view 2 lies in the frame of view 1, mirrored like view 1.
-
-    Args:
-        crops (Tensor): (B, 2, 4) ``xyxy`` in pixels of the source.
-        flips (Tensor): (B, 2), True where a view was mirrored.
-        source_size (Tensor): (B, 2) height and width of the source.
-
-    Returns:
-        Tensor: (B, 6) float64: delta_i and flip-free delta_j (in crop
-        heights and widths of view 1), delta_h and delta_w (ratios),
-        relative_flip (0 or 1), flip_delta_j (crop widths of view 1).
-    """
-    crops, width = crops.double(), source_size[:, 1:].double()   # (B, 1)
-    x1, y1, x2, y2 = crops.unbind(-1)                            # (B, 2)
-    j = torch.where(flips, width - x2, x1)  # left edge in the mirrored image
-    h, w = y2 - y1, x2 - x1
-    return torch.stack([
-        (y1[:, 1] - y1[:, 0]) / h[:, 0],
-        (j[:, 1] - j[:, 0]) / w[:, 0],
-        h[:, 1] / h[:, 0],
-        w[:, 1] / w[:, 0],
-        (flips[:, 0] ^ flips[:, 1]).double(),
-        (width[:, 0] - j[:, 0] - j[:, 1]) / w[:, 0],
-    ], dim=1)
 
 
 def unigrad_dense_loss(pred: Tensor,
