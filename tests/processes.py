@@ -27,7 +27,10 @@ def run_in_processes(function, world, *arguments):
     Returns:
         list: What each rank returned.
     """
+    # a fork keeps the imported toolkits; a CUDA context would not survive it
+    method = 'spawn' if torch.cuda.is_available() else 'fork'
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_entry, (world, folder, function, arguments), nprocs=world)
+        mp.start_processes(_entry, (world, folder, function, arguments),
+                           nprocs=world, start_method=method)
         return [torch.load(Path(folder) / f'{rank}.pt')
                 for rank in range(world)]
