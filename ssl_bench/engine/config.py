@@ -36,6 +36,11 @@ def load_config(path: Union[str, Path],
             load, or an override points at something that is not there.
     """
     from mmengine.config import Config
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    # mmengine looks for a distribution `mmsegmentation`; the fork's has
+    # another name, but the module, which it tries next, is there
+    MODULE2PACKAGE['mmseg'] = 'mmseg'
     path = _find(Path(path))
     try:
         config = Config.fromfile(path)
