@@ -32,6 +32,7 @@ train_dataloader = dict(
     batch_size=32,
     num_workers=0,
     persistent_workers=False,
+    pin_memory=False,
     dataset=dict(data_root='data/mini/imagenet/train',
                  pipeline=train_pipeline))
 

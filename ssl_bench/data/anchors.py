@@ -33,12 +33,13 @@ def anchor_grid(cells: Tuple[int, int], stride: int, scales: Sequence[float],
 
 def box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Intersection over union of one box (4,) with boxes (A, 4), (A,)."""
-    box, boxes = np.float64(box), np.float64(boxes)
-    sides = (np.minimum(box[2:], boxes[:, 2:])
-             - np.maximum(box[:2], boxes[:, :2])).clip(0)
-    overlap = sides.prod(1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    union = (box[2:] - box[:2]).prod() + areas - overlap
+    x1, y1, x2, y2 = np.asarray(boxes, np.float64).T
+    left, top, right, bottom = (float(edge) for edge in box)
+    width = np.minimum(x2, right) - np.maximum(x1, left)
+    height = np.minimum(y2, bottom) - np.maximum(y1, top)
+    overlap = np.maximum(width, 0) * np.maximum(height, 0)
+    union = ((x2 - x1) * (y2 - y1) + (right - left) * (bottom - top)
+             - overlap)
     return overlap / np.maximum(union, 1e-6)
 
 
@@ -71,6 +72,7 @@ def greedy_nms(boxes: np.ndarray, scores: np.ndarray,
     A box falls when its IoU with a better survivor strictly exceeds the
     threshold.
     """
+    boxes = np.asarray(boxes, np.float64)
     order = np.argsort(-scores, kind='stable')
     kept: List[int] = []
     while len(order):
