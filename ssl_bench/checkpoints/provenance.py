@@ -1,6 +1,11 @@
 """What a checkpoint says of its own making."""
 import ast
-from typing import Any, Dict, Mapping, Optional, Tuple
+import json
+from collections.abc import Mapping
+from typing import Any, Dict, Optional, Tuple
+
+from ssl_bench.checkpoints.backbone import Backbone, tensors_sha256
+from ssl_bench.checkpoints.verify import Report
 
 Fields = Dict[str, Any]
 
@@ -58,11 +63,13 @@ def _at(tree: Any, path: str) -> Any:
 _MMENGINE = {
     'method': ('cfg.method.name', 'cfg.model.type'),
     'variant': ('cfg.method.variant',),
-    'pretrain_data': ('cfg.train_dataloader.dataset.name',
+    'pretrain_data': ('cfg.pretrain_data',
+                      'cfg.train_dataloader.dataset.name',
                       'cfg.train_dataloader.dataset.data_root'),
     'pretrain_epochs': ('epoch',),
-    'pretrain_batch': ('cfg.auto_scale_lr.base_batch_size',),
-    'config': ('experiment_name',),
+    'pretrain_batch': ('cfg.method.batch',
+                       'cfg.auto_scale_lr.base_batch_size'),
+    'config': ('cfg.method.config', 'experiment_name'),
 }
 
 
@@ -99,3 +106,51 @@ def heads_of(config: Mapping[str, Any]) -> Optional[int]:
     if isinstance(arch, str) and arch.startswith('mocov3'):
         return 12  # moco-v3's ViT-S has 12, too
     return backbone.get('num_heads')
+
+
+def stamp(backbone: Backbone) -> str:
+    """What an exported file carries of its origin, as one line of JSON."""
+    return json.dumps(dict(
+        meta=backbone.meta, tensors_sha256=tensors_sha256(backbone.tensors())
+    ), sort_keys=True)
+
+
+def stamped_meta(content: Any, backbone: Backbone, report: Report
+                 ) -> Optional[Fields]:
+    """The header that `stamp` put into a file, if the weights are the same.
+
+    Args:
+        content: What the file holds.
+        backbone (Backbone): Its tensors.
+        report (Report): Gets a note when the stamp is of other weights.
+    """
+    text = _find_stamp(content)
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+        same = found['tensors_sha256'] == tensors_sha256(backbone.tensors())
+        meta = found['meta']
+        meta['sources'].items()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        report.notes.append('the file\'s ssl_bench stamp is unreadable and '
+                            'was ignored')
+        return None
+    if not same:
+        report.notes.append(
+            'ssl_bench wrote this file once, but its weights have changed '
+            'since: its old provenance was ignored')
+    return meta if same else None
+
+
+def _find_stamp(content: Any) -> Optional[str]:
+    """Where `export` leaves the stamp, container by container."""
+    places = (getattr(content, '_metadata', None), content,
+              content.get('meta'), content.get('metadata'))
+    for place in places:
+        found = place.get('ssl_bench') if isinstance(place, Mapping) else None
+        if isinstance(found, Mapping):  # of a state dict: per module
+            found = found.get('stamp')
+        if isinstance(found, str):
+            return found
+    return None

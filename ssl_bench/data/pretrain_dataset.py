@@ -29,7 +29,8 @@ def random_stream(*key: int) -> Iterator[None]:
     words = np.random.SeedSequence(key).generate_state(3)
     random.seed(int(words[0]))
     np.random.seed(int(words[1]))
-    torch.manual_seed(int(words[2]))
+    # torch.manual_seed would also queue a call for every accelerator
+    torch.default_generator.manual_seed(int(words[2]))
     try:
         yield
     finally:

@@ -26,8 +26,11 @@ class StepSeedHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: Batch = None) -> None:
         """Seed torch on every device of this process."""
-        key = (runner.seed, runner.iter, get_rank())
-        torch.manual_seed(_mix(*key))
+        seed = _mix(runner.seed, runner.iter, get_rank())
+        if torch.cuda.is_available():
+            torch.manual_seed(seed)
+        else:  # without a device, torch would queue the call for ever
+            torch.default_generator.manual_seed(seed)
 
 
 def _mix(seed: int, iteration: int, rank: int) -> int:

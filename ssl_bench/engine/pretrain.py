@@ -47,6 +47,7 @@ def pretrain(config: Config,
     # mmengine names loggers by the second; two runs must not share one
     config.experiment_name = f'{Path(work_dir).name}-{time.monotonic_ns()}'
     _set_launcher(config)
+    _set_provenance(config)
     if seed is not None:
         config.randomness = dict(seed=seed)
     if amp:
@@ -65,6 +66,21 @@ def _set_launcher(config: Config) -> None:
     config.launcher = 'pytorch' if distributed else 'none'
     config.env_cfg.dist_cfg = dict(
         backend='nccl' if torch.cuda.is_available() else 'gloo')
+
+
+def _global_batch(config: Config) -> int:
+    """Images per optimizer step, over all processes."""
+    return (config.train_dataloader.batch_size
+            * int(os.environ.get('WORLD_SIZE', 1))
+            * config.optim_wrapper.get('accumulative_counts', 1))
+
+
+def _set_provenance(config: Config) -> None:
+    """What the checkpoint will say of itself beside its settings."""
+    method = config.setdefault('method', dict(name=config.model.type))
+    method.batch = _global_batch(config)
+    if config.filename:
+        method.config = Path(config.filename).stem
 
 
 def _set_data(config: Config) -> None:
@@ -102,14 +118,10 @@ def _set_resume(config: Config, resume: Union[bool, str]) -> None:
 
 def _say_batch(runner: AtomicRunner, config: Config) -> None:
     """Warn when the learning rate was meant for another global batch."""
-    loader = config.train_dataloader
-    batch = loader.batch_size * runner.world_size \
-        * config.optim_wrapper.get('accumulative_counts', 1)
-    base = config.auto_scale_lr.base_batch_size
+    batch, base = _global_batch(config), config.auto_scale_lr.base_batch_size
     if batch != base and is_main_process():
         what = 'was scaled linearly' if config.auto_scale_lr.get('enable') \
             else 'is unchanged (--auto-scale-lr scales it)'
         runner.logger.warning(
-            f'global batch {batch} ({loader.batch_size} x '
-            f'{runner.world_size} processes) differs from the config\'s '
-            f'{base}; the learning rate {what}.')
+            f'the global batch is {batch} on {runner.world_size} processes, '
+            f'the config\'s is {base}; the learning rate {what}.')
