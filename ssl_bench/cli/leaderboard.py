@@ -56,6 +56,19 @@ def _format(args: argparse.Namespace) -> Optional[str]:
                     f'{" ".join(ENDINGS)} or --format')
 
 
+def _target(output: Optional[str], name: Optional[str]) -> Optional[Path]:
+    """The file to write; a page in a folder is its index.html."""
+    if not output and name == 'html':
+        raise UserError('a page needs a place: add -o report/ or -o '
+                        'page.html')
+    if not output:
+        return None
+    path = Path(output)
+    if name == 'html' and path.suffix.lower() not in ('.html', '.htm'):
+        path = path / 'index.html'
+    return path
+
+
 def run(args: argparse.Namespace) -> int:
     """Write or show the leaderboard.
 
@@ -77,15 +90,21 @@ def run(args: argparse.Namespace) -> int:
     board = build(
         stored, problems, wanted=args.tasks, methods=args.methods,
         baseline=args.baseline, published=args.published)
-    if name and args.output:
-        write_text(args.output, render(board, name, args.paper))
+    target = _target(args.output, name)
+    if name == 'html':
+        from ssl_bench.results.report import to_html
+        text = to_html(board, args.dirs or ['work_dirs'], board.problems)
     elif name:
-        sys.stdout.write(render(board, name, args.paper))
-    if not name or args.output:
+        text = render(board, name, args.paper)
+    if target:
+        write_text(target, text)
+    elif name:
+        sys.stdout.write(text)
+    if target or not name:
         _show(tables(board, args.paper))
     _warn(board.problems)
-    if args.output:
-        print(f'written: {args.output}', file=sys.stderr)
+    if target:
+        print(f'written: {target}', file=sys.stderr)
     return 3 if board.problems else 0
 
 

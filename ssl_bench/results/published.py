@@ -16,6 +16,16 @@ COLUMNS = ('method', 'variant', 'backbone', 'pretrain_data',
            'pretrain_epochs', 'pretrain_batch', 'task', 'metric', 'value',
            'source', 'url', 'reported_in', 'verified', 'notes')
 
+# Papers whose protocol is the one run here, where several are in use: the
+# FPN heads and norms of InfoMin's camp, mmsegmentation's FCN.
+SAME_PROTOCOL = {
+    **dict.fromkeys(('coco_mrcnn_fpn_1x', 'coco_mrcnn_fpn_2x'), (
+        'InsLoc', 'PixPro', 'LEWEL', 'InfoMin', 'DenseCL')),
+    **dict.fromkeys(('voc12aug_fcn', 'cityscapes_fcn'), ('DenseCL', )),
+}
+# The papers this project reproduces come before others that quote.
+FIRST_PAPERS = ('InsLoc', 'PixPro', 'LEWEL', 'SiameseIM', 'Barlow Twins')
+
 
 @dataclass(frozen=True)
 class Published:
@@ -139,8 +149,9 @@ class PublishedIndex:
 
         Method, backbone, pretraining data, epochs and the words of the
         variant must agree. The controls are compared whatever the epochs;
-        random initialisation whatever the data. The order: read in the
-        source, printed by the method's own paper, name of the paper.
+        random initialisation whatever the data. The order: papers with the
+        protocol run here (``SAME_PROTOCOL``), read in the source, printed
+        by the method's own paper, by one of ``FIRST_PAPERS``, by name.
         """
         random, wanted = is_random(method), variant_key(variant, task)
         control = random or is_supervised(method)
@@ -151,6 +162,9 @@ class PublishedIndex:
             and (random or data_key(row.pretrain_data) == data_key(data))
             and (control or row.pretrain_epochs == epochs)
             and variant_key(row.variant, task) == wanted]
+        camp = SAME_PROTOCOL.get(task, ())
         return sorted(found, key=lambda row: (
-            not row.verified, method_key(row.paper) != method_key(method),
-            row.reported_in, row.variant, row.source))
+            bool(camp) and row.paper not in camp, not row.verified,
+            method_key(row.paper) != method_key(method),
+            row.paper not in FIRST_PAPERS, row.reported_in, row.variant,
+            row.source))

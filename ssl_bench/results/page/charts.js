@@ -1,0 +1,140 @@
+/* Vega-Lite charts: specifications from Altair, rows from the page. */
+function embed(node, name, rows, patch) {
+  const spec = structuredClone(CHARTS[name]);
+  if (patch) patch(spec);
+  spec.datasets = {rows};
+  const {step} = spec.usermeta;
+  if (step) spec.height = step * new Set(rows.map((row) => row.name)).size;
+  const plot = el('div', {class: 'plot'});
+  node.append(plot);
+  return window.vegaEmbed(plot, spec, {
+    actions: false, renderer: 'svg', mode: 'vega-lite', logLevel: 1,
+  }).catch((error) => {
+    plot.textContent = `This chart could not be drawn: ${error.message}`;
+    throw error;
+  });
+}
+
+/** Rows of a task in its main metric, best first. */
+function mainRows(task) {
+  return DATA.rows.filter((row) => row.task === task.id
+    && row.metric === task.main && isMeasured(row));
+}
+
+function chartRow(row, name) {
+  const interval = row.interval || [null, null];
+  return {name, mean: row.mean, lo: interval[0], hi: interval[1],
+    n: row.values.length, control: row.control, color: colorOf(row.name),
+    published: row.published.length ? row.published[0].value : null};
+}
+
+function drawBars() {
+  return DATA.tasks.filter((task) => task.main).map((task) => {
+    const rows = mainRows(task);
+    const names = labels(rows);
+    const metric = task.metrics.find((m) => m.id === task.main);
+    const figure = el('figure', {class: 'card'}, el('figcaption', {},
+      el('h3', {}, task.title), el('small', {}, metric.title
+        + (metric.higher ? '' : ', lower is better'))));
+    $('bars').append(figure);
+    const most = Math.max(...rows.map((r) => Math.max(
+      r.mean, r.published.length ? r.published[0].value : 0)));
+    return embed(figure, 'bars', rows.map((row, i) => {
+      const item = chartRow(row, names[i]);
+      const edge = Math.max(item.mean, item.published || 0, item.hi || 0);
+      return {...item, edge: Math.min(edge, most * 1.15)};
+    }), (spec) => {
+      spec.layer[0].encoding.x.scale = {domain: [0, most * 1.3 || 1]};
+    });
+  });
+}
+
+function drawRanks() {
+  const backbones = [...new Set(DATA.ranks.map((r) => r.backbone))];
+  return backbones.map((backbone) => {
+    const ranks = DATA.ranks.filter((r) => r.backbone === backbone);
+    const rows = ranks.map((r) => ({name: r.name, backbone,
+      pretrain_data: '', pretrain_epochs: r.epochs}));
+    const names = labels(rows);
+    const figure = el('figure', {class: 'card chart'}, el('figcaption', {},
+      el('h3', {}, backbone), el('small', {}, `${ranks[0].of} tasks`)));
+    $('rank-charts').append(figure);
+    return embed(figure, 'ranks', ranks.flatMap((rank, i) => [
+      {name: names[i], kind: 'average', rank: rank.average,
+        color: colorOf(rank.name),
+        count: `${Object.keys(rank.places).length} of ${rank.of}`},
+      ...Object.entries(rank.places).map(([task, place]) => ({
+        name: names[i], kind: 'place', rank: place,
+        task: TASKS.get(task).title})),
+    ]), (spec) => {
+      spec.layer[0].encoding.x.scale.domainMax = ranks.length;
+    });
+  });
+}
+
+const COSTS = {hours: 'GPU hours of the run', images: 'training images seen',
+  epochs: 'pretraining epochs'};
+
+function costTasks() {
+  return DATA.tasks.filter((task) => task.main && mainRows(task).some(
+    (row) => Object.keys(row.cost).length));
+}
+
+function drawCost() {
+  const task = TASKS.get($('cost-task').value);
+  const x = $('cost-x').value;
+  const rows = mainRows(task).filter((row) => row.cost[x]);
+  const names = labels(rows);
+  const costs = rows.map((row) => row.cost[x]);
+  const wide = Math.max(...costs) / Math.min(...costs) > 8;
+  const metric = task.metrics.find((m) => m.id === task.main);
+  $('cost-chart').replaceChildren();
+  if (!rows.length) {
+    $('cost-chart').append('No run of this task recorded it.');
+    return [];
+  }
+  return [embed($('cost-chart'), wide ? 'costLog' : 'cost', rows.map(
+    (row, i) => ({...chartRow(row, names[i]), cost: row.cost[x]})),
+  (spec) => {
+    for (const layer of spec.layer) {
+      layer.encoding.x.title = COSTS[x];
+      if (layer.encoding.y.scale) layer.encoding.y.title = metric.title;
+    }
+  })];
+}
+
+function drawCurves() {
+  const group = $('curve-group').value;
+  const curves = DATA.curves.filter((curve) => curve.group === group);
+  const names = [...new Set(curves.map((curve) => curve.name))];
+  $('curve-keys').replaceChildren(...names.map((name) => el('span', {
+    style: `--key: ${colorOf(name)}`}, name)));
+  $('curve-chart').replaceChildren();
+  return [embed($('curve-chart'), 'curves', curves.flatMap((curve) =>
+    curve.points.map(([step, value]) => ({name: curve.name, run: curve.run,
+      step, value, color: colorOf(curve.name)}))))];
+}
+
+function startCharts() {
+  const drawn = [];
+  drawn.push(...drawBars());
+  if (DATA.ranks.length > 1) drawn.push(...drawRanks());
+  const tasks = costTasks();
+  if (tasks.length) {
+    fill($('cost-task'), tasks.map((t) => [t.id, t.title]), tasks[0].id);
+    const known = Object.keys(COSTS).filter((x) => DATA.rows.some(
+      (row) => row.cost[x]));
+    fill($('cost-x'), known.map((x) => [x, COSTS[x]]), known[0]);
+    $('cost-task').addEventListener('change', drawCost);
+    $('cost-x').addEventListener('change', drawCost);
+    drawn.push(...drawCost());
+  }
+  if (DATA.curves.length) {
+    const groups = [...new Set(DATA.curves.map((c) => c.group))];
+    fill($('curve-group'), groups.map((group) => [group,
+      TASKS.has(group) ? TASKS.get(group).title : group]), groups[0]);
+    $('curve-group').addEventListener('change', drawCurves);
+    drawn.push(...drawCurves());
+  }
+  return Promise.all(drawn);
+}

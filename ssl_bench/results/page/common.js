@@ -1,0 +1,82 @@
+/* Data of the page and small helpers. Text enters the page as text only. */
+const DATA = JSON.parse(document.getElementById('data').textContent);
+const CHARTS = JSON.parse(document.getElementById('charts').textContent);
+const TASKS = new Map(DATA.tasks.map((task) => [task.id, task]));
+const MARK = {reproduced: '=', 'within noise': '≈', off: '≠'};
+const STYLE = {reproduced: 'reproduced', 'within noise': 'noise', off: 'off'};
+
+const $ = (id) => document.getElementById(id);
+
+/** Make an element; strings become text nodes, null is left out. */
+function el(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== false) {
+      node.setAttribute(name, value === true ? '' : value);
+    }
+  }
+  node.append(...children.flat(Infinity).filter((c) => c !== null && c !== ''));
+  return node;
+}
+
+const fixed = (value, digits = 1) =>
+  value === null || value === undefined ? '' : value.toFixed(digits);
+const signed = (value) => (value < 0 ? '−' : '+') + fixed(Math.abs(value));
+
+function printed(item) {
+  const text = String(item.value);
+  return (text.includes('.') ? text : text + '.0') + (item.verified ? '' : '?');
+}
+
+function metricOf(row) {
+  return TASKS.get(row.task).metrics.find((m) => m.id === row.metric);
+}
+
+const isMeasured = (row) => row.mean !== null;
+const methodKey = (row) => row.id;
+
+function pretraining(row) {
+  const epochs = row.pretrain_epochs;
+  return [row.backbone, row.pretrain_data,
+    epochs === null ? '' : epochs + ' epochs'].filter(Boolean).join(' · ');
+}
+
+/** Names that tell the given rows apart: epochs and backbone if needed. */
+function labels(rows) {
+  const byName = new Map();
+  for (const row of rows) {
+    if (!byName.has(row.name)) byName.set(row.name, []);
+    byName.get(row.name).push(row);
+  }
+  return rows.map((row) => {
+    const others = byName.get(row.name);
+    const differ = (field) => others.some((o) => o[field] !== row[field]);
+    let name = row.name;
+    if (differ('backbone')) name += ', ' + row.backbone;
+    if (differ('pretrain_data')) name += ', ' + row.pretrain_data;
+    if (differ('pretrain_epochs')) name += ', ' + row.pretrain_epochs + 'e';
+    const same = others.filter((o) => o.id === row.id);
+    if (same.length > 1) name += ' #' + (same.indexOf(row) + 1);
+    return name;
+  });
+}
+
+/** One colour per method everywhere; controls are grey. */
+const COLORS = new Map();
+function colorOf(name) {
+  if (!COLORS.has(name)) {
+    const control = DATA.rows.some((r) => r.name === name && r.control);
+    const kind = control ? 'control-' : '';
+    const used = [...COLORS.values()].filter(
+      (color) => color.includes('control') === control).length;
+    COLORS.set(name, `var(--series-${kind}${used % (control ? 2 : 10)})`);
+  }
+  return COLORS.get(name);
+}
+DATA.ranks.forEach((rank) => colorOf(rank.name));
+
+function fill(select, options, chosen) {
+  select.replaceChildren(...options.map(([value, text]) =>
+    el('option', {value, selected: value === chosen}, text)));
+}

@@ -1,0 +1,116 @@
+/* The provenance panel of one number, and the picture viewer. */
+function facts(pairs) {
+  const shown = pairs.filter(([, value]) =>
+    value !== null && value !== undefined && value !== '');
+  return el('dl', {}, shown.map(([name, value]) => [
+    el('dt', {}, name), el('dd', {}, value instanceof Node
+      ? value : String(value))]));
+}
+
+const code = (text) => (text ? el('code', {}, text) : null);
+
+function range(pair) {
+  return pair ? `${fixed(pair[0], 2)} to ${fixed(pair[1], 2)}` : null;
+}
+
+function summary(row) {
+  const metric = metricOf(row);
+  const found = row.baseline_difference;
+  return facts([
+    ['Method', row.name], ['Pretraining', pretraining(row)],
+    ['Task', `${TASKS.get(row.task).title} (${row.task})`],
+    ['Metric', metric.title + (metric.higher ? '' : ', lower is better')],
+    ['Seeds', row.values.map((v) =>
+      `${v.seed}: ${fixed(v.value, 2)}`).join(', ')],
+    ['95% interval', range(row.interval)],
+    ['Place', row.place],
+    [`Against ${DATA.baseline}`, found && `${signed(found.mean)}` + (
+      found.interval ? ` [${range(found.interval)}], ${found.pairs} pairs`
+        + (found.within_noise ? ', within noise' : '') : '')],
+  ]);
+}
+
+function printedBlock(row) {
+  const metric = metricOf(row);
+  const blocks = row.published.map((item, i) => {
+    const verdict = i === 0 && row.verdict ? el('span', {
+      class: STYLE[row.verdict]}, ` ${signed(row.delta)}, ${row.verdict}`
+        + ` (tolerance ${metric.tolerance})`) : null;
+    const safe = /^https?:\/\//.test(item.url);
+    return el('div', {class: 'printed'},
+      el('b', {}, printed(item)), ` in ${item.reported_in}`, verdict,
+      el('p', {}, item.source, item.verified ? ''
+        : ' (not checked in its source)'),
+      item.notes ? el('p', {}, item.notes) : null,
+      safe ? el('p', {}, el('a', {href: item.url, rel: 'noopener'},
+        item.url)) : null);
+  });
+  return blocks.length ? [el('h3', {}, 'Printed'), ...blocks] : [];
+}
+
+function cost(run) {
+  const c = run.cost;
+  return [
+    c.gpu_hours === null ? '' : `${c.gpu_hours} GPU hours`,
+    c.train_seconds === null ? '' : `${Math.round(c.train_seconds)} s`,
+    c.images_per_second === null ? '' : `${c.images_per_second} images/s`,
+    c.peak_memory_mib === null ? '' : `${c.peak_memory_mib} MiB peak`,
+  ].filter(Boolean).join(', ');
+}
+
+function runBlock(run, open) {
+  const versions = Object.entries(run.versions).map(
+    ([name, version]) => `${name} ${version}`).join(', ');
+  const device = [run.hardware.device, run.hardware.world_size
+    && `${run.hardware.world_size} process(es)`].filter(Boolean).join(', ');
+  const data = [run.data.name, run.data.images
+    && `${run.data.images} images`].filter(Boolean).join(', ');
+  return el('details', {open}, el('summary', {}, `Seed ${run.seed}`), facts([
+    ['Run', code(run.run_id)], ['Record', code(run.path)],
+    ['Checkpoint', code(run.pretrain.checkpoint_sha256)],
+    ['Pretrained', `${run.pretrain.source}`
+      + (run.pretrain.batch ? `, batch ${run.pretrain.batch}` : '')],
+    ['Pretrain config', code(run.pretrain.config)],
+    ['Task config', code(run.config_sha256)],
+    ['Code', run.code_version], ['Versions', versions],
+    ['Hardware', device], ['Cost', cost(run)], ['Data', data],
+    ['Fingerprint', code(run.data.fingerprint)],
+    ['Time', `${run.started} to ${run.finished}`],
+    ['Changes', (run.changes || []).join('; ')], ['Notes', run.notes],
+    ['Digest', run.record_sha256 ? code(run.record_sha256)
+      : 'none: not written by ssl_bench'],
+  ]));
+}
+
+function openPanel(row) {
+  const panel = $('panel');
+  const value = isMeasured(row)
+    ? [fixed(row.mean, 2), el('small', {}, row.std === null
+      ? ' one seed' : ` ± ${fixed(row.std, 2)}, ${row.values.length} seeds`)]
+    : [printed(row.published[0]), el('small', {}, ' printed')];
+  const runs = row.runs.map((i) => DATA.runs[i]);
+  panel.replaceChildren(
+    el('header', {}, el('h2', {id: 'panel-title'},
+      `${row.name}: ${metricOf(row).title}`),
+    el('button', {type: 'button', onclick: () => panel.close()}, 'Close')),
+    el('p', {class: 'big'}, ...value), summary(row), ...printedBlock(row),
+    ...(runs.length ? [el('h3', {}, 'Runs')] : []),
+    ...runs.map((run, i) => runBlock(run, i === 0)));
+  panel.showModal();
+  panel.scrollTop = 0;
+}
+
+function openPicture(picture) {
+  const viewer = $('viewer');
+  viewer.replaceChildren(
+    el('img', {src: picture.source, alt: picture.caption}),
+    el('p', {}, picture.caption, el('button', {
+      type: 'button', onclick: () => viewer.close()}, 'Close')));
+  viewer.showModal();
+}
+
+for (const dialog of [$('panel'), $('viewer')]) {
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+}
