@@ -11,7 +11,7 @@ import torch
 import torchvision  # noqa: F401  registers torch.ops.torchvision
 from torch import Tensor
 
-from ssl_bench.compat.dtypes import full
+from ssl_bench.compat.dtypes import full, put
 
 
 def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor,
@@ -24,9 +24,9 @@ def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor,
     ``columns`` and ``ones`` are scratch space of the compiled extension, and
     kernel size and ``im2col_step`` are known otherwise: all are unused.
     """
-    output.copy_(_forward(
-        input, weight, offset, None, None,
-        (dH, dW, padH, padW, dilationH, dilationW, group, deformable_group)))
+    geometry = (dH, dW, padH, padW, dilationH, dilationW, group,
+                deformable_group)
+    put(_forward(input, weight, offset, None, None, geometry), output)
 
 
 def deform_conv_backward_input(input: Tensor, offset: Tensor,
@@ -46,8 +46,8 @@ def deform_conv_backward_input(input: Tensor, offset: Tensor,
                 deformable_group)
     by_input, by_weight, by_offset, _, _ = _backward(
         grad_output, input, weight, offset, None, geometry)
-    grad_input.copy_(by_input)
-    grad_offset.copy_(by_offset)
+    put(by_input, grad_input)
+    put(by_offset, grad_offset)
     columns.waiting = (grad_output, grad_output._version, by_weight)
 
 
@@ -77,10 +77,10 @@ def modulated_deform_conv_forward(
         pad_h: int, pad_w: int, dilation_h: int, dilation_w: int, group: int,
         deformable_group: int, with_bias: bool) -> None:
     """Fill ``output`` of a v2 convolution; see `deform_conv_forward`."""
-    output.copy_(_forward(
-        input, weight, offset, mask, bias if with_bias else None,
-        (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group,
-         deformable_group)))
+    geometry = (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w,
+                group, deformable_group)
+    bias = bias if with_bias else None
+    put(_forward(input, weight, offset, mask, bias, geometry), output)
 
 
 def modulated_deform_conv_backward(
@@ -92,16 +92,16 @@ def modulated_deform_conv_backward(
         dilation_w: int, group: int, deformable_group: int,
         with_bias: bool) -> None:
     """Fill every gradient of a v2 convolution."""
+    geometry = (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w,
+                group, deformable_group)
     by_input, by_weight, by_offset, by_mask, by_bias = _backward(
-        grad_output, input, weight, offset, mask,
-        (stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group,
-         deformable_group))
-    grad_input.copy_(by_input)
-    grad_weight.copy_(by_weight)
-    grad_offset.copy_(by_offset)
-    grad_mask.copy_(by_mask)
+        grad_output, input, weight, offset, mask, geometry)
+    put(by_input, grad_input)
+    put(by_weight, grad_weight)
+    put(by_offset, grad_offset)
+    put(by_mask, grad_mask)
     if with_bias:
-        grad_bias.copy_(by_bias)
+        put(by_bias, grad_bias)
 
 
 def _forward(input: Tensor, weight: Tensor, offset: Tensor,

@@ -7,7 +7,7 @@ import torch
 import torchvision  # noqa: F401  registers torch.ops.torchvision
 from torch import Tensor
 
-from ssl_bench.compat.dtypes import full
+from ssl_bench.compat.dtypes import full, put
 from ssl_bench.compat.roi_max import max_align_backward, max_align_forward
 
 _MAX, _AVERAGE = 0, 1
@@ -37,9 +37,9 @@ def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
         max_align_forward(features, boxes, output, argmax_y, argmax_x,
                           spatial_scale, sampling_ratio, aligned)
         return
-    output.copy_(torch.ops.torchvision.roi_align(
+    put(torch.ops.torchvision.roi_align(
         features, boxes, spatial_scale, aligned_height, aligned_width,
-        sampling_ratio, aligned))
+        sampling_ratio, aligned), output)
 
 
 def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
@@ -59,6 +59,6 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
     if pool_mode == _MAX:
         max_align_backward(gradient, boxes, argmax_y, argmax_x, grad_input)
         return
-    grad_input.copy_(torch.ops.torchvision._roi_align_backward(
+    put(torch.ops.torchvision._roi_align_backward(
         gradient, boxes, spatial_scale, aligned_height, aligned_width,
-        *grad_input.shape, sampling_ratio, aligned))
+        *grad_input.shape, sampling_ratio, aligned), grad_input)

@@ -169,3 +169,16 @@ def test_roi_pool_of_nothing_inverted_and_half():
     single = mmcv.ops.roi_pool(
         features.bfloat16().float(), rois.bfloat16().float(), 3, .25)
     assert torch.equal(half.float(), single)
+
+
+def test_a_view_is_filled_in_place():
+    from mmcv import _ext
+    features, rois = scene()
+    stack = torch.zeros(2, 4, 3, 2, 2)
+    nothing = torch.zeros(0)
+    _ext.roi_align_forward(
+        features, rois, stack[1], nothing, nothing, aligned_height=2,
+        aligned_width=2, spatial_scale=.25, sampling_ratio=0, pool_mode=1,
+        aligned=True)
+    expected = mmcv.ops.roi_align(features, rois, 2, .25, 0, 'avg', True)
+    assert torch.equal(stack[1], expected) and not stack[0].any()
