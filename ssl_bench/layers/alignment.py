@@ -101,6 +101,12 @@ class LEWELNeck(BaseModule):
         tokens = self.proj(torch.cat([pooled, features], 2))  # (N, K, 1 + S)
         return tokens[..., :1], tokens[..., 1:]
 
+    def maps(self, feature_map: Tensor) -> Tensor:
+        """Alignment maps (N, K, H, W) of a feature map (N, C, H, W)."""
+        perpixel = self.project(feature_map.flatten(2))[1]
+        return alignment_maps(perpixel, self.scale).unflatten(
+            2, feature_map.shape[2:])
+
     def forward(self, inputs: Union[Tensor, Tuple[Tensor, ...]]) -> Pair:
         """Feature map (N, C, H, W), or a backbone's tuple that ends with it.
 

@@ -102,6 +102,7 @@ def test_maps_and_gathering(case):
     close(neck.project(features)[1], get(f'{case}/perpixel'))
     maps = alignment_maps(get(f'{case}/perpixel'), scale)
     close(maps, get(f'{case}/maps'))
+    close(neck.maps(get(f'{case}/x')).flatten(2), maps)
     close(gather_aligned(features, maps, heads), get(f'{case}/gathered'))
 
 
