@@ -40,3 +40,5 @@ train_dataloader = dict(
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_evaluator = dict(
     proposal_nums=(1, 10, 100))  # stock scores 1000 detections in AP50/75
+val_dataloader = None  # one evaluation, at the end
+val_evaluator = None

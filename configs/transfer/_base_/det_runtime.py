@@ -14,8 +14,6 @@ optim_wrapper = dict(
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # 8 devices x 2
 
 val_cfg = None  # one evaluation, at the end
-val_dataloader = None
-val_evaluator = None
 test_cfg = dict(type='TestLoop')
 
 default_hooks = dict(

@@ -59,3 +59,5 @@ test_dataloader = dict(
         test_mode=True,
         pipeline=test_pipeline))
 test_evaluator = dict(_delete_=True, type='VOCDetectionMetric')
+val_dataloader = None  # one evaluation, at the end
+val_evaluator = None

@@ -1,0 +1,21 @@
+# in1k_knn on the embedded image folder, where a class has 100 images.
+_base_ = ['./in1k_knn.py']
+
+backbone = dict(depth=18, base_channels=16, stem_channels=16)
+probe = dict(neighbours=[5, 20], headline=20)
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].update(scale=96)
+test_pipeline[2].update(crop_size=80)
+mini_set = dict(
+    _delete_=True,
+    type='CustomDataset',
+    pipeline=test_pipeline)
+train_dataloader = dict(
+    batch_size=80,
+    num_workers=0,
+    dataset=dict(data_root='data/mini/imagenet/train', **mini_set))
+test_dataloader = dict(
+    batch_size=80,
+    num_workers=0,
+    dataset=dict(data_root='data/mini/imagenet/val', **mini_set))
+expected = []  # nothing published

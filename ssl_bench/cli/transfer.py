@@ -1,0 +1,75 @@
+"""Transfer a checkpoint to downstream tasks and record the numbers.
+
+Example: ssl-bench transfer work_dirs/insloc/epoch_20.pth
+             --tasks mini_voc_det_c4 mini_knn --seeds 0 1
+CHECKPOINT is a pretraining checkpoint of any format that `ssl-bench convert`
+reads, a backbone file, or `random` for random initialisation.
+A finished run is not repeated; an interrupted one continues.
+Several processes: bash tools/dist_transfer.sh N CHECKPOINT --tasks ...
+"""
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        'checkpoint', help='a checkpoint, a backbone file, or `random`')
+    parser.add_argument(
+        '--tasks', nargs='+', required=True, metavar='TASK',
+        help='task ids (ssl-bench tasks lists them)')
+    parser.add_argument(
+        '--seeds', nargs='+', type=int, default=[0], metavar='SEED',
+        help='one run of each task for each seed (default: 0)')
+    parser.add_argument(
+        '--data-root', help='folder above VOCdevkit, coco, imagenet; data, '
+        'or data/mini for the mini tasks, if left out')
+    parser.add_argument(
+        '--work-dir', default='work_dirs/transfer',
+        help='each run gets a folder below it (default: %(default)s)')
+    parser.add_argument(
+        '--arch', help='what `random` builds, or what the checkpoint must '
+        'hold; for instance resnet50, resnet18-w16')
+    parser.add_argument(
+        '--method', help='name in the records, if the checkpoint does not '
+        'say or says it wrong')
+    parser.add_argument('--variant', help='variant, likewise')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+        help='replace settings of every task\'s config')
+    parser.add_argument(
+        '--visualize', type=int, default=0, metavar='N',
+        help='draw N test images, truth beside prediction')
+    parser.add_argument(
+        '--verbose', action='store_true',
+        help='the toolkits\' log lines instead of a progress line')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run every task for every seed; print one line for each."""
+    from ssl_bench.transfer.tasks import find_task, require_data
+    for name in args.tasks:  # before anything slow
+        require_data(name, args.data_root or find_task(name).root)
+    from ssl_bench.engine.config import parse_options
+    from ssl_bench.transfer.source import open_source
+    overrides = parse_options(args.cfg_options)
+    known = {key: getattr(args, key) for key in ('method', 'variant')
+             if getattr(args, key) is not None}
+    source = open_source(args.checkpoint, args.work_dir, args.arch, known)
+    from ssl_bench.transfer.run import run_task
+    for seed in args.seeds:
+        for task in args.tasks:
+            outcome = run_task(
+                source, task, seed, args.work_dir, args.data_root, overrides,
+                quiet=not args.verbose, visualize=args.visualize)
+            print(summary(outcome), flush=True)
+    return 0
+
+
+def summary(outcome) -> str:
+    """One line: task, seed, metrics, folder."""
+    record = outcome.record
+    numbers = '  '.join(f'{name} {value:.1f}'
+                        for name, value in record['metrics'].items())
+    again = '' if outcome.fresh else '  (done before)'
+    return (f'{record["task"]}  {record["method"]}  seed {record["seed"]}:  '
+            f'{numbers}  {outcome.folder}{again}')

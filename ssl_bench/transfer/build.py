@@ -1,0 +1,247 @@
+"""A task's toolbox config, fitted to a backbone, a machine and a data root."""
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from math import gcd
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+
+from mmengine.config import Config
+
+from ssl_bench.checkpoints.architectures import RESNETS, ResNet
+from ssl_bench.engine.config import config_dir, load_config
+from ssl_bench.errors import UserError
+from ssl_bench.transfer.tasks import find_task
+
+NODES = (dict, list, tuple)
+
+
+@dataclass
+class Plan:
+    """A task ready to run.
+
+    Attributes:
+        task (str): Its id.
+        config (Config): Toolbox config, nothing left to decide but seed,
+            work dir and weights.
+        config_sha256 (str): Of the task's settings before they were fitted
+            to backbone, machine and data root: the protocol's identity.
+        arch (str): Name of the architecture, for instance resnet18-w16.
+        changes (list[str]): What was fitted, for log and record.
+    """
+    task: str
+    config: Config
+    config_sha256: str
+    arch: str = ''
+    changes: List[str] = field(default_factory=list)
+
+    @property
+    def identity(self) -> str:
+        """Settings and architecture: what a run is the same run by."""
+        return hashlib.sha256(
+            f'{self.config_sha256} {self.arch}'.encode()).hexdigest()
+
+
+def world_size() -> int:
+    """Processes that torchrun started, one without it."""
+    return int(os.environ.get('WORLD_SIZE', 1))
+
+
+def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
+              data_root: Optional[str] = None,
+              overrides: Optional[Dict[str, Any]] = None,
+              processes: int = 1, accelerator: bool = False) -> Plan:
+    """Read a task's config and fit it.
+
+    Args:
+        task (str): Task id.
+        arch_args (dict, optional): ``describe(architecture)`` of the
+            backbone; the config's own architecture when None.
+        data_root (str, optional): Folder above VOCdevkit, coco, imagenet;
+            the task's own when None.
+        overrides (dict, optional): Dotted keys and values.
+        processes (int): Of the run.
+        accelerator (bool): Whether they run on accelerators.
+
+    Raises:
+        UserError: Unknown task, bad overrides, or an architecture that the
+            task cannot take.
+    """
+    row = find_task(task)
+    config = load_config(config_dir() / 'transfer' / f'{task}.py',
+                         overrides)
+    plan = Plan(task, config, settings_sha256(config))
+    if data_root is not None:
+        for name, value in config.items():
+            if name.endswith(('_dataloader', '_evaluator')):
+                config[name] = rebase(value, row.root, str(data_root))
+    if arch_args is not None:
+        set_architecture(config, arch_args)
+    plan.arch = architecture_name(config)
+    if row.toolbox != 'probe':
+        fit_batch(plan, processes)
+        fit_norms(plan, processes, accelerator)
+    return plan
+
+
+def settings_sha256(config: Config) -> str:
+    """Digest of a config's values; the order of keys does not matter."""
+    text = json.dumps(config.to_dict(), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rebase(value: Any, old: str, new: str) -> Any:
+    """Replace ``old`` at the start of every path below a config value."""
+    if isinstance(value, str) and (value == old
+                                   or value.startswith(old + '/')):
+        return new.rstrip('/') + value[len(old):]
+    return map_nodes(value, lambda item: rebase(item, old, new))
+
+
+def map_nodes(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Apply ``change`` to the direct members of a dict, list or tuple."""
+    if isinstance(value, dict):
+        for key in list(value):
+            value[key] = change(value[key])
+        return value
+    if isinstance(value, (list, tuple)):
+        return type(value)([change(item) for item in value])
+    return value
+
+
+def set_architecture(config: Config, arch: Dict[str, Any]) -> None:
+    """Give a task's model the depth and widths of a residual network.
+
+    Args:
+        config (Config): Of a detector, segmenter, classifier or probe;
+            changed in place.
+        arch (dict): ``describe(ResNet(...))``.
+
+    Raises:
+        UserError: The backbone is no residual network that the toolboxes'
+            ``ResNet`` can be.
+    """
+    if arch['family'] != 'resnet' or arch['kernel'] != 7 \
+            or arch['groups'] != 1 or arch['inner'] != arch['base']:
+        raise UserError(
+            f'this task takes a plain residual network, got {arch}. Choose '
+            'another task (ssl-bench tasks lists them).')
+    widths = [arch['base'] * 2**stage
+              * (4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1)
+              for stage in range(4)]
+    model = config.get('model', config)
+    sizes = dict(depth=arch['depth'], base_channels=arch['base'],
+                 stem_channels=arch['stem'])
+    model['backbone'].update(sizes)
+    if 'rpn_head' in model:
+        _set_detector(model, sizes, widths)
+    elif 'decode_head' in model:
+        model['decode_head']['in_channels'] = widths[3]
+        if model.get('auxiliary_head'):
+            model['auxiliary_head']['in_channels'] = widths[2]
+    elif 'head' in model:
+        model['head']['in_channels'] = widths[3]
+
+
+def architecture_name(config: Config) -> str:
+    """Name of the residual network that a config builds."""
+    net = config.get('model', config)['backbone']
+    base = net.get('base_channels', 64)
+    return ResNet(net['depth'], base, net.get('stem_channels') or base,
+                  base).name
+
+
+def _set_detector(model: dict, sizes: Dict[str, int],
+                  widths: List[int]) -> None:
+    """Widths of a C4 detector's parts, or of the pyramid's inputs."""
+    roi_head = model['roi_head']
+    if 'shared_head' not in roi_head:
+        model['neck']['in_channels'] = widths
+        return
+    model['rpn_head']['in_channels'] = widths[2]
+    roi_head['shared_head'].update(
+        depth=sizes['depth'], base_channels=sizes['base_channels'])
+    roi_head['bbox_roi_extractor']['out_channels'] = widths[2]
+    for name in ('bbox_head', 'mask_head'):
+        if roi_head.get(name):
+            roi_head[name]['in_channels'] = widths[3]
+
+
+def fit_batch(plan: Plan, processes: int) -> None:
+    """Keep the protocol's batch with any number of processes.
+
+    Gradients are accumulated when the batch at hand divides the protocol's;
+    otherwise the rate is scaled linearly. Schedules counted in iterations
+    are stretched either way, so that the images seen stay the same.
+
+    Args:
+        plan (Plan): Changed in place; what was done is noted.
+        processes (int): Of the run.
+    """
+    config = plan.config
+    protocol = config.auto_scale_lr.base_batch_size
+    have = config.train_dataloader.batch_size * processes
+    if have == protocol:
+        return
+    if protocol % have == 0:
+        config.optim_wrapper.accumulative_counts = protocol // have
+        done = (f'gradients of {protocol // have} batches of {have} are '
+                'accumulated; batch norm still sees the small ones')
+    else:
+        config.optim_wrapper.optimizer.lr *= have / protocol
+        done = (f'learning rate scaled to '
+                f'{config.optim_wrapper.optimizer.lr:g}')
+    factor = protocol // gcd(protocol, have), have // gcd(protocol, have)
+    if 'max_iters' in config.train_cfg:
+        stretch_schedule(config, *factor)
+        done += f'; schedule of iterations x {factor[0]}/{factor[1]}'
+    plan.changes.append(f'batch {have} instead of {protocol}: {done}')
+
+
+def stretch_schedule(config: Config, numerator: int,
+                     denominator: int) -> None:
+    """Multiply every count of iterations by a fraction."""
+    def scaled(count: int) -> int:
+        return -(-count * numerator // denominator)
+    config.train_cfg.max_iters = scaled(config.train_cfg.max_iters)
+    config.train_cfg.val_interval = config.train_cfg.max_iters
+    for row in config.param_scheduler:
+        if row.get('by_epoch', True):
+            continue
+        for key in ('begin', 'end', 'T_max'):
+            if key in row:
+                row[key] = scaled(row[key])
+        if 'milestones' in row:
+            row.milestones = [scaled(count) for count in row.milestones]
+
+
+def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
+    """Let SyncBN work where torch's does not: between CPU processes."""
+    if accelerator or not re.search(r"'SyncBN'", str(plan.config.model)):
+        return
+    if processes == 1:
+        plan.changes.append('SyncBN is plain BN: there is one process')
+        return
+
+    def change(value: Any) -> Any:
+        if isinstance(value, dict) and value.get('type') == 'SyncBN':
+            value['type'] = 'mmengine.GlobalBN'
+        return map_nodes(value, change)
+    plan.config.model = change(plan.config.model)
+    plan.changes.append('SyncBN is ssl_bench\'s GlobalBN: CPU processes')
+
+
+def data_paths(config: Config) -> List[Path]:
+    """Folders and files that a plan's loaders would read."""
+    found = set()
+
+    def collect(value: Any) -> Any:
+        if isinstance(value, dict) and 'data_root' in value:
+            root = Path(value['data_root'])
+            found.add(root / value.get('ann_file', ''))
+        return map_nodes(value, collect)
+    for name in ('train_dataloader', 'test_dataloader'):
+        collect(config[name])
+    return sorted(found)

@@ -1,0 +1,235 @@
+"""Probes of frozen features: one extraction pass, cached, then seconds."""
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Dict, NamedTuple, Tuple
+
+import torch
+import torch.nn.functional as F
+from mmengine import dist
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner, set_random_seed
+from torch import Tensor, nn
+
+from ssl_bench.checkpoints import load_into
+from ssl_bench.checkpoints.backbone import tensors_sha256
+from ssl_bench.engine.progress import ProgressLine
+from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.files import atomic_path
+from ssl_bench.transfer.build import Plan
+from ssl_bench.transfer.fingerprint import fingerprint
+from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.tasks import DATASETS, find_task
+
+if TYPE_CHECKING:
+    from ssl_bench.transfer.run import Measured
+
+
+class Features(NamedTuple):
+    """Features of one split, on the CPU.
+
+    Attributes:
+        features (Tensor): (N, D) float32.
+        labels (Tensor): (N,) int64, or (N, classes) for multi-label sets.
+    """
+    features: Tensor
+    labels: Tensor
+
+
+class Frozen(nn.Module):
+    """A backbone and the preparation of its input, for extraction.
+
+    Args:
+        backbone (dict): Config of an mmpretrain backbone.
+        preprocessor (dict): Mean, std and channel order.
+    """
+
+    def __init__(self, backbone: dict, preprocessor: dict) -> None:
+        super().__init__()
+        from mmpretrain.registry import MODELS
+        self.backbone = MODELS.build(backbone)
+        settings = dict(type='ClsDataPreprocessor', **preprocessor)
+        self.data_preprocessor = MODELS.build(settings)
+
+    @torch.no_grad()
+    def forward(self, batch: dict, pool: Callable[[Tensor], Tensor]
+                ) -> Tuple[Tensor, list]:
+        """A loader's batch to (B, D) features and its data samples."""
+        batch = self.data_preprocessor(batch, False)
+        features = self.backbone(batch['inputs'])[-1]       # (B, C, H, W)
+        return pool(features), batch['data_samples']
+
+
+def global_average(features: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, C)."""
+    return features.mean(dim=(2, 3))
+
+
+def corner_average(features: Tensor) -> Tensor:
+    """(B, C, 7, 7) to (B, 4C): 6 x 6 means at stride 1, as VISSL does."""
+    return F.avg_pool2d(features, 6, stride=1).flatten(1)
+
+
+POOLS = dict(global_average=global_average, corner_average=corner_average)
+
+
+def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
+              root: str) -> 'Measured':
+    """Extract features, or read them from the cache, and score the probe.
+
+    Args:
+        plan (Plan): Its config has ``backbone``, ``probe``,
+            ``train_dataloader`` and ``test_dataloader``.
+        source (Source): What is probed.
+        seed (int): Decides a random initialisation and nothing else.
+        folder (Path): Of the run; the cache lies beside the runs.
+        root (str): Data root, for the cache's key.
+    """
+    from ssl_bench.transfer.run import Measured
+    settings = plan.config.probe
+    if settings.type not in PROBES:
+        raise unknown_name('probe', settings.type, PROBES)
+    set_random_seed(seed)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = build_frozen(plan.config, source)
+        key = cache_key(plan, model, root)
+        splits = [
+            cached(folder.parent / 'features' / f'{key}_{split}.pt',
+                   lambda: extract(model, plan.config, split,
+                                   f'{plan.task}, {source.method}, {split}'))
+            for split in ('train', 'test')]
+    metrics = PROBES[settings.type](*splits, **{
+        name: value for name, value in settings.items()
+        if name not in ('type', 'pool')})
+    return Measured(metrics, len(splits[0].labels))
+
+
+def build_frozen(config: Config, source: Source) -> Frozen:
+    """The backbone with its weights, in evaluation mode."""
+    model = Frozen(config.backbone, dict(
+        config.data_preprocessor))
+    model.backbone.init_weights()
+    if source.backbone is not None:
+        load_into(model.backbone, source.backbone)
+    return model.to(get_device()).eval()
+
+
+def cache_key(plan: Plan, model: Frozen, root: str) -> str:
+    """Name of weights, data and the way of reading them, 32 digits."""
+    row = find_task(plan.task)
+    weights = {name: tensor.cpu()
+               for name, tensor in model.backbone.state_dict().items()}
+    settings = {name: plan.config[name].dataset.pipeline
+                for name in ('train_dataloader', 'test_dataloader')}
+    settings['pool'] = plan.config.probe.get('pool', 'global_average')
+    text = json.dumps(
+        [tensors_sha256(weights), fingerprint(DATASETS[row.dataset], root),
+         settings], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def cached(path: Path, make: Callable[[], Features]) -> Features:
+    """Read features, or make and keep them."""
+    if path.exists():
+        return Features(**torch.load(path, weights_only=True))
+    features = make()
+    if dist.is_main_process():
+        with atomic_path(path) as part:
+            torch.save(features._asdict(), part)
+    dist.barrier()
+    return features
+
+
+def extract(model: Frozen, config: Config, split: str,
+            title: str) -> Features:
+    """Run one split through a frozen backbone.
+
+    Raises:
+        UserError: Features that are not finite.
+    """
+    loader = Runner.build_dataloader(config[f'{split}_dataloader'])
+    pool = POOLS[config.probe.get('pool', 'global_average')]
+    line = ProgressLine(title, len(loader))
+    features, labels = [], []
+    for index, batch in enumerate(loader):
+        found, samples = model(batch, pool)
+        features += found.cpu().float()
+        labels += [_label(sample) for sample in samples]
+        line.update(index + 1)
+    size = len(loader.dataset)
+    if dist.get_world_size() > 1:
+        features = dist.collect_results(features, size, 'cpu')
+        labels = dist.collect_results(labels, size, 'cpu')
+        shared = [features, labels]
+        dist.broadcast_object_list(shared)
+        features, labels = shared
+    features = torch.stack(features)
+    if not torch.isfinite(features).all():
+        raise UserError(f'{title}: features are not finite; the weights do '
+                        'not belong to this network, or are broken.')
+    return Features(features, torch.stack(labels))
+
+
+def _label(sample) -> Tensor:
+    """Class index, or for multi-label samples the vector of scores."""
+    score = getattr(sample, 'gt_score', None)
+    return score.cpu() if score is not None else sample.gt_label[0].cpu()
+
+
+def knn_votes(train: Features, queries: Tensor, neighbours: int,
+              classes: int, temperature: float) -> Tensor:
+    """Votes of the nearest training images.
+
+    Reference: Wu et al., CVPR 2018, Sec. 3.4: each of the k nearest gives
+        its class exp(cosine / temperature).
+
+    Args:
+        train (Features): Normalised here.
+        queries (Tensor): (Q, D).
+        neighbours (int): k.
+        classes (int): C.
+        temperature (float): 0.07 in the paper.
+
+    Returns:
+        Tensor: (Q, C) sums of weights.
+    """
+    bank = F.normalize(train.features, dim=1)
+    votes = []
+    for chunk in F.normalize(queries, dim=1).split(512):
+        similarity, index = (chunk @ bank.T).topk(neighbours, dim=1)
+        weight = (similarity / temperature).exp()                 # (q, k)
+        votes.append(weight.new_zeros(len(chunk), classes).scatter_add_(
+            1, train.labels[index], weight))
+    return torch.cat(votes)
+
+
+def knn(train: Features, test: Features, neighbours: list,
+        headline: int, temperature: float = 0.07) -> Dict[str, float]:
+    """Top-1 for several k, percent.
+
+    Args:
+        train, test (Features): With class indices.
+        neighbours (list[int]): Every k that is reported, as ``top1_kK``.
+        headline (int): The k that is ``top1``.
+        temperature (float): Of the vote.
+
+    Raises:
+        UserError: More neighbours than training images.
+    """
+    most = max([*neighbours, headline])
+    if most > len(train.labels):
+        raise UserError(f'{most} neighbours asked of {len(train.labels)} '
+                        'training images; lower probe.neighbours.')
+    classes = int(max(train.labels.max(), test.labels.max())) + 1
+    top1 = {}
+    for k in sorted({*neighbours, headline}):
+        votes = knn_votes(train, test.features, k, classes, temperature)
+        right = votes.argmax(dim=1) == test.labels
+        top1[k] = 100 * right.double().mean().item()
+    return dict(top1=top1[headline],
+                **{f'top1_k{k}': value for k, value in top1.items()})
+
+
+PROBES: Dict[str, Callable[..., Dict[str, float]]] = dict(knn=knn)

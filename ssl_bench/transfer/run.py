@@ -1,0 +1,298 @@
+"""Run a task for a backbone and a seed; write its record once."""
+import contextlib
+import platform
+import subprocess
+import time
+import warnings
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Union
+
+import torch
+from mmengine import dist
+from mmengine.device import get_device, get_max_cuda_memory
+from mmengine.runner import find_latest_checkpoint
+
+import ssl_bench
+import ssl_bench.engine.progress
+import ssl_bench.layers.global_bn
+import ssl_bench.transfer.hooks
+import ssl_bench.transfer.pictures  # noqa: F401  registers, as those above
+from ssl_bench.checkpoints import load_into
+from ssl_bench.engine.runner import AtomicRunner
+from ssl_bench.errors import UserError
+from ssl_bench.results import (FILE_NAME, make_run_id, read_records,
+                               write_record)
+from ssl_bench.transfer.build import Plan, make_plan, world_size
+from ssl_bench.transfer.fingerprint import fingerprint
+from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.tasks import DATASETS, find_task, require_data
+
+PACKAGES = ('torch', 'torchvision', 'onedl-mmengine', 'onedl-mmcv',
+            'onedl-mmdetection', 'onedl-mmsegmentation', 'onedl-mmpretrain',
+            'numpy', 'pycocotools', 'scikit-learn')
+
+
+@dataclass
+class Outcome:
+    """A finished run.
+
+    Attributes:
+        record (dict): As written.
+        folder (Path): Where it and its logs lie.
+        fresh (bool): False when it had been finished before.
+    """
+    record: Dict[str, Any]
+    folder: Path
+    fresh: bool
+
+
+@dataclass
+class Measured:
+    """What running a plan gave."""
+    metrics: Dict[str, float]
+    images: int
+    seconds: Optional[float] = None
+    images_per_second: Optional[float] = None
+
+
+class TransferRunner(AtomicRunner):
+    """A runner that loads the backbone where training would start.
+
+    mmengine initialises weights when training starts, after building; so a
+    backbone loaded earlier would be overwritten.
+    """
+
+    source: Optional[Source] = None
+
+    def _init_model_weights(self) -> None:
+        super()._init_model_weights()
+        if self.source is not None and self.source.backbone is not None:
+            model = getattr(self.model, 'module', self.model)
+            load_backbone(model, self.source)
+
+
+def load_backbone(model: torch.nn.Module, source: Source) -> None:
+    """Fill a task's model; of a C4 detector also the shared head.
+
+    Raises:
+        UserError: A tensor finds no place, or a place no tensor.
+    """
+    shared = getattr(getattr(model, 'roi_head', None), 'shared_head', None)
+    if shared is None:
+        load_into(model.backbone, source.backbone)
+        return
+    load_into(model.backbone, source.backbone, without=('layer4.', ))
+    load_into(shared.layer4, source.backbone, prefix='layer4.')
+
+
+def run_task(source: Source, task: str, seed: int = 0,
+             work_dir: Union[str, Path] = 'work_dirs/transfer',
+             data_root: Optional[str] = None,
+             overrides: Optional[Dict[str, Any]] = None,
+             quiet: bool = True, visualize: int = 0) -> Outcome:
+    """Train and evaluate one task, unless its record is there already.
+
+    Args:
+        source (Source): What is transferred.
+        task (str): Task id.
+        seed (int): Of the run.
+        work_dir (str | Path): Each run gets a folder of its own below.
+        data_root (str, optional): Folder above VOCdevkit, coco, imagenet.
+        overrides (dict, optional): Dotted config keys and values.
+        quiet (bool): One progress line; logs go to the run's folder.
+        visualize (int): Test images drawn into the run's folder.
+
+    Returns:
+        Outcome: The record as written; an interrupted run is continued.
+
+    Raises:
+        UserError: Unknown task, missing data, a backbone that does not fit.
+    """
+    row = find_task(task)
+    root = data_root or row.root
+    require_data(task, root)
+    plan = make_plan(task, source.arch_args, data_root, overrides,
+                     world_size(), get_device() != 'cpu')
+    run_id = make_run_id(source.method, source.variant, task, seed,
+                         plan.identity, source.checkpoint_sha256)
+    folder = Path(work_dir) / run_id
+    if (folder / FILE_NAME).exists():
+        return Outcome(read_records(folder / FILE_NAME)[0], folder, False)
+    started = datetime.now(timezone.utc)
+    with toolkit_output(folder, quiet):
+        if row.toolbox == 'probe':
+            from ssl_bench.transfer.probes import run_probe
+            measured = run_probe(plan, source, seed, folder, root)
+        else:
+            measured = run_toolbox(plan, source, seed, folder, visualize,
+                                   quiet)
+    record = make_record(plan, source, seed, run_id, measured, started, root)
+    if dist.is_main_process():
+        record = write_record(folder, record)
+    dist.barrier()
+    return Outcome(record, folder, True)
+
+
+@contextlib.contextmanager
+def toolkit_output(folder: Path, quiet: bool):
+    """Send what the toolkits print to a file of the run's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not quiet:
+        yield
+        return
+    name = 'output.txt' if dist.get_rank() == 0 else \
+        f'output_rank{dist.get_rank()}.txt'
+    with open(folder / name, 'a', encoding='utf-8') as file, \
+            contextlib.redirect_stdout(file), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        yield
+
+
+def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
+                visualize: int, quiet: bool) -> Measured:
+    """Train and test a plan of mmdet, mmseg or mmpretrain."""
+    config = plan.config
+    prepare(plan, source, seed, folder, visualize, quiet)
+    runner = TransferRunner.from_cfg(config)
+    runner.source = source
+    for change in plan.changes:
+        runner.logger.warning(change)
+    runner.train()
+    found = runner.test()
+    names = find_task(plan.task).metrics
+    missing = sorted(set(names) - set(found))
+    if missing:
+        raise UserError(f'{plan.task} did not report {missing}; it gave '
+                        f'{sorted(found)}. Was the evaluator replaced?')
+    metrics = {ours: float(found[theirs]) * factor
+               for theirs, (ours, factor) in names.items()}
+    cost = runner.message_hub.get_info('transfer_cost', {})
+    seconds = cost.get('seconds')
+    return Measured(
+        {name: value for name, value in metrics.items() if value >= 0},
+        len(runner.train_dataloader.dataset), seconds,
+        cost['images'] / seconds if seconds else None)
+
+
+def prepare(plan: Plan, source: Source, seed: int, folder: Path,
+            visualize: int, quiet: bool) -> None:
+    """Put into the config what belongs to this run alone."""
+    config = plan.config
+    config.work_dir = str(folder)
+    config.randomness = dict(seed=seed)
+    # mmengine names loggers by the second; two runs must not share one
+    config.experiment_name = f'{folder.name}-{time.monotonic_ns()}'
+    config.visualizer.name = config.experiment_name
+    config.launcher = 'pytorch' if world_size() > 1 else 'none'
+    config.env_cfg.dist_cfg = dict(
+        backend='gloo' if get_device() == 'cpu' else 'nccl')
+    config.resume = find_latest_checkpoint(folder) is not None
+    config.load_from = None
+    hooks = [*config.get('custom_hooks', []), dict(type='CostHook')]
+    if visualize:
+        hooks.append(dict(type='PicturesHook', count=visualize))
+    if quiet:
+        config.console_level = 'ERROR'
+        hooks.append(dict(type='ProgressHook', title=title(source, plan,
+                                                           seed)))
+    config.custom_hooks = hooks
+
+
+def title(source: Source, plan: Plan, seed: int) -> str:
+    """What a progress line says is running."""
+    name = f'{source.method} {source.variant}'.strip()
+    return f'{plan.task}, {name}, seed {seed}'
+
+
+def make_record(plan: Plan, source: Source, seed: int, run_id: str,
+                measured: Measured, started: datetime,
+                root: str) -> Dict[str, Any]:
+    """The record of design.md."""
+    dataset = DATASETS[find_task(plan.task).dataset]
+    seconds, accelerated = measured.seconds, get_device() != 'cpu'
+    memory = get_max_cuda_memory() if accelerated else peak_memory()
+    hours = seconds * dist.get_world_size() / 3600 \
+        if seconds and accelerated else None
+    record = dict(
+        run_id=run_id, method=source.method, variant=source.variant,
+        backbone=plan.arch, pretrain=source.pretrain(), task=plan.task,
+        metrics=measured.metrics, seed=seed, config_sha256=plan.config_sha256,
+        code_version=code_version(), versions=versions(),
+        hardware=dict(device=device_name(),
+                      world_size=dist.get_world_size()),
+        cost=dict(train_seconds=seconds,
+                  images_per_second=measured.images_per_second,
+                  peak_memory_mib=memory, gpu_hours=hours),
+        data=dict(name=dataset.title, fingerprint=fingerprint(dataset, root),
+                  images=measured.images),
+        started=started.isoformat(timespec='seconds'),
+        finished=datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        changes=list(plan.changes))
+    verdicts = compare_expected(plan, source, measured.metrics)
+    if verdicts:
+        record['extra'] = dict(expected=verdicts)
+    return record
+
+
+def compare_expected(plan: Plan, source: Source,
+                     metrics: Dict[str, float]) -> List[Dict[str, Any]]:
+    """Hold measured numbers against the config's published ones.
+
+    Returns:
+        list[dict]: Per number: metric, published, tolerance, measured and
+        ``reproduced`` (within the tolerance), ``within noise`` (within
+        twice) or ``off``.
+    """
+    epochs = source.pretrain()['epochs']
+    names = {source.method, f'{source.method} {source.variant}',
+             f'{source.method} {epochs}'}
+    found = []
+    for method, metric, value, tolerance in plan.config.get('expected', []):
+        if method in names and metric in metrics and plan.arch == 'resnet50':
+            distance = abs(metrics[metric] - value)
+            verdict = 'reproduced' if distance <= tolerance else \
+                'within noise' if distance <= 2 * tolerance else 'off'
+            found.append(dict(
+                metric=metric, published=value, tolerance=tolerance,
+                measured=metrics[metric], verdict=verdict))
+    return found
+
+
+def peak_memory() -> float:
+    """Largest resident size of this process so far, MiB."""
+    import resource
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def device_name() -> str:
+    """The accelerator's name, or the processor's and its threads."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    machine = platform.processor() or platform.machine()
+    return f'{get_device()} {machine}, {torch.get_num_threads()} threads'
+
+
+def versions() -> Dict[str, str]:
+    """Versions of Python and of every package that moves a number."""
+    found = dict(python=platform.python_version())
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def code_version() -> str:
+    """Our version, with the commit when run from a checkout."""
+    home = Path(ssl_bench.__file__).parents[1]
+    if not (home / '.git').exists():
+        return ssl_bench.__version__
+    try:
+        commit = subprocess.run(
+            ['git', 'rev-parse', '--short=12', 'HEAD'], cwd=home,
+            capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ssl_bench.__version__
+    return f'{ssl_bench.__version__}+g{commit}'

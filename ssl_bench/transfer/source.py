@@ -1,0 +1,121 @@
+"""What is transferred: a backbone file, any checkpoint, or nothing."""
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Optional, Union
+
+from ssl_bench.checkpoints import (SUFFIX, Backbone, read_backbone,
+                                   to_backbone, write_backbone)
+from ssl_bench.checkpoints.architectures import (RESNETS, ResNet, describe,
+                                                 recognise)
+from ssl_bench.errors import UserError
+
+RANDOM = 'random'
+
+
+@dataclass
+class Source:
+    """Weights and what a record says of them.
+
+    Attributes:
+        backbone (Backbone, optional): None for random initialisation.
+        arch (str, optional): Its name; None for random initialisation of
+            the task's own architecture.
+        arch_args (dict, optional): ``describe(architecture)``, likewise.
+    """
+    backbone: Optional[Backbone]
+    arch: Optional[str] = None
+    arch_args: Optional[Dict[str, Any]] = None
+
+    @property
+    def method(self) -> str:
+        """For instance InsLoc, or Random init."""
+        if self.backbone is None:
+            return 'Random init'
+        return self.backbone.meta.get('method') or 'unknown'
+
+    @property
+    def variant(self) -> str:
+        """The header's variant, often empty."""
+        return self.backbone.meta.get('variant') or '' \
+            if self.backbone else ''
+
+    @property
+    def checkpoint_sha256(self) -> Optional[str]:
+        """Of the file the backbone was made from."""
+        return self.backbone.meta.get('source_sha256') \
+            if self.backbone else None
+
+    def pretrain(self) -> Dict[str, Any]:
+        """The record's ``pretrain`` group."""
+        if self.backbone is None:
+            return dict(data='none', epochs=None, batch=None, config=None,
+                        checkpoint_sha256=None, source='measured')
+        meta = self.backbone.meta
+        own = meta.get('source_format') == 'mmengine'
+        return dict(
+            data=meta.get('pretrain_data') or None,
+            epochs=meta.get('pretrain_epochs'),
+            batch=meta.get('pretrain_batch'),
+            config=meta.get('config') or None,
+            checkpoint_sha256=self.checkpoint_sha256,
+            source='measured' if own else 'imported')
+
+
+def open_source(checkpoint: Union[str, Path], work_dir: Union[str, Path],
+                arch: Optional[str] = None,
+                meta: Optional[Dict[str, Any]] = None) -> Source:
+    """Read what the user named; write its backbone file beside the runs.
+
+    Args:
+        checkpoint (str | Path): ``random``, a backbone file, or a checkpoint
+            of any format that conversion reads.
+        work_dir (str | Path): Where the backbone file goes.
+        arch (str, optional): For ``random``, what to build; otherwise what
+            the checkpoint must hold.
+        meta (dict, optional): Header fields that the user knows better.
+
+    Raises:
+        UserError: No such file, or no whole encoder in it.
+    """
+    if str(checkpoint) == RANDOM:
+        if arch is None:
+            return Source(None)
+        built = parse_resnet(arch)
+        return Source(None, built.name, describe(built))
+    path = Path(checkpoint)
+    if not path.is_file():
+        raise UserError(f'no checkpoint {path}. Name a file, or `{RANDOM}` '
+                        'for random initialisation.')
+    if path.name.endswith(SUFFIX):
+        backbone = read_backbone(path)
+        backbone.meta.update(meta or {})
+    else:
+        backbone = to_backbone(path, arch=arch, meta=meta)
+        name = backbone_name(path, backbone)
+        write_backbone(Path(work_dir) / f'{name}{SUFFIX}', backbone)
+    found = recognise(backbone.state)
+    return Source(backbone, found.name, describe(found))
+
+
+def backbone_name(path: Path, backbone: Backbone) -> str:
+    """File name without suffix: method, variant, and the source's hash."""
+    words = f'{backbone.meta.get("method")} {backbone.meta.get("variant")}'
+    words = re.sub(r'[^a-z0-9]+', '-', words.casefold()).strip('-')
+    return f'{words or path.stem}_{backbone.meta["source_sha256"][:12]}'
+
+
+def parse_resnet(name: str) -> ResNet:
+    """Read ``resnet50``, ``r18`` or ``resnet18-w16`` (-stemN for the stem).
+
+    Raises:
+        UserError: Another name.
+    """
+    match = re.fullmatch(r'r(?:esnet)?(\d+)(?:-w(\d+))?(?:-stem(\d+))?', name)
+    if not match or int(match[1]) not in RESNETS:
+        depths = ', '.join(f'resnet{depth}' for depth in RESNETS)
+        raise UserError(
+            f'--arch {name!r}: random initialisation builds {depths}, each '
+            'also with another width, for instance resnet18-w16.')
+    base = int(match[2] or 64)
+    return ResNet(int(match[1]), base, int(match[3] or base), base)

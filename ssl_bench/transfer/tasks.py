@@ -1,0 +1,172 @@
+"""The task table: every downstream task as data. Imports no toolkit."""
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Optional, Tuple, Union
+
+from ssl_bench.errors import UserError, unknown_name
+
+TAR = 'tar -xf {0}.tar -C {{root}}'.format
+COCO = ('mkdir -p {root}/coco && for f in train2017 val2017 '
+        'annotations_trainval2017; do unzip -q $f.zip -d {root}/coco; done')
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a task reads below the data root.
+
+    Attributes:
+        title (str): Name in records.
+        paths (tuple[str, ...]): Files and folders that must be there.
+        prepare (str): Command that lays it out; ``{root}`` is the root.
+    """
+    title: str
+    paths: Tuple[str, ...]
+    prepare: str
+
+
+_VOC07, _VOC12 = 'VOCdevkit/VOC2007', 'VOCdevkit/VOC2012'
+_IMAGENET = 'tar -xf imagenet.tar -C {root}/imagenet (train/<class>/*.JPEG ' \
+    'and val/<class>/*.JPEG)'
+_MINI = 'ssl-bench data mini --root {root}'
+
+DATASETS: Dict[str, Dataset] = {
+    'voc0712': Dataset(
+        'VOC07+12 trainval',
+        (f'{_VOC07}/ImageSets/Main/trainval.txt',
+         f'{_VOC07}/ImageSets/Main/test.txt', f'{_VOC07}/Annotations',
+         f'{_VOC07}/JPEGImages', f'{_VOC12}/ImageSets/Main/trainval.txt',
+         f'{_VOC12}/Annotations', f'{_VOC12}/JPEGImages'),
+        ' && '.join(map(TAR, ('VOCtrainval_06-Nov-2007',
+                              'VOCtest_06-Nov-2007',
+                              'VOCtrainval_11-May-2012')))),
+    'voc07': Dataset(
+        'VOC07 trainval',
+        (f'{_VOC07}/ImageSets/Main/trainval.txt',
+         f'{_VOC07}/ImageSets/Main/test.txt', f'{_VOC07}/JPEGImages'),
+        ' && '.join(map(TAR, ('VOCtrainval_06-Nov-2007',
+                              'VOCtest_06-Nov-2007')))),
+    'voc12aug': Dataset(
+        'VOC12 train+aug',
+        (f'{_VOC12}/ImageSets/Segmentation/train.txt',
+         f'{_VOC12}/ImageSets/Segmentation/aug.txt',
+         f'{_VOC12}/ImageSets/Segmentation/val.txt', f'{_VOC12}/JPEGImages',
+         f'{_VOC12}/SegmentationClass', f'{_VOC12}/SegmentationClassAug'),
+        TAR('VOCtrainval_11-May-2012') + ', and mmsegmentation\'s '
+        'tools/dataset_converters/voc_aug.py for SegmentationClassAug'),
+    'coco': Dataset(
+        'COCO train2017',
+        ('coco/annotations/instances_train2017.json',
+         'coco/annotations/instances_val2017.json', 'coco/train2017',
+         'coco/val2017'), COCO),
+    'cityscapes': Dataset(
+        'Cityscapes train_fine',
+        tuple(f'cityscapes/{kind}/{split}'
+              for kind in ('leftImg8bit', 'gtFine')
+              for split in ('train', 'val')),
+        'unzip leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip into '
+        '{root}/cityscapes, then mmsegmentation\'s '
+        'tools/dataset_converters/cityscapes.py'),
+    'imagenet': Dataset(
+        'ImageNet-1K train', ('imagenet/train', 'imagenet/val'), _IMAGENET),
+    'mini_voc': Dataset(
+        'mini VOC07+12 trainval',
+        (f'{_VOC07}/ImageSets/Main/trainval.txt',
+         f'{_VOC07}/ImageSets/Main/test.txt', f'{_VOC07}/Annotations',
+         f'{_VOC07}/JPEGImages', f'{_VOC12}/ImageSets/Main/trainval.txt',
+         f'{_VOC12}/Annotations', f'{_VOC12}/JPEGImages'), _MINI),
+    'mini_seg': Dataset(
+        'mini VOC12 train',
+        (f'{_VOC12}/ImageSets/Segmentation/train.txt',
+         f'{_VOC12}/ImageSets/Segmentation/val.txt',
+         f'{_VOC12}/SegmentationClass', f'{_VOC12}/JPEGImages'), _MINI),
+    'mini_coco': Dataset(
+        'mini COCO train2017',
+        ('coco/annotations/instances_train2017.json',
+         'coco/annotations/instances_val2017.json', 'coco/train2017',
+         'coco/val2017'), _MINI),
+    'mini_imagenet': Dataset(
+        'mini ImageNet train', ('imagenet/train', 'imagenet/val'), _MINI),
+}
+
+_VOC_BOX = {'voc/AP': ('bbox_AP', 1.), 'voc/AP50': ('bbox_AP50', 1.),
+            'voc/AP75': ('bbox_AP75', 1.)}
+_COCO = {f'coco/{kind}_mAP{theirs}': (f'{kind}_AP{ours}', 100.)
+         for kind in ('bbox', 'segm')
+         for theirs, ours in (('', ''), ('_50', '50'), ('_75', '75'),
+                              ('_s', 's'), ('_m', 'm'), ('_l', 'l'))}
+_MIOU = {'mIoU': ('mIoU', 1.), 'mAcc': ('mAcc', 1.), 'aAcc': ('aAcc', 1.)}
+_TOP = {'accuracy/top1': ('top1', 1.), 'accuracy/top5': ('top5', 1.)}
+
+
+@dataclass(frozen=True)
+class Task:
+    """How a downstream task is run; what it means stands in its config.
+
+    Attributes:
+        toolbox (str): ``mmdet``, ``mmseg``, ``mmpretrain``, or ``probe``
+            for frozen features without training by gradient.
+        dataset (str): Key of `DATASETS`.
+        metrics (dict): Toolkit's metric to ours and the factor to percent.
+        source (str): Whose protocol it is.
+        gpu_hours (float, optional): On 8 V100s as the papers ran it, summed
+            over devices; None where no paper or log says.
+    """
+    toolbox: str
+    dataset: str
+    metrics: Dict[str, Tuple[str, float]]
+    source: str
+    gpu_hours: Optional[float] = None
+
+    @property
+    def root(self) -> str:
+        """Where the config expects the data, from the checkout."""
+        return 'data/mini' if self.dataset.startswith('mini_') else 'data'
+
+
+_D2 = 'Detectron2 config of MoCo (He et al., CVPR 2020, App. A.3)'
+_COCO_D2 = 'Detectron2 configs of MoCo and InsLoc'
+
+TASKS: Dict[str, Task] = {
+    'voc0712_det_c4': Task('mmdet', 'voc0712', _VOC_BOX, _D2),
+    **{f'coco_mrcnn_{net}_{schedule}': Task('mmdet', 'coco', _COCO, _COCO_D2)
+       for net in ('c4', 'fpn') for schedule in ('1x', '2x')},
+    'mini_voc_det_c4': Task('mmdet', 'mini_voc', _VOC_BOX,
+                            'voc0712_det_c4, scaled down'),
+    'mini_coco_mrcnn_fpn': Task('mmdet', 'mini_coco', _COCO,
+                                'coco_mrcnn_fpn_1x, scaled down'),
+    'mini_seg_fcn': Task('mmseg', 'mini_seg', _MIOU,
+                         'voc12aug_fcn, scaled down'),
+    'mini_linear': Task('mmpretrain', 'mini_imagenet', _TOP,
+                        'in1k_linear, scaled down'),
+    'mini_knn': Task('probe', 'mini_imagenet', {},
+                     'in1k_knn, scaled down'),
+}
+
+
+def find_task(name: str) -> Task:
+    """The row of a task id.
+
+    Raises:
+        UserError: Unknown; it names the nearest ids.
+    """
+    if name not in TASKS:
+        raise unknown_name('task', name, TASKS)
+    return TASKS[name]
+
+
+def require_data(name: str, root: Union[str, Path]) -> None:
+    """Check that a task's data lie below ``root``.
+
+    Raises:
+        UserError: Says what was looked for and how to prepare it.
+    """
+    dataset = DATASETS[find_task(name).dataset]
+    root = Path(root)
+    missing = [path for path in dataset.paths if not (root / path).exists()]
+    if missing:
+        more = f' (and {len(missing) - 1} more)' if len(missing) > 1 else ''
+        raise UserError(
+            f'{name} needs {dataset.title}: {root / missing[0]} is not '
+            f'there{more}. Prepare it with: '
+            f'{dataset.prepare.format(root=root)}; or name another root '
+            'with --data-root.')

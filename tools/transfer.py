@@ -1,0 +1,7 @@
+"""OpenMMLab's door to `ssl-bench transfer`: same arguments."""
+import sys
+
+from ssl_bench.cli import main
+
+if __name__ == '__main__':
+    sys.exit(main(['transfer', *sys.argv[1:]]))
