@@ -13,3 +13,6 @@ model = dict(
     momentum=0.98,
     backbone=dict(norm_cfg=norm),
     neck=dict(norm_cfg=norm))
+# the target normalises with averages of rank 0's running statistics
+model_wrapper_cfg = dict(
+    type='MMDistributedDataParallel', broadcast_buffers=True)

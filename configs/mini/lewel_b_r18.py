@@ -33,6 +33,7 @@ param_scheduler = [
     dict(
         type='WarmupCosineLR',
         warmup=2,
+        offset=1,
         end=epochs,
         convert_to_iter_based=True)
 ]
