@@ -2,8 +2,8 @@
 
 Reads every result.json under the given folders. With -o the format follows
 the file's ending (.csv .md .tex .json .html); without it the table is shown
-on the terminal. `leaderboard export DIRS -o FILE.zip` bundles records,
-`leaderboard import FILE.zip -o DIR` takes them in after checking.
+on the terminal. `leaderboard export DIR... -o FILE.zip` bundles records,
+`leaderboard import FILE.zip... -o DIR` merges bundles after checking them.
 Exit code: 0 clean, 3 done with warnings, 2 nothing usable.
 """
 import argparse
@@ -16,20 +16,24 @@ from ssl_bench.errors import UserError
 FORMATS = ('csv', 'md', 'latex', 'html', 'json')
 ENDINGS = {'.csv': 'csv', '.md': 'md', '.tex': 'latex', '.json': 'json',
            '.html': 'html', '.htm': 'html'}
+DIRS = ['work_dirs']
+IMPORTED = 'work_dirs/imported'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``ssl-bench leaderboard``."""
     parser.add_argument(
         'dirs', nargs='*', metavar='DIR',
-        help='folders with runs (default: work_dirs); or "export DIRS..." '
+        help='folders with runs (default: work_dirs); or "export DIR..." '
         'or "import BUNDLE..."')
     parser.add_argument('-o', '--output', help='file or folder to write')
     parser.add_argument(
         '--format', choices=FORMATS,
         help='default: by the ending of -o, else a table on the terminal')
     parser.add_argument('--tasks', nargs='+', default=[], metavar='TASK')
-    parser.add_argument('--methods', nargs='+', default=[], metavar='METHOD')
+    parser.add_argument(
+        '--methods', nargs='+', default=[], metavar='METHOD',
+        help='names, with "(VARIANT)" and "@EPOCHS" where needed')
     parser.add_argument(
         '--baseline', metavar='METHOD',
         help='add differences to this method, seed by seed')
@@ -43,17 +47,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(own), or none')
 
 
+def run(args: argparse.Namespace) -> int:
+    """Write or show the leaderboard, or move bundles.
+
+    Returns:
+        int: 0 clean, 3 with warnings.
+
+    Raises:
+        UserError: No usable record, or a wrong option.
+    """
+    if args.dirs[:1] == ['export']:
+        return _export(args.dirs[1:] or DIRS, args.output)
+    if args.dirs[:1] == ['import']:
+        return _import(args.dirs[1:], args.output or IMPORTED)
+    return _leaderboard(args)
+
+
+def _leaderboard(args: argparse.Namespace) -> int:
+    from ssl_bench.files import write_text
+    from ssl_bench.results.board import build
+    from ssl_bench.results.render import render, tables
+    from ssl_bench.results.store import scan
+    name = _format(args)
+    target = _target(args.output, name)
+    dirs = args.dirs or DIRS
+    stored, problems = scan(dirs)
+    if not stored:
+        raise UserError('no usable result.json: ' + '; '.join(
+            map(str, problems)))
+    board = build(
+        stored, problems, wanted=args.tasks, methods=args.methods,
+        baseline=args.baseline, published=args.published)
+    shown = tables(board, args.paper)
+    if name:
+        text = render(board, name, args.paper, dirs)
+        if target:
+            write_text(target, text)
+        else:
+            sys.stdout.write(text)
+    if target or not name:
+        _show(shown)
+    return _finish(board.problems, target and f'written: {target}')
+
+
 def _format(args: argparse.Namespace) -> Optional[str]:
     """The output format; None for the terminal only."""
-    if args.format or not args.output:
-        return args.format
-    ending = Path(args.output).suffix.lower()
-    if ending in ENDINGS:
-        return ENDINGS[ending]
-    if args.output.endswith('/') or not ending:
-        return 'html'
-    raise UserError(f'no format for {args.output!r}: use an ending of '
-                    f'{" ".join(ENDINGS)} or --format')
+    name = args.format
+    if not name and args.output:
+        ending = Path(args.output).suffix.lower()
+        name = ENDINGS.get(ending)
+        if not ending:
+            name = 'html'
+        elif name is None:
+            raise UserError(f'no format for {args.output!r}: use an ending '
+                            f'of {" ".join(ENDINGS)} or --format')
+    if args.paper and name not in (None, 'md', 'latex'):
+        raise UserError(f"--paper gives tables for reading; {name} holds "
+                        'every number. Use .md, .tex or the terminal')
+    return name
 
 
 def _target(output: Optional[str], name: Optional[str]) -> Optional[Path]:
@@ -69,45 +120,6 @@ def _target(output: Optional[str], name: Optional[str]) -> Optional[Path]:
     return path
 
 
-def run(args: argparse.Namespace) -> int:
-    """Write or show the leaderboard.
-
-    Returns:
-        int: 0 clean, 3 with warnings.
-
-    Raises:
-        UserError: No usable record, or a wrong option.
-    """
-    from ssl_bench.files import write_text
-    from ssl_bench.results.board import build
-    from ssl_bench.results.render import render, tables
-    from ssl_bench.results.store import scan
-    name = _format(args)
-    stored, problems = scan(args.dirs or ['work_dirs'])
-    if not stored:
-        raise UserError('no usable result.json: ' + '; '.join(
-            map(str, problems)))
-    board = build(
-        stored, problems, wanted=args.tasks, methods=args.methods,
-        baseline=args.baseline, published=args.published)
-    target = _target(args.output, name)
-    if name == 'html':
-        from ssl_bench.results.report import to_html
-        text = to_html(board, args.dirs or ['work_dirs'], board.problems)
-    elif name:
-        text = render(board, name, args.paper)
-    if target:
-        write_text(target, text)
-    elif name:
-        sys.stdout.write(text)
-    if target or not name:
-        _show(tables(board, args.paper))
-    _warn(board.problems)
-    if target:
-        print(f'written: {target}', file=sys.stderr)
-    return 3 if board.problems else 0
-
-
 def _show(grids: List) -> None:
     """Print the tables, as wide as the terminal allows."""
     from rich.console import Console
@@ -117,6 +129,32 @@ def _show(grids: List) -> None:
         console.print(to_rich(grid, console.width))
 
 
-def _warn(problems: List) -> None:
+def _finish(problems: List, message: Optional[str]) -> int:
+    """Print warnings and what was done; the exit code."""
     for problem in problems:
         print(f'warning: {problem}', file=sys.stderr)
+    if message:
+        print(message, file=sys.stderr)
+    return 3 if problems else 0
+
+
+def _export(dirs: List[str], output: Optional[str]) -> int:
+    from ssl_bench.results.bundle import export_bundle
+    if not output:
+        raise UserError('name the bundle: leaderboard export DIR... -o '
+                        'results.zip')
+    count, problems = export_bundle(dirs, output)
+    return _finish(problems, f'written: {output} with {count} records')
+
+
+def _import(paths: List[str], into: str) -> int:
+    from ssl_bench.results.bundle import import_bundle
+    if not paths:
+        raise UserError('name the bundle: leaderboard import results.zip')
+    found = []
+    for path in paths:
+        written, skipped, problems = import_bundle(path, into)
+        found += problems
+        print(f'{path}: {written} records to {into}, {skipped} were there',
+              file=sys.stderr)
+    return _finish(found, None)

@@ -17,9 +17,11 @@ def _choose(stored: List[Stored], wanted: Sequence[str],
     Raises:
         UserError: A name that neither records nor papers have.
     """
+    ids = {*tasks.TASKS, *tasks.PUBLISHED_ONLY,
+           *(s.record['task'] for s in stored)}
     for task in wanted:
-        if task not in tasks.PUBLISHED_ONLY:
-            tasks.check_task(task)
+        if task not in ids:
+            raise unknown_name('task', task, ids)
     if methods:
         known = {s.record['method'] for s in stored}
         known |= {label(s.record['method'], s.record['variant'])
@@ -131,5 +133,8 @@ def build(stored: List[Stored], problems: Sequence[Problem] = (), *,
         _compare(rows, baseline)
     rows = _join(rows, published, wanted, methods, index or PublishedIndex())
     rows.sort(key=lambda row: row.sort_key)
-    warnings = conflicts + check(chosen, methods)
+    shown = {row.task for row in rows}
+    warnings = conflicts + check(chosen, methods) + [
+        Problem('empty', f'no number for task {task}')
+        for task in wanted if task not in shown]
     return Board(rows, [*problems, *warnings], baseline)

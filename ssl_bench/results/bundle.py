@@ -4,6 +4,7 @@ import json
 import re
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Dict, Iterable, List, Tuple
 
@@ -150,7 +151,7 @@ def read_bundle(path: PathLike) -> List[Record]:
             RuntimeError, ValueError) as error:
         raise UserError(f'{path}: not a readable zip file ({error})') \
             from error
-    except zipfile.zlib.error as error:
+    except zlib.error as error:
         raise UserError(f'{path}: damaged ({error})') from error
 
 

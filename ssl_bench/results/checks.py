@@ -21,28 +21,34 @@ def without_duplicates(
     by_id: Dict[str, List[Stored]] = {}
     for item in stored:
         by_id.setdefault(item.record['run_id'], []).append(item)
-    kept, problems = [], []
-    for run_id, items in by_id.items():
+    kept, copies, problems = [], [], []
+    for items in by_id.values():
         items.sort(key=lambda s: (s.record['finished'], s.path))
         kept.append(items[-1])
-        if len(items) == 1:
-            continue
-        metrics = [item.record['metrics'] for item in items]
-        if all(m == metrics[0] for m in metrics):
-            problems.append(_problem(
-                'duplicate', f'run {run_id} is there {len(items)} times '
-                'with the same numbers; counted once', items))
-            continue
-        differing = sorted(
-            name for name in {n for m in metrics for n in m}
-            if len({m.get(name) for m in metrics}) > 1)
-        seen = '; '.join(
-            f'{name} {", ".join(str(m.get(name)) for m in metrics)}'
-            for name in differing[:3])
+        if any(s.record['metrics'] != items[-1].record['metrics']
+               for s in items):
+            problems.append(_conflict(items))
+        elif len(items) > 1:
+            copies.append(items)
+    if copies:
+        runs = ', '.join(sorted(c[0].record['run_id'] for c in copies)[:3])
         problems.append(_problem(
-            'conflict', f'run {run_id} has records with different numbers '
-            f'({seen}); the last to finish is used', items))
+            'duplicate', f'{len(copies)} run{"s"[:len(copies) > 1]} stored '
+            f'more than once with the same numbers, counted once: {runs}'
+            + (', ...' if len(copies) > 3 else ''),
+            [item for items in copies for item in items]))
     return kept, problems
+
+
+def _conflict(items: List[Stored]) -> Problem:
+    metrics = [item.record['metrics'] for item in items]
+    differing = [name for name in sorted({n for m in metrics for n in m})
+                 if len({m.get(name) for m in metrics}) > 1]
+    seen = '; '.join(f'{name} {", ".join(str(m.get(name)) for m in metrics)}'
+                     for name in differing[:3])
+    return _problem(
+        'conflict', f'run {items[0].record["run_id"]} has records with '
+        f'different numbers ({seen}); the last to finish is used', items)
 
 
 def _by(stored: List[Stored], *names: str) -> Dict[tuple, List[Stored]]:

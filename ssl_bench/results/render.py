@@ -1,26 +1,33 @@
 """From a board to the text of a file, by format."""
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Iterable, List, Optional
 
 from ssl_bench.results import grid, markup, text_formats
 from ssl_bench.results.papers import paper_grids
+from ssl_bench.results.record import PathLike
 from ssl_bench.results.table import Board
 
 FORMATS = ('csv', 'md', 'latex', 'html', 'json')
 
 
-def tables(board: Board, paper: Optional[str] = None):
+def tables(board: Board, paper: Optional[str] = None) -> List[grid.Grid]:
     """The grids of the board, or of one paper's tables."""
     return paper_grids(paper, board) if paper else grid.grids(board)
 
 
-def render(board: Board, name: str, paper: Optional[str] = None) -> str:
-    """The whole file in format csv, md, latex or json.
+def render(board: Board, name: str, paper: Optional[str] = None,
+           dirs: Iterable[PathLike] = ()) -> str:
+    """The whole file in one of ``FORMATS``.
 
     Args:
         board (Board): Rows and warnings.
         name (str): The format.
         paper (str, optional): Render this paper's tables (md, latex).
+        dirs: Where a page looks for curves and pictures; what is wrong
+            with them is added to the board's problems.
     """
+    if name == 'html':
+        from ssl_bench.results.report import to_html
+        return to_html(board, dirs)
     makers: Dict[str, Callable[[], str]] = {
         'csv': lambda: text_formats.to_csv(board),
         'json': lambda: text_formats.to_json(board),

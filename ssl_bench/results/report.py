@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, List
 from ssl_bench.results import grid, tasks
 from ssl_bench.results.media import find_curves, find_pictures
 from ssl_bench.results.names import is_random, is_supervised
-from ssl_bench.results.record import PathLike, Problem, Stored
+from ssl_bench.results.record import PathLike, Stored
 from ssl_bench.results.table import Board, Row, main_metrics, rankings
 from ssl_bench.results.text_formats import row_object, to_csv
 
@@ -62,7 +62,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> Dict[str, Any]:
     """Everything the page shows, as JSON values.
 
     Args:
-        board (Board): Rows and warnings.
+        board (Board): Rows and warnings; those of the media are added.
         dirs: Where curves and pictures are looked for.
     """
     dirs = list(dirs)
@@ -73,7 +73,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> Dict[str, Any]:
     index = {key: number for number, key in enumerate(runs)}
     curves, bad_logs = find_curves(dirs, runs.values())
     pictures, bad_pictures = find_pictures(dirs, runs.values())
-    problems = [*board.problems, *bad_logs, *bad_pictures]
+    board.problems += bad_logs + bad_pictures
     return dict(
         baseline=board.baseline, tasks=_tasks(board),
         rows=[_row(row, index) for row in board.rows],
@@ -85,7 +85,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> Dict[str, Any]:
         curves=[vars(curve) for curve in curves],
         pictures=[vars(picture) for picture in pictures],
         warnings=[dict(kind=p.kind, message=p.message, files=p.paths)
-                  for p in problems],
+                  for p in board.problems],
         csv=to_csv(board))
 
 
@@ -118,22 +118,17 @@ def _plain_table(table: grid.Grid) -> str:
             f'</tr></thead><tbody>{rows}</tbody></table>')
 
 
-def to_html(board: Board, dirs: Iterable[PathLike] = (),
-            problems: List[Problem] = None) -> str:
+def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
     """The whole page.
 
     Args:
-        board (Board): Rows and warnings.
+        board (Board): Rows and warnings; what is wrong with curves and
+            pictures is added to its problems.
         dirs: Where curves and pictures are looked for.
-        problems (list, optional): Collects what was wrong with them.
     """
     import vl_convert
     from ssl_bench.results.charts import specifications
     data = page_data(board, dirs)
-    if problems is not None:
-        extra = data['warnings'][len(board.problems):]
-        problems += [Problem(w['kind'], w['message'], w['files'])
-                     for w in extra]
     measured = Board(board.measured, board.problems, board.baseline)
     parts = dict(
         STYLE=(PAGE / 'page.css').read_text(encoding='utf-8'),

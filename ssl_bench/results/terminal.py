@@ -31,6 +31,8 @@ def split(grid: Grid, width: int) -> List[List[int]]:
     The parts hold about equally many columns.
     """
     names = list(range(grid.names))
+    if len(grid.heads) == len(names):
+        return [names]
     rest = list(range(grid.names, len(grid.heads)))
     room = width - PADDING - sum(_width(grid, column) for column in names)
     widths = [_width(grid, column) for column in rest]

@@ -230,6 +230,7 @@ function startFilters() {
     .sort((a, b) => a.localeCompare(b)).map((n) => [n, n])], '');
   const form = $('filters');
   form.addEventListener('input', drawRows);
+  form.addEventListener('change', drawRows);
   form.addEventListener('reset', () => setTimeout(drawRows));
   form.addEventListener('submit', (event) => event.preventDefault());
   $('more').addEventListener('click', () => {

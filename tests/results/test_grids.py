@@ -1,0 +1,194 @@
+"""Tables: cells, papers' tables, Markdown, LaTeX, terminal."""
+import io
+
+import pytest
+from rich.console import Console
+
+from ssl_bench.errors import UserError
+from ssl_bench.results.board import build
+from ssl_bench.results.grid import Grid, Part, grids, task_grid
+from ssl_bench.results.markup import (escape_latex, escape_markdown,
+                                      grid_to_latex, to_latex, to_markdown)
+from ssl_bench.results.papers import PAPERS, paper_grids
+from ssl_bench.results.published import published
+from ssl_bench.results.record import Problem
+from ssl_bench.results.terminal import split, to_rich
+from tests.results.factory import METHODS, make_record, suite
+from tests.results.test_board import stored
+
+EVIL = 'A|B*_<script>&%$#{}~^\\'
+
+
+@pytest.fixture(scope='module')
+def board():
+    return build(stored(*suite(METHODS, ['voc0712_det_c4', 'mini_knn',
+                                         'mini_seg_fcn'])),
+                 published='own', baseline='MoCo v2')
+
+
+def texts(cell):
+    return [part.text for part in cell]
+
+
+def test_cells_of_a_task(board):
+    grid = task_grid(board, 'voc0712_det_c4')
+    assert grid.heads == ['method', 'epochs', 'n', 'box AP', 'box AP50',
+                          'box AP75']
+    rows = {row[0][0].text: row for row in grid.body}
+    assert list(rows) == ['InsLoc (FPN)', 'PixPro', 'MoCo v2', 'Supervised',
+                          'Random init']
+    moco = {r.metric: r for r in board.rows if r.method == 'MoCo v2'}
+    ap = moco['bbox_AP']
+    assert texts(rows['MoCo v2'][3]) == [
+        f'{ap.mean:.1f} ± {ap.std:.1f}', f'publ. 57.0 ({ap.delta:+.1f} =)']
+    assert rows['InsLoc (FPN)'][3][0].kind == 'best'
+    assert rows['Random init'][3][0].kind == 'measured'
+    low, high = next(r for r in board.rows if r.method == 'PixPro'
+                     and r.metric == 'bbox_AP').difference.interval
+    assert f'± {(high - low) / 2:.1f}' in texts(rows['PixPro'][3])[-1]
+    assert texts(rows['Random init'][1]) == ['']
+
+
+def test_printed_rows_name_their_paper():
+    board = build(stored(make_record(task='voc0712_det_c4')))
+    names = [texts(row[0]) for row in task_grid(board,
+                                                'voc0712_det_c4').body]
+    assert ['MoCo v2'] in names
+    assert ['PixPro', 'in PixPro'] in names and len(names) > 60
+
+
+def test_rank_table_and_legends(board):
+    found = grids(board)
+    assert [grid.title for grid in found] == [
+        'VOC07+12 detection, C4 (voc0712_det_c4)',
+        'Mini FCN segmentation (mini_seg_fcn)', 'Mini kNN (mini_knn)',
+        'Average rank over tasks']
+    assert texts(found[-1].body[-1][-1]) == ['2 of 2']
+    assert any('MoCo v2' in note for note in found[-1].notes)
+
+
+@pytest.mark.parametrize('name', sorted(PAPERS))
+def test_every_printed_number_of_a_paper_is_in_its_tables_once(name):
+    board = build(stored(make_record()))
+    cells = [part.text for grid in paper_grids(name, board)
+             for row in grid.body for cell in row[2:] for part in cell]
+    expected = [row for row in published()
+                if row.reported_in == PAPERS[name].reported_in]
+    assert len(cells) == len(expected) > 10
+    assert sorted(float(c.rstrip('?')) for c in cells) == sorted(
+        row.value for row in expected)
+    assert sum(c.endswith('?') for c in cells) == sum(
+        not row.verified for row in expected)
+
+
+@pytest.mark.parametrize('name, table, order', [
+    ('pixpro', 0, ['Random init', 'Supervised', 'MoCo v1', 'SimCLR',
+                   'MoCo v2', 'InfoMin', 'InfoMin', 'PixPro', 'PixPro']),
+    ('insloc', 1, ['MoCo v2', 'MoCo v2', 'InsLoc (C4 model)',
+                   'InsLoc (C4 model)']),
+    ('siamese_im', 1, ['MoCo v3', 'MAE', 'SiameseIM']),
+    ('lewel', 0, ['LEWEL (B (EMAN))', 'LEWEL (B (EMAN))',
+                  'LEWEL (B (SyncBN))']),
+    ('barlow_twins', 0, [
+        'Supervised', 'MoCo v1', 'PIRL', 'SimCLR', 'MoCo v2', 'SimSiam',
+        'SwAV (w/o multi-crop)', 'BYOL', 'SwAV (multi-crop)',
+        'Barlow Twins', 'Barlow Twins (ablation baseline)']),
+    ('barlow_twins', 3, ['Supervised', 'MoCo v2', 'SwAV', 'SimSiam',
+                         'Barlow Twins'])])
+def test_rows_stand_in_the_papers_order(name, table, order):
+    grid = paper_grids(name, build(stored(make_record())))[table]
+    assert [texts(row[0])[0] for row in grid.body] == order
+
+
+def test_reproduced_number_stands_beside_the_printed():
+    board = build(stored(*(make_record(
+        'InsLoc', 'C4', 'coco_mrcnn_c4_1x', seed,
+        {'bbox_AP': 39.4 + seed / 10}) for seed in (0, 1))))
+    row = next(row for row in paper_grids('insloc', board)[1].body
+               if texts(row[0]) == ['InsLoc (C4 model)']
+               and texts(row[1]) == ['200'])
+    assert texts(row[2]) == ['39.5', 'ours 39.5 ± 0.1 (-0.0 =)'] or texts(
+        row[2]) == ['39.5', 'ours 39.5 ± 0.1 (+0.0 =)']
+    assert texts(row[5]) == ['34.5']  # mask AP was not measured
+
+
+def test_unknown_paper():
+    with pytest.raises(UserError, match='Did you mean pixpro'):
+        paper_grids('pixpor', build(stored(make_record())))
+
+
+def test_markdown(board):
+    text = to_markdown(grids(board), [Problem('a|b', '<i>', ('x.json', ))])
+    table = text.split('\n\n')[1].splitlines()
+    assert table[1] == '| :-- | --: | --: | --: | --: | --: |'
+    assert {line.count('|') for line in table} == {7}
+    assert table[2].startswith('| InsLoc (FPN) | 200 | 3 | **58.')
+    assert '<br>publ. 57.0 (' in text
+    assert '- a\\|b: &lt;i&gt; (x.json)' in text
+
+
+def test_names_stay_text_in_markup():
+    assert escape_markdown(EVIL) == (
+        'A\\|B\\*\\_&lt;script&gt;&amp;%$#{}\\~^\\\\')
+    assert escape_latex(EVIL) == (
+        r'A\textbar{}B*\_\textless{}script\textgreater{}\&\%\$\#\{\}'
+        r'\textasciitilde{}\textasciicircum{}\textbackslash{}')
+    assert escape_markdown('a\nb') == escape_latex('a\nb') == 'a b'
+
+
+def balanced(text):
+    text = text.replace(r'\\', '').replace(r'\{', '').replace(r'\}', '')
+    return text.count('{') == text.count('}')
+
+
+def test_latex(board):
+    text = to_latex(grids(board), [Problem('kind', 'what\nelse')])
+    assert text.count(r'\begin{table}') == text.count(r'\end{table}') == 4
+    assert text.count(r'\begin{tabular}') == text.count(r'\end{tabular}')
+    assert '% kind: what else' in text and balanced(text)
+    assert r'58.5 $\pm$ 0.2' in text
+    for line in text.splitlines():
+        if line.endswith(r'\\') and not line.startswith(r'\midrule'):
+            inner = line.replace(r'\&', '')
+            assert inner.count('&') in (3, 4, 5)
+
+
+def test_wide_latex_is_scaled():
+    cell = [Part('1')]
+    narrow = Grid('t', ['h'] * 7, [[cell] * 7])
+    wide = Grid('t', ['h'] * 8, [[cell] * 8])
+    assert r'\resizebox' not in grid_to_latex(narrow)
+    assert r'\resizebox' in grid_to_latex(wide)
+    assert balanced(grid_to_latex(wide))
+
+
+def shown(grid, width):
+    file = io.StringIO()
+    console = Console(file=file, width=width, highlight=False)
+    console.print(to_rich(grid, width))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize('width', [60, 80, 200])
+def test_terminal_never_cuts_a_number(width):
+    board = build(stored(*suite(METHODS, ['mini_coco_mrcnn_fpn'])))
+    grid = task_grid(board, 'mini_coco_mrcnn_fpn')
+    text = shown(grid, width)
+    for row in grid.body:
+        for cell in row:
+            for part in cell:
+                assert part.text in text
+    assert all(len(line) <= width for line in text.splitlines())
+
+
+def test_terminal_splits_evenly():
+    board = build(stored(*suite(METHODS, ['mini_coco_mrcnn_fpn'])))
+    grid = task_grid(board, 'mini_coco_mrcnn_fpn')
+    assert split(grid, 200) == [list(range(9))]
+    assert [len(part) for part in split(grid, 85)] == [5, 5]
+
+
+def test_terminal_shows_markup_as_text():
+    grid = Grid('[bold]t', ['[red]h'], [[[Part('[link=x]name', 'name')]]])
+    assert '[link=x]name' in shown(grid, 80)
+    assert '[red]h' in shown(grid, 80) and '[bold]t' in shown(grid, 80)

@@ -1,0 +1,178 @@
+"""The HTML page as a file, and the media it embeds."""
+import base64
+import io
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from ssl_bench.results import write_record
+from ssl_bench.results.board import build
+from ssl_bench.results.charts import specifications
+from ssl_bench.results.media import (find_curves, find_pictures, read_curve,
+                                     thin)
+from ssl_bench.results.report import page_data, safe_json, to_html
+from ssl_bench.results.store import scan
+from tests.results.factory import METHODS, make_record, suite
+
+EVIL = '</script><script>alert(1)</script><img src=x onerror=alert(2)>'
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+    """Records with a loss curve and pictures beside them."""
+    top = tmp_path_factory.mktemp('runs')
+    for record in suite(METHODS, ['mini_knn', 'mini_seg_fcn']):
+        write_record(top / record['run_id'], record)
+    write_record(top / 'evil', make_record(
+        EVIL, notes=EVIL, metrics={'top1': 3.}))
+    run = top / record['run_id']
+    log = run / '20250101_000000' / 'vis_data'
+    log.mkdir(parents=True)
+    (log / 'scalars.json').write_text(''.join(
+        json.dumps(dict(loss=5 - step / 100, step=step)) + '\n'
+        for step in range(1, 400)))
+    Image.new('RGB', (300, 200), 'red').save(run / 'predictions.png')
+    Image.new('RGB', (4000, 100)).save(run / 'contact_sheet.jpg')
+    Image.new('RGB', (30, 20)).save(run / 'unrelated.png')
+    return top
+
+
+@pytest.fixture(scope='module')
+def page(runs):
+    board = build(*scan([runs]))
+    return to_html(board, [runs]), board
+
+
+def data_of(text):
+    found = re.search(r'<script type="application/json" id="data">(.*?)'
+                      r'</script>', text, re.DOTALL)
+    return json.loads(found.group(1))
+
+
+def test_needs_nothing_else(page):
+    text, _ = page
+    markup = re.sub(r'<script.*?</script>', '', text, flags=re.DOTALL)
+    assert not re.search(r'<(link|img|iframe)[^>]+(https?:)?//', markup)
+    assert 'src=' not in markup.replace('src=x', '')
+    assert not re.search(r'url\((?!data:)', markup)
+    assert '<script src' not in text and '@@' not in markup
+
+
+def test_names_and_notes_cannot_become_markup(page):
+    text, _ = page
+    assert EVIL not in text and '<script>alert' not in text
+    assert '<img src=x' not in text
+    data = data_of(text)
+    assert EVIL in {row['name'] for row in data['rows']}
+    assert EVIL in {run.get('notes') for run in data['runs']}
+
+
+def test_safe_json():
+    value = {'a': '</script><!-- & \u2028 ü', 'b': [1, None]}
+    text = safe_json(value)
+    assert not set(text) & set('<>&\u2028') and 'ü' in text
+    assert json.loads(text) == value
+    with pytest.raises(ValueError):
+        safe_json(float('nan'))
+
+
+def test_page_holds_rows_runs_and_provenance(page):
+    text, board = page
+    data = data_of(text)
+    assert len(data['rows']) == len(board.rows)
+    assert len(data['runs']) == 31
+    row = next(r for r in data['rows'] if r['name'] == 'PixPro'
+               and r['task'] == 'mini_knn')
+    own = [data['runs'][i] for i in row['runs']]
+    assert [run['seed'] for run in own] == [0, 1, 2]
+    assert row['mean'] == pytest.approx(
+        sum(run['metrics']['top1'] for run in own) / 3)
+    assert row['cost']['hours'] == pytest.approx(
+        sum(run['cost']['gpu_hours'] for run in own) / 3)
+    assert own[0]['path'].endswith('result.json')
+    assert data['csv'].startswith('method,variant,')
+    assert [w['kind'] for w in data['warnings']] == [
+        p.kind for p in board.problems]
+
+
+def test_plain_tables_for_readers_without_script(page):
+    text, _ = page
+    plain = re.search(r'<noscript>(.*?)</noscript>', text, re.DOTALL)[1]
+    assert plain.count('<table>') == 3 and '&lt;/script&gt;' in plain
+
+
+def test_charts_are_valid_and_without_addresses():
+    for name, spec in specifications().items():
+        assert spec['$schema'].startswith('https://vega.github.io/'), name
+        sources = [spec.get('data'), *(
+            layer.get('data') for layer in spec['layer'])]
+        assert {'name': 'rows'} in sources, name
+
+
+def test_media_are_found_and_owned(page):
+    data = data_of(page[0])
+    [curve] = data['curves']
+    assert (curve['name'], curve['group']) == ('PixPro', 'mini_seg_fcn')
+    assert len(curve['points']) == 240
+    sheet, predictions = data['pictures']
+    assert predictions['caption'] == 'PixPro · mini_seg_fcn · predictions'
+    assert predictions['size'] == [300, 200]
+    assert sheet['size'] == [1600, 40]
+    for picture in data['pictures']:
+        head, body = picture['source'].split(',')
+        assert re.fullmatch(r'data:image/(png|webp);base64', head)
+        with Image.open(io.BytesIO(base64.b64decode(body))) as image:
+            assert list(image.size) == picture['size']
+
+
+def test_curve_of_a_pretraining_is_named_by_its_config(tmp_path):
+    record = make_record('InsLoc', 'FPN')
+    record['pretrain']['config'] = 'configs/mini/insloc_r18_fpn.py'
+    write_record(tmp_path / 'run', record)
+    for stamp, steps in (('1', (10, 20)), ('2', (20, 30))):  # resumed
+        log = tmp_path / 'insloc_r18_fpn' / stamp / 'vis_data'
+        log.mkdir(parents=True)
+        (log / 'scalars.json').write_text(
+            '\n'.join(f'{{"loss": {step}, "step": {step}}}'
+                      for step in steps) + '\n{"acc": 1, "step": 1}\n')
+    [curve], problems = find_curves([tmp_path], scan([tmp_path])[0])
+    assert problems == []
+    assert (curve.group, curve.name) == ('pretraining', 'InsLoc (FPN)')
+    assert curve.points == [(10, 10.), (20, 20.), (30, 30.)]
+
+
+def test_bad_media_are_named(tmp_path):
+    (tmp_path / 'vis_data').mkdir()
+    log = tmp_path / 'vis_data' / 'scalars.json'
+    log.write_text('{"loss": 1, "step": 1}\n{"lo')
+    (tmp_path / 'detections.png').write_bytes(b'no image')
+    curves, problems = find_curves([tmp_path], [])
+    assert curves == [] and problems[0].paths == (str(log), )
+    assert 'line 2 is not JSON' in problems[0].message
+    pictures, problems = find_pictures([tmp_path], [])
+    assert pictures == [] and problems[0].kind == 'picture'
+
+
+def test_losses_that_are_no_numbers_are_passed_over(tmp_path):
+    path = tmp_path / 'scalars.json'
+    path.write_text('{"loss": NaN, "step": 1}\n\n[1]\n{"loss": "x"}\n'
+                    '{"loss": 2.5, "step": 2}\n')
+    assert read_curve(str(path)) == [(2, 2.5)]
+
+
+def test_thinning_keeps_the_mean_and_the_end():
+    points = [(i, float(i % 7)) for i in range(1000)]
+    thinned = thin(points, 10)
+    assert len(thinned) == 10 and thinned[-1][0] == 999
+    assert sum(v for _, v in thinned) / 10 == pytest.approx(
+        sum(v for _, v in points) / 1000)
+    assert thin([(2, 1.), (1, 3.)]) == [(1, 3.), (2, 1.)]
+
+
+def test_page_of_printed_numbers_only_has_no_charts(tmp_path):
+    board = build([], wanted=['voc0712_det_c4'])
+    data = page_data(board)
+    assert data['ranks'] == [] and data['runs'] == []
+    assert data['tasks'][0]['main'] is None
