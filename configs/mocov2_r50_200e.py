@@ -2,3 +2,5 @@
 # 82.4 AP50, 63.6 AP75 on VOC07+12 with R50-C4. mmpretrain's own recipe holds
 # the official one: batch 256, lr 0.03, cosine, queue 65536, temperature 0.2.
 _base_ = 'mmpretrain::mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k.py'
+
+method = dict(name='MoCo v2')

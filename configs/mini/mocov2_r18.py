@@ -8,24 +8,44 @@ model = dict(
     queue_len=1024,  # a multiple of the global batch
     feat_dim=64,
     momentum=0.01,  # of the new weights; the queue is 16 steps long
-    backbone=dict(
-        depth=18,
-        stem_channels=16,
-        base_channels=16),
+    backbone=dict(depth=18, stem_channels=16, base_channels=16),
     neck=dict(in_channels=128, hid_channels=128, out_channels=64))
 
-view_pipeline = _base_.view_pipeline
-view_pipeline[0].update(scale=64)
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
-    dict(type='PackInputs')
-]
+# the paper's views, made from one decode in RGB
+data_preprocessor = dict(to_rgb=False)
+view = dict(
+    size=64,
+    scale=(0.2, 1.0),
+    repeat=2,
+    photometric=[
+        dict(
+            type='RandomApply',
+            p=0.8,
+            transforms=[
+                dict(
+                    type='ColorJitter',
+                    brightness=0.4,
+                    contrast=0.4,
+                    saturation=0.4,
+                    hue=0.1)
+            ]),
+        dict(type='RandomGrayscale', p=0.2),
+        dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5)
+    ])
 train_dataloader = dict(
+    _delete_=True,
     batch_size=64,
     num_workers=0,
-    persistent_workers=False,
-    dataset=dict(data_root='data/mini/imagenet', pipeline=train_pipeline))
+    drop_last=True,
+    sampler=dict(type='StreamSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='PretrainDataset',
+        data_root='data/mini/imagenet/train',
+        pipeline=[
+            dict(type='MakeViews', views=[view]),
+            dict(type='PackViews')
+        ]))
 
 optim_wrapper = dict(optimizer=dict(lr=0.06))
 param_scheduler = [

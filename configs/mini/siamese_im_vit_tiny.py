@@ -6,6 +6,8 @@ epochs = 20
 
 model = dict(
     backbone=dict(
+        _delete_=True,
+        type='SincosViT',
         arch=dict(
             embed_dims=96,
             num_layers=4,

@@ -3,27 +3,38 @@ import torch
 from mmengine.dist import get_world_size
 from mmengine.registry import MODELS
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ssl_bench.layers.reduce import sum_over_ranks
 
 
 @MODELS.register_module('GlobalBN')
-class GlobalBatchNorm(nn.SyncBatchNorm):
+class GlobalBatchNorm(_BatchNorm):
     """torch's ``SyncBatchNorm``, which also works between CPU processes.
 
     torch's own (registered as ``SyncBN``) refuses CPU tensors as soon as
-    there are two processes. On an accelerator, and with a single process,
-    this class is torch's.
+    there are two processes, and mmengine's runner replaces it by a plain
+    norm layer on CPU; hence it is borrowed from here, not inherited. On an
+    accelerator and with a single process the numbers are torch's.
 
     Args:
         As `torch.nn.SyncBatchNorm`.
     """
+    process_group = None  # all processes
+    _check_non_zero_input_channels = \
+        nn.SyncBatchNorm._check_non_zero_input_channels
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        if x.ndim < 2:
+            raise ValueError('batch normalisation needs (N, C, ...), got a '
+                             f'tensor of shape {tuple(x.shape)}.')
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C) or (N, C, ...) over all but C."""
         if (get_world_size() == 1 or x.device.type != 'cpu'
                 or not (self.training or self.running_mean is None)):
-            return super().forward(x)
+            return nn.SyncBatchNorm.forward(self, x)
+        self._check_input_dim(x)
         return self._normalise_on_cpu(x)
 
     def _normalise_on_cpu(self, x: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from mmpretrain.structures import DataSample
 
 import ssl_bench.methods  # noqa: F401  (registers the model)
 
-PACK = np.load(Path(__file__).parents[1] / 'data' / 'siamese_im.npz')
+# read whole: forked processes would share the open file's position
+PACK = dict(np.load(Path(__file__).parents[1] / 'data' / 'siamese_im.npz'))
 
 
 def array(key):
@@ -20,7 +21,7 @@ def array(key):
 
 def keys(prefix):
     """Names below a prefix."""
-    return [key[len(prefix):] for key in PACK.files if key.startswith(prefix)]
+    return [key[len(prefix):] for key in PACK if key.startswith(prefix)]
 
 
 def our_name(name):

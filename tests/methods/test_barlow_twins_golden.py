@@ -15,7 +15,8 @@ from ssl_bench.layers.global_bn import GlobalBatchNorm
 from ssl_bench.methods.barlow_twins import (cross_correlation,
                                             redundancy_terms)
 
-PACK = np.load(Path(__file__).parents[1] / 'data' / 'barlow_twins.npz')
+# read whole: forked processes would share the open file's position
+PACK = dict(np.load(Path(__file__).parents[1] / 'data' / 'barlow_twins.npz'))
 
 
 def array(key, dtype=torch.float64):
@@ -24,7 +25,7 @@ def array(key, dtype=torch.float64):
 
 
 def keys(prefix):
-    return [key[len(prefix):] for key in PACK.files if key.startswith(prefix)]
+    return [key[len(prefix):] for key in PACK if key.startswith(prefix)]
 
 
 def close(actual, key, rtol=1e-9, atol=1e-11):

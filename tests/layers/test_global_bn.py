@@ -1,0 +1,114 @@
+"""Global batch norm: two processes are one, and one is torch's."""
+import pytest
+import torch
+from mmengine.model import revert_sync_batchnorm
+from torch import nn
+
+from ssl_bench.layers.global_bn import GlobalBatchNorm, TokenBatchNorm
+from ssl_bench.layers.reduce import sum_over_ranks
+from tests.processes import run_in_processes
+
+SHAPES = dict(rows=(6, 5), maps=(6, 5, 3, 2))
+
+
+def data(shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, dtype=torch.float64, generator=generator)
+
+
+def layer(kind=GlobalBatchNorm, **kwargs):
+    bn = kind(5, **kwargs).double()
+    if bn.affine:
+        nn.init.normal_(bn.weight, 1, 0.3,
+                        generator=torch.Generator().manual_seed(7))
+    return bn
+
+
+def run(bn, x, weight):
+    """Output, gradients and statistics after a weighted sum."""
+    x = x.clone().requires_grad_()
+    y = bn(x)
+    (y * weight).sum().backward()
+    out = dict(y=y.detach(), x=x.grad, mean=bn.running_mean,
+               var=bn.running_var, count=bn.num_batches_tracked)
+    if bn.affine:
+        out.update(weight=bn.weight.grad, bias=bn.bias.grad)
+    return out
+
+
+def one_rank(rank):
+    half = slice(3 * rank, 3 * rank + 3)
+    out = {name: run(layer(), data(shape)[half], data(shape, 1)[half])
+           for name, shape in SHAPES.items()}
+    average = layer(momentum=None, affine=False)
+    for seed in (0, 1):
+        average(data((6, 5), seed)[half])
+    out['average'] = average.running_mean
+    out['evaluated'] = average.eval()(data((6, 5))[half]).detach()
+    bf16 = GlobalBatchNorm(5)(data((6, 5))[half].bfloat16())
+    out['bf16'] = bf16.detach()
+    out['sum'] = sum_over_ranks(torch.tensor(float(rank + 1)))
+    return out
+
+
+@pytest.fixture(scope='module')
+def ranks():
+    return run_in_processes(one_rank, 2)
+
+
+@pytest.mark.parametrize('name', SHAPES)
+def test_two_processes_equal_torch_on_the_joined_batch(ranks, name):
+    kind = nn.BatchNorm1d if name == 'rows' else nn.BatchNorm2d
+    whole = run(layer(kind), data(SHAPES[name]), data(SHAPES[name], 1))
+    for key in ('y', 'x'):
+        joined = torch.cat([out[name][key] for out in ranks])
+        torch.testing.assert_close(joined, whole[key])
+    for key in ('weight', 'bias'):  # shares of the sum of both losses
+        total = ranks[0][name][key] + ranks[1][name][key]
+        torch.testing.assert_close(total, whole[key])
+    for out in ranks:
+        for key in ('mean', 'var', 'count'):
+            torch.testing.assert_close(out[name][key], whole[key])
+
+
+def test_cumulative_average_evaluation_and_half_precision(ranks):
+    plain = nn.BatchNorm1d(5, momentum=None, affine=False).double()
+    for seed in (0, 1):
+        plain(data((6, 5), seed))
+    torch.testing.assert_close(ranks[1]['average'], plain.running_mean)
+    torch.testing.assert_close(
+        torch.cat([out['evaluated'] for out in ranks]),
+        plain.eval()(data((6, 5))))
+    assert ranks[0]['bf16'].dtype == torch.bfloat16
+    torch.testing.assert_close(
+        torch.cat([out['bf16'] for out in ranks]).double(),
+        nn.BatchNorm1d(5).double()(data((6, 5))).detach(),
+        atol=0.03, rtol=0.02)
+
+
+def test_sum_over_ranks(ranks):
+    assert [float(out['sum']) for out in ranks] == [3., 3.]
+
+
+def test_one_process_is_torch():
+    ours = run(layer(), data((6, 5)), data((6, 5), 1))
+    torchs = run(layer(nn.BatchNorm1d), data((6, 5)), data((6, 5), 1))
+    for key, value in torchs.items():
+        assert torch.equal(ours[key], value)
+
+
+def test_tokens_share_statistics_over_samples_and_positions():
+    x = data((2, 3, 5))
+    expected = layer(nn.BatchNorm1d)(x.reshape(6, 5)).view(2, 3, 5)
+    assert torch.equal(layer(TokenBatchNorm)(x), expected)
+
+
+def test_the_runner_leaves_it_in_place():
+    """mmengine swaps torch's synchronised norm on one process."""
+    model = revert_sync_batchnorm(nn.Sequential(layer(TokenBatchNorm)))
+    assert type(model[0]) is TokenBatchNorm
+
+
+def test_a_vector_is_refused():
+    with pytest.raises(ValueError, match=r'\(N, C, ...\), got .* \(5,\)'):
+        layer()(data((5,)))
