@@ -64,8 +64,13 @@ def pretrain(config: Config,
 def _set_launcher(config: Config) -> None:
     distributed = int(os.environ.get('WORLD_SIZE', 1)) > 1
     config.launcher = 'pytorch' if distributed else 'none'
-    config.env_cfg.dist_cfg = dict(
-        backend='nccl' if torch.cuda.is_available() else 'gloo')
+    config.env_cfg.dist_cfg = dict(backend='nccl')
+    if distributed and not torch.cuda.is_available():
+        # mmengine's own start asks for a CUDA device, whatever the backend
+        torch.distributed.init_process_group('gloo')
+        config.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel', broadcast_buffers=False,
+            device_ids=None)
 
 
 def _global_batch(config: Config) -> int:
