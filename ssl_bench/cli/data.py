@@ -72,9 +72,11 @@ def make_with_bar(root: Path, seed: int, sizes) -> 'Mini':  # noqa: F821
                                TextColumn, TimeRemainingColumn)
 
     from ssl_bench.data.mini import make_mini
+    console = Console(file=sys.stderr)
     with Progress(TextColumn('embedded data'), BarColumn(),
                   MofNCompleteColumn(), TimeRemainingColumn(),
-                  console=Console(file=sys.stderr), transient=True) as bar:
+                  console=console, transient=True,
+                  disable=not console.is_terminal) as bar:
         task = bar.add_task('images', total=None, start=True)
         return make_mini(
             root, seed, sizes, lambda done, total: bar.update(

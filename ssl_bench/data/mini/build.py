@@ -147,8 +147,9 @@ def _finished(root: Path, settings: dict) -> Optional[dict]:
         raise UserError(
             f'{root} holds something that is not the embedded data. Nothing '
             'was changed; choose another --root.')
-    other = [f'{key} {manifest.get(key)!r} (asked: {value!r})'
-             for key, value in settings.items() if manifest.get(key) != value]
+    other = [f'{key} {_flat(manifest).get(key)!r} (asked: {value!r})'
+             for key, value in _flat(settings).items()
+             if _flat(manifest).get(key) != value]
     if other:
         raise UserError(
             f'{root} holds embedded data made with {"; ".join(other)}. '
@@ -160,6 +161,10 @@ def _finished(root: Path, settings: dict) -> Optional[dict]:
             f'{root} has lost files: {found} of {manifest["files"]} are '
             'there. Delete the folder and run this again.')
     return manifest
+
+
+def _flat(settings: dict) -> dict:
+    return {**settings, **settings.get('sizes', {})} | {'sizes': None}
 
 
 def _rng(seed: int, stream: int, index: int) -> np.random.Generator:
