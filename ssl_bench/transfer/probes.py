@@ -2,7 +2,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Dict, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -20,22 +20,12 @@ from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.files import atomic_path
 from ssl_bench.transfer.build import Plan
 from ssl_bench.transfer.fingerprint import fingerprint
+from ssl_bench.transfer.scores import Features, knn, svm
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.tasks import DATASETS, find_task
 
 if TYPE_CHECKING:
     from ssl_bench.transfer.run import Measured
-
-
-class Features(NamedTuple):
-    """Features of one split, on the CPU.
-
-    Attributes:
-        features (Tensor): (N, D) float32.
-        labels (Tensor): (N,) int64, or (N, classes) for multi-label sets.
-    """
-    features: Tensor
-    labels: Tensor
 
 
 class Frozen(nn.Module):
@@ -152,11 +142,12 @@ def extract(model: Frozen, config: Config, split: str,
     loader = Runner.build_dataloader(config[f'{split}_dataloader'])
     pool = POOLS[config.probe.get('pool', 'global_average')]
     line = ProgressLine(title, len(loader))
+    classes = len(loader.dataset.metainfo['classes'])
     features, labels = [], []
     for index, batch in enumerate(loader):
         found, samples = model(batch, pool)
         features += found.cpu().float()
-        labels += [_label(sample) for sample in samples]
+        labels += [_label(sample, classes) for sample in samples]
         line.update(index + 1)
     size = len(loader.dataset)
     if dist.get_world_size() > 1:
@@ -172,64 +163,14 @@ def extract(model: Frozen, config: Config, split: str,
     return Features(features, torch.stack(labels))
 
 
-def _label(sample) -> Tensor:
-    """Class index, or for multi-label samples the vector of scores."""
-    score = getattr(sample, 'gt_score', None)
-    return score.cpu() if score is not None else sample.gt_label[0].cpu()
+def _label(sample, classes: int) -> Tensor:
+    """Class index; of a multi-label sample 1, 0, or -1 (only difficult)."""
+    if 'gt_label_difficult' not in sample:
+        return sample.gt_label[0].cpu()
+    label = torch.zeros(classes, dtype=torch.int64)
+    label[list(sample.gt_label_difficult)] = -1
+    label[sample.gt_label.cpu()] = 1
+    return label
 
 
-def knn_votes(train: Features, queries: Tensor, neighbours: int,
-              classes: int, temperature: float) -> Tensor:
-    """Votes of the nearest training images.
-
-    Reference: Wu et al., CVPR 2018, Sec. 3.4: each of the k nearest gives
-        its class exp(cosine / temperature).
-
-    Args:
-        train (Features): Normalised here.
-        queries (Tensor): (Q, D).
-        neighbours (int): k.
-        classes (int): C.
-        temperature (float): 0.07 in the paper.
-
-    Returns:
-        Tensor: (Q, C) sums of weights.
-    """
-    bank = F.normalize(train.features, dim=1)
-    votes = []
-    for chunk in F.normalize(queries, dim=1).split(512):
-        similarity, index = (chunk @ bank.T).topk(neighbours, dim=1)
-        weight = (similarity / temperature).exp()                 # (q, k)
-        votes.append(weight.new_zeros(len(chunk), classes).scatter_add_(
-            1, train.labels[index], weight))
-    return torch.cat(votes)
-
-
-def knn(train: Features, test: Features, neighbours: list,
-        headline: int, temperature: float = 0.07) -> Dict[str, float]:
-    """Top-1 for several k, percent.
-
-    Args:
-        train, test (Features): With class indices.
-        neighbours (list[int]): Every k that is reported, as ``top1_kK``.
-        headline (int): The k that is ``top1``.
-        temperature (float): Of the vote.
-
-    Raises:
-        UserError: More neighbours than training images.
-    """
-    most = max([*neighbours, headline])
-    if most > len(train.labels):
-        raise UserError(f'{most} neighbours asked of {len(train.labels)} '
-                        'training images; lower probe.neighbours.')
-    classes = int(max(train.labels.max(), test.labels.max())) + 1
-    top1 = {}
-    for k in sorted({*neighbours, headline}):
-        votes = knn_votes(train, test.features, k, classes, temperature)
-        right = votes.argmax(dim=1) == test.labels
-        top1[k] = 100 * right.double().mean().item()
-    return dict(top1=top1[headline],
-                **{f'top1_k{k}': value for k, value in top1.items()})
-
-
-PROBES: Dict[str, Callable[..., Dict[str, float]]] = dict(knn=knn)
+PROBES: Dict[str, Callable[..., Dict[str, float]]] = dict(knn=knn, svm=svm)

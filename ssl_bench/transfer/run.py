@@ -1,5 +1,6 @@
 """Run a task for a backbone and a seed; write its record once."""
 import contextlib
+import os
 import platform
 import subprocess
 import time
@@ -136,6 +137,32 @@ def run_task(source: Source, task: str, seed: int = 0,
     return Outcome(record, folder, True)
 
 
+class _Sink:
+    """A stream that outlives the file behind it.
+
+    mmengine's loggers keep the standard output of the moment they were made,
+    and a later run may be given the same logger.
+    """
+
+    encoding = 'utf-8'
+    file = None
+
+    def write(self, text: str) -> int:
+        if self.file is not None:
+            self.file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if self.file is not None:
+            self.file.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+
+_SINK = _Sink()
+
+
 @contextlib.contextmanager
 def toolkit_output(folder: Path, quiet: bool):
     """Send what the toolkits print to a file of the run's folder."""
@@ -143,12 +170,16 @@ def toolkit_output(folder: Path, quiet: bool):
     if not quiet:
         yield
         return
-    name = 'output.txt' if dist.get_rank() == 0 else \
-        f'output_rank{dist.get_rank()}.txt'
+    rank = os.environ.get('RANK', '0')
+    name = 'output.txt' if rank == '0' else f'output_rank{rank}.txt'
     with open(folder / name, 'a', encoding='utf-8') as file, \
-            contextlib.redirect_stdout(file), warnings.catch_warnings():
+            contextlib.redirect_stdout(_SINK), warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        yield
+        _SINK.file = file
+        try:
+            yield
+        finally:
+            _SINK.file = None
 
 
 def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,

@@ -130,6 +130,16 @@ TASKS: Dict[str, Task] = {
     'voc0712_det_c4': Task('mmdet', 'voc0712', _VOC_BOX, _D2),
     **{f'coco_mrcnn_{net}_{schedule}': Task('mmdet', 'coco', _COCO, _COCO_D2)
        for net in ('c4', 'fpn') for schedule in ('1x', '2x')},
+    'voc12aug_fcn': Task('mmseg', 'voc12aug', _MIOU,
+                         'DenseCL and OpenMMLab benchmarks, mmseg FCN-D8'),
+    'cityscapes_fcn': Task('mmseg', 'cityscapes', _MIOU,
+                           'DenseCL and OpenMMLab benchmarks, mmseg FCN-D8'),
+    'in1k_linear': Task('mmpretrain', 'imagenet', _TOP,
+                        'MoCo (He et al., CVPR 2020, Sec. 4.1)'),
+    'in1k_knn': Task('probe', 'imagenet', {},
+                     'Wu et al., CVPR 2018, Sec. 3.4'),
+    'voc07_svm': Task('probe', 'voc07', {},
+                      'Goyal et al., ICCV 2019, Sec. 4.1 (VISSL)'),
     'mini_voc_det_c4': Task('mmdet', 'mini_voc', _VOC_BOX,
                             'voc0712_det_c4, scaled down'),
     'mini_coco_mrcnn_fpn': Task('mmdet', 'mini_coco', _COCO,
@@ -140,6 +150,8 @@ TASKS: Dict[str, Task] = {
                         'in1k_linear, scaled down'),
     'mini_knn': Task('probe', 'mini_imagenet', {},
                      'in1k_knn, scaled down'),
+    'mini_voc07_svm': Task('probe', 'mini_voc', {},
+                           'voc07_svm, scaled down'),
 }
 
 

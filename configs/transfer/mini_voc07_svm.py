@@ -1,0 +1,23 @@
+# voc07_svm on the embedded devkit, with the global average and fewer costs.
+_base_ = ['./voc07_svm.py', '_base_/mini.py']
+
+backbone = dict(depth=18, base_channels=16, stem_channels=16)
+probe = dict(pool='global_average', costs=[1., 10., 0.0625], max_iter=500)
+pipeline = _base_.pipeline
+pipeline[1].update(scale=128)
+pipeline[2].update(scale=(128, 128))
+metainfo = dict(classes=_base_.mini_classes)
+train_dataloader = dict(
+    batch_size=60,
+    num_workers=0,
+    dataset=dict(
+        data_root='data/mini/VOCdevkit/VOC2007',
+        metainfo=metainfo,
+        pipeline=pipeline))
+test_dataloader = dict(
+    batch_size=60,
+    num_workers=0,
+    dataset=dict(
+        data_root='data/mini/VOCdevkit/VOC2007',
+        metainfo=metainfo,
+        pipeline=pipeline))

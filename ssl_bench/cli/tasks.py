@@ -1,0 +1,59 @@
+"""List the downstream tasks: data, metrics, protocol, cost.
+
+Example: ssl-bench tasks voc0712_det_c4
+"""
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        'tasks', nargs='*', metavar='TASK', help='only these; all if none')
+    parser.add_argument(
+        '--data-root', help='say whether the data lie below this folder')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a paragraph for each named task, or a line for every task."""
+    from ssl_bench.transfer.tasks import TASKS, find_task
+    for name in args.tasks:
+        find_task(name)  # a misspelt name before any output
+    if args.tasks:
+        print('\n\n'.join(describe(name, args.data_root)
+                          for name in args.tasks))
+    else:
+        width = max(map(len, TASKS))
+        for name, task in TASKS.items():
+            print(f'{name:{width}}  {", ".join(main_metrics(name)):36}  '
+                  f'{task.source}')
+    return 0
+
+
+def main_metrics(name: str) -> tuple:
+    """What stands in tables."""
+    from ssl_bench.results.tasks import task_info
+    return task_info(name).metrics
+
+
+def describe(name: str, data_root: str = None) -> str:
+    """Everything the table says of a task."""
+    from ssl_bench.results.tasks import task_info
+    from ssl_bench.transfer.tasks import DATASETS, find_task
+    task = find_task(name)
+    data, root = DATASETS[task.dataset], data_root or task.root
+    hours = 'not known' if task.gpu_hours is None else f'{task.gpu_hours:g}'
+    return '\n'.join((
+        f'{name}: {task_info(name).title}',
+        f'  config     configs/transfer/{name}.py ({task.toolbox})',
+        f'  protocol   {task.source}',
+        f'  metrics    {", ".join(main_metrics(name))} (percent)',
+        f'  data       {data.title}: {", ".join(data.paths)}',
+        f'             below {root}: {_found(data, root)}',
+        f'  prepare    {data.prepare.format(root=root)}',
+        f'  GPU hours  {hours}'))
+
+
+def _found(data, root: str) -> str:
+    from pathlib import Path
+    missing = [p for p in data.paths if not (Path(root) / p).exists()]
+    return f'{len(missing)} missing' if missing else 'all there'

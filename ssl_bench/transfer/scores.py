@@ -1,0 +1,156 @@
+"""Scores of frozen features: nearest neighbours and linear SVMs."""
+from typing import Dict, List, NamedTuple, Optional
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ssl_bench.errors import UserError
+from ssl_bench.transfer.voc_ap import average_precision
+
+
+class Features(NamedTuple):
+    """Features of one split, on the CPU.
+
+    Attributes:
+        features (Tensor): (N, D) float32.
+        labels (Tensor): (N,) int64 class indices; of a multi-label set
+            (N, C): 1 present, 0 absent, -1 only difficult instances.
+    """
+    features: Tensor
+    labels: Tensor
+
+
+def knn_votes(train: Features, queries: Tensor, neighbours: int,
+              classes: int, temperature: float) -> Tensor:
+    """Votes of the nearest training images.
+
+    Reference: Wu et al., CVPR 2018, Sec. 3.4: each of the k nearest gives
+        its class exp(cosine / temperature).
+
+    Args:
+        train (Features): Normalised here.
+        queries (Tensor): (Q, D).
+        neighbours (int): k.
+        classes (int): C.
+        temperature (float): 0.07 in the paper.
+
+    Returns:
+        Tensor: (Q, C) sums of weights.
+    """
+    bank = F.normalize(train.features, dim=1)
+    votes = []
+    for chunk in F.normalize(queries, dim=1).split(512):
+        similarity, index = (chunk @ bank.T).topk(neighbours, dim=1)
+        weight = (similarity / temperature).exp()                 # (q, k)
+        votes.append(weight.new_zeros(len(chunk), classes).scatter_add_(
+            1, train.labels[index], weight))
+    return torch.cat(votes)
+
+
+def knn(train: Features, test: Features, neighbours: list,
+        headline: int, temperature: float = 0.07) -> Dict[str, float]:
+    """Top-1 for several k, percent.
+
+    Args:
+        train, test (Features): With class indices.
+        neighbours (list[int]): Every k that is reported, as ``top1_kK``.
+        headline (int): The k that is ``top1``.
+        temperature (float): Of the vote.
+
+    Raises:
+        UserError: More neighbours than training images.
+    """
+    most = max([*neighbours, headline])
+    if most > len(train.labels):
+        raise UserError(f'{most} neighbours asked of {len(train.labels)} '
+                        'training images; lower probe.neighbours.')
+    classes = int(max(train.labels.max(), test.labels.max())) + 1
+    top1 = {}
+    for k in sorted({*neighbours, headline}):
+        votes = knn_votes(train, test.features, k, classes, temperature)
+        right = votes.argmax(dim=1) == test.labels
+        top1[k] = 100 * right.double().mean().item()
+    return dict(top1=top1[headline],
+                **{f'top1_k{k}': value for k, value in top1.items()})
+
+
+def ranking_ap(scores: np.ndarray, present: np.ndarray) -> float:
+    """Average precision of a ranking, area under the envelope, fraction.
+
+    Args:
+        scores (np.ndarray): (N,), higher is more certain.
+        present (np.ndarray): (N,) bool, at least one true.
+    """
+    present = present[np.argsort(-scores, kind='stable')]
+    found = np.cumsum(present)
+    recall = found / found[-1]
+    precision = found / np.arange(1, len(found) + 1)
+    return average_precision(recall, precision, 'area')
+
+
+def svm(train: Features, test: Features, costs: List[float],
+        folds: int = 3, max_iter: int = 2000,
+        jobs: Optional[int] = None) -> Dict[str, float]:
+    """Mean AP of one linear SVM for each class, percent.
+
+    Reference: Goyal et al., ICCV 2019, Sec. 4.1, as in VISSL: L2-normalised
+        features, squared hinge, dual, positives weigh 2, cost by
+        cross-validated AP. An image with only difficult instances of a
+        class is a negative in training and left out of the test.
+
+    Args:
+        train, test (Features): Multi-label.
+        costs (list[float]): Candidates.
+        folds (int): Of the cross-validation.
+        max_iter (int): Of the solver.
+        jobs (int, optional): Processes that share the folds.
+
+    Raises:
+        UserError: A class has too few images.
+    """
+    bank, queries = (
+        (split.features / (split.features.norm(dim=1, keepdim=True) + 1e-5)
+         ).numpy() for split in (train, test))
+    scores = []
+    for label in range(train.labels.shape[1]):
+        wanted = np.where(train.labels[:, label].numpy() == 1, 1, -1)
+        kept = test.labels[:, label].numpy() != -1
+        present = test.labels[:, label].numpy()[kept] == 1
+        if (wanted == 1).sum() < folds or not present.any():
+            raise UserError(
+                f'class {label} has {(wanted == 1).sum()} training and '
+                f'{present.sum()} test images; the SVM needs {folds} and 1.')
+        model = fit_svm(bank, wanted, costs, folds, max_iter, jobs)
+        scores.append(ranking_ap(model.decision_function(queries[kept]),
+                                 present))
+    return dict(mAP=100 * float(np.mean(scores)))
+
+
+def fit_svm(features: np.ndarray, wanted: np.ndarray, costs: List[float],
+            folds: int, max_iter: int, jobs: Optional[int]):
+    """The SVM of the cost with the best cross-validated AP.
+
+    Args:
+        features (np.ndarray): (N, D), normalised.
+        wanted (np.ndarray): (N,), 1 or -1.
+        costs, folds, max_iter, jobs: As in `svm`.
+    """
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.model_selection import cross_val_score
+    from sklearn.svm import LinearSVC
+
+    def build(cost: float) -> LinearSVC:
+        return LinearSVC(
+            C=cost, class_weight={1: 2, -1: 1}, loss='squared_hinge',
+            penalty='l2', dual=True, max_iter=max_iter, random_state=0)
+    with warnings.catch_warnings():
+        # the protocol stops after max_iter, converged or not
+        warnings.simplefilter('ignore', ConvergenceWarning)
+        means = [cross_val_score(build(cost), features, wanted, cv=folds,
+                                 scoring='average_precision',
+                                 n_jobs=jobs).mean() for cost in costs]
+        return build(costs[int(np.argmax(means))]).fit(features, wanted)
