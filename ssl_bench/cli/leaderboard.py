@@ -18,6 +18,7 @@ ENDINGS = {'.csv': 'csv', '.md': 'md', '.tex': 'latex', '.json': 'json',
            '.html': 'html', '.htm': 'html'}
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
+MAX_SHOWN = 2000  # rows on a terminal beside a file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,15 +79,17 @@ def _leaderboard(args: argparse.Namespace) -> int:
     board = build(
         stored, problems, wanted=args.tasks, methods=args.methods,
         baseline=args.baseline, published=args.published)
-    shown = tables(board, args.paper)
     if name:
         text = render(board, name, args.paper, dirs)
         if target:
             write_text(target, text)
         else:
             sys.stdout.write(text)
-    if target or not name:
-        _show(shown)
+    if target and len(board.rows) > MAX_SHOWN:
+        print(f'{len(board.rows)} rows: too many to show here; see '
+              f'{target}, or choose --tasks and --methods', file=sys.stderr)
+    elif target or not name:
+        _show(tables(board, args.paper))
     return _finish(board.problems, target and f'written: {target}')
 
 

@@ -23,12 +23,15 @@ def without_duplicates(
         by_id.setdefault(item.record['run_id'], []).append(item)
     kept, copies, problems = [], [], []
     for items in by_id.values():
+        if len(items) == 1:
+            kept += items
+            continue
         items.sort(key=lambda s: (s.record['finished'], s.path))
         kept.append(items[-1])
         if any(s.record['metrics'] != items[-1].record['metrics']
                for s in items):
             problems.append(_conflict(items))
-        elif len(items) > 1:
+        else:
             copies.append(items)
     if copies:
         runs = ', '.join(sorted(c[0].record['run_id'] for c in copies)[:3])
