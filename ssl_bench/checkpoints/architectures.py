@@ -231,7 +231,9 @@ def recognise(state: Mapping[str, Tensor]) -> Optional[Architecture]:
         Architecture | None: None when it is neither a ResNet nor a ViT. The
         tensors it lists need not all be there: that is for `verify`.
     """
-    if 'patch_embed.proj.weight' in state and _count(state, r'blocks\.'):
+    patches = state.get('patch_embed.proj.weight')
+    if patches is not None and patches.ndim == 4 and \
+            _count(state, r'blocks\.'):
         return _recognise_vit(state)
     if any(re.match(r'layer1\.0\.conv1\.', name) for name in state):
         return _recognise_resnet(state)

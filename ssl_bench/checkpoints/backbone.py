@@ -64,6 +64,18 @@ class Backbone:
         return dict(sorted(named.items()))
 
 
+def dtype_name(tensor: Tensor) -> str:
+    """The type's name in safetensors.
+
+    Raises:
+        UserError: A type that no encoder is stored in.
+    """
+    if tensor.dtype not in DTYPES:
+        raise UserError(f'weights of type {tensor.dtype} are not supported; '
+                        'convert them to float16, bfloat16 or float32')
+    return DTYPES[tensor.dtype]
+
+
 def _bytes(tensor: Tensor) -> memoryview:
     """A tensor's values as little-endian bytes, without a copy."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
@@ -74,7 +86,7 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     """Digest of names, types, shapes and values, in the order of names."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        head = f'{name} {DTYPES[tensor.dtype]} {list(tensor.shape)}\n'
+        head = f'{name} {dtype_name(tensor)} {list(tensor.shape)}\n'
         digest.update(head.encode())
         digest.update(_bytes(tensor))
     return digest.hexdigest()
@@ -92,7 +104,7 @@ def encode_safetensors(tensors: Mapping[str, Tensor],
     for name, tensor in tensors.items():
         end = offset + tensor.numel() * tensor.element_size()
         header[name] = dict(
-            dtype=DTYPES[tensor.dtype], shape=list(tensor.shape),
+            dtype=dtype_name(tensor), shape=list(tensor.shape),
             data_offsets=[offset, end])
         offset = end
     text = json.dumps(header, separators=(',', ':')).encode()
@@ -154,6 +166,13 @@ def read_backbone(path: Union[str, Path]) -> Backbone:
         group, rest = name.split('.', 1)
         backbone.group(group)[rest] = tensor
     return backbone
+
+
+def is_backbone(content: Any) -> bool:
+    """Whether what `reading.read_object` gave is a backbone file's."""
+    return isinstance(content, dict) and isinstance(
+        content.get('metadata'), dict) and \
+        content['metadata'].get('format') == FORMAT
 
 
 def read_safetensors(path: Union[str, Path]

@@ -51,7 +51,8 @@ class Format:
 MOMENTUM = ('*',)
 _RESNET = r'layer1\.0\.conv1\.'
 FORMATS: Tuple[Format, ...] = (
-    Format('ssl_bench', online=('backbone.',), target=MOMENTUM,
+    # this project, mmpretrain, mmselfsup 1, mmdet 3, mmseg 1
+    Format('mmengine', online=('backbone.',), target=MOMENTUM,
            needs=(r'backbone\.',), wrappers=('mmengine',)),
     Format('insloc', 'InsLoc', ('backbone.',), ('backbone_k.',),
            (r'backbone\.', r'backbone_k\.')),
@@ -82,8 +83,11 @@ FORMATS: Tuple[Format, ...] = (
            (r'backbone\.', r'projector\.0\.', r'bn\.running_mean')),
     Format('moco', 'MoCo', ('encoder_q.',), ('encoder_k.',),
            (r'encoder_q\.(conv1|fc)\.',)),
-    Format('openselfsup_moco', '', ('encoder_q.0.',), ('encoder_k.0.',),
-           (r'encoder_q\.0\.',)),
+    Format('densecl', 'DenseCL', ('encoder_q.0.',), ('encoder_k.0.',),
+           (r'encoder_q\.0\.', r'queue2\Z')),
+    Format('openselfsup_moco', 'MoCo', ('encoder_q.0.',), ('encoder_k.0.',),
+           (r'encoder_q\.0\.',), (r'queue2\Z',)),
+    # and mmselfsup 0, mmdet 2, mmcls: anything of mmcv's time
     Format('openselfsup', '', ('backbone.',), (), (r'backbone\.',),
            (r'backbone_k\.', r'projector\.', r'projection_head\.',
             r'online_net', r'encoder_q', r'classifier\.', r'momentum_',
@@ -96,7 +100,7 @@ FORMATS: Tuple[Format, ...] = (
     Format('swav', 'SwAV', needs=(_RESNET, r'prototypes|projection_head')),
     Format('dino', 'DINO', ('student.backbone.', 'student.'),
            ('teacher.backbone.', 'teacher.'), wrappers=('dino',)),
-    Format('vissl', '', ('trunk._feature_blocks.', 'trunk.base_model.'),
+    Format('vissl', '', ('trunk._feature_blocks.', 'trunk.'),
            wrappers=('vissl',)),
     Format('solo_learn', '', ('backbone.', 'encoder.'),
            ('momentum_backbone.', 'momentum_encoder.'),
@@ -191,7 +195,7 @@ def _tensors(value: Any) -> Dict[str, Tensor]:
     found = {}
     for name, item in value.items():
         if isinstance(item, np.ndarray) and item.dtype.kind in 'fiub':
-            item = torch.from_numpy(np.ascontiguousarray(item))
+            item = torch.from_numpy(np.asarray(item, order='C'))
         if isinstance(name, str) and isinstance(item, Tensor):
             found[name] = item
     return found

@@ -1,12 +1,14 @@
 """A backbone into a module: every tensor, or an error that names them."""
 import logging
-from typing import Dict, Sequence
+from fnmatch import fnmatchcase
+from typing import Dict, List, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ssl_bench.checkpoints.backbone import Backbone
 from ssl_bench.checkpoints.names import from_ours, scheme_of
+from ssl_bench.checkpoints.position import grid_of, resize
 from ssl_bench.checkpoints.verify import Report, compare
 from ssl_bench.errors import UserError
 
@@ -30,8 +32,9 @@ def load_into(module: nn.Module,
         partial (bool): Load what fits and report the rest, instead of
             raising. Never the default: a transfer result would lie.
         without (Sequence[str]): Beginnings of names in the file that the
-            module rightly lacks: ``layer4.`` for a C4 backbone.
-        fresh (Sequence[str]): Beginnings of names in the module that rightly
+            module rightly lacks, or patterns such as ``*.ls?.gamma``:
+            ``layer4.`` for a C4 backbone.
+        fresh (Sequence[str]): The same for names in the module that rightly
             start anew: the head, an extra norm.
 
     Returns:
@@ -40,20 +43,21 @@ def load_into(module: nn.Module,
     Raises:
         UserError: Tensors are missing, unexpected or of another shape.
     """
-    source = backbone.group(group)
-    if prefix:
-        source = {name[len(prefix):]: tensor
-                  for name, tensor in source.items()
-                  if name.startswith(prefix)}
+    source = {name[len(prefix):]: tensor
+              for name, tensor in backbone.group(group).items()
+              if name.startswith(prefix)}
     target = {name: tensor for name, tensor in module.state_dict().items()
-              if not name.startswith(tuple(fresh))}
+              if not _listed(name, fresh)}
     scheme = scheme_of(target)
+    notes = []
     if group == 'backbone' and scheme:
         source = from_ours(source, scheme)
+        notes = _fit_positions(source, target)
     source = {name: tensor for name, tensor in source.items()
-              if not name.startswith(tuple(without))}
+              if not _listed(name, without)}
     report = compare(source, {name: tuple(tensor.shape)
                               for name, tensor in target.items()})
+    report.notes += notes
     if not report.complete and not partial:
         raise UserError(
             f'the {group} of {backbone.meta.get("arch", "the file")} does '
@@ -61,9 +65,42 @@ def load_into(module: nn.Module,
             'was loaded; give the model of that architecture, or name what '
             'may differ')
     _copy(source, target)
-    logging.getLogger(__name__).info('%s into %s: %s', group,
-                                     type(module).__name__, report.summary())
+    log = logging.getLogger(__name__)
+    (log.info if report.complete else log.warning)(
+        '%s into %s: %s', group, type(module).__name__, report.summary())
     return report
+
+
+def _listed(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name begins with, or matches, one of the patterns."""
+    return any(name.startswith(pattern) or fnmatchcase(name, pattern)
+               for pattern in patterns)
+
+
+def _fit_positions(source: Dict[str, Tensor], target: Dict[str, Tensor]
+                   ) -> List[str]:
+    """Bring the position table to the module's grid, and say so.
+
+    A segment-anything style ViT keeps its table as (1, H, W, D), without a
+    class token.
+    """
+    name = next((n for n in ('pos_embed', 'encoder.pos_embedding')
+                 if n in source and n in target), None)
+    if name is None:
+        return []
+    table, want = source[name], target[name]
+    cls_token = bool({'cls_token', 'class_token'} & set(source))
+    image = want.ndim == 4
+    grid = want.shape[1] if image else grid_of(
+        want, bool({'cls_token', 'class_token'} & set(target)))
+    old = grid_of(table, cls_token)
+    table = resize(table, grid, cls_token)
+    if image:
+        table = table[:, int(cls_token):].unflatten(1, (grid, grid))
+    source[name] = table
+    return [] if old == grid else [
+        f'position table resized bicubically from {old}x{old} to '
+        f'{grid}x{grid} patches']
 
 
 @torch.no_grad()

@@ -2,11 +2,15 @@
 
 A scheme is a table of pairs (theirs, ours). ``{i}`` stands for a number and
 ``{p}`` for the rest of the name, the same on both sides; the table is read in
-either direction.
+either direction, the first fitting row wins. Two things differ by more than a
+name: transformers keeps query, key and value apart, and BEiT may share one
+table of relative positions between its blocks (`_fuse`, `_share`).
 """
 import re
+from functools import lru_cache
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
+import torch
 from torch import Tensor
 
 Table = List[Tuple[str, str]]
@@ -15,7 +19,7 @@ Table = List[Tuple[str, str]]
 def _resnet_blocks(theirs: str, conv: str, norm: str, shortcut: str,
                    shortcut_norm: str, first_stage: int = 1,
                    first_conv: int = 1) -> Table:
-    """Rows of the four stages; ``{s}``, ``{c}`` are numbers that shift."""
+    """Rows of the four stages; ``{s}`` and ``{c}`` count from elsewhere."""
     rows = []
     for stage in range(4):
         block = theirs.format(s=stage + first_stage, i='{i}')
@@ -66,34 +70,53 @@ SCHEMES: Dict[str, Table] = {
         ('layers.{i}.ffn.gamma2.weight', 'blocks.{i}.ls2.gamma'),
         ('layers.{i}.{p}', 'blocks.{i}.{p}'),
         ('ln1.{p}', 'norm.{p}')],
-    # torchvision's VisionTransformer (and its names before version 0.12)
+    # mmseg's VisionTransformer, which holds torch's attention
+    'mmseg_vit': [
+        ('patch_embed.projection.{p}', 'patch_embed.proj.{p}'),
+        ('layers.{i}.attn.attn.in_proj_{p}', 'blocks.{i}.attn.qkv.{p}'),
+        ('layers.{i}.attn.attn.out_proj.{p}', 'blocks.{i}.attn.proj.{p}'),
+        ('layers.{i}.ln1.{p}', 'blocks.{i}.norm1.{p}'),
+        ('layers.{i}.ln2.{p}', 'blocks.{i}.norm2.{p}'),
+        ('layers.{i}.ffn.layers.0.0.{p}', 'blocks.{i}.mlp.fc1.{p}'),
+        ('layers.{i}.ffn.layers.1.{p}', 'blocks.{i}.mlp.fc2.{p}'),
+        ('ln1.{p}', 'norm.{p}')],
+    # torchvision's VisionTransformer; mlp.linear_N before version 0.12
     'torchvision_vit': [
         ('class_token', 'cls_token'),
         ('encoder.pos_embedding', 'pos_embed'),
         ('conv_proj.{p}', 'patch_embed.proj.{p}'),
-        ('encoder.layers.encoder_layer_{i}.ln_1.{p}',
-         'blocks.{i}.norm1.{p}'),
-        ('encoder.layers.encoder_layer_{i}.ln_2.{p}',
-         'blocks.{i}.norm2.{p}'),
-        ('encoder.layers.encoder_layer_{i}.self_attention.in_proj_{p}',
-         'blocks.{i}.attn.qkv.{p}'),
-        ('encoder.layers.encoder_layer_{i}.self_attention.out_proj.{p}',
-         'blocks.{i}.attn.proj.{p}'),
-        ('encoder.layers.encoder_layer_{i}.mlp.0.{p}',
-         'blocks.{i}.mlp.fc1.{p}'),
-        ('encoder.layers.encoder_layer_{i}.mlp.3.{p}',
-         'blocks.{i}.mlp.fc2.{p}'),
-        ('encoder.layers.encoder_layer_{i}.mlp.linear_1.{p}',
-         'blocks.{i}.mlp.fc1.{p}'),
-        ('encoder.layers.encoder_layer_{i}.mlp.linear_2.{p}',
-         'blocks.{i}.mlp.fc2.{p}'),
+        *((f'encoder.layers.encoder_layer_{{i}}.{theirs}{{p}}',
+           f'blocks.{{i}}.{ours}.{{p}}') for theirs, ours in (
+               ('ln_1.', 'norm1'), ('ln_2.', 'norm2'),
+               ('self_attention.in_proj_', 'attn.qkv'),
+               ('self_attention.out_proj.', 'attn.proj'),
+               ('mlp.0.', 'mlp.fc1'), ('mlp.3.', 'mlp.fc2'),
+               ('mlp.linear_1.', 'mlp.fc1'), ('mlp.linear_2.', 'mlp.fc2'))),
         ('encoder.ln.{p}', 'norm.{p}')],
+    # transformers' ViTModel, as its files are on disk
+    'hf_vit': [
+        ('embeddings.cls_token', 'cls_token'),
+        ('embeddings.position_embeddings', 'pos_embed'),
+        ('embeddings.patch_embeddings.projection.{p}',
+         'patch_embed.proj.{p}'),
+        *((f'encoder.layer.{{i}}.{theirs}.{{p}}',
+           f'blocks.{{i}}.{ours}.{{p}}') for theirs, ours in (
+               ('layernorm_before', 'norm1'), ('layernorm_after', 'norm2'),
+               ('attention.attention.query', 'attn.q'),
+               ('attention.attention.key', 'attn.k'),
+               ('attention.attention.value', 'attn.v'),
+               ('attention.output.dense', 'attn.proj'),
+               ('intermediate.dense', 'mlp.fc1'),
+               ('output.dense', 'mlp.fc2'))),
+        ('layernorm.{p}', 'norm.{p}')],
 }
 # A name that only this scheme's encoder has, most particular scheme first.
 SIGNS = {
     'detectron2': 'stem.conv1.weight',
     'hf_resnet': 'embedder.embedder.convolution.weight',
+    'hf_vit': 'embeddings.patch_embeddings.projection.weight',
     'torchvision_vit': 'conv_proj.weight',
+    'mmseg_vit': 'layers.0.attn.attn.in_proj_weight',
     'mmpretrain_vit': 'layers.0.ln1.weight',
     'timm_vit': 'blocks.0.norm1.weight',
     'sequential': '4.0.conv1.weight',
@@ -107,28 +130,19 @@ def scheme_of(names: Iterable[str]) -> Optional[str]:
     return next((s for s, sign in SIGNS.items() if sign in names), None)
 
 
+@lru_cache(maxsize=None)
 def _pattern(template: str) -> 're.Pattern':
-    text = re.escape(template)
-    text = text.replace(r'\{i\}', r'(?P<i>\d+)')
+    text = re.escape(template).replace(r'\{i\}', r'(?P<i>\d+)')
     return re.compile(text.replace(r'\{p\}', r'(?P<p>.+)') + r'\Z')
 
 
-def _rename(name: str, table: Table, back: bool) -> Optional[str]:
-    for row in table:
-        source, target = reversed(row) if back else row
-        match = _pattern_of(source).match(name)
+def _rename(name: str, rows: Iterable[Tuple[str, str]]) -> str:
+    """The name by the first row that fits; unchanged when none does."""
+    for source, target in rows:
+        match = _pattern(source).match(name)
         if match:
             return target.format(**match.groupdict())
-    return None
-
-
-_PATTERNS: Dict[str, 're.Pattern'] = {}
-
-
-def _pattern_of(template: str) -> 're.Pattern':
-    if template not in _PATTERNS:
-        _PATTERNS[template] = _pattern(template)
-    return _PATTERNS[template]
+    return name
 
 
 def to_ours(state: Mapping[str, Tensor], scheme: str) -> Dict[str, Tensor]:
@@ -138,12 +152,54 @@ def to_ours(state: Mapping[str, Tensor], scheme: str) -> Dict[str, Tensor]:
     them.
     """
     table = SCHEMES[scheme]
-    return {_rename(name, table, back=False) or name: tensor
-            for name, tensor in state.items()}
+    renamed = {_rename(name, table): tensor
+               for name, tensor in state.items()}
+    return _share(_fuse(renamed) if scheme == 'hf_vit' else renamed)
 
 
 def from_ours(state: Mapping[str, Tensor], scheme: str) -> Dict[str, Tensor]:
     """Give the tensors the names of another program."""
-    table = SCHEMES[scheme]
-    return {_rename(name, table, back=True) or name: tensor
-            for name, tensor in state.items()}
+    table = [(ours, theirs) for theirs, ours in SCHEMES[scheme]]
+    if scheme == 'hf_vit':
+        state = _split(state)
+    return {_rename(name, table): tensor for name, tensor in state.items()}
+
+
+def _fuse(state: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """Join each block's query, key and value, (D, D) each, into (3D, D)."""
+    fused = {}
+    for name, tensor in state.items():
+        match = re.match(r'(blocks\.\d+\.attn)\.([qkv])\.(\w+)\Z', name)
+        if not match:
+            fused[name] = tensor
+        elif match[2] == 'q':
+            parts = [state.get(f'{match[1]}.{part}.{match[3]}')
+                     for part in 'qkv']
+            if all(part is not None for part in parts):
+                fused[f'{match[1]}.qkv.{match[3]}'] = torch.cat(parts)
+    return fused
+
+
+def _split(state: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """Undo `_fuse`."""
+    apart = {}
+    for name, tensor in state.items():
+        match = re.match(r'(.+\.attn)\.qkv\.(\w+)\Z', name)
+        if not match:
+            apart[name] = tensor
+            continue
+        for part, value in zip('qkv', tensor.chunk(3)):
+            apart[f'{match[1]}.{part}.{match[2]}'] = value
+    return apart
+
+
+def _share(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """Give each block BEiT's shared table, as its fine-tuning does."""
+    table = state.pop('rel_pos_bias.relative_position_bias_table', None)
+    state.pop('rel_pos_bias.relative_position_index', None)
+    if table is not None:
+        blocks = {name.split('.')[1] for name in state
+                  if name.startswith('blocks.')}
+        for block in sorted(blocks, key=int):
+            state[f'blocks.{block}.attn.relative_position_bias_table'] = table
+    return state

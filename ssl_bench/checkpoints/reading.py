@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Union
 
 from ssl_bench.errors import UserError
+from ssl_bench.files import sha256
 
 PathLike = Union[str, Path]
 
@@ -50,7 +51,7 @@ omegaconf.nodes.AnyNode omegaconf.nodes.StringNode
 omegaconf.nodes.IntegerNode omegaconf.nodes.FloatNode
 omegaconf.nodes.BooleanNode typing.Any
 builtins.list builtins.dict builtins.int builtins.float builtins.str
-builtins.bool builtins.tuple
+builtins.bool builtins.tuple builtins.getattr
 """.split()
 _DICTS = """
 collections.defaultdict
@@ -204,6 +205,12 @@ def read_object(path: PathLike, trust: bool = False) -> Any:
         raise _translated(path, error, trust) from error
 
 
+def file_sha256(path: PathLike) -> str:
+    """Hash of a checkpoint's bytes; of the weights alone for a folder."""
+    path = Path(path)
+    return sha256(path / 'model.safetensors' if path.is_dir() else path)
+
+
 def _read_safetensors(path: Path, kind: str) -> Dict[str, Any]:
     from ssl_bench.checkpoints.backbone import read_safetensors
     file = path / 'model.safetensors' if kind == 'folder' else path
@@ -239,7 +246,7 @@ def _translated(path: PathLike, error: Exception, trust: bool) -> UserError:
         return _refusal(path, found[1])
     first = text.splitlines()[0] if text else type(error).__name__
     if isinstance(error, EOFError) or re.search(
-            r'central directory|unexpected EOF|ran out of input|truncated|'
+            r'PytorchStreamReader|unexpected EOF|ran out of input|truncated|'
             r'file read failed|unexpectedly|file not found', text, re.I):
         return UserError(f'{path} is truncated or damaged: copy or download '
                          f'it again ({first})')

@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--meta', nargs='+', default=[], metavar='KEY=VALUE',
                         help='header fields: method, variant, pretrain_data, '
                         'pretrain_epochs, pretrain_batch, config')
+    parser.add_argument('--image-size', type=int, metavar='PIXELS',
+                        help='resize a ViT\'s position table for images of '
+                        'this side')
     parser.add_argument('--trust', action='store_true', help='unpickle any '
                         'class in the file, which runs its code')
 
@@ -39,10 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Convert, and print what arrived."""
     from ssl_bench.checkpoints.convert import convert
+    from ssl_bench.checkpoints.export import export
+    from ssl_bench.checkpoints.position import resize_backbone
     backbone, report = convert(
         args.input, args.from_format, args.arch, args.branch, args.trust,
         args.prefix, args.drop, _fields(args.meta))
-    from ssl_bench.checkpoints.export import export
+    if args.image_size is not None:
+        backbone, done = resize_backbone(backbone, args.image_size)
+        report.notes.append(done)
     export(args.output, backbone, args.to)
     print(f'{args.input}: {backbone.arch}, read as '
           f'{backbone.meta["source_format"]}')

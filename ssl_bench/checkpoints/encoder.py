@@ -1,0 +1,161 @@
+"""The encoder among a file's tensors."""
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+
+from torch import Tensor
+
+from ssl_bench.checkpoints.formats import (MOMENTUM, Format, detect,
+                                           format_named)
+from ssl_bench.checkpoints.names import SIGNS, scheme_of, to_ours
+from ssl_bench.errors import UserError
+
+State = Dict[str, Tensor]
+# What may stand among the encoder's names and never transfers.
+HEADS = re.compile(
+    r'(fc|fc_norm|heads?|classifier|pooler|lm_head|decoder_\w+|projector\w*'
+    r'|projection_head|predictor\w*|prototypes|mm_\w+|mask_token|queue\w*'
+    r'|pre_logits|ln2)(\.|$)')
+# InsLoc-FPN's optional groups: where they stand, and what transfers of them.
+GROUPS = dict(neck=r'neck(?:_k)?\.((?:lateral|fpn)_convs\..+)',
+              roi_head=r'roi_head(?:_k)?\.(bbox_head\.shared_.+)')
+
+
+@dataclass
+class Encoder:
+    """The encoder as it stood in a file.
+
+    Args:
+        source (str): The format's name, or ``raw``.
+        method (str): The method that the format implies, or ''.
+        prefix (str): What stood before each name.
+        state (dict[str, Tensor]): In torchvision's or timm's names.
+        rest (dict[str, Tensor]): The file's other tensors, names as found.
+    """
+
+    source: str
+    method: str
+    prefix: str
+    state: State
+    rest: State
+
+    @property
+    def origin(self) -> str:
+        """How it was found, for messages."""
+        return f'{self.source}, names after {self.prefix!r}'
+
+
+def encoder_prefixes(names: Iterable[str]) -> List[str]:
+    """What stands before each encoder among some names."""
+    found = {name[:-len(sign)] for name in names for sign in SIGNS.values()
+             if name.endswith(sign)}
+    return sorted(p for p in found if not p or p.endswith('.'))
+
+
+def find_encoder(found: State, wrapper: str, path: Any,
+                 from_format: Optional[str], branch: str,
+                 prefix: Optional[str]) -> Encoder:
+    """Find the encoder among a file's tensors.
+
+    Raises:
+        UserError: There is none, or more than one candidate; it says what
+            was tried.
+    """
+    row = None
+    if from_format:
+        row = format_named(from_format)
+    elif prefix is None:
+        row = detect(found, wrapper, path)
+    whole = encoder_prefixes(found)
+    tried = _prefixes(row, whole, branch, prefix, path)
+    ours = [p for p in tried if any(p + s in found for s in SIGNS.values())]
+    if not ours:
+        raise _nothing_found(found, path, row, tried, whole)
+    if len(ours) > 1 and (row is None or tried == tuple(whole)):
+        raise UserError(
+            f'{path} holds {len(ours)} encoders and fits no known format: '
+            f'say which with --prefix {" or --prefix ".join(ours)}')
+    return _cut(found, ours[0], row)
+
+
+def _prefixes(row: Optional[Format], whole: List[str], branch: str,
+              prefix: Optional[str], path: Any) -> Tuple[str, ...]:
+    """Where to look for the encoder."""
+    if prefix is not None:
+        return (prefix,)
+    if row is None and branch == 'target':
+        raise UserError(f'{path} fits no known format, so its target branch '
+                        'is not known: give --prefix')
+    if row is None:
+        return tuple(whole)
+    if branch == 'online':
+        return row.online
+    if row.target == MOMENTUM:
+        return tuple(p for p in whole if p not in row.online)
+    if not row.target:
+        raise UserError(f'{path}: files of format {row.name} hold no target '
+                        'branch; leave --branch away')
+    return row.target
+
+
+def _nothing_found(found: State, path: Any, row: Optional[Format],
+                   tried: Sequence[str], whole: List[str]) -> UserError:
+    parts = Counter('.'.join(name.split('.')[:2]) for name in found)
+    shown = ', '.join(f'{part} ({count})'
+                      for part, count in parts.most_common(5))
+    looked = f'as {row.name}, ' if row else ''
+    looked += 'after ' + ' and '.join(repr(p) for p in tried) if tried \
+        else 'after every prefix'
+    hint = f'An encoder stands after {" and ".join(map(repr, whole))}: ' \
+        'give --prefix. ' if whole else ''
+    return UserError(
+        f'{path} holds no ResNet or ViT encoder that could be recognised; '
+        f'looked {looked}. {hint}Its {len(found)} tensors begin with {shown}')
+
+
+def _cut(found: State, prefix: str, row: Optional[Format]) -> Encoder:
+    """Take the encoder out of a file's tensors, in our names."""
+    state, rest = {}, {}
+    # A C4 detector keeps the last stage in its RoI head.
+    owner = re.sub(r'backbone(_k)?\.(bottom_up\.)?$', '', prefix)
+    last = '_k' if prefix.endswith('backbone_k.') else ''
+    heads = re.compile(
+        re.escape(owner) + rf'(?:roi_head{last}\.shared_head\.(?=layer4\.)'
+        r'|roi_heads\.(?=res5\.))')
+    shared = row.shared if row else ()
+    for name, tensor in found.items():
+        head = heads.match(name)
+        if name.startswith(prefix):
+            state[name[len(prefix):]] = tensor
+        elif head:
+            state[name[head.end():]] = tensor
+        elif name in shared:
+            state[name] = tensor
+        else:
+            rest[name] = tensor
+    return Encoder(row.name if row else 'raw', row.method if row else '',
+                   prefix, to_ours(state, scheme_of(state)), rest)
+
+
+def split_heads(state: State, drop: Sequence[str]) -> Tuple[State, State]:
+    """Part the encoder from the heads that stand among its names."""
+    dropped = {name: tensor for name, tensor in state.items()
+               if HEADS.match(name) or name.startswith(tuple(drop))}
+    return {name: tensor for name, tensor in state.items()
+            if name not in dropped}, dropped
+
+
+def optional_groups(encoder: Encoder) -> Dict[str, State]:
+    """InsLoc-FPN's neck and head of the encoder's own branch."""
+    owner = re.sub(r'backbone(_k)?\.$', '', encoder.prefix)
+    suffix = '_k.' if encoder.prefix.endswith('backbone_k.') else '.'
+    groups: Dict[str, State] = {}
+    for group, pattern in GROUPS.items():
+        found = {}
+        for name in list(encoder.rest):
+            match = re.match(re.escape(owner) + pattern, name)
+            if match and name.startswith(f'{owner}{group}{suffix}'):
+                found[match[1]] = encoder.rest.pop(name)
+        groups[group] = found
+    return groups
