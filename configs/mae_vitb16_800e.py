@@ -1,0 +1,4 @@
+# MAE (arXiv:2111.06377), ViT-B/16, batch 4096, 800 epochs.
+_base_ = 'mmpretrain::mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py'
+
+method = dict(name='MAE')

@@ -1,0 +1,5 @@
+# SimCLR (arXiv:2002.05709), R-50, batch 4096, LARS, 200 epochs.
+_base_ = 'mmpretrain::simclr/simclr_resnet50_16xb256-coslr-200e_in1k.py'
+
+method = dict(name='SimCLR')
+auto_scale_lr = dict(base_batch_size=4096)

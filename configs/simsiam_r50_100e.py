@@ -1,0 +1,5 @@
+# SimSiam (arXiv:2011.10566), R-50, batch 256, 100 epochs: 68.1 linear top-1.
+_base_ = 'mmpretrain::simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k.py'
+
+method = dict(name='SimSiam')
+auto_scale_lr = dict(base_batch_size=256)

@@ -1,0 +1,137 @@
+"""Every config of the baselines, SiameseIM and Barlow Twins builds."""
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
+from torch.overrides import TorchFunctionMode
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+
+# config: class, images of the paper's batch, highest lr, epochs,
+# millions of parameters (momentum copies included)
+PAPERS = {
+    'mocov2_r50_200e': ('MoCo', 256, 0.03, 200, 55.9),
+    'mocov2_r50_800e': ('MoCo', 256, 0.03, 800, 55.9),
+    'simclr_r50_200e': ('SimCLR', 4096, 4.8, 200, 28.0),
+    'simclr_r50_800e': ('SimCLR', 4096, 4.8, 800, 28.0),
+    'byol_r50_200e': ('BYOL', 4096, 4.8, 200, 68.02),
+    'byol_r50_300e': ('BYOL', 4096, 4.8, 300, 68.02),
+    'swav_r50_200e': ('SwAV', 256, 0.6, 200, 28.4),
+    'simsiam_r50_100e': ('SimSiam', 256, 0.05, 100, 38.2),
+    'simsiam_r50_200e': ('SimSiam', 256, 0.05, 200, 38.2),
+    'densecl_r50_200e': ('DenseCL', 256, 0.03, 200, 64.9),
+    'mocov3_vitb16_300e': ('MoCoV3', 4096, 2.4e-3, 300, 215.7),
+    'mae_vitb16_800e': ('MAE', 4096, 2.4e-3, 800, 111.9),
+    'mae_vitb16_1600e': ('MAE', 4096, 2.4e-3, 1600, 111.9),
+    'siamese_im_vitb16_1600e': ('SiameseIM', 4096, 1e-3, 1600, 231.25),
+    'siamese_im_vitb16_400e': ('SiameseIM', 4096, 1e-3, 400, 231.25),
+    'siamese_im_vitl16_1600e': ('SiameseIM', 4096, 1e-3, 1600, 666.6),
+    'barlow_twins_r50_1000e': ('BarlowTwins', 2048, 1.6, 1000, 174.54),
+    'barlow_twins_r50_300e': ('BarlowTwins', 2048, 1.6, 300, 174.54),
+}
+MINI = ('mocov2_r18', 'barlow_twins_r18', 'siamese_im_vit_tiny')
+OURS = ('siamese_im', 'barlow_twins')
+
+
+class LinspaceOnCpu(TorchFunctionMode):
+    """mmpretrain's ResNet reads numbers from a linspace while building."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if func is torch.linspace:
+            kwargs['device'] = 'cpu'
+        return func(*args, **kwargs)
+
+
+def build_without_memory(config):
+    """The model with shapes only."""
+    with torch.device('meta'), LinspaceOnCpu():
+        return MODELS.build(config.model)
+
+
+@pytest.mark.parametrize('name', PAPERS)
+def test_paper_settings(registered, name):
+    kind, batch, lr, epochs, millions = PAPERS[name]
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    model = build_without_memory(config)
+    assert type(model).__name__ == kind
+    count = sum(p.numel() for p in model.parameters()) / 1e6
+    assert count == pytest.approx(millions, abs=0.06)
+    assert config.auto_scale_lr.base_batch_size == batch
+    assert config.optim_wrapper.optimizer.lr == pytest.approx(lr)
+    assert config.train_cfg.max_epochs == epochs
+    assert max(s.end for s in config.param_scheduler) == epochs
+    assert batch % config.train_dataloader.batch_size == 0
+    assert config.method.name
+
+
+@pytest.mark.parametrize(
+    'name', [n for n in PAPERS if not n.startswith(OURS)])
+def test_baselines_inherit_mmpretrains_recipe(name):
+    text = (CONFIGS / f'{name}.py').read_text()
+    while 'mmpretrain::' not in text:
+        base = text.split("_base_ = '")[1].split("'")[0]
+        text = (CONFIGS / base).read_text()
+    assert 'model' not in [line.split(' ')[0] for line in text.splitlines()]
+
+
+@pytest.mark.parametrize('name', MINI)
+def test_mini_models_train(registered, name):
+    """One step of the optimizer lowers the loss on the same views."""
+    from mmengine.optim import build_optim_wrapper
+    from mmpretrain.structures import DataSample
+    torch.manual_seed(0)
+    config = Config.fromfile(CONFIGS / 'mini' / f'{name}.py')
+    model = MODELS.build(config.model)
+    model.init_weights()
+    for module in model.modules():
+        if hasattr(module, 'set_total_steps'):
+            module.set_total_steps(10)
+    views = [torch.randn(16, 3, 64, 64) for _ in range(2)]
+    samples = []
+    for order in torch.rand(16, 64).argsort(1):
+        sample = DataSample()
+        fields = dict(
+            crops=torch.tensor([[0., 0, 60, 60], [20, 10, 80, 90]]),
+            flips=torch.tensor([False, True]),
+            source_size=torch.tensor([96., 100.]),
+            mask=(order < 39).view(8, 8))
+        for key, value in fields.items():
+            sample.set_field(value, key)
+        samples.append(sample)
+    config.optim_wrapper.optimizer.lr *= 0.1  # as within a warm-up
+    wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    losses = []
+    for _ in range(3):
+        loss = model.loss(views, samples)['loss']
+        wrapper.update_params(loss)
+        losses.append(float(loss.detach()))
+        if name == 'mocov2_r18':  # negatives of the second step and on
+            model.queue.copy_(torch.nn.functional.normalize(
+                torch.randn_like(model.queue), dim=0))
+    assert losses[-1] < losses[0]
+
+
+def test_every_config_of_a_family_is_in_the_table():
+    """A new file without expectations would go untested."""
+    families = {name.split('_')[0] for name in PAPERS}
+    found = {path.stem for path in CONFIGS.glob('*.py')
+             if path.stem.split('_')[0] in families}
+    assert found == set(PAPERS)
+
+
+def test_barlow_twins_rates_and_groups(registered):
+    """Weights 1.6; biases and norms 0.0384 over the 16 processes."""
+    from mmengine.optim import build_optim_wrapper
+    config = Config.fromfile(CONFIGS / 'barlow_twins_r50_1000e.py')
+    model = build_without_memory(config)
+    config.optim_wrapper.type = 'OptimWrapper'
+    wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    rates = {1: [], 2: []}
+    for group in wrapper.optimizer.param_groups:
+        rates[min(group['params'][0].ndim, 2)].append(group['lr'])
+    assert len(rates[2]) == 56 and len(rates[1]) == 110
+    assert set(rates[2]) == {1.6}
+    assert rates[1] == pytest.approx([0.0048 * 8 / 16] * 110)

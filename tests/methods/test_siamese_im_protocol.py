@@ -1,0 +1,154 @@
+"""SiameseIM's views, schedules and transfer arrays of the golden vectors."""
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torchvision.transforms.v2 import functional as vision
+
+from ssl_bench.data.photometric import gaussian_blur
+from ssl_bench.engine.lars import PaperLARS
+from ssl_bench.engine.schedules import warmup_cosine
+from ssl_bench.layers import cosine_momentum
+from tests.methods.siamese_golden import PACK, array, build, our_name
+
+
+def image(key):
+    """A uint8 array (H, W, 3) as a tensor (3, H, W)."""
+    return array(key).permute(2, 0, 1)
+
+
+def crop(source, i, j, h, w):
+    return vision.resized_crop(source, i, j, h, w, [32, 32],
+                               vision.InterpolationMode.BICUBIC, True)
+
+
+def difference(actual, expected):
+    return (actual.int() - expected.int()).abs()
+
+
+def test_crops_of_both_frames():
+    """Section 1: cut, then bicubic; mirrored crops cut from the source."""
+    i, j, h, w = (int(v) for v in PACK['p/box_ijhw'])
+    source = image('p/image')
+    assert difference(crop(source, i, j, h, w), image('p/crop32')).max() <= 1
+    left = source.shape[-1] - j - w  # the same box of the mirrored image
+    mirrored = vision.horizontal_flip(crop(source, i, left, h, w))
+    assert difference(mirrored, image('p/flip_crop32')).max() <= 1
+
+
+def test_colour_steps():
+    """Section 1: blur within 2/255 on average, the others exact."""
+    view = image('p/crop32')
+    for sigma, expected in zip(PACK['p/blur_sigma'], array('p/blur32')):
+        blurred = gaussian_blur(view, float(sigma)).permute(1, 2, 0)
+        assert difference(blurred, expected).float().mean() < 2
+    assert torch.equal(vision.solarize(view, 128), image('p/solarize32'))
+    grey = vision.rgb_to_grayscale(view, 3)
+    assert difference(grey, image('p/gray32')).max() <= 1
+
+
+def test_normalisation_of_the_data_preprocessor():
+    from mmengine.config import Config
+    from mmpretrain.registry import MODELS
+    cfg = Config.fromfile('configs/siamese_im_vitb16_1600e.py')
+    preprocess = MODELS.build(cfg.data_preprocessor)
+    view = image('p/crop32')
+    out = preprocess(dict(inputs=[view[None]], data_samples=[]))
+    torch.testing.assert_close(out['inputs'][0][0], array('p/norm32'),
+                               atol=2e-6, rtol=0)
+
+
+def test_schedules():
+    """Sections 6 and 9: rate, decay and momentum of the shipped run."""
+    for epoch, it, lr, lr2, decay, momentum in PACK['g/schedule']:
+        step = int(epoch * 312 + it)
+        actual = warmup_cosine(step, 1e-3, 40 * 312, 1600 * 312)
+        assert actual == pytest.approx(lr, rel=1e-9, abs=1e-15)
+        assert lr2 == lr and decay == 0.05
+        assert cosine_momentum(step, 1600 * 312, 0.995) == pytest.approx(
+            momentum, rel=1e-14)
+
+
+def test_schedules_of_fine_tuning_and_the_linear_probe():
+    """Section 11, at fractions of an epoch."""
+    for epoch, lr, deep in PACK['g/finetune']:
+        actual = warmup_cosine(
+            round(1000 * epoch), 1e-3, 5000, 100000, final=1e-6)
+        assert actual == pytest.approx(lr, rel=1e-6, abs=1e-15)
+        assert actual * 0.65**5 == pytest.approx(deep, rel=1e-6, abs=1e-15)
+    for epoch, lr in PACK['g/linprobe']:
+        actual = warmup_cosine(round(1000 * epoch), 6.4, 10000, 90000)
+        assert actual == pytest.approx(lr, rel=1e-6, abs=1e-15)
+
+
+def test_encoder_transfers():
+    """Section 11: features, pooled and normalised, logits."""
+    model = build('A').eval()
+    with torch.no_grad():
+        tokens = model.extract_feat(array('A/x1'))[0]
+    torch.testing.assert_close(tokens, array('i/features'), atol=2e-5, rtol=0)
+    pooled = F.layer_norm(tokens[:, 1:].mean(1), (32, ),
+                          array('i/fc_norm.weight'), array('i/fc_norm.bias'),
+                          1e-6)
+    torch.testing.assert_close(pooled, array('i/pooled_norm'), atol=2e-5,
+                               rtol=0)
+    logits = F.linear(pooled, array('i/head.weight'), array('i/head.bias'))
+    torch.testing.assert_close(logits, array('i/logits'), atol=2e-5, rtol=0)
+
+
+def test_position_table_of_another_resolution():
+    from mmpretrain.models.utils import resize_pos_embed
+    resized = resize_pos_embed(array('A/pos_embed'), (4, 4), (6, 6),
+                               mode='bicubic', num_extra_tokens=1)
+    torch.testing.assert_close(resized, array('i/pos_embed_interp'),
+                               atol=5e-6, rtol=0)
+
+
+def test_lars_of_the_linear_probe():
+    """Section 11: three steps; the bias is not adapted."""
+    weight, bias = (torch.nn.Parameter(array(f'i/lars_{n}0')) for n in 'wb')
+    optimizer = PaperLARS([weight, bias], lr=0.4, weight_decay=1e-4, eps=0.)
+    for step in range(3):
+        weight.grad = array(f'i/lars_gw{step}')
+        bias.grad = array(f'i/lars_gb{step}')
+        optimizer.step()
+        for value, n in ((weight, 'w'), (bias, 'b')):
+            torch.testing.assert_close(
+                value.detach(), array(f'i/lars_{n}{step + 1}'), atol=1e-6,
+                rtol=0)
+
+
+def test_layer_decay_of_fine_tuning(registered):
+    """Section 11: mmpretrain's ViT and constructor give these factors."""
+    from mmengine.optim import build_optim_wrapper
+    from mmpretrain.registry import MODELS
+    with torch.device('meta'):
+        model = MODELS.build(dict(
+            type='ImageClassifier',
+            backbone=dict(type='VisionTransformer', arch='b',
+                          out_type='avg_featmap', final_norm=False),
+            head=dict(type='LinearClsHead', num_classes=1000,
+                      in_channels=768)))
+    model.backbone.pos_embed.requires_grad_(False)
+    constructor = 'LearningRateDecayOptimWrapperConstructor'
+    wrapper = build_optim_wrapper(model, dict(
+        constructor=f'mmpretrain.{constructor}',
+        optimizer=dict(type='AdamW', lr=1., weight_decay=0.05),
+        paramwise_cfg=dict(
+            layer_decay_rate=0.65, norm_decay_mult=0., bias_decay_mult=0.,
+            custom_keys={'.cls_token': dict(decay_mult=0.),
+                         '.pos_embed': dict(decay_mult=0.)})))
+    names = {id(p): name for name, p in model.named_parameters()}
+    actual = {names[id(p)]: (group['lr'], group['weight_decay'])
+              for group in wrapper.optimizer.param_groups
+              for p in group['params'] if p.requires_grad}
+    expected = {}
+    for name, scale, decay in zip(PACK['h/ft_names'], PACK['h/ft_scale'],
+                                  PACK['h/ft_wd']):
+        name = str(name).replace('fc_norm', 'backbone.ln2')
+        name = name.replace('head.', 'head.fc.') if name.startswith(
+            'head.') else our_name(name) or name
+        expected[name] = (scale, decay)
+    assert actual.keys() == expected.keys()
+    np.testing.assert_allclose([actual[n] for n in expected],
+                               list(expected.values()), rtol=1e-6)
