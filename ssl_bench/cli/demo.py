@@ -2,9 +2,23 @@
 
 Random initialisation, MoCo v2 and InsLoc are pretrained on generated images
 and transferred to detection, instance segmentation, semantic segmentation
-and a kNN probe. A second run repeats nothing that is finished.
+and a kNN probe. Each step is a command of its own, printed before it runs.
+A second run repeats nothing that is finished and continues what is not.
 """
 import argparse
+import shlex
+import time
+from pathlib import Path
+from typing import List
+
+CONFIGS = ('mocov2_r18', 'insloc_r18_fpn')
+TASKS = ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn', 'mini_seg_fcn', 'mini_knn')
+ARCH = 'resnet18-w16'  # what the mini ResNet configs pretrain
+# --quick: two steps of pretraining, four of every task
+QUICK_PRETRAIN = ['--cfg-options', 'train_cfg.max_epochs=1',
+                  'train_dataloader.dataset.indices=128']
+QUICK_TASKS = ['--cfg-options', 'train_cfg.max_iters=4',
+               'train_cfg.val_interval=4']
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,18 +30,110 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--quick', action='store_true',
         help='a few iterations of everything: shows that it runs, its '
         'numbers mean nothing')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0])
+    parser.add_argument(
+        '--seeds', type=int, nargs='+', default=[0], metavar='SEED',
+        help='pretrain and transfer once for each (default: 0)')
+    parser.add_argument(
+        '--tasks', nargs='+', default=TASKS, metavar='TASK',
+        help='mini tasks (default: four)')
     parser.add_argument('--data-root', default='data/mini')
     parser.add_argument(
         '--work-dir', help='default: work_dirs/demo, or demo_quick')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the chain and say where everything is."""
-    from ssl_bench.launch.demo import run_demo
-    work_dir = args.work_dir or (
-        'work_dirs/demo_quick' if args.quick else 'work_dirs/demo')
-    for line in run_demo(work_dir, args.data_root, args.seeds, args.all,
-                         args.quick):
-        print(line)
+    """Run every command; stop at the first that fails."""
+    started = time.monotonic()
+    work_dir = Path(args.work_dir or (
+        'work_dirs/demo_quick' if args.quick else 'work_dirs/demo'))
+    _call('data', 'mini', '--root', args.data_root)
+    for seed in args.seeds:
+        _transfer(args, 'random', work_dir, seed, '--arch', ARCH)
+        for config in _configs(args.all):
+            checkpoint = _pretrain(args, config, work_dir, seed)
+            _transfer(args, checkpoint, work_dir, seed)
+    for ending in ('csv', 'html'):
+        _call('leaderboard', str(work_dir), '--published', 'none', '-o',
+              str(work_dir / f'leaderboard.{ending}'), may_warn=True)
+    _draw_views(work_dir)
+    from ssl_bench.engine.progress import clock
+    print(f'\nThe chain took {clock(time.monotonic() - started)}. Look at:')
+    for path in sorted([*work_dir.glob('leaderboard.*'),
+                        *work_dir.glob('*.png'),
+                        *work_dir.glob('*/predictions.png')]):
+        print(f'  {path}')
     return 0
+
+
+def _configs(every: bool) -> List[Path]:
+    from ssl_bench.engine.config import config_dir
+    folder = config_dir() / 'mini'
+    if every:
+        return sorted(folder.glob('*.py'))
+    return [folder / f'{name}.py' for name in CONFIGS]
+
+
+def _pretrain(args: argparse.Namespace, config: Path, work_dir: Path,
+              seed: int) -> str:
+    """Pretrain unless that is finished; the last checkpoint."""
+    from mmengine.runner import find_latest_checkpoint
+
+    from ssl_bench.engine.config import load_config
+    settings = load_config(config)
+    epochs = 1 if args.quick else settings.train_cfg.max_epochs
+    folder = work_dir / f'{config.stem}_seed{seed}'
+    last = find_latest_checkpoint(folder) if folder.is_dir() else None
+    if last is None or Path(last).name != f'epoch_{epochs}.pth':
+        words = ['--work-dir', str(folder), '--seed', str(seed), '--quiet']
+        if last:
+            words.append('--resume')
+        options = list(QUICK_PRETRAIN) if args.quick else []
+        if args.data_root != 'data/mini':
+            options = options or ['--cfg-options']
+            options.append('train_dataloader.dataset.data_root='
+                           f'{args.data_root}/imagenet/train')
+        _call('pretrain', str(config), *words, *options)
+    return str(find_latest_checkpoint(folder))
+
+
+def _transfer(args: argparse.Namespace, checkpoint: str, work_dir: Path,
+              seed: int, *words: str) -> None:
+    """Run the tasks; kNN apart, since it has no iterations to cut."""
+    common = ['--seeds', str(seed), '--data-root', args.data_root,
+              '--work-dir', str(work_dir), *words]
+    probes = [task for task in args.tasks if task.endswith('_knn')]
+    trained = [task for task in args.tasks if task not in probes]
+    for tasks, options in (
+            (trained, ['--visualize', '8',
+                       *(QUICK_TASKS if args.quick else [])]),
+            (probes, [])):
+        if tasks:
+            _call('transfer', checkpoint, '--tasks', *tasks, *common,
+                  *options)
+
+
+def _draw_views(work_dir: Path) -> None:
+    """Contact sheets of the views that the methods were shown."""
+    from ssl_bench.data.contact_sheet import views_of
+    from ssl_bench.engine.config import load_config
+    from ssl_bench.files import atomic_path
+    for folder in sorted(work_dir.glob('*_seed*')):
+        settings = next(folder.glob('*.py'), None)
+        if settings is None or not (folder / 'last_checkpoint').exists():
+            continue
+        sheet = views_of(load_config(settings), 12)
+        name = folder.name.rpartition('_seed')[0]
+        with atomic_path(work_dir / f'views_{name}.png') as part:
+            sheet.save(part, format='png')
+
+
+def _call(*words: str, may_warn: bool = False) -> None:
+    """Run a subcommand in this process, as the user would type it."""
+    from ssl_bench.cli import build_parser
+    from ssl_bench.errors import UserError
+    print(f'\n$ ssl-bench {shlex.join(words)}', flush=True)
+    args = build_parser().parse_args(list(words))
+    code = args.run(args) or 0
+    if code and not (may_warn and code == 3):
+        raise UserError(f'`ssl-bench {shlex.join(words)}` ended with exit '
+                        f'code {code}.')

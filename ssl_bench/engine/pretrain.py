@@ -6,7 +6,7 @@ from typing import Optional, Union
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import barrier, is_main_process
 from mmengine.runner import find_latest_checkpoint
 
 from ssl_bench import register_all_modules
@@ -58,6 +58,7 @@ def pretrain(config: Config,
     runner = AtomicRunner.from_cfg(config)
     _say_batch(runner, config)
     runner.train()
+    barrier()  # the first process may still be writing
     return Path(find_latest_checkpoint(work_dir))
 
 
@@ -68,9 +69,10 @@ def _set_launcher(config: Config) -> None:
     if distributed and not torch.cuda.is_available():
         # mmengine's own start asks for a CUDA device, whatever the backend
         torch.distributed.init_process_group('gloo')
-        config.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel', broadcast_buffers=False,
-            device_ids=None)
+        wrapper = dict(type='MMDistributedDataParallel',
+                       broadcast_buffers=False)
+        wrapper.update(config.get('model_wrapper_cfg', {}), device_ids=None)
+        config.model_wrapper_cfg = wrapper
 
 
 def _global_batch(config: Config) -> int:
