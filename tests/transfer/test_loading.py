@@ -1,0 +1,97 @@
+"""A distinctive backbone reaches every part of a task's model."""
+import pytest
+import torch
+
+from ssl_bench.errors import UserError
+from ssl_bench.transfer.build import make_plan
+from ssl_bench.transfer.run import load_backbone
+from ssl_bench.transfer.source import Source, open_source
+from tests.transfer.conftest import thin_backbone
+
+
+@pytest.fixture(scope='module')
+def reference(source):
+    """mmdet's whole ResNet with the same weights."""
+    from mmdet.models.backbones import ResNet
+    net = ResNet(18, base_channels=16, norm_eval=False)
+    missing = net.load_state_dict(source.backbone.state, strict=False)
+    assert all(name.endswith('num_batches_tracked')
+               for name in missing.missing_keys)
+    net.eval()
+    return net
+
+
+def build(task, source):
+    from mmengine.registry import DefaultScope
+    plan = make_plan(task, source.arch_args)
+    scope = plan.config.default_scope
+    with DefaultScope.overwrite_default_scope(scope):
+        if scope == 'mmdet':
+            from mmdet.registry import MODELS
+        elif scope == 'mmseg':
+            from mmseg.registry import MODELS
+        else:
+            from mmpretrain.registry import MODELS
+        net = MODELS.build(plan.config.model)
+        net.init_weights()
+    return net
+
+
+@pytest.mark.parametrize('task', ['mini_voc_det_c4', 'mini_coco_mrcnn_fpn',
+                                  'mini_linear'])
+def test_features_are_the_source_networks(registered, source, reference,
+                                          task):
+    net = build(task, source)
+    load_backbone(net, source)
+    net.eval()
+    image = torch.randn(2, 3, 64, 64, generator=torch.Generator()
+                        .manual_seed(1))
+    with torch.no_grad():
+        want, got = reference(image), list(net.backbone(image))
+        if 'c4' in task:
+            shared = net.roi_head.shared_head
+            got.append(shared.layer4(got[-1]))
+            # a fresh norm keeps what it is given, but for eps
+            torch.testing.assert_close(shared(got[0]), got[-1], rtol=1e-4,
+                                       atol=1e-5)
+        for ours, theirs in zip(reversed(got), reversed(want)):
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('task', ['mini_voc_det_c4', 'mini_coco_mrcnn_fpn',
+                                  'mini_seg_fcn'])
+@pytest.mark.parametrize('name', ['layer2.0.conv1.weight',
+                                  'layer4.1.bn2.running_var'])
+def test_one_renamed_tensor_is_refused(registered, task, name):
+    backbone = thin_backbone()
+    backbone.state[name + 'x'] = backbone.state.pop(name)
+    source = Source(backbone, backbone.meta['arch'],
+                    backbone.meta['arch_args'])
+    with pytest.raises(UserError, match='conv1.weight|running_var'):
+        load_backbone(build(task, source), source)
+
+
+def test_what_the_user_names(tmp_path, source):
+    from ssl_bench.checkpoints import write_backbone
+    assert open_source('random', tmp_path).method == 'Random init'
+    thin = open_source('random', tmp_path, 'resnet18-w16')
+    assert thin.arch == 'resnet18-w16' and thin.arch_args['base'] == 16
+    path = tmp_path / 'x.backbone.safetensors'
+    write_backbone(path, source.backbone)
+    found = open_source(path, tmp_path, meta=dict(method='Mine'))
+    assert (found.method, found.arch) == ('Mine', 'resnet18-w16')
+    assert found.pretrain()['epochs'] == 1
+    with pytest.raises(UserError, match='no checkpoint .*nothing.pth'):
+        open_source(tmp_path / 'nothing.pth', tmp_path)
+    # a training checkpoint leaves its backbone file beside the runs
+    torch.save(dict(meta=dict(epoch=3, cfg='', mmengine_version='0.10',
+                              experiment_name='x'),
+                    message_hub={},
+                    state_dict={f'backbone.{k}': v for k, v in
+                                source.backbone.state.items()}),
+               tmp_path / 'epoch_3.pth')
+    found = open_source(tmp_path / 'epoch_3.pth', tmp_path / 'runs',
+                        meta=dict(method='Mine'))
+    assert found.pretrain()['epochs'] == 3
+    files = list((tmp_path / 'runs').glob('mine_*.backbone.safetensors'))
+    assert len(files) == 1

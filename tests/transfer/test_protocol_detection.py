@@ -1,0 +1,280 @@
+"""Each flag of the detection protocols, on built models and configs."""
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ssl_bench.transfer.build import make_plan
+
+C4 = ('voc0712_det_c4', 'coco_mrcnn_c4_1x', 'coco_mrcnn_c4_2x')
+FPN = ('coco_mrcnn_fpn_1x', 'coco_mrcnn_fpn_2x')
+MINI = ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn')
+BATCH_NORM = nn.modules.batchnorm._BatchNorm
+
+
+@pytest.fixture(scope='module')
+def config(registered):
+    """Configs of the tasks on eight accelerators, read once."""
+    read = {}
+
+    def get(task):
+        if task not in read:
+            plan = make_plan(task, processes=8, accelerator=True)
+            assert task.startswith('mini_') or plan.changes == []
+            read[task] = plan.config
+        return read[task]
+    return get
+
+
+@pytest.fixture(scope='module')
+def model(config):
+    """Built models, built once."""
+    from mmdet.registry import MODELS
+    built = {}
+
+    def get(task):
+        if task not in built:
+            built[task] = MODELS.build(config(task).model).train()
+        return built[task]
+    return get
+
+
+@pytest.mark.parametrize('task', ['voc0712_det_c4', 'coco_mrcnn_c4_1x',
+                                  'coco_mrcnn_fpn_1x', *MINI])
+def test_everything_trains_and_every_norm_is_sync(model, task):
+    net = model(task)
+    norms = [module for module in net.modules()
+             if isinstance(module, BATCH_NORM)]
+    assert norms and all(isinstance(m, nn.SyncBatchNorm) for m in norms)
+    assert all(m.training and m.weight.requires_grad for m in norms)
+    frozen = [name for name, value in net.named_parameters()
+              if not value.requires_grad]
+    assert frozen == []
+    assert net.backbone.conv1.kernel_size == (7, 7)
+
+
+@pytest.mark.parametrize('task', C4)
+def test_res5_with_norm(model, task):
+    net = model(task)
+    shared = net.roi_head.shared_head
+    assert shared.norm.num_features == 2048
+    assert isinstance(shared.norm, nn.SyncBatchNorm)
+    assert not hasattr(net.backbone, 'layer4')
+    # pytorch style: stride in the 3x3 convolution
+    assert shared.layer4[0].conv1.stride == (1, 1)
+    assert shared.layer4[0].conv2.stride == (2, 2)
+    assert net.backbone.layer2[0].conv2.stride == (2, 2)
+    shared.eval()
+    with torch.no_grad():
+        assert shared(torch.zeros(2, 1024, 14, 14)).shape == (2, 2048, 7, 7)
+    shared.train()
+
+
+@pytest.mark.parametrize('task', FPN)
+def test_fpn_norms_and_heads(model, task):
+    net = model(task)
+    for convs in (net.neck.lateral_convs, net.neck.fpn_convs,
+                  net.roi_head.bbox_head.shared_convs,
+                  net.roi_head.mask_head.convs):
+        assert len(convs) == 4
+        for conv in convs:
+            assert isinstance(conv.norm, nn.SyncBatchNorm)
+            assert conv.conv.bias is None
+    assert all(not conv.with_activation for conv in net.neck.fpn_convs)
+    head = net.roi_head.bbox_head
+    assert [tuple(fc.weight.shape) for fc in head.shared_fcs] == \
+        [(1024, 256 * 49)]
+    assert not any(isinstance(m, BATCH_NORM)
+                   for m in net.rpn_head.modules())
+    assert net.roi_head.mask_head.upsample.weight.shape == (256, 256, 2, 2)
+
+
+def test_c4_mask_branch(model):
+    head = model('coco_mrcnn_c4_1x').roi_head.mask_head
+    assert len(head.convs) == 0
+    assert head.upsample.weight.shape == (2048, 256, 2, 2)
+    assert head.conv_logits.weight.shape == (80, 256, 1, 1)
+    assert model('coco_mrcnn_c4_1x').roi_head.share_roi_extractor
+
+
+@pytest.mark.parametrize('task', C4 + FPN)
+def test_input(model, config, task):
+    pre = model(task).data_preprocessor
+    assert pre.mean.flatten().tolist() == pytest.approx(
+        [123.675, 116.28, 103.53])
+    assert pre.std.flatten().tolist() == pytest.approx(
+        [58.395, 57.12, 57.375])
+    assert pre._channel_conversion  # images are read as BGR
+    assert pre.pad_size_divisor == (1 if task in C4 else 32)
+    assert bool(pre.pad_mask) == ('mrcnn' in task)
+    shorts = range(480, 801, 32) if 'voc' in task else range(640, 801, 32)
+    loader = config(task).train_dataloader
+    dataset = loader.dataset
+    for part in dataset.get('datasets', [dataset]):
+        steps = {step.type: step for step in part.pipeline}
+        assert steps['LoadImageFromFile'].imdecode_backend == 'pillow'
+        resize = steps['RandomChoiceResize']
+        assert resize.scales == [(1333, short) for short in shorts]
+        assert (resize.keep_ratio, resize.backend) == (True, 'pillow')
+        assert steps['RandomFlip'].prob == 0.5
+        assert part.filter_cfg == dict(filter_empty_gt=True, min_size=0)
+        assert 'bbox_min_size' not in part.filter_cfg
+        if 'mrcnn' in task:
+            assert steps['LoadAnnotations'].poly2mask is False
+    assert loader.sampler.type == 'InfiniteSampler'
+    assert loader.batch_sampler.type == 'AspectRatioBatchSampler'
+    test = {step.type: step
+            for step in config(task).test_dataloader.dataset.pipeline}
+    assert test['Resize'].scale == (1333, 800)
+    assert test['Resize'].backend == 'pillow'
+
+
+@pytest.mark.parametrize('task', C4 + FPN + MINI)
+def test_rpn_and_roi_rules(config, task):
+    train, test = config(task).model.train_cfg, config(task).model.test_cfg
+    assert train.rpn.assigner.min_pos_iou == 0.
+    assert (train.rpn.assigner.pos_iou_thr,
+            train.rpn.assigner.neg_iou_thr) == (0.7, 0.3)
+    assert train.rpn.assigner.match_low_quality
+    assert train.rpn.allowed_border == -1
+    assert train.rcnn.assigner.match_low_quality is False
+    assert train.rcnn.assigner.min_pos_iou == 0.5
+    assert train.rcnn.sampler.pos_fraction == 0.25
+    assert train.rcnn.sampler.add_gt_as_proposals
+    assert train.rpn_proposal.nms.iou_threshold == 0.7
+    assert train.rpn_proposal.min_bbox_size == 0
+    assert (test.rcnn.score_thr, test.rcnn.nms.iou_threshold) == (0.05, 0.5)
+    if task in MINI:
+        return
+    assert (train.rpn.sampler.num, train.rcnn.sampler.num) == (256, 512)
+    assert test.rcnn.max_per_img == 100
+    c4 = task in C4
+    assert (train.rpn_proposal.nms_pre, train.rpn_proposal.max_per_img) == \
+        ((12000, 2000) if c4 else (2000, 1000))
+    assert (test.rpn.nms_pre, test.rpn.max_per_img) == \
+        ((6000, 1000) if c4 else (1000, 1000))
+    if 'mrcnn' in task:
+        assert train.rcnn.mask_size == (14 if c4 else 28)
+
+
+@pytest.mark.parametrize('task,sizes,ratios', [
+    ('voc0712_det_c4', [[32, 64, 128, 256, 512]], 3),
+    ('coco_mrcnn_fpn_1x', [[32], [64], [128], [256], [512]], 3)])
+def test_anchors(model, task, sizes, ratios):
+    bases = model(task).rpn_head.prior_generator.base_anchors
+    for anchors, wanted in zip(bases, sizes, strict=True):
+        side = (anchors[:, 2:] - anchors[:, :2])
+        areas = side.prod(dim=1).sqrt().round().int().tolist()
+        assert sorted(areas) == sorted(wanted * ratios)
+        shape = (side[:, 1] / side[:, 0]).round(decimals=3)
+        assert set(shape.tolist()) == {0.5, 1.0, 2.0}
+
+
+def test_roi_align(model):
+    for task, sides in (('voc0712_det_c4', [(14, 14)]),
+                        ('coco_mrcnn_fpn_1x', [(7, 7)] * 4)):
+        layers = model(task).roi_head.bbox_roi_extractor.roi_layers
+        assert [layer.output_size for layer in layers] == sides
+        assert all(layer.aligned and layer.sampling_ratio == 0
+                   for layer in layers)
+
+
+@pytest.mark.parametrize('task,iterations,steps,warm_up', [
+    ('voc0712_det_c4', 24000, (18000, 22000), 100),
+    ('coco_mrcnn_c4_1x', 90000, (60000, 80000), 1000),
+    ('coco_mrcnn_fpn_1x', 90000, (60000, 80000), 1000),
+    ('coco_mrcnn_c4_2x', 180000, (120000, 160000), 1000),
+    ('coco_mrcnn_fpn_2x', 180000, (120000, 160000), 1000)])
+def test_schedule_is_detectron2s(config, task, iterations, steps, warm_up):
+    cfg = config(task)
+    assert cfg.train_cfg.max_iters == iterations
+    assert cfg.auto_scale_lr.base_batch_size == 16
+    assert cfg.train_dataloader.batch_size * 8 == 16
+    rates = simulate(cfg, {0, warm_up // 2, warm_up - 1, warm_up, steps[0] - 1,
+                           steps[0], steps[1] - 1, steps[1]})
+    for iteration, rate in rates.items():
+        factor = 0.001 + (1 - 0.001) * min(iteration / warm_up, 1)
+        drops = sum(iteration >= step for step in steps)
+        assert math.isclose(rate, 0.02 * factor * 0.1**drops,
+                            rel_tol=1e-9), iteration
+
+
+def simulate(cfg, wanted):
+    """Learning rates that mmengine's schedulers give at some iterations."""
+    from mmengine.registry import PARAM_SCHEDULERS
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD(
+        [weight], lr=cfg.optim_wrapper.optimizer.lr)
+    schedulers = [PARAM_SCHEDULERS.build(dict(
+        row, optimizer=optimizer)) for row in cfg.param_scheduler]
+    rates = {}
+    for iteration in range(max(wanted) + 1):
+        if iteration in wanted:
+            rates[iteration] = optimizer.param_groups[0]['lr']
+        for scheduler in schedulers:
+            scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize('task', ['voc0712_det_c4', 'coco_mrcnn_fpn_1x'])
+def test_norms_are_not_decayed(model, config, task):
+    from mmengine.optim import build_optim_wrapper
+    net = model(task)
+    optimizer = build_optim_wrapper(
+        net, config(task).optim_wrapper).optimizer
+    assert (optimizer.defaults['lr'], optimizer.defaults['momentum'],
+            optimizer.defaults['nesterov']) == (0.02, 0.9, False)
+    decay = {id(value): group['weight_decay']
+             for group in optimizer.param_groups
+             for value in group['params']}
+    norm_values = {id(value) for module in net.modules()
+                   if isinstance(module, BATCH_NORM)
+                   for value in module.parameters()}
+    for name, value in net.named_parameters():
+        wanted = 0. if id(value) in norm_values else 1e-4
+        assert decay[id(value)] == wanted, name
+
+
+@pytest.mark.parametrize('task', C4 + FPN)
+def test_precise_statistics_and_metrics(config, task):
+    cfg = config(task)
+    assert dict(type='TrainingPreciseBNHook', num_iters=200) in \
+        cfg.custom_hooks
+    assert cfg.get('val_cfg') is None
+    if 'voc' in task:
+        assert cfg.test_evaluator.type == 'VOCDetectionMetric'
+        sets = cfg.train_dataloader.dataset.datasets
+        assert [part.ann_file for part in sets] == [
+            f'VOC{year}/ImageSets/Main/trainval.txt'
+            for year in (2007, 2012)]
+        assert {part.type for part in sets} == {'VOCDetection'}
+        assert cfg.test_dataloader.dataset.ann_file == \
+            'VOC2007/ImageSets/Main/test.txt'
+    else:
+        assert cfg.test_evaluator.proposal_nums == (1, 10, 100)
+        assert cfg.test_evaluator.metric == ['bbox', 'segm']
+        assert cfg.train_dataloader.dataset.ann_file.endswith(
+            'instances_train2017.json')
+
+
+def test_insloc_box_head_has_one_more_norm(registered):
+    from mmdet.registry import MODELS
+    settings = dict(in_channels=8, conv_out_channels=8, fc_out_channels=16,
+                    num_classes=3, norm_cfg=dict(type='SyncBN'))
+    plain = MODELS.build(dict(type='Shared4Conv1FCBBoxHead', **settings))
+    head = MODELS.build(dict(type='InsLocBoxHead', **settings)).eval()
+    more = set(dict(head.named_parameters())) - set(
+        dict(plain.named_parameters()))
+    assert more == {'fc_norm.weight', 'fc_norm.bias'}
+    plain.load_state_dict(head.state_dict(), strict=False)
+    plain.eval()
+    x = torch.randn(4, 8, 7, 7)
+    head.fc_norm.running_mean += 5.
+    with torch.no_grad():
+        for got, unnormed in zip(head(x), plain(x)):
+            assert got.shape == unnormed.shape
+            assert not torch.allclose(got, unnormed)
+        head.fc_norm.reset_running_stats()
+        for got, unnormed in zip(head(x), plain(x)):
+            torch.testing.assert_close(got, unnormed, rtol=1e-4, atol=1e-5)
