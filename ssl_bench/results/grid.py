@@ -127,6 +127,17 @@ def methods_of(rows: Sequence[Row], metric: str) -> List[List[Row]]:
     return sorted(groups.values(), key=order)
 
 
+def shown_metrics(rows: Sequence[Row], task: str) -> List[str]:
+    """The task's own metrics in order; every one if it has none of them.
+
+    The files hold the others (AP by size, kNN with another k).
+    """
+    present = {row.metric for row in rows}
+    own = present & set(tasks.task_info(task).metrics)
+    return sorted(own or present,
+                  key=lambda metric: tasks.metric_order(task, metric))
+
+
 def name_cell(rows: Sequence[Row]) -> Cell:
     """Method, and who printed it when it was not measured."""
     parts = [Part(rows[0].name, 'name')]
@@ -139,12 +150,12 @@ def name_cell(rows: Sequence[Row]) -> Cell:
 def task_grid(board: Board, task: str) -> Grid:
     """Methods down, metrics across, for one task."""
     rows = [row for row in board.rows if row.task == task]
-    metrics = sorted({row.metric for row in rows},
-                     key=lambda metric: tasks.metric_order(task, metric))
+    metrics = shown_metrics(rows, task)
     best = {metric: min((row.place for row in rows if row.metric == metric
                          and row.place is not None), default=0.)
             for metric in metrics}
     body = []
+    rows = [row for row in rows if row.metric in metrics]
     for group in methods_of(rows, metrics[0]):
         by_metric = {row.metric: row for row in group}
         seeds = max(len(row.values) for row in group)

@@ -70,6 +70,7 @@ TASKS: Dict[str, Task] = {
     'mini_seg_fcn': _segmentation('Mini FCN segmentation'),
     'mini_linear': _top1('Mini linear', 'classification', 'top5'),
     'mini_knn': _top1('Mini kNN', 'features'),
+    'mini_voc07_svm': Task('Mini VOC linear SVM', 'features', ('mAP', )),
 }
 
 # Tasks that papers print and this project does not run.
@@ -126,7 +127,7 @@ def check_task(task: str) -> None:
 def task_info(task: str) -> Task:
     """Heading, group and metrics of a known or published-only task."""
     known = TASKS.get(task) or PUBLISHED_ONLY.get(task)
-    return known or Task(task.replace('_', ' '), 'other', ())
+    return known or Task(task.replace('_', ' ').capitalize(), 'other', ())
 
 
 def base_metric(metric: str) -> Optional[str]:

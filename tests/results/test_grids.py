@@ -49,6 +49,15 @@ def test_cells_of_a_task(board):
     assert texts(rows['Random init'][1]) == ['']
 
 
+def test_secondary_metrics_stay_in_the_files():
+    board = build(stored(make_record(metrics={
+        'top1': 40., 'top1_k5': 39.}), make_record(
+            task='mini_new', metrics={'top1_k5': 1., 'mAP': 2.})))
+    assert task_grid(board, 'mini_knn').heads[3:] == ['top1']
+    assert task_grid(board, 'mini_new').heads[3:] == ['mAP', 'top1 k5']
+    assert len(board.rows) == 4
+
+
 def test_printed_rows_name_their_paper():
     board = build(stored(make_record(task='voc0712_det_c4')))
     names = [texts(row[0]) for row in task_grid(board,

@@ -50,8 +50,9 @@ def test_order_follows_the_tables():
     reason='the transfer station has no task table')
 def test_every_task_that_can_be_run_can_be_recorded():
     from ssl_bench.transfer.tasks import TASKS
-    runnable = {row.id if hasattr(row, 'id') else row for row in TASKS}
-    for task in runnable:
-        tasks.check_task(task)
-    assert {t for t in runnable if not t.startswith('mini_')} <= set(
-        tasks.TASKS)
+    assert set(TASKS) <= set(tasks.TASKS)
+    for task, row in TASKS.items():
+        ours = {name for name, _ in row.metrics.values()}
+        assert all(tasks.base_metric(name) for name in ours), task
+        if ours:  # probes name theirs when they run
+            assert tasks.TASKS[task].metrics[0] in ours, task
