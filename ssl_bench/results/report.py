@@ -76,7 +76,10 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> Dict[str, Any]:
     board.problems += bad_logs + bad_pictures
     return dict(
         baseline=board.baseline, tasks=_tasks(board),
-        rows=[_row(row, index) for row in board.rows],
+        rows=[_row(row, index) for row in sorted(
+            board.rows, key=lambda row: (
+                tasks.task_order(row.task),
+                tasks.metric_order(row.task, row.metric)))],
         runs=[dict(item.record, path=item.path) for item in runs.values()],
         ranks=[dict(id=_method(r.method_id), name=r.name,
                     backbone=r.method_id[2], epochs=r.method_id[4],

@@ -148,7 +148,7 @@ def test_provenance_panel(opened):
     panel = opened.find_element('id', 'panel')
     assert panel.is_displayed()
     text = panel.text
-    record = make_record('InsLoc', 'FPN', 'mini_knn')
+    record = make_record('InsLoc', 'FPN', 'voc0712_det_c4')
     for part in (record['run_id'], record['config_sha256'],
                  record['pretrain']['checkpoint_sha256'], 'torch 2.14.1',
                  'GPU hours', 'Against MoCo v2', '95% interval'):

@@ -76,8 +76,8 @@ const COSTS = {hours: 'GPU hours of the run', images: 'training images seen',
   epochs: 'pretraining epochs'};
 
 function costTasks() {
-  return DATA.tasks.filter((task) => task.main && mainRows(task).some(
-    (row) => Object.keys(row.cost).length));
+  return DATA.tasks.filter((task) => task.main && mainRows(task).filter(
+    (row) => Object.keys(row.cost).length).length > 1);
 }
 
 function drawCost() {

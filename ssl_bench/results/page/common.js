@@ -38,7 +38,8 @@ const methodKey = (row) => row.id;
 
 function pretraining(row) {
   const epochs = row.pretrain_epochs;
-  return [row.backbone, row.pretrain_data,
+  const data = row.pretrain_data === 'none' ? '' : row.pretrain_data;
+  return [row.backbone, data,
     epochs === null ? '' : epochs + ' epochs'].filter(Boolean).join(' · ');
 }
 
