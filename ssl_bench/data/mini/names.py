@@ -2,7 +2,7 @@
 
 #: Class names in alphabetical order, so that an image folder's labels and
 #: every other set's labels are the same numbers.
-CLASSES = ('crescent', 'cross', 'disc', 'heart', 'ring', 'square', 'star',
+CLASSES = ('arrow', 'crescent', 'cross', 'heart', 'ring', 'square', 'star',
            'triangle')
 
 #: COCO category ids of `CLASSES`: increasing, with gaps, as in real COCO.

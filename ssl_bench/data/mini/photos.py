@@ -3,10 +3,10 @@ import importlib.util
 import math
 from functools import lru_cache
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import List, Tuple
 
 import numpy as np
-from PIL import Image, ImageStat
+from PIL import Image
 
 from ssl_bench.errors import UserError
 
@@ -97,18 +97,30 @@ def recolour(rng: np.random.Generator, image: Image.Image, light: float,
         spread (float): Standard deviation of the grey values of the result;
             a flat patch is raised to at most four times its own.
     """
-    mean = ImageStat.Stat(image).mean
-    deviation = ImageStat.Stat(image.convert('L')).stddev[0]
-    gain = min(spread / max(deviation, 1.), 4.)
+    mean, _ = moments(image)
+    _, deviation = moments(image.convert('L'))
+    gain = min(spread / max(float(deviation[0]), 1.), 4.)
     turn = hue_matrix(rng.uniform(0, 2 * math.pi))
-    hue, strength = rng.uniform(0, 2 * math.pi), rng.uniform(0, 40)
+    colour = rng.uniform(0.2, 0.8)
+    hue, strength = rng.uniform(0, 2 * math.pi), rng.uniform(0, 15)
     matrix: List[float] = []
     for channel, row in enumerate(turn):
         tint = strength * math.cos(hue + channel * 2 * math.pi / 3)
-        row = [gain * value for value in row]
-        matrix += [*row, light + tint - _dot(row, mean)]
+        row = [gain * (colour * value + (1 - colour) * grey)
+               for value, grey in zip(row, (0.299, 0.587, 0.114))]
+        shift = sum(a * b for a, b in zip(row, mean.tolist()))
+        matrix += [*row, light + tint - shift]
     return image.convert('RGB', tuple(matrix))
 
 
-def _dot(row: Sequence[float], mean: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(row, mean))
+def moments(image: Image.Image) -> Tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each band, (bands,) float64 each.
+
+    Summed in whole numbers, so that no processor rounds them differently.
+    """
+    counts = np.array(image.histogram(), np.int64).reshape(-1, 256)
+    values = np.arange(256)
+    pixels = counts[0].sum()
+    total, squares = counts @ values, counts @ values**2
+    mean = total / pixels
+    return mean, np.sqrt(np.maximum(squares / pixels - mean**2, 0.))

@@ -1,136 +1,19 @@
-"""Scenes: textured shapes, occluding one another, over a photograph."""
+"""Scenes: which shapes an image holds, how large and where."""
 import math
-from dataclasses import dataclass, field
-from typing import List, Optional, Tuple
+from typing import Tuple
 
 import numpy as np
-from PIL import Image
 
 from ssl_bench.data.mini.names import CLASSES
-from ssl_bench.data.mini.photos import patch, recolour
-from ssl_bench.data.mini.shapes import (Outline, clutter_outline, outline,
-                                        place)
+from ssl_bench.data.mini.paint import (Item, Scene, add_item, add_shape,
+                                       new_scene)
+from ssl_bench.data.mini.shapes import clutter_outline, outline
 
 #: Side (square root of the area) of small, medium and large objects as a
 #: share of the image's longer side, and how often each is drawn. The tiny
 #: ones, at times, are what VOC marks difficult.
-SIZES = (((0.04, 0.055), 0.06), ((0.09, 0.16), 0.24), ((0.18, 0.32), 0.44),
-         ((0.36, 0.56), 0.26))
-
-
-@dataclass
-class Item:
-    """One annotated object, or one crowd of objects of a class.
-
-    Attributes:
-        label (int): Index into `CLASSES`.
-        area (int): Pixels of the whole shape, also those hidden.
-        visible (int): Pixels that show.
-        inside (int): Pixels within the frame, hidden or not.
-        angle (float): Rotation in radians.
-        crowd (bool): Whether it stands for many.
-    """
-    label: int
-    area: int
-    visible: int
-    inside: int
-    angle: float
-    crowd: bool = False
-
-
-@dataclass
-class Scene:
-    """An image with what is in it.
-
-    Attributes:
-        image (Image): RGB.
-        owner (np.ndarray): (H, W) int32; 0 background, k the k-th item.
-        items (list[Item]): Item k is ``items[k - 1]``.
-    """
-    image: Image.Image
-    owner: np.ndarray
-    items: List[Item] = field(default_factory=list)
-
-    def mask(self, index: int) -> np.ndarray:
-        """Visible pixels of ``items[index]``, (H, W) bool."""
-        return self.owner == index + 1
-
-
-def new_scene(rng: np.random.Generator, size: Tuple[int, int]) -> Scene:
-    """A photographic background of ``size`` = (width, height)."""
-    image = patch(rng, size, zoom=rng.uniform(0.8, 3.),
-                  angle=rng.uniform(-0.3, 0.3))
-    image = recolour(rng, image, light=rng.uniform(50, 205),
-                     spread=rng.uniform(14, 38))
-    return Scene(image, np.zeros(size[::-1], np.int32))
-
-
-def add_shape(rng: np.random.Generator, scene: Scene, parts: Outline,
-              side: float, angle: float, centre: Tuple[float, float],
-              keep: float) -> Optional[Tuple[np.ndarray, int]]:
-    """Paste a textured shape if it leaves the others visible enough.
-
-    Args:
-        rng (np.random.Generator): Draws texture and colours.
-        scene (Scene): Changed in place; ``owner`` under the shape becomes 0.
-        parts (Outline): Of area 1.
-        side (float): Square root of the area, pixels.
-        angle (float): Rotation, radians.
-        centre (tuple[float, float]): Of its box, x and y in pixels.
-        keep (float): Share of every earlier item that has to stay visible.
-
-    Returns:
-        tuple[np.ndarray, int] | None: Mask in the frame (H, W) and the
-        whole shape's pixels; None if it was not pasted.
-    """
-    alpha, width, height = place(rng, parts, side, angle)
-    left = round(centre[0] - width / 2)
-    top = round(centre[1] - height / 2)
-    frame = Image.new('L', scene.image.size)
-    frame.paste(alpha, (left, top))
-    mask = np.asarray(frame) >= 128
-    area = int((np.asarray(alpha) >= 128).sum())
-    lost = np.bincount(scene.owner[mask], minlength=len(scene.items) + 1)
-    for item, pixels in zip(scene.items, lost[1:]):
-        if pixels and item.visible - pixels < max(keep * item.area, 16):
-            return None
-    if mask.sum() < max(0.5 * area, 16):
-        return None
-    texture = patch(rng, alpha.size, zoom=rng.uniform(0.7, 2.5),
-                    angle=rng.uniform(0, 2 * math.pi))
-    texture = recolour(rng, texture, _contrasting(rng, scene.image, mask),
-                       spread=rng.uniform(10, 30))
-    scene.image.paste(texture, (left, top), alpha)
-    for item, pixels in zip(scene.items, lost[1:]):
-        item.visible -= int(pixels)
-    scene.owner[mask] = 0
-    return mask, area
-
-
-def _contrasting(rng: np.random.Generator, image: Image.Image,
-                 mask: np.ndarray) -> float:
-    """A brightness well above or well below what lies under the mask."""
-    under = np.asarray(image.convert('L'))[mask]
-    local = int(under.sum(dtype=np.int64)) / len(under)
-    step = rng.uniform(60, 100) * rng.choice((-1, 1))
-    if not 25 <= local + step <= 230:
-        step = -step
-    return min(max(local + step, 25.), 230.)
-
-
-def add_item(rng: np.random.Generator, scene: Scene, label: int, side: float,
-             centre: Tuple[float, float], keep: float) -> bool:
-    """Paste an object of a class and record it; False if it did not fit."""
-    angle = rng.uniform(-0.5, 0.5)
-    placed = add_shape(rng, scene, outline(CLASSES[label]), side, angle,
-                       centre, keep)
-    if placed is None:
-        return False
-    mask, area = placed
-    pixels = int(mask.sum())
-    scene.items.append(Item(label, area, pixels, pixels, angle))
-    scene.owner[mask] = len(scene.items)
-    return True
+SIZES = (((0.04, 0.055), 0.08), ((0.09, 0.16), 0.22), ((0.18, 0.34), 0.42),
+         ((0.36, 0.62), 0.28))
 
 
 def _add_crowd(rng: np.random.Generator, scene: Scene) -> None:
@@ -145,7 +28,7 @@ def _add_crowd(rng: np.random.Generator, scene: Scene) -> None:
             rng, scene, outline(CLASSES[label]),
             rng.uniform(0.07, 0.1) * scale, rng.uniform(-0.5, 0.5),
             (x + rng.normal() * 0.12 * scale, y + rng.normal() * 0.1 * scale),
-            keep=0.5)
+            keep=0.5, rim=True)
         if placed is not None:
             masks.append(placed[0])
     if masks:
@@ -172,20 +55,31 @@ def _frame(rng: np.random.Generator, size: int) -> Tuple[int, int]:
 
 
 def object_image(rng: np.random.Generator, label: int, size: int) -> Scene:
-    """One large object among clutter, for the image-folder set.
+    """One large object, smaller ones of its class, and clutter.
+
+    The companions differ in texture and colour: what two crops of the image
+    then share is the class, not the paint.
 
     Args:
         rng (np.random.Generator): Decides everything else.
-        label (int): Class of the object.
+        label (int): Class of the objects.
         size (int): Longer side in pixels.
     """
     width, height = _frame(rng, size)
+    short = min(width, height)
     scene = new_scene(rng, (width, height))
-    _add_clutter(rng, scene, int(rng.integers(1, 4)), keep=0.)
-    side = rng.uniform(0.42, 0.62) * min(width, height)
+    _add_clutter(rng, scene, int(rng.integers(0, 2)), keep=0.)
     centre = (width * rng.uniform(0.4, 0.6), height * rng.uniform(0.4, 0.6))
-    add_item(rng, scene, label, side, centre, keep=0.)
-    _add_clutter(rng, scene, int(rng.integers(0, 3)), keep=0.85)
+    add_item(rng, scene, label, rng.uniform(0.42, 0.58) * short, centre,
+             keep=0.)
+    for _ in range(rng.integers(2, 5)):
+        side = rng.uniform(0.2, 0.32) * short
+        for _ in range(10):
+            centre = (width * rng.uniform(0.08, 0.92),
+                      height * rng.uniform(0.08, 0.92))
+            if add_item(rng, scene, label, side, centre, keep=0.8):
+                break
+    _add_clutter(rng, scene, int(rng.integers(0, 2)), keep=0.75)
     return scene
 
 

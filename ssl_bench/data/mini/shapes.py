@@ -31,6 +31,11 @@ def _heart() -> np.ndarray:
     return np.stack([x, y + 2.5], 1) / 16
 
 
+def _arrow() -> np.ndarray:
+    half = np.array([[0., -1.], [0.85, -0.05], [0.3, -0.05], [0.3, 0.9]])
+    return np.concatenate([half, half[:0:-1] * [-1, 1]])
+
+
 def _cross(arm: float = 0.32) -> np.ndarray:
     quarter = np.array([[arm, arm], [arm, 1.], [-arm, 1.]])
     turns = [quarter]
@@ -48,9 +53,9 @@ def outline(name: str) -> Outline:
     histogram, from telling the classes apart.
     """
     parts: Outline = dict(
+        arrow=lambda: [(_arrow(), 1)],
         cross=lambda: [(_cross(), 1)],
         crescent=lambda: [(_circle(1.), 1), (_circle(0.82, 0.5), 0)],
-        disc=lambda: [(_circle(1.), 1)],
         heart=lambda: [(_heart(), 1)],
         ring=lambda: [(_circle(1.), 1), (_circle(0.6), 0)],
         square=lambda: [(_spokes([1.] * 4) @ _turn(math.pi / 4), 1)],

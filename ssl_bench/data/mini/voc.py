@@ -10,9 +10,9 @@ from ssl_bench.data.mini.masks import extent
 from ssl_bench.data.mini.names import CLASSES, voc_colour
 from ssl_bench.data.mini.scene import Item, Scene, objects_scene
 
-#: Below this share of visible pixels, or this many pixels of the box's
-#: shorter side, an object is marked difficult.
-DIFFICULT_VISIBLE, DIFFICULT_SIDE = 0.45, 10
+#: Below this share or this number of visible pixels an object is marked
+#: difficult.
+DIFFICULT_SHARE, DIFFICULT_PIXELS = 0.45, 100
 
 Flags = Dict[str, int]  # class name -> 1 present, 0 only difficult ones
 
@@ -20,9 +20,8 @@ Flags = Dict[str, int]  # class name -> 1 present, 0 only difficult ones
 def is_difficult(scene: Scene, index: int) -> bool:
     """Whether nobody could be blamed for missing ``items[index]``."""
     item = scene.items[index]
-    x1, y1, x2, y2 = extent(scene.mask(index))
-    return (item.visible < DIFFICULT_VISIBLE * item.area
-            or min(x2 - x1, y2 - y1) < DIFFICULT_SIDE)
+    return (item.visible < DIFFICULT_SHARE * item.area
+            or item.visible < DIFFICULT_PIXELS)
 
 
 def write_image(rng: np.random.Generator, folder: Path, image_id: str,

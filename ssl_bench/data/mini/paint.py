@@ -1,0 +1,152 @@
+"""Paint: textured shapes pasted over a photograph, and who owns a pixel."""
+import math
+from dataclasses import dataclass, field
+from typing import List, Optional, Tuple
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import distance_transform_edt
+
+from ssl_bench.data.mini.names import CLASSES
+from ssl_bench.data.mini.photos import patch, recolour
+from ssl_bench.data.mini.shapes import Outline, outline, place
+
+#: Standard deviations of grey values: photographs behind and on the objects
+#: are calmer than the objects' edges.
+BACKGROUND_SPREAD, OBJECT_SPREAD = (6., 18.), (8., 20.)
+#: Width of an object's rim as a share of its thickest part's half width.
+RIM = (0.32, 0.48)
+
+
+@dataclass
+class Item:
+    """One annotated object, or one crowd of objects of a class.
+
+    Attributes:
+        label (int): Index into `CLASSES`.
+        area (int): Pixels of the whole shape, also those hidden.
+        visible (int): Pixels that show.
+        inside (int): Pixels within the frame, hidden or not.
+        angle (float): Rotation in radians.
+        crowd (bool): Whether it stands for many.
+    """
+    label: int
+    area: int
+    visible: int
+    inside: int
+    angle: float
+    crowd: bool = False
+
+
+@dataclass
+class Scene:
+    """An image with what is in it.
+
+    Attributes:
+        image (Image): RGB.
+        owner (np.ndarray): (H, W) int32; 0 background, k the k-th item.
+        items (list[Item]): Item k is ``items[k - 1]``.
+    """
+    image: Image.Image
+    owner: np.ndarray
+    items: List[Item] = field(default_factory=list)
+
+    def mask(self, index: int) -> np.ndarray:
+        """Visible pixels of ``items[index]``, (H, W) bool."""
+        return self.owner == index + 1
+
+
+def new_scene(rng: np.random.Generator, size: Tuple[int, int]) -> Scene:
+    """A photographic background of ``size`` = (width, height)."""
+    image = patch(rng, size, zoom=rng.uniform(0.8, 3.),
+                  angle=rng.uniform(-0.3, 0.3))
+    image = recolour(rng, image, light=rng.uniform(50, 205),
+                     spread=rng.uniform(*BACKGROUND_SPREAD))
+    return Scene(image, np.zeros(size[::-1], np.int32))
+
+
+def add_shape(rng: np.random.Generator, scene: Scene, parts: Outline,
+              side: float, angle: float, centre: Tuple[float, float],
+              keep: float,
+              rim: bool = False) -> Optional[Tuple[np.ndarray, int]]:
+    """Paste a textured shape if it leaves the others visible enough.
+
+    Args:
+        rng (np.random.Generator): Draws texture and colours.
+        scene (Scene): Changed in place; ``owner`` under the shape becomes 0.
+        parts (Outline): Of area 1.
+        side (float): Square root of the area, pixels.
+        angle (float): Rotation, radians.
+        centre (tuple[float, float]): Of its box, x and y in pixels.
+        keep (float): Share of every earlier item that has to stay visible.
+        rim (bool): Whether a rim of another texture follows the outline.
+
+    Returns:
+        tuple[np.ndarray, int] | None: Mask in the frame (H, W) and the
+        whole shape's pixels; None if it was not pasted.
+    """
+    alpha, width, height = place(rng, parts, side, angle)
+    left = round(centre[0] - width / 2)
+    top = round(centre[1] - height / 2)
+    frame = Image.new('L', scene.image.size)
+    frame.paste(alpha, (left, top))
+    mask = np.asarray(frame) >= 128
+    area = int((np.asarray(alpha) >= 128).sum())
+    lost = np.bincount(scene.owner[mask], minlength=len(scene.items) + 1)
+    for item, pixels in zip(scene.items, lost[1:]):
+        if pixels and item.visible - pixels < max(keep * item.area, 16):
+            return None
+    if mask.sum() < max(0.5 * area, 16):
+        return None
+    light = _contrasting(rng, scene.image, mask)
+    texture = _texture(rng, alpha.size, light)
+    if rim:
+        step = math.copysign(rng.uniform(50, 80), 128 - light)
+        texture.paste(_texture(rng, alpha.size, light + step), (0, 0),
+                      _within_rim(rng, alpha))
+    scene.image.paste(texture, (left, top), alpha)
+    for item, pixels in zip(scene.items, lost[1:]):
+        item.visible -= int(pixels)
+    scene.owner[mask] = 0
+    return mask, area
+
+
+def _texture(rng: np.random.Generator, size: Tuple[int, int],
+             light: float) -> Image.Image:
+    image = patch(rng, size, zoom=rng.uniform(0.7, 2.5),
+                  angle=rng.uniform(0, 2 * math.pi))
+    return recolour(rng, image, light, rng.uniform(*OBJECT_SPREAD))
+
+
+def _within_rim(rng: np.random.Generator, alpha: Image.Image) -> Image.Image:
+    """What is left of a shape without its rim; mode L."""
+    inside = np.pad(np.asarray(alpha) >= 128, 1)
+    depth = distance_transform_edt(inside)[1:-1, 1:-1]      # pixels to edge
+    depth = depth - rng.uniform(*RIM) * depth.max() + 0.5
+    return Image.fromarray((255 * depth.clip(0, 1)).astype(np.uint8))
+
+
+def _contrasting(rng: np.random.Generator, image: Image.Image,
+                 mask: np.ndarray) -> float:
+    """A brightness well above or well below what lies under the mask."""
+    under = np.asarray(image.convert('L'))[mask]
+    local = int(under.sum(dtype=np.int64)) / len(under)
+    step = rng.uniform(60, 100) * rng.choice((-1, 1))
+    if not 25 <= local + step <= 230:
+        step = -step
+    return min(max(local + step, 25.), 230.)
+
+
+def add_item(rng: np.random.Generator, scene: Scene, label: int, side: float,
+             centre: Tuple[float, float], keep: float) -> bool:
+    """Paste an object of a class and record it; False if it did not fit."""
+    angle = rng.uniform(-0.5, 0.5)
+    placed = add_shape(rng, scene, outline(CLASSES[label]), side, angle,
+                       centre, keep, rim=True)
+    if placed is None:
+        return False
+    mask, area = placed
+    pixels = int(mask.sum())
+    scene.items.append(Item(label, area, pixels, pixels, angle))
+    scene.owner[mask] = len(scene.items)
+    return True
