@@ -30,7 +30,8 @@ view = dict(
                     hue=0.1)
             ]),
         dict(type='RandomGrayscale', p=0.2),
-        dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5)
+        # in proportion to the view's 64 of 224 pixels
+        dict(type='RandomGaussianBlur', sigma=(0.1, 0.6), p=0.5)
     ])
 train_dataloader = dict(
     _delete_=True,

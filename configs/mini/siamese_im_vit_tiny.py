@@ -22,6 +22,9 @@ model = dict(
 views = _base_.views
 views[0].update(size=64)
 views[1].update(size=64)
+for view in views:  # blur in proportion to the view's 64 of 224 pixels
+    view['photometric'][2].update(sigma=(0.1, 0.6))
+del view
 train_dataloader = dict(
     batch_size=32,
     num_workers=0,

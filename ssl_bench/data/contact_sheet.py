@@ -5,6 +5,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ssl_bench.data.geometry import ViewGeometry
+
 QUERY, KEY, AUGMENTED = '#00d26a', '#ff5f00', '#f8e71c'
 GAP = 4
 
@@ -35,9 +37,38 @@ def draw_overlap(draw: ImageDraw.ImageDraw, sample, view: int,
     draw.rectangle(box.tolist(), outline=(QUERY, KEY)[1 - view], width=2)
 
 
+def draw_mask(draw: ImageDraw.ImageDraw, sample, view: int,
+              scale: float) -> None:
+    """SiameseIM: dropped patches of view 1, and view 2's tokens in both.
+
+    View 2's token centres are dots, those of its first row larger: where
+    they lie in view 1 is what the predictor is told.
+    """
+    width, height = draw.im.size
+    grid = sample.mask.shape[-1]
+    side = width / grid
+    if view == 0:
+        for row, column in sample.mask.nonzero().tolist():
+            corner = (column * side, row * side)
+            draw.rectangle((*corner, corner[0] + side - 1,
+                            corner[1] + side - 1), fill='#707070')
+    geometry = [
+        ViewGeometry(tuple(crop), (height, width), bool(flip))
+        for crop, flip in zip(sample.crops.tolist(), sample.flips)]
+    centres = (torch.arange(grid) + 0.5) * side
+    x, y = torch.meshgrid(centres, centres, indexing='xy')
+    points = geometry[1].to_source(torch.stack([x, y], -1))
+    for i, row in enumerate(geometry[view].to_view(points).tolist()):
+        radius = 3 if i == 0 else 1
+        for x, y in row:
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius),
+                         fill=KEY)
+
+
 # the first whose fields a sample has is drawn
 DRAWERS: Dict[Tuple[str, ...], Callable] = {
     ('boxes', 'augmented_box'): draw_boxes,
+    ('mask', 'crops', 'flips'): draw_mask,
     ('crops', 'flips'): draw_overlap,
 }
 
