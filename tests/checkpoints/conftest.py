@@ -52,6 +52,6 @@ def vit_tiny():
 
 @pytest.fixture(scope='session')
 def images():
-    """Two images, (2, 3, 224, 224)."""
-    return torch.randn(2, 3, 224, 224,
+    """One image, (1, 3, 224, 224)."""
+    return torch.randn(1, 3, 224, 224,
                        generator=torch.Generator().manual_seed(1))

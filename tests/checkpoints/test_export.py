@@ -53,8 +53,22 @@ def resnet_features(model, images):
     return model.layer4(model.layer3(model.layer2(model.layer1(x))))
 
 
+@pytest.fixture(scope='session')
 @torch.no_grad()
-def test_torchvision_resnet(tmp_path, r50_backbone, resnet50, images):
+def resnet_map(resnet50, images):
+    """What torchvision's own ResNet-50 makes of the images."""
+    return resnet_features(resnet50, images)
+
+
+@pytest.fixture(scope='session')
+@torch.no_grad()
+def vit_tokens(vit_base, images):
+    """What timm's own ViT-B/16 makes of the image, after its norm."""
+    return vit_base.forward_features(images)
+
+
+@torch.no_grad()
+def test_torchvision_resnet(tmp_path, r50_backbone, resnet_map, images):
     import torchvision
     path = in_and_out(tmp_path, r50_backbone, 'torchvision')
     model = torchvision.models.resnet50()
@@ -63,22 +77,22 @@ def test_torchvision_resnet(tmp_path, r50_backbone, resnet50, images):
     assert found.missing_keys == ['fc.weight', 'fc.bias']
     assert found.unexpected_keys == []
     close(resnet_features(model.eval(), images),
-          resnet_features(resnet50, images))
+          resnet_map)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
-def test_timm_resnet(tmp_path, r50_backbone, resnet50, images, suffix):
+def test_timm_resnet(tmp_path, r50_backbone, resnet_map, images, suffix):
     timm = pytest.importorskip('timm')
     path = in_and_out(tmp_path, r50_backbone, 'timm', suffix)
     model = timm.create_model('resnet50', num_classes=0,
                               checkpoint_path=str(path)).eval()
-    close(model.forward_features(images), resnet_features(resnet50, images))
+    close(model.forward_features(images), resnet_map)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize('target', ['mmpretrain', 'mmdet', 'mmseg'])
-def test_mm_resnet(tmp_path, r50_backbone, resnet50, images, target,
+def test_mm_resnet(tmp_path, r50_backbone, resnet_map, images, target,
                    registered):
     import importlib
     registry = importlib.import_module(f'{target}.registry').MODELS
@@ -88,7 +102,8 @@ def test_mm_resnet(tmp_path, r50_backbone, resnet50, images, target,
         out_indices=(3,), norm_eval=False, init_cfg=dict(
             type='Pretrained', checkpoint=str(path), prefix='backbone.')))
     model.init_weights()
-    close(model.eval()(images)[0], resnet_features(resnet50, images))
+    model.eval()  # mm backbones return None from it
+    close(model(images)[0], resnet_map)
 
 
 def test_detectron2_names(tmp_path, r50_backbone, resnet50):
@@ -102,7 +117,7 @@ def test_detectron2_names(tmp_path, r50_backbone, resnet50):
 
 
 @torch.no_grad()
-def test_hf_resnet(tmp_path, r50_backbone, resnet50, images):
+def test_hf_resnet(tmp_path, r50_backbone, resnet_map, images):
     path = in_and_out(tmp_path, r50_backbone, 'hf', '')
     transformers = pytest.importorskip(
         'transformers', reason='the proof needs transformers')
@@ -110,11 +125,11 @@ def test_hf_resnet(tmp_path, r50_backbone, resnet50, images):
         path, output_loading_info=True)
     assert not info['missing_keys'] and not info['unexpected_keys']
     close(model.eval()(images).last_hidden_state,
-          resnet_features(resnet50, images))
+          resnet_map)
 
 
 @torch.no_grad()
-def test_hf_vit(tmp_path, vit_backbone, vit_base, images):
+def test_hf_vit(tmp_path, vit_backbone, vit_tokens, images):
     path = in_and_out(tmp_path, vit_backbone, 'hf', '')
     transformers = pytest.importorskip(
         'transformers', reason='the proof needs transformers')
@@ -122,20 +137,20 @@ def test_hf_vit(tmp_path, vit_backbone, vit_base, images):
         path, add_pooling_layer=False, output_loading_info=True)
     assert not info['missing_keys'] and not info['unexpected_keys']
     close(model.eval()(images).last_hidden_state,
-          vit_base.forward_features(images))
+          vit_tokens)
 
 
 @torch.no_grad()
-def test_timm_vit(tmp_path, vit_backbone, vit_base, images):
+def test_timm_vit(tmp_path, vit_backbone, vit_tokens, images):
     import timm
     path = in_and_out(tmp_path, vit_backbone, 'timm')
     model = timm.create_model('vit_base_patch16_224', num_classes=0,
                               checkpoint_path=str(path)).eval()
-    close(model.forward_features(images), vit_base.forward_features(images))
+    close(model.forward_features(images), vit_tokens)
 
 
 @torch.no_grad()
-def test_torchvision_vit(tmp_path, vit_backbone, vit_base, images):
+def test_torchvision_vit(tmp_path, vit_backbone, vit_tokens, images):
     import torchvision
     path = in_and_out(tmp_path, vit_backbone, 'torchvision')
     model = torchvision.models.vit_b_16()
@@ -144,7 +159,7 @@ def test_torchvision_vit(tmp_path, vit_backbone, vit_base, images):
     assert found.unexpected_keys == []
     x = model._process_input(images)
     x = torch.cat([model.class_token.expand(len(x), -1, -1), x], dim=1)
-    close(model.eval().encoder(x), vit_base.forward_features(images))
+    close(model.eval().encoder(x), vit_tokens)
 
 
 @torch.no_grad()
@@ -170,7 +185,7 @@ def test_torchvision_own_file(tmp_path, images):
     ('mmpretrain', dict(arch='base', out_type='raw')),
     ('mmseg', dict(norm_cfg=dict(type='LN', eps=1e-6), img_size=224,
                    patch_bias=True, final_norm=True, out_indices=(11,)))])
-def test_mm_vit(tmp_path, vit_backbone, vit_base, images, target, extra,
+def test_mm_vit(tmp_path, vit_backbone, vit_tokens, images, target, extra,
                 registered):
     import importlib
     registry = importlib.import_module(f'{target}.registry').MODELS
@@ -179,8 +194,9 @@ def test_mm_vit(tmp_path, vit_backbone, vit_base, images, target, extra,
     state = torch.load(path)['state_dict']
     model.load_state_dict({name[len('backbone.'):]: tensor
                            for name, tensor in state.items()})
-    features = model.eval()(images)[0]
-    expected = vit_base.forward_features(images)
+    model.eval()  # mm backbones return None from it
+    features = model(images)[0]
+    expected = vit_tokens
     if target == 'mmseg':  # gives a map (B, C, 14, 14)
         expected = expected[:, 1:].transpose(1, 2).unflatten(2, (14, 14))
     close(features, expected)
@@ -239,7 +255,8 @@ def no_norm(tmp_path, vit_base):
 
 
 @torch.no_grad()
-def test_siamese_im_has_no_final_norm(tmp_path, vit_base, images):
+def test_siamese_im_has_no_final_norm(tmp_path, vit_base, vit_tokens,
+                                      images):
     import timm
     backbone = no_norm(tmp_path, vit_base)
     for target, message in (('hf', 'final norm'), ('detectron2', 'no plain'),
@@ -251,8 +268,7 @@ def test_siamese_im_has_no_final_norm(tmp_path, vit_base, images):
     model = timm.create_model('vit_base_patch16_224', num_classes=0,
                               final_norm=False)
     model.load_state_dict(torch.load(path))
-    expected = vit_base.forward_features(images)
-    close(vit_base.norm(model.eval().forward_features(images)), expected)
+    close(vit_base.norm(model.eval().forward_features(images)), vit_tokens)
 
 
 def test_what_a_target_cannot_hold(tmp_path, vit_base, resnet18):

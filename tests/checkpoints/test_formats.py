@@ -8,8 +8,7 @@ from ssl_bench.checkpoints.convert import convert
 from ssl_bench.checkpoints.formats import FORMATS
 from ssl_bench.errors import UserError
 from tests.checkpoints import official
-from tests.checkpoints.official import (copies, heads, lightning,
-                                            prefixed)
+from tests.checkpoints.official import copies, heads, lightning, prefixed
 
 # name of the case: (format, method, what is saved, target branch exists)
 RESNET_CASES = {
