@@ -17,7 +17,7 @@ from ssl_bench.errors import UserError
 from ssl_bench.files import sha256
 
 #: Changes whenever the same settings would give other bytes.
-VERSION = 1
+VERSION = 2
 MANIFEST = 'mini.json'
 #: Libraries that decide the bytes.
 LIBRARIES = ('numpy', 'pillow', 'scikit-image')
