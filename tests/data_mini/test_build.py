@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from ssl_bench.cli import main
-from ssl_bench.data.mini import (MiniSizes, build, fingerprint, make_mini)
-from ssl_bench.data.mini import photos
+from ssl_bench.data.mini import (MiniSizes, coco, fingerprint, make_mini,
+                                 photos, sets)
 from ssl_bench.errors import UserError
 
 from .conftest import SMALL
@@ -141,7 +141,7 @@ def test_full_disk_leaves_nothing(tmp_path, monkeypatch, empty_folder):
 
     def full(*args):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(build.coco, 'write_instances', full)
+    monkeypatch.setattr(coco, 'write_instances', full)
     with pytest.raises(UserError, match='No space left.*Nothing was written'):
         make_mini(tmp_path / 'mini', 0, TINY)
     assert [path.name for path in tmp_path.iterdir()] \
@@ -157,6 +157,31 @@ def test_two_builders_at_once_agree(tmp_path):
     assert not late.created
     assert sorted(path.name for path in tmp_path.iterdir()) \
         == ['mini', 'rival']
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """Two worker processes, however small the set and the machine."""
+    monkeypatch.setattr(sets, 'WORTH_A_PROCESS', 1)
+    monkeypatch.setattr(sets, '_cores', lambda: 2)
+
+
+def test_processes_write_the_same_bytes(mini, tmp_path, processes):
+    assert make_mini(tmp_path / 'mini', 3, SMALL).manifest == mini.manifest
+
+
+def test_interrupted_processes_leave_nothing(tmp_path, processes):
+    test_interruption_leaves_nothing(tmp_path, 5)
+
+
+def test_a_full_disk_in_a_process_leaves_nothing(tmp_path, monkeypatch,
+                                                 processes):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(coco, 'save_jpeg', full)
+    with pytest.raises(UserError, match='No space left'):
+        make_mini(tmp_path / 'mini', 0, TINY)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_progress_counts_every_image(tmp_path):

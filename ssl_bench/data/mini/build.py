@@ -9,9 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Callable, List, NamedTuple, Optional, Union
 
-import numpy as np
-
-from ssl_bench.data.mini import coco, folder, voc
+from ssl_bench.data.mini import sets
 from ssl_bench.data.mini.photos import load_photos
 from ssl_bench.errors import UserError
 from ssl_bench.files import sha256
@@ -167,80 +165,20 @@ def _flat(settings: dict) -> dict:
     return {**settings, **settings.get('sizes', {})} | {'sizes': None}
 
 
-def _rng(seed: int, stream: int, index: int) -> np.random.Generator:
-    return np.random.default_rng((seed, stream, index))
-
-
 def _write_all(part: Path, seed: int, sizes: MiniSizes,
                progress: Progress) -> None:
-    load_photos()
-    voc12 = max(sizes.voc12_trainval, sizes.seg_train + sizes.seg_val)
-    total = (sizes.imagenet_train + sizes.imagenet_val + sizes.voc07_trainval
-             + sizes.voc07_test + voc12 + sizes.coco_train + sizes.coco_val)
-    done = 0
-
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        progress(done, total)
-
-    for stream, split in ((0, 'train'), (1, 'val')):
-        for index in range(getattr(sizes, f'imagenet_{split}')):
-            folder.write_image(_rng(seed, stream, index),
-                               part / 'imagenet' / split, index,
-                               sizes.imagenet_px)
-            tick()
-    _write_voc(part / 'VOCdevkit', seed, sizes, tick)
-    for stream, split in ((4, 'train'), (5, 'val')):
-        _write_coco(part / 'coco', seed, stream, f'{split}2017',
-                    getattr(sizes, f'coco_{split}'), sizes.px, tick)
-
-
-def _write_voc(devkit: Path, seed: int, sizes: MiniSizes,
-               tick: Callable[[], None]) -> None:
-    masks = sizes.seg_train + sizes.seg_val
-    for stream, year, count, segmented in (
-            (2, 'VOC2007', sizes.voc07_trainval + sizes.voc07_test, 0),
-            (3, 'VOC2012', max(sizes.voc12_trainval, masks), masks)):
-        home = devkit / year
-        for name in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
-            (home / name).mkdir(parents=True)
-        if segmented:
-            for name in ('SegmentationClass', 'SegmentationObject',
-                         'ImageSets/Segmentation'):
-                (home / name).mkdir()
-        prefix = '' if year == 'VOC2007' else '2012_'
-        ids = [f'{prefix}{index + 1:06d}' for index in range(count)]
-        flags = {}
-        for index, image_id in enumerate(ids):
-            flags[image_id] = voc.write_image(
-                _rng(seed, stream, index), home, image_id, sizes.px,
-                index < segmented)
-            tick()
-        if year == 'VOC2007':
-            trainval = ids[:sizes.voc07_trainval]
-            extra = dict(test=ids[sizes.voc07_trainval:])
-        else:
-            trainval, extra = ids[:sizes.voc12_trainval], {}
-            voc.write_segmentation_sets(home, ids, sizes.seg_train, masks)
-        voc.write_image_sets(home, dict(
-            train=trainval[::2], val=trainval[1::2], trainval=trainval,
-            **extra), flags)
-
-
-def _write_coco(home: Path, seed: int, stream: int, split: str, count: int,
-                size: int, tick: Callable[[], None]) -> None:
-    (home / split).mkdir(parents=True)
-    (home / 'annotations').mkdir(exist_ok=True)
-    # ids with gaps, as the real ones
-    steps = _rng(seed, stream + 100, 0).integers(1, 400, size=count)
-    images = []
-    for index, image_id in enumerate(np.cumsum(steps).tolist()):
-        images.append(coco.write_image(_rng(seed, stream, index),
-                                       home / split, image_id, size))
-        tick()
-    coco.write_instances(
-        home / 'annotations' / f'instances_{split}.json', images)
+    load_photos()  # before any process starts, and to fail early
+    plans = sets.plans(part, seed, sizes)
+    jobs = [job for plan in plans for job in plan.jobs]
+    results = []
+    with sets.each_result(jobs) as stream:
+        for result in stream:
+            results.append(result)
+            progress(len(results), len(jobs))
+    first = 0
+    for plan in plans:
+        plan.finish(results[first:first + len(plan.jobs)])
+        first += len(plan.jobs)
 
 
 def _files(root: Path) -> List[Path]:
