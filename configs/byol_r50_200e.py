@@ -2,3 +2,4 @@
 _base_ = 'mmpretrain::byol/byol_resnet50_16xb256-coslr-200e_in1k.py'
 
 method = dict(name='BYOL')
+pretrain_data = 'IN1K'

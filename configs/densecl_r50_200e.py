@@ -3,3 +3,4 @@
 _base_ = 'mmpretrain::densecl/densecl_resnet50_8xb32-coslr-200e_in1k.py'
 
 method = dict(name='DenseCL')
+pretrain_data = 'IN1K'

@@ -3,3 +3,4 @@
 _base_ = 'mmpretrain::mae/mae_vit-base-p16_8xb512-amp-coslr-1600e_in1k.py'
 
 method = dict(name='MAE')
+pretrain_data = 'IN1K'

@@ -4,3 +4,4 @@
 _base_ = 'mmpretrain::mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k.py'
 
 method = dict(name='MoCo v2')
+pretrain_data = 'IN1K'

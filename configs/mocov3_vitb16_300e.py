@@ -4,3 +4,4 @@ _base_ = ('mmpretrain::mocov3/'
           'mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py')
 
 method = dict(name='MoCo v3')
+pretrain_data = 'IN1K'

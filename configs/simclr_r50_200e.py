@@ -2,4 +2,5 @@
 _base_ = 'mmpretrain::simclr/simclr_resnet50_16xb256-coslr-200e_in1k.py'
 
 method = dict(name='SimCLR')
+pretrain_data = 'IN1K'
 auto_scale_lr = dict(base_batch_size=4096)

@@ -2,6 +2,7 @@
 _base_ = 'mmpretrain::simclr/simclr_resnet50_16xb256-coslr-800e_in1k.py'
 
 method = dict(name='SimCLR')
+pretrain_data = 'IN1K'
 # mmpretrain's file says 16 x 256 in its name and loads 32 per process
 train_dataloader = dict(batch_size=256)
 auto_scale_lr = dict(base_batch_size=4096)

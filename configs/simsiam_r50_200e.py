@@ -2,4 +2,5 @@
 _base_ = 'mmpretrain::simsiam/simsiam_resnet50_8xb32-coslr-200e_in1k.py'
 
 method = dict(name='SimSiam')
+pretrain_data = 'IN1K'
 auto_scale_lr = dict(base_batch_size=256)

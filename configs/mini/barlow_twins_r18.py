@@ -2,6 +2,7 @@
 # 64 pixel views, 256 features. For CPUs and minutes, not for numbers.
 _base_ = '../barlow_twins_r50_1000e.py'
 
+pretrain_data = 'mini'
 epochs = 20
 
 model = dict(

@@ -1,5 +1,5 @@
 # InsLoc-C4 on the embedded images: the mini FPN recipe, on one level. RoIs of
-# 7x7, since a view's stride 16 map has only 6x6 cells.
+# 7x7, since a view's stride 16 map has only 4x4 cells.
 _base_ = './insloc_r18_fpn.py'
 method = dict(variant='C4')
 model = dict(

@@ -2,6 +2,7 @@
 # 112 pixel views (4x4 positions). For CPUs and minutes, not for numbers.
 _base_ = '../lewel_b_eman_r50_100e.py'
 
+pretrain_data = 'mini'
 epochs = 20
 
 model = dict(

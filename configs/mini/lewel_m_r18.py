@@ -2,6 +2,7 @@
 # pixel views (4x4 positions). For CPUs and minutes, not for numbers.
 _base_ = '../lewel_m_r50_200e.py'
 
+pretrain_data = 'mini'
 epochs = 20
 
 model = dict(

@@ -1,15 +1,26 @@
 # MoCo v2 on the embedded images: a ResNet-18 of a quarter of the width, 64
-# pixel views, a queue of 1024. For CPUs and minutes, not for numbers.
+# pixel views, a queue of 512. For CPUs and minutes, not for numbers.
 _base_ = '../mocov2_r50_200e.py'
 
-epochs = 20
+pretrain_data = 'mini'
+epochs = 25
 
 model = dict(
-    queue_len=1024,  # a multiple of the global batch
+    queue_len=512,  # a multiple of the global batch
     feat_dim=64,
-    momentum=0.01,  # of the new weights; the queue is 16 steps long
+    momentum=0.01,  # of the new weights; the queue is 8 steps long
     backbone=dict(depth=18, stem_channels=16, base_channels=16),
-    neck=dict(in_channels=128, hid_channels=128, out_channels=64))
+    # paper: no normalisation; here: batch norm in the projection, because
+    # without it some hundred steps of SGD end where all images are alike
+    neck=dict(
+        _delete_=True,
+        type='NonLinearNeck',
+        in_channels=128,
+        hid_channels=128,
+        out_channels=64,
+        with_avg_pool=True,
+        with_last_bn_affine=False,
+        norm_cfg=dict(type='BN')))
 
 # the paper's views, made from one decode in RGB
 data_preprocessor = dict(to_rgb=False)
@@ -36,7 +47,8 @@ view = dict(
 train_dataloader = dict(
     _delete_=True,
     batch_size=64,
-    num_workers=0,
+    num_workers=1,
+    persistent_workers=True,
     drop_last=True,
     sampler=dict(type='StreamSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
@@ -48,7 +60,7 @@ train_dataloader = dict(
             dict(type='PackViews')
         ]))
 
-optim_wrapper = dict(optimizer=dict(lr=0.06))
+optim_wrapper = dict(optimizer=dict(lr=0.03))
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',

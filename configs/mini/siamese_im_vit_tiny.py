@@ -2,6 +2,7 @@
 # of 4 blocks and 96 channels. For CPUs and minutes, not for numbers.
 _base_ = '../siamese_im_vitb16_1600e.py'
 
+pretrain_data = 'mini'
 epochs = 20
 
 model = dict(

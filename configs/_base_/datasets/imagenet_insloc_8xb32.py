@@ -1,4 +1,5 @@
 # InsLoc's views of ImageNet: two crops of an image pasted onto two others.
+pretrain_data = 'IN1K'
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],

@@ -1,6 +1,7 @@
 # PixPro's views ("BYOL" in the released code): bilinear crops from 8 % of the
 # area; view 1 is always blurred, view 2 rarely, and sometimes solarised. The
 # crop rectangles and mirrors go with them: the loss matches positions.
+pretrain_data = 'IN1K'
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],

@@ -1,5 +1,6 @@
 # SiameseIM's views: view 1 is masked and always blurred, view 2 is whole,
 # rarely blurred, sometimes solarised. The roles are never swapped.
+pretrain_data = 'IN1K'
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],

@@ -1,8 +1,10 @@
-# InsLoc's views of the embedded images on a canvas of 96 pixels.
+# InsLoc's views of the embedded images: a quarter of the paper's canvas, and
+# patches, anchors and blur in proportion.
 _base_ = 'imagenet_insloc_8xb32.py'
 
-# anchors of 16 .. 96 px, as wide against the canvas as the paper's
-# (paper: stride 16, scales 2, 4, 8, 16 on 256 px)
+pretrain_data = 'mini'
+photometric = _base_.photometric
+photometric[2].update(sigma=(0.1, 0.5))
 train_dataloader = dict(
     batch_size=32,
     num_workers=1,
@@ -12,11 +14,10 @@ train_dataloader = dict(
         pipeline=[
             dict(
                 type='InsLocViews',
-                canvas=(96, 96),
-                size_range=(48, 96),
-                anchor_stride=8,
-                anchor_scales=(2, 4, 6, 8, 12),
-                photometric=_base_.photometric),
+                canvas=(64, 64),
+                size_range=(32, 64),
+                anchor_stride=4,
+                photometric=photometric),
             dict(
                 type='PackViews',
                 fields=('crops', 'flips', 'source_size', 'boxes',
