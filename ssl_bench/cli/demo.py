@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
 def _configs(every: bool) -> List[Path]:
     from ssl_bench.engine.config import config_dir
     folder = config_dir() / 'mini'
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())
     if every:
         return sorted(folder.glob('*.py'))
     return [folder / f'{name}.py' for name in CONFIGS]
@@ -93,7 +95,7 @@ def _pretrain(args: argparse.Namespace, config: Path, work_dir: Path,
             options.append('train_dataloader.dataset.data_root='
                            f'{args.data_root}/imagenet/train')
         _call('pretrain', str(config), *words, *options)
-    return str(find_latest_checkpoint(folder))
+    return str(folder / f'epoch_{epochs}.pth')
 
 
 def _transfer(args: argparse.Namespace, checkpoint: str, work_dir: Path,

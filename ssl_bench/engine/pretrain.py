@@ -57,7 +57,12 @@ def pretrain(config: Config,
     _set_hooks(config, quiet)
     runner = AtomicRunner.from_cfg(config)
     _say_batch(runner, config)
-    runner.train()
+    try:
+        runner.train()
+    except UserError as error:
+        # one from a loader worker arrives wrapped in that worker's traceback
+        message = str(error).rpartition('UserError: ')[2].strip()
+        raise UserError(message) from error
     barrier()  # the first process may still be writing
     return Path(find_latest_checkpoint(work_dir))
 

@@ -90,6 +90,16 @@ def test_too_many_unreadable_images_stop_the_run(config, tmp_path,
         pretrain(config, tmp_path)
 
 
+def test_error_of_a_loader_worker_is_one_line(config, tmp_path,
+                                              image_folder):
+    config.train_dataloader.num_workers = 1
+    for path in image_folder.glob('*.jpg'):
+        path.write_bytes(b'broken')
+    with pytest.raises(UserError) as stop:
+        pretrain(config, tmp_path)
+    assert str(stop.value) == 'no readable image in the training folder.'
+
+
 def test_nan_stops_the_run_and_names_the_last_checkpoint(config, tmp_path):
     config.optim_wrapper.optimizer.lr = 1e30
     with pytest.raises(UserError, match=r'loss became (nan|inf) at iter'):
