@@ -20,7 +20,7 @@ model = dict(
         out_channels=64,
         with_avg_pool=True,
         with_last_bn_affine=False,
-        norm_cfg=dict(type='BN')))
+        norm_cfg=dict(type='BN1d')))
 
 # the paper's views, made from one decode in RGB
 data_preprocessor = dict(to_rgb=False)
