@@ -17,9 +17,16 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     python_requires='>=3.10',
-    packages=find_packages(include=['ssl_bench', 'ssl_bench.*']),
-    package_data={'ssl_bench': ['results/*.csv']},
+    # the configs are installed beside the package, where load_config looks
+    packages=find_packages(include=['ssl_bench', 'ssl_bench.*'])
+    + ['ssl_bench.configs'],
+    package_dir={'ssl_bench.configs': 'configs'},
+    package_data={
+        'ssl_bench': ['results/*.csv', 'results/page/*'],
+        'ssl_bench.configs': ['**/*.py'],
+    },
     install_requires=[
+        'altair>=5.4',
         'torch>=2.6,<3',
         'torchvision>=0.21,<1',
         'onedl-mmengine>=0.10.12,<0.11',
@@ -36,9 +43,11 @@ setup(
         'scikit-image>=0.24',
         'scikit-learn>=1.4',
         'scipy',
+        'vl-convert-python>=1.6',
     ],
     extras_require={
-        'test': ['pytest>=8', 'pytest-xdist>=3.5', 'timm>=1.0'],
+        'test': ['flake8>=7', 'pytest>=8', 'pytest-xdist>=3.5',
+                 'selenium>=4.20', 'timm>=1.0'],
         'slurm': ['submitit>=1.5'],
     },
     entry_points={'console_scripts': ['ssl-bench=ssl_bench.cli:main']},
