@@ -1,5 +1,7 @@
 """Conflicts between records: shown, never hidden."""
-from typing import Dict, List, Sequence, Set, Tuple
+from collections import defaultdict
+from operator import itemgetter
+from typing import Any, Dict, List, Sequence, Set, Tuple
 
 from ssl_bench.results.names import is_random, is_supervised, label
 from ssl_bench.results.record import Problem, Stored
@@ -54,11 +56,12 @@ def _conflict(items: List[Stored]) -> Problem:
         f'different numbers ({seen}); the last to finish is used', items)
 
 
-def _by(stored: List[Stored], *names: str) -> Dict[tuple, List[Stored]]:
-    groups: Dict[tuple, List[Stored]] = {}
+def _by(stored: List[Stored], *names: str) -> Dict[Any, List[Stored]]:
+    """Group by fields: one field is the key itself, several a tuple."""
+    key = itemgetter(*names)
+    groups = defaultdict(list)
     for item in stored:
-        key = tuple(item.record[name] for name in names)
-        groups.setdefault(key, []).append(item)
+        groups[key(item.record)].append(item)
     return groups
 
 
@@ -95,7 +98,7 @@ def _mixed(stored: List[Stored]) -> List[Problem]:
 def _data(stored: List[Stored]) -> List[Problem]:
     """Tasks whose records were measured on different data."""
     problems = []
-    for (task, ), items in _by(stored, 'task').items():
+    for task, items in _by(stored, 'task').items():
         prints: Dict[str, List[Stored]] = {}
         for item in items:
             mark = item.record['data']['fingerprint']
@@ -112,8 +115,10 @@ def _data(stored: List[Stored]) -> List[Problem]:
 def _seeds(stored: List[Stored]) -> List[Problem]:
     """Methods that lack seeds which others of the task have."""
     problems = []
-    for (task, ), items in _by(stored, 'task').items():
+    for task, items in _by(stored, 'task').items():
         expected: Set[int] = {item.record['seed'] for item in items}
+        if len(expected) < 2:
+            continue
         cells = _by(items, 'method', 'variant', 'backbone')
         for (method, variant, _), cell in cells.items():
             missing = expected - {item.record['seed'] for item in cell}
@@ -132,7 +137,7 @@ def _controls(stored: List[Stored]) -> List[Problem]:
     for name, is_control in (('random initialisation', is_random),
                              ('supervised', is_supervised)):
         without = sorted(
-            task for (task, ), items in groups.items()
+            task for task, items in groups.items()
             if not any(is_control(i.record['method']) for i in items))
         if without:
             problems.append(Problem(

@@ -234,10 +234,14 @@ def faults(record: Any) -> List[str]:
     for name, kind in (('notes', str), ('extra', dict)):
         if not isinstance(record.get(name, kind()), kind):
             found.append(f'{name} must be {kind.__name__}')
-    if not found and 'record_sha256' in record and (
-            record['record_sha256'] != digest(record)):
-        found.append('record_sha256 does not fit the content: the record '
-                     'was changed after it was written')
+    if not found and 'record_sha256' in record:
+        try:
+            fits = record['record_sha256'] == digest(record)
+        except ValueError as error:
+            return [f'not a JSON value: {error}']
+        if not fits:
+            found.append('record_sha256 does not fit the content: the '
+                         'record was changed after it was written')
     return found
 
 
