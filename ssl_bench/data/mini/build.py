@@ -18,7 +18,7 @@ from ssl_bench.files import sha256
 VERSION = 2
 MANIFEST = 'mini.json'
 #: Libraries that decide the bytes.
-LIBRARIES = ('numpy', 'pillow', 'scikit-image')
+LIBRARIES = ('numpy', 'pillow', 'scikit-image', 'scipy')
 
 Progress = Callable[[int, int], None]
 
@@ -92,11 +92,7 @@ def make_mini(root: Union[str, Path], seed: int = 0,
             settings; or it cannot be written.
     """
     root = Path(root).expanduser().resolve()
-    if isinstance(seed, bool) or not isinstance(seed, int) \
-            or not 0 <= seed < 2**32:
-        raise UserError(f'the seed of the embedded data must be a whole '
-                        f'number from 0 to {2**32 - 1}; got {seed!r}')
-    settings = dict(version=VERSION, seed=seed, sizes=asdict(sizes))
+    settings = _settings(seed, sizes)
     finished = _finished(root, settings)
     if finished is not None:
         return Mini(root, finished, False)
@@ -125,6 +121,14 @@ def make_mini(root: Union[str, Path], seed: int = 0,
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
     return Mini(root, manifest, True)
+
+
+def _settings(seed: int, sizes: MiniSizes) -> dict:
+    if isinstance(seed, bool) or not isinstance(seed, int) \
+            or not 0 <= seed < 2**32:
+        raise UserError(f'the seed of the embedded data must be a whole '
+                        f'number from 0 to {2**32 - 1}; got {seed!r}')
+    return dict(version=VERSION, seed=seed, sizes=asdict(sizes))
 
 
 def _finished(root: Path, settings: dict) -> Optional[dict]:
