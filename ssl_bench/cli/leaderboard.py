@@ -68,19 +68,20 @@ def _leaderboard(args: argparse.Namespace) -> int:
     from ssl_bench.files import write_text
     from ssl_bench.results.board import build
     from ssl_bench.results.render import render, tables
-    from ssl_bench.results.store import scan
+    from ssl_bench.results.store import collector_paused, scan
     name = _format(args)
     target = _target(args.output, name)
     dirs = args.dirs or DIRS
-    stored, problems = scan(dirs)
-    if not stored:
-        raise UserError('no usable result.json: ' + '; '.join(
-            map(str, problems)))
-    board = build(
-        stored, problems, wanted=args.tasks, methods=args.methods,
-        baseline=args.baseline, published=args.published)
+    with collector_paused():
+        stored, problems = scan(dirs)
+        if not stored:
+            raise UserError('no usable result.json: ' + '; '.join(
+                map(str, problems)))
+        board = build(
+            stored, problems, wanted=args.tasks, methods=args.methods,
+            baseline=args.baseline, published=args.published)
+        text = render(board, name, args.paper, dirs) if name else ''
     if name:
-        text = render(board, name, args.paper, dirs)
         if target:
             write_text(target, text)
         else:

@@ -39,7 +39,7 @@ def parse(data: bytes) -> Record:
         raise UserError(f'{len(data)} bytes; a record has at most '
                         f'{MAX_BYTES}')
     try:
-        record = json.loads(data)
+        record = json.loads(data.decode('utf-8'))
         if 'record_sha256' in record and not faults(record):
             return record  # the digest vouches for the rest
     except (ValueError, TypeError, RecursionError):
@@ -89,7 +89,7 @@ def scan(dirs: Iterable[PathLike]) -> Tuple[List[Stored], List[Problem]]:
         tuple: Valid records with their paths, and what was wrong elsewhere.
     """
     stored, problems, seen = [], [], set()
-    with _collector_paused():
+    with collector_paused():
         for path in find(dirs, problems):
             try:
                 record = _read(path, seen)
@@ -119,7 +119,7 @@ def _read(path: str, seen: Set[Tuple[int, int]]) -> Optional[Record]:
 
 
 @contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """No garbage collection while records pile up.
 
     They hold no cycles, and looking through ten thousand of them again and
