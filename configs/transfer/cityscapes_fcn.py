@@ -18,3 +18,23 @@ val_dataloader = None
 val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=8)  # 4 devices x 2
 expected = []  # no published number read in its source
+
+recipes = dict(
+    # protocol (b), MoCo's paper: stride 16, head of two 3x3 convolutions 256
+    # wide with dilation 6, no auxiliary head
+    moco={
+        'model.backbone.dilations': (1, 1, 1, 2),
+        'model.backbone.strides': (1, 2, 2, 1),
+        'model.decode_head.dilation': 6,
+        'model.decode_head.channels': 256,
+        'model.decode_head.concat_input': False,
+        'model.auxiliary_head': None,
+        'optim_wrapper.optimizer.lr': 0.01,
+        'optim_wrapper.optimizer.weight_decay': 1e-4,
+        'train_cfg.max_iters': 90000,
+        'param_scheduler': [
+            dict(type='MultiStepLR', by_epoch=False, milestones=[63000, 81000],
+                 gamma=0.1, begin=0, end=90000)
+        ],
+        'auto_scale_lr.base_batch_size': 16,
+    })

@@ -18,3 +18,6 @@ expected = [('MoCo v2 200', 'bbox_AP', 38.9, 0.3),
             ('MoCo v2 200', 'segm_AP', 34.1, 0.3),
             ('InsLoc 200', 'bbox_AP', 39.5, 0.3),
             ('InsLoc 200', 'segm_AP', 34.5, 0.3)]
+
+recipes = dict(
+    barlowtwins={'optim_wrapper.optimizer.lr': 0.03})  # paper text

@@ -22,3 +22,16 @@ expected = [('Random init', 'bbox_AP', 32.8, 0.5),
             ('MoCo v2 200', 'segm_AP', 36.1, 0.5),
             ('InsLoc 200', 'bbox_AP', 41.4, 0.5),
             ('InsLoc 200', 'segm_AP', 37.1, 0.5)]
+
+recipes = dict(
+    # InsLoc's own rows: pyramid and box head come from pretraining, and one
+    # more norm stands after the linear layer
+    insloc={
+        'model.roi_head.bbox_head.type': 'InsLocBoxHead',
+        'transfer_neck_and_head': True,
+    },
+    # the plain head of mmdet, which MoCo's own numbers seem to come from
+    two_fc={
+        'model.roi_head.bbox_head.type': 'Shared2FCBBoxHead',
+        'model.roi_head.bbox_head.norm_cfg': None,
+    })

@@ -18,3 +18,16 @@ expected = [('MoCo v2 200', 'bbox_AP', 41.7, 0.5),
             ('MoCo v2 200', 'segm_AP', 37.6, 0.5),
             ('InsLoc 200', 'bbox_AP', 43.2, 0.5),
             ('InsLoc 200', 'segm_AP', 38.7, 0.5)]
+
+recipes = dict(
+    # InsLoc's own rows: pyramid and box head come from pretraining, and one
+    # more norm stands after the linear layer
+    insloc={
+        'model.roi_head.bbox_head.type': 'InsLocBoxHead',
+        'transfer_neck_and_head': True,
+    },
+    # the plain head of mmdet, which MoCo's own numbers seem to come from
+    two_fc={
+        'model.roi_head.bbox_head.type': 'Shared2FCBBoxHead',
+        'model.roi_head.bbox_head.norm_cfg': None,
+    })

@@ -22,3 +22,19 @@ expected = [('Supervised', 'bbox_AP50', 81.3, 0.4),
             ('MoCo v2 800', 'bbox_AP50', 82.5, 0.4),
             ('MoCo v2 800', 'bbox_AP', 57.4, 0.4),
             ('MoCo v2 800', 'bbox_AP75', 64.0, 0.8)]
+
+recipes = dict(
+    # paper text; the rest as above
+    barlowtwins={
+        'optim_wrapper.optimizer.lr': 0.1,
+        'param_scheduler.0.start_factor': 0.333,
+        'param_scheduler.0.end': 1001,
+    },
+    # as Barlow Twins, and the RPN's losses weigh 0.2 (paper text)
+    vicreg={
+        'optim_wrapper.optimizer.lr': 0.1,
+        'param_scheduler.0.start_factor': 0.333,
+        'param_scheduler.0.end': 1001,
+        'model.rpn_head.loss_cls.loss_weight': 0.2,
+        'model.rpn_head.loss_bbox.loss_weight': 0.2,
+    })

@@ -20,3 +20,34 @@ auto_scale_lr = dict(enable=False, base_batch_size=16)  # 4 devices x 4
 # method, metric, published value, tolerance
 expected = [('MoCo v2 200', 'mIoU', 67.5, 1.0),
             ('DenseCL 200', 'mIoU', 69.4, 1.0)]
+
+recipes = dict(
+    # protocol (b), MoCo's paper: stride 16, head of two 3x3 convolutions 256
+    # wide with dilation 6, no auxiliary head
+    moco={
+        'model.backbone.dilations': (1, 1, 1, 2),
+        'model.backbone.strides': (1, 2, 2, 1),
+        'model.decode_head.dilation': 6,
+        'model.decode_head.channels': 256,
+        'model.decode_head.concat_input': False,
+        'model.auxiliary_head': None,
+        'model.data_preprocessor.size': (513, 513),
+        'train_dataloader.dataset.datasets.0.pipeline.3.crop_size':
+        (513, 513),
+        'train_dataloader.dataset.datasets.1.pipeline.3.crop_size':
+        (513, 513),
+        'train_dataloader.dataset.datasets.0.pipeline.6.size': (513, 513),
+        'train_dataloader.dataset.datasets.1.pipeline.6.size': (513, 513),
+        # the whole image at its own size
+        'test_dataloader.dataset.pipeline.1': dict(
+            _delete_=True, type='Resize', scale_factor=1.0,
+            keep_ratio=True),
+        'optim_wrapper.optimizer.lr': 0.003,
+        'optim_wrapper.optimizer.weight_decay': 1e-4,
+        'train_cfg.max_iters': 30000,
+        'param_scheduler': [
+            dict(type='MultiStepLR', by_epoch=False, milestones=[21000, 27000],
+                 gamma=0.1, begin=0, end=30000)
+        ],
+        'auto_scale_lr.base_batch_size': 16,
+    })

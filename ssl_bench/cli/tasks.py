@@ -3,6 +3,7 @@
 Example: ssl-bench tasks voc0712_det_c4
 """
 import argparse
+import ast
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +51,18 @@ def describe(name: str, data_root: str = None) -> str:
         f'  data       {data.title}: {", ".join(data.paths)}',
         f'             below {root}: {_found(data, root)}',
         f'  prepare    {data.prepare.format(root=root)}',
+        f'  recipes    {_recipes(name)}',
         f'  GPU hours  {hours}'))
+
+
+def _recipes(name: str) -> str:
+    """Names of a config's recipes, read without importing a toolkit."""
+    from ssl_bench.engine.config import config_dir
+    text = (config_dir() / 'transfer' / f'{name}.py').read_text()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'recipes':
+            return ', '.join(key.arg for key in node.value.keywords)
+    return 'the protocol only'
 
 
 def _found(data, root: str) -> str:

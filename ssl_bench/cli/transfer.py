@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'say or says it wrong')
     parser.add_argument('--variant', help='variant, likewise')
     parser.add_argument(
+        '--recipe', help='settings of a paper that departs from the task\'s '
+        'own (ssl-bench tasks TASK lists them)')
+    parser.add_argument(
+        '--dry-run', action='store_true',
+        help='print the resolved settings and the data paths; run nothing')
+    parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
         help='replace settings of every task\'s config')
     parser.add_argument(
@@ -55,13 +61,31 @@ def run(args: argparse.Namespace) -> int:
     known = {key: getattr(args, key) for key in ('method', 'variant')
              if getattr(args, key) is not None}
     source = open_source(args.checkpoint, args.work_dir, args.arch, known)
+    if args.dry_run:
+        return dry_run(args, source, overrides)
     from ssl_bench.transfer.run import run_task
     for seed in args.seeds:
         for task in args.tasks:
             outcome = run_task(
                 source, task, seed, args.work_dir, args.data_root, overrides,
-                quiet=not args.verbose, visualize=args.visualize)
+                args.recipe, quiet=not args.verbose, visualize=args.visualize)
             print(summary(outcome), flush=True)
+    return 0
+
+
+def dry_run(args: argparse.Namespace, source, overrides: dict) -> int:
+    """Print what each task would do, beside its protocol's values."""
+    from mmengine.device import get_device
+
+    from ssl_bench.transfer.build import make_plan, world_size
+    from ssl_bench.transfer.describe import settings_table
+    for task in args.tasks:
+        plans = [make_plan(task, arch, args.data_root, *rest, world_size(),
+                           get_device() != 'cpu')
+                 for arch, *rest in (
+                     (source.arch_args, overrides, args.recipe),
+                     (None, None, None))]
+        print(settings_table(*plans))
     return 0
 
 

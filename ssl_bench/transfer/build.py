@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from ssl_bench.checkpoints.architectures import RESNETS, ResNet
 from ssl_bench.engine.config import config_dir, load_config
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.transfer.tasks import find_task
 
 NODES = (dict, list, tuple)
@@ -52,7 +52,7 @@ def world_size() -> int:
 def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
               data_root: Optional[str] = None,
               overrides: Optional[Dict[str, Any]] = None,
-              processes: int = 1, accelerator: bool = False) -> Plan:
+              recipe: Optional[str] = None, processes: int = 1, accelerator: bool = False) -> Plan:
     """Read a task's config and fit it.
 
     Args:
@@ -62,6 +62,8 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
         data_root (str, optional): Folder above VOCdevkit, coco, imagenet;
             the task's own when None.
         overrides (dict, optional): Dotted keys and values.
+        recipe (str, optional): One of the config's ``recipes``, the settings
+            of a paper that departs from the task's own.
         processes (int): Of the run.
         accelerator (bool): Whether they run on accelerators.
 
@@ -70,8 +72,9 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
             task cannot take.
     """
     row = find_task(task)
-    config = load_config(config_dir() / 'transfer' / f'{task}.py',
-                         overrides)
+    config = load_config(config_dir() / 'transfer' / f'{task}.py')
+    apply_recipe(config, task, recipe)
+    override(config, overrides or {}, task)
     plan = Plan(task, config, settings_sha256(config))
     if data_root is not None:
         for name, value in config.items():
@@ -84,6 +87,34 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
         fit_batch(plan, processes)
         fit_norms(plan, processes, accelerator)
     return plan
+
+
+def apply_recipe(config: Config, task: str, recipe: Optional[str]) -> None:
+    """Merge a named recipe and drop the others, so that they leave no trace.
+
+    Raises:
+        UserError: The task has no such recipe.
+    """
+    recipes = config.pop('recipes', {})
+    if recipe is None:
+        return
+    if recipe not in recipes:
+        raise unknown_name(f'recipe of {task}', recipe, recipes or ['none'])
+    override(config, recipes[recipe], task)
+    config.recipe = recipe
+
+
+def override(config: Config, values: Dict[str, Any], task: str) -> None:
+    """Merge dotted keys into a config.
+
+    Raises:
+        UserError: A key points at something that is not there.
+    """
+    try:
+        config.merge_from_dict(values)
+    except (KeyError, TypeError, IndexError) as error:
+        raise UserError(f'{task} cannot take the options '
+                        f'{sorted(values)}: {error}') from error
 
 
 def settings_sha256(config: Config) -> str:
@@ -172,7 +203,7 @@ def _set_detector(model: dict, sizes: Dict[str, int],
 def fit_batch(plan: Plan, processes: int) -> None:
     """Keep the protocol's batch with any number of processes.
 
-    Gradients are accumulated when the batch at hand divides the protocol's;
+    Too many processes for the batch get fewer images each. Gradients are accumulated when the batch at hand divides the protocol's;
     otherwise the rate is scaled linearly. Schedules counted in iterations
     are stretched either way, so that the images seen stay the same.
 
@@ -184,6 +215,12 @@ def fit_batch(plan: Plan, processes: int) -> None:
     protocol = config.auto_scale_lr.base_batch_size
     have = config.train_dataloader.batch_size * processes
     if have == protocol:
+        return
+    if have > protocol and protocol % processes == 0:
+        config.train_dataloader.batch_size = protocol // processes
+        plan.changes.append(
+            f'{protocol // processes} images per process, for a batch of '
+            f'{protocol}')
         return
     if protocol % have == 0:
         config.optim_wrapper.accumulative_counts = protocol // have

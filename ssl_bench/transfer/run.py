@@ -72,15 +72,36 @@ class TransferRunner(AtomicRunner):
         super()._init_model_weights()
         if self.source is not None and self.source.backbone is not None:
             model = getattr(self.model, 'module', self.model)
-            load_backbone(model, self.source)
+            load_backbone(model, self.source,
+                          self.cfg.get('transfer_neck_and_head', False))
 
 
-def load_backbone(model: torch.nn.Module, source: Source) -> None:
+def note_weights(plan: Plan, source: Source) -> None:
+    """Say in the record whether a pretrained neck and head were used."""
+    if source.backbone is None or not source.backbone.neck:
+        return
+    used = plan.config.get('transfer_neck_and_head', False)
+    plan.changes.append('pretrained neck and box head '
+                        + ('transferred' if used else 'not transferred'))
+
+
+def load_backbone(model: torch.nn.Module, source: Source,
+                  neck_and_head: bool = False) -> None:
     """Fill a task's model; of a C4 detector also the shared head.
+
+    Args:
+        model (nn.Module): Detector, segmenter or classifier.
+        source (Source): With a backbone.
+        neck_and_head (bool): Also InsLoc's pyramid and box head.
 
     Raises:
         UserError: A tensor finds no place, or a place no tensor.
     """
+    if neck_and_head:
+        load_into(model.neck, source.backbone, group='neck')
+        load_into(model.roi_head.bbox_head, source.backbone,
+                  prefix='bbox_head.', group='roi_head',
+                  fresh=('fc_cls.', 'fc_reg.', 'fc_norm.'))
     shared = getattr(getattr(model, 'roi_head', None), 'shared_head', None)
     if shared is None:
         load_into(model.backbone, source.backbone)
@@ -93,7 +114,8 @@ def run_task(source: Source, task: str, seed: int = 0,
              work_dir: Union[str, Path] = 'work_dirs/transfer',
              data_root: Optional[str] = None,
              overrides: Optional[Dict[str, Any]] = None,
-             quiet: bool = True, visualize: int = 0) -> Outcome:
+             recipe: Optional[str] = None, quiet: bool = True,
+             visualize: int = 0) -> Outcome:
     """Train and evaluate one task, unless its record is there already.
 
     Args:
@@ -103,6 +125,7 @@ def run_task(source: Source, task: str, seed: int = 0,
         work_dir (str | Path): Each run gets a folder of its own below.
         data_root (str, optional): Folder above VOCdevkit, coco, imagenet.
         overrides (dict, optional): Dotted config keys and values.
+        recipe (str, optional): A paper's variety of the task.
         quiet (bool): One progress line; logs go to the run's folder.
         visualize (int): Test images drawn into the run's folder.
 
@@ -115,10 +138,13 @@ def run_task(source: Source, task: str, seed: int = 0,
     row = find_task(task)
     root = data_root or row.root
     require_data(task, root)
-    plan = make_plan(task, source.arch_args, data_root, overrides,
+    plan = make_plan(task, source.arch_args, data_root, overrides, recipe,
                      world_size(), get_device() != 'cpu')
+    note_weights(plan, source)
+    data_print = fingerprint(DATASETS[row.dataset], str(root))
     run_id = make_run_id(source.method, source.variant, task, seed,
-                         plan.identity, source.checkpoint_sha256)
+                         f'{plan.identity} {data_print}',
+                         source.checkpoint_sha256)
     folder = Path(work_dir) / run_id
     if (folder / FILE_NAME).exists():
         return Outcome(read_records(folder / FILE_NAME)[0], folder, False)
@@ -247,7 +273,11 @@ def make_record(plan: Plan, source: Source, seed: int, run_id: str,
     memory = get_max_cuda_memory() if accelerated else peak_memory()
     hours = seconds * dist.get_world_size() / 3600 \
         if seconds and accelerated else None
-    record = dict(
+    extra = dict(recipe=plan.config.get('recipe', ''))
+    verdicts = compare_expected(plan, source, measured.metrics)
+    if verdicts:
+        extra['expected'] = verdicts
+    return dict(
         run_id=run_id, method=source.method, variant=source.variant,
         backbone=plan.arch, pretrain=source.pretrain(), task=plan.task,
         metrics=measured.metrics, seed=seed, config_sha256=plan.config_sha256,
@@ -257,15 +287,11 @@ def make_record(plan: Plan, source: Source, seed: int, run_id: str,
         cost=dict(train_seconds=seconds,
                   images_per_second=measured.images_per_second,
                   peak_memory_mib=memory, gpu_hours=hours),
-        data=dict(name=dataset.title, fingerprint=fingerprint(dataset, root),
+        data=dict(name=dataset.title, fingerprint=fingerprint(dataset, str(root)),
                   images=measured.images),
         started=started.isoformat(timespec='seconds'),
         finished=datetime.now(timezone.utc).isoformat(timespec='seconds'),
-        changes=list(plan.changes))
-    verdicts = compare_expected(plan, source, measured.metrics)
-    if verdicts:
-        record['extra'] = dict(expected=verdicts)
-    return record
+        changes=list(plan.changes), extra=extra)
 
 
 def compare_expected(plan: Plan, source: Source,

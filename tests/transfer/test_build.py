@@ -5,6 +5,7 @@ from ssl_bench.checkpoints.architectures import ResNet, ViT, describe
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.build import (fit_batch, make_plan, rebase, Plan,
                                       set_architecture)
+from ssl_bench.transfer.describe import settings_table
 from ssl_bench.transfer.source import parse_resnet
 
 
@@ -66,6 +67,15 @@ def test_a_divisor_accumulates_gradients():
     assert 'accumulated' in plan.changes[0]
 
 
+def test_more_processes_get_fewer_images():
+    plan = batch_plan()
+    fit_batch(plan, 16)
+    assert plan.config.train_dataloader.batch_size == 1
+    assert plan.config.train_cfg.max_iters == 100
+    assert plan.config.optim_wrapper.optimizer.lr == 0.02
+    assert plan.changes == ['1 images per process, for a batch of 16']
+
+
 def test_another_batch_scales_the_rate():
     plan = batch_plan()
     fit_batch(plan, 3)
@@ -96,6 +106,31 @@ def test_bottleneck_widths():
     assert model.roi_head.shared_head.depth == 50
     with pytest.raises(UserError, match='plain residual network'):
         set_architecture(config, describe(ViT(192, 12, 16, 14, 3, 768)))
+
+
+def test_recipes():
+    plain = make_plan('voc0712_det_c4', processes=8)
+    barlow = make_plan('voc0712_det_c4', recipe='barlowtwins', processes=8)
+    assert 'recipes' not in plain.config
+    assert plain.config.optim_wrapper.optimizer.lr == 0.02
+    assert barlow.config.optim_wrapper.optimizer.lr == 0.1
+    warm_up = barlow.config.param_scheduler[0]
+    assert (warm_up.start_factor, warm_up.end) == (0.333, 1001)
+    assert plain.config_sha256 != barlow.config_sha256
+    with pytest.raises(UserError, match='mean barlowtwins'):
+        make_plan('voc0712_det_c4', recipe='barlow')
+
+
+def test_options_that_point_nowhere():
+    with pytest.raises(UserError, match='mini_knn cannot take'):
+        make_plan('mini_knn', overrides={'test_pipeline.9.scale': 3})
+
+
+def test_dry_run_table_names_the_protocol():
+    plan = make_plan('mini_knn', overrides={'probe.headline': 5})
+    text = settings_table(plan, make_plan('mini_knn'))
+    assert '5  [protocol: 20]' in text
+    assert 'data/mini/imagenet/train' in text
 
 
 def test_random_architectures():

@@ -1,0 +1,150 @@
+"""Whole runs, a few iterations long, on embedded data."""
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssl_bench.errors import UserError
+from ssl_bench.results import read_records
+from ssl_bench.transfer import run as station
+from ssl_bench.transfer.run import run_task
+from ssl_bench.transfer.source import Source
+
+SHORT = {'train_cfg.max_iters': 3, 'train_dataloader.batch_size': 2,
+         'auto_scale_lr.base_batch_size': 2,
+         'default_hooks.logger.interval': 1,
+         'custom_hooks.0.num_iters': 1}
+SEG = {key: value for key, value in SHORT.items() if 'custom' not in key}
+
+
+@pytest.fixture(scope='module')
+def go(registered, mini_root, tmp_path_factory):
+    """Run a task in a folder of this module; return the outcome."""
+    work_dir = tmp_path_factory.mktemp('work')
+
+    def run(source, task, seed=0, options=SHORT, where='a', **more):
+        return run_task(source, task, seed, work_dir / where,
+                        str(mini_root), dict(options), **more)
+    return run
+
+
+def test_voc_detection_leaves_a_record_and_pictures(go, source):
+    outcome = go(source, 'mini_voc_det_c4', visualize=2)
+    record = outcome.record
+    assert outcome.fresh and set(record['metrics']) == {
+        'bbox_AP', 'bbox_AP50', 'bbox_AP75'}
+    assert (record['method'], record['backbone']) == (
+        'Noise', 'resnet18-w16')
+    assert record['data']['images'] == 32  # both trainvals
+    assert record['cost']['train_seconds'] > 0
+    assert record['pretrain']['checkpoint_sha256'] == '0' * 64
+    assert record['changes'] == ['SyncBN is plain BN: there is one process']
+    assert read_records(outcome.folder) == [record]
+    sheet = np.asarray(Image.open(outcome.folder / 'predictions.png'))
+    assert sheet.shape[1] > 1000 and sheet.std() > 10
+    log = (outcome.folder / 'output.txt').read_text()
+    assert 'SyncBN' not in log  # quiet: in the log file, not on the terminal
+
+
+def test_a_finished_run_is_not_repeated(go, source, monkeypatch):
+    first = go(source, 'mini_knn', options={})
+    monkeypatch.setattr(station, 'make_record', None)  # would fail
+    again = go(source, 'mini_knn', options={})
+    assert not again.fresh and again.record == first.record
+
+
+def test_knn_reads_the_cache(go, source, monkeypatch):
+    first = go(source, 'mini_knn', options={}, where='cache')
+    from ssl_bench.transfer import probes
+    monkeypatch.setattr(probes, 'extract', None)
+    other = go(source, 'mini_knn', options={'probe.headline': 5},
+               where='cache')
+    assert other.fresh
+    assert other.record['metrics']['top1'] == \
+        first.record['metrics']['top1_k5']
+    assert other.record['config_sha256'] != first.record['config_sha256']
+
+
+def test_instances_and_seeds(go):
+    random = Source(None)
+    first = go(random, 'mini_coco_mrcnn_fpn', where='s')
+    again = go(random, 'mini_coco_mrcnn_fpn', where='t')
+    other = go(random, 'mini_coco_mrcnn_fpn', seed=1, where='s')
+    assert first.record['method'] == 'Random init'
+    assert first.record['pretrain']['data'] == 'none'
+    assert {'bbox_AP', 'segm_AP50'} <= set(first.record['metrics'])
+    losses = [[row['loss'] for row in scalars(outcome)]
+              for outcome in (first, again, other)]
+    assert first.record['metrics'] == again.record['metrics']
+    assert losses[0] == losses[1] != losses[2]
+
+
+def scalars(outcome):
+    """The logged numbers of a run."""
+    path = next(outcome.folder.glob('*/vis_data/scalars.json'))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return [row for row in rows if 'loss' in row]
+
+
+def test_an_interrupted_run_continues(go, source, monkeypatch):
+    options = {**SEG, 'default_hooks.checkpoint.interval': 1,
+               'train_cfg.max_iters': 4}
+    from ssl_bench.transfer.hooks import CostHook
+    count = CostHook.after_train_iter
+
+    def interrupt(self, runner, *args, **kwargs):
+        count(self, runner, *args, **kwargs)
+        if runner.iter == 2:
+            raise KeyboardInterrupt
+    monkeypatch.setattr(CostHook, 'after_train_iter', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        go(source, 'mini_seg_fcn', options=options)
+    monkeypatch.setattr(CostHook, 'after_train_iter', count)
+    outcome = go(source, 'mini_seg_fcn', options=options, visualize=1)
+    assert outcome.fresh and 'mIoU' in outcome.record['metrics']
+    logs = sorted(outcome.folder.glob('*/*.log'))
+    assert len(logs) == 2
+    assert 'resumed epoch: 0, iter: 2' in logs[1].read_text()
+    assert (outcome.folder / 'predictions.png').is_file()
+
+
+def test_linear_and_svm(go, source):
+    linear = go(source, 'mini_linear', options={'train_cfg.max_epochs': 1})
+    assert set(linear.record['metrics']) == {'top1', 'top5'}
+    assert linear.record['data']['images'] == 40
+    svm = go(source, 'mini_voc07_svm',
+             options={'probe.costs': [1.], 'probe.folds': 2})
+    assert 0 < svm.record['metrics']['mAP'] <= 100
+
+
+def test_other_data_are_another_run(go, source, mini_root, tmp_path):
+    import shutil
+    first = go(source, 'mini_knn', options={})
+    shutil.copytree(mini_root / 'imagenet', tmp_path / 'imagenet')
+    next((tmp_path / 'imagenet/val').glob('*/*.jpg')).unlink()
+    other = run_task(source, 'mini_knn', 0, first.folder.parent,
+                     str(tmp_path))
+    assert other.fresh and other.folder != first.folder
+    assert other.record['data']['fingerprint'] != \
+        first.record['data']['fingerprint']
+
+
+def test_what_cannot_run(go, source, tmp_path):
+    with pytest.raises(UserError, match='unknown task'):
+        go(source, 'mini_voc_det')
+    with pytest.raises(UserError, match='Prepare it with'):
+        run_task(source, 'mini_knn', 0, tmp_path, str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_expected_values_give_a_verdict(source):
+    from types import SimpleNamespace
+    plan = SimpleNamespace(arch='resnet50', config=dict(expected=[
+        ('Noise 1', 'bbox_AP', 50., 0.5), ('Other', 'bbox_AP', 1., 1.)]))
+    found = {value: station.compare_expected(
+        plan, source, dict(bbox_AP=value))[0]['verdict']
+        for value in (50.4, 50.9, 52.)}
+    assert list(found.values()) == ['reproduced', 'within noise', 'off']
+    plan.arch = 'resnet18-w16'
+    assert station.compare_expected(plan, source, dict(bbox_AP=50.)) == []
