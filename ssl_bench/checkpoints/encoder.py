@@ -18,8 +18,8 @@ HEADS = re.compile(
     r'|projection_head|predictor\w*|prototypes|mm_\w+|mask_token|queue\w*'
     r'|pre_logits|ln2)(\.|$)')
 # InsLoc-FPN's optional groups: where they stand, and what transfers of them.
-GROUPS = dict(neck=r'neck(?:_k)?\.((?:lateral|fpn)_convs\..+)',
-              roi_head=r'roi_head(?:_k)?\.(bbox_head\.shared_.+)')
+GROUPS = dict(neck=r'(?:lateral|fpn)_convs\..+',
+              roi_head=r'bbox_head\.shared_.+')
 
 
 @dataclass
@@ -147,15 +147,17 @@ def split_heads(state: State, drop: Sequence[str]) -> Tuple[State, State]:
 
 
 def optional_groups(encoder: Encoder) -> Dict[str, State]:
-    """InsLoc-FPN's neck and head of the encoder's own branch."""
-    owner = re.sub(r'backbone(_k)?\.$', '', encoder.prefix)
-    suffix = '_k.' if encoder.prefix.endswith('backbone_k.') else '.'
-    groups: Dict[str, State] = {}
-    for group, pattern in GROUPS.items():
-        found = {}
+    """InsLoc-FPN's neck and head of the encoder's own branch.
+
+    A C4 head without a neck is a projection and stays in ``encoder.rest``.
+    """
+    owner = re.escape(re.sub(r'backbone(_k)?\.$', '', encoder.prefix))
+    copy = '_k' if encoder.prefix.endswith('backbone_k.') else ''
+    groups: Dict[str, State] = {group: {} for group in GROUPS}
+    for group, kept in GROUPS.items():
+        pattern = re.compile(rf'{owner}{group}{copy}\.({kept})')
         for name in list(encoder.rest):
-            match = re.match(re.escape(owner) + pattern, name)
-            if match and name.startswith(f'{owner}{group}{suffix}'):
-                found[match[1]] = encoder.rest.pop(name)
-        groups[group] = found
+            match = pattern.match(name)
+            if match and (group == 'neck' or groups['neck']):
+                groups[group][match[1]] = encoder.rest.pop(name)
     return groups

@@ -36,8 +36,12 @@ def _literal(node: ast.AST) -> Any:
     """A literal's value, None for anything else."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and \
             node.func.id == 'dict':
-        return {word.arg: _literal(word.value) for word in node.keywords
-                if word.arg}
+        found: Fields = {}
+        for argument in node.args:  # dict({'not a name': 1})
+            value = _literal(argument)
+            found.update(value if isinstance(value, dict) else {})
+        return {**found, **{word.arg: _literal(word.value)
+                            for word in node.keywords if word.arg}}
     if isinstance(node, ast.Dict):
         return {_literal(key): _literal(value)
                 for key, value in zip(node.keys, node.values)

@@ -3,7 +3,6 @@ import difflib
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Tuple
 
-import torch
 from torch import Tensor
 
 from ssl_bench.checkpoints.architectures import optional
@@ -134,8 +133,7 @@ def suspicious(state: Mapping[str, Tensor]) -> List[str]:
                      'before training?')
     constant = [name for name, tensor in state.items() if tensor.ndim > 1
                 and tensor.numel() > 1 and 'pos_embed' not in name
-                and name != 'cls_token' and bool(
-                    (tensor == tensor.flatten()[0]).all())]
+                and name != 'cls_token' and _constant(tensor)]
     if constant:
         found.append('weights that are one constant in '
                      + _some(constant[:4], len(constant)))
@@ -144,9 +142,14 @@ def suspicious(state: Mapping[str, Tensor]) -> List[str]:
 
 def _finite(tensor: Tensor) -> bool:
     # A sum is NaN or infinite if a value is; only then look at each one, as
-    # a sum of large halves can overflow by itself.
-    total = tensor.sum(dtype=torch.float64)
-    return bool(torch.isfinite(total)) or bool(tensor.isfinite().all())
+    # a sum can overflow by itself.
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+
+
+def _constant(tensor: Tensor) -> bool:
+    flat = tensor.flatten()
+    return bool((flat[:99] == flat[0]).all()) and bool(
+        (flat == flat[0]).all())
 
 
 def _all_equal(state: Mapping[str, Tensor], suffix: str, value: float

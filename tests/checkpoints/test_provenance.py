@@ -66,8 +66,11 @@ def check(config, model, path):
                            expected['patch_embed.projection.weight'])
         assert meta['arch_args']['heads'] == \
             config.model.backbone.arch['num_heads']
-    has_neck = any('lateral_convs' in name for name in model.state_dict())
-    assert bool(backbone.neck) == bool(backbone.roi_head) == has_neck
+    for name, group in (('neck.', backbone.neck),
+                        ('roi_head.bbox_head.shared_', backbone.roi_head)):
+        there = sum(n.startswith(name) for n in model.state_dict())
+        is_fpn = hasattr(model.neck, 'lateral_convs')
+        assert len(group) == (there if is_fpn else 0)
     return backbone
 
 
