@@ -104,7 +104,7 @@ def _set_data(config: Config) -> None:
 
 def _set_hooks(config: Config, quiet: bool) -> None:
     """Add the hooks that every pretraining has, mmpretrain's configs too."""
-    hooks = [dict(type='StepSeedHook'), dict(type='TotalStepsHook'),
+    hooks = [dict(type='StepSeedHook'), dict(type='RunSizeHook'),
              dict(type='FiniteLossHook')]
     if config.train_dataloader.dataset.type == 'PretrainDataset':
         hooks.append(dict(type='UnreadableImagesHook'))
