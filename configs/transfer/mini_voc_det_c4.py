@@ -11,12 +11,12 @@ model = dict(
     roi_head=dict(
         shared_head=dict(depth=18, base_channels=16),
         bbox_roi_extractor=dict(
-            roi_layer=dict(output_size=8), out_channels=64),
-        bbox_head=dict(in_channels=128, roi_feat_size=4, num_classes=8)),
+            roi_layer=dict(output_size=6), out_channels=64),
+        bbox_head=dict(in_channels=128, roi_feat_size=3, num_classes=8)),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=64)),
         rpn_proposal=dict(nms_pre=200, max_per_img=64),
-        rcnn=dict(sampler=dict(num=32))),
+        rcnn=dict(sampler=dict(num=16))),
     test_cfg=dict(
         rpn=dict(nms_pre=200, max_per_img=50),
         rcnn=dict(max_per_img=30)))
@@ -46,13 +46,13 @@ test_dataloader = dict(
         metainfo=metainfo,
         pipeline=test_pipeline))
 
-iterations = 300
-optim_wrapper = dict(optimizer=dict(lr=0.04))
+iterations = 400
+optim_wrapper = dict(optimizer=dict(lr=0.1))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0,
          end=31),
-    dict(type='MultiStepLR', by_epoch=False, milestones=[220, 275],
+    dict(type='MultiStepLR', by_epoch=False, milestones=[300, 370],
          gamma=0.1, begin=0, end=iterations)
 ]
 auto_scale_lr = dict(base_batch_size=8)
