@@ -4,6 +4,7 @@ import importlib.abc
 import importlib.machinery
 import io
 import sys
+import warnings
 from contextlib import redirect_stdout
 
 __version__ = '0.1.0'
@@ -77,7 +78,9 @@ def register_all_modules() -> None:
     the default scope: each config names its own.
     """
     printed = io.StringIO()
-    with redirect_stdout(printed):
+    with redirect_stdout(printed), warnings.catch_warnings():
+        # an option that says so itself when it is asked for
+        warnings.filterwarnings('ignore', message='faster_coco_eval')
         for toolkit in ('mmpretrain', 'mmdet', 'mmseg'):
             importlib.import_module(f'{toolkit}.utils').register_all_modules(
                 init_default_scope=False)

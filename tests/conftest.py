@@ -12,6 +12,16 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _no_scope_left_behind():
+    """A run leaves its toolkit's registry as the current one; undo that."""
+    from mmengine.registry import DefaultScope
+    before = dict(DefaultScope._instance_dict)
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(before)
+
+
 @pytest.fixture(scope='session')
 def registered():
     """Every class of ours and of the toolkits in the registries."""
