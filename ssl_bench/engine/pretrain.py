@@ -89,10 +89,11 @@ def _global_batch(config: Config) -> int:
 
 def _set_provenance(config: Config) -> None:
     """What the checkpoint will say of itself beside its settings."""
-    method = config.setdefault('method', dict(name=config.model.type))
-    method.batch = _global_batch(config)
+    if 'method' not in config:
+        config.method = dict(name=config.model.type)
+    config.method.batch = _global_batch(config)
     if config.filename:
-        method.config = Path(config.filename).stem
+        config.method.config = Path(config.filename).stem
 
 
 def _set_data(config: Config) -> None:
