@@ -10,6 +10,7 @@ backbone = dict(
     num_stages=4,
     out_indices=(3, ),
     style='pytorch')
+image_size = 224  # of the position table, for a ViT
 probe = dict(type='knn', neighbours=[10, 20, 100, 200], headline=20,
              temperature=0.07)
 train_dataloader = dict(  # no augmentation

@@ -2,6 +2,7 @@
 _base_ = ['./in1k_knn.py']
 
 backbone = dict(depth=18, base_channels=16, stem_channels=16)
+image_size = 80  # of the position table, for a ViT
 probe = dict(neighbours=[5, 20], headline=20)
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].update(scale=96)

@@ -2,6 +2,7 @@
 _base_ = ['./voc07_svm.py', '_base_/mini.py']
 
 backbone = dict(depth=18, base_channels=16, stem_channels=16)
+image_size = 128  # of the position table, for a ViT
 probe = dict(pool='global_average', costs=[1., 10., 0.0625], max_iter=500)
 pipeline = _base_.pipeline
 pipeline[1].update(scale=128)

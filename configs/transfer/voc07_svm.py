@@ -14,6 +14,7 @@ data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     to_rgb=True)
+image_size = 224  # of the position table, for a ViT
 probe = dict(
     type='svm',
     pool='corner_average',

@@ -9,6 +9,10 @@ from pathlib import Path
 
 MINI_HELP = """Write the embedded data: an image folder, a VOC devkit and a
 COCO set of textured shapes, from a seed, in seconds, without a download."""
+CHECK_HELP = """Verify the data of tasks: files, counts, a few decodes,
+annotations; what is missing and how to lay it out."""
+SUBSET_HELP = """Write a list with a share of every class of an image folder,
+drawn from a seed: the 1%% and 10%% labels of in1k_semi1 and in1k_semi10."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +22,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     mini = commands.add_parser('mini', help=MINI_HELP, description=MINI_HELP)
     add_mini_arguments(mini)
     mini.set_defaults(run_data=run_mini)
+    check = commands.add_parser('check', help=CHECK_HELP,
+                                description=CHECK_HELP)
+    check.add_argument('tasks', nargs='+', metavar='TASK',
+                       help='task ids, or `all`')
+    check.add_argument('--data-root', help='folder above VOCdevkit, coco, '
+                       'imagenet; each task\'s own if left out')
+    check.set_defaults(run_data=run_check)
+    subset = commands.add_parser('subset', help=SUBSET_HELP,
+                                 description=SUBSET_HELP)
+    subset.add_argument('folder', help='<class>/<image>')
+    subset.add_argument('--percent', type=float, required=True)
+    subset.add_argument('--seed', type=int, default=0)
+    subset.add_argument('-o', '--out', required=True, help='the list')
+    subset.set_defaults(run_data=run_subset)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,6 +80,27 @@ def run_mini(args: argparse.Namespace) -> int:
         else 'already there, nothing to do'
     print(f'{mini.root}: {mini.manifest["files"]} files, {state}; '
           f'fingerprint {mini.manifest["fingerprint"][:16]}')
+    return 0
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Say of each task what is wrong with its data; 1 if anything is."""
+    from ssl_bench.transfer.check import check_task
+    from ssl_bench.transfer.tasks import TASKS
+    wrong = 0
+    for name in TASKS if args.tasks == ['all'] else args.tasks:
+        problems = check_task(name, args.data_root)
+        wrong += bool(problems)
+        print(f'{name}: {"; ".join(problems) or "fine"}')
+    return int(wrong > 0)
+
+
+def run_subset(args: argparse.Namespace) -> int:
+    """Write the list and say how long it is."""
+    from ssl_bench.transfer.subsets import write_subset
+    count = write_subset(args.folder, args.percent, args.out, args.seed)
+    print(f'{args.out}: {count} images, {args.percent:g}% of each class, '
+          f'seed {args.seed}')
     return 0
 
 

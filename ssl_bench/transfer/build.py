@@ -10,9 +10,10 @@ from typing import Any, Callable, Dict, List, Optional
 
 from mmengine.config import Config
 
-from ssl_bench.checkpoints.architectures import RESNETS, ResNet
 from ssl_bench.engine.config import config_dir, load_config
 from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.transfer.architecture import (architecture_name,
+                                             set_architecture)
 from ssl_bench.transfer.tasks import find_task
 
 NODES = (dict, list, tuple)
@@ -81,7 +82,7 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
             if name.endswith(('_dataloader', '_evaluator')):
                 config[name] = rebase(value, row.root, str(data_root))
     if arch_args is not None:
-        set_architecture(config, arch_args)
+        plan.changes += set_architecture(config, arch_args)
     plan.arch = architecture_name(config)
     if row.toolbox != 'probe':
         fit_batch(plan, processes)
@@ -140,64 +141,6 @@ def map_nodes(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)([change(item) for item in value])
     return value
-
-
-def set_architecture(config: Config, arch: Dict[str, Any]) -> None:
-    """Give a task's model the depth and widths of a residual network.
-
-    Args:
-        config (Config): Of a detector, segmenter, classifier or probe;
-            changed in place.
-        arch (dict): ``describe(ResNet(...))``.
-
-    Raises:
-        UserError: The backbone is no residual network that the toolboxes'
-            ``ResNet`` can be.
-    """
-    if arch['family'] != 'resnet' or arch['kernel'] != 7 \
-            or arch['groups'] != 1 or arch['inner'] != arch['base']:
-        raise UserError(
-            f'this task takes a plain residual network, got {arch}. Choose '
-            'another task (ssl-bench tasks lists them).')
-    widths = [arch['base'] * 2**stage
-              * (4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1)
-              for stage in range(4)]
-    model = config.get('model', config)
-    sizes = dict(depth=arch['depth'], base_channels=arch['base'],
-                 stem_channels=arch['stem'])
-    model['backbone'].update(sizes)
-    if 'rpn_head' in model:
-        _set_detector(model, sizes, widths)
-    elif 'decode_head' in model:
-        model['decode_head']['in_channels'] = widths[3]
-        if model.get('auxiliary_head'):
-            model['auxiliary_head']['in_channels'] = widths[2]
-    elif 'head' in model:
-        model['head']['in_channels'] = widths[3]
-
-
-def architecture_name(config: Config) -> str:
-    """Name of the residual network that a config builds."""
-    net = config.get('model', config)['backbone']
-    base = net.get('base_channels', 64)
-    return ResNet(net['depth'], base, net.get('stem_channels') or base,
-                  base).name
-
-
-def _set_detector(model: dict, sizes: Dict[str, int],
-                  widths: List[int]) -> None:
-    """Widths of a C4 detector's parts, or of the pyramid's inputs."""
-    roi_head = model['roi_head']
-    if 'shared_head' not in roi_head:
-        model['neck']['in_channels'] = widths
-        return
-    model['rpn_head']['in_channels'] = widths[2]
-    roi_head['shared_head'].update(
-        depth=sizes['depth'], base_channels=sizes['base_channels'])
-    roi_head['bbox_roi_extractor']['out_channels'] = widths[2]
-    for name in ('bbox_head', 'mask_head'):
-        if roi_head.get(name):
-            roi_head[name]['in_channels'] = widths[3]
 
 
 def fit_batch(plan: Plan, processes: int) -> None:

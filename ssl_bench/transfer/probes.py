@@ -13,7 +13,6 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, set_random_seed
 from torch import Tensor, nn
 
-from ssl_bench.checkpoints import load_into
 from ssl_bench.checkpoints.backbone import tensors_sha256
 from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError, unknown_name
@@ -98,11 +97,12 @@ def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
 
 def build_frozen(config: Config, source: Source) -> Frozen:
     """The backbone with its weights, in evaluation mode."""
+    from ssl_bench.transfer.run import load_whole
     model = Frozen(config.backbone, dict(
         config.data_preprocessor))
     model.backbone.init_weights()
     if source.backbone is not None:
-        load_into(model.backbone, source.backbone)
+        load_whole(model.backbone, source)
     return model.to(get_device()).eval()
 
 

@@ -104,10 +104,23 @@ def load_backbone(model: torch.nn.Module, source: Source,
                   fresh=('fc_cls.', 'fc_reg.', 'fc_norm.'))
     shared = getattr(getattr(model, 'roi_head', None), 'shared_head', None)
     if shared is None:
-        load_into(model.backbone, source.backbone)
+        load_whole(model.backbone, source)
         return
     load_into(model.backbone, source.backbone, without=('layer4.', ))
     load_into(shared.layer4, source.backbone, prefix='layer4.')
+
+
+def load_whole(module: torch.nn.Module, source: Source) -> None:
+    """Fill a backbone that stands by itself.
+
+    A ViT that averages its tokens has a fresh norm after that (``ln2``) in
+    the place of the file's last one (``ln1``).
+    """
+    names = module.state_dict()
+    vit = 'patch_embed.projection.weight' in names
+    without = ('ln1.', ) if vit and 'ln1.weight' not in names else ()
+    load_into(module, source.backbone, without=without,
+              fresh=('ln2.', ) if vit else ())
 
 
 def run_task(source: Source, task: str, seed: int = 0,

@@ -18,10 +18,13 @@ class Dataset:
         title (str): Name in records.
         paths (tuple[str, ...]): Files and folders that must be there.
         prepare (str): Command that lays it out; ``{root}`` is the root.
+        counts (tuple): Paths and how many entries each must have: lines of
+            a list, images of an annotation file, entries of a folder.
     """
     title: str
     paths: Tuple[str, ...]
     prepare: str
+    counts: Tuple[Tuple[str, int], ...] = ()
 
 
 _VOC07, _VOC12 = 'VOCdevkit/VOC2007', 'VOCdevkit/VOC2012'
@@ -38,7 +41,10 @@ DATASETS: Dict[str, Dataset] = {
          f'{_VOC12}/Annotations', f'{_VOC12}/JPEGImages'),
         ' && '.join(map(TAR, ('VOCtrainval_06-Nov-2007',
                               'VOCtest_06-Nov-2007',
-                              'VOCtrainval_11-May-2012')))),
+                              'VOCtrainval_11-May-2012'))),
+        ((f'{_VOC07}/ImageSets/Main/trainval.txt', 5011),
+         (f'{_VOC07}/ImageSets/Main/test.txt', 4952),
+         (f'{_VOC12}/ImageSets/Main/trainval.txt', 11540))),
     'voc07': Dataset(
         'VOC07 trainval',
         (f'{_VOC07}/ImageSets/Main/trainval.txt',
@@ -57,7 +63,9 @@ DATASETS: Dict[str, Dataset] = {
         'COCO train2017',
         ('coco/annotations/instances_train2017.json',
          'coco/annotations/instances_val2017.json', 'coco/train2017',
-         'coco/val2017'), COCO),
+         'coco/val2017'), COCO,
+        (('coco/annotations/instances_train2017.json', 118287),
+         ('coco/annotations/instances_val2017.json', 5000))),
     'cityscapes': Dataset(
         'Cityscapes train_fine',
         tuple(f'cityscapes/{kind}/{split}'
@@ -67,7 +75,16 @@ DATASETS: Dict[str, Dataset] = {
         '{root}/cityscapes, then mmsegmentation\'s '
         'tools/dataset_converters/cityscapes.py'),
     'imagenet': Dataset(
-        'ImageNet-1K train', ('imagenet/train', 'imagenet/val'), _IMAGENET),
+        'ImageNet-1K train', ('imagenet/train', 'imagenet/val'), _IMAGENET,
+        (('imagenet/train', 1000), ('imagenet/val', 1000))),
+    **{f'imagenet_semi{percent}': Dataset(
+        f'ImageNet-1K train, {percent}% of the labels',
+        (f'imagenet/meta/semi{percent}.txt', 'imagenet/train',
+         'imagenet/val'),
+        f'ssl-bench data subset {{root}}/imagenet/train --percent {percent} '
+        f'-o {{root}}/imagenet/meta/semi{percent}.txt, or put SimCLR\'s list '
+        'there (lines of `class/image.JPEG label`)')
+       for percent in (1, 10)},
     'mini_voc': Dataset(
         'mini VOC07+12 trainval',
         (f'{_VOC07}/ImageSets/Main/trainval.txt',
@@ -138,6 +155,12 @@ TASKS: Dict[str, Task] = {
                         'MoCo (He et al., CVPR 2020, Sec. 4.1)'),
     'in1k_knn': Task('probe', 'imagenet', {},
                      'Wu et al., CVPR 2018, Sec. 3.4'),
+    'in1k_semi1': Task('mmpretrain', 'imagenet_semi1', _TOP,
+                       'Barlow Twins (Zbontar et al., ICML 2021, App. A)'),
+    'in1k_semi10': Task('mmpretrain', 'imagenet_semi10', _TOP,
+                        'LEWEL (Huang et al., CVPR 2022)'),
+    'in1k_finetune': Task('mmpretrain', 'imagenet', _TOP,
+                          'SiameseIM (Tao et al., CVPR 2023), ViT-B/16'),
     'voc07_svm': Task('probe', 'voc07', {},
                       'Goyal et al., ICCV 2019, Sec. 4.1 (VISSL)'),
     'mini_voc_det_c4': Task('mmdet', 'mini_voc', _VOC_BOX,

@@ -1,0 +1,18 @@
+# Fine-tuning ViT-B/16 on ImageNet as SiameseIM does: MAE's recipe at half its
+# rate. mmpretrain's config but for what is marked.
+_base_ = ('mmpretrain::mae/benchmarks/'
+          'vit-base-p16_8xb128-coslr-100e_in1k.py')
+
+custom_imports = dict(
+    imports=['ssl_bench.transfer.hooks'], allow_failed_imports=False)
+model = dict(backbone=dict(
+    init_cfg=None))  # the backbone file is loaded after building
+# SiameseIM: 2.5e-4 x batch / 256; stock is MAE's 2e-3
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+val_cfg = None  # one evaluation, at the end
+val_dataloader = None
+val_evaluator = None
+auto_scale_lr = dict(enable=False, base_batch_size=1024)
+# method, metric, published value, tolerance
+expected = [('SiameseIM 1600', 'top1', 84.1, 0.2)]
+recipes = dict(mae={'optim_wrapper.optimizer.lr': 2e-3})

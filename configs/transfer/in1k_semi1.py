@@ -1,0 +1,50 @@
+# Fine-tuning on 1 % of ImageNet's labels, all weights and a new linear layer:
+# Barlow Twins' settings. The list is data/imagenet/meta/semi1.txt, one
+# `class/name.JPEG label` a line: SimCLR's, or ssl-bench data subset's.
+_base_ = [
+    'mmpretrain::_base_/models/resnet50.py',
+    'mmpretrain::_base_/datasets/imagenet_bs32_pil_resize.py',
+    'mmpretrain::_base_/schedules/imagenet_sgd_coslr_100e.py',
+    'mmpretrain::_base_/default_runtime.py'
+]
+custom_imports = dict(
+    imports=['ssl_bench.transfer.hooks'], allow_failed_imports=False)
+train_dataloader = dict(dataset=dict(
+    split='', data_prefix='train', ann_file='meta/semi1.txt'))
+val_cfg = None  # one evaluation, at the end
+val_dataloader = None
+val_evaluator = None
+
+train_cfg = dict(max_epochs=20)
+optim_wrapper = dict(
+    optimizer=dict(lr=0.005, momentum=0.9, weight_decay=0.),
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=100.))))
+param_scheduler = [
+    dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, begin=0, end=20)
+]
+auto_scale_lr = dict(enable=False, base_batch_size=256)
+# method, metric, published value, tolerance
+expected = [('Barlow Twins 1000', 'top1', 55.0, 0.5)]
+recipes = dict(
+    lewel={  # rate 1e-4, head 1.0
+        'train_cfg.max_epochs': 50,
+        'optim_wrapper.optimizer.lr': 1e-4,
+        'optim_wrapper.optimizer.weight_decay': 1e-4,
+        'optim_wrapper.paramwise_cfg.custom_keys.head.lr_mult': 1e4,
+        'param_scheduler': [
+            dict(type='MultiStepLR', by_epoch=True, milestones=[30, 40],
+                 gamma=0.1)
+        ],
+    },
+    # one of OpenMMLab's nine: rate {0.1, 0.01, 0.001} x head {1, 10, 100},
+    # the best reported
+    openmmlab={
+        'optim_wrapper.optimizer.lr': 0.01,
+        'optim_wrapper.optimizer.weight_decay': 5e-4,
+        'optim_wrapper.paramwise_cfg.custom_keys.head.lr_mult': 10.,
+        'model.backbone.norm_cfg': dict(type='SyncBN', requires_grad=True),
+        'param_scheduler': [
+            dict(type='MultiStepLR', by_epoch=True, milestones=[12, 16],
+                 gamma=0.2)
+        ],
+    })

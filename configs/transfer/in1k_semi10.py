@@ -1,0 +1,24 @@
+# Fine-tuning on 10 % of ImageNet's labels: LEWEL's settings, since Barlow
+# Twins' rates for it were found by a search that its program does not state.
+_base_ = './in1k_semi1.py'
+
+train_dataloader = dict(dataset=dict(ann_file='meta/semi10.txt'))
+train_cfg = dict(max_epochs=50)
+optim_wrapper = dict(
+    optimizer=dict(lr=0.01, weight_decay=1e-4),
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.))))
+param_scheduler = [
+    dict(type='MultiStepLR', by_epoch=True, milestones=[30, 40], gamma=0.1)
+]
+expected = []  # no number for these settings
+recipes = dict(
+    # one of OpenMMLab's nine, as in in1k_semi1.py
+    openmmlab={
+        'train_cfg.max_epochs': 20,
+        'optim_wrapper.optimizer.weight_decay': 5e-4,
+        'model.backbone.norm_cfg': dict(type='SyncBN', requires_grad=True),
+        'param_scheduler': [
+            dict(type='MultiStepLR', by_epoch=True, milestones=[12, 16],
+                 gamma=0.2)
+        ],
+    })

@@ -1,0 +1,125 @@
+"""The network of a task's config, made that of the backbone."""
+from typing import Any, Dict, List
+
+from mmengine.config import Config
+
+from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
+from ssl_bench.errors import UserError
+
+
+def set_architecture(config: Config, arch: Dict[str, Any]) -> List[str]:
+    """Give a task's model the depth and widths of a backbone.
+
+    Args:
+        config (Config): Of a detector, segmenter, classifier or probe;
+            changed in place.
+        arch (dict): ``describe(architecture)``.
+
+    Returns:
+        list[str]: What a record should say.
+
+    Raises:
+        UserError: The task takes no such backbone.
+    """
+    model = config.get('model', config)
+    if model['backbone']['type'] == 'VisionTransformer':
+        _set_vit(model, arch)
+        return []
+    if arch['family'] == 'vit' and 'probe' in config:
+        return _probe_vit(config, arch)
+    _set_resnet(model, arch)
+    return []
+
+
+def architecture_name(config: Config) -> str:
+    """Name of the network that a config builds, as backbone files say it."""
+    net = config.get('model', config)['backbone']
+    if net['type'] == 'VisionTransformer':
+        size = net['arch']
+        if isinstance(size, str):
+            width, depth, heads = VITS[size]
+        else:
+            width, depth, heads = (size[name] for name in (
+                'embed_dims', 'num_layers', 'num_heads'))
+        return ViT(width, depth, net.get('patch_size', 16), None, heads,
+                   4 * width).key
+    base = net.get('base_channels', 64)
+    return ResNet(net['depth'], base, net.get('stem_channels') or base,
+                  base).name
+
+
+def vit_settings(arch: Dict[str, Any]) -> Dict[str, Any]:
+    """Arguments of mmpretrain's ``VisionTransformer``.
+
+    Raises:
+        UserError: The number of heads is not known.
+    """
+    if not arch['heads']:
+        raise UserError(
+            f'how many attention heads a ViT of width {arch["width"]} and '
+            f'depth {arch["depth"]} has is not in its weights. Convert the '
+            'checkpoint from a format that says it (mmengine).')
+    return dict(
+        arch=dict(embed_dims=arch['width'], num_layers=arch['depth'],
+                  num_heads=arch['heads'],
+                  feedforward_channels=arch['hidden']),
+        patch_size=arch['patch'], with_cls_token=arch['cls_token'])
+
+
+def _set_vit(model: dict, arch: Dict[str, Any]) -> None:
+    """Sizes of a ViT that is trained, and its head's input."""
+    if arch['family'] != 'vit':
+        raise UserError(
+            f'this task takes a vision transformer, got {arch}. Choose '
+            'another task (ssl-bench tasks lists them).')
+    model['backbone'].update(vit_settings(arch))
+    model['head']['in_channels'] = arch['width']
+
+
+def _probe_vit(config: Config, arch: Dict[str, Any]) -> List[str]:
+    """A ViT in place of a probe's residual network."""
+    settings = vit_settings(arch)
+    config.backbone = dict(
+        type='VisionTransformer', img_size=config.image_size,
+        out_type='featmap', final_norm=arch['final_norm'], **settings)
+    config.probe.pool = 'global_average'
+    return ['features: mean of the patch tokens']
+
+
+def _set_resnet(model: dict, arch: Dict[str, Any]) -> None:
+    """Depth and widths of a residual network and of what follows it."""
+    if arch['family'] != 'resnet' or arch['kernel'] != 7 \
+            or arch['groups'] != 1 or arch['inner'] != arch['base']:
+        raise UserError(
+            f'this task takes a plain residual network, got {arch}. Choose '
+            'another task (ssl-bench tasks lists them).')
+    widths = [arch['base'] * 2**stage
+              * (4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1)
+              for stage in range(4)]
+    sizes = dict(depth=arch['depth'], base_channels=arch['base'],
+                 stem_channels=arch['stem'])
+    model['backbone'].update(sizes)
+    if 'rpn_head' in model:
+        _set_detector(model, sizes, widths)
+    elif 'decode_head' in model:
+        model['decode_head']['in_channels'] = widths[3]
+        if model.get('auxiliary_head'):
+            model['auxiliary_head']['in_channels'] = widths[2]
+    elif 'head' in model:
+        model['head']['in_channels'] = widths[3]
+
+
+def _set_detector(model: dict, sizes: Dict[str, int],
+                  widths: List[int]) -> None:
+    """Widths of a C4 detector's parts, or of the pyramid's inputs."""
+    roi_head = model['roi_head']
+    if 'shared_head' not in roi_head:
+        model['neck']['in_channels'] = widths
+        return
+    model['rpn_head']['in_channels'] = widths[2]
+    roi_head['shared_head'].update(
+        depth=sizes['depth'], base_channels=sizes['base_channels'])
+    roi_head['bbox_roi_extractor']['out_channels'] = widths[2]
+    for name in ('bbox_head', 'mask_head'):
+        if roi_head.get(name):
+            roi_head[name]['in_channels'] = widths[3]

@@ -1,0 +1,169 @@
+"""Is a data set laid out, complete and sane? Reads lists, decodes a few."""
+import json
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from pathlib import Path
+from typing import Dict, Iterator, List, Union
+
+from ssl_bench.transfer.subsets import SUFFIXES
+from ssl_bench.transfer.tasks import DATASETS, find_task
+
+DECODED = 8  # images opened per list
+
+
+def check_task(task: str, root: Union[str, Path, None] = None) -> List[str]:
+    """Everything wrong with the data of a task; empty when they are fine.
+
+    Args:
+        task (str): Task id.
+        root (str | Path, optional): Data root; the task's own when None.
+
+    Raises:
+        UserError: Unknown task.
+    """
+    row = find_task(task)
+    dataset, root = DATASETS[row.dataset], Path(root or row.root)
+    missing = [f'{root / path} is missing' for path in dataset.paths
+               if not (root / path).exists()]
+    if missing:
+        return missing + [f'prepare: {dataset.prepare.format(root=root)}']
+    found: List[str] = []
+    for path in dataset.paths:
+        full = root / path
+        if path.endswith('.json'):
+            found += coco_problems(full)
+        elif '/ImageSets/Main/' in path:
+            found += voc_problems(full, boxes=True)
+        elif '/ImageSets/Segmentation/' in path:
+            found += voc_problems(full, boxes=False)
+        elif path.startswith('imagenet/') and full.is_dir():
+            found += folder_problems(full)
+    for path, want in dataset.counts:
+        got = count(root / path)
+        if got != want:
+            found.append(f'{root / path} holds {got} entries, expected '
+                         f'{want}')
+    return found
+
+
+def count(path: Path) -> int:
+    """Lines of a list, images of an annotation file, entries of a folder."""
+    if path.suffix == '.json':
+        return len(json.loads(path.read_text())['images'])
+    if path.is_file():
+        return len(path.read_text().split('\n')) - 1
+    return sum(1 for _ in path.iterdir())
+
+
+def spread(items: list) -> list:
+    """At most `DECODED` of them, evenly."""
+    step = max(1, len(items) // DECODED)
+    return items[::step][:DECODED]
+
+
+def broken_images(paths: List[Path]) -> Iterator[str]:
+    """Decode each and name those that do not."""
+    from PIL import Image, UnidentifiedImageError
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                image.convert('RGB')
+        except (OSError, UnidentifiedImageError, ValueError) as error:
+            yield f'{path} cannot be decoded: {error}'
+
+
+def some(what: str, names: list, where: Path) -> List[str]:
+    """One line for all files with the same fault."""
+    if not names:
+        return []
+    return [f'{where}: {len(names)} {what}, first {names[0]}']
+
+
+def voc_problems(path: Path, boxes: bool) -> List[str]:
+    """Check a list of image ids of a VOC devkit."""
+    home = path.parents[2]
+    ids = path.read_text().split()
+    maps = 'SegmentationClassAug' if path.stem == 'aug' \
+        else 'SegmentationClass'
+    wanted = [('JPEGImages', 'jpg'),
+              ('Annotations', 'xml') if boxes else (maps, 'png')]
+    found = [] if ids else [f'{path} names no image']
+    for folder, suffix in wanted:
+        there = {p.stem for p in (home / folder).glob(f'*.{suffix}')}
+        found += some(f'images without {folder}/*.{suffix}',
+                      [i for i in ids if i not in there], path)
+    if not found:
+        found += broken_images([home / f'JPEGImages/{i}.jpg'
+                                for i in spread(ids)])
+        found += xml_problems(home, ids, path) if boxes else []
+    return found
+
+
+def xml_problems(home: Path, ids: List[str], path: Path) -> List[str]:
+    """Unreadable annotations, and boxes that are empty."""
+    unreadable, empty, bare = [], [], []
+    for name in ids:
+        try:
+            root = ElementTree.parse(home / f'Annotations/{name}.xml')
+            corners = [[float(box.find(key).text) for key in
+                        ('xmin', 'ymin', 'xmax', 'ymax')]
+                       for box in root.findall('object/bndbox')]
+        except (ElementTree.ParseError, AttributeError, ValueError):
+            unreadable.append(name)
+            continue
+        if not corners:
+            bare.append(name)
+        if any(x2 < x1 or y2 < y1 for x1, y1, x2, y2 in corners):
+            empty.append(name)
+    return (some('annotations cannot be read', unreadable, path)
+            + some('images have no object (skipped in training)', bare, path)
+            + some('images have an empty box (left out)', empty, path))
+
+
+def coco_problems(path: Path) -> List[str]:
+    """Check an annotation file of COCO's format, and its images."""
+    try:
+        content = json.loads(path.read_text())
+        images = {row['id']: row['file_name'] for row in content['images']}
+        categories = {row['id'] for row in content['categories']}
+        rows = content['annotations']
+    except (ValueError, KeyError, TypeError) as error:
+        return [f'{path} is no COCO annotation file: {error!r}']
+    folder = path.parents[1] / path.stem.split('_')[-1]
+    there = {entry.name for entry in folder.iterdir()}
+    faults: Dict[str, list] = {
+        'images missing from ' + folder.name:
+            [name for name in images.values() if name not in there],
+        'annotations of an unknown image':
+            [row['id'] for row in rows if row['image_id'] not in images],
+        'annotations of an unknown category':
+            [row['id'] for row in rows
+             if row['category_id'] not in categories],
+        'boxes of no area (skipped)':
+            [row['id'] for row in rows if min(row['bbox'][2:]) <= 0],
+        'objects without mask (skipped)':
+            [row['id'] for row in rows if not row.get('segmentation')],
+        'annotation ids twice':
+            [key for key, times in Counter(
+                row['id'] for row in rows).items() if times > 1],
+    }
+    found = [line for what, names in faults.items()
+             for line in some(what, names, path)]
+    names = [name for name in images.values() if name in there]
+    return found + list(broken_images(
+        [folder / name for name in spread(names)]))
+
+
+def folder_problems(folder: Path) -> List[str]:
+    """Check an image folder of classes."""
+    classes = sorted(path for path in folder.iterdir() if path.is_dir())
+    if not classes:
+        return [f'{folder} has no class folders']
+    empty = [home.name for home in classes
+             if not any(p.suffix.lower() in SUFFIXES
+                        for p in home.iterdir())]
+    found = some('classes hold no image', empty, folder)
+    images = [next(p for p in sorted(home.iterdir())
+                   if p.suffix.lower() in SUFFIXES)
+              for home in spread(classes) if home.name not in empty]
+    return found + list(broken_images(images))

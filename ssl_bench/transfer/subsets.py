@@ -1,0 +1,55 @@
+"""Lists of a few per cent of an image folder's labels."""
+import random
+from pathlib import Path
+from typing import List, Union
+
+from ssl_bench.errors import UserError
+from ssl_bench.files import write_text
+
+SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+
+
+def stratified_list(folder: Union[str, Path], percent: float,
+                    seed: int = 0) -> List[str]:
+    """Draw the same share of every class, at least one image of each.
+
+    The draw of a class depends on the seed, its name and its file names
+    only, so that lists of several percentages are nested.
+
+    Args:
+        folder (str | Path): ``<class>/<image>``.
+        percent (float): Above 0, at most 100.
+        seed (int): Of the draw.
+
+    Returns:
+        list[str]: Lines of ``class/image label``, sorted.
+
+    Raises:
+        UserError: No class folders, an empty one, or another percentage.
+    """
+    if not 0 < percent <= 100:
+        raise UserError(f'a subset has more than 0 and at most 100 per cent, '
+                        f'got {percent:g}.')
+    classes = sorted(path for path in Path(folder).glob('*')
+                     if path.is_dir())
+    if not classes:
+        raise UserError(f'{folder} has no class folders; expected '
+                        '<class>/<image> below it.')
+    lines = []
+    for label, home in enumerate(classes):
+        names = sorted(path.name for path in home.iterdir()
+                       if path.suffix.lower() in SUFFIXES)
+        if not names:
+            raise UserError(f'{home} holds no image.')
+        random.Random(f'{seed} {home.name}').shuffle(names)
+        count = max(1, round(len(names) * percent / 100))
+        lines += [f'{home.name}/{name} {label}' for name in names[:count]]
+    return sorted(lines)
+
+
+def write_subset(folder: Union[str, Path], percent: float,
+                 path: Union[str, Path], seed: int = 0) -> int:
+    """Write `stratified_list` to a file; return the number of images."""
+    lines = stratified_list(folder, percent, seed)
+    write_text(path, ''.join(f'{line}\n' for line in lines))
+    return len(lines)
