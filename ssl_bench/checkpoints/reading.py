@@ -2,7 +2,6 @@
 import codecs
 import pickle
 import re
-import zipfile
 from collections import OrderedDict
 from contextlib import contextmanager
 from pathlib import Path
@@ -199,9 +198,7 @@ def read_object(path: PathLike, trust: bool = False) -> Any:
         return _read_torch(path, kind, trust)
     except _Refused as error:
         raise _refusal(path, str(error)) from None
-    except (EOFError, RuntimeError, pickle.UnpicklingError,
-            zipfile.BadZipFile, OSError, KeyError, ValueError, TypeError,
-            AttributeError, IndexError, ImportError) as error:
+    except Exception as error:  # damaged pickles raise anything at all
         raise _translated(path, error, trust) from error
 
 
@@ -231,11 +228,17 @@ def _read_torch(path: PathLike, kind: str, trust: bool) -> Any:
                           mmap=kind == 'zip')
 
 
+def _line(text: str) -> str:
+    """The first line of a text from a file, safe to show on a terminal."""
+    first = text.splitlines()[0] if text else ''
+    return ''.join(c if c.isprintable() else '?' for c in first)[:200]
+
+
 def _refusal(path: PathLike, name: str) -> UserError:
     return UserError(
-        f'{path} wants to run {name}, which is not on the list of harmless '
-        'types, so it was not read. If you trust where the file comes from, '
-        'add --trust (it runs code from the file)')
+        f'{path} wants to run {_line(name)}, which is not on the list of '
+        'harmless types, so it was not read. If you trust where the file '
+        'comes from, add --trust (it runs code from the file)')
 
 
 def _translated(path: PathLike, error: Exception, trust: bool) -> UserError:
@@ -244,7 +247,7 @@ def _translated(path: PathLike, error: Exception, trust: bool) -> UserError:
     found = re.search(r'GLOBAL (\S+)', text) if not trust else None
     if found:
         return _refusal(path, found[1])
-    first = text.splitlines()[0] if text else type(error).__name__
+    first = _line(text) or type(error).__name__
     if isinstance(error, EOFError) or re.search(
             r'PytorchStreamReader|unexpected EOF|ran out of input|truncated|'
             r'file read failed|unexpectedly|file not found', text, re.I):

@@ -5,6 +5,7 @@ import datetime
 import os
 import pathlib
 import pickle
+import random
 
 import numpy as np
 import pytest
@@ -131,6 +132,41 @@ def test_hostile_file_is_not_run(tmp_path, kind):
     assert not marker.exists()
     read_object(path, trust=True)  # the file does what it says
     assert marker.exists()
+
+
+@pytest.mark.parametrize('kind', ['zip', 'legacy', 'pickle'])
+def test_damage_anywhere_is_one_message(tmp_path, kind):
+    """Every truncation and changed byte is read or refused, never raised."""
+    path = tmp_path / 'c.pth'
+    content = dict(model={'a': torch.ones(4)}, args=argparse.Namespace(x=1))
+    if kind == 'pickle':
+        path.write_bytes(pickle.dumps(dict(model={'a': np.ones(4)})))
+    else:
+        torch.save(content, path,
+                   _use_new_zipfile_serialization=kind == 'zip')
+    whole = path.read_bytes()
+    draw = random.Random(0)
+    cases = [whole[:draw.randrange(len(whole))] for _ in range(40)]
+    for _ in range(40):
+        changed = bytearray(whole)
+        changed[draw.randrange(len(whole))] = draw.randrange(256)
+        cases.append(bytes(changed))
+    refused = 0
+    for case in cases:
+        path.write_bytes(case)
+        try:
+            read_object(path)
+        except UserError as error:
+            assert str(error).isprintable()
+            refused += 1
+    assert refused >= 40
+
+
+def test_names_cannot_write_to_the_terminal(tmp_path):
+    path = tmp_path / 'c.pkl'
+    path.write_bytes(b'\x80\x02c\x1b[2J\nevil\n.')
+    text = message(path)
+    assert text.isprintable() and 'evil' in text
 
 
 def test_hostile_use_of_allowed_names(tmp_path):
