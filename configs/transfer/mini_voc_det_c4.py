@@ -46,13 +46,13 @@ test_dataloader = dict(
         metainfo=metainfo,
         pipeline=test_pipeline))
 
-iterations = 400
+iterations = 300
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0,
          end=31),
-    dict(type='MultiStepLR', by_epoch=False, milestones=[300, 370],
+    dict(type='MultiStepLR', by_epoch=False, milestones=[225, 275],
          gamma=0.1, begin=0, end=iterations)
 ]
 auto_scale_lr = dict(base_batch_size=8)
