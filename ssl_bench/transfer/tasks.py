@@ -101,6 +101,11 @@ DATASETS: Dict[str, Dataset] = {
         ('coco/annotations/instances_train2017.json',
          'coco/annotations/instances_val2017.json', 'coco/train2017',
          'coco/val2017'), _MINI),
+    'mini_semi10': Dataset(
+        'mini ImageNet train, 10% of the labels',
+        ('imagenet/meta/semi10.txt', 'imagenet/train', 'imagenet/val'),
+        f'{_MINI} && ssl-bench data subset {{root}}/imagenet/train '
+        '--percent 10 -o {root}/imagenet/meta/semi10.txt'),
     'mini_imagenet': Dataset(
         'mini ImageNet train', ('imagenet/train', 'imagenet/val'), _MINI),
 }
@@ -171,6 +176,10 @@ TASKS: Dict[str, Task] = {
                          'voc12aug_fcn, scaled down'),
     'mini_linear': Task('mmpretrain', 'mini_imagenet', _TOP,
                         'in1k_linear, scaled down'),
+    'mini_semi10': Task('mmpretrain', 'mini_semi10', _TOP,
+                        'in1k_semi10, scaled down'),
+    'mini_finetune': Task('mmpretrain', 'mini_imagenet', _TOP,
+                          'in1k_finetune, scaled down'),
     'mini_knn': Task('probe', 'mini_imagenet', {},
                      'in1k_knn, scaled down'),
     'mini_voc07_svm': Task('probe', 'mini_voc', {},

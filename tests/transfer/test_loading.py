@@ -6,7 +6,7 @@ from ssl_bench.errors import UserError
 from ssl_bench.transfer.build import make_plan
 from ssl_bench.transfer.run import load_backbone
 from ssl_bench.transfer.source import Source, open_source
-from tests.transfer.conftest import thin_backbone
+from tests.transfer.conftest import thin_backbone, tiny_vit
 
 
 @pytest.fixture(scope='module')
@@ -69,6 +69,25 @@ def test_one_renamed_tensor_is_refused(registered, task, name):
                     backbone.meta['arch_args'])
     with pytest.raises(UserError, match='conv1.weight|running_var'):
         load_backbone(build(task, source), source)
+
+
+def test_vit_tokens_are_the_source_networks(registered):
+    net, backbone = tiny_vit()
+    source = Source(backbone, backbone.arch, backbone.meta['arch_args'])
+    tuned = build('mini_finetune', source)
+    load_backbone(tuned, source)
+    for module in (net, tuned.backbone):
+        module.eval()
+    image = torch.randn(2, 3, 80, 80)
+    tuned.backbone.out_type = net.out_type = 'raw'
+    net.final_norm = False
+    # the fine-tuned net has no ln1, and a table for 80 instead of 64 pixels
+    net.pos_embed = tuned.backbone.pos_embed
+    net.patch_resolution = tuned.backbone.patch_resolution
+    net.patch_embed.init_out_size = tuned.backbone.patch_embed.init_out_size
+    with torch.no_grad():
+        torch.testing.assert_close(tuned.backbone(image)[0], net(image)[0],
+                                   rtol=1e-5, atol=1e-5)
 
 
 def test_what_the_user_names(tmp_path, source):

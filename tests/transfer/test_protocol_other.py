@@ -77,6 +77,50 @@ def test_probes():
     assert svm.train_dataloader.dataset.split == 'trainval'
 
 
+def test_fine_tuning_rates(registered):
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import DefaultScope
+    from mmpretrain.registry import MODELS
+    config = make_plan('in1k_finetune', processes=8).config
+    assert config.auto_scale_lr.base_batch_size == 1024
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        net = MODELS.build(config.model)
+        optimizer = build_optim_wrapper(net, config.optim_wrapper).optimizer
+    found = {id(value): group for group in optimizer.param_groups
+             for value in group['params']}
+
+    def rate_and_decay(name):
+        group = found[id(dict(net.named_parameters())[name])]
+        return group['lr'], group['weight_decay']
+    for name, depth, decay in (('backbone.pos_embed', 13, 0.),
+                               ('backbone.patch_embed.projection.weight', 13,
+                                0.05),
+                               ('backbone.layers.0.attn.qkv.weight', 12,
+                                0.05),
+                               ('backbone.layers.11.ln1.weight', 1, 0.),
+                               ('head.fc.weight', 0, 0.05)):
+        rate, got = rate_and_decay(name)
+        assert rate == pytest.approx(1e-3 * 0.65**depth), name
+        assert got == decay, name
+    assert net.backbone.out_type == 'avg_featmap'
+    assert not net.backbone.final_norm
+    recipe = make_plan('in1k_finetune', recipe='mae').config
+    assert recipe.optim_wrapper.optimizer.lr == 2e-3
+
+
+def test_semi_supervised_rates():
+    one, ten = (make_plan(task, processes=8).config
+                for task in ('in1k_semi1', 'in1k_semi10'))
+    for config, rate, head, epochs in ((one, 0.005, 0.5, 20),
+                                       (ten, 0.01, 0.1, 50)):
+        wrapper = config.optim_wrapper
+        assert wrapper.optimizer.lr == rate
+        assert rate * wrapper.paramwise_cfg.custom_keys.head.lr_mult == \
+            pytest.approx(head)
+        assert config.train_cfg.max_epochs == epochs
+        assert config.auto_scale_lr.base_batch_size == 256
+
+
 def test_mini_configs_name_the_embedded_classes():
     from ssl_bench.engine.config import config_dir, load_config
     base = load_config(config_dir() / 'transfer/_base_/mini.py')

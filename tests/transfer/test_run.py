@@ -10,6 +10,7 @@ from ssl_bench.results import read_records
 from ssl_bench.transfer import run as station
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
+from tests.transfer.conftest import tiny_vit
 
 SHORT = {'train_cfg.max_iters': 3, 'train_dataloader.batch_size': 2,
          'auto_scale_lr.base_batch_size': 2,
@@ -116,6 +117,24 @@ def test_linear_and_svm(go, source):
     svm = go(source, 'mini_voc07_svm',
              options={'probe.costs': [1.], 'probe.folds': 2})
     assert 0 < svm.record['metrics']['mAP'] <= 100
+
+
+def test_vit_probe_and_fine_tuning(go):
+    backbone = tiny_vit()[1]
+    source = Source(backbone, backbone.arch, backbone.meta['arch_args'])
+    knn = go(source, 'mini_knn', options={}, where='vit')
+    assert knn.record['changes'] == ['features: mean of the patch tokens']
+    tuned = go(source, 'mini_finetune',
+               options={'train_cfg.max_epochs': 1}, where='vit')
+    assert tuned.record['backbone'] == 'vit_d96_l4_patch8'
+    assert set(tuned.record['metrics']) == {'top1', 'top5'}
+    with pytest.raises(UserError, match='plain residual network'):
+        go(source, 'mini_seg_fcn')
+
+
+def test_semi_supervised_reads_its_list(go, source):
+    outcome = go(source, 'mini_semi10', options={'train_cfg.max_epochs': 1})
+    assert outcome.record['data']['images'] == 16  # of 40
 
 
 def test_other_data_are_another_run(go, source, mini_root, tmp_path):
