@@ -72,9 +72,9 @@ def test_fingerprint_sees_a_byte_and_a_name(tmp_path):
 
 def test_second_call_does_nothing_quickly(mini):
     before = {path: path.stat().st_mtime_ns for path in mini.root.rglob('*')}
-    started = time.perf_counter()
+    started = time.process_time()
     again = make_mini(mini.root, 3, SMALL)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert not again.created and again.manifest == mini.manifest
     assert before == {path: path.stat().st_mtime_ns
                       for path in mini.root.rglob('*')}
