@@ -21,7 +21,7 @@ model = dict(
     train_cfg=dict(
         rpn=dict(sampler=dict(num=64)),
         rpn_proposal=dict(nms_pre=200, max_per_img=64),
-        rcnn=dict(sampler=dict(num=16))),
+        rcnn=dict(sampler=dict(num=32))),
     test_cfg=dict(
         rpn=dict(nms_pre=200, max_per_img=50),
         rcnn=dict(max_per_img=30)))
@@ -50,13 +50,13 @@ test_dataloader = dict(
 test_evaluator = dict(
     ann_file='data/mini/coco/annotations/instances_val2017.json')
 
-iterations = 260
+iterations = 400
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0,
          end=31),
-    dict(type='MultiStepLR', by_epoch=False, milestones=[200, 240],
+    dict(type='MultiStepLR', by_epoch=False, milestones=[320, 375],
          gamma=0.1, begin=0, end=iterations)
 ]
 auto_scale_lr = dict(base_batch_size=8)

@@ -10,7 +10,7 @@ model = dict(
     auxiliary_head=dict(in_channels=64, channels=32, num_classes=9))
 
 train_pipeline = _base_.train_pipeline
-train_pipeline[2].update(scale=(160, 128))
+train_pipeline[2].update(scale=(160, 128), ratio_range=(0.8, 1.25))
 train_pipeline[3].update(crop_size=crop_size)
 train_pipeline[6].update(size=crop_size)
 test_pipeline = _base_.test_pipeline
@@ -42,8 +42,8 @@ test_dataloader = dict(
         pipeline=test_pipeline,
         **mini_set))
 
-iterations = 300
-optim_wrapper = dict(optimizer=dict(lr=0.05))
+iterations = 400
+optim_wrapper = dict(optimizer=dict(lr=0.2))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 param_scheduler = [
     dict(type='PolyLR', eta_min=1e-4, power=0.9, begin=0, end=iterations,
