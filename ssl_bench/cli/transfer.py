@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--recipe', help='settings of a paper that departs from the task\'s '
         'own (ssl-bench tasks TASK lists them)')
     parser.add_argument(
+        '--fraction', type=fraction, metavar='F',
+        help='train on this part of the images, the same for every method')
+    parser.add_argument(
         '--dry-run', action='store_true',
         help='print the resolved settings and the data paths; run nothing')
     parser.add_argument(
@@ -48,6 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--verbose', action='store_true',
         help='the toolkits\' log lines instead of a progress line')
+
+
+def fraction(text: str) -> float:
+    """A number above 0, at most 1."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not in (0, 1]')
+    return value
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
         for task in args.tasks:
             outcome = run_task(
                 source, task, seed, args.work_dir, args.data_root, overrides,
-                args.recipe, quiet=not args.verbose, visualize=args.visualize)
+                args.recipe, args.fraction, quiet=not args.verbose,
+                visualize=args.visualize)
             print(summary(outcome), flush=True)
     return 0
 
@@ -83,8 +95,9 @@ def dry_run(args: argparse.Namespace, source, overrides: dict) -> int:
         plans = [make_plan(task, arch, args.data_root, *rest, world_size(),
                            get_device() != 'cpu')
                  for arch, *rest in (
-                     (source.arch_args, overrides, args.recipe),
-                     (None, None, None))]
+                     (source.arch_args, overrides, args.recipe,
+                      args.fraction),
+                     (None, None, None, None))]
         print(settings_table(*plans))
     return 0
 

@@ -14,6 +14,7 @@ from ssl_bench.engine.config import config_dir, load_config
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.transfer.architecture import (architecture_name,
                                              set_architecture)
+from ssl_bench.transfer.fraction import take_fraction
 from ssl_bench.transfer.tasks import find_task
 
 NODES = (dict, list, tuple)
@@ -53,7 +54,8 @@ def world_size() -> int:
 def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
               data_root: Optional[str] = None,
               overrides: Optional[Dict[str, Any]] = None,
-              recipe: Optional[str] = None, processes: int = 1, accelerator: bool = False) -> Plan:
+              recipe: Optional[str] = None,
+              fraction: Optional[float] = None, processes: int = 1, accelerator: bool = False) -> Plan:
     """Read a task's config and fit it.
 
     Args:
@@ -65,6 +67,8 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
         overrides (dict, optional): Dotted keys and values.
         recipe (str, optional): One of the config's ``recipes``, the settings
             of a paper that departs from the task's own.
+        fraction (float, optional): Part of the training images, drawn from
+            a fixed seed.
         processes (int): Of the run.
         accelerator (bool): Whether they run on accelerators.
 
@@ -76,7 +80,8 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
     config = load_config(config_dir() / 'transfer' / f'{task}.py')
     apply_recipe(config, task, recipe)
     override(config, overrides or {}, task)
-    plan = Plan(task, config, settings_sha256(config))
+    part = [] if fraction is None else [take_fraction(config, fraction)]
+    plan = Plan(task, config, settings_sha256(config), changes=part)
     if data_root is not None:
         for name, value in config.items():
             if name.endswith(('_dataloader', '_evaluator')):

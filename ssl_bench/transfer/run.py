@@ -127,8 +127,8 @@ def run_task(source: Source, task: str, seed: int = 0,
              work_dir: Union[str, Path] = 'work_dirs/transfer',
              data_root: Optional[str] = None,
              overrides: Optional[Dict[str, Any]] = None,
-             recipe: Optional[str] = None, quiet: bool = True,
-             visualize: int = 0) -> Outcome:
+             recipe: Optional[str] = None, fraction: Optional[float] = None,
+             quiet: bool = True, visualize: int = 0) -> Outcome:
     """Train and evaluate one task, unless its record is there already.
 
     Args:
@@ -139,6 +139,7 @@ def run_task(source: Source, task: str, seed: int = 0,
         data_root (str, optional): Folder above VOCdevkit, coco, imagenet.
         overrides (dict, optional): Dotted config keys and values.
         recipe (str, optional): A paper's variety of the task.
+        fraction (float, optional): Part of the training images.
         quiet (bool): One progress line; logs go to the run's folder.
         visualize (int): Test images drawn into the run's folder.
 
@@ -152,7 +153,7 @@ def run_task(source: Source, task: str, seed: int = 0,
     root = data_root or row.root
     require_data(task, root)
     plan = make_plan(task, source.arch_args, data_root, overrides, recipe,
-                     world_size(), get_device() != 'cpu')
+                     fraction, world_size(), get_device() != 'cpu')
     note_weights(plan, source)
     data_print = fingerprint(DATASETS[row.dataset], str(root))
     run_id = make_run_id(source.method, source.variant, task, seed,

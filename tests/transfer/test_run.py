@@ -8,6 +8,7 @@ from PIL import Image
 from ssl_bench.errors import UserError
 from ssl_bench.results import read_records
 from ssl_bench.transfer import run as station
+from ssl_bench.transfer.fraction import FractionDataset
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.transfer.conftest import tiny_vit
@@ -147,6 +148,35 @@ def test_other_data_are_another_run(go, source, mini_root, tmp_path):
     assert other.fresh and other.folder != first.folder
     assert other.record['data']['fingerprint'] != \
         first.record['data']['fingerprint']
+
+
+def test_fraction_of_the_training_images(go, source):
+    options = {**SEG, 'train_cfg.max_iters': 1}
+    half = go(source, 'mini_seg_fcn', options=options, fraction=0.5)
+    assert half.record['data']['images'] == 4  # of 8
+    assert '0.5 of the training images' in half.record['changes'][0]
+    tenth, same, more = (FractionDataset(FakeSet(100), part)
+                         for part in (0.1, 0.1, 0.3))
+    assert [tenth[i] for i in range(10)] == [same[i] for i in range(10)]
+    assert set(tenth.indices) < set(more.indices)
+    assert tenth.get_data_info(3) == dict(width=tenth[3])
+    with pytest.raises(ValueError, match='got 0'):
+        FractionDataset(FakeSet(4), 0)
+
+
+class FakeSet(list):
+    """A data set whose images are numbers."""
+
+    metainfo = {}
+
+    def __init__(self, size):
+        super().__init__(range(size))
+
+    def full_init(self):
+        pass
+
+    def get_data_info(self, index):
+        return dict(width=self[index])
 
 
 def test_what_cannot_run(go, source, tmp_path):
