@@ -71,6 +71,8 @@ TASKS: Dict[str, Task] = {
     'mini_linear': _top1('Mini linear', 'classification', 'top5'),
     'mini_knn': _top1('Mini kNN', 'features'),
     'mini_voc07_svm': Task('Mini VOC linear SVM', 'features', ('mAP', )),
+    'mini_semi10': _top1('Mini 10% of the labels', 'classification', 'top5'),
+    'mini_finetune': _top1('Mini fine-tuning', 'classification', 'top5'),
 }
 
 # Tasks that papers print and this project does not run.
