@@ -5,8 +5,6 @@ from typing import Dict, Mapping, Optional, Tuple
 
 from torch import Tensor
 
-from ssl_bench.errors import unknown_name
-
 Shape = Tuple[int, ...]
 Shapes = Dict[str, Shape]
 
@@ -295,26 +293,3 @@ def _recognise_vit(state: Mapping[str, Tensor]) -> ViT:
         gamma='blocks.0.gamma_1' in state,
         rel_pos=rel_pos is not None,
         window=0 if rel_pos is None else rel_pos.shape[0])
-
-
-def canonical_arch(name: str) -> str:
-    """The full name of what a user may shorten: r50, vitb16, resnet50.
-
-    Raises:
-        UserError: The name fits no architecture.
-    """
-    known = [f'resnet{depth}' for depth in RESNETS]
-    known += [f'{kind}_{size}_patch{patch}' for kind in ('vit', 'beit')
-              for size in VITS for patch in (14, 16, 32, 8)]
-    short = {f'r{depth}': f'resnet{depth}' for depth in RESNETS}
-    short.update({
-        full.replace('_patch', '').replace(f'_{size}', size[0]): full
-        for full in known if 'patch' in full
-        for size in (full.split('_')[1],)})
-    full = short.get(name.lower(), name.lower())
-    custom = re.fullmatch(
-        r'(wide_)?resne(x)?t\d+(_[\dx.d]+)?(-\w+)*|'
-        r'(vit|beit)_\w+_patch\d+(_\d+)?', full)
-    if full not in known and not custom:
-        raise unknown_name('architecture', name, [*known, *short])
-    return re.sub(r'(_patch\d+)_\d+$', r'\1', full)

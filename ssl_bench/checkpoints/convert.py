@@ -9,16 +9,16 @@ from typing import Any, Dict, Optional, Sequence, Tuple, Union
 from torch import Tensor
 
 import ssl_bench
-from ssl_bench.checkpoints.architectures import (Architecture, ViT,
-                                                 canonical_arch, describe,
+from ssl_bench.checkpoints.arch_names import canonical_arch
+from ssl_bench.checkpoints.architectures import (Architecture, ViT, describe,
                                                  recognise)
 from ssl_bench.checkpoints.backbone import (Backbone, is_backbone,
                                             read_backbone)
 from ssl_bench.checkpoints.encoder import (Encoder, find_encoder,
                                            optional_groups, split_heads)
 from ssl_bench.checkpoints.formats import unwrap
-from ssl_bench.checkpoints.provenance import (from_mmengine, heads_of,
-                                              stamped_meta)
+from ssl_bench.checkpoints.provenance import (epochs_of, from_mmengine,
+                                              heads_of, stamped_meta)
 from ssl_bench.checkpoints.reading import file_sha256, read_object
 from ssl_bench.checkpoints.verify import Report, compare, suspicious
 from ssl_bench.errors import UserError, unknown_name
@@ -164,6 +164,10 @@ def _meta(content: Any, wrapper: str, encoder: Encoder,
         found, sources, config = from_mmengine(content['meta'])
         fields.update(found)
         heads = heads_of(config)
+    epochs, place = epochs_of(content, encoder.last_epoch)
+    if epochs is not None:
+        fields['pretrain_epochs'] = epochs
+        sources['pretrain_epochs'] = place
     if encoder.method:
         fields['method'] = encoder.method
         sources['method'] = f'format {encoder.source}'

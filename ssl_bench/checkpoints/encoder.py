@@ -32,6 +32,7 @@ class Encoder:
         prefix (str): What stood before each name.
         state (dict[str, Tensor]): In torchvision's or timm's names.
         rest (dict[str, Tensor]): The file's other tensors, names as found.
+        last_epoch (int, optional): `Format.last_epoch`.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Encoder:
     prefix: str
     state: State
     rest: State
+    last_epoch: Optional[int] = None
 
     @property
     def origin(self) -> str:
@@ -135,7 +137,8 @@ def _cut(found: State, prefix: str, row: Optional[Format]) -> Encoder:
         else:
             rest[name] = tensor
     return Encoder(row.name if row else 'raw', row.method if row else '',
-                   prefix, to_ours(state, scheme_of(state)), rest)
+                   prefix, to_ours(state, scheme_of(state)), rest,
+                   row.last_epoch if row else None)
 
 
 def split_heads(state: State, drop: Sequence[str]) -> Tuple[State, State]:

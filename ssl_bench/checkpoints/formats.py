@@ -27,6 +27,9 @@ class Format:
         lacks (tuple[str]): Patterns that start no name.
         wrappers (tuple[str]): Kinds of file it comes in (`wrapper_of`).
         shared (tuple[str]): Names that both branches use.
+        last_epoch (int, optional): What the program's count of epochs lacks
+            of the number done: 1 where it saves the index of the last one.
+            None where the number says nothing of pretraining.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Format:
     lacks: Tuple[str, ...] = ()
     wrappers: Tuple[str, ...] = ('flat', 'state_dict', 'model')
     shared: Tuple[str, ...] = ()
+    last_epoch: Optional[int] = None
 
     def matches(self, names: Iterable[str], wrapper: str) -> bool:
         """Whether a file with these names can be of this format."""
@@ -55,12 +59,14 @@ FORMATS: Tuple[Format, ...] = (
     Format('mmengine', online=('backbone.',), target=MOMENTUM,
            needs=(r'backbone\.',), wrappers=('mmengine',)),
     Format('insloc', 'InsLoc', ('backbone.',), ('backbone_k.',),
-           (r'backbone\.', r'backbone_k\.')),
+           (r'backbone\.', r'backbone_k\.'), last_epoch=0),
     Format('pixpro', 'PixPro', ('encoder.',), ('encoder_k.',),
-           (r'encoder\.', r'encoder_k\.', r'projector\.linear1')),
+           (r'encoder\.', r'encoder_k\.', r'projector\.linear1'),
+           last_epoch=0),
     Format('lewel', 'LEWEL', ('online_net.backbone.',),
            ('target_net.backbone.',),
-           (r'online_net\.backbone\.', r'online_net\.neck\.proj_obj')),
+           (r'online_net\.backbone\.', r'online_net\.neck\.proj_obj'),
+           last_epoch=0),
     Format('byol', 'BYOL',
            ('online_net.backbone.', 'online_network.encoder.',
             'online_network.', 'online_encoder.net.', 'online_net.0.'),
@@ -68,21 +74,24 @@ FORMATS: Tuple[Format, ...] = (
             'target_network.', 'target_encoder.net.', 'target_net.0.'),
            (r'online_(net|network|encoder)\.',), (r'\S+proj_obj',)),
     Format('siamese_im', 'SiameseIM', ('',), ('mm_',),
-           (r'blocks\.0\.', r'mm_blocks\.'), shared=('pos_embed',)),
+           (r'blocks\.0\.', r'mm_blocks\.'), shared=('pos_embed',),
+           last_epoch=1),
     Format('siamese_im_finetuned', 'SiameseIM',
            needs=(r'blocks\.0\.', r'fc_norm\.', r'head\.'),
            lacks=(r'norm\.', r'\S+q_bias'), wrappers=('model',)),
     Format('mae', 'MAE', needs=(r'blocks\.0\.', r'decoder_|norm\.'),
-           lacks=(r'mm_', r'\S+q_bias', r'head\.'), wrappers=('model',)),
+           lacks=(r'mm_', r'\S+q_bias', r'head\.'), wrappers=('model',),
+           last_epoch=1),
     Format('mae_finetuned', 'MAE',
            needs=(r'blocks\.0\.', r'fc_norm\.', r'head\.'),
            lacks=(r'norm\.', r'\S+q_bias'), wrappers=('model',)),
     Format('beit', 'BEiT', needs=(r'blocks\.0\.attn\.q_bias',),
            wrappers=('model',)),
     Format('barlow_twins', 'BarlowTwins', ('backbone.',), (),
-           (r'backbone\.', r'projector\.0\.', r'bn\.running_mean')),
+           (r'backbone\.', r'projector\.0\.', r'bn\.running_mean'),
+           last_epoch=0),
     Format('moco', 'MoCo', ('encoder_q.',), ('encoder_k.',),
-           (r'encoder_q\.(conv1|fc)\.',)),
+           (r'encoder_q\.(conv1|fc)\.',), last_epoch=0),
     Format('densecl', 'DenseCL', ('encoder_q.0.',), ('encoder_k.0.',),
            (r'encoder_q\.0\.', r'queue2\Z')),
     Format('openselfsup_moco', 'MoCo', ('encoder_q.0.',), ('encoder_k.0.',),
@@ -94,12 +103,14 @@ FORMATS: Tuple[Format, ...] = (
             r'prediction_head\.', r'bottom_up',
             r'backbone\.(bottom_up|stem|res2)\.')),
     Format('mocov3', 'MoCoV3', ('base_encoder.',), ('momentum_encoder.',),
-           (r'base_encoder\.',)),
+           (r'base_encoder\.',), last_epoch=0),
     Format('simsiam', 'SimSiam', ('encoder.',), (),
-           (r'encoder\.', r'predictor\.'), (r'encoder_k\.', r'projector\.')),
+           (r'encoder\.', r'predictor\.'), (r'encoder_k\.', r'projector\.'),
+           last_epoch=0),
     Format('swav', 'SwAV', needs=(_RESNET, r'prototypes|projection_head')),
     Format('dino', 'DINO', ('student.backbone.', 'student.'),
-           ('teacher.backbone.', 'teacher.'), wrappers=('dino',)),
+           ('teacher.backbone.', 'teacher.'), wrappers=('dino',),
+           last_epoch=0),
     Format('vissl', '', ('trunk._feature_blocks.', 'trunk.'),
            wrappers=('vissl',)),
     Format('solo_learn', '', ('backbone.', 'encoder.'),

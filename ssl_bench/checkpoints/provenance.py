@@ -101,6 +101,24 @@ def from_mmengine(meta: Mapping[str, Any]
     return fields, sources, config
 
 
+def epochs_of(content: Any, last_epoch: Optional[int]
+              ) -> Tuple[Optional[int], str]:
+    """Epochs of pretraining that an official file says were done.
+
+    Args:
+        content: What the file holds.
+        last_epoch (int, optional): `formats.Format.last_epoch`.
+
+    Returns:
+        tuple[int | None, str]: The number, and where it stood.
+    """
+    for place in ('epoch', 'meta.epoch'):
+        found = _at(content, place)
+        if last_epoch is not None and type(found) is int:
+            return found + last_epoch, place
+    return None, ''
+
+
 def heads_of(config: Mapping[str, Any]) -> Optional[int]:
     """Attention heads of the backbone in a config; no tensor tells them."""
     backbone = _at(config, 'model.backbone') or {}

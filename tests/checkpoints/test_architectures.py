@@ -2,8 +2,9 @@
 import pytest
 import torch
 
-from ssl_bench.checkpoints.architectures import (RESNETS, canonical_arch,
-                                                 optional, recognise)
+from ssl_bench.checkpoints.arch_names import canonical_arch
+from ssl_bench.checkpoints.architectures import (RESNETS, optional,
+                                                 recognise)
 from ssl_bench.errors import UserError
 
 

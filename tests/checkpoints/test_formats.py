@@ -195,6 +195,20 @@ def test_insloc_fpn_keeps_neck_and_head(tmp_path, resnet50):
         'queue': 1, 'queues': 1, 'queue_ptr': 1}
 
 
+@pytest.mark.parametrize('build,epochs', [
+    (lambda s: official.mocov2(s), 200),  # saves the number done
+    (lambda s: dict(model={**s, 'decoder_embed.weight': torch.ones(2)},
+                    epoch=799), 800),  # saves the index of the last one
+    (lambda s: dict(s), None)])
+def test_epochs(build, epochs, tmp_path, resnet50, vit_tiny):
+    model = vit_tiny if epochs == 800 else resnet50
+    path = save(tmp_path / 'c.pth', build(dict(model.state_dict())))
+    meta = convert(path)[0].meta
+    assert meta['pretrain_epochs'] == epochs
+    assert meta['sources'].get('pretrain_epochs') == (
+        'epoch' if epochs else None)
+
+
 def test_every_format_has_a_case():
     cases = {**RESNET_CASES, **VIT_CASES}
     tested = {case[0] for case in cases.values()} | {
