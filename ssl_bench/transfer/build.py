@@ -55,7 +55,8 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
               data_root: Optional[str] = None,
               overrides: Optional[Dict[str, Any]] = None,
               recipe: Optional[str] = None,
-              fraction: Optional[float] = None, processes: int = 1, accelerator: bool = False) -> Plan:
+              fraction: Optional[float] = None, processes: int = 1,
+              accelerator: bool = False) -> Plan:
     """Read a task's config and fit it.
 
     Args:
@@ -151,7 +152,8 @@ def map_nodes(value: Any, change: Callable[[Any], Any]) -> Any:
 def fit_batch(plan: Plan, processes: int) -> None:
     """Keep the protocol's batch with any number of processes.
 
-    Too many processes for the batch get fewer images each. Gradients are accumulated when the batch at hand divides the protocol's;
+    Too many processes for the batch get fewer images each. Gradients are
+    accumulated when the batch at hand divides the protocol's;
     otherwise the rate is scaled linearly. Schedules counted in iterations
     are stretched either way, so that the images seen stay the same.
 
