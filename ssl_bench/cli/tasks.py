@@ -39,7 +39,8 @@ def main_metrics(name: str) -> tuple:
 def describe(name: str, data_root: str = None) -> str:
     """Everything the table says of a task."""
     from ssl_bench.results.tasks import task_info
-    from ssl_bench.transfer.tasks import DATASETS, find_task
+    from ssl_bench.transfer.datasets import DATASETS
+    from ssl_bench.transfer.tasks import find_task
     task = find_task(name)
     data, root = DATASETS[task.dataset], data_root or task.root
     hours = 'not known' if task.gpu_hours is None else f'{task.gpu_hours:g}'

@@ -5,8 +5,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Dict, Iterator, List, Union
 
+from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.subsets import SUFFIXES
-from ssl_bench.transfer.tasks import DATASETS, find_task
+from ssl_bench.transfer.tasks import find_task
 
 DECODED = 8  # images opened per list
 

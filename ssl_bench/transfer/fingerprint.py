@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ssl_bench.files import sha256
-from ssl_bench.transfer.tasks import Dataset
+from ssl_bench.transfer.datasets import Dataset
 
 
 @lru_cache(maxsize=None)

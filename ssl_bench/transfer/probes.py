@@ -18,10 +18,11 @@ from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.files import atomic_path
 from ssl_bench.transfer.build import Plan
+from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
 from ssl_bench.transfer.scores import Features, knn, svm
 from ssl_bench.transfer.source import Source
-from ssl_bench.transfer.tasks import DATASETS, find_task
+from ssl_bench.transfer.tasks import find_task
 
 if TYPE_CHECKING:
     from ssl_bench.transfer.run import Measured

@@ -27,9 +27,10 @@ from ssl_bench.errors import UserError
 from ssl_bench.results import (FILE_NAME, make_run_id, read_records,
                                write_record)
 from ssl_bench.transfer.build import Plan, make_plan, world_size
+from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
 from ssl_bench.transfer.source import Source
-from ssl_bench.transfer.tasks import DATASETS, find_task, require_data
+from ssl_bench.transfer.tasks import find_task, require_data
 
 PACKAGES = ('torch', 'torchvision', 'onedl-mmengine', 'onedl-mmcv',
             'onedl-mmdetection', 'onedl-mmsegmentation', 'onedl-mmpretrain',

@@ -3,8 +3,8 @@ import pytest
 from ssl_bench.errors import UserError
 from ssl_bench.engine.config import config_dir
 from ssl_bench.results.tasks import base_metric, is_known_task, task_info
-from ssl_bench.transfer.tasks import (DATASETS, TASKS, find_task,
-                                      require_data)
+from ssl_bench.transfer.datasets import DATASETS
+from ssl_bench.transfer.tasks import (TASKS, find_task, require_data)
 
 
 @pytest.mark.parametrize('name', TASKS)
