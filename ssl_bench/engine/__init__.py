@@ -2,5 +2,6 @@
 import importlib
 
 # the modules whose classes belong in mmengine's registries
-for name in ('hooks', 'lars', 'optim', 'progress', 'runner', 'schedules'):
+for name in ('collapse', 'hooks', 'lars', 'optim', 'progress', 'runner',
+             'schedules'):
     importlib.import_module(f'{__name__}.{name}')

@@ -107,6 +107,9 @@ def _set_hooks(config: Config, quiet: bool) -> None:
     """Add the hooks that every pretraining has, mmpretrain's configs too."""
     hooks = [dict(type='StepSeedHook'), dict(type='RunSizeHook'),
              dict(type='FiniteLossHook')]
+    if not _lists(config, 'CollapseHook'):  # a config may set its bounds
+        interval = config.default_hooks.get('logger', {}).get('interval', 10)
+        hooks.append(dict(type='CollapseHook', interval=interval))
     if config.train_dataloader.dataset.type == 'PretrainDataset':
         hooks.append(dict(type='UnreadableImagesHook'))
     if quiet:
@@ -114,6 +117,11 @@ def _set_hooks(config: Config, quiet: bool) -> None:
         title = f'pretrain {Path(config.work_dir).name}'
         hooks.append(dict(type='ProgressHook', title=title))
     config.custom_hooks = config.get('custom_hooks', []) + hooks
+
+
+def _lists(config: Config, hook: str) -> bool:
+    return any(entry['type'] == hook
+               for entry in config.get('custom_hooks', []))
 
 
 def _set_resume(config: Config, resume: Union[bool, str]) -> None:
