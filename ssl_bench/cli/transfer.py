@@ -105,7 +105,10 @@ def dry_run(args: argparse.Namespace, source, overrides: dict) -> int:
 def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
     record = outcome.record
-    numbers = '  '.join(f'{name} {value:.1f}'
+    aims = {row['metric']: f' (published {row["published"]:g}: '
+            f'{row["verdict"]})'
+            for row in record.get('extra', {}).get('expected', [])}
+    numbers = '  '.join(f'{name} {value:.1f}{aims.get(name, "")}'
                         for name, value in record['metrics'].items())
     again = '' if outcome.fresh else '  (done before)'
     return (f'{record["task"]}  {record["method"]}  seed {record["seed"]}:  '

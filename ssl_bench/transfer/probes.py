@@ -25,7 +25,7 @@ from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.tasks import find_task
 
 if TYPE_CHECKING:
-    from ssl_bench.transfer.run import Measured
+    from ssl_bench.transfer.records import Measured
 
 
 class Frozen(nn.Module):
@@ -77,7 +77,7 @@ def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
         folder (Path): Of the run; the cache lies beside the runs.
         root (str): Data root, for the cache's key.
     """
-    from ssl_bench.transfer.run import Measured
+    from ssl_bench.transfer.records import Measured
     settings = plan.config.probe
     if settings.type not in PROBES:
         raise unknown_name('probe', settings.type, PROBES)

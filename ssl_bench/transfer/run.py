@@ -1,22 +1,18 @@
 """Run a task for a backbone and a seed; write its record once."""
 import contextlib
 import os
-import platform
-import subprocess
 import time
 import warnings
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, Optional, Union
 
 import torch
 from mmengine import dist
-from mmengine.device import get_device, get_max_cuda_memory
+from mmengine.device import get_device
 from mmengine.runner import find_latest_checkpoint
 
-import ssl_bench
 import ssl_bench.engine.progress
 import ssl_bench.layers.global_bn
 import ssl_bench.transfer.hooks
@@ -29,12 +25,9 @@ from ssl_bench.results import (FILE_NAME, make_run_id, read_records,
 from ssl_bench.transfer.build import Plan, make_plan, world_size
 from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
+from ssl_bench.transfer.records import Measured, make_record
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.tasks import find_task, require_data
-
-PACKAGES = ('torch', 'torchvision', 'onedl-mmengine', 'onedl-mmcv',
-            'onedl-mmdetection', 'onedl-mmsegmentation', 'onedl-mmpretrain',
-            'numpy', 'pycocotools', 'scikit-learn')
 
 
 @dataclass
@@ -49,15 +42,6 @@ class Outcome:
     record: Dict[str, Any]
     folder: Path
     fresh: bool
-
-
-@dataclass
-class Measured:
-    """What running a plan gave."""
-    metrics: Dict[str, float]
-    images: int
-    seconds: Optional[float] = None
-    images_per_second: Optional[float] = None
 
 
 class TransferRunner(AtomicRunner):
@@ -277,95 +261,3 @@ def title(source: Source, plan: Plan, seed: int) -> str:
     """What a progress line says is running."""
     name = f'{source.method} {source.variant}'.strip()
     return f'{plan.task}, {name}, seed {seed}'
-
-
-def make_record(plan: Plan, source: Source, seed: int, run_id: str,
-                measured: Measured, started: datetime,
-                root: str) -> Dict[str, Any]:
-    """The record of design.md."""
-    dataset = DATASETS[find_task(plan.task).dataset]
-    seconds, accelerated = measured.seconds, get_device() != 'cpu'
-    memory = get_max_cuda_memory() if accelerated else peak_memory()
-    hours = seconds * dist.get_world_size() / 3600 \
-        if seconds and accelerated else None
-    extra = dict(recipe=plan.config.get('recipe', ''))
-    verdicts = compare_expected(plan, source, measured.metrics)
-    if verdicts:
-        extra['expected'] = verdicts
-    return dict(
-        run_id=run_id, method=source.method, variant=source.variant,
-        backbone=plan.arch, pretrain=source.pretrain(), task=plan.task,
-        metrics=measured.metrics, seed=seed, config_sha256=plan.config_sha256,
-        code_version=code_version(), versions=versions(),
-        hardware=dict(device=device_name(),
-                      world_size=dist.get_world_size()),
-        cost=dict(train_seconds=seconds,
-                  images_per_second=measured.images_per_second,
-                  peak_memory_mib=memory, gpu_hours=hours),
-        data=dict(name=dataset.title,
-                  fingerprint=fingerprint(dataset, str(root)),
-                  images=measured.images),
-        started=started.isoformat(timespec='seconds'),
-        finished=datetime.now(timezone.utc).isoformat(timespec='seconds'),
-        changes=list(plan.changes), extra=extra)
-
-
-def compare_expected(plan: Plan, source: Source,
-                     metrics: Dict[str, float]) -> List[Dict[str, Any]]:
-    """Hold measured numbers against the config's published ones.
-
-    Returns:
-        list[dict]: Per number: metric, published, tolerance, measured and
-        ``reproduced`` (within the tolerance), ``within noise`` (within
-        twice) or ``off``.
-    """
-    epochs = source.pretrain()['epochs']
-    names = {source.method, f'{source.method} {source.variant}',
-             f'{source.method} {epochs}'}
-    found = []
-    for method, metric, value, tolerance in plan.config.get('expected', []):
-        if method in names and metric in metrics and plan.arch == 'resnet50':
-            distance = abs(metrics[metric] - value)
-            verdict = 'reproduced' if distance <= tolerance else \
-                'within noise' if distance <= 2 * tolerance else 'off'
-            found.append(dict(
-                metric=metric, published=value, tolerance=tolerance,
-                measured=metrics[metric], verdict=verdict))
-    return found
-
-
-def peak_memory() -> float:
-    """Largest resident size of this process so far, MiB."""
-    import resource
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def device_name() -> str:
-    """The accelerator's name, or the processor's and its threads."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    machine = platform.processor() or platform.machine()
-    return f'{get_device()} {machine}, {torch.get_num_threads()} threads'
-
-
-def versions() -> Dict[str, str]:
-    """Versions of Python and of every package that moves a number."""
-    found = dict(python=platform.python_version())
-    for name in PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
-def code_version() -> str:
-    """Our version, with the commit when run from a checkout."""
-    home = Path(ssl_bench.__file__).parents[1]
-    if not (home / '.git').exists():
-        return ssl_bench.__version__
-    try:
-        commit = subprocess.run(
-            ['git', 'rev-parse', '--short=12', 'HEAD'], cwd=home,
-            capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ssl_bench.__version__
-    return f'{ssl_bench.__version__}+g{commit}'

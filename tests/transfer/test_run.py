@@ -9,6 +9,7 @@ from ssl_bench.errors import UserError
 from ssl_bench.results import read_records
 from ssl_bench.transfer import run as station
 from ssl_bench.transfer.fraction import FractionDataset
+from ssl_bench.transfer.records import compare_expected
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.transfer.conftest import tiny_vit
@@ -191,9 +192,9 @@ def test_expected_values_give_a_verdict(source):
     from types import SimpleNamespace
     plan = SimpleNamespace(arch='resnet50', config=dict(expected=[
         ('Noise 1', 'bbox_AP', 50., 0.5), ('Other', 'bbox_AP', 1., 1.)]))
-    found = {value: station.compare_expected(
+    found = {value: compare_expected(
         plan, source, dict(bbox_AP=value))[0]['verdict']
         for value in (50.4, 50.9, 52.)}
     assert list(found.values()) == ['reproduced', 'within noise', 'off']
     plan.arch = 'resnet18-w16'
-    assert station.compare_expected(plan, source, dict(bbox_AP=50.)) == []
+    assert compare_expected(plan, source, dict(bbox_AP=50.)) == []
