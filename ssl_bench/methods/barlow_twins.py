@@ -89,6 +89,7 @@ class BarlowTwins(MMPretrainBarlowTwins):
         Redundancy Reduction, ICML 2021, arXiv:2103.03230, Eq. 1 and 2.
     Published: ResNet-50, 1000 epochs of ImageNet-1k, linear top-1 73.2
         (73.5 with the released code).
+    Parity: golden vectors of the released code.
     Deviations: the final norm is synchronised as in the released code
         (mmpretrain's is per process). The gradient is the true one of the
         global batch whatever the number of processes; the released code's

@@ -47,6 +47,8 @@ class InsLoc(BaseSelfSupervisor):
         Self-supervised Detection Pretraining", CVPR 2021, arXiv:2102.08318.
     Published: COCO Mask R-CNN R50-FPN 1x after 200 epochs of ImageNet: box
         AP 41.4, mask AP 37.1; R50-C4 1x: 39.5, 34.5.
+    Parity: R50-FPN: golden vectors of the official code; R50-C4: a reading
+        of the paper.
     Deviations: (1) The overlapping anchor is drawn in the data loader
         (`InsLocViews`): it has no parameters, and so a training step never
         waits for the device. (2) No spare queue beside the queues of the

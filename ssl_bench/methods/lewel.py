@@ -60,6 +60,8 @@ class LEWEL(BaseSelfSupervisor):
     Published: ImageNet linear top-1 71.9 / 72.8 (B, EMAN, 100 / 200 epochs)
         and 73.8 (B, SyncBN, 400 epochs), COCO FPN 1x box AP 41.3 (B, EMAN,
         200 epochs), R-50.
+    Parity: B: golden vectors of the released code; M: a reading of the
+        paper.
     Deviations: B: none. Its target is updated at the start of the next
         training step, which equals the released update after the optimiser's
         step. M: not released. Its details are a reading of the paper: MoCo

@@ -139,6 +139,7 @@ class PixPro(BaseSelfSupervisor):
         Sec. 3.2 and 3.3; the released code.
     Published: VOC07+12 C4 AP 58.8 / 60.2 after 100 / 400 epochs of ImageNet,
         COCO FPN 1x box AP 40.8 / 41.4, R-50.
+    Parity: golden vectors of the released code.
     Deviations: none from the released code, which differs from the paper by
         a factor 2 in each direction, by ``<`` instead of ``<=``, by
         normalised values in the propagation, by counting pairs of views

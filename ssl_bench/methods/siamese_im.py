@@ -151,6 +151,7 @@ class SiameseIM(BaseSelfSupervisor):
         Representation Learning, CVPR 2023, arXiv:2206.01204, Sec. 3.
     Published: ViT-B/16, 1600 epochs of ImageNet-1k: 84.1 fine-tuned and 78.0
         linear top-1, COCO 52.1 / 46.2 box / mask AP, ADE20K 51.1 mIoU.
+    Parity: golden vectors of the released code.
     Deviations: the negative term is evaluated through the E x E correlation
         instead of an N x N product (equal to round-off); the momentum copy
         of the mask token, which nothing reads, does not exist; under mixed

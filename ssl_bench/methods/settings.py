@@ -1,0 +1,78 @@
+"""The settings of a pretraining config, in a line."""
+import inspect
+from typing import Any, Dict, Iterator, List
+
+from ssl_bench.data.copy_paste import InsLocViews
+from ssl_bench.data.views import ViewMaker
+
+SGD_LIKE = dict(PaperLARS='LARS')
+
+
+def settings_line(config) -> str:
+    """Batch, epochs, optimizer, rate, schedule and views of a config.
+
+    Args:
+        config (mmengine.Config): A pretraining config.
+    """
+    optimizer = config.optim_wrapper.optimizer
+    kind = SGD_LIKE.get(optimizer.type, optimizer.type)
+    return '; '.join([
+        f'batch {config.auto_scale_lr.base_batch_size}',
+        f'{config.train_cfg.max_epochs} epochs',
+        f'{kind}, lr {optimizer.lr:g}, weight decay '
+        f'{optimizer.get("weight_decay", 0):g}',
+        schedule(config.param_scheduler), views(config)])
+
+
+def schedule(schedulers: List[Dict[str, Any]]) -> str:
+    """``cosine after 10 epochs of warm-up``, from mmengine's schedulers."""
+    words, warmup = [], ''
+    for entry in schedulers:
+        if entry['type'] == 'LinearLR':
+            unit = 'epochs' if entry.get('by_epoch', True) else 'iterations'
+            warmup = f' after {entry["end"]} {unit} of warm-up'
+        elif entry['type'] == 'WarmupCosineLR':
+            words.append('cosine')
+            warmup = f' after {entry["warmup"]} epochs of warm-up'
+        elif entry['type'] == 'CosineAnnealingLR':
+            words.append('cosine')
+        else:
+            words.append(entry['type'])
+    return ' and '.join(words) + warmup
+
+
+def views(config) -> str:
+    """``2 views of 224 px (area 0.2 to 1)``, from the data pipeline."""
+    found: Dict[str, int] = {}
+    for count, size, scale in _crops(config.train_dataloader.dataset.pipeline):
+        side = size if isinstance(size, int) else '{}x{}'.format(*size)
+        text = f'of {side} px (area {scale[0]:g} to {scale[1]:g})'
+        found[text] = found.get(text, 0) + count
+    return ' + '.join(f'{count} view{"s" if count > 1 else ""} {text}'
+                      for text, count in found.items())
+
+
+def _crops(pipeline: List[Dict[str, Any]]) -> Iterator[tuple]:
+    """Number, size and area bounds of every kind of view."""
+    for step in pipeline:
+        if step['type'] == 'MakeViews':
+            for view in step['views']:
+                yield (view.get('repeat', 1), view['size'],
+                       view.get('scale') or _default(ViewMaker, 'scale'))
+        elif step['type'] == 'InsLocViews':
+            canvas, area = (step.get(name) or _default(InsLocViews, name)
+                            for name in ('canvas', 'area'))
+            yield 2, canvas, area
+        elif step['type'] == 'RandomResizedCrop':
+            yield 1, step['scale'], step.get('crop_ratio_range', (0.08, 1.))
+        elif step['type'] == 'MultiView':
+            numbers = step['num_views']
+            if isinstance(numbers, int):
+                numbers = [numbers]
+            for number, steps in zip(numbers, step['transforms']):
+                for _, size, scale in _crops(steps):
+                    yield number, size, scale
+
+
+def _default(kind: type, name: str) -> Any:
+    return inspect.signature(kind).parameters[name].default

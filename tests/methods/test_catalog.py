@@ -1,0 +1,98 @@
+"""Lists of methods are made from docstrings and configs, and up to date."""
+from pathlib import Path
+
+import pytest
+
+from ssl_bench.cli import main
+from ssl_bench.engine.config import config_dir, load_config
+from ssl_bench.errors import UserError
+from ssl_bench.methods.catalog import (describe, find_method, method_table,
+                                       methods, with_table)
+from ssl_bench.methods.settings import settings_line
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_readme_has_the_present_table(registered):
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    assert method_table() in readme, (
+        'run `ssl-bench methods table --update README.md`')
+
+
+def test_every_config_belongs_to_a_method(registered):
+    root = config_dir()
+    files = {path.relative_to(root.parent).as_posix()
+             for path in [*root.glob('*.py'), *root.glob('mini/*.py')]}
+    listed = [path for method in methods().values()
+              for path in method.configs]
+    assert sorted(listed) == sorted(files)
+
+
+def test_every_method_says_what_it_learns_and_what_it_was_held_to(
+        registered):
+    for name, method in methods().items():
+        assert method.summary.endswith('.') and \
+            20 < len(method.summary) < 90, name
+        assert len(method.parity) > 10, name
+        assert method.paper or name == 'Random init', name
+        assert method.description.count('\n') > 3, name
+        assert 'Args:' not in method.description
+
+
+def test_a_table_replaces_what_stands_between_the_marks(registered):
+    text = 'a\n<!-- methods -->\nstale row\n<!-- /methods -->\nb\n'
+    new = with_table(text)
+    assert new.startswith('a\n<!-- methods -->\n| Method')
+    assert new.endswith(' |\n<!-- /methods -->\nb\n') and 'stale row' not in new
+    assert with_table(new) == new
+    with pytest.raises(UserError, match='<!-- methods -->'):
+        with_table('no marks')
+
+
+def test_update_writes_the_table_into_a_file(registered, tmp_path, capsys):
+    path = tmp_path / 'page.md'
+    path.write_text('<!-- methods --><!-- /methods -->')
+    assert main(['methods', 'table', '--update', str(path)]) == 0
+    assert method_table() in path.read_text()
+    assert main(['methods', 'table']) == 0
+    assert capsys.readouterr().out.strip() == method_table()
+    assert main(['methods', 'table', '--update', str(tmp_path / 'no')]) == 2
+
+
+@pytest.mark.parametrize('config, line', [
+    ('pixpro_r50_100e', 'batch 1024; 100 epochs; LARS, lr 4, weight decay '
+     '1e-05; cosine after 5 epochs of warm-up; 2 views of 224 px (area 0.08 '
+     'to 1)'),
+    ('insloc_r50_fpn', 'batch 256; 200 epochs; SGD, lr 0.03, weight decay '
+     '0.0001; cosine; 2 views of 256x256 px (area 0.2 to 1)'),
+    ('swav_r50_200e', 'batch 256; 200 epochs; LARS, lr 0.6, weight decay '
+     '1e-06; cosine; 2 views of 224 px (area 0.14 to 1) + 6 views of 96 px '
+     '(area 0.05 to 0.14)'),
+    ('mae_vitb16_800e', 'batch 4096; 800 epochs; AdamW, lr 0.0024, weight '
+     'decay 0.05; cosine after 40 epochs of warm-up; 1 view of 224 px (area '
+     '0.2 to 1)'),
+])
+def test_settings_are_read_from_the_config(registered, config, line):
+    assert settings_line(load_config(config)) == line
+
+
+def test_show_names_paper_configs_and_settings(registered, capsys):
+    assert main(['methods', 'show', 'mocov2']) == 0
+    shown = capsys.readouterr().out
+    for text in ('MoCo v2 (class MoCo)', 'abs/2003.04297', 'Parity: ',
+                 'configs/mocov2_r50_800e.py', '800 epochs', 'moving average'):
+        assert text in shown, text
+
+
+@pytest.mark.parametrize('word, name', [
+    ('random', 'Random init'), ('Supervised', 'Supervised'),
+    ('random init', 'Random init'), ('moco V3', 'MoCo v3'),
+    ('siamese-im', 'SiameseIM')])
+def test_names_are_found_in_any_spelling(registered, word, name):
+    assert find_method(word).name == name
+    assert name in describe(word)
+
+
+def test_an_unknown_method_is_answered_with_the_known_ones(registered):
+    with pytest.raises(UserError, match='PixPo.*Did you mean PixPro.*MoCo v2'):
+        find_method('PixPo')
