@@ -3,7 +3,8 @@
 Example: ssl-bench transfer work_dirs/insloc/epoch_20.pth
              --tasks mini_voc_det_c4 mini_knn --seeds 0 1
 CHECKPOINT is a pretraining checkpoint of any format that `ssl-bench convert`
-reads, a backbone file, or `random` for random initialisation.
+reads, a backbone file, `random` for random initialisation, or
+`supervised=FILE` for supervised weights in torchvision's format.
 A finished run is not repeated; an interrupted one continues.
 Several processes: bash tools/dist_transfer.sh N CHECKPOINT --tasks ...
 """
@@ -13,7 +14,8 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        'checkpoint', help='a checkpoint, a backbone file, or `random`')
+        'checkpoint', help='a checkpoint, a backbone file, `random`, or '
+        '`supervised=FILE`')
     parser.add_argument(
         '--tasks', nargs='+', required=True, metavar='TASK',
         help='task ids (ssl-bench tasks lists them)')

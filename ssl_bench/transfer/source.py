@@ -11,6 +11,9 @@ from ssl_bench.checkpoints.architectures import (RESNETS, ResNet, describe,
 from ssl_bench.errors import UserError
 
 RANDOM = 'random'
+SUPERVISED = 'supervised'
+# what the published tables call ImageNet's labels
+LABELS = dict(method='Supervised', pretrain_data='IN1K labels')
 
 
 @dataclass
@@ -68,8 +71,9 @@ def open_source(checkpoint: Union[str, Path], work_dir: Union[str, Path],
     """Read what the user named; write its backbone file beside the runs.
 
     Args:
-        checkpoint (str | Path): ``random``, a backbone file, or a checkpoint
-            of any format that conversion reads.
+        checkpoint (str | Path): ``random``, ``supervised=FILE`` with a file
+            in torchvision's format, a backbone file, or a checkpoint of any
+            format that conversion reads.
         work_dir (str | Path): Where the backbone file goes.
         arch (str, optional): For ``random``, what to build; otherwise what
             the checkpoint must hold.
@@ -83,7 +87,14 @@ def open_source(checkpoint: Union[str, Path], work_dir: Union[str, Path],
             return Source(None)
         built = parse_resnet(arch)
         return Source(None, built.name, describe(built))
-    path = Path(checkpoint)
+    path, foreign = Path(checkpoint), None
+    word, _, file = str(checkpoint).partition('=')
+    if word == SUPERVISED and not path.is_file():
+        if not file:
+            raise UserError(
+                f'`{SUPERVISED}` takes the weights\' file: {SUPERVISED}='
+                'resnet50.pth, in torchvision\'s format.')
+        path, foreign, meta = Path(file), 'torchvision', LABELS | (meta or {})
     if not path.is_file():
         raise UserError(f'no checkpoint {path}. Name a file, or `{RANDOM}` '
                         'for random initialisation.')
@@ -91,7 +102,7 @@ def open_source(checkpoint: Union[str, Path], work_dir: Union[str, Path],
         backbone = read_backbone(path)
         backbone.meta.update(meta or {})
     else:
-        backbone = to_backbone(path, arch=arch, meta=meta)
+        backbone = to_backbone(path, foreign, arch, meta=meta)
         name = backbone_name(path, backbone)
         write_backbone(Path(work_dir) / f'{name}{SUFFIX}', backbone)
     found = recognise(backbone.state)

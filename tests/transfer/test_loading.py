@@ -114,3 +114,30 @@ def test_what_the_user_names(tmp_path, source):
     assert found.pretrain()['epochs'] == 3
     files = list((tmp_path / 'runs').glob('mine_*.backbone.safetensors'))
     assert len(files) == 1
+
+
+def test_supervised_weights_are_a_method(tmp_path):
+    """A file as torchvision saves it: its classifier is left aside."""
+    from torchvision.models import resnet18
+    state = resnet18().state_dict()
+    torch.save(state, tmp_path / 'resnet18.pth')
+    found = open_source(f'supervised={tmp_path}/resnet18.pth', tmp_path)
+    assert (found.method, found.arch) == ('Supervised', 'resnet18')
+    group = found.pretrain()
+    assert (group['data'], group['source']) == ('IN1K labels', 'imported')
+    assert torch.equal(found.backbone.state['layer4.1.conv2.weight'],
+                       state['layer4.1.conv2.weight'])
+    assert not [key for key in found.backbone.state if key.startswith('fc')]
+    with pytest.raises(UserError, match='supervised=resnet50.pth'):
+        open_source('supervised', tmp_path)
+    with pytest.raises(UserError, match='no checkpoint .*none.pth'):
+        open_source('supervised=none.pth', tmp_path)
+    del state['layer3.1.conv2.weight']
+    torch.save(state, tmp_path / 'part.pth')
+    with pytest.raises(UserError, match='layer3.1.conv2'):
+        open_source(f'supervised={tmp_path}/part.pth', tmp_path)
+    torch.save({f'module.encoder_q.{key}': value
+                for key, value in resnet18().state_dict().items()},
+               tmp_path / 'moco.pth')
+    with pytest.raises(UserError, match='torchvision'):
+        open_source(f'supervised={tmp_path}/moco.pth', tmp_path)
