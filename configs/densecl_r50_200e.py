@@ -1,6 +1,11 @@
 # DenseCL (arXiv:2011.09157), R-50, batch 256, 200 epochs: 58.7 AP on
 # VOC07+12 with R50-C4.
-_base_ = 'mmpretrain::densecl/densecl_resnet50_8xb32-coslr-200e_in1k.py'
-
+_base_ = [
+    'mmpretrain::densecl/densecl_resnet50_8xb32-coslr-200e_in1k.py',
+    '_base_/datasets/imagenet_stream.py'
+]
 method = dict(name='DenseCL')
 pretrain_data = 'IN1K'
+
+train_dataloader = _base_.stream
+train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]

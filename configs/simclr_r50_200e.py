@@ -1,6 +1,11 @@
 # SimCLR (arXiv:2002.05709), R-50, batch 4096, LARS, 200 epochs.
-_base_ = 'mmpretrain::simclr/simclr_resnet50_16xb256-coslr-200e_in1k.py'
-
+_base_ = [
+    'mmpretrain::simclr/simclr_resnet50_16xb256-coslr-200e_in1k.py',
+    '_base_/datasets/imagenet_stream.py'
+]
 method = dict(name='SimCLR')
 pretrain_data = 'IN1K'
 auto_scale_lr = dict(base_batch_size=4096)
+
+train_dataloader = _base_.stream
+train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]

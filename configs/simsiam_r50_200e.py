@@ -1,6 +1,11 @@
 # SimSiam (arXiv:2011.10566), R-50, batch 256, 200 epochs: 70.0 linear top-1.
-_base_ = 'mmpretrain::simsiam/simsiam_resnet50_8xb32-coslr-200e_in1k.py'
-
+_base_ = [
+    'mmpretrain::simsiam/simsiam_resnet50_8xb32-coslr-200e_in1k.py',
+    '_base_/datasets/imagenet_stream.py'
+]
 method = dict(name='SimSiam')
 pretrain_data = 'IN1K'
 auto_scale_lr = dict(base_batch_size=256)
+
+train_dataloader = _base_.stream
+train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]

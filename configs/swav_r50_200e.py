@@ -1,13 +1,16 @@
 # SwAV (arXiv:2006.09882), R-50, 2 x 224 + 6 x 96 crops, batch 256 with a
 # queue, 200 epochs: 72.7 linear top-1.
-_base_ = ('mmpretrain::swav/swav_resnet50_8xb32-mcrop-coslr-200e_in1k-'
-          '224px-96px.py')
+_base_ = [
+    'mmpretrain::swav/'
+    'swav_resnet50_8xb32-mcrop-coslr-200e_in1k-224px-96px.py',
+    '_base_/datasets/imagenet_stream.py'
+]
 
 method = dict(name='SwAV', variant='multi-crop')
 pretrain_data = 'IN1K'
 # paper: momentum 0.9 and decay 1e-6; mmpretrain's file has neither
 optim_wrapper = dict(optimizer=dict(momentum=0.9, weight_decay=1e-6))
-# like the other baselines: the folder itself, or meta/train.txt if it exists
-train_dataloader = dict(
-    dataset=dict(split='train', ann_file='', data_prefix=''))
 auto_scale_lr = dict(base_batch_size=256)
+
+train_dataloader = _base_.stream
+train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]

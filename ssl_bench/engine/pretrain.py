@@ -48,8 +48,7 @@ def pretrain(config: Config,
     config.experiment_name = f'{Path(work_dir).name}-{time.monotonic_ns()}'
     _set_launcher(config)
     _set_provenance(config)
-    if seed is not None:
-        config.randomness = dict(seed=seed)
+    _set_seed(config, seed)
     if amp:
         config.optim_wrapper.type = 'BFloat16OptimWrapper'
     _set_resume(config, resume)
@@ -78,6 +77,20 @@ def _set_launcher(config: Config) -> None:
                        broadcast_buffers=False)
         wrapper.update(config.get('model_wrapper_cfg', {}), device_ids=None)
         config.model_wrapper_cfg = wrapper
+
+
+def _set_seed(config: Config, seed: Optional[int]) -> None:
+    """One known seed for all processes, without which no resume is exact.
+
+    mmpretrain's recipes draw one at every start, or one for each process;
+    what has to differ between processes mixes in the rank by itself.
+    """
+    if seed is None:
+        seed = config.get('randomness', {}).get('seed')
+    config.randomness = dict(
+        seed=0 if seed is None else seed,
+        deterministic=config.get('randomness', {}).get('deterministic',
+                                                       False))
 
 
 def _global_batch(config: Config) -> int:

@@ -71,7 +71,7 @@ def test_paper_settings(registered, name):
     'name', [n for n in PAPERS if not n.startswith(OURS)])
 def test_baselines_inherit_mmpretrains_recipe(name):
     text = (CONFIGS / f'{name}.py').read_text()
-    while 'mmpretrain::' not in text:
+    while "mmpretrain::" not in text:
         base = text.split("_base_ = '")[1].split("'")[0]
         text = (CONFIGS / base).read_text()
     assert 'model' not in [line.split(' ')[0] for line in text.splitlines()]

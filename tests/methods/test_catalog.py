@@ -43,7 +43,8 @@ def test_a_table_replaces_what_stands_between_the_marks(registered):
     text = 'a\n<!-- methods -->\nstale row\n<!-- /methods -->\nb\n'
     new = with_table(text)
     assert new.startswith('a\n<!-- methods -->\n| Method')
-    assert new.endswith(' |\n<!-- /methods -->\nb\n') and 'stale row' not in new
+    assert new.endswith(' |\n<!-- /methods -->\nb\n')
+    assert 'stale row' not in new
     assert with_table(new) == new
     with pytest.raises(UserError, match='<!-- methods -->'):
         with_table('no marks')

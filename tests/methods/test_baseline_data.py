@@ -1,0 +1,148 @@
+"""mmpretrain's recipes read ImageNet through our data set."""
+import copy
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from PIL import Image
+
+from ssl_bench.engine.config import load_config
+from ssl_bench.engine.pretrain import pretrain
+from tests.methods.test_baselines import OURS, PAPERS
+
+BASELINES = [name for name in PAPERS if not name.startswith(OURS)]
+VIEWS = {'swav_r50_200e': [224] * 2 + [96] * 6, 'mae_vitb16_800e': [224],
+         'mae_vitb16_1600e': [224]}
+
+
+@pytest.fixture
+def folder(tmp_path, photo):
+    """Three lossless images, which every reader decodes alike."""
+    for i in range(3):
+        Image.fromarray(photo[i * 90:i * 90 + 240, :260]).save(
+            tmp_path / f'{i}.png')
+    return tmp_path
+
+
+def dataset_of(config, folder):
+    from mmpretrain.registry import DATASETS
+    settings = copy.deepcopy(config.train_dataloader.dataset)
+    settings.data_root = str(folder)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return DATASETS.build(settings)
+
+
+def inputs_of(item):
+    inputs = item['inputs']
+    return inputs if isinstance(inputs, list) else [inputs]
+
+
+@pytest.mark.parametrize('name', BASELINES)
+def test_views_are_those_of_the_recipe(registered, folder, name):
+    """Sizes, draws by (seed, epoch, index) alone, broken files replaced."""
+    config = load_config(name)
+    assert config.train_dataloader.sampler.type == 'StreamSampler'
+    assert 'ssl_bench.data.transforms' in config.custom_imports.imports
+    dataset = dataset_of(config, folder)
+    first = inputs_of(dataset[0])
+    assert [view.shape for view in first] == [
+        (3, side, side) for side in VIEWS.get(name, [224, 224])]
+    assert all(view.dtype == torch.uint8 for view in first)
+    random.seed(7)
+    np.random.seed(7)
+    again = inputs_of(dataset[0])
+    assert all(map(torch.equal, first, again))
+    later = inputs_of(dataset[3])  # the same image in the next epoch
+    assert not torch.equal(first[0], later[0])
+    (folder / '0.png').write_bytes(b'broken')
+    assert dataset[0]['data_samples'].img_path.endswith('1.png')
+    assert dataset.unreadable.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize('name', ['mocov2_r50_200e', 'mae_vitb16_800e',
+                                  'mocov3_vitb16_300e', 'swav_r50_200e'])
+def test_views_equal_those_of_mmpretrains_reader(registered, folder, name):
+    """Whole recipe, first step included, on the same draws."""
+    from mmengine.dataset import Compose
+    from ssl_bench.data.pretrain_dataset import random_stream
+    config = load_config(name)
+    ours = inputs_of(dataset_of(config, folder)[1])
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        from mmpretrain.registry import TRANSFORMS
+        steps = Compose([TRANSFORMS.build(step)
+                         for step in config.train_pipeline])
+    assert config.train_pipeline[0].type == 'LoadImageFromFile'
+    with random_stream(0, 0, 1):
+        theirs = steps(dict(img_path=str(folder / '1.png')))
+    assert all(map(torch.equal, ours, inputs_of(theirs)))
+
+
+VIT = {'model.backbone.arch': dict(_delete_=True, embed_dims=48, num_layers=2,
+                                   num_heads=3, feedforward_channels=96)}
+RESNET = {'model.backbone.depth': 18, 'model.backbone.base_channels': 4,
+          'model.backbone.stem_channels': 4, 'model.neck.in_channels': 32,
+          'model.neck.hid_channels': 16}
+SMALL = {
+    'mocov2_r50_200e': RESNET | {'model.queue_len': 8},
+    'simclr_r50_200e': RESNET,
+    'byol_r50_200e': RESNET,
+    'swav_r50_200e': RESNET | {'custom_hooks.0.batch_size': 4},
+    'simsiam_r50_100e': RESNET,
+    'densecl_r50_200e': RESNET | {'model.queue_len': 8},
+    'mocov3_vitb16_300e': VIT | {'model.neck.in_channels': 48,
+                                 'optim_wrapper.type': 'OptimWrapper'},
+    'mae_vitb16_800e': {
+        'model.backbone.arch': 'deit-tiny', 'model.neck.embed_dim': 192,
+        'model.neck.decoder_embed_dim': 32, 'model.neck.decoder_depth': 1,
+        'optim_wrapper.type': 'OptimWrapper'},
+}
+
+
+def small(name, image_folder, epochs):
+    """A recipe with a model for a test, on twelve images."""
+    config = load_config(name, SMALL[name] | {
+        'train_dataloader.batch_size': 4, 'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False,
+        'train_dataloader.pin_memory': False,
+        'train_dataloader.dataset.data_root': str(image_folder),
+        'train_cfg.max_epochs': epochs,
+        'default_hooks.checkpoint.interval': 1})
+    config.optim_wrapper.pop('loss_scale', None)  # an accelerator's
+    config.log_level = 'ERROR'
+    config.param_scheduler = [dict(
+        type='CosineAnnealingLR', T_max=2, by_epoch=True, begin=0, end=2)]
+    return config
+
+
+@pytest.mark.parametrize('name', SMALL)
+def test_every_baseline_trains(registered, image_folder, tmp_path, name):
+    config = small(name, image_folder, 1)
+    pretrain(config, tmp_path)
+    rows = [json.loads(line) for line in next(tmp_path.glob(
+        '*/vis_data/scalars.json')).read_text().splitlines()]
+    assert math.isfinite(rows[-1]['loss']) and rows[-1]['step'] == 3
+    assert rows[-1]['feature_std'] > 0.001
+
+
+def test_a_baseline_resumes_bit_for_bit(registered, image_folder, tmp_path):
+    name = 'mocov2_r50_200e'
+    assert small(name, image_folder, 2).randomness.seed is None  # mmpretrain's
+    straight = pretrain(small(name, image_folder, 2), tmp_path / 'straight')
+    (tmp_path / 'halves').mkdir()
+    (tmp_path / 'halves/last_checkpoint').write_text(
+        str(tmp_path / 'straight/epoch_1.pth'))
+    resumed = pretrain(small(name, image_folder, 2), tmp_path / 'halves',
+                       resume=True)
+    one, two = (torch.load(path, weights_only=False)['state_dict']
+                for path in (straight, resumed))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_every_recipe_is_among_the_small_ones():
+    """The longer schedules differ in nothing else."""
+    assert {name.rpartition('_')[0] for name in SMALL} == {
+        name.rpartition('_')[0] for name in BASELINES}
