@@ -22,7 +22,7 @@ setup(
     + ['ssl_bench.configs'],
     package_dir={'ssl_bench.configs': 'configs'},
     package_data={
-        'ssl_bench': ['results/*.csv', 'results/page/*'],
+        'ssl_bench': ['results/*.csv', 'results/page/*', 'transfer/*.txt'],
         'ssl_bench.configs': ['**/*.py'],
     },
     install_requires=[

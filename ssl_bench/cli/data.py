@@ -11,6 +11,8 @@ MINI_HELP = """Write the embedded data: an image folder, a VOC devkit and a
 COCO set of textured shapes, from a seed, in seconds, without a download."""
 CHECK_HELP = """Verify the data of tasks: files, counts, a few decodes,
 annotations; what is missing and how to lay it out."""
+VARIANTS_HELP = """Derive counterparts of ImageNet-A, -R, -Sketch, -C,
+Places205 and iNaturalist from the embedded images, from a seed."""
 SUBSET_HELP = """Write a list with a share of every class of an image folder,
 drawn from a seed: the 1%% and 10%% labels of in1k_semi1 and in1k_semi10."""
 
@@ -22,6 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     mini = commands.add_parser('mini', help=MINI_HELP, description=MINI_HELP)
     add_mini_arguments(mini)
     mini.set_defaults(run_data=run_mini)
+    variants = commands.add_parser('variants', help=VARIANTS_HELP,
+                                   description=VARIANTS_HELP)
+    variants.add_argument('root', nargs='?', default='data/mini',
+                          help='where `data mini` wrote '
+                          '(default: %(default)s)')
+    variants.add_argument('--seed', type=int, default=0)
+    variants.set_defaults(run_data=run_variants)
     check = commands.add_parser('check', help=CHECK_HELP,
                                 description=CHECK_HELP)
     check.add_argument('tasks', nargs='+', metavar='TASK',
@@ -80,6 +89,15 @@ def run_mini(args: argparse.Namespace) -> int:
         else 'already there, nothing to do'
     print(f'{mini.root}: {mini.manifest["files"]} files, {state}; '
           f'fingerprint {mini.manifest["fingerprint"][:16]}')
+    return 0
+
+
+def run_variants(args: argparse.Namespace) -> int:
+    """Derive the sets and say where they are."""
+    from ssl_bench.data.mini.variants import make_variants
+    made = make_variants(args.root, args.seed)
+    print(f'{args.root}: variants '
+          + ('made' if made else 'already there, nothing to do'))
     return 0
 
 

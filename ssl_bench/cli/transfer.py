@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--visualize', type=int, default=0, metavar='N',
         help='draw N test images, truth beside prediction')
     parser.add_argument(
+        '--classifier', metavar='FILE', help='for tasks that test a '
+        'fine-tuned classifier (in_a, in_c, ...): a checkpoint, or a '
+        'fine-tuning run\'s folder; else what that task left for the same '
+        'weights, seed and settings')
+    parser.add_argument(
         '--verbose', action='store_true',
         help='the toolkits\' log lines instead of a progress line')
 
@@ -78,13 +83,19 @@ def run(args: argparse.Namespace) -> int:
         return dry_run(args, source, overrides)
     from ssl_bench.transfer.run import run_task
     for seed in args.seeds:
-        for task in args.tasks:
+        for task in in_order(args.tasks):
             outcome = run_task(
                 source, task, seed, args.work_dir, args.data_root, overrides,
                 args.recipe, args.fraction, quiet=not args.verbose,
-                visualize=args.visualize)
+                visualize=args.visualize, classifier=args.classifier)
             print(summary(outcome), flush=True)
     return 0
+
+
+def in_order(tasks: list) -> list:
+    """Fine-tuning before what tests its classifier; else as given."""
+    from ssl_bench.transfer.tasks import find_task
+    return sorted(tasks, key=lambda name: bool(find_task(name).trained_by))
 
 
 def dry_run(args: argparse.Namespace, source, overrides: dict) -> int:

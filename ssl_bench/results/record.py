@@ -163,9 +163,11 @@ def _metric_faults(metrics: Any) -> Iterator[str]:
                    f'{", ".join(sorted(tasks.METRICS))}')
         elif isinstance(value, bool) or not isinstance(value, (int, float)):
             yield f'metrics.{name} must be a number, got {value!r}'
-        elif not 0 <= value <= tasks.METRICS[base]:  # also catches NaN
-            yield (f'metrics.{name} must lie in 0..{tasks.METRICS[base]:g} '
-                   f'(percent), got {value!r}')
+        elif not tasks.LOWEST.get(base, 0.) <= value \
+                <= tasks.METRICS[base]:  # also catches NaN
+            yield (f'metrics.{name} must lie in '
+                   f'{tasks.LOWEST.get(base, 0.):g}..'
+                   f'{tasks.METRICS[base]:g} (percent), got {value!r}')
 
 
 def _moment(record: Record, name: str) -> Optional[datetime]:

@@ -72,6 +72,13 @@ TASKS: Dict[str, Task] = {
     'mini_knn': _top1('Mini kNN', 'features'),
     'mini_voc07_svm': Task('Mini VOC linear SVM', 'features', ('mAP', )),
     'mini_semi10': _top1('Mini 10% of the labels', 'classification', 'top5'),
+    'mini_fewshot10': _top1('Mini 10%, frozen features', 'features'),
+    'mini_places_linear': _top1('Mini Places linear', 'classification'),
+    'mini_inat_linear': _top1('Mini iNat linear', 'classification'),
+    'mini_in_a': _top1('Mini ImageNet-A', 'robustness'),
+    'mini_in_r': _top1('Mini ImageNet-R', 'robustness'),
+    'mini_in_sketch': _top1('Mini ImageNet-Sketch', 'robustness'),
+    'mini_in_c': Task('Mini ImageNet-C', 'robustness', ('1-mCE', 'mCE')),
     'mini_finetune': _top1('Mini fine-tuning', 'classification', 'top5'),
 }
 
@@ -113,6 +120,8 @@ METRICS: Dict[str, float] = {
                      '1-mCE'), 100.),
     'mCE': 1000.,
 }
+# Lowest where it is not 0: a classifier may err more than AlexNet.
+LOWEST: Dict[str, float] = {'1-mCE': -900.}
 
 
 def is_known_task(task: str) -> bool:

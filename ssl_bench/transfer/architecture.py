@@ -73,7 +73,12 @@ def _set_vit(model: dict, arch: Dict[str, Any]) -> None:
             f'this task takes a vision transformer, got {arch}. Choose '
             'another task (ssl-bench tasks lists them).')
     model['backbone'].update(vit_settings(arch))
-    model['head']['in_channels'] = arch['width']
+    if model['backbone'].get('frozen_stages', -1) > 0:
+        model['backbone']['frozen_stages'] = arch['depth']  # all of it
+    if 'input_features' in (model.get('neck') or {}):
+        model['neck']['input_features'] = arch['width']
+    if 'head' in model:
+        model['head']['in_channels'] = arch['width']
 
 
 def _probe_vit(config: Config, arch: Dict[str, Any]) -> List[str]:
@@ -106,7 +111,17 @@ def _set_resnet(model: dict, arch: Dict[str, Any]) -> None:
         if model.get('auxiliary_head'):
             model['auxiliary_head']['in_channels'] = widths[2]
     elif 'head' in model:
-        model['head']['in_channels'] = widths[3]
+        _set_linear(model, widths[3])
+
+
+def _set_linear(model: dict, width: int) -> None:
+    """Inputs of a linear classifier, and of the norm before it."""
+    neck = model.get('neck') or {}
+    if neck.get('type') == 'NormedPoolNeck':
+        neck['channels'] = width
+        if neck.get('window') is not None:
+            width *= neck.get('cells', 4)
+    model['head']['in_channels'] = width
 
 
 def _set_detector(model: dict, sizes: Dict[str, int],

@@ -32,12 +32,15 @@ class Plan:
             to backbone, machine and data root: the protocol's identity.
         arch (str): Name of the architecture, for instance resnet18-w16.
         changes (list[str]): What was fitted, for log and record.
+        classifier (Classifier, optional): What a task tests that trains
+            nothing.
     """
     task: str
     config: Config
     config_sha256: str
     arch: str = ''
     changes: List[str] = field(default_factory=list)
+    classifier: Any = None
 
     @property
     def identity(self) -> str:
@@ -82,6 +85,9 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
     apply_recipe(config, task, recipe)
     override(config, overrides or {}, task)
     part = [] if fraction is None else [take_fraction(config, fraction)]
+    if row.trained_by:
+        drop_training(config)
+        part = []  # it was the classifier's
     plan = Plan(task, config, settings_sha256(config), changes=part)
     if data_root is not None:
         for name, value in config.items():
@@ -90,7 +96,7 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
     if arch_args is not None:
         plan.changes += set_architecture(config, arch_args)
     plan.arch = architecture_name(config)
-    if row.toolbox != 'probe':
+    if row.toolbox != 'probe' and not row.trained_by:
         fit_batch(plan, processes)
         fit_norms(plan, processes, accelerator)
     return plan
@@ -109,6 +115,13 @@ def apply_recipe(config: Config, task: str, recipe: Optional[str]) -> None:
         raise unknown_name(f'recipe of {task}', recipe, recipes or ['none'])
     override(config, recipes[recipe], task)
     config.recipe = recipe
+
+
+def drop_training(config: Config) -> None:
+    """Leave what tests a classifier that another task has trained."""
+    for name in ('train_dataloader', 'train_cfg', 'optim_wrapper',
+                 'param_scheduler', 'auto_scale_lr', 'recipes'):
+        config.pop(name, None)
 
 
 def override(config: Config, values: Dict[str, Any], task: str) -> None:
@@ -230,5 +243,5 @@ def data_paths(config: Config) -> List[Path]:
             found.add(root / value.get('ann_file', ''))
         return map_nodes(value, collect)
     for name in ('train_dataloader', 'test_dataloader'):
-        collect(config[name])
+        collect(config.get(name, {}))
     return sorted(found)

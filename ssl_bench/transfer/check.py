@@ -31,13 +31,18 @@ def check_task(task: str, root: Union[str, Path, None] = None) -> List[str]:
     found: List[str] = []
     for path in dataset.paths:
         full = root / path
-        if path.endswith('.json'):
+        if path.startswith('inat18/') and path.endswith('.json'):
+            found += inat_problems(full)
+        elif path.endswith('.json'):
             found += coco_problems(full)
         elif '/ImageSets/Main/' in path:
             found += voc_problems(full, boxes=True)
         elif '/ImageSets/Segmentation/' in path:
             found += voc_problems(full, boxes=False)
-        elif path.startswith('imagenet/') and full.is_dir():
+        elif path.endswith('.txt') and path.startswith('imagenet/') \
+                or path.endswith('.csv'):
+            found += list_problems(full, image_folder(root, path, full))
+        elif path.startswith('imagenet') and full.is_dir():
             found += folder_problems(full)
     for path, want in dataset.counts:
         got = count(root / path)
@@ -48,12 +53,14 @@ def check_task(task: str, root: Union[str, Path, None] = None) -> List[str]:
 
 
 def count(path: Path) -> int:
-    """Lines of a list, images of an annotation file, entries of a folder."""
+    """Lines of a list, images of an annotation file, classes of a folder."""
     if path.suffix == '.json':
         return len(json.loads(path.read_text())['images'])
     if path.is_file():
         return len(path.read_text().split('\n')) - 1
-    return sum(1 for _ in path.iterdir())
+    entries = list(path.iterdir())
+    folders = [entry for entry in entries if entry.is_dir()]
+    return len(folders or entries)  # a README beside classes is none
 
 
 def spread(items: list) -> list:
@@ -168,3 +175,53 @@ def folder_problems(folder: Path) -> List[str]:
                    if p.suffix.lower() in SUFFIXES)
               for home in spread(classes) if home.name not in empty]
     return found + list(broken_images(images))
+
+
+def image_folder(root: Path, path: str, full: Path) -> Path:
+    """What the names in a list of images and labels are relative to."""
+    if path.startswith('places205/'):
+        real = root / 'places205/images256'
+        split = full.stem.split('_')[0]
+        return real if real.is_dir() else root / 'imagenet' / split
+    return root / 'imagenet/train'
+
+
+def list_problems(path: Path, folder: Path) -> List[str]:
+    """Check lines of ``class/image label``."""
+    rows = [line.rsplit(maxsplit=1)
+            for line in path.read_text().splitlines() if line.strip()]
+    bad = [' '.join(row) for row in rows
+           if len(row) != 2 or not row[1].isdigit()]
+    if bad:
+        return some('lines are not `class/image label`', bad, path)
+    if not rows:
+        return [f'{path} names no image']
+    names = [name for name, _ in rows]
+    found = some('images missing from ' + str(folder),
+                 [name for name in spread(names)
+                  if not (folder / name).is_file()], path)
+    labels = {int(label) for _, label in rows}
+    absent = sorted(set(range(max(labels))) - labels)
+    found += some('labels have no image', list(map(str, absent)), path)
+    return found or list(broken_images(
+        [folder / name for name in spread(names)]))
+
+
+def inat_problems(path: Path) -> List[str]:
+    """Check one of iNaturalist's annotation files, and a few images."""
+    try:
+        content = json.loads(path.read_text())
+        names = {row['id']: row['file_name'] for row in content['images']}
+        categories = {row['id'] for row in content['categories']}
+        rows = [(row['image_id'], row['category_id'])
+                for row in content['annotations']]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [f'{path} is no annotation file of iNaturalist: {error!r}']
+    stray = [str(image) for image, category in rows
+             if image not in names or category not in categories]
+    files = spread(list(names.values()))
+    found = some('annotations of an unknown image or category', stray, path)
+    found += some('images missing', [
+        name for name in files if not (path.parent / name).is_file()], path)
+    return found or list(broken_images(
+        [path.parent / name for name in files]))

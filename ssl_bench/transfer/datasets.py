@@ -28,6 +28,16 @@ _VOC07, _VOC12 = 'VOCdevkit/VOC2007', 'VOCdevkit/VOC2012'
 _IMAGENET = 'tar -xf imagenet.tar -C {root}/imagenet (train/<class>/*.JPEG ' \
     'and val/<class>/*.JPEG)'
 _MINI = 'ssl-bench data mini --root {root}'
+_VARIANTS = f'{_MINI} && ssl-bench data variants {{root}}'
+# Hendrycks and Dietterich, ICLR 2019: the fifteen that count
+CORRUPTIONS = (
+    'gaussian_noise', 'shot_noise', 'impulse_noise', 'defocus_blur',
+    'glass_blur', 'motion_blur', 'zoom_blur', 'snow', 'frost', 'fog',
+    'brightness', 'contrast', 'elastic_transform', 'pixelate',
+    'jpeg_compression')
+# those that `ssl-bench data variants` makes
+MINI_CORRUPTIONS = ('gaussian_noise', 'defocus_blur', 'brightness',
+                    'contrast', 'pixelate', 'jpeg_compression')
 
 DATASETS: Dict[str, Dataset] = {
     'voc0712': Dataset(
@@ -82,6 +92,37 @@ DATASETS: Dict[str, Dataset] = {
         f'-o {{root}}/imagenet/meta/semi{percent}.txt, or put SimCLR\'s list '
         'there (lines of `class/image.JPEG label`)')
        for percent in (1, 10)},
+    'places205': Dataset(
+        'Places205 train',
+        ('places205/trainvalsplit_places205/train_places205.csv',
+         'places205/trainvalsplit_places205/val_places205.csv',
+         'places205/images256'),
+        'tar -xzf imagesPlaces205_resize.tar.gz -C {root}/places205 '
+        '--strip-components=4 and tar -xzf trainvalsplit_places205.tar.gz '
+        '-C {root}/places205',
+        (('places205/trainvalsplit_places205/train_places205.csv', 2448873),
+         ('places205/trainvalsplit_places205/val_places205.csv', 20500))),
+    'inat18': Dataset(
+        'iNaturalist 2018 train',
+        ('inat18/train2018.json', 'inat18/val2018.json',
+         'inat18/train_val2018'),
+        'tar -xzf F -C {root}/inat18 for F in train_val2018.tar.gz '
+        'train2018.json.tar.gz val2018.json.tar.gz',
+        (('inat18/train2018.json', 437513), ('inat18/val2018.json', 24426))),
+    **{key: Dataset(title, (folder, ), TAR(folder),
+                    ((folder, classes), ))
+       for key, title, folder, classes in (
+           ('imagenet_a', 'ImageNet-A', 'imagenet-a', 200),
+           ('imagenet_r', 'ImageNet-R', 'imagenet-r', 200),
+           ('imagenet_sketch', 'ImageNet-Sketch', 'imagenet-sketch', 1000))},
+    'imagenet_c': Dataset(
+        'ImageNet-C',
+        tuple(f'imagenet-c/{name}/{severity}' for name in CORRUPTIONS
+              for severity in range(1, 6)),
+        'mkdir -p {root}/imagenet-c && for f in blur digital noise weather; '
+        'do tar -xf $f.tar -C {root}/imagenet-c; done',
+        tuple((f'imagenet-c/{name}/{severity}', 1000)
+              for name in CORRUPTIONS for severity in range(1, 6))),
     'mini_voc': Dataset(
         'mini VOC07+12 trainval',
         (f'{_VOC07}/ImageSets/Main/trainval.txt',
@@ -105,4 +146,22 @@ DATASETS: Dict[str, Dataset] = {
         '--percent 10 -o {root}/imagenet/meta/semi10.txt'),
     'mini_imagenet': Dataset(
         'mini ImageNet train', ('imagenet/train', 'imagenet/val'), _MINI),
+    'mini_places': Dataset(
+        'mini ImageNet train, listed as Places205',
+        ('places205/trainvalsplit_places205/train_places205.csv',
+         'places205/trainvalsplit_places205/val_places205.csv',
+         'imagenet/train', 'imagenet/val'), _VARIANTS),
+    'mini_inat': Dataset(
+        'mini ImageNet train, listed as iNaturalist 2018',
+        ('inat18/train2018.json', 'inat18/val2018.json', 'imagenet/train',
+         'imagenet/val'), _VARIANTS),
+    **{f'mini_imagenet_{part}': Dataset(
+        f'mini ImageNet-{title}', (f'imagenet-{part}', ), _VARIANTS,
+        ((f'imagenet-{part}', classes), ))
+       for part, title, classes in (('a', 'A', 4), ('r', 'R', 4),
+                                    ('sketch', 'Sketch', 8))},
+    'mini_imagenet_c': Dataset(
+        'mini ImageNet-C',
+        tuple(f'imagenet-c/{name}/{severity}' for name in MINI_CORRUPTIONS
+              for severity in range(1, 6)), _VARIANTS),
 }

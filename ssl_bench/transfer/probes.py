@@ -2,7 +2,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ from ssl_bench.files import atomic_path
 from ssl_bench.transfer.build import Plan
 from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
-from ssl_bench.transfer.scores import Features, knn, svm
+from ssl_bench.transfer.scores import Features, knn, logistic, svm
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.tasks import find_task
 
@@ -48,7 +48,8 @@ class Frozen(nn.Module):
                 ) -> Tuple[Tensor, list]:
         """A loader's batch to (B, D) features and its data samples."""
         batch = self.data_preprocessor(batch, False)
-        features = self.backbone(batch['inputs'])[-1]       # (B, C, H, W)
+        # (B, C, H, W), or (B, C) of a class token
+        features = self.backbone(batch['inputs'])[-1]
         return pool(features), batch['data_samples']
 
 
@@ -62,7 +63,13 @@ def corner_average(features: Tensor) -> Tensor:
     return F.avg_pool2d(features, 6, stride=1).flatten(1)
 
 
-POOLS = dict(global_average=global_average, corner_average=corner_average)
+def class_token(features: Tensor) -> Tensor:
+    """(B, C), as a ViT with ``out_type='cls_token'`` gives it."""
+    return features
+
+
+POOLS = dict(class_token=class_token, global_average=global_average,
+             corner_average=corner_average)
 
 
 def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
@@ -112,13 +119,25 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
     row = find_task(plan.task)
     weights = {name: tensor.cpu()
                for name, tensor in model.backbone.state_dict().items()}
-    settings = {name: plan.config[name].dataset.pipeline
+    settings = {name: without_roots(plan.config[name].dataset.to_dict())
                 for name in ('train_dataloader', 'test_dataloader')}
+    settings['out_type'] = plan.config.backbone.get('out_type')
     settings['pool'] = plan.config.probe.get('pool', 'global_average')
     text = json.dumps(
         [tensors_sha256(weights), fingerprint(DATASETS[row.dataset], root),
          settings], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def without_roots(value: Any) -> Any:
+    """A config value less its data roots, which the fingerprint stands for.
+    """
+    if isinstance(value, dict):
+        return {key: without_roots(item) for key, item in value.items()
+                if key != 'data_root'}
+    if isinstance(value, (list, tuple)):
+        return [without_roots(item) for item in value]
+    return value
 
 
 def cached(path: Path, make: Callable[[], Features]) -> Features:
@@ -174,4 +193,5 @@ def _label(sample, classes: int) -> Tensor:
     return label
 
 
-PROBES: Dict[str, Callable[..., Dict[str, float]]] = dict(knn=knn, svm=svm)
+PROBES: Dict[str, Callable[..., Dict[str, float]]] = dict(
+    knn=knn, svm=svm, logistic=logistic)

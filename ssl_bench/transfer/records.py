@@ -2,7 +2,7 @@
 import contextlib
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -33,6 +33,7 @@ class Measured:
     images: int
     seconds: Optional[float] = None
     images_per_second: Optional[float] = None
+    details: Dict[str, float] = field(default_factory=dict)
 
 
 def make_record(plan: Plan, source: Source, seed: int, run_id: str,
@@ -45,6 +46,8 @@ def make_record(plan: Plan, source: Source, seed: int, run_id: str,
     hours = seconds * dist.get_world_size() / 3600 \
         if seconds and accelerated else None
     extra = dict(recipe=plan.config.get('recipe', ''))
+    if measured.details:
+        extra['details'] = measured.details
     verdicts = compare_expected(plan, source, measured.metrics)
     if verdicts:
         extra['expected'] = verdicts

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 import torch
 from mmengine import dist
@@ -22,7 +22,10 @@ from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.errors import UserError
 from ssl_bench.results import (FILE_NAME, make_run_id, read_records,
                                write_record)
+from ssl_bench.results.tasks import LOWEST
 from ssl_bench.transfer.build import Plan, make_plan, world_size
+from ssl_bench.transfer.classifier import (load_classifier, open_classifier,
+                                           trained_classifier)
 from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
 from ssl_bench.transfer.records import Measured, make_record
@@ -113,7 +116,8 @@ def run_task(source: Source, task: str, seed: int = 0,
              data_root: Optional[str] = None,
              overrides: Optional[Dict[str, Any]] = None,
              recipe: Optional[str] = None, fraction: Optional[float] = None,
-             quiet: bool = True, visualize: int = 0) -> Outcome:
+             quiet: bool = True, visualize: int = 0,
+             classifier: Optional[str] = None) -> Outcome:
     """Train and evaluate one task, unless its record is there already.
 
     Args:
@@ -127,6 +131,9 @@ def run_task(source: Source, task: str, seed: int = 0,
         fraction (float, optional): Part of the training images.
         quiet (bool): One progress line; logs go to the run's folder.
         visualize (int): Test images drawn into the run's folder.
+        classifier (str, optional): Of a task that only tests one: a
+            checkpoint or a run's folder, instead of what fine-tuning with
+            these weights, seed and settings left below ``work_dir``.
 
     Returns:
         Outcome: The record as written; an interrupted run is continued.
@@ -137,13 +144,20 @@ def run_task(source: Source, task: str, seed: int = 0,
     row = find_task(task)
     root = data_root or row.root
     require_data(task, root)
-    plan = make_plan(task, source.arch_args, data_root, overrides, recipe,
-                     fraction, world_size(), get_device() != 'cpu')
-    note_weights(plan, source)
-    data_print = fingerprint(DATASETS[row.dataset], str(root))
-    run_id = make_run_id(source.method, source.variant, task, seed,
-                         f'{plan.identity} {data_print}',
-                         source.checkpoint_sha256)
+    settings = (data_root, overrides, recipe, fraction)
+    plan, run_id = identify(source, task, seed, *settings)
+    if row.trained_by:
+        if classifier is None:
+            require_data(row.trained_by, root)
+            trainer = identify(source, row.trained_by, seed, *settings)[1]
+            tested = trained_classifier(Path(work_dir) / trainer, task,
+                                        row.trained_by)
+        else:
+            tested = open_classifier(classifier)
+        plan.changes.append(f'tests the classifier {tested.path}, SHA-256 '
+                            f'{tested.sha256}')
+        plan.classifier = tested
+        run_id += f'_{tested.sha256[:8]}'
     folder = Path(work_dir) / run_id
     if (folder / FILE_NAME).exists():
         return Outcome(read_records(folder / FILE_NAME)[0], folder, False)
@@ -160,6 +174,26 @@ def run_task(source: Source, task: str, seed: int = 0,
         record = write_record(folder, record)
     dist.barrier()
     return Outcome(record, folder, True)
+
+
+def identify(source: Source, task: str, seed: int,
+             data_root: Optional[str], overrides: Optional[Dict[str, Any]],
+             recipe: Optional[str],
+             fraction: Optional[float]) -> Tuple[Plan, str]:
+    """What a run would do, and its id.
+
+    Args:
+        As `run_task`.
+    """
+    row = find_task(task)
+    plan = make_plan(task, source.arch_args, data_root, overrides, recipe,
+                     fraction, world_size(), get_device() != 'cpu')
+    note_weights(plan, source)
+    data_print = fingerprint(DATASETS[row.dataset],
+                             str(data_root or row.root))
+    return plan, make_run_id(source.method, source.variant, task, seed,
+                             f'{plan.identity} {data_print}',
+                             source.checkpoint_sha256)
 
 
 class _Sink:
@@ -216,7 +250,10 @@ def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
     runner.source = source
     for change in plan.changes:
         runner.logger.warning(change)
-    runner.train()
+    if plan.classifier is None:
+        runner.train()
+    else:
+        load_classifier(runner.model, plan.classifier)
     found = runner.test()
     names = find_task(plan.task).metrics
     missing = sorted(set(names) - set(found))
@@ -227,10 +264,19 @@ def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
                for theirs, (ours, factor) in names.items()}
     cost = runner.message_hub.get_info('transfer_cost', {})
     seconds = cost.get('seconds')
+    loader = runner.train_dataloader if plan.classifier is None \
+        else runner.test_dataloader
     return Measured(
-        {name: value for name, value in metrics.items() if value >= 0},
-        len(runner.train_dataloader.dataset), seconds,
-        cost['images'] / seconds if seconds else None)
+        {name: value for name, value in metrics.items()
+         if value >= 0 or name in LOWEST},  # COCO: -1, nothing to measure
+        len(loader.dataset), seconds,
+        cost['images'] / seconds if seconds else None, details_of(found))
+
+
+def details_of(found: Dict[str, float]) -> Dict[str, float]:
+    """Numbers that a record keeps beside its metrics."""
+    return {name: value for name, value in found.items()
+            if name.startswith('error/')}
 
 
 def prepare(plan: Plan, source: Source, seed: int, folder: Path,
@@ -245,9 +291,12 @@ def prepare(plan: Plan, source: Source, seed: int, folder: Path,
     config.launcher = 'pytorch' if world_size() > 1 else 'none'
     config.env_cfg.dist_cfg = dict(
         backend='gloo' if get_device() == 'cpu' else 'nccl')
-    config.resume = find_latest_checkpoint(folder) is not None
+    config.resume = plan.classifier is None and \
+        find_latest_checkpoint(folder) is not None
     config.load_from = None
-    hooks = [*config.get('custom_hooks', []), dict(type='CostHook')]
+    hooks = list(config.get('custom_hooks', []))
+    if plan.classifier is None:
+        hooks.append(dict(type='CostHook'))
     if visualize:
         hooks.append(dict(type='PicturesHook', count=visualize))
     if quiet:

@@ -13,6 +13,8 @@ _COCO = {f'coco/{kind}_mAP{theirs}': (f'{kind}_AP{ours}', 100.)
          for theirs, ours in (('', ''), ('_50', '50'), ('_75', '75'),
                               ('_s', 's'), ('_m', 'm'), ('_l', 'l'))}
 _MIOU = {'mIoU': ('mIoU', 1.), 'mAcc': ('mAcc', 1.), 'aAcc': ('aAcc', 1.)}
+_MCE = {'mCE': ('mCE', 1.), '1-mCE': ('1-mCE', 1.),
+        'top1': ('top1', 1.)}
 _TOP = {'accuracy/top1': ('top1', 1.), 'accuracy/top5': ('top5', 1.)}
 
 
@@ -28,12 +30,15 @@ class Task:
         source (str): Whose protocol it is.
         gpu_hours (float, optional): On 8 V100s as the papers ran it, summed
             over devices; None where no paper or log says.
+        trained_by (str): Of a task that trains nothing: the task whose
+            classifier it tests.
     """
     toolbox: str
     dataset: str
     metrics: Dict[str, Tuple[str, float]]
     source: str
     gpu_hours: Optional[float] = None
+    trained_by: str = ''
 
     @property
     def root(self) -> str:
@@ -42,6 +47,7 @@ class Task:
 
 
 _D2 = 'Detectron2 config of MoCo (He et al., CVPR 2020, App. A.3)'
+_VISSL = 'Goyal et al., ICCV 2019, Sec. 4 (VISSL)'
 _COCO_D2 = 'Detectron2 configs of MoCo and InsLoc'
 
 TASKS: Dict[str, Task] = {
@@ -62,8 +68,19 @@ TASKS: Dict[str, Task] = {
                         'LEWEL (Huang et al., CVPR 2022)'),
     'in1k_finetune': Task('mmpretrain', 'imagenet', _TOP,
                           'SiameseIM (Tao et al., CVPR 2023), ViT-B/16'),
+    'in1k_fewshot1': Task('probe', 'imagenet_semi1', {},
+                          'SiameseIM (Tao et al., CVPR 2023), after MSN'),
+    'places205_linear': Task('mmpretrain', 'places205', _TOP, _VISSL),
+    'inat18_linear': Task('mmpretrain', 'inat18', _TOP, _VISSL),
     'voc07_svm': Task('probe', 'voc07', {},
                       'Goyal et al., ICCV 2019, Sec. 4.1 (VISSL)'),
+    **{name: Task('mmpretrain', f'imagenet_{name[3:]}', _TOP,
+                  'SiameseIM (Tao et al., CVPR 2023), after MAE',
+                  trained_by='in1k_finetune')
+       for name in ('in_a', 'in_r', 'in_sketch')},
+    'in_c': Task('mmpretrain', 'imagenet_c', _MCE,
+                 'Hendrycks and Dietterich, ICLR 2019, Sec. 4',
+                 trained_by='in1k_finetune'),
     'mini_voc_det_c4': Task('mmdet', 'mini_voc', _VOC_BOX,
                             'voc0712_det_c4, scaled down'),
     'mini_coco_mrcnn_fpn': Task('mmdet', 'mini_coco', _COCO,
@@ -80,6 +97,17 @@ TASKS: Dict[str, Task] = {
                      'in1k_knn, scaled down'),
     'mini_voc07_svm': Task('probe', 'mini_voc', {},
                            'voc07_svm, scaled down'),
+    'mini_fewshot10': Task('probe', 'mini_semi10', {},
+                           'in1k_fewshot1, scaled down'),
+    'mini_places_linear': Task('mmpretrain', 'mini_places', _TOP,
+                               'places205_linear, scaled down'),
+    'mini_inat_linear': Task('mmpretrain', 'mini_inat', _TOP,
+                             'inat18_linear, scaled down'),
+    **{f'mini_{name}': Task('mmpretrain', f'mini_imagenet_{name[3:]}',
+                            _MCE if name == 'in_c' else _TOP,
+                            f'{name}, scaled down',
+                            trained_by='mini_finetune')
+       for name in ('in_a', 'in_r', 'in_sketch', 'in_c')},
 }
 
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from ssl_bench.data.mini import MiniSizes, make_mini
+from ssl_bench.data.mini.variants import make_variants
 from ssl_bench.transfer.subsets import write_subset
 
 
@@ -14,6 +15,7 @@ def mini_root(tmp_path_factory):
         imagenet_train=40, imagenet_val=16, imagenet_px=64,
         voc07_trainval=24, voc07_test=8, voc12_trainval=8, seg_train=8,
         seg_val=4, coco_train=16, coco_val=6, px=96))
+    make_variants(root)
     write_subset(root / 'imagenet/train', 50,
                  root / 'imagenet/meta/semi10.txt')
     return root

@@ -1,0 +1,113 @@
+"""A fine-tuned classifier, for tasks that only test one."""
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Union
+
+from mmengine.runner import find_latest_checkpoint
+from torch import Tensor, nn
+
+from ssl_bench.checkpoints.formats import bare_names, unwrap
+from ssl_bench.checkpoints.names import from_ours
+from ssl_bench.checkpoints.reading import read_object
+from ssl_bench.errors import UserError
+from ssl_bench.files import sha256
+from ssl_bench.results import FILE_NAME
+
+
+@dataclass
+class Classifier:
+    """Where trained weights lie.
+
+    Attributes:
+        path (Path): The checkpoint.
+        sha256 (str): Of the file.
+    """
+    path: Path
+    sha256: str
+
+
+def open_classifier(place: Union[str, Path]) -> Classifier:
+    """The classifier that a user named, or that a run left.
+
+    Args:
+        place (str | Path): A checkpoint, or the folder of a run.
+
+    Raises:
+        UserError: Nothing there.
+    """
+    place = Path(place)
+    if place.is_dir():
+        last = find_latest_checkpoint(place)
+        if last is None:
+            raise UserError(f'{place} has no checkpoint. Name a fine-tuning '
+                            'run\'s folder, or a file, with --classifier.')
+        place = Path(last)
+    if not place.is_file():
+        raise UserError(f'no classifier {place}. Name a checkpoint, or the '
+                        'folder of a fine-tuning run, with --classifier.')
+    return Classifier(place, sha256(place))
+
+
+def trained_classifier(folder: Path, task: str, trainer: str) -> Classifier:
+    """What a finished fine-tuning run left.
+
+    Args:
+        folder (Path): Of that run.
+        task, trainer (str): Ids, for the message.
+
+    Raises:
+        UserError: It was not run, or not to its end.
+    """
+    if not (folder / FILE_NAME).exists() or \
+            find_latest_checkpoint(folder) is None:
+        raise UserError(
+            f'{task} tests a fine-tuned classifier, and there is none of '
+            f'these weights, seed and settings in {folder}. Fine-tune first '
+            f'(--tasks {trainer} {task}), or name one with --classifier.')
+    return open_classifier(folder)
+
+
+def load_classifier(model: nn.Module, classifier: Classifier) -> None:
+    """Fill a whole classifier, head included.
+
+    mmpretrain's names are read, and those of MAE's and SiameseIM's own
+    fine-tuned files.
+
+    Raises:
+        UserError: A tensor finds no place, a place no tensor, or another
+            shape.
+    """
+    found = unwrap(read_object(classifier.path), classifier.path)[0]
+    state = toolkit_names(bare_names(found))
+    wanted = model.state_dict()
+    faults = sorted([*(f'{name} is missing' for name in wanted
+                       if name not in state),
+                     *(f'{name} is unexpected' for name in state
+                       if name not in wanted),
+                     *(f'{name} is {tuple(state[name].shape)}, expected '
+                       f'{tuple(wanted[name].shape)}' for name in wanted
+                       if name in state
+                       and state[name].shape != wanted[name].shape)])
+    if faults:
+        raise UserError(
+            f'{classifier.path} does not fit this classifier: {faults[0]}'
+            + (f' (and {len(faults) - 1} more)' if faults[1:] else '')
+            + '. It needs the fine-tuned network with its head.')
+    model.load_state_dict(state)
+
+
+def toolkit_names(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """Names of MAE's fine-tuned networks to mmpretrain's, others kept."""
+    if 'blocks.0.norm1.weight' not in state:
+        return state
+    heads = {'head.': 'head.fc.', 'fc_norm.': 'backbone.ln2.'}
+    named, encoder = {}, {}
+    for name, tensor in state.items():
+        kind = next((kind for kind in heads if name.startswith(kind)), None)
+        if kind:
+            named[heads[kind] + name[len(kind):]] = tensor
+        else:
+            encoder[name] = tensor
+    renamed = from_ours(encoder, 'mmpretrain_vit')
+    return {**named, **{f'backbone.{name}': tensor
+                        for name, tensor in renamed.items()}}
