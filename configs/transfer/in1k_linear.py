@@ -1,5 +1,5 @@
 # Linear probe on ImageNet, frozen R50 in evaluation mode: MoCo's recipe.
-# Variants of other papers stand beside it (in1k_linear_<variant>.py).
+# --recipe chooses another paper's; siamese_im and mae are for a ViT.
 _base_ = [
     'mmpretrain::mocov2/benchmarks/resnet50_8xb32-linear-steplr-100e_in1k.py'
 ]
@@ -12,9 +12,55 @@ val_dataloader = None
 val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=256)
 # method, metric, published value, tolerance
-expected = [('MoCo v2 800', 'top1', 71.1, 0.3)]
+expected = [('MoCo v2 200', 'top1', 67.5, 0.3),
+            ('MoCo v2 800', 'top1', 71.1, 0.3)]
+
+bicubic = dict(backend='pillow', interpolation='bicubic')
+vit_recipe = {  # MAE (He et al., CVPR 2022, App. A.1): LARS, batch 16384
+    'model.backbone': dict(
+        _delete_=True,
+        type='VisionTransformer',
+        arch='base',
+        img_size=224,
+        patch_size=16,
+        frozen_stages=12,
+        out_type='cls_token',
+        final_norm=True),
+    'model.neck': dict(
+        _delete_=True, type='ClsBatchNormNeck', input_features=768),
+    'model.head': dict(
+        type='LinearClsHead',
+        in_channels=768,
+        init_cfg=dict(type='TruncNormal', layer='Linear', std=0.01)),
+    # 0.1 x batch / 256
+    'optim_wrapper.optimizer': dict(
+        _delete_=True, type='LARS', lr=6.4, momentum=0.9, weight_decay=0.),
+    'train_cfg.max_epochs': 90,
+    'param_scheduler': [
+        dict(type='LinearLR', start_factor=1e-4, by_epoch=True, begin=0,
+             end=10, convert_to_iter_based=True),
+        dict(type='CosineAnnealingLR', T_max=80, by_epoch=True, begin=10,
+             end=90, eta_min=0., convert_to_iter_based=True)
+    ],
+    'auto_scale_lr.base_batch_size': 16384,
+    'train_dataloader.batch_size': 2048,
+}
 
 recipes = dict(
+    mae=dict(vit_recipe, expected=[('MAE 1600', 'top1', 68.0, 0.3)]),
+    siamese_im={
+        **vit_recipe,
+        # mean of the patch tokens through a fresh, untrained norm; the
+        # stock config takes the class token through the trained one
+        'model.backbone.out_type': 'avg_featmap',
+        'model.backbone.final_norm': False,
+        # stock bilinear
+        'train_dataloader.dataset.pipeline.1': dict(
+            type='RandomResizedCrop', scale=224, **bicubic),
+        'test_dataloader.dataset.pipeline.1': dict(
+            type='ResizeEdge', scale=256, edge='short', **bicubic),
+        'expected': [('SiameseIM 1600', 'top1', 78.0, 0.3)],
+    },
     barlowtwins={  # Zbontar et al., ICML 2021, App. A.2: cosine per epoch
         'optim_wrapper.optimizer.lr': 0.3,
         'optim_wrapper.optimizer.weight_decay': 1e-6,
@@ -22,11 +68,15 @@ recipes = dict(
             dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, begin=0,
                  end=100)
         ],
+        'expected': [('Barlow Twins 1000', 'top1', 73.2, 0.3)],
     },
     lewel={  # 50 epochs; no config of mmpretrain has it
         'optim_wrapper.optimizer.lr': 0.4,
         'train_cfg.max_epochs': 50,
         'param_scheduler.0.milestones': [30, 40],
+        'expected': [('LEWEL B (EMAN) 100', 'top1', 71.9, 0.3),
+                     ('LEWEL B (EMAN) 200', 'top1', 72.8, 0.3),
+                     ('LEWEL B (SyncBN) 400', 'top1', 73.8, 0.3)],
     },
     simsiam={  # Chen and He, CVPR 2021, App. A; batch 4096
         'optim_wrapper.optimizer': dict(
@@ -39,4 +89,6 @@ recipes = dict(
         ],
         'auto_scale_lr.base_batch_size': 4096,
         'train_dataloader.batch_size': 512,
+        'expected': [('SimSiam 100', 'top1', 68.1, 0.3),
+                     ('SimSiam 200', 'top1', 70.0, 0.3)],
     })

@@ -62,7 +62,9 @@ def _recipes(name: str) -> str:
     text = (config_dir() / 'transfer' / f'{name}.py').read_text()
     for node in ast.parse(text).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == 'recipes':
-            return ', '.join(key.arg for key in node.value.keywords)
+            names = [key.arg for key in node.value.keywords
+                     if key.arg != '_delete_']
+            return ', '.join(names) or 'the protocol only'
     return 'the protocol only'
 
 

@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
@@ -137,6 +138,11 @@ class CorruptedFolders(BaseDataset):
     def __len__(self) -> int:
         self.full_init()
         return len(self.cells) * super().__len__()
+
+    def get_gt_labels(self) -> np.ndarray:
+        """Labels of one cell's images; the other cells have the same."""
+        return np.array([BaseDataset.get_data_info(self, i)['gt_label']
+                         for i in range(super().__len__())])
 
     def get_data_info(self, idx: int) -> dict:
         """Of image ``idx`` modulo the images of a cell."""

@@ -20,6 +20,7 @@ from ssl_bench.files import atomic_path
 from ssl_bench.transfer.build import Plan
 from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
+from ssl_bench.transfer.guards import check_same
 from ssl_bench.transfer.scores import Features, knn, logistic, svm
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.tasks import find_task
@@ -92,15 +93,34 @@ def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = build_frozen(plan.config, source)
         key = cache_key(plan, model, root)
+        files = {split: folder.parent / 'features' / f'{key}_{split}.pt'
+                 for split in ('train', 'test')}
+        if not all(path.exists() for path in files.values()):
+            check_probe(plan.config)
         splits = [
-            cached(folder.parent / 'features' / f'{key}_{split}.pt',
+            cached(path,
                    lambda: extract(model, plan.config, split,
                                    f'{plan.task}, {source.method}, {split}'))
-            for split in ('train', 'test')]
+            for split, path in files.items()]
     metrics = PROBES[settings.type](*splits, **{
         name: value for name, value in settings.items()
         if name not in ('type', 'pool')})
     return Measured(metrics, len(splits[0].labels))
+
+
+def check_probe(config: Config) -> None:
+    """Hold the classes of training and test images against each other.
+
+    Raises:
+        UserError: They differ.
+    """
+    from mmpretrain.registry import DATASETS as READERS
+    try:
+        sets = [READERS.build(config[f'{split}_dataloader'].dataset)
+                for split in ('train', 'test')]
+    except AssertionError as error:  # how the toolkits' readers complain
+        raise UserError(f'the data are not as expected: {error}') from error
+    check_same(*sets)
 
 
 def build_frozen(config: Config, source: Source) -> Frozen:

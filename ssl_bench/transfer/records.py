@@ -79,8 +79,9 @@ def compare_expected(plan: Plan, source: Source,
         twice) or ``off``.
     """
     epochs = source.pretrain()['epochs']
-    names = {source.method, f'{source.method} {source.variant}',
-             f'{source.method} {epochs}'}
+    full = f'{source.method} {source.variant}'.strip()
+    names = {source.method, full, f'{source.method} {epochs}',
+             f'{full} {epochs}'}
     found = []
     for method, metric, value, tolerance in plan.config.get('expected', []):
         if method in names and metric in metrics and \

@@ -1,8 +1,5 @@
 """Run a task for a backbone and a seed; write its record once."""
-import contextlib
-import os
 import time
-import warnings
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,6 +25,10 @@ from ssl_bench.transfer.classifier import (load_classifier, open_classifier,
                                            trained_classifier)
 from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
+from ssl_bench.transfer.guards import check_classes
+from ssl_bench.transfer.output import toolkit_output
+from ssl_bench.transfer.reading import (SKIPPED, one_line, read_with_care,
+                                        skipped_images)
 from ssl_bench.transfer.records import Measured, make_record
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.tasks import find_task, require_data
@@ -162,13 +163,17 @@ def run_task(source: Source, task: str, seed: int = 0,
     if (folder / FILE_NAME).exists():
         return Outcome(read_records(folder / FILE_NAME)[0], folder, False)
     started = datetime.now(timezone.utc)
-    with toolkit_output(folder, quiet):
-        if row.toolbox == 'probe':
-            from ssl_bench.transfer.probes import run_probe
-            measured = run_probe(plan, source, seed, folder, root)
-        else:
-            measured = run_toolbox(plan, source, seed, folder, visualize,
-                                   quiet)
+    read_with_care(plan.config, folder)
+    try:
+        with toolkit_output(folder, quiet):
+            if row.toolbox == 'probe':
+                from ssl_bench.transfer.probes import run_probe
+                measured = run_probe(plan, source, seed, folder, root)
+            else:
+                measured = run_toolbox(plan, source, seed, folder, visualize,
+                                       quiet)
+    except UserError as error:
+        raise one_line(error) from error
     record = make_record(plan, source, seed, run_id, measured, started, root)
     if dist.is_main_process():
         record = write_record(folder, record)
@@ -196,51 +201,6 @@ def identify(source: Source, task: str, seed: int,
                              source.checkpoint_sha256)
 
 
-class _Sink:
-    """A stream that outlives the file behind it.
-
-    mmengine's loggers keep the standard output of the moment they were made,
-    and a later run may be given the same logger.
-    """
-
-    encoding = 'utf-8'
-    file = None
-
-    def write(self, text: str) -> int:
-        if self.file is not None:
-            self.file.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        if self.file is not None:
-            self.file.flush()
-
-    def isatty(self) -> bool:
-        return False
-
-
-_SINK = _Sink()
-
-
-@contextlib.contextmanager
-def toolkit_output(folder: Path, quiet: bool):
-    """Send what the toolkits print to a file of the run's folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not quiet:
-        yield
-        return
-    rank = os.environ.get('RANK', '0')
-    name = 'output.txt' if rank == '0' else f'output_rank{rank}.txt'
-    with open(folder / name, 'a', encoding='utf-8') as file, \
-            contextlib.redirect_stdout(_SINK), warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        _SINK.file = file
-        try:
-            yield
-        finally:
-            _SINK.file = None
-
-
 def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
                 visualize: int, quiet: bool) -> Measured:
     """Train and test a plan of mmdet, mmseg or mmpretrain."""
@@ -250,11 +210,16 @@ def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
     runner.source = source
     for change in plan.changes:
         runner.logger.warning(change)
+    check_data(runner, plan)
     if plan.classifier is None:
         runner.train()
     else:
         load_classifier(runner.model, plan.classifier)
     found = runner.test()
+    skipped = skipped_images(folder)
+    if skipped:
+        plan.changes.append(f'{len(skipped)} training images do not decode; '
+                            f'others took their places ({SKIPPED})')
     names = find_task(plan.task).metrics
     missing = sorted(set(names) - set(found))
     if missing:
@@ -271,6 +236,23 @@ def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
          if value >= 0 or name in LOWEST},  # COCO: -1, nothing to measure
         len(loader.dataset), seconds,
         cost['images'] / seconds if seconds else None, details_of(found))
+
+
+def check_data(runner: TransferRunner, plan: Plan) -> None:
+    """Build the data sets and hold their classes against the network's.
+
+    Raises:
+        UserError: They do not fit.
+    """
+    try:
+        train = runner.train_loop.dataloader.dataset \
+            if plan.classifier is None else None
+        test = runner.test_loop.dataloader.dataset
+    except AssertionError as error:  # how the toolkits' readers complain
+        raise UserError(f'the data of {plan.task} are not as expected: '
+                        f'{error}') from error
+    plan.changes += check_classes(
+        getattr(runner.model, 'module', runner.model), train, test)
 
 
 def details_of(found: Dict[str, float]) -> Dict[str, float]:

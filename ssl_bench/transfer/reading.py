@@ -1,0 +1,124 @@
+"""Images as they come: other modes, and files that do not decode."""
+import io
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+from mmengine import fileio
+from mmengine.config import Config
+from mmengine.registry import TRANSFORMS
+from PIL import Image
+
+from ssl_bench.errors import UserError
+from ssl_bench.transfer.build import map_nodes
+
+SKIPPED = 'skipped_images.txt'
+DEEP = ('I', 'F')  # begin the names of Pillow's modes over 8 bit
+
+
+@TRANSFORMS.register_module()
+class ReadImage(LoadImageFromFile):
+    """mmcv's ``LoadImageFromFile``, for files that are not as expected.
+
+    Greyscale, palette and CMYK images become three channels, as mmcv's do.
+    Of 16-bit images the high byte is kept; Pillow alone would turn nearly
+    all of them white. A file that does not decode is noted and skipped in
+    training, where another image takes its place; in testing it stops the
+    run, since a number over fewer images would be another number.
+
+    Args:
+        skipped (str, optional): File that names of skipped images are added
+            to; None to stop at the first.
+        **kwargs: Of ``LoadImageFromFile``.
+    """
+
+    def __init__(self, skipped: Optional[str] = None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.skipped = skipped
+
+    def transform(self, results: dict) -> Optional[dict]:
+        """Read ``img_path``; None when it was skipped.
+
+        Raises:
+            UserError: It does not decode, and may not be skipped.
+        """
+        path = results['img_path']
+        try:
+            deep = self._deep(path) \
+                if self.imdecode_backend == 'pillow' else None
+            if deep is None:
+                return super().transform(results)
+        except (OSError, ValueError, AssertionError, SyntaxError,
+                Image.DecompressionBombError) as error:
+            return self._skip(path, error)
+        results['img'] = deep.astype(np.float32) if self.to_float32 else deep
+        results['img_shape'] = results['ori_shape'] = deep.shape[:2]
+        return results
+
+    def _deep(self, path: str) -> Optional[np.ndarray]:
+        """(H, W, 3) uint8 of an image over 8 bit, None of any other."""
+        data = fileio.get(path, backend_args=self.backend_args)
+        with Image.open(io.BytesIO(data)) as image:
+            if not image.mode.startswith(DEEP):
+                return None
+            values = np.asarray(image)
+        if image.mode != 'F' and values.max(initial=0) > 255:
+            values = values // 256
+        values = values.clip(0, 255).astype(np.uint8)
+        return np.repeat(values[..., None], 3, axis=2)
+
+    def _skip(self, path: str, error: Exception) -> None:
+        if self.skipped is None:
+            raise UserError(
+                f'{path} cannot be read: {error}. Replace the file; '
+                '`ssl-bench data check TASK --decode all` finds every such '
+                'one.') from error
+        # one write, so that lines of several workers do not mix
+        line = f'{path}\t{type(error).__name__}: {error}'.splitlines()[0]
+        with open(self.skipped, 'ab', buffering=0) as file:
+            file.write(f'{line}\n'.encode())
+
+
+def read_with_care(config: Config, folder: Optional[Path]) -> None:
+    """Let a task's loaders read images with `ReadImage`.
+
+    Frozen features have no place to fill: a probe skips nothing.
+
+    Args:
+        config (Config): Changed in place.
+        folder (Path): Of the run; skipped files are listed there.
+    """
+    if 'probe' in config:
+        folder = None
+
+    def change(value: Any, skipped: Optional[str]) -> Any:
+        if isinstance(value, dict) and \
+                value.get('type') == 'LoadImageFromFile':
+            value['type'] = 'mmengine.ReadImage'
+            value['skipped'] = skipped
+            value.pop('_scope_', None)
+        return map_nodes(value, lambda item: change(item, skipped))
+    places: Dict[str, Optional[str]] = dict(
+        train_dataloader=folder and os.fspath(folder / SKIPPED),
+        test_dataloader=None)
+    for name, skipped in places.items():
+        if config.get(name) is not None:
+            change(config[name], skipped)
+
+
+def skipped_images(folder: Path) -> List[str]:
+    """Distinct images that a run has skipped, sorted."""
+    path = folder / SKIPPED
+    if not path.exists():
+        return []
+    return sorted({line.split('\t')[0]
+                   for line in path.read_text().splitlines()})
+
+
+def one_line(error: UserError) -> UserError:
+    """The message alone of an error that crossed a loader's process."""
+    lines = str(error).strip().splitlines()
+    return UserError(lines[-1].partition('UserError: ')[2] or str(error)) \
+        if len(lines) > 1 else error
