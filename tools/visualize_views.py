@@ -1,4 +1,9 @@
-"""Write a contact sheet of the views that a config makes.
+"""Write a contact sheet of what a config's method sees.
+
+InsLoc: the boxes pasted, and the query's augmented box; PixPro, PixContrast:
+the matched positions of two views; LEWEL: where the maps of four heads look;
+SiameseIM: view 2's token grid in both views and view 1's mask; the others:
+the views, each with the outline of the other one.
 
 python tools/visualize_views.py configs/mini/insloc_r18_fpn.py -o views.png
 """
@@ -14,6 +19,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='a pretraining config')
     parser.add_argument('-o', '--out', default='views.png')
     parser.add_argument('-n', '--samples', type=int, default=16)
+    parser.add_argument(
+        '--checkpoint', help='of a run of the config, for the alignment maps '
+        'of LEWEL; random initialisation if left out')
     parser.add_argument('--cfg-options', nargs='+', default=[],
                         metavar='KEY=VALUE')
     return parser.parse_args()
@@ -27,7 +35,7 @@ def main() -> int:
     from ssl_bench.files import atomic_path
     try:
         config = load_config(args.config, parse_options(args.cfg_options))
-        sheet = views_of(config, args.samples)
+        sheet = views_of(config, args.samples, args.checkpoint)
         with atomic_path(args.out) as part:
             sheet.save(part, format='png')
     except UserError as error:

@@ -1,12 +1,15 @@
 """Pictures of what a method is shown: views with what is known about them."""
-from typing import Callable, Dict, List, Sequence, Tuple
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ssl_bench.data.geometry import ViewGeometry
+from ssl_bench.errors import UserError
 
+Tile = Callable[[dict, int], Image.Image]
 QUERY, KEY, AUGMENTED = '#00d26a', '#ff5f00', '#f8e71c'
 GAP = 4
 
@@ -86,24 +89,33 @@ def draw_view(view: Tensor, sample, index: int, side: int) -> Image.Image:
     return image
 
 
-def contact_sheet(items: Sequence[dict], side: int = 160,
-                  columns: int = 4) -> Image.Image:
-    """Lay out the views of several samples, a sample's side by side.
+def plain_tile(item: dict, side: int) -> Image.Image:
+    """The views of a sample side by side, each with its marks."""
+    return beside([draw_view(view, item['data_samples'], i, side)
+                   for i, view in enumerate(_views(item))], gap=1)
+
+
+def _views(item: dict) -> List[Tensor]:
+    """A method of a single view hands on a tensor instead of a list."""
+    views = item['inputs']
+    return [views] if isinstance(views, Tensor) else views
+
+
+def contact_sheet(items: Sequence[dict], side: int = 160, columns: int = 4,
+                  tile: Tile = plain_tile) -> Image.Image:
+    """Lay out the views of several samples.
 
     Args:
         items (sequence[dict]): What `PackViews` returns: ``inputs`` (views,
             uint8 (3, H, W)) and ``data_samples``.
         side (int): Height of a drawn view in pixels.
         columns (int): Samples in a row.
+        tile (callable): Draws a sample's item at that height.
 
     Returns:
         PIL.Image.Image: The sheet on white.
     """
-    tiles: List[Image.Image] = []
-    for item in items:
-        views = [draw_view(view, item['data_samples'], i, side)
-                 for i, view in enumerate(item['inputs'])]
-        tiles.append(beside(views, gap=1))
+    tiles = [tile(item, side) for item in items]
     rows = [beside(tiles[i:i + columns], GAP)
             for i in range(0, len(tiles), columns)]
     return below(rows, GAP)
@@ -131,12 +143,18 @@ def below(images: Sequence[Image.Image], gap: int) -> Image.Image:
     return sheet
 
 
-def views_of(config, count: int) -> Image.Image:
+def views_of(config, count: int,
+             checkpoint: Optional[Union[str, Path]] = None) -> Image.Image:
     """Contact sheet of the first ``count`` samples of a config's data.
 
     Args:
         config (mmengine.Config): A pretraining config.
         count (int): Samples, spread evenly over the set.
+        checkpoint (str | Path, optional): Of a run of it, for what a model
+            makes of the views (LEWEL's maps).
+
+    Raises:
+        UserError: A checkpoint for a method whose picture needs none.
     """
     from ssl_bench import register_all_modules
     register_all_modules()
@@ -144,5 +162,25 @@ def views_of(config, count: int) -> Image.Image:
     from mmpretrain.registry import DATASETS
     with DefaultScope.overwrite_default_scope(config.default_scope):
         dataset = DATASETS.build(config.train_dataloader.dataset)
+        layout = _layout(config, checkpoint)
     step = max(1, len(dataset) // count)
-    return contact_sheet([dataset[i * step] for i in range(count)])
+    items = [dataset[i * step] for i in range(count)]
+    if getattr(dataset, 'channel_order', 'rgb') == 'bgr':
+        for item in items:
+            item['inputs'] = [view.flip(0) for view in _views(item)]
+    layout.setdefault('columns', max(1, 8 // len(_views(items[0]))))
+    return contact_sheet(items, **layout)
+
+
+def _layout(config, checkpoint: Optional[Union[str, Path]]) -> dict:
+    """What draws a method's samples, and how many stand in a row."""
+    from ssl_bench.data.map_sheet import map_tiles
+    from ssl_bench.data.match_sheet import match_tiles
+    if config.model.type == 'LEWEL':
+        return dict(tile=map_tiles(config, checkpoint), columns=2, side=112)
+    if checkpoint is not None:
+        raise UserError(f'the picture of {config.model.type} shows views '
+                        'only; leave --checkpoint out.')
+    if config.model.type in ('PixPro', 'PixContrast'):
+        return dict(tile=match_tiles(config), columns=3, side=224)
+    return {}
