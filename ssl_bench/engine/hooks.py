@@ -45,14 +45,11 @@ def _mix(seed: int, iteration: int, rank: int) -> int:
 
 @HOOKS.register_module()
 class RunSizeHook(Hook):
-    """Tell the model how long the run is and how large its batches are."""
+    """Tell the model how long the run is."""
 
     def before_train(self, runner: Runner) -> None:
-        """Call ``set_total_steps`` and ``check_batch`` where they exist."""
-        batch = runner.train_dataloader.batch_size * runner.world_size
+        """Call ``set_total_steps`` where it exists."""
         for module in runner.model.modules():
-            if hasattr(module, 'check_batch'):
-                module.check_batch(batch)
             if hasattr(module, 'set_total_steps'):
                 module.set_total_steps(runner.max_iters)
 

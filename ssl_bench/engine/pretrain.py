@@ -7,11 +7,13 @@ from typing import Optional, Union
 import torch
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
+from mmengine.registry import DefaultScope
 from mmengine.runner import find_latest_checkpoint
 
 from ssl_bench import register_all_modules
 from ssl_bench.engine.runner import AtomicRunner
-from ssl_bench.errors import UserError
+from ssl_bench.engine.sizes import check_sizes
+from ssl_bench.errors import UserError, unknown_name
 
 
 def pretrain(config: Config,
@@ -54,7 +56,7 @@ def pretrain(config: Config,
     _set_resume(config, resume)
     _set_data(config)
     _set_hooks(config, quiet)
-    runner = AtomicRunner.from_cfg(config)
+    runner = _build(config)
     _say_batch(runner, config)
     try:
         runner.train()
@@ -64,6 +66,21 @@ def pretrain(config: Config,
         raise UserError(message) from error
     barrier()  # the first process may still be writing
     return Path(find_latest_checkpoint(work_dir))
+
+
+def _build(config: Config) -> AtomicRunner:
+    """The runner with its model; what does not fit is said in a line."""
+    from mmpretrain.registry import MODELS
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        if MODELS.get(config.model.type) is None:
+            raise unknown_name('model', config.model.type,
+                               MODELS.module_dict)
+    try:
+        runner = AtomicRunner.from_cfg(config)
+    except ValueError as error:  # how a class refuses its arguments
+        raise UserError(f'the config cannot be built: {error}') from error
+    check_sizes(config, runner.model, runner.world_size)
+    return runner
 
 
 def _set_launcher(config: Config) -> None:

@@ -1,6 +1,6 @@
 """Heads applied at every position of a feature map."""
 from collections import OrderedDict
-from typing import Optional, Union
+from typing import Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -95,3 +95,23 @@ def check_channels(backbone: nn.Module, in_channels: int,
         raise UserError(
             f'{user} expects {in_channels} channels, but the backbone puts '
             f'out {width}. Set {user}.in_channels={width}.')
+
+
+def check_stride(stride: int, sizes: Sequence[Tuple[int, int]]) -> None:
+    """Refuse views whose last row or column of cells would reach beyond.
+
+    Args:
+        stride (int): Pixels of a view per cell of the feature map.
+        sizes (sequence[tuple]): Height and width of every kind of view.
+
+    Raises:
+        UserError: A side is no multiple of the stride.
+    """
+    for size in sizes:
+        for side in size:
+            if side % stride:
+                raise UserError(
+                    f'views of {side} pixels are no multiple of the stride '
+                    f'of {stride} pixels of the feature map; make them '
+                    f'{side // stride * stride or stride} or '
+                    f'{(side // stride + 1) * stride}.')

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ssl_bench.errors import UserError
 from ssl_bench.layers import (BatchShuffle, FeatureQueue, MomentumEncoder,
                               info_nce)
+from ssl_bench.layers.dense_heads import check_stride
 from ssl_bench.layers.roi_head import full_precision, require_same
 
 
@@ -141,6 +142,10 @@ class InsLoc(BaseSelfSupervisor):
     def check_batch(self, global_batch: int) -> None:
         """Refuse a global batch that does not divide the queue."""
         self.queue.check_batch(global_batch)
+
+    def check_views(self, sizes: Sequence[Tuple[int, int]]) -> None:
+        """Refuse views that the coarsest map does not tile."""
+        check_stride(max(self.roi_head.strides), sizes)
 
     def encode(self, networks: nn.ModuleDict, images: Tensor,
                boxes: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,85 @@
+"""Sizes that do not fit are refused before a run, with both numbers."""
+import pytest
+from mmengine.config import ConfigDict
+
+from ssl_bench.engine.config import load_config
+from ssl_bench.engine.pretrain import pretrain
+from ssl_bench.engine.sizes import view_sizes
+from ssl_bench.errors import UserError
+
+VIT = 'model.backbone.'
+CASES = {
+    'queue of mmpretrain': (
+        'mini/mocov2_r18', {'train_dataloader.batch_size': 60},
+        'queue of 512 keys is no multiple of the global batch of 60'),
+    'queue of InsLoc': (
+        'mini/insloc_r18_fpn', {'train_dataloader.batch_size': 48},
+        'queue of 256 keys is no multiple of the global batch of 48'),
+    'queue of LEWEL': (
+        'mini/lewel_m_r18', {'train_dataloader.batch_size': 48},
+        'queue of 1024 keys is no multiple of the global batch of 48'),
+    'SwAV told another batch': (
+        'swav_r50_200e', {'train_dataloader.batch_size': 64},
+        'batch of 32 images per process, the loader has 64'),
+    'heads of LEWEL': (
+        'mini/lewel_b_r18', {'model.neck.num_heads': 5},
+        'num_heads 5 does not divide in_channels 128'),
+    'heads of SiameseIM': (
+        'mini/siamese_im_vit_tiny', {'model.head.num_heads': 5},
+        '5 heads do not divide 96 channels'),
+    'heads of a ViT of mmpretrain': (
+        'mocov3_vitb16_300e', {VIT + 'arch': dict(
+            _delete_=True, embed_dims=48, num_layers=1, num_heads=5,
+            feedforward_channels=96), 'model.neck.in_channels': 48},
+        '5 heads do not divide the 48 channels of backbone'),
+    'patches of SiameseIM': (
+        'mini/siamese_im_vit_tiny', {VIT + 'patch_size': 7},
+        'patches of 7 pixels do not divide a view of 64 pixels'),
+    'patches of mmpretrain': (
+        'mocov3_vitb16_300e', {VIT + 'patch_size': 30},
+        'patches of 30 pixels do not divide a view of 224 pixels'),
+    'views of another size than the ViT': (
+        'mini/siamese_im_vit_tiny', {VIT + 'img_size': 96},
+        'views of 64 x 64 pixels, the backbone was built for 96 x 96'),
+    'stride of InsLoc': (
+        'mini/insloc_r18_fpn',
+        {'train_dataloader.dataset.pipeline.0.canvas': (80, 80)},
+        'views of 80 pixels are no multiple of the stride of 32'),
+    'channels of PixPro': (
+        'mini/pixpro_r18', {'model.neck.in_channels': 100},
+        'expects 100 channels, but the backbone puts out 128'),
+    'channels of PixContrast': (
+        'mini/pixcontrast_r18', {'model.neck.in_channels': 100},
+        'expects 100 channels, but the backbone puts out 128'),
+    'channels of Barlow Twins': (
+        'mini/barlow_twins_r18', {'model.head.in_channels': 100},
+        'neck gives 256 channels, the head expects 100'),
+    'misspelt model': (
+        'mini/pixpro_r18', {'model.type': 'PixPo'},
+        "unknown model 'PixPo'. Did you mean PixPro"),
+    'misspelt form of LEWEL': (
+        'mini/lewel_m_r18', {'model.base': 'moko'},
+        "unknown LEWEL base 'moko'. Did you mean moco"),
+}
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_refused_before_the_run(registered, tmp_path, case):
+    name, overrides, message = CASES[case]
+    config = load_config(name, overrides)
+    config.log_level = 'ERROR'
+    with pytest.raises(UserError) as stop:
+        pretrain(config, tmp_path)
+    assert message in str(stop.value)
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def test_view_sizes_of_every_kind_of_pipeline():
+    steps = [ConfigDict(step) for step in (
+        dict(type='MakeViews', views=[dict(size=64), dict(size=(32, 48))]),
+        dict(type='InsLocViews'), dict(type='RandomResizedCrop', scale=96),
+        dict(type='MultiView', num_views=[2, 6], transforms=[
+            [dict(type='RandomResizedCrop', scale=224)],
+            [dict(type='RandomResizedCrop', scale=80)]]))]
+    assert list(view_sizes(steps)) == [
+        (64, 64), (32, 48), (256, 256), (96, 96), (224, 224), (80, 80)]
