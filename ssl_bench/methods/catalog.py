@@ -16,9 +16,8 @@ from mmpretrain.registry import MODELS
 from ssl_bench.engine.config import config_dir, load_config
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.methods.baselines import ALIASES, BASELINES, CONTROLS, PARITY
+from ssl_bench.methods.sections import replace_section
 from ssl_bench.methods.settings import settings_line
-
-MARKS = ('<!-- methods -->', '<!-- /methods -->')
 
 
 @dataclass
@@ -160,14 +159,5 @@ def method_table() -> str:
 
 
 def with_table(text: str) -> str:
-    """A Markdown text whose marked table is the present one.
-
-    Raises:
-        UserError: The text has not both marks, in their order.
-    """
-    before, start, rest = text.partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not (start and end):
-        raise UserError(f'the file has no lines {MARKS[0]} and {MARKS[1]} '
-                        'to put the table between.')
-    return f'{before}{start}\n{method_table()}\n{end}{after}'
+    """A Markdown text whose section ``methods`` is the present table."""
+    return replace_section(text, 'methods', method_table())

@@ -97,3 +97,42 @@ def test_names_are_found_in_any_spelling(registered, word, name):
 def test_an_unknown_method_is_answered_with_the_known_ones(registered):
     with pytest.raises(UserError, match='PixPo.*Did you mean PixPro.*MoCo v2'):
         find_method('PixPo')
+
+
+def test_a_class_and_a_config_make_a_method(registered, tmp_path,
+                                            monkeypatch):
+    """Nothing else lists methods: no fifth place to edit."""
+    from mmpretrain.models import BaseSelfSupervisor
+    from mmpretrain.registry import MODELS
+
+    class Mine(BaseSelfSupervisor):
+        """Say in a line what is predicted from what.
+
+        Reference: A. Uthor, arXiv:1234.56789.
+        Parity: golden vectors of nothing
+            at all.
+
+        Args:
+            none: At all.
+        """
+    monkeypatch.setitem(MODELS.module_dict, 'Mine', Mine)
+    folder = tmp_path / 'configs'
+    (folder / 'mini').mkdir(parents=True)
+    (folder / 'mine_r50_1e.py').write_text(
+        "method = dict(name='My Method')\nmodel = dict(type='Mine')\n")
+    monkeypatch.setattr('ssl_bench.methods.catalog.config_dir',
+                        lambda: folder)
+    found = methods.__wrapped__()
+    assert list(found) == ['My Method', 'Random init', 'Supervised']
+    mine = found['My Method']
+    assert mine.summary == 'Say in a line what is predicted from what.'
+    assert mine.parity == 'golden vectors of nothing at all.'
+    assert (mine.paper, mine.paper_configs) == ('1234.56789',
+                                                ['mine_r50_1e'])
+    monkeypatch.setattr('ssl_bench.methods.catalog.methods', lambda: found)
+    assert '| My Method | [1234.56789](https://arxiv.org/abs/1234.56789) | ' \
+        'Say in a line what is predicted from what | `mine_r50_1e` | ' \
+        'golden vectors of nothing at all |' in method_table()
+    mine.doc = 'A line.'
+    with pytest.raises(UserError, match='Mine has no line `Parity:`'):
+        mine.parity
