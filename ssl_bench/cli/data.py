@@ -12,7 +12,7 @@ COCO set of textured shapes, from a seed, in seconds, without a download."""
 CHECK_HELP = """Verify the data of tasks: files, counts, a few decodes,
 annotations; what is missing and how to lay it out."""
 VARIANTS_HELP = """Derive counterparts of ImageNet-A, -R, -Sketch, -C,
-Places205 and iNaturalist from the embedded images, from a seed."""
+Places205, iNaturalist and LVIS from the embedded images, from a seed."""
 SUBSET_HELP = """Write a list with a share of every class of an image folder,
 drawn from a seed: the 1%% and 10%% labels of in1k_semi1 and in1k_semi10."""
 

@@ -6,6 +6,8 @@ from mmengine.config import Config
 from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.errors import UserError
 
+DENSE_VITS = ('ViTDet', 'MAE')  # ours under mmdet, mmseg's
+
 
 def set_architecture(config: Config, arch: Dict[str, Any]) -> List[str]:
     """Give a task's model the depth and widths of a backbone.
@@ -22,6 +24,9 @@ def set_architecture(config: Config, arch: Dict[str, Any]) -> List[str]:
         UserError: The task takes no such backbone.
     """
     model = config.get('model', config)
+    if model['backbone']['type'] in DENSE_VITS:
+        _set_dense_vit(config, arch)
+        return []
     if model['backbone']['type'] == 'VisionTransformer':
         _set_vit(model, arch)
         return []
@@ -34,7 +39,10 @@ def set_architecture(config: Config, arch: Dict[str, Any]) -> List[str]:
 def architecture_name(config: Config) -> str:
     """Name of the network that a config builds, as backbone files say it."""
     net = config.get('model', config)['backbone']
-    if net['type'] == 'VisionTransformer':
+    if net['type'] == 'MAE':  # mmseg's
+        return ViT(net['embed_dims'], net['num_layers'], net['patch_size'],
+                   None, net['num_heads'], 4 * net['embed_dims']).key
+    if net['type'] in ('VisionTransformer', 'ViTDet'):
         size = net['arch']
         if isinstance(size, str):
             width, depth, heads = VITS[size]
@@ -59,6 +67,10 @@ def vit_settings(arch: Dict[str, Any]) -> Dict[str, Any]:
             f'how many attention heads a ViT of width {arch["width"]} and '
             f'depth {arch["depth"]} has is not in its weights. Convert the '
             'checkpoint from a format that says it (mmengine).')
+    if arch['family'] != 'vit':
+        raise UserError(
+            f'this task takes a vision transformer, got {arch}. Choose '
+            'another task (ssl-bench tasks lists them).')
     return dict(
         arch=dict(embed_dims=arch['width'], num_layers=arch['depth'],
                   num_heads=arch['heads'],
@@ -68,10 +80,6 @@ def vit_settings(arch: Dict[str, Any]) -> Dict[str, Any]:
 
 def _set_vit(model: dict, arch: Dict[str, Any]) -> None:
     """Sizes of a ViT that is trained, and its head's input."""
-    if arch['family'] != 'vit':
-        raise UserError(
-            f'this task takes a vision transformer, got {arch}. Choose '
-            'another task (ssl-bench tasks lists them).')
     model['backbone'].update(vit_settings(arch))
     if model['backbone'].get('frozen_stages', -1) > 0:
         model['backbone']['frozen_stages'] = arch['depth']  # all of it
@@ -79,6 +87,36 @@ def _set_vit(model: dict, arch: Dict[str, Any]) -> None:
         model['neck']['input_features'] = arch['width']
     if 'head' in model:
         model['head']['in_channels'] = arch['width']
+
+
+def _set_dense_vit(config: Config, arch: Dict[str, Any]) -> None:
+    """Sizes of a ViT under a detector or a segmenter, and of what follows.
+
+    Maps are taken, and global attention is set, at the same shares of the
+    depth as in 12 blocks; a net of fewer than 8 attends globally in every
+    other block.
+    """
+    sizes, model = vit_settings(arch), config.model
+    net, depth, width = model.backbone, arch['depth'], arch['width']
+    if sizes['patch_size'] != net.patch_size:
+        raise UserError(
+            f'this task takes a vision transformer with patches of '
+            f'{net.patch_size} pixels, got {arch["patch"]}: strides, anchors '
+            'and windows follow from it.')
+    config.optim_wrapper.paramwise_cfg.num_layers = depth
+    if net.type == 'ViTDet':
+        parts = min(4, max(depth // 2, 1))
+        net.arch = dict(sizes['arch'], global_attn_indexes=[
+            (part + 1) * depth // parts - 1 for part in range(parts)])
+        model.neck.in_channels = width
+        return
+    net.update(embed_dims=width, num_layers=depth, num_heads=arch['heads'],
+               mlp_ratio=arch['hidden'] // width,
+               out_indices=[max(round(end * depth / 12), 1) - 1
+                            for end in (4, 6, 8, 12)])
+    model.neck.embed_dim = width
+    model.decode_head.in_channels = [width] * 4
+    model.auxiliary_head.in_channels = width
 
 
 def _probe_vit(config: Config, arch: Dict[str, Any]) -> List[str]:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from math import gcd
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
@@ -98,6 +99,8 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
     plan.arch = architecture_name(config)
     if row.toolbox != 'probe' and not row.trained_by:
         fit_batch(plan, processes)
+        fit_precision(plan, accelerator)
+        check_evaluator(config)
         fit_norms(plan, processes, accelerator)
     return plan
 
@@ -231,6 +234,36 @@ def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
         return map_nodes(value, change)
     plan.config.model = change(plan.config.model)
     plan.changes.append('SyncBN is ssl_bench\'s GlobalBN: CPU processes')
+
+def fit_precision(plan: Plan, accelerator: bool) -> None:
+    """Leave mixed precision out where there is no accelerator for it."""
+    wrapper = plan.config.optim_wrapper
+    if accelerator or wrapper.get('type') != 'AmpOptimWrapper':
+        return
+    wrapper.type = 'OptimWrapper'
+    for name in ('loss_scale', 'dtype'):
+        wrapper.pop(name, None)
+    plan.changes.append('single precision: mixed needs an accelerator')
+
+
+def check_evaluator(config: Config) -> None:
+    """Refuse the fast COCO scores where they are others.
+
+    Raises:
+        UserError: More than 100 detections an image, or no package.
+    """
+    if config.test_evaluator.get('type') != 'FasterCocoMetric':
+        return
+    most = config.model.test_cfg.rcnn.max_per_img
+    if most > 100:
+        raise UserError(
+            f'FasterCocoMetric scores {most} detections an image unlike '
+            'pycocotools, which takes 100 of them. Leave test_evaluator.type '
+            'at CocoMetric, or set model.test_cfg.rcnn.max_per_img=100.')
+    if find_spec('faster_coco_eval') is None:
+        raise UserError('FasterCocoMetric needs the package '
+                        'faster-coco-eval: pip install faster-coco-eval')
+
 
 
 def data_paths(config: Config) -> List[Path]:

@@ -73,6 +73,26 @@ DATASETS: Dict[str, Dataset] = {
          'coco/val2017'), COCO,
         (('coco/annotations/instances_train2017.json', 118287),
          ('coco/annotations/instances_val2017.json', 5000))),
+    'lvis': Dataset(
+        'LVIS v1 train',
+        ('lvis/lvis_v1_train.json', 'lvis/lvis_v1_val.json',
+         'coco/train2017', 'coco/val2017'),
+        'mkdir -p {root}/lvis && for f in lvis_v1_train lvis_v1_val; do '
+        'unzip -q $f.json.zip -d {root}/lvis; done, beside COCO\'s images: '
+        + COCO,
+        (('lvis/lvis_v1_train.json', 100170),
+         ('lvis/lvis_v1_val.json', 19809))),
+    'ade20k': Dataset(
+        'ADE20K training',
+        tuple(f'ade/ADEChallengeData2016/{kind}/{split}'
+              for kind in ('images', 'annotations')
+              for split in ('training', 'validation')),
+        'mkdir -p {root}/ade && unzip -q ADEChallengeData2016.zip -d '
+        '{root}/ade',
+        tuple((f'ade/ADEChallengeData2016/{kind}/{split}', count)
+              for kind in ('images', 'annotations')
+              for split, count in (('training', 20210),
+                                   ('validation', 2000)))),
     'cityscapes': Dataset(
         'Cityscapes train_fine',
         tuple(f'cityscapes/{kind}/{split}'
@@ -139,6 +159,10 @@ DATASETS: Dict[str, Dataset] = {
         ('coco/annotations/instances_train2017.json',
          'coco/annotations/instances_val2017.json', 'coco/train2017',
          'coco/val2017'), _MINI),
+    'mini_lvis': Dataset(
+        'mini LVIS train',
+        ('lvis/lvis_v1_train.json', 'lvis/lvis_v1_val.json',
+         'coco/train2017', 'coco/val2017'), _VARIANTS),
     'mini_semi10': Dataset(
         'mini ImageNet train, 10% of the labels',
         ('imagenet/meta/semi10.txt', 'imagenet/train', 'imagenet/val'),

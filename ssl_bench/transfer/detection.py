@@ -9,7 +9,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ssl_bench.transfer import voc  # noqa: F401  registers reader and metric
+from ssl_bench.transfer import instances, voc  # noqa: F401  registers
 
 
 @MODELS.register_module()

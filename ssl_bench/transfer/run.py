@@ -31,7 +31,11 @@ from ssl_bench.transfer.reading import (SKIPPED, one_line, read_with_care,
                                         skipped_images)
 from ssl_bench.transfer.records import Measured, make_record
 from ssl_bench.transfer.source import Source
-from ssl_bench.transfer.tasks import find_task, require_data
+from ssl_bench.transfer.tasks import find_task, require_data, require_packages
+
+# beginnings and patterns of tensors that a ViT's file lacks
+FRESH_IN_VITS = ('ln2.', 'layers.*.attn.rel_pos_?', 'layers.*.gamma_?',
+                 'layers.*.attn.relative_position_*')
 
 
 @dataclass
@@ -103,13 +107,17 @@ def load_whole(module: torch.nn.Module, source: Source) -> None:
     """Fill a backbone that stands by itself.
 
     A ViT that averages its tokens has a fresh norm after that (``ln2``) in
-    the place of the file's last one (``ln1``).
+    the place of the file's last one (``ln1``). A detector's has no class
+    token, and its relative positions start anew, as does a segmenter's layer
+    scale.
     """
     names = module.state_dict()
     vit = 'patch_embed.projection.weight' in names
-    without = ('ln1.', ) if vit and 'ln1.weight' not in names else ()
+    without = ['ln1.'] if vit and 'ln1.weight' not in names else []
+    if vit and names['pos_embed'].ndim == 4:
+        without.append('cls_token')
     load_into(module, source.backbone, without=without,
-              fresh=('ln2.', ) if vit else ())
+              fresh=FRESH_IN_VITS if vit else ())
 
 
 def run_task(source: Source, task: str, seed: int = 0,
@@ -155,6 +163,7 @@ def run_task(source: Source, task: str, seed: int = 0,
                                         row.trained_by)
         else:
             tested = open_classifier(classifier)
+    require_packages(task)
         plan.changes.append(f'tests the classifier {tested.path}, SHA-256 '
                             f'{tested.sha256}')
         plan.classifier = tested

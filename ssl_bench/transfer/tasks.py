@@ -1,5 +1,6 @@
 """The task table: every downstream task as data. Imports no toolkit."""
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Dict, Optional, Tuple, Union
 
@@ -12,6 +13,9 @@ _COCO = {f'coco/{kind}_mAP{theirs}': (f'{kind}_AP{ours}', 100.)
          for kind in ('bbox', 'segm')
          for theirs, ours in (('', ''), ('_50', '50'), ('_75', '75'),
                               ('_s', 's'), ('_m', 'm'), ('_l', 'l'))}
+_LVIS = {f'lvis/{kind}_AP{part}': (f'{kind}_AP{part}', 100.)
+         for kind in ('bbox', 'segm')
+         for part in ('', '50', '75', 's', 'm', 'l', 'r', 'c', 'f')}
 _MIOU = {'mIoU': ('mIoU', 1.), 'mAcc': ('mAcc', 1.), 'aAcc': ('aAcc', 1.)}
 _MCE = {'mCE': ('mCE', 1.), '1-mCE': ('1-mCE', 1.),
         'top1': ('top1', 1.)}
@@ -30,6 +34,7 @@ class Task:
         source (str): Whose protocol it is.
         gpu_hours (float, optional): On 8 V100s as the papers ran it, summed
             over devices; None where no paper or log says.
+        packages (tuple[str, ...]): Needed beside what the project needs.
         trained_by (str): Of a task that trains nothing: the task whose
             classifier it tests.
     """
@@ -39,6 +44,7 @@ class Task:
     source: str
     gpu_hours: Optional[float] = None
     trained_by: str = ''
+    packages: Tuple[str, ...] = ()
 
     @property
     def root(self) -> str:
@@ -47,6 +53,7 @@ class Task:
 
 
 _D2 = 'Detectron2 config of MoCo (He et al., CVPR 2020, App. A.3)'
+_VITDET = 'Li et al., ECCV 2022, Detectron2\'s ViTDet project'
 _VISSL = 'Goyal et al., ICCV 2019, Sec. 4 (VISSL)'
 _COCO_D2 = 'Detectron2 configs of MoCo and InsLoc'
 
@@ -54,10 +61,15 @@ TASKS: Dict[str, Task] = {
     'voc0712_det_c4': Task('mmdet', 'voc0712', _VOC_BOX, _D2),
     **{f'coco_mrcnn_{net}_{schedule}': Task('mmdet', 'coco', _COCO, _COCO_D2)
        for net in ('c4', 'fpn') for schedule in ('1x', '2x')},
+    'coco_vitdet_b': Task('mmdet', 'coco', _COCO, _VITDET),
+    'lvis_vitdet_b': Task('mmdet', 'lvis', _LVIS, _VITDET,
+                          packages=('lvis', )),
     'voc12aug_fcn': Task('mmseg', 'voc12aug', _MIOU,
                          'DenseCL and OpenMMLab benchmarks, mmseg FCN-D8'),
     'cityscapes_fcn': Task('mmseg', 'cityscapes', _MIOU,
                            'DenseCL and OpenMMLab benchmarks, mmseg FCN-D8'),
+    'ade20k_upernet_vitb': Task('mmseg', 'ade20k', _MIOU,
+                                'MAE (He et al., CVPR 2022, App. A.4)'),
     'in1k_linear': Task('mmpretrain', 'imagenet', _TOP,
                         'MoCo (He et al., CVPR 2020, Sec. 4.1)'),
     'in1k_knn': Task('probe', 'imagenet', {},
@@ -85,6 +97,13 @@ TASKS: Dict[str, Task] = {
                             'voc0712_det_c4, scaled down'),
     'mini_coco_mrcnn_fpn': Task('mmdet', 'mini_coco', _COCO,
                                 'coco_mrcnn_fpn_1x, scaled down'),
+    'mini_coco_vitdet': Task('mmdet', 'mini_coco', _COCO,
+                             'coco_vitdet_b, scaled down'),
+    'mini_lvis_vitdet': Task('mmdet', 'mini_lvis', _LVIS,
+                             'lvis_vitdet_b, scaled down',
+                             packages=('lvis', )),
+    'mini_seg_upernet': Task('mmseg', 'mini_seg', _MIOU,
+                             'ade20k_upernet_vitb, scaled down'),
     'mini_seg_fcn': Task('mmseg', 'mini_seg', _MIOU,
                          'voc12aug_fcn, scaled down'),
     'mini_linear': Task('mmpretrain', 'mini_imagenet', _TOP,
@@ -120,6 +139,19 @@ def find_task(name: str) -> Task:
     if name not in TASKS:
         raise unknown_name('task', name, TASKS)
     return TASKS[name]
+
+
+def require_packages(name: str) -> None:
+    """Check that what a task needs beside the project is installed.
+
+    Raises:
+        UserError: Says what to install.
+    """
+    missing = [package for package in find_task(name).packages
+               if find_spec(package) is None]
+    if missing:
+        raise UserError(f'{name} needs the package {missing[0]}: pip install '
+                        f'{" ".join(missing)}')
 
 
 def require_data(name: str, root: Union[str, Path]) -> None:

@@ -34,10 +34,12 @@ test_pipeline = [
 train_dataloader = dict(
     sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
     dataset=dict(
+        type='CocoInstances',  # stock's reader skips and shifts silently
         pipeline=train_pipeline,
         # stock drops images under 32 px
         filter_cfg=dict(filter_empty_gt=True, min_size=0)))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(
+    dataset=dict(type='CocoInstances', pipeline=test_pipeline))
 test_evaluator = dict(
     proposal_nums=(1, 10, 100))  # stock scores 1000 detections in AP50/75
 val_dataloader = None  # one evaluation, at the end

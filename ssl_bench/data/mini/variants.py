@@ -1,7 +1,7 @@
-"""Counterparts of ImageNet-A, -R, -Sketch, -C, Places205 and iNaturalist.
+"""Counterparts of ImageNet-A, -R, -Sketch, -C, Places205, iNaturalist, LVIS.
 
-They are derived from the embedded image folder, in the layouts of the real
-sets, so that the robustness and linear tasks run without a download.
+They are derived from the embedded image folder and COCO set, in the layouts
+of the real sets, so that more tasks run without a download.
 """
 import json
 import os
@@ -16,11 +16,12 @@ from PIL import Image
 
 from ssl_bench.data.mini.corrupt import (CORRUPTIONS, Picture, hard,
                                          rendition, sketch)
+from ssl_bench.data.mini.lvis import write_lvis
 from ssl_bench.data.mini.names import CLASSES
 from ssl_bench.errors import UserError
 
 MARK = 'variants.json'
-VERSION = 1
+VERSION = 2
 SETS: Tuple[Tuple[str, Picture, Tuple[str, ...]], ...] = (
     ('imagenet-a', hard, CLASSES[:4]), ('imagenet-r', rendition, CLASSES[4:]),
     ('imagenet-sketch', sketch, CLASSES))
@@ -84,6 +85,7 @@ def _write(root: Path, part: Path, seed: int) -> None:
                 _save(corrupt(rng, image, severity),
                       part / 'imagenet-c' / name / str(severity)
                       / path.parent.name / path.name)
+    write_lvis(root / 'coco', part / 'lvis')
     for folder, write in (('places205', _places), ('inat18', _inat)):
         for split in ('train', 'val'):
             write(part / folder, split,

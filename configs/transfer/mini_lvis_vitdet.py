@@ -1,0 +1,49 @@
+# lvis_vitdet_b on the embedded set in LVIS's form, with the sizes of
+# mini_coco_vitdet.
+_base_ = './mini_coco_vitdet.py'
+
+custom_imports = dict(
+    imports=[
+        'ssl_bench.transfer.detection', 'ssl_bench.transfer.vitdet',
+        'ssl_bench.transfer.lvis', 'ssl_bench.transfer.hooks'
+    ],
+    allow_failed_imports=False)
+
+model = dict(
+    roi_head=dict(
+        bbox_head=dict(
+            loss_cls=dict(
+                _delete_=True,
+                type='FederatedLoss',
+                num_classes=8,
+                num_sampled=6,  # of 8 and the background
+                power=0.5))),
+    test_cfg=dict(rcnn=dict(score_thr=0.02, max_per_img=60)))
+
+lvis_set = dict(
+    _delete_=True,
+    type='LvisInstances',
+    data_root='data/mini/',
+    data_prefix=dict(img='coco/'),
+    metainfo=dict(
+        classes=_base_.mini_classes, palette=_base_.mini_palette))
+train_dataloader = dict(
+    # a class in fewer than a fifth of the images is repeated
+    sampler=dict(_delete_=True, type='RepeatFactorSampler', threshold=0.2),
+    dataset=dict(
+        ann_file='lvis/lvis_v1_train.json',
+        filter_cfg=dict(filter_empty_gt=True, min_size=0),
+        pipeline=_base_.train_pipeline,
+        **lvis_set))
+test_dataloader = dict(
+    dataset=dict(
+        ann_file='lvis/lvis_v1_val.json',
+        test_mode=True,
+        pipeline=_base_.test_pipeline,
+        **lvis_set))
+test_evaluator = dict(
+    _delete_=True,
+    type='LvisMetric',
+    ann_file='data/mini/lvis/lvis_v1_val.json',
+    metric=['bbox', 'segm'])
+custom_hooks = [dict(type='ClassCountsHook')]  # what the loss draws by

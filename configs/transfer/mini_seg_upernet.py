@@ -1,0 +1,67 @@
+# ade20k_upernet_vitb on the embedded devkit: the same classes and rules with
+# crops of 96 pixels, a very small ViT, thin heads and few iterations.
+_base_ = ['./ade20k_upernet_vitb.py', '_base_/mini.py']
+
+crop_size = (96, 96)
+model = dict(
+    data_preprocessor=dict(size=crop_size, test_cfg=dict(size=crop_size)),
+    backbone=dict(
+        img_size=crop_size,
+        patch_size=8,
+        embed_dims=96,
+        num_layers=4,
+        num_heads=3,
+        out_indices=[0, 1, 2, 3]),
+    neck=dict(embed_dim=96),
+    decode_head=dict(
+        in_channels=[96, 96, 96, 96], channels=48, num_classes=9),
+    auxiliary_head=dict(in_channels=96, channels=32, num_classes=9),
+    test_cfg=dict(crop_size=crop_size, stride=(64, 64)))
+
+train_pipeline = _base_.train_pipeline
+train_pipeline[1].update(reduce_zero_label=False)  # 0 is a class here
+train_pipeline[2].update(scale=(160, 128), ratio_range=(0.8, 1.25))
+train_pipeline[3].update(crop_size=crop_size)
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].update(scale=(160, 128))
+test_pipeline[2].update(reduce_zero_label=False)
+mini_set = dict(
+    _delete_=True,
+    type='BaseSegDataset',
+    data_root='data/mini/VOCdevkit/VOC2012',
+    data_prefix=dict(
+        img_path='JPEGImages', seg_map_path='SegmentationClass'),
+    img_suffix='.jpg',
+    seg_map_suffix='.png',
+    metainfo=dict(
+        classes=('background', *_base_.mini_classes),
+        palette=[(0, 0, 0), *_base_.mini_palette]))
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(
+        ann_file='ImageSets/Segmentation/train.txt',
+        pipeline=train_pipeline,
+        **mini_set))
+test_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(
+        ann_file='ImageSets/Segmentation/val.txt',
+        pipeline=test_pipeline,
+        **mini_set))
+
+iterations = 400
+optim_wrapper = dict(
+    optimizer=dict(lr=1e-3), paramwise_cfg=dict(num_layers=4))
+train_cfg = dict(max_iters=iterations, val_interval=iterations)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0,
+         end=20),
+    dict(type='PolyLR', eta_min=0.0, power=1.0, begin=20, end=iterations,
+         by_epoch=False)
+]
+auto_scale_lr = dict(base_batch_size=8)
+default_hooks = dict(checkpoint=dict(interval=iterations))
+expected = []  # nothing published

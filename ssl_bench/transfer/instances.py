@@ -1,0 +1,119 @@
+"""Readers of instance annotations that refuse or count what is amiss.
+
+mmdet's readers drop annotations of unknown classes silently, shift labels
+when a class is missing from the file, and stop in the middle of an epoch at
+an object without a mask or an image that is not there.
+"""
+import logging
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any, Dict, List
+
+from mmdet.datasets import CocoDataset, LVISV1Dataset
+from mmdet.registry import DATASETS
+
+from ssl_bench.errors import UserError
+
+NO_MASK = 'objects without mask'
+
+
+class CarefulParsing:
+    """Mixed into a reader of mmdet: checks while it reads.
+
+    Attributes:
+        left_out (Counter): Annotations that were skipped, by reason.
+    """
+
+    def load_data_list(self) -> List[Dict[str, Any]]:
+        """Read the annotation file.
+
+        Raises:
+            UserError: It is none, its classes are not the task's, or images
+                are missing.
+        """
+        self.left_out: Counter = Counter()
+        try:
+            rows = super().load_data_list()
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f'{self.ann_file} is no annotation file of '
+                            f'COCO\'s form: {error!r}') from error
+        self._check_classes()
+        check_images(self.ann_file, [row['img_path'] for row in rows])
+        if self.left_out:
+            logging.getLogger(__name__).warning(
+                '%s: left out %s', self.ann_file,
+                self.summary_of_left_out())
+        return rows
+
+    def summary_of_left_out(self) -> str:
+        """For instance: 3 boxes of no area, 1 without mask."""
+        return ', '.join(f'{count} {reason}' for reason, count
+                         in sorted(self.left_out.items()))
+
+    def _check_classes(self) -> None:
+        """Labels are places in the file's list; it must be the task's."""
+        want = self.metainfo['classes']
+        if len(self.cat_ids) != len(want):
+            raise UserError(
+                f'{self.ann_file} knows {len(self.cat_ids)} of the '
+                f'{len(want)} classes of this task. Its `categories` must '
+                'name every class, whatever their ids.')
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """One image's objects, without those that cannot be trained on."""
+        anns, kept = raw_data_info['raw_ann_info'], []
+        for ann in anns:
+            reason = fault(ann)
+            if reason is None:
+                kept.append(ann)
+                continue
+            if self.test_mode and reason == NO_MASK:
+                # scoring would stop, after all of the training
+                raise UserError(f'{self.ann_file}: the object {ann["id"]} '
+                                'has no mask to be scored against.')
+            self.left_out[reason] += 1
+        return super().parse_data_info(dict(raw_data_info,
+                                            raw_ann_info=kept))
+
+
+def fault(ann: Dict[str, Any]) -> Any:
+    """Why an annotation is of no use; None when it is."""
+    width, height = ann['bbox'][2:]
+    if width < 1 or height < 1 or ann.get('area', 1) <= 0:
+        return 'boxes of no area'
+    if not ann.get('segmentation'):
+        return NO_MASK
+    return None
+
+
+def check_images(ann_file: str, paths: List[str]) -> None:
+    """Look for every image, a folder at a time.
+
+    Raises:
+        UserError: How many are missing, and one of them.
+    """
+    there: Dict[str, set] = {}
+    missing = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in there:
+            there[folder] = set(os.listdir(folder)) \
+                if Path(folder).is_dir() else set()
+        if name not in there[folder]:
+            missing.append(path)
+    if missing:
+        raise UserError(
+            f'{ann_file} names {len(paths)} images, {len(missing)} are not '
+            f'there, first {missing[0]}. Complete the images, or take their '
+            'entries out of the file.')
+
+
+@DATASETS.register_module()
+class CocoInstances(CarefulParsing, CocoDataset):
+    """mmdet's COCO reader, with `CarefulParsing`."""
+
+
+@DATASETS.register_module()
+class LvisInstances(CarefulParsing, LVISV1Dataset):
+    """mmdet's LVIS reader, with `CarefulParsing`."""
