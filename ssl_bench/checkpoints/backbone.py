@@ -168,6 +168,21 @@ def read_backbone(path: Union[str, Path]) -> Backbone:
     return backbone
 
 
+def read_header(path: Union[str, Path]) -> Dict[str, Any]:
+    """The fields of a backbone file, without its tensors.
+
+    Raises:
+        UserError: No whole safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+    try:
+        with safe_open(str(path), framework='pt') as file:
+            return _parse_meta(file.metadata() or {})
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f'{path} cannot be read as a backbone file: '
+                        f'{error}') from error
+
+
 def is_backbone(content: Any) -> bool:
     """Whether what `reading.read_object` gave is a backbone file's."""
     return isinstance(content, dict) and isinstance(

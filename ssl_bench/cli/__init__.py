@@ -47,6 +47,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         int: The exit code; 130 after Ctrl-C.
     """
     args = build_parser().parse_args(arguments)
+    args.words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         return args.run(args) or 0
     except UserError as error:

@@ -3,19 +3,22 @@
 Example: ssl-bench transfer work_dirs/insloc/epoch_20.pth
              --tasks mini_voc_det_c4 mini_knn --seeds 0 1
 CHECKPOINT is a pretraining checkpoint of any format that `ssl-bench convert`
-reads, a backbone file, `random` for random initialisation, or
-`supervised=FILE` for supervised weights in torchvision's format.
+reads, a backbone file, or the name of a method with one of these on this disk
+(below checkpoints, or a finished run below work_dirs): `MoCo v2@200`. The
+controls are `random`, for random initialisation, and `supervised=FILE`, for
+supervised weights in torchvision's format; name them beside the methods.
 A finished run is not repeated; an interrupted one continues.
-Several processes: bash tools/dist_transfer.sh N CHECKPOINT --tasks ...
+Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
 """
 import argparse
+import os
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        'checkpoint', help='a checkpoint, a backbone file, `random`, or '
-        '`supervised=FILE`')
+        'checkpoints', nargs='+', metavar='CHECKPOINT', help='a file, a '
+        'method, `random`, or `supervised=FILE`; several run in turn')
     parser.add_argument(
         '--tasks', nargs='+', required=True, metavar='TASK',
         help='task ids (ssl-bench tasks lists them)')
@@ -41,6 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--fraction', type=fraction, metavar='F',
         help='train on this part of the images, the same for every method')
+    parser.add_argument(
+        '--gpus', type=int, metavar='N', help='processes on this machine, '
+        'one for each device (default: 1)')
+    parser.add_argument(
+        '--resume', action=argparse.BooleanOptionalAction, default=True,
+        help='continue an interrupted run, or start it over (default: '
+        'continue)')
+    parser.add_argument(
+        '--eval-only', action='store_true', help='train nothing: test the '
+        'last checkpoint of a finished training again')
     parser.add_argument(
         '--dry-run', action='store_true',
         help='print the resolved settings and the data paths; run nothing')
@@ -72,24 +85,94 @@ def run(args: argparse.Namespace) -> int:
     """Run every task for every seed; print one line for each."""
     from ssl_bench.transfer.tasks import find_task, require_data
     for name in args.tasks:  # before anything slow
-        require_data(name, args.data_root or find_task(name).root)
+        root = args.data_root or find_task(name).root
+        if not args.dry_run:
+            require_data(name, root)
+    if (args.gpus or 1) != 1 and 'RANK' not in os.environ:
+        return relaunch(args)
     from ssl_bench.engine.config import parse_options
-    from ssl_bench.transfer.source import open_source
     overrides = parse_options(args.cfg_options)
-    known = {key: getattr(args, key) for key in ('method', 'variant')
-             if getattr(args, key) is not None}
-    source = open_source(args.checkpoint, args.work_dir, args.arch, known)
+    sources = open_sources(args)
     if args.dry_run:
-        return dry_run(args, source, overrides)
+        return dry_run(args, sources, overrides)
     from ssl_bench.transfer.run import run_task
     for seed in args.seeds:
-        for task in in_order(args.tasks):
-            outcome = run_task(
-                source, task, seed, args.work_dir, args.data_root, overrides,
-                args.recipe, args.fraction, quiet=not args.verbose,
-                visualize=args.visualize, classifier=args.classifier)
-            print(summary(outcome), flush=True)
+        for source in sources:
+            for task in in_order(args.tasks):
+                outcome = run_task(
+                    source, task, seed, args.work_dir, args.data_root,
+                    overrides, args.recipe, args.fraction,
+                    quiet=not args.verbose, visualize=args.visualize,
+                    classifier=args.classifier, resume=args.resume,
+                    eval_only=args.eval_only)
+                say(summary(outcome))
+    for note in missing_controls(sources):
+        say(note)
     return 0
+
+
+def say(text: str) -> None:
+    """Print a line, in the first of several processes."""
+    if os.environ.get('RANK', '0') == '0':
+        print(text, flush=True)
+
+
+def open_sources(args: argparse.Namespace) -> list:
+    """Read every checkpoint before anything runs.
+
+    Raises:
+        UserError: --method or --variant for more than one.
+    """
+    from ssl_bench.errors import UserError
+    from ssl_bench.transfer.source import open_source
+    known = {key: getattr(args, key) for key in ('method', 'variant')
+             if getattr(args, key) is not None}
+    if known and len(args.checkpoints) > 1:
+        raise UserError(f'--{next(iter(known))} names one method, and there '
+                        f'are {len(args.checkpoints)} checkpoints. Transfer '
+                        'them one by one.')
+    return [open_source(checkpoint, args.work_dir, args.arch, known)
+            for checkpoint in args.checkpoints]
+
+
+def missing_controls(sources: list) -> list:
+    """What to say of a comparison without random or supervised weights."""
+    from ssl_bench.results.names import is_random, is_supervised
+    if len(sources) < 2:
+        return []
+    return [f'note: no {name} control; add {word} to compare with it'
+            for name, word, test in (
+                ('random', '`random`', is_random),
+                ('supervised', '`supervised=FILE`', is_supervised))
+            if not any(test(source.method) for source in sources)]
+
+
+def relaunch(args: argparse.Namespace) -> int:
+    """The same command in several processes, by torchrun.
+
+    Raises:
+        UserError: Fewer devices than that.
+    """
+    import subprocess
+    import sys
+
+    import torch
+
+    from ssl_bench.errors import UserError
+    devices = torch.accelerator.device_count()
+    if args.gpus < 1 or 0 < devices < args.gpus:
+        raise UserError(f'--gpus {args.gpus}: this machine has {devices}.')
+    words, rest = [], iter(args.words)
+    for word in rest:
+        if word == '--gpus':
+            next(rest)
+        elif not word.startswith('--gpus='):
+            words.append(word)
+    # without an accelerator every process would start a thread per core
+    return subprocess.call(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone',
+         f'--nproc_per_node={args.gpus}', '-m', 'ssl_bench', *words],
+        env={'OMP_NUM_THREADS': '1', **os.environ})
 
 
 def in_order(tasks: list) -> list:
@@ -98,20 +181,24 @@ def in_order(tasks: list) -> list:
     return sorted(tasks, key=lambda name: bool(find_task(name).trained_by))
 
 
-def dry_run(args: argparse.Namespace, source, overrides: dict) -> int:
+def dry_run(args: argparse.Namespace, sources: list,
+            overrides: dict) -> int:
     """Print what each task would do, beside its protocol's values."""
     from mmengine.device import get_device
 
-    from ssl_bench.transfer.build import make_plan, world_size
+    from ssl_bench.transfer.build import make_plan
     from ssl_bench.transfer.describe import settings_table
-    for task in args.tasks:
-        plans = [make_plan(task, arch, args.data_root, *rest, world_size(),
-                           get_device() != 'cpu')
-                 for arch, *rest in (
-                     (source.arch_args, overrides, args.recipe,
-                      args.fraction),
-                     (None, None, None, None))]
-        print(settings_table(*plans))
+    machine = args.gpus or int(os.environ.get('WORLD_SIZE', 1)), \
+        get_device() != 'cpu'
+    for source in sources:
+        for task in args.tasks:
+            plan, protocol = (
+                make_plan(task, arch, args.data_root, *rest, *machine)
+                for arch, *rest in (
+                    (source.arch_args, overrides, args.recipe,
+                     args.fraction),
+                    (None, None, None, None)))
+            print(settings_table(plan, protocol))
     return 0
 
 
@@ -124,5 +211,15 @@ def summary(outcome) -> str:
     numbers = '  '.join(f'{name} {value:.1f}{aims.get(name, "")}'
                         for name, value in record['metrics'].items())
     again = '' if outcome.fresh else '  (done before)'
+    if outcome.retested is not None:
+        again = '  (tested again: ' + difference(
+            record['metrics'], outcome.retested) + ')'
     return (f'{record["task"]}  {record["method"]}  seed {record["seed"]}:  '
             f'{numbers}  {outcome.folder}{again}')
+
+
+def difference(before: dict, now: dict) -> str:
+    """How a second test differs from the recorded one."""
+    other = [f'{name} {now[name]:.2f}' for name, value in before.items()
+             if abs(value - now.get(name, float('nan'))) >= 0.005]
+    return ', '.join(other) or 'the same numbers'

@@ -33,15 +33,14 @@ class Plan:
             to backbone, machine and data root: the protocol's identity.
         arch (str): Name of the architecture, for instance resnet18-w16.
         changes (list[str]): What was fitted, for log and record.
-        classifier (Classifier, optional): What a task tests that trains
-            nothing.
+        trained (Trained, optional): What is tested without training.
     """
     task: str
     config: Config
     config_sha256: str
     arch: str = ''
     changes: List[str] = field(default_factory=list)
-    classifier: Any = None
+    trained: Any = None
 
     @property
     def identity(self) -> str:
@@ -99,9 +98,9 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
     plan.arch = architecture_name(config)
     if row.toolbox != 'probe' and not row.trained_by:
         fit_batch(plan, processes)
+        fit_norms(plan, processes, accelerator)
         fit_precision(plan, accelerator)
         check_evaluator(config)
-        fit_norms(plan, processes, accelerator)
     return plan
 
 
@@ -235,6 +234,7 @@ def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
     plan.config.model = change(plan.config.model)
     plan.changes.append('SyncBN is ssl_bench\'s GlobalBN: CPU processes')
 
+
 def fit_precision(plan: Plan, accelerator: bool) -> None:
     """Leave mixed precision out where there is no accelerator for it."""
     wrapper = plan.config.optim_wrapper
@@ -263,7 +263,6 @@ def check_evaluator(config: Config) -> None:
     if find_spec('faster_coco_eval') is None:
         raise UserError('FasterCocoMetric needs the package '
                         'faster-coco-eval: pip install faster-coco-eval')
-
 
 
 def data_paths(config: Config) -> List[Path]:

@@ -1,8 +1,10 @@
-"""A fine-tuned classifier, for tasks that only test one."""
+"""Trained networks, for tasks and runs that only test one."""
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Union
 
+from mmengine.dist import is_main_process
 from mmengine.runner import find_latest_checkpoint
 from torch import Tensor, nn
 
@@ -12,10 +14,11 @@ from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.errors import UserError
 from ssl_bench.files import sha256
 from ssl_bench.results import FILE_NAME
+from ssl_bench.transfer.reading import SKIPPED
 
 
 @dataclass
-class Classifier:
+class Trained:
     """Where trained weights lie.
 
     Attributes:
@@ -26,7 +29,7 @@ class Classifier:
     sha256: str
 
 
-def open_classifier(place: Union[str, Path]) -> Classifier:
+def open_classifier(place: Union[str, Path]) -> Trained:
     """The classifier that a user named, or that a run left.
 
     Args:
@@ -45,10 +48,10 @@ def open_classifier(place: Union[str, Path]) -> Classifier:
     if not place.is_file():
         raise UserError(f'no classifier {place}. Name a checkpoint, or the '
                         'folder of a fine-tuning run, with --classifier.')
-    return Classifier(place, sha256(place))
+    return Trained(place, sha256(place))
 
 
-def trained_classifier(folder: Path, task: str, trainer: str) -> Classifier:
+def trained_classifier(folder: Path, task: str, trainer: str) -> Trained:
     """What a finished fine-tuning run left.
 
     Args:
@@ -67,8 +70,39 @@ def trained_classifier(folder: Path, task: str, trainer: str) -> Classifier:
     return open_classifier(folder)
 
 
-def load_classifier(model: nn.Module, classifier: Classifier) -> None:
-    """Fill a whole classifier, head included.
+def finished_training(folder: Path, loop: dict) -> Trained:
+    """The last checkpoint of a training that came to its end.
+
+    Args:
+        folder (Path): Of the run.
+        loop (dict): The config's ``train_cfg``.
+
+    Raises:
+        UserError: Not trained, or not to the end.
+    """
+    last = find_latest_checkpoint(folder) if folder.is_dir() else None
+    if last is None:
+        raise UserError(f'{folder} has no checkpoint to test. Train first: '
+                        'the same command without --eval-only.')
+    unit, count = re.search(r'(iter|epoch)_(\d+)\.pth$', last).groups()
+    most = loop.get('max_iters' if unit == 'iter' else 'max_epochs')
+    if int(count) != most:
+        raise UserError(f'{folder} was trained for {count} of {most} {unit}s.'
+                        ' Finish it: the same command without --eval-only.')
+    return open_classifier(last)
+
+
+def forget(folder: Path) -> None:
+    """Remove what an interrupted run would continue from."""
+    if not is_main_process():
+        return
+    for path in [*folder.glob('iter_*.pth'), *folder.glob('epoch_*.pth'),
+                 folder / 'last_checkpoint', folder / SKIPPED]:
+        path.unlink(missing_ok=True)
+
+
+def load_classifier(model: nn.Module, trained: Trained) -> None:
+    """Fill a whole network, head included.
 
     mmpretrain's names are read, and those of MAE's and SiameseIM's own
     fine-tuned files.
@@ -77,7 +111,7 @@ def load_classifier(model: nn.Module, classifier: Classifier) -> None:
         UserError: A tensor finds no place, a place no tensor, or another
             shape.
     """
-    found = unwrap(read_object(classifier.path), classifier.path)[0]
+    found = unwrap(read_object(trained.path), trained.path)[0]
     state = toolkit_names(bare_names(found))
     wanted = model.state_dict()
     faults = sorted([*(f'{name} is missing' for name in wanted
@@ -90,9 +124,9 @@ def load_classifier(model: nn.Module, classifier: Classifier) -> None:
                        and state[name].shape != wanted[name].shape)])
     if faults:
         raise UserError(
-            f'{classifier.path} does not fit this classifier: {faults[0]}'
+            f'{trained.path} does not fit this network: {faults[0]}'
             + (f' (and {len(faults) - 1} more)' if faults[1:] else '')
-            + '. It needs the fine-tuned network with its head.')
+            + '. It needs the whole trained network with its head.')
     model.load_state_dict(state)
 
 

@@ -44,5 +44,6 @@ def settings_table(plan: Plan, protocol: Plan) -> str:
             line += f'  [protocol: {theirs.get(name, "-")}]'
         lines.append(line)
     lines += [f'  change: {text}' for text in plan.changes]
-    lines += [f'  reads {path}' for path in data_paths(plan.config)]
+    lines += [f'  reads {path}' + ('' if path.exists() else ' (missing)')
+              for path in data_paths(plan.config)]
     return '\n'.join(lines)

@@ -52,7 +52,7 @@ def pair(sample, meta: dict, score: float) -> Image.Image:
     """Truth at the left, prediction at the right.
 
     Args:
-        sample (BaseDataElement): mmdet's or mmseg's, with its truth.
+        sample (BaseDataElement): A toolkit's, with its truth.
         meta (dict): The data set's classes and palette.
         score (float): Detections below it are not drawn.
     """
@@ -60,6 +60,9 @@ def pair(sample, meta: dict, score: float) -> Image.Image:
     if 'pred_sem_seg' in sample:
         sides = [blend_labels(image, _array(part.data)[0], meta['palette'])
                  for part in (sample.gt_sem_seg, sample.pred_sem_seg)]
+    elif 'pred_label' in sample:
+        sides = [named(image, part, meta['classes'])
+                 for part in (sample.gt_label, sample.pred_label)]
     else:
         found = sample.pred_instances
         found = found[found.scores >= score]
@@ -88,6 +91,14 @@ def _scale(image: Image.Image) -> float:
 def _enlarged(image: Image.Image) -> Image.Image:
     scale = _scale(image)
     return image.resize([round(side * scale) for side in image.size])
+
+
+def named(image: Image.Image, label, classes: Sequence[str]) -> Image.Image:
+    """An image with the name of its class, (1,) index, written on it."""
+    image = _enlarged(image)
+    _label(ImageDraw.Draw(image), (2, 2), str(classes[int(label[0])]),
+           (255, 255, 255))
+    return image
 
 
 def blend_labels(image: Image.Image, labels: np.ndarray,

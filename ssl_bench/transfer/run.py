@@ -21,7 +21,8 @@ from ssl_bench.results import (FILE_NAME, make_run_id, read_records,
                                write_record)
 from ssl_bench.results.tasks import LOWEST
 from ssl_bench.transfer.build import Plan, make_plan, world_size
-from ssl_bench.transfer.classifier import (load_classifier, open_classifier,
+from ssl_bench.transfer.classifier import (finished_training, forget,
+                                           load_classifier, open_classifier,
                                            trained_classifier)
 from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
@@ -46,10 +47,12 @@ class Outcome:
         record (dict): As written.
         folder (Path): Where it and its logs lie.
         fresh (bool): False when it had been finished before.
+        retested (dict, optional): Metrics of testing it again.
     """
     record: Dict[str, Any]
     folder: Path
     fresh: bool
+    retested: Optional[Dict[str, float]] = None
 
 
 class TransferRunner(AtomicRunner):
@@ -126,7 +129,8 @@ def run_task(source: Source, task: str, seed: int = 0,
              overrides: Optional[Dict[str, Any]] = None,
              recipe: Optional[str] = None, fraction: Optional[float] = None,
              quiet: bool = True, visualize: int = 0,
-             classifier: Optional[str] = None) -> Outcome:
+             classifier: Optional[str] = None, resume: bool = True,
+             eval_only: bool = False) -> Outcome:
     """Train and evaluate one task, unless its record is there already.
 
     Args:
@@ -143,51 +147,80 @@ def run_task(source: Source, task: str, seed: int = 0,
         classifier (str, optional): Of a task that only tests one: a
             checkpoint or a run's folder, instead of what fine-tuning with
             these weights, seed and settings left below ``work_dir``.
+        resume (bool): Continue an interrupted run, or start it over.
+        eval_only (bool): Test what a finished training left; the record is
+            written if there is none, and stays if there is one.
 
     Returns:
-        Outcome: The record as written; an interrupted run is continued.
+        Outcome: The record as written.
 
     Raises:
         UserError: Unknown task, missing data, a backbone that does not fit.
     """
     row = find_task(task)
     root = data_root or row.root
+    require_packages(task)
     require_data(task, root)
     settings = (data_root, overrides, recipe, fraction)
     plan, run_id = identify(source, task, seed, *settings)
     if row.trained_by:
-        if classifier is None:
-            require_data(row.trained_by, root)
-            trainer = identify(source, row.trained_by, seed, *settings)[1]
-            tested = trained_classifier(Path(work_dir) / trainer, task,
-                                        row.trained_by)
-        else:
-            tested = open_classifier(classifier)
-    require_packages(task)
-        plan.changes.append(f'tests the classifier {tested.path}, SHA-256 '
-                            f'{tested.sha256}')
-        plan.classifier = tested
-        run_id += f'_{tested.sha256[:8]}'
+        trainer = identify(source, row.trained_by, seed, *settings)[1]
+        plan.trained = open_classifier(classifier) if classifier else \
+            trained_classifier(Path(work_dir) / trainer, task,
+                               row.trained_by)
+        run_id += f'_{plan.trained.sha256[:8]}'
     folder = Path(work_dir) / run_id
-    if (folder / FILE_NAME).exists():
+    done = (folder / FILE_NAME).exists()
+    again = eval_only and row.toolbox != 'probe' and not row.trained_by
+    if done and not again:
         return Outcome(read_records(folder / FILE_NAME)[0], folder, False)
+    if again:
+        plan.trained = finished_training(folder, plan.config.train_cfg)
+    elif not resume:
+        forget(folder)
     started = datetime.now(timezone.utc)
-    read_with_care(plan.config, folder)
-    try:
-        with toolkit_output(folder, quiet):
-            if row.toolbox == 'probe':
-                from ssl_bench.transfer.probes import run_probe
-                measured = run_probe(plan, source, seed, folder, root)
-            else:
-                measured = run_toolbox(plan, source, seed, folder, visualize,
-                                       quiet)
-    except UserError as error:
-        raise one_line(error) from error
+    measured = measure(plan, source, seed, folder, root, visualize, quiet,
+                       resume)
+    if done:
+        return Outcome(read_records(folder / FILE_NAME)[0], folder, False,
+                       measured.metrics)
     record = make_record(plan, source, seed, run_id, measured, started, root)
     if dist.is_main_process():
         record = write_record(folder, record)
     dist.barrier()
     return Outcome(record, folder, True)
+
+
+def join_processes() -> None:
+    """Start torch.distributed where torchrun started several processes.
+
+    mmengine does that on accelerators alone: it asks CUDA for a device.
+    """
+    if world_size() == 1 or dist.is_distributed():
+        return
+    if get_device() == 'cpu':
+        torch.distributed.init_process_group('gloo')
+    else:
+        dist.init_dist('pytorch', backend='nccl')
+
+
+def measure(plan: Plan, source: Source, seed: int, folder: Path, root: str,
+            visualize: int, quiet: bool, resume: bool) -> Measured:
+    """Run a plan, its output in the run's folder."""
+    join_processes()
+    if plan.trained is not None:
+        plan.changes.append(f'tests {plan.trained.path}, SHA-256 '
+                            f'{plan.trained.sha256}')
+    read_with_care(plan.config, folder)
+    try:
+        with toolkit_output(folder, quiet):
+            if find_task(plan.task).toolbox == 'probe':
+                from ssl_bench.transfer.probes import run_probe
+                return run_probe(plan, source, seed, folder, root)
+            return run_toolbox(plan, source, seed, folder, visualize, quiet,
+                               resume)
+    except UserError as error:
+        raise one_line(error) from error
 
 
 def identify(source: Source, task: str, seed: int,
@@ -211,19 +244,21 @@ def identify(source: Source, task: str, seed: int,
 
 
 def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
-                visualize: int, quiet: bool) -> Measured:
+                visualize: int, quiet: bool,
+                resume: bool = True) -> Measured:
     """Train and test a plan of mmdet, mmseg or mmpretrain."""
     config = plan.config
-    prepare(plan, source, seed, folder, visualize, quiet)
+    prepare(plan, source, seed, folder, visualize, quiet, resume)
     runner = TransferRunner.from_cfg(config)
     runner.source = source
     for change in plan.changes:
         runner.logger.warning(change)
     check_data(runner, plan)
-    if plan.classifier is None:
+    if plan.trained is None:
         runner.train()
     else:
-        load_classifier(runner.model, plan.classifier)
+        load_classifier(getattr(runner.model, 'module', runner.model),
+                        plan.trained)
     found = runner.test()
     skipped = skipped_images(folder)
     if skipped:
@@ -238,7 +273,7 @@ def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
                for theirs, (ours, factor) in names.items()}
     cost = runner.message_hub.get_info('transfer_cost', {})
     seconds = cost.get('seconds')
-    loader = runner.train_dataloader if plan.classifier is None \
+    loader = runner.train_dataloader if config.get('train_cfg') \
         else runner.test_dataloader
     return Measured(
         {name: value for name, value in metrics.items()
@@ -255,7 +290,7 @@ def check_data(runner: TransferRunner, plan: Plan) -> None:
     """
     try:
         train = runner.train_loop.dataloader.dataset \
-            if plan.classifier is None else None
+            if plan.config.get('train_cfg') else None
         test = runner.test_loop.dataloader.dataset
     except AssertionError as error:  # how the toolkits' readers complain
         raise UserError(f'the data of {plan.task} are not as expected: '
@@ -271,7 +306,7 @@ def details_of(found: Dict[str, float]) -> Dict[str, float]:
 
 
 def prepare(plan: Plan, source: Source, seed: int, folder: Path,
-            visualize: int, quiet: bool) -> None:
+            visualize: int, quiet: bool, resume: bool) -> None:
     """Put into the config what belongs to this run alone."""
     config = plan.config
     config.work_dir = str(folder)
@@ -280,13 +315,15 @@ def prepare(plan: Plan, source: Source, seed: int, folder: Path,
     config.experiment_name = f'{folder.name}-{time.monotonic_ns()}'
     config.visualizer.name = config.experiment_name
     config.launcher = 'pytorch' if world_size() > 1 else 'none'
-    config.env_cfg.dist_cfg = dict(
-        backend='gloo' if get_device() == 'cpu' else 'nccl')
-    config.resume = plan.classifier is None and \
+    if world_size() > 1 and get_device() == 'cpu':
+        config.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel', broadcast_buffers=False,
+            device_ids=None, **config.get('model_wrapper_cfg', {}))
+    config.resume = resume and plan.trained is None and \
         find_latest_checkpoint(folder) is not None
     config.load_from = None
     hooks = list(config.get('custom_hooks', []))
-    if plan.classifier is None:
+    if plan.trained is None:
         hooks.append(dict(type='CostHook'))
     if visualize:
         hooks.append(dict(type='PicturesHook', count=visualize))

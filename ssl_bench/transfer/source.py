@@ -9,6 +9,7 @@ from ssl_bench.checkpoints import (SUFFIX, Backbone, read_backbone,
 from ssl_bench.checkpoints.architectures import (RESNETS, ResNet, describe,
                                                  recognise)
 from ssl_bench.errors import UserError
+from ssl_bench.transfer.named import find_named
 
 RANDOM = 'random'
 SUPERVISED = 'supervised'
@@ -72,8 +73,9 @@ def open_source(checkpoint: Union[str, Path], work_dir: Union[str, Path],
 
     Args:
         checkpoint (str | Path): ``random``, ``supervised=FILE`` with a file
-            in torchvision's format, a backbone file, or a checkpoint of any
-            format that conversion reads.
+            in torchvision's format, a backbone file, a checkpoint of any
+            format that conversion reads, or the name of a method with one of
+            these on this disk (`find_named`).
         work_dir (str | Path): Where the backbone file goes.
         arch (str, optional): For ``random``, what to build; otherwise what
             the checkpoint must hold.
@@ -96,8 +98,11 @@ def open_source(checkpoint: Union[str, Path], work_dir: Union[str, Path],
                 'resnet50.pth, in torchvision\'s format.')
         path, foreign, meta = Path(file), 'torchvision', LABELS | (meta or {})
     if not path.is_file():
-        raise UserError(f'no checkpoint {path}. Name a file, or `{RANDOM}` '
-                        'for random initialisation.')
+        if foreign or path.suffix:
+            raise UserError(f'no checkpoint {path}. Name a file, a method, '
+                            f'or `{RANDOM}` for random initialisation.')
+        named = find_named(str(checkpoint))
+        path, meta = named.path, {'method': named.method} | (meta or {})
     if path.name.endswith(SUFFIX):
         backbone = read_backbone(path)
         backbone.meta.update(meta or {})
