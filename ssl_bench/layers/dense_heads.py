@@ -1,4 +1,5 @@
 """Heads applied at every position of a feature map."""
+import math
 from collections import OrderedDict
 from typing import Optional, Sequence, Tuple, Union
 
@@ -97,21 +98,31 @@ def check_channels(backbone: nn.Module, in_channels: int,
             f'out {width}. Set {user}.in_channels={width}.')
 
 
-def check_stride(stride: int, sizes: Sequence[Tuple[int, int]]) -> None:
-    """Refuse views whose last row or column of cells would reach beyond.
+def total_stride(backbone: nn.Module) -> Optional[int]:
+    """Pixels per cell of a ResNet's last map; None for other backbones."""
+    strides = getattr(backbone, 'strides', None)
+    outputs = getattr(backbone, 'out_indices', None)
+    if strides is None or outputs is None:
+        return None
+    return 4 * math.prod(strides[:max(outputs) + 1])
+
+
+def check_stride(stride: int, sizes: Sequence[Tuple[int, int]],
+                 slack: float = 0.) -> None:
+    """Refuse views that the last row or column of cells reaches beyond.
 
     Args:
         stride (int): Pixels of a view per cell of the feature map.
         sizes (sequence[tuple]): Height and width of every kind of view.
+        slack (float): Part of a cell that may lie outside.
 
     Raises:
-        UserError: A side is no multiple of the stride.
+        UserError: A side that whole cells do not fit.
     """
-    for size in sizes:
-        for side in size:
-            if side % stride:
-                raise UserError(
-                    f'views of {side} pixels are no multiple of the stride '
-                    f'of {stride} pixels of the feature map; make them '
-                    f'{side // stride * stride or stride} or '
-                    f'{(side // stride + 1) * stride}.')
+    for side in (side for size in sizes for side in size):
+        if -side % stride > slack * stride:
+            raise UserError(
+                f'views of {side} pixels are no multiple of the stride of '
+                f'{stride} pixels of the feature map; make them '
+                f'{max(side // stride, 1) * stride} or '
+                f'{(side // stride + 1) * stride}.')

@@ -1,5 +1,5 @@
 """PixPro: the same place, seen in two crops, has one representation."""
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from mmengine.model import BaseModule
 from mmpretrain.models import BaseSelfSupervisor
@@ -8,7 +8,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from ssl_bench.errors import UserError
-from ssl_bench.layers.dense_heads import (DenseMLP, check_channels, unit,
+from ssl_bench.layers.dense_heads import (DenseMLP, check_channels,
+                                          check_stride, total_stride, unit,
                                           upcast)
 from ssl_bench.layers.momentum import MomentumEncoder
 from ssl_bench.layers.pixel_grid import batch_coordinates, pixel_distances
@@ -205,6 +206,17 @@ class PixPro(BaseSelfSupervisor):
     def online(self) -> PixelBranch:
         """The modules that the momentum branch follows."""
         return PixelBranch(self.backbone, self.neck, self.instance_neck)
+
+    def check_views(self, sizes: Sequence[Tuple[int, int]]) -> None:
+        """Refuse views whose positions are not where the loss takes them.
+
+        The loss divides a view evenly among the positions of the map. Where
+        the view is no multiple of the stride they lie askew; up to half a
+        cell at its end that is less than the threshold.
+        """
+        stride = total_stride(self.backbone)
+        if stride:
+            check_stride(stride, sizes, slack=0.5)
 
     def init_weights(self) -> None:
         """Initialise, then start the momentum branch as an exact copy."""

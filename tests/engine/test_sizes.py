@@ -45,6 +45,16 @@ CASES = {
         'mini/insloc_r18_fpn',
         {'train_dataloader.dataset.pipeline.0.canvas': (80, 80)},
         'views of 80 pixels are no multiple of the stride of 32'),
+    'stride of PixPro': (
+        'mini/pixpro_r18',
+        {'train_dataloader.dataset.pipeline.0.views.0.size': 100},
+        'views of 100 pixels are no multiple of the stride of 32 pixels of '
+        'the feature map; make them 96 or 128'),
+    'stride of PixContrast': (
+        'pixcontrast_r50_100e',
+        {'train_dataloader.dataset.pipeline.0.views.1.size': 200,
+         'model.backbone.depth': 18, 'model.neck.in_channels': 512},
+        'views of 200 pixels are no multiple of the stride of 32'),
     'channels of PixPro': (
         'mini/pixpro_r18', {'model.neck.in_channels': 100},
         'expects 100 channels, but the backbone puts out 128'),
@@ -83,3 +93,19 @@ def test_view_sizes_of_every_kind_of_pipeline():
             [dict(type='RandomResizedCrop', scale=80)]]))]
     assert list(view_sizes(steps)) == [
         (64, 64), (32, 48), (256, 256), (96, 96), (224, 224), (80, 80)]
+
+
+def test_strides_of_resnets(registered):
+    from mmpretrain.models import ResNet
+
+    from ssl_bench.layers.dense_heads import check_stride, total_stride
+    assert total_stride(ResNet(18)) == 32
+    assert total_stride(ResNet(18, strides=(1, 2, 2, 1))) == 16
+    assert total_stride(ResNet(18, out_indices=(0, 2))) == 16
+    assert total_stride(object()) is None
+    check_stride(32, [(224, 96)])
+    check_stride(32, [(112, 112)], slack=0.5)
+    with pytest.raises(UserError, match='224 pixels .* stride of 48'):
+        check_stride(48, [(240, 224)])
+    with pytest.raises(UserError, match='111 pixels.*make them 96 or 128'):
+        check_stride(32, [(111, 128)], slack=0.5)
