@@ -123,7 +123,10 @@ def _draw_views(work_dir: Path) -> None:
         settings = next(folder.glob('*.py'), None)
         if settings is None or not (folder / 'last_checkpoint').exists():
             continue
-        sheet = views_of(load_config(settings), 12)
+        config = load_config(settings)
+        last = (folder / 'last_checkpoint').read_text().strip() \
+            if config.model.type == 'LEWEL' else None  # its maps are learnt
+        sheet = views_of(config, 12, last)
         name = folder.name.rpartition('_seed')[0]
         with atomic_path(work_dir / f'views_{name}.png') as part:
             sheet.save(part, format='png')
