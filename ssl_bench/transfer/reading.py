@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+import cv2
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
@@ -26,7 +27,8 @@ class ReadImage(LoadImageFromFile):
     Of 16-bit images the high byte is kept; Pillow alone would turn nearly
     all of them white. A file that does not decode is noted and skipped in
     training, where another image takes its place; in testing it stops the
-    run, since a number over fewer images would be another number.
+    run, since a number over fewer images would be another number. OpenCV
+    fills what is missing of a truncated file with grey and does not tell.
 
     Args:
         skipped (str, optional): File that names of skipped images are added
@@ -51,7 +53,7 @@ class ReadImage(LoadImageFromFile):
             if deep is None:
                 return super().transform(results)
         except (OSError, ValueError, AssertionError, SyntaxError,
-                Image.DecompressionBombError) as error:
+                Image.DecompressionBombError, cv2.error) as error:
             return self._skip(path, error)
         results['img'] = deep.astype(np.float32) if self.to_float32 else deep
         results['img_shape'] = results['ori_shape'] = deep.shape[:2]
