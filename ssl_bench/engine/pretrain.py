@@ -69,7 +69,7 @@ def pretrain(config: Config,
 
 
 def _build(config: Config) -> AtomicRunner:
-    """The runner with its model; what does not fit is said in a line."""
+    """The runner with model and data; what does not fit is said in a line."""
     from mmpretrain.registry import MODELS
     with DefaultScope.overwrite_default_scope(config.default_scope):
         if MODELS.get(config.model.type) is None:
@@ -77,9 +77,10 @@ def _build(config: Config) -> AtomicRunner:
                                MODELS.module_dict)
     try:
         runner = AtomicRunner.from_cfg(config)
+        check_sizes(config, runner.model, runner.world_size)
+        runner.train_loop  # builds the loader, its data set and transforms
     except ValueError as error:  # how a class refuses its arguments
         raise UserError(f'the config cannot be built: {error}') from error
-    check_sizes(config, runner.model, runner.world_size)
     return runner
 
 

@@ -35,6 +35,12 @@ CASES = {
     'patches of SiameseIM': (
         'mini/siamese_im_vit_tiny', {VIT + 'patch_size': 7},
         'patches of 7 pixels do not divide a view of 64 pixels'),
+    'patches of the mask': (
+        'mini/siamese_im_vit_tiny',
+        {'train_dataloader.dataset.data_root': 'tests',
+         'train_dataloader.dataset.extensions': ('.py', ),
+         'train_dataloader.dataset.pipeline.1.patch_size': 7},
+        'patches of 7 pixels do not divide a view of 64 pixels'),
     'patches of mmpretrain': (
         'mocov3_vitb16_300e', {VIT + 'patch_size': 30},
         'patches of 30 pixels do not divide a view of 224 pixels'),
