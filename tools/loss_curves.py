@@ -3,11 +3,12 @@
 python tools/loss_curves.py work_dirs/demo -o docs/loss_curves.png \
     --update docs/methods.md
 
-The logs are those that every run leaves in its work dir. The table goes
+The logs are those that every run leaves in its work dir. Picture and table go
 between the marks <!-- curves --> and <!-- /curves --> of the Markdown file,
-or to the terminal.
+or the table to the terminal.
 """
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -39,9 +40,10 @@ def main() -> int:
             Path(part).write_bytes(curve_chart(runs))
         table = curve_table(runs)
         if args.update:
+            link = os.path.relpath(args.out, Path(args.update).parent)
             text = replace_section(
                 Path(args.update).read_text(encoding='utf-8'), 'curves',
-                table)
+                f'![Loss of each config by iteration]({link})\n\n{table}')
             with atomic_path(args.update) as part:
                 Path(part).write_text(text, encoding='utf-8')
     except (UserError, OSError) as error:

@@ -69,7 +69,8 @@ def test_the_command_writes_picture_and_table(work, tmp_path):
     assert done.returncode == 0, done.stderr
     assert page.read_text() == replace_section(
         'a\n<!-- curves -->\n<!-- /curves -->\nb\n', 'curves',
-        curve_table(find_runs([work])))
+        '![Loss of each config by iteration](curves.png)\n\n'
+        + curve_table(find_runs([work])))
     with Image.open(out) as picture:
         assert picture.width > 600  # two panels
         colours = picture.convert('RGB').getcolors(1 << 20)
