@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        help='task ids, or `all`')
     check.add_argument('--data-root', help='folder above VOCdevkit, coco, '
                        'imagenet; each task\'s own if left out')
+    check.add_argument('--decode', choices=('few', 'all'), default='few',
+                       help='images to open: a few of each list, or all')
     check.set_defaults(run_data=run_check)
     subset = commands.add_parser('subset', help=SUBSET_HELP,
                                  description=SUBSET_HELP)
@@ -107,7 +109,7 @@ def run_check(args: argparse.Namespace) -> int:
     from ssl_bench.transfer.tasks import TASKS
     wrong = 0
     for name in TASKS if args.tasks == ['all'] else args.tasks:
-        problems = check_task(name, args.data_root)
+        problems = check_task(name, args.data_root, args.decode == 'all')
         wrong += bool(problems)
         print(f'{name}: {"; ".join(problems) or "fine"}')
     return int(wrong > 0)

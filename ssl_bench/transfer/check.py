@@ -12,12 +12,14 @@ from ssl_bench.transfer.tasks import find_task
 DECODED = 8  # images opened per list
 
 
-def check_task(task: str, root: Union[str, Path, None] = None) -> List[str]:
+def check_task(task: str, root: Union[str, Path, None] = None,
+               decode_all: bool = False) -> List[str]:
     """Everything wrong with the data of a task; empty when they are fine.
 
     Args:
         task (str): Task id.
         root (str | Path, optional): Data root; the task's own when None.
+        decode_all (bool): Open every image, not a few of each list.
 
     Raises:
         UserError: Unknown task.
@@ -49,6 +51,13 @@ def check_task(task: str, root: Union[str, Path, None] = None) -> List[str]:
         if got != want:
             found.append(f'{root / path} holds {got} entries, expected '
                          f'{want}')
+    if decode_all:
+        folders = [root / path for path in dataset.paths
+                   if (root / path).is_dir()]
+        images = {path for folder in folders for path in folder.rglob('*')
+                  if path.suffix.lower() in SUFFIXES}
+        found += [line for line in broken_images(sorted(images))
+                  if line not in found]
     return found
 
 

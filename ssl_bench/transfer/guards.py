@@ -76,6 +76,7 @@ def empty_classes(dataset, classes, count: int) -> List[str]:
 
 def where(dataset) -> str:
     """The list or folder that a data set was read from."""
-    return getattr(dataset, 'ann_file', '') or \
+    place = getattr(dataset, 'ann_file', '') or \
         getattr(dataset, 'img_prefix', '') or \
         getattr(dataset, 'data_root', '') or type(dataset).__name__
+    return place.rstrip('/')
