@@ -36,6 +36,7 @@ expected = [('Barlow Twins 1000', 'top1', 54.1, 0.5),
             ('Supervised', 'top1', 53.2, 0.5)]
 
 recipes = dict(
+    _delete_=True,  # those of in1k_linear
     openmmlab={
         'train_cfg.max_epochs': 28,
         'optim_wrapper.optimizer.weight_decay': 1e-4,
