@@ -138,18 +138,26 @@ def xml_problems(home: Path, ids: List[str], path: Path) -> List[str]:
 
 
 def coco_problems(path: Path) -> List[str]:
-    """Check an annotation file of COCO's format, and its images."""
+    """Check an annotation file of COCO or LVIS, and its images."""
+    lvis = path.stem.startswith('lvis_')
+    split = path.stem.split('_')[-1]
+    home = path.parents[1] / 'coco' if lvis else path.parents[1]
     try:
         content = json.loads(path.read_text())
-        images = {row['id']: row['file_name'] for row in content['images']}
+        # LVIS names the folder, too: its val has images of COCO's train
+        images = {row['id']: '/'.join(row['coco_url'].split('/')[-2:])
+                  if lvis else f'{split}/{row["file_name"]}'
+                  for row in content['images']}
         categories = {row['id'] for row in content['categories']}
         rows = content['annotations']
     except (ValueError, KeyError, TypeError) as error:
         return [f'{path} is no COCO annotation file: {error!r}']
-    folder = path.parents[1] / path.stem.split('_')[-1]
-    there = {entry.name for entry in folder.iterdir()}
+    there = {f'{folder}/{entry.name}'
+             for folder in {name.split('/')[0] for name in images.values()}
+             if (home / folder).is_dir()
+             for entry in (home / folder).iterdir()}
     faults: Dict[str, list] = {
-        'images missing from ' + folder.name:
+        f'images missing from {home}':
             [name for name in images.values() if name not in there],
         'annotations of an unknown image':
             [row['id'] for row in rows if row['image_id'] not in images],
@@ -168,7 +176,7 @@ def coco_problems(path: Path) -> List[str]:
              for line in some(what, names, path)]
     names = [name for name in images.values() if name in there]
     return found + list(broken_images(
-        [folder / name for name in spread(names)]))
+        [home / name for name in spread(names)]))
 
 
 def folder_problems(folder: Path) -> List[str]:

@@ -55,7 +55,7 @@ def test_coco_faults(copy):
     found = ' '.join(check_task('mini_coco_mrcnn_fpn', copy))
     for part in ('boxes of no area (skipped)', 'unknown category',
                  'cannot be decoded',
-                 f'images missing from val2017, first {gone}'):
+                 f'images missing from {copy}/coco, first val2017/{gone}'):
         assert part in found
     path.write_text(path.read_text()[:100])
     assert 'is no COCO annotation file' in ' '.join(
