@@ -87,5 +87,3 @@ def test_metric_on_samples(case):
     want = case['expected']['voc07_11point']
     for name in ('AP', 'AP50', 'AP75'):
         assert got[f'voc/{name}'] == pytest.approx(want[name], abs=1e-6)
-
-
