@@ -1,9 +1,9 @@
 # coco_vitdet_b on the embedded COCO set: the same classes and rules with
-# images of 128 pixels, patches of 8, a very small ViT, few proposals and
+# images of 96 pixels, patches of 8, a very small ViT, few proposals and
 # iterations.
 _base_ = ['./coco_vitdet_b.py', '_base_/mini.py']
 
-image = 128
+image = 96
 model = dict(
     data_preprocessor=dict(pad_size_divisor=image),
     backbone=dict(
@@ -17,23 +17,23 @@ model = dict(
         img_size=image,
         table_size=64,
         patch_size=8,
-        window_size=6),  # 16 patches a side: the last windows are padded
+        window_size=5),  # of 12 patches a side: the last windows are padded
     neck=dict(in_channels=96, out_channels=32),
     rpn_head=dict(
         in_channels=32,
         feat_channels=32,
         anchor_generator=dict(
-            scales=[6], strides=[2, 4, 8, 16, 32])),  # 12 to 192 pixels
+            scales=[5], strides=[2, 4, 8, 16, 32])),  # 10 to 160 pixels
     roi_head=dict(
         bbox_roi_extractor=dict(
-            out_channels=32, featmap_strides=[2, 4, 8, 16], finest_scale=20),
+            out_channels=32, featmap_strides=[2, 4, 8, 16], finest_scale=14),
         bbox_head=dict(
             in_channels=32,
             conv_out_channels=32,
             fc_out_channels=128,
             num_classes=8),
         mask_roi_extractor=dict(
-            out_channels=32, featmap_strides=[2, 4, 8, 16], finest_scale=20),
+            out_channels=32, featmap_strides=[2, 4, 8, 16], finest_scale=14),
         mask_head=dict(in_channels=32, conv_out_channels=32, num_classes=8)),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=64)),
@@ -65,14 +65,14 @@ test_dataloader = dict(
 test_evaluator = dict(
     ann_file='data/mini/coco/annotations/instances_val2017.json')
 
-iterations = 400
+iterations = 220
 optim_wrapper = dict(
     optimizer=dict(lr=1e-3), paramwise_cfg=dict(num_layers=4))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0,
          end=31),
-    dict(type='MultiStepLR', by_epoch=False, milestones=[355, 385],
+    dict(type='MultiStepLR', by_epoch=False, milestones=[190, 210],
          gamma=0.1, begin=0, end=iterations)
 ]
 auto_scale_lr = dict(base_batch_size=8)

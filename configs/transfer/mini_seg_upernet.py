@@ -14,8 +14,8 @@ model = dict(
         out_indices=[0, 1, 2, 3]),
     neck=dict(embed_dim=96),
     decode_head=dict(
-        in_channels=[96, 96, 96, 96], channels=48, num_classes=9),
-    auxiliary_head=dict(in_channels=96, channels=32, num_classes=9),
+        in_channels=[96, 96, 96, 96], channels=24, num_classes=9),
+    auxiliary_head=dict(in_channels=96, channels=24, num_classes=9),
     test_cfg=dict(crop_size=crop_size, stride=(64, 64)))
 
 train_pipeline = _base_.train_pipeline

@@ -60,17 +60,17 @@ def vit_settings(arch: Dict[str, Any]) -> Dict[str, Any]:
     """Arguments of mmpretrain's ``VisionTransformer``.
 
     Raises:
-        UserError: The number of heads is not known.
+        UserError: Not a ViT, or the number of heads is not known.
     """
+    if arch['family'] != 'vit':
+        raise UserError(
+            f'this task takes a vision transformer, got {arch}. Choose '
+            'another task (ssl-bench tasks lists them).')
     if not arch['heads']:
         raise UserError(
             f'how many attention heads a ViT of width {arch["width"]} and '
             f'depth {arch["depth"]} has is not in its weights. Convert the '
             'checkpoint from a format that says it (mmengine).')
-    if arch['family'] != 'vit':
-        raise UserError(
-            f'this task takes a vision transformer, got {arch}. Choose '
-            'another task (ssl-bench tasks lists them).')
     return dict(
         arch=dict(embed_dims=arch['width'], num_layers=arch['depth'],
                   num_heads=arch['heads'],
