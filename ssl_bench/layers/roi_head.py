@@ -1,4 +1,5 @@
 """Features of a box on every level, and the head that embeds them."""
+import math
 from typing import Optional, Sequence
 
 import torch
@@ -86,7 +87,7 @@ class InsLocConvFCHead(BaseModule):
             dict(type='Normal', std=0.01, override=dict(name='fc_cls'))
         ])
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.pool = pool
+        self.roi_size, self.pool = roi_size, pool
         widths = [in_channels] + [conv_channels] * num_convs
         self.shared_convs = nn.ModuleList(
             ConvModule(before, after, 3, padding=1, norm_cfg=norm_cfg)
@@ -133,6 +134,7 @@ class InsLocRes5(BaseModule):
         block, blocks = ResNet.arch_settings[depth]
         self.in_channels = base_channels * 4 * block.expansion
         self.out_channels = base_channels * 8 * block.expansion
+        self.stride = stride
         self.layer4 = ResLayer(
             block, self.in_channels, base_channels * 8, blocks[3],
             stride=stride, norm_cfg=norm_cfg)
@@ -155,7 +157,8 @@ class InsLocRoIHead(BaseModule):
         shared_head (dict, optional): What the RoIs pass before it.
 
     Raises:
-        UserError: The channels of the two heads do not meet.
+        UserError: Channels or bins that one part gives and the next does
+            not take.
     """
 
     def __init__(self,
@@ -169,10 +172,16 @@ class InsLocRoIHead(BaseModule):
         self.shared_head = shared_head and MODELS.build(shared_head)
         first = self.shared_head or self.bbox_head
         self.in_channels = first.in_channels
+        side, source = roi_size, 'roi_head.roi_size'
         if shared_head:
             require_same(
                 'bbox_head.in_channels', self.bbox_head.in_channels,
                 'the shared head\'s channels', first.out_channels)
+            side = math.ceil(roi_size / first.stride)
+            source = 'the side of a RoI behind the shared head'
+        if not self.bbox_head.pool:
+            require_same('bbox_head.roi_size', self.bbox_head.roi_size,
+                         source, side)
 
     def forward(self, maps: Sequence[Tensor],
                 boxes: Sequence[Tensor]) -> Tensor:

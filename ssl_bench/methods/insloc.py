@@ -75,8 +75,9 @@ class InsLoc(BaseSelfSupervisor):
         init_cfg (dict, optional): Initialisation of the whole model.
 
     Raises:
-        UserError: Levels, weights or channels that do not fit each other, or
-            a backbone that keeps its normalisation in evaluation mode.
+        UserError: Levels, weights, channels or bins that do not fit each
+            other, or a backbone that keeps its normalisation in evaluation
+            mode.
     """
 
     def __init__(self,
@@ -115,6 +116,8 @@ class InsLoc(BaseSelfSupervisor):
             raise UserError(
                 f'InsLoc: augmented_levels {sorted(self.augmented_levels)} '
                 f'must lie in 0 .. {self.levels - 1}, one per feature map.')
+        if self.with_neck and hasattr(self.backbone, 'feat_dim'):
+            self._check_neck()
         channels = getattr(source, 'out_channels',
                            getattr(source, 'feat_dim', None))
         if isinstance(channels, int):
@@ -126,6 +129,15 @@ class InsLoc(BaseSelfSupervisor):
                 'InsLoc trains batch normalisation from scratch, but '
                 'backbone.norm_eval is True (mmdet\'s default). Set it to '
                 'False.')
+
+    def _check_neck(self) -> None:
+        """Compare the pyramid's inputs with the maps of a ResNet."""
+        widths, stages = self.neck.in_channels, self.backbone.out_indices
+        require_same('the length of neck.in_channels', len(widths),
+                     'the number of backbone.out_indices', len(stages))
+        if stages[-1] == self.backbone.num_stages - 1:
+            require_same('the last of neck.in_channels', widths[-1],
+                         'the width of the backbone', self.backbone.feat_dim)
 
     def _query(self) -> nn.ModuleDict:
         networks = nn.ModuleDict(dict(backbone=self.backbone))

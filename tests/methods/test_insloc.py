@@ -271,6 +271,16 @@ def test_two_processes_equal_one(registered):
     (dict(level_weights=[1, 1]), 'level_weights is 2.*levels is 4'),
     (dict(roi_head__bbox_head__in_channels=5),
      'in_channels is 5.*maps is 4'),
+    (dict(neck__in_channels=[4, 8, 16, 64]),
+     'last of neck.in_channels is 64.*backbone is 32'),
+    (dict(neck__in_channels=[4, 8, 16]),
+     'length of neck.in_channels is 3.*out_indices is 4'),
+    (dict(roi_head__bbox_head__roi_size=7),
+     'bbox_head.roi_size is 7.*roi_head.roi_size is 3'),
+    ({**C4, 'roi_head__roi_size': 7,
+      'roi_head__bbox_head': dict(
+          type='InsLocConvFCHead', in_channels=32, roi_size=7)},
+     'bbox_head.roi_size is 7.*behind the shared head is 4'),
     (dict(backbone__norm_eval=True), 'norm_eval is True'),
     ({**C4, 'roi_head__shared_head': dict(
         type='InsLocRes5', depth=18, base_channels=8)},
