@@ -109,6 +109,8 @@ def golden_queue(prefix):
 
 def test_two_contrastive_steps_and_the_wrap_of_the_queue():
     queue = golden_queue('con')
+    samples = len(GOLDEN['con1_q']) // LEVELS
+    assert GOLDEN['con_dims'].tolist() == [samples, *queue.features.shape]
     for step in ('con1', 'con2'):
         raw = GOLDEN[f'{step}_q'].clone().requires_grad_()
         losses, accuracy = contrast(raw, GOLDEN[f'{step}_k'], queue,

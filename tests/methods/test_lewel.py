@@ -223,6 +223,8 @@ def test_two_iterations(form):
     model = tiny(eman=form == 'eman',
                  momentum=float(PACK[prefix + 'base_momentum']),
                  loss_weight=float(PACK[prefix + 'loss_weight'])).double()
+    assert model.neck.num_heads == PACK[prefix + 'heads']
+    assert model.neck.scale == PACK[prefix + 'scale']
     load(model, group(prefix + 'sd0/'), strict=False)
     model.target.set_total_steps(int(PACK[prefix + 'max_iter']))
     excluded = {ours(name) for name in PACK[prefix + '_excl'].tolist()}
