@@ -45,7 +45,8 @@ def check_queues(model: nn.Module, batch: int) -> None:
         if hasattr(module, 'check_batch'):
             module.check_batch(batch)
         length = getattr(module, 'queue_len', None)
-        if isinstance(length, int) and length % batch:
+        if isinstance(length, int) and (
+                length < batch or length % batch):
             raise UserError(
                 f'a queue of {length} keys is no multiple of the global '
                 f'batch of {batch}. Change model.queue_len or the batch '

@@ -39,7 +39,7 @@ class FeatureQueue(nn.Module):
         Raises:
             UserError: ``length`` is no multiple of ``batch``.
         """
-        if batch < 1 or self.length % batch:
+        if not 0 < batch <= self.length or self.length % batch:
             raise UserError(
                 f'a queue of {self.length} keys is no multiple of the global '
                 f'batch of {batch}. Change the queue length or the batch '

@@ -12,6 +12,9 @@ CASES = {
     'queue of mmpretrain': (
         'mini/mocov2_r18', {'train_dataloader.batch_size': 60},
         'queue of 512 keys is no multiple of the global batch of 60'),
+    'queue of mmpretrain without keys': (
+        'mini/mocov2_r18', {'model.queue_len': 0},
+        'queue of 0 keys is no multiple of the global batch of 64'),
     'queue of InsLoc': (
         'mini/insloc_r18_fpn', {'train_dataloader.batch_size': 48},
         'queue of 256 keys is no multiple of the global batch of 48'),

@@ -56,6 +56,8 @@ def test_a_batch_that_does_not_divide_is_refused_with_both_numbers():
         queue.check_batch(5)
     with pytest.raises(UserError, match='queue of 12 .* batch of 5'):
         queue.enqueue(torch.ones(5, 2))
+    with pytest.raises(UserError, match='queue of 0 .* batch of 5'):
+        FeatureQueue(0, 2).check_batch(5)
 
 
 def test_keys_of_another_shape_are_refused():
