@@ -212,11 +212,16 @@ class PixPro(BaseSelfSupervisor):
 
         The loss divides a view evenly among the positions of the map. Where
         the view is no multiple of the stride they lie askew; up to half a
-        cell at its end that is less than the threshold.
+        cell at its end that is less than the threshold. Both maps have the
+        same positions.
         """
         stride = total_stride(self.backbone)
         if stride:
             check_stride(stride, sizes, slack=0.5)
+        if len(set(sizes)) > 1:
+            got = ' and '.join(f'{h} x {w}' for h, w in sorted(set(sizes)))
+            raise UserError(f'{type(self).__name__} needs views of one size, '
+                            f'got {got}. Give every view the same size.')
 
     def init_weights(self) -> None:
         """Initialise, then start the momentum branch as an exact copy."""

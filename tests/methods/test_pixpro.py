@@ -492,6 +492,8 @@ def test_refusals(registered):
         DenseMLP(3, 8, 4, num_layers=0)
     with pytest.raises(ValueError, match='num_layers >= 0, got -1'):
         DenseMLP(3, 8, 4, num_layers=-1)
+    with pytest.raises(UserError, match='one size, got 64 x 64 and 96 x 64'):
+        tiny().check_views([(64, 64), (96, 64)])
     model = tiny(momentum_steps=10)
     model.target.set_total_steps(11)
     with pytest.raises(UserError, match='run has 11 .*momentum_steps=10'):
