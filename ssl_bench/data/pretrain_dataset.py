@@ -63,13 +63,26 @@ class StreamSampler(DefaultSampler):
     Args:
         batch_size (int): Images per process and step. The epoch is padded
             with repeats to whole global batches, which queues need.
+        drop_last (bool): Leave out what does not fill a global batch instead;
+            with the loader's own argument of this name nothing would be left
+            out, because what the sampler gives it is whole.
+
+    Raises:
+        UserError: ``drop_last`` leaves nothing.
     """
 
     def __init__(self, dataset, *args, batch_size: int = 1,
-                 **kwargs) -> None:
+                 drop_last: bool = False, **kwargs) -> None:
         super().__init__(dataset, *args, **kwargs)
         batch = batch_size * self.world_size
-        self.total_size = math.ceil(len(dataset) / batch) * batch
+        if drop_last and len(dataset) < batch:
+            raise UserError(
+                f'{len(dataset)} images do not fill a global batch of {batch}'
+                ', and the incomplete one is dropped. Make '
+                'train_dataloader.batch_size smaller.')
+        batches = len(dataset) / batch
+        self.total_size = batch * (
+            math.floor(batches) if drop_last else math.ceil(batches))
         self.num_samples = self.total_size // self.world_size
         dataset.seed = self.seed
 

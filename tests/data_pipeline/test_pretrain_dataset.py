@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader
 
 from ssl_bench.data.pretrain_dataset import (PretrainDataset, StreamSampler,
                                              random_stream, read_rgb)
+from ssl_bench.engine.config import load_config
 from ssl_bench.errors import UserError
 
 PIPELINE = [dict(type='MakeViews', views=[dict(size=16, repeat=2)]),
@@ -61,6 +62,40 @@ def test_sampler_pads_the_epoch_to_whole_batches(dataset):
     indices = list(sampler)
     assert len(indices) == len(sampler) == 15
     assert set(indices) == set(range(12))
+
+
+def test_sampler_drops_the_incomplete_batch(dataset):
+    sampler = StreamSampler(dataset, shuffle=True, seed=0, batch_size=5,
+                            drop_last=True)
+    indices = list(sampler)
+    assert len(indices) == len(sampler) == len(set(indices)) == 10
+    with pytest.raises(UserError, match='12 images .* batch of 13'):
+        StreamSampler(dataset, batch_size=13, seed=0, drop_last=True)
+
+
+@pytest.mark.parametrize('name, iterations', [
+    ('siamese_im_vitb16_1600e', 312), ('barlow_twins_r50_1000e', 625),
+    ('pixpro_r50_100e', 1251), ('lewel_b_eman_r50_100e', 1251),
+    ('lewel_b_r50_400e', 312), ('insloc_r50_fpn', 5005)])
+def test_iterations_of_an_epoch_of_imagenet(monkeypatch, name, iterations):
+    """As the methods' released runs count them."""
+    config = load_config(name)
+    loader = config.train_dataloader
+    world = config.auto_scale_lr.base_batch_size // loader.batch_size
+    monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info',
+                        lambda: (0, world))
+    settings = {key: value for key, value in loader.sampler.items()
+                if key != 'type'}
+    sampler = StreamSampler(Imagenet(), seed=0,
+                            batch_size=loader.batch_size, **settings)
+    assert len(sampler) == iterations * loader.batch_size
+
+
+class Imagenet:
+    """As many images."""
+
+    def __len__(self):
+        return 1281167
 
 
 def test_backgrounds_come_from_the_same_set(registered, image_folder):

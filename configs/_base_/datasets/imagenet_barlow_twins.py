@@ -40,8 +40,7 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     pin_memory=True,
-    drop_last=True,
-    sampler=dict(type='StreamSampler', shuffle=True),
+    sampler=dict(type='StreamSampler', shuffle=True, drop_last=True),
     collate_fn=dict(type='default_collate'),
     dataset=dict(
         type='PretrainDataset',
