@@ -29,7 +29,7 @@ def transformer_blocks(depth: int, channels: int, num_heads: int,
 
 def check_heads(channels: int, num_heads: int) -> None:
     """Refuse heads that do not divide the channels."""
-    if channels % num_heads:
+    if num_heads < 1 or channels % num_heads:
         raise ValueError(f'{num_heads} heads do not divide {channels} '
                          'channels; change one of them.')
 

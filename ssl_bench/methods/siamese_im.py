@@ -245,7 +245,9 @@ class SiameseIM(BaseSelfSupervisor):
 
     def terms(self, view1: Tensor, view2: Tensor, mask: Tensor,
               relative: Tensor) -> Dict[str, Tensor]:
-        """Both branches and the loss; the target moves in between.
+        """Both branches and the loss.
+
+        In training the target moves after the online branch has run.
 
         Args:
             view1, view2 (Tensor): (B, 3, H, W) each.
@@ -256,11 +258,14 @@ class SiameseIM(BaseSelfSupervisor):
             dict[str, Tensor]: As `unigrad_dense_loss`.
         """
         pred = self.predict(view1, mask, relative)
-        self.target.update(self.online)
+        if self.training:
+            self.target.update(self.online)
         target = self.target(view2)[0][:, 1:]                    # no cls
         with torch.autocast(pred.device.type, enabled=False):
-            return unigrad_dense_loss(pred.float(), target.float(),
-                                      self.neg_weight, self.normalise_pred)
+            return unigrad_dense_loss(
+                *(x.to(torch.promote_types(x.dtype, torch.float32))
+                  for x in (pred, target)),
+                self.neg_weight, self.normalise_pred)
 
     def loss(self, inputs: List[Tensor], data_samples: List[DataSample],
              **kwargs) -> Dict[str, Tensor]:
@@ -273,7 +278,8 @@ class SiameseIM(BaseSelfSupervisor):
             torch.stack([getattr(sample, name) for sample in data_samples])
             for name in ('crops', 'flips', 'source_size', 'mask'))
         self._check_mask(mask)
-        relative = relative_position(crops, flips, size).float()
+        relative = relative_position(crops, flips, size).to(
+            torch.promote_types(inputs[0].dtype, torch.float32))
         terms = self.terms(inputs[0], inputs[1], mask, relative)
         return dict(loss=terms['loss'], positive=terms['pos'].detach(),
                     negative=terms['neg'].detach())

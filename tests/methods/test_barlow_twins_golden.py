@@ -71,15 +71,18 @@ def our_name(name):
     return f'head.{name}' if name.startswith('bn.') else name
 
 
-def build(backbone):
+def build(backbone, case):
     """The pack's tiny model: 16 -> 24 -> 24 -> 12."""
+    assert PACK[f'{case}/divisor'] == len(PACK[{
+        'projector': 'projector/h1', 'step': 'step/step0/view1'}[case]])
     return MODELS.build(dict(
         type='PaperBarlowTwins',
         backbone=backbone,
         neck=dict(type='NonLinearNeck', in_channels=16, hid_channels=24,
                   out_channels=12, num_layers=3, with_last_bn=False,
                   with_avg_pool=False, norm_cfg=dict(type='GlobalBN')),
-        head=dict(type='CrossCorrelationHead', in_channels=12))).train()
+        head=dict(type='CrossCorrelationHead', in_channels=12,
+                  lambd=float(PACK[f'{case}/lambda'])))).train()
 
 
 def load(model, prefix):
@@ -98,7 +101,7 @@ class Features(nn.Module):
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 def test_projector_and_head(dtype):
     """Section 2: projector, final norm, loss; gradients and buffers."""
-    model = build(Features()).to(dtype)
+    model = build(Features(), 'projector').to(dtype)
     load(model, 'projector/w/')
     model.to(dtype)
     h1, h2 = (array(f'projector/h{i}', dtype).requires_grad_()
@@ -197,6 +200,7 @@ def optimizer_of_configs(model, lr, bias_factor):
         'configs/barlow_twins_r50_1000e.py').optim_wrapper
     wrapper.type = 'OptimWrapper'
     wrapper.optimizer.lr = lr
+    assert wrapper.optimizer.weight_decay == PACK['step/weight_decay']
     for key in wrapper.paramwise_cfg.custom_keys:
         wrapper.paramwise_cfg.custom_keys[key] = dict(lr_mult=bias_factor)
     return build_optim_wrapper(model, wrapper)
@@ -205,7 +209,7 @@ def optimizer_of_configs(model, lr, bias_factor):
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 def test_three_steps(dtype):
     """Sections 2 and 3 together: losses, gradients, states."""
-    model = build(Pooled())
+    model = build(Pooled(), 'step')
     load(model, 'step/sd0/')
     model.to(dtype)
     epochs, length, batch = (

@@ -123,6 +123,27 @@ def test_target_moves_by_the_formula_before_it_is_used():
         torch.testing.assert_close(new, 0.9 * old + 0.1 * online)
 
 
+def test_evaluation_leaves_the_target_alone():
+    model = tiny()
+    model.loss(*draw(0))
+    before = copy.deepcopy(model.target.state_dict())
+    with torch.no_grad():
+        model.neck.embed.weight.add_(1.)
+        model.eval().loss(*draw(0))
+    for name, value in model.target.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_double_precision_goes_all_the_way():
+    model = tiny().double()
+    views, data_samples = draw(0)
+    loss = model.loss([view.double() for view in views], data_samples)['loss']
+    assert loss.dtype == torch.float64
+    torch.testing.assert_close(
+        loss.float(), copy.deepcopy(model).float().loss(
+            views, data_samples)['loss'], atol=1e-5, rtol=0)
+
+
 def test_target_starts_at_the_online_weights():
     model = tiny()
     for target, online in zip(model.target.module.parameters(),
@@ -244,6 +265,7 @@ def test_overfits_and_does_not_collapse():
 @pytest.mark.parametrize('overrides,message', [
     (dict(backbone__img_size=30), 'patches of 8 pixels.*30 pixels'),
     (dict(neck__num_heads=5), '5 heads do not divide 16 channels'),
+    (dict(neck__num_heads=0), '0 heads do not divide 16 channels'),
     (dict(head__num_heads=3), '3 heads do not divide 16 channels'),
     (dict(num_masked=16), 'num_masked=16 must be between 1 and 15'),
     (dict(neck__channels=18, neck__num_heads=2, head__num_heads=2),

@@ -22,8 +22,10 @@ def close(actual, expected, atol, rtol=0.):
 
 def test_relative_position_from_crops_of_the_source():
     """Section 1: six numbers, exact in double precision."""
-    crops, flips, size = crop_record(array('c/pairs'))
-    close(relative_position(crops, flips, size), array('c/relpos'), 1e-15)
+    for case in 'cAB':
+        crops, flips, size = crop_record(array(f'{case}/pairs'))
+        close(relative_position(crops, flips, size),
+              array(f'{case}/relpos').double(), 1e-15)
 
 
 def test_fixed_tables():
@@ -190,14 +192,13 @@ def run_trajectory(double):
     views = [array('A/x1'), array('A/x2')]
     if double:
         model, views = model.double(), [v.double() for v in views]
-        model.head.pos_embed = model.head.pos_embed.double()
     wrapper = official_groups(model)
     record = dict(loss=[], norm=[])
     for k, (lr, m) in enumerate(zip(PACK['T/lr'], PACK['T/mm'])):
         for group in wrapper.optimizer.param_groups:
             group['lr'] = lr
         model.target.base = m
-        relative = array('T/relpos')[k].float().to(views[0].dtype)
+        relative = array('T/relpos')[k].to(views[0].dtype)
         terms = model.terms(*views, array('T/masks')[k], relative)
         wrapper.optimizer.zero_grad()
         terms['loss'].backward()
@@ -234,6 +235,12 @@ def test_trajectory():
     check_final_state(state, 1e-5, 1e-3)
 
 
+def test_trajectory_in_double_precision():
+    record, _ = run_trajectory(double=True)
+    np.testing.assert_allclose(record['loss'], PACK['T/loss64'], rtol=1e-12)
+    np.testing.assert_allclose(record['norm'], PACK['T/gnorm64'], rtol=1e-12)
+
+
 def test_full_size_model_has_the_official_parameters():
     """Section 8: names, groups and counts of ViT-B/16, on no memory."""
     from mmengine.config import Config
@@ -255,3 +262,11 @@ def test_full_size_model_has_the_official_parameters():
     elements = [sum(params[n].numel() for n in group) for group in groups]
     assert [len(g) for g in groups] + elements == list(
         PACK['h/vitb_counts'][:4])
+    frozen = {n for n, p in params.items() if not p.requires_grad}
+    assert frozen - {'target.module.0.pos_embed'} == {
+        our_name(str(n)) for n in PACK['h/vitb_frozen']} - {
+            None, 'head.pos_embed'}
+    # the target has a table here, and no mask token; the decoder's table is
+    # a buffer and has no row for cls
+    total = sum(p.numel() for p in params.values()) + 768
+    assert [total, total - sum(elements)] == list(PACK['h/vitb_counts'][4:])
