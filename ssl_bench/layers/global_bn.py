@@ -31,8 +31,10 @@ class GlobalBatchNorm(_BatchNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C) or (N, C, ...) over all but C."""
-        if (get_world_size() == 1 or x.device.type != 'cpu'
+        if (get_world_size() == 1
                 or not (self.training or self.running_mean is None)):
+            return super().forward(x)
+        if x.device.type != 'cpu':
             return nn.SyncBatchNorm.forward(self, x)
         self._check_input_dim(x)
         return self._normalise_on_cpu(x)

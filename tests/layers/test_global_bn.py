@@ -97,6 +97,17 @@ def test_one_process_is_torch():
         assert torch.equal(ours[key], value)
 
 
+def alone(rank):
+    return run(layer(), data((6, 5)), data((6, 5), 1))
+
+
+def test_a_group_of_one_process_is_torch():
+    """Where torch's SyncBatchNorm refuses CPU tensors."""
+    torchs = run(layer(nn.BatchNorm1d), data((6, 5)), data((6, 5), 1))
+    for key, value in run_in_processes(alone, 1)[0].items():
+        assert torch.equal(torchs[key], value)
+
+
 def test_tokens_share_statistics_over_samples_and_positions():
     x = data((2, 3, 5))
     expected = layer(nn.BatchNorm1d)(x.reshape(6, 5)).view(2, 3, 5)
