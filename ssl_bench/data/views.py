@@ -11,6 +11,7 @@ from torchvision.transforms.v2 import functional as F
 
 from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.data.photometric import Step, build_photometric
+from ssl_bench.errors import unknown_name
 
 
 class ViewMaker:
@@ -27,6 +28,9 @@ class ViewMaker:
         flip (float): Probability of the mirror.
         photometric (sequence): Steps for `build_photometric`.
         repeat (int): How many views of this recipe.
+
+    Raises:
+        UserError: Unknown interpolation or photometric step.
     """
 
     def __init__(self,
@@ -39,7 +43,10 @@ class ViewMaker:
                  repeat: int = 1) -> None:
         self.size = (size, size) if isinstance(size, int) else tuple(size)
         self.scale, self.ratio, self.flip = scale, ratio, flip
-        self.interpolation = InterpolationMode(interpolation)
+        modes = {mode.value: mode for mode in InterpolationMode}
+        if interpolation not in modes:
+            raise unknown_name('interpolation', interpolation, modes)
+        self.interpolation = modes[interpolation]
         self.photometric = build_photometric(photometric)
         self.repeat = repeat
 

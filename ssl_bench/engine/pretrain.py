@@ -79,8 +79,10 @@ def _build(config: Config) -> AtomicRunner:
         runner = AtomicRunner.from_cfg(config)
         check_sizes(config, runner.model, runner.world_size)
         runner.train_loop  # builds the loader, its data set and transforms
-    except ValueError as error:  # how a class refuses its arguments
-        raise UserError(f'the config cannot be built: {error}') from error
+    except (ValueError, KeyError, AssertionError) as error:
+        # how classes of ours, registries and the toolkits refuse arguments
+        raise UserError('the config cannot be built: '
+                        f'{str(error) or repr(error)}') from error
     return runner
 
 

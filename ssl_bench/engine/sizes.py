@@ -31,7 +31,7 @@ def check_sizes(config, model: nn.Module, processes: int) -> None:
         model = model.module
     loader = config.train_dataloader
     check_queues(model, loader.batch_size * processes)
-    check_swav(config.get('custom_hooks', []), loader.batch_size)
+    check_swav(config.get('custom_hooks', []), loader.batch_size, processes)
     check_heads(model)
     sizes = sorted(set(view_sizes(loader.dataset.pipeline)))
     check_patches(model, sizes)
@@ -53,14 +53,23 @@ def check_queues(model: nn.Module, batch: int) -> None:
                 '(images per process times processes) so that it divides.')
 
 
-def check_swav(hooks: List[Dict[str, Any]], batch: int) -> None:
-    """SwAV's hook is told the batch of a process once more."""
+def check_swav(hooks: List[Dict[str, Any]], batch: int,
+               processes: int) -> None:
+    """SwAV's hook is told the batch of a process, and owns the queue."""
     for hook in hooks:
-        if hook['type'] == 'SwAVHook' and hook['batch_size'] != batch:
+        if hook['type'] != 'SwAVHook':
+            continue
+        if hook['batch_size'] != batch:
             raise UserError(
                 f'the SwAVHook was told a batch of {hook["batch_size"]} '
                 f'images per process, the loader has {batch}. Set both to '
                 'the same number (custom_hooks.0.batch_size).')
+        length = hook.get('queue_length', 0)
+        if length % (batch * processes):  # the hook would shorten it
+            raise UserError(
+                f'a queue of {length} embeddings is no multiple of the '
+                f'global batch of {batch * processes}. Change custom_hooks.0.'
+                'queue_length or the batch so that it divides.')
 
 
 def check_heads(model: nn.Module) -> None:

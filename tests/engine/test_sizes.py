@@ -24,6 +24,10 @@ CASES = {
     'SwAV told another batch': (
         'swav_r50_200e', {'train_dataloader.batch_size': 64},
         'batch of 32 images per process, the loader has 64'),
+    'queue of SwAV': (
+        'swav_r50_200e', {'train_dataloader.batch_size': 28,
+                          'custom_hooks.0.batch_size': 28},
+        'queue of 3840 embeddings is no multiple of the global batch of 28'),
     'heads of LEWEL': (
         'mini/lewel_b_r18', {'model.neck.num_heads': 5},
         'num_heads 5 does not divide in_channels 128'),
@@ -76,6 +80,18 @@ CASES = {
     'misspelt model': (
         'mini/pixpro_r18', {'model.type': 'PixPo'},
         "unknown model 'PixPo'. Did you mean PixPro"),
+    'misspelt architecture': (
+        'mini/siamese_im_vit_tiny', {VIT + 'arch': 'bsae'},
+        'Arch bsae is not in default archs'),
+    'misspelt norm': (
+        'mini/siamese_im_vit_tiny',
+        {'model.neck.norm_cfg': dict(type='TokenBNN')}, 'TokenBNN'),
+    'misspelt interpolation': (
+        'mini/siamese_im_vit_tiny',
+        {'train_dataloader.dataset.data_root': 'tests',
+         'train_dataloader.dataset.extensions': ('.py', ),
+         'train_dataloader.dataset.pipeline.0.views.0.interpolation': 'cubic'},
+        "unknown interpolation 'cubic'. Did you mean bicubic"),
     'misspelt form of LEWEL': (
         'mini/lewel_m_r18', {'model.base': 'moko'},
         "unknown LEWEL base 'moko'. Did you mean moco"),
