@@ -32,9 +32,11 @@ vit_recipe = {  # MAE (He et al., CVPR 2022, App. A.1): LARS, batch 16384
         type='LinearClsHead',
         in_channels=768,
         init_cfg=dict(type='TruncNormal', layer='Linear', std=0.01)),
-    # 0.1 x batch / 256
+    # 0.1 x batch / 256; in the released programs the rate is outside the
+    # velocity and the bias is not adapted, unlike in mmpretrain's LARS
     'optim_wrapper.optimizer': dict(
-        _delete_=True, type='LARS', lr=6.4, momentum=0.9, weight_decay=0.),
+        _delete_=True, type='PaperLARS', lr=6.4, momentum=0.9,
+        weight_decay=0., eps=0.),
     'train_cfg.max_epochs': 90,
     'param_scheduler': [
         dict(type='LinearLR', start_factor=1e-4, by_epoch=True, begin=0,

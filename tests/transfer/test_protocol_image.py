@@ -19,8 +19,8 @@ def settings(task, recipe=None):
     ('barlowtwins', 'SGD', 0.3, 1e-6, 256, 100, None),
     ('lewel', 'SGD', 0.4, 0., 256, 50, [30, 40]),
     ('simsiam', 'LARS', 1.6, 0., 4096, 90, None),
-    ('siamese_im', 'LARS', 6.4, 0., 16384, 90, None),
-    ('mae', 'LARS', 6.4, 0., 16384, 90, None)])
+    ('siamese_im', 'PaperLARS', 6.4, 0., 16384, 90, None),
+    ('mae', 'PaperLARS', 6.4, 0., 16384, 90, None)])
 def test_linear_recipes(recipe, kind, rate, decay, batch, epochs, steps):
     config, optimizer, schedule = settings('in1k_linear', recipe)
     assert (optimizer.type, optimizer.lr, optimizer.weight_decay,
