@@ -1,10 +1,14 @@
 """Do a task's data fit its network? Asked before the first step."""
 import logging
-from typing import List
+from typing import Iterator, List, Optional
 
+from PIL import Image
 from torch import nn
 
 from ssl_bench.errors import UserError
+from ssl_bench.transfer.instances import check_images
+
+SAMPLED = 8  # masks read before training
 
 
 def check_classes(model: nn.Module, train, test) -> List[str]:
@@ -72,6 +76,79 @@ def empty_classes(dataset, classes, count: int) -> List[str]:
             f'{where(dataset)}, first {name}')
     logging.getLogger(__name__).warning(note)
     return [note]
+
+
+def check_files(classes: Optional[int], *datasets) -> List[str]:
+    """Look for what detection and segmentation sets name, before training.
+
+    A missing file would stop a run in the middle of an epoch, or at its
+    test. Of the masks a few are read.
+
+    Args:
+        classes (int, optional): Of a segmenter.
+        datasets (BaseDataset): Of mmdet or mmseg; None is passed over.
+
+    Returns:
+        list[str]: What a record should say: annotations left out.
+
+    Raises:
+        UserError: How many images or masks are missing, and one of them; or
+            a mask that does not fit the segmenter.
+    """
+    notes = []
+    for dataset in readers(*datasets):
+        rows = [dataset.get_data_info(index)
+                for index in range(len(dataset))]
+        masks = [row for row in rows if row.get('seg_map_path')]
+        check_images(where(dataset), [row['img_path'] for row in rows])
+        check_images(where(dataset), [row['seg_map_path'] for row in masks],
+                     'masks')
+        if classes is not None:
+            check_masks(masks[::len(masks) // SAMPLED + 1], classes,
+                        dataset.test_mode)
+        left_out = getattr(dataset, 'left_out', None)
+        if left_out:
+            notes.append(f'left out of {where(dataset)}: '
+                         f'{dataset.summary_of_left_out()}')
+    return notes
+
+
+def check_masks(rows: List[dict], classes: int, every: bool) -> None:
+    """Read the masks of a few images.
+
+    Args:
+        rows (list[dict]): Of the data set.
+        classes (int): Of the segmenter.
+        every (bool): One faulty mask is one too many; else only if all are,
+            since training skips them.
+
+    Raises:
+        UserError: Says what is wrong with one of them.
+    """
+    from ssl_bench.transfer.masks import ReadMask
+    reader, errors = ReadMask(classes), []
+    for row in rows:
+        try:
+            with Image.open(row['img_path']) as image:
+                shape = image.size[::-1]
+            reader.transform({**row, 'ori_shape': shape})
+        except UserError as error:
+            errors.append(error)
+        except OSError:  # an image's fault, which is met where it is read
+            continue
+    if errors and (every or len(errors) == len(rows)):
+        raise errors[0]
+
+
+def readers(*datasets) -> Iterator:
+    """The data sets within those that join or choose from others."""
+    for dataset in filter(None, datasets):
+        inner = getattr(dataset, 'datasets', None) or \
+            [getattr(dataset, 'dataset', None)]
+        if inner == [None]:
+            yield dataset
+        else:
+            yield from readers(*inner)
 
 
 def where(dataset) -> str:

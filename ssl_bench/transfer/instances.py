@@ -16,6 +16,7 @@ from mmdet.registry import DATASETS
 from ssl_bench.errors import UserError
 
 NO_MASK = 'objects without mask'
+OTHER_CLASS = 'objects of classes that are not the task\'s'
 
 
 class CarefulParsing:
@@ -33,6 +34,7 @@ class CarefulParsing:
                 are missing.
         """
         self.left_out: Counter = Counter()
+        self.order: List[str] = []
         try:
             rows = super().load_data_list()
         except (ValueError, KeyError, TypeError) as error:
@@ -46,10 +48,17 @@ class CarefulParsing:
                 self.summary_of_left_out())
         return rows
 
+    def filter_data(self) -> List[Dict[str, Any]]:
+        """Drop images as the config says.
+
+        Raises:
+            UserError: None is left.
+        """
+        return some_left(super().filter_data(), self.ann_file)
+
     def summary_of_left_out(self) -> str:
-        """For instance: 3 boxes of no area, 1 without mask."""
-        return ', '.join(f'{count} {reason}' for reason, count
-                         in sorted(self.left_out.items()))
+        """For instance: 3 boxes of no area, 1 objects without mask."""
+        return summary(self.left_out)
 
     def _check_classes(self) -> None:
         """Labels are places in the file's list; it must be the task's."""
@@ -59,12 +68,21 @@ class CarefulParsing:
                 f'{self.ann_file} knows {len(self.cat_ids)} of the '
                 f'{len(want)} classes of this task. Its `categories` must '
                 'name every class, whatever their ids.')
+        if self.order and tuple(self.order) != tuple(want):
+            raise UserError(
+                f'{self.ann_file} has the `categories` of this task in '
+                f'another order, {self.order[0]} first instead of {want[0]}. '
+                'Sort them alike in every file.')
 
     def parse_data_info(self, raw_data_info: dict) -> dict:
         """One image's objects, without those that cannot be trained on."""
+        if not self.order:
+            self.order = self._names_in_file()
         anns, kept = raw_data_info['raw_ann_info'], []
         for ann in anns:
             reason = fault(ann)
+            if ann['category_id'] not in self.cat_ids:
+                reason = OTHER_CLASS
             if reason is None:
                 kept.append(ann)
                 continue
@@ -77,6 +95,20 @@ class CarefulParsing:
                                             raw_ann_info=kept))
 
 
+def summary(left_out: Counter) -> str:
+    """Numbers and reasons in one line."""
+    return ', '.join(f'{count} {reason}'
+                     for reason, count in sorted(left_out.items()))
+
+
+def some_left(rows: list, ann_file: str) -> list:
+    """The images to train on, of which there must be some."""
+    if not rows:
+        raise UserError(f'{ann_file}: no image has an object. Are the '
+                        'annotations those of its images?')
+    return rows
+
+
 def fault(ann: Dict[str, Any]) -> Any:
     """Why an annotation is of no use; None when it is."""
     width, height = ann['bbox'][2:]
@@ -87,8 +119,14 @@ def fault(ann: Dict[str, Any]) -> Any:
     return None
 
 
-def check_images(ann_file: str, paths: List[str]) -> None:
+def check_images(ann_file: str, paths: List[str],
+                 what: str = 'images') -> None:
     """Look for every image, a folder at a time.
+
+    Args:
+        ann_file (str): What names them, for the message.
+        paths (list[str]): Where they should be.
+        what (str): They are.
 
     Raises:
         UserError: How many are missing, and one of them.
@@ -104,16 +142,22 @@ def check_images(ann_file: str, paths: List[str]) -> None:
             missing.append(path)
     if missing:
         raise UserError(
-            f'{ann_file} names {len(paths)} images, {len(missing)} are not '
-            f'there, first {missing[0]}. Complete the images, or take their '
-            'entries out of the file.')
+            f'{ann_file} names {len(paths)} {what}, {len(missing)} are not '
+            f'there, first {missing[0]}. Complete them, or take their entries '
+            'out.')
 
 
 @DATASETS.register_module()
 class CocoInstances(CarefulParsing, CocoDataset):
     """mmdet's COCO reader, with `CarefulParsing`."""
 
+    def _names_in_file(self) -> List[str]:
+        return [row['name'] for row in self.coco.load_cats(self.cat_ids)]
+
 
 @DATASETS.register_module()
 class LvisInstances(CarefulParsing, LVISV1Dataset):
     """mmdet's LVIS reader, with `CarefulParsing`."""
+
+    def _names_in_file(self) -> List[str]:
+        return []  # LVIS spells its names otherwise than mmdet

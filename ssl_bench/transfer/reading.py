@@ -77,14 +77,21 @@ class ReadImage(LoadImageFromFile):
                 f'{path} cannot be read: {error}. Replace the file; '
                 '`ssl-bench data check TASK --decode all` finds every such '
                 'one.') from error
-        # one write, so that lines of several workers do not mix
-        line = f'{path}\t{type(error).__name__}: {error}'.splitlines()[0]
-        with open(self.skipped, 'ab', buffering=0) as file:
-            file.write(f'{line}\n'.encode())
+        note_skipped(self.skipped, path, f'{type(error).__name__}: {error}')
+
+
+def note_skipped(file: str, path: str, reason: str) -> None:
+    """Add a line to a run's list of skipped files.
+
+    It is one write, so that lines of several workers do not mix.
+    """
+    line = f'{path}\t{reason}'.splitlines()[0]
+    with open(file, 'ab', buffering=0) as stream:
+        stream.write(f'{line}\n'.encode())
 
 
 def read_with_care(config: Config, folder: Optional[Path]) -> None:
-    """Let a task's loaders read images with `ReadImage`.
+    """Let a task's loaders read images with `ReadImage`, masks with ReadMask.
 
     Frozen features have no place to fill: a probe skips nothing.
 
@@ -94,13 +101,19 @@ def read_with_care(config: Config, folder: Optional[Path]) -> None:
     """
     if 'probe' in config:
         folder = None
+    classes = None
+    if config.get('default_scope') == 'mmseg':
+        import ssl_bench.transfer.masks  # noqa: F401  registers
+        classes = config.model.decode_head.num_classes
 
     def change(value: Any, skipped: Optional[str]) -> Any:
-        if isinstance(value, dict) and \
-                value.get('type') == 'LoadImageFromFile':
+        kind = value.get('type') if isinstance(value, dict) else None
+        if kind == 'LoadImageFromFile':
             value['type'] = 'mmengine.ReadImage'
             value['skipped'] = skipped
             value.pop('_scope_', None)
+        elif kind == 'LoadAnnotations' and classes is not None:
+            value.update(type='ReadMask', classes=classes, skipped=skipped)
         return map_nodes(value, lambda item: change(item, skipped))
     places: Dict[str, Optional[str]] = dict(
         train_dataloader=folder and os.fspath(folder / SKIPPED),

@@ -26,7 +26,7 @@ from ssl_bench.transfer.classifier import (finished_training, forget,
                                            trained_classifier)
 from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
-from ssl_bench.transfer.guards import check_classes
+from ssl_bench.transfer.guards import check_classes, check_files
 from ssl_bench.transfer.output import toolkit_output
 from ssl_bench.transfer.reading import (SKIPPED, one_line, read_with_care,
                                         skipped_images)
@@ -262,7 +262,7 @@ def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
     found = runner.test()
     skipped = skipped_images(folder)
     if skipped:
-        plan.changes.append(f'{len(skipped)} training images do not decode; '
+        plan.changes.append(f'{len(skipped)} training images cannot be used; '
                             f'others took their places ({SKIPPED})')
     names = find_task(plan.task).metrics
     missing = sorted(set(names) - set(found))
@@ -295,8 +295,12 @@ def check_data(runner: TransferRunner, plan: Plan) -> None:
     except AssertionError as error:  # how the toolkits' readers complain
         raise UserError(f'the data of {plan.task} are not as expected: '
                         f'{error}') from error
-    plan.changes += check_classes(
-        getattr(runner.model, 'module', runner.model), train, test)
+    model = getattr(runner.model, 'module', runner.model)
+    plan.changes += check_classes(model, train, test)
+    if find_task(plan.task).toolbox != 'mmpretrain':
+        head = getattr(model, 'decode_head', None)
+        plan.changes += check_files(getattr(head, 'num_classes', None),
+                                    train, test)
 
 
 def details_of(found: Dict[str, float]) -> Dict[str, float]:

@@ -1,5 +1,8 @@
 """PASCAL VOC detection as Detectron2 reads and scores it."""
+import logging
+from collections import Counter
 from typing import Dict, List, Sequence
+from xml.etree import ElementTree
 
 import numpy as np
 from mmdet.datasets import VOCDataset
@@ -7,6 +10,7 @@ from mmdet.registry import DATASETS, METRICS
 from mmengine.evaluator import BaseMetric
 
 from ssl_bench.errors import UserError
+from ssl_bench.transfer.instances import some_left, summary
 from ssl_bench.transfer.voc_ap import (Detections, Objects, class_ap,
                                        summarise)
 
@@ -23,27 +27,46 @@ class VOCDetection(VOCDataset):
       ignores it, so that its area is trained as background.
 
     Objects whose box is empty are left out and counted; a file that cannot
-    be read is a ``UserError`` with its name.
+    be read is a ``UserError`` with its name, and so are objects of other
+    classes, which mmdet passes over silently.
+
+    Attributes:
+        left_out (Counter): Objects that were skipped, by reason.
     """
 
     def load_data_list(self) -> List[dict]:
         """Read every annotation; say how many boxes were empty."""
-        self.empty_boxes = 0
+        self.left_out: Counter = Counter()
+        self.others: Counter = Counter()
         try:
             data_list = super().load_data_list()
         except FileNotFoundError as error:
             raise UserError(
                 f'{error.filename} is missing; {self.ann_file} names its '
                 'image. Complete the data set.') from error
-        if self.empty_boxes:
-            from mmengine.logging import print_log
-            print_log(f'{self.ann_file}: {self.empty_boxes} objects with an '
-                      'empty box left out', 'current', level=30)
+        if self.others:
+            raise UserError(
+                f'{self.ann_file}: {sum(self.others.values())} objects are '
+                f'of other classes than the {len(self.metainfo["classes"])} '
+                f'of this task, for instance {min(self.others)}. Mend the '
+                'annotations, or name their classes in the metainfo of '
+                'every data set.')
+        if self.left_out:
+            logging.getLogger(__name__).warning(
+                '%s: left out %s', self.ann_file,
+                self.summary_of_left_out())
         return data_list
+
+    def filter_data(self) -> List[dict]:
+        """Drop images without objects, if the config says so."""
+        return some_left(super().filter_data(), self.ann_file)
+
+    def summary_of_left_out(self) -> str:
+        """For instance: 3 objects with an empty box."""
+        return summary(self.left_out)
 
     def parse_data_info(self, img_info: dict) -> dict:
         """Parse one XML file, naming it when it is broken."""
-        import xml.etree.ElementTree as ElementTree
         try:
             return super().parse_data_info(img_info)
         except (ElementTree.ParseError, AttributeError, ValueError) as error:
@@ -54,12 +77,16 @@ class VOCDetection(VOCDataset):
 
     def _parse_instance_info(self, raw_ann_info,
                              minus_one: bool = True) -> List[dict]:
+        names = [item.find('name').text
+                 for item in raw_ann_info.findall('object')]
+        self.others.update(name for name in names
+                           if name not in self.metainfo['classes'])
         instances = []
         for item in super()._parse_instance_info(raw_ann_info,
                                                  minus_one=False):
             x1, y1, x2, y2 = item['bbox']
             if x2 < x1 or y2 < y1:  # inclusive: equal means one pixel
-                self.empty_boxes += 1
+                self.left_out['objects with an empty box'] += 1
                 continue
             item['bbox'] = [x1 - 1, y1 - 1, x2, y2]
             if not self.test_mode:

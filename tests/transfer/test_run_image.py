@@ -141,7 +141,7 @@ def test_broken_images_and_classes(registered, source, mini_root, work_dir,
         sorted(train.glob('*/*.jpg'))[3])
     outcome = run_task(source, 'mini_linear', 0, work_dir, str(tmp_path),
                        dict(ONE))
-    assert '2 training images do not decode; others took their places ' \
+    assert '2 training images cannot be used; others took their places ' \
         '(skipped_images.txt)' in outcome.record['changes']
     listed = (outcome.folder / 'skipped_images.txt').read_text()
     assert all(str(path) in listed for path in broken)

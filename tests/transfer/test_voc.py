@@ -4,6 +4,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from ssl_bench.errors import UserError
+from ssl_bench.transfer.guards import check_files
 from tests.transfer.test_voc_ap import CASES
 
 XML = """<annotation><size><width>100</width><height>80</height></size>
@@ -40,7 +41,7 @@ def test_boxes_and_difficult_objects(devkit):
     assert cat['bbox'] == [10, 20, 30, 40]  # xmax, ymax as they are
     assert dog['bbox'] == [0, 0, 5, 5]
     assert (cat['ignore_flag'], dog['ignore_flag']) == (0, 0)
-    assert train.empty_boxes == 1
+    assert train.left_out == {'objects with an empty box': 1}
     test = read(devkit, test_mode=True)
     assert [item['ignore_flag'] for item in
             test.get_data_info(0)['instances']] == [0, 1]
@@ -54,6 +55,23 @@ def test_broken_and_missing_annotations(devkit):
     path.unlink()
     with pytest.raises(UserError, match='000001.xml is missing'):
         read(devkit)
+
+
+def test_other_classes_and_no_objects(devkit):
+    path = devkit / 'VOC2007/Annotations/000001.xml'
+    path.write_text(XML.replace('<name>cat', '<name>zebra'))
+    with pytest.raises(UserError, match='trainval.txt: 2 objects are of '
+                       'other classes than the 2 of this task, .* zebra'):
+        read(devkit)
+    path.write_text('<annotation><size><width>100</width><height>80'
+                    '</height></size></annotation>')
+    with pytest.raises(UserError, match='no image has an object'):
+        read(devkit, filter_cfg=dict(filter_empty_gt=True, min_size=0))
+    test = read(devkit, test_mode=True)
+    assert test.get_data_info(0)['instances'] == []
+    with pytest.raises(UserError, match='1 images, 1 are not '
+                       'there, first .*000001.jpg'):
+        check_files(None, test)
 
 
 @pytest.mark.parametrize('case', CASES, ids=lambda case: case['name'])
