@@ -46,8 +46,11 @@ setup(
         'vl-convert-python>=1.6',
     ],
     extras_require={
-        'test': ['flake8>=7', 'pytest>=8', 'pytest-xdist>=3.5',
-                 'selenium>=4.20', 'timm>=1.0'],
+        'test': ['faster-coco-eval>=1.8', 'flake8>=7', 'lvis>=0.5.3',
+                 'pytest>=8', 'pytest-xdist>=3.5', 'selenium>=4.20',
+                 'timm>=1.0'],
+        'coco': ['faster-coco-eval>=1.8'],  # test_evaluator.type, quicker
+        'lvis': ['lvis>=0.5.3'],  # lvis_vitdet_b
         'slurm': ['submitit>=1.5'],
     },
     entry_points={'console_scripts': ['ssl-bench=ssl_bench.cli:main']},
