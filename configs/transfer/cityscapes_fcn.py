@@ -19,6 +19,18 @@ val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=8)  # 4 devices x 2
 expected = []  # no published number read in its source
 
+moco_pipeline = [  # neither distorted colours nor a limit on a class's share
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    # 0.5 to 2 times the image's own size
+    dict(
+        type='RandomChoice',
+        transforms=[[dict(type='Resize', scale_factor=step / 20)]
+                    for step in range(10, 41)]),
+    dict(type='RandomCrop', crop_size=(769, 769)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackSegInputs')
+]
 recipes = dict(
     # protocol (b), MoCo's paper: stride 16, head of two 3x3 convolutions 256
     # wide with dilation 6, no auxiliary head
@@ -29,6 +41,10 @@ recipes = dict(
         'model.decode_head.channels': 256,
         'model.decode_head.concat_input': False,
         'model.auxiliary_head': None,
+        'model.test_cfg.mode': 'whole',
+        'train_dataloader.dataset.pipeline': moco_pipeline,
+        'test_dataloader.dataset.pipeline.1.scale': None,
+        'test_dataloader.dataset.pipeline.1.scale_factor': 1.0,
         'optim_wrapper.optimizer.lr': 0.01,
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'train_cfg.max_iters': 90000,

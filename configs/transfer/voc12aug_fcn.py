@@ -21,6 +21,19 @@ auto_scale_lr = dict(enable=False, base_batch_size=16)  # 4 devices x 4
 expected = [('MoCo v2 200', 'mIoU', 67.5, 1.0),
             ('DenseCL 200', 'mIoU', 69.4, 1.0)]
 
+moco_pipeline = [  # neither distorted colours nor a limit on a class's share
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    # 0.5 to 2 times the image's own size
+    dict(
+        type='RandomChoice',
+        transforms=[[dict(type='Resize', scale_factor=step / 20)]
+                    for step in range(10, 41)]),
+    dict(type='RandomCrop', crop_size=(513, 513)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='Pad', size=(513, 513)),
+    dict(type='PackSegInputs')
+]
 recipes = dict(
     # protocol (b), MoCo's paper: stride 16, head of two 3x3 convolutions 256
     # wide with dilation 6, no auxiliary head
@@ -32,16 +45,11 @@ recipes = dict(
         'model.decode_head.concat_input': False,
         'model.auxiliary_head': None,
         'model.data_preprocessor.size': (513, 513),
-        'train_dataloader.dataset.datasets.0.pipeline.3.crop_size':
-        (513, 513),
-        'train_dataloader.dataset.datasets.1.pipeline.3.crop_size':
-        (513, 513),
-        'train_dataloader.dataset.datasets.0.pipeline.6.size': (513, 513),
-        'train_dataloader.dataset.datasets.1.pipeline.6.size': (513, 513),
+        'train_dataloader.dataset.datasets.0.pipeline': moco_pipeline,
+        'train_dataloader.dataset.datasets.1.pipeline': moco_pipeline,
         # the whole image at its own size
-        'test_dataloader.dataset.pipeline.1': dict(
-            _delete_=True, type='Resize', scale_factor=1.0,
-            keep_ratio=True),
+        'test_dataloader.dataset.pipeline.1.scale': None,
+        'test_dataloader.dataset.pipeline.1.scale_factor': 1.0,
         'optim_wrapper.optimizer.lr': 0.003,
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'train_cfg.max_iters': 30000,
