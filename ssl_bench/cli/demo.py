@@ -13,7 +13,11 @@ from typing import List
 
 CONFIGS = ('mocov2_r18', 'insloc_r18_fpn')
 TASKS = ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn', 'mini_seg_fcn', 'mini_knn')
-ARCH = 'resnet18-w16'  # what the mini ResNet configs pretrain
+# what the mini configs pretrain, and random initialisation builds
+RESNET, VIT = 'resnet18-w16', 'vit_d96_l4_h3_patch8'
+# of tasks that take a residual network, their counterparts for a ViT
+FOR_VIT = {'mini_voc_det_c4': None, 'mini_coco_mrcnn_fpn': 'mini_coco_vitdet',
+           'mini_seg_fcn': 'mini_seg_upernet'}
 # --quick: two steps of pretraining, four of every task
 QUICK_PRETRAIN = ['--cfg-options', 'train_cfg.max_epochs=1',
                   'train_dataloader.dataset.indices=128']
@@ -47,11 +51,13 @@ def run(args: argparse.Namespace) -> int:
     work_dir = Path(args.work_dir or (
         'work_dirs/demo_quick' if args.quick else 'work_dirs/demo'))
     _call('data', 'mini', '--root', args.data_root)
+    archs = {config: _arch(config) for config in _configs(args.all)}
     for seed in args.seeds:
-        _transfer(args, 'random', work_dir, seed, '--arch', ARCH)
-        for config in _configs(args.all):
+        for arch in dict.fromkeys(archs.values()):
+            _transfer(args, 'random', work_dir, seed, arch, '--arch', arch)
+        for config, arch in archs.items():
             checkpoint = _pretrain(args, config, work_dir, seed)
-            _transfer(args, checkpoint, work_dir, seed)
+            _transfer(args, checkpoint, work_dir, seed, arch)
     for ending in ('csv', 'html'):
         _call('leaderboard', str(work_dir), '--published', 'none', '-o',
               str(work_dir / f'leaderboard.{ending}'), may_warn=True)
@@ -73,6 +79,12 @@ def _configs(every: bool) -> List[Path]:
     if every:
         return sorted(folder.glob('*.py'))
     return [folder / f'{name}.py' for name in CONFIGS]
+
+
+def _arch(config: Path) -> str:
+    from ssl_bench.engine.config import load_config
+    backbone = load_config(config).model.backbone
+    return RESNET if 'depth' in backbone else VIT
 
 
 def _pretrain(args: argparse.Namespace, config: Path, work_dir: Path,
@@ -99,12 +111,15 @@ def _pretrain(args: argparse.Namespace, config: Path, work_dir: Path,
 
 
 def _transfer(args: argparse.Namespace, checkpoint: str, work_dir: Path,
-              seed: int, *words: str) -> None:
-    """Run the tasks; kNN apart, since it has no iterations to cut."""
+              seed: int, arch: str, *words: str) -> None:
+    """Run the tasks that take the network; kNN has no iterations to cut."""
+    names = [FOR_VIT.get(task, task) if arch == VIT else task
+             for task in args.tasks]
+    names = [task for task in dict.fromkeys(names) if task]
     common = ['--seeds', str(seed), '--data-root', args.data_root,
               '--work-dir', str(work_dir), *words]
-    probes = [task for task in args.tasks if task.endswith('_knn')]
-    trained = [task for task in args.tasks if task not in probes]
+    probes = [task for task in names if task.endswith('_knn')]
+    trained = [task for task in names if task not in probes]
     for tasks, options in (
             (trained, ['--visualize', '8',
                        *(QUICK_TASKS if args.quick else [])]),

@@ -6,7 +6,9 @@ from typing import Any, Dict, Optional, Union
 
 from ssl_bench.checkpoints import (SUFFIX, Backbone, read_backbone,
                                    to_backbone, write_backbone)
-from ssl_bench.checkpoints.architectures import (RESNETS, ResNet, describe,
+from ssl_bench.checkpoints.arch_names import canonical_arch
+from ssl_bench.checkpoints.architectures import (RESNETS, VITS, Architecture,
+                                                 ResNet, ViT, describe,
                                                  recognise)
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.named import find_named
@@ -87,7 +89,7 @@ def open_source(checkpoint: Union[str, Path], work_dir: Union[str, Path],
     if str(checkpoint) == RANDOM:
         if arch is None:
             return Source(None)
-        built = parse_resnet(arch)
+        built = parse_arch(arch)
         return Source(None, built.name, describe(built))
     path, foreign = Path(checkpoint), None
     word, _, file = str(checkpoint).partition('=')
@@ -111,7 +113,10 @@ def open_source(checkpoint: Union[str, Path], work_dir: Union[str, Path],
         name = backbone_name(path, backbone)
         write_backbone(Path(work_dir) / f'{name}{SUFFIX}', backbone)
     found = recognise(backbone.state)
-    return Source(backbone, found.name, describe(found))
+    args = describe(found)
+    if isinstance(found, ViT):  # no tensor tells the heads, the header may
+        args['heads'] = backbone.meta['arch_args']['heads'] or found.heads
+    return Source(backbone, found.name, args)
 
 
 def backbone_name(path: Path, backbone: Backbone) -> str:
@@ -121,17 +126,30 @@ def backbone_name(path: Path, backbone: Backbone) -> str:
     return f'{words or path.stem}_{backbone.meta["source_sha256"][:12]}'
 
 
-def parse_resnet(name: str) -> ResNet:
-    """Read ``resnet50``, ``r18`` or ``resnet18-w16`` (-stemN for the stem).
+def parse_arch(name: str) -> Architecture:
+    """Read ``resnet50``, ``r18``, ``vitb16``, ``vit_small_patch16``, or a size
+    of one's own: ``resnet18-w16`` (-stemN for the stem) and
+    ``vit_d96_l4_h3_patch8`` (width, blocks, heads).
 
     Raises:
-        UserError: Another name.
+        UserError: Another name, or heads that do not divide the width.
     """
-    match = re.fullmatch(r'r(?:esnet)?(\d+)(?:-w(\d+))?(?:-stem(\d+))?', name)
-    if not match or int(match[1]) not in RESNETS:
-        depths = ', '.join(f'resnet{depth}' for depth in RESNETS)
-        raise UserError(
-            f'--arch {name!r}: random initialisation builds {depths}, each '
-            'also with another width, for instance resnet18-w16.')
-    base = int(match[2] or 64)
-    return ResNet(int(match[1]), base, int(match[3] or base), base)
+    name = canonical_arch(name)
+    match = re.fullmatch(r'resnet(\d+)(?:-w(\d+))?(?:-stem(\d+))?', name)
+    if match and int(match[1]) in RESNETS:
+        base = int(match[2] or 64)
+        return ResNet(int(match[1]), base, int(match[3] or base), base)
+    match = re.fullmatch(r'vit_(?:d(\d+)_l(\d+)_h(\d+)|(\w+))_patch(\d+)',
+                         name)
+    if match and (match[1] or match[4] in VITS):
+        width, depth, heads = map(int, match.groups()[:3]) if match[1] \
+            else VITS[match[4]]
+        if width % heads:
+            raise UserError(f'--arch {name}: {heads} heads do not divide a '
+                            f'width of {width}.')
+        return ViT(width, depth, int(match[5]), None, heads, 4 * width)
+    known = ', '.join([*(f'resnet{depth}' for depth in RESNETS),
+                       *(f'vit_{size}_patch16' for size in VITS)])
+    raise UserError(
+        f'--arch {name!r}: random initialisation builds {known}, or another '
+        'width, for instance resnet18-w16, vit_d96_l4_h3_patch8.')

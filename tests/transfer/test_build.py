@@ -6,7 +6,7 @@ from ssl_bench.errors import UserError
 from ssl_bench.transfer.build import (fit_batch, make_plan, rebase, Plan,
                                       set_architecture)
 from ssl_bench.transfer.describe import settings_table
-from ssl_bench.transfer.source import parse_resnet
+from ssl_bench.transfer.source import parse_arch
 
 
 def test_rebase_replaces_only_the_start():
@@ -30,7 +30,7 @@ def test_data_root_reaches_loaders_and_evaluator():
 def test_identity_follows_settings_and_architecture():
     base = make_plan('mini_knn')
     other = make_plan('mini_knn', overrides={'probe.headline': 5})
-    wide = make_plan('mini_knn', describe(parse_resnet('resnet18-w32')))
+    wide = make_plan('mini_knn', describe(parse_arch('resnet18-w32')))
     assert base.config_sha256 != other.config_sha256
     assert base.config_sha256 == wide.config_sha256
     assert base.identity != wide.identity
@@ -134,7 +134,21 @@ def test_dry_run_table_names_the_protocol():
 
 
 def test_random_architectures():
-    assert parse_resnet('r50') == ResNet(50)
-    assert parse_resnet('resnet18-w16').name == 'resnet18-w16'
-    with pytest.raises(UserError, match='resnet18-w16'):
-        parse_resnet('vgg16')
+    assert parse_arch('r50') == ResNet(50)
+    assert parse_arch('resnet18-w16').name == 'resnet18-w16'
+    assert parse_arch('vitb16').name == 'vit_base_patch16'
+    assert parse_arch('vit_d96_l4_h3_patch8') == ViT(
+        96, 4, 8, None, 3, 384)
+    with pytest.raises(UserError, match='5 heads do not divide .* 96'):
+        parse_arch('vit_d96_l4_h5_patch8')
+    with pytest.raises(UserError, match='vgg16'):
+        parse_arch('vgg16')
+    for name in ('resnet19', 'beit_base_patch16', 'vit_vast_patch16'):
+        with pytest.raises(UserError, match='resnet18-w16'):
+            parse_arch(name)
+
+
+def test_a_random_vit_is_probed():
+    plan = make_plan('mini_knn', describe(parse_arch('vit_d96_l4_h3_patch8')))
+    assert plan.arch == 'vit_d96_l4_patch8'
+    assert plan.config.backbone.arch.num_heads == 3

@@ -116,6 +116,17 @@ def test_what_the_user_names(tmp_path, source):
     assert len(files) == 1
 
 
+def test_heads_come_from_the_header(tmp_path):
+    """No tensor tells them; widths known by name may have others (MoCo v3)."""
+    from ssl_bench.checkpoints import write_backbone
+    _, backbone = tiny_vit()
+    for heads in (3, 6):
+        backbone.meta['arch_args']['heads'] = heads
+        path = tmp_path / f'{heads}.backbone.safetensors'
+        write_backbone(path, backbone)
+        assert open_source(path, tmp_path).arch_args['heads'] == heads
+
+
 def test_supervised_weights_are_a_method(tmp_path):
     """A file as torchvision saves it: its classifier is left aside."""
     from torchvision.models import resnet18
