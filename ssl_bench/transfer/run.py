@@ -97,6 +97,8 @@ def load_backbone(model: torch.nn.Module, source: Source,
         load_into(model.neck, source.backbone, group='neck')
         load_into(model.roi_head.bbox_head, source.backbone,
                   prefix='bbox_head.', group='roi_head',
+                  # the second layer is of pretraining's projection
+                  without=('shared_fcs.1.', ),
                   fresh=('fc_cls.', 'fc_reg.', 'fc_norm.'))
     shared = getattr(getattr(model, 'roi_head', None), 'shared_head', None)
     if shared is None:
