@@ -32,6 +32,7 @@ from ssl_bench.transfer.reading import (SKIPPED, one_line, read_with_care,
                                         skipped_images)
 from ssl_bench.transfer.records import Measured, make_record
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.subsets import origin_of
 from ssl_bench.transfer.tasks import find_task, require_data, require_packages
 
 # beginnings and patterns of tensors that a ViT's file lacks
@@ -79,6 +80,13 @@ def note_weights(plan: Plan, source: Source) -> None:
     used = plan.config.get('transfer_neck_and_head', False)
     plan.changes.append('pretrained neck and box head '
                         + ('transferred' if used else 'not transferred'))
+
+
+def note_labels(plan: Plan, root: Union[str, Path]) -> None:
+    """Say in the record which list of a few labels was read."""
+    for path in DATASETS[find_task(plan.task).dataset].paths:
+        if path.startswith('imagenet/meta/'):
+            plan.changes.append(origin_of(Path(root) / path))
 
 
 def load_backbone(model: torch.nn.Module, source: Source,
@@ -238,6 +246,7 @@ def identify(source: Source, task: str, seed: int,
     plan = make_plan(task, source.arch_args, data_root, overrides, recipe,
                      fraction, world_size(), get_device() != 'cpu')
     note_weights(plan, source)
+    note_labels(plan, data_root or row.root)
     data_print = fingerprint(DATASETS[row.dataset],
                              str(data_root or row.root))
     return plan, make_run_id(source.method, source.variant, task, seed,

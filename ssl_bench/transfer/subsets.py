@@ -1,10 +1,11 @@
 """Lists of a few per cent of an image folder's labels."""
+import json
 import random
 from pathlib import Path
 from typing import List, Union
 
 from ssl_bench.errors import UserError
-from ssl_bench.files import write_text
+from ssl_bench.files import sha256, write_text
 
 SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
 
@@ -49,7 +50,27 @@ def stratified_list(folder: Union[str, Path], percent: float,
 
 def write_subset(folder: Union[str, Path], percent: float,
                  path: Union[str, Path], seed: int = 0) -> int:
-    """Write `stratified_list` to a file; return the number of images."""
+    """Write `stratified_list` to a file; return the number of images.
+
+    A second file beside it, with ``.json`` added to its name, says how the
+    list was drawn.
+    """
     lines = stratified_list(folder, percent, seed)
     write_text(path, ''.join(f'{line}\n' for line in lines))
+    write_text(f'{path}.json', json.dumps(dict(
+        percent=percent, seed=seed, sha256=sha256(Path(path)))) + '\n')
     return len(lines)
+
+
+def origin_of(path: Union[str, Path]) -> str:
+    """Which list of labels a run reads: one we drew, or one as given."""
+    path = Path(path)
+    digest, about = sha256(path), Path(f'{path}.json')
+    count = len(path.read_text().split('\n')) - 1
+    text = f'labels of {path.name}: {count} images, '
+    if about.is_file():
+        drawn = json.loads(about.read_text())
+        if drawn.get('sha256') == digest:
+            return text + (f'{drawn["percent"]:g}% of each class drawn with '
+                           f'seed {drawn["seed"]}')
+    return text + f'a list as given, SHA-256 {digest[:12]}'

@@ -6,7 +6,8 @@ import pytest
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.check import check_task
-from ssl_bench.transfer.subsets import stratified_list
+from ssl_bench.transfer.subsets import (origin_of, stratified_list,
+                                        write_subset)
 from ssl_bench.transfer.tasks import TASKS
 
 MINI = [name for name, task in TASKS.items()
@@ -88,6 +89,13 @@ def test_subsets_are_nested_and_seeded(tmp_path):
     assert len(small) == 10 and len(large) == 40
     assert set(small) < set(large) and small != other
     assert {line.split()[1] for line in small} == {'0', '1'}
+    path = tmp_path / 'semi10.txt'
+    assert write_subset(tmp_path, 10, path, seed=4) == 10
+    assert origin_of(path) == 'labels of semi10.txt: 10 images, 10% of ' \
+        'each class drawn with seed 4'
+    path.write_text(path.read_text() + 'a/49.jpg 0\n')
+    assert 'semi10.txt: 11 images, a list as given, SHA-256 ' in \
+        origin_of(path)
     (tmp_path / 'c').mkdir()
     with pytest.raises(UserError, match='c holds no image'):
         stratified_list(tmp_path, 10)

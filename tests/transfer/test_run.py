@@ -137,6 +137,8 @@ def test_vit_probe_and_fine_tuning(go):
 def test_semi_supervised_reads_its_list(go, source):
     outcome = go(source, 'mini_semi10', options={'train_cfg.max_epochs': 1})
     assert outcome.record['data']['images'] == 16  # of 40
+    assert 'labels of semi10.txt: 16 images, 50% of each class drawn with ' \
+        'seed 0' in outcome.record['changes']
 
 
 def test_other_data_are_another_run(go, source, mini_root, tmp_path):
