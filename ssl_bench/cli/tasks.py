@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a paragraph for each named task, or a line for every task."""
+    from ssl_bench.transfer.datasets import DATASETS
     from ssl_bench.transfer.tasks import TASKS, find_task
     for name in args.tasks:
         find_task(name)  # a misspelt name before any output
@@ -23,11 +24,21 @@ def run(args: argparse.Namespace) -> int:
         print('\n\n'.join(describe(name, args.data_root)
                           for name in args.tasks))
     else:
-        width = max(map(len, TASKS))
-        for name, task in TASKS.items():
-            print(f'{name:{width}}  {", ".join(main_metrics(name)):36}  '
-                  f'{task.source}')
+        rows = [('task', 'data', 'metrics (percent)', 'GPU hours',
+                 'protocol')]
+        rows += [(name, DATASETS[task.dataset].title,
+                  ', '.join(main_metrics(name)), hours(task), task.source)
+                 for name, task in TASKS.items()]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        for row in rows:
+            print('  '.join(f'{cell:{width}}' for cell, width
+                            in zip(row, widths)).rstrip())
     return 0
+
+
+def hours(task) -> str:
+    """What a run is expected to cost, as far as a source says."""
+    return 'not known' if task.gpu_hours is None else f'{task.gpu_hours:g}'
 
 
 def main_metrics(name: str) -> tuple:
@@ -43,7 +54,6 @@ def describe(name: str, data_root: str = None) -> str:
     from ssl_bench.transfer.tasks import find_task
     task = find_task(name)
     data, root = DATASETS[task.dataset], data_root or task.root
-    hours = 'not known' if task.gpu_hours is None else f'{task.gpu_hours:g}'
     return '\n'.join((
         f'{name}: {task_info(name).title}',
         f'  config     configs/transfer/{name}.py ({task.toolbox})',
@@ -53,7 +63,7 @@ def describe(name: str, data_root: str = None) -> str:
         f'             below {root}: {_found(data, root)}',
         f'  prepare    {data.prepare.format(root=root)}',
         f'  recipes    {_recipes(name)}',
-        f'  GPU hours  {hours}'))
+        f'  GPU hours  {hours(task)}'))
 
 
 def _recipes(name: str) -> str:

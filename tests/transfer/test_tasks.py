@@ -1,5 +1,6 @@
 import pytest
 
+from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.engine.config import config_dir
 from ssl_bench.results.tasks import base_metric, is_known_task, task_info
@@ -42,3 +43,16 @@ def test_data_that_are_there(mini_root):
     for name, task in TASKS.items():
         if task.dataset.startswith('mini_'):
             require_data(name, mini_root)
+
+
+def test_list_of_tasks(capsys):
+    assert main(['tasks']) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split('  ')[0] == 'task' and 'GPU hours' in head
+    assert len(lines) == len(TASKS)
+    for line, (name, task) in zip(lines, TASKS.items(), strict=True):
+        assert line.startswith(f'{name} ') and line.endswith(task.source)
+        assert DATASETS[task.dataset].title in line
+    assert main(['tasks', 'voc0712_det_c4']) == 0
+    out = capsys.readouterr().out
+    assert 'recipes    barlowtwins, vicreg' in out and 'GPU hours' in out
