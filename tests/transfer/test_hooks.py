@@ -1,10 +1,12 @@
 import itertools
+from types import SimpleNamespace
 
 import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import nn
 
-from ssl_bench.transfer.hooks import recompute_statistics
+from ssl_bench.transfer.hooks import (TrainingPreciseBNHook,
+                                      recompute_statistics)
 
 
 class Toy(BaseModel):
@@ -44,3 +46,24 @@ def test_statistics_are_means_over_batches():
     assert model.modes == [('loss', False)] * 3
     for name, value in model.named_parameters():
         assert torch.equal(value, weights[name])
+
+
+def test_once_before_the_last_checkpoint(monkeypatch):
+    from mmengine.hooks import CheckpointHook
+    from mmengine.runner import get_priority
+
+    from ssl_bench.transfer import hooks
+    asked = []
+    monkeypatch.setattr(hooks, 'recompute_statistics',
+                        lambda model, batches, count: asked.append(count))
+    runner = SimpleNamespace(
+        iter=0, max_iters=4, model=Toy(),
+        logger=SimpleNamespace(info=lambda text: None),
+        train_loop=SimpleNamespace(dataloader_iterator=iter(())))
+    hook = TrainingPreciseBNHook(num_iters=200)
+    for runner.iter in range(4):
+        assert asked == []
+        hook.after_train_iter(runner, runner.iter)
+    assert asked == [200]
+    assert get_priority(hook.priority) < get_priority(
+        CheckpointHook.priority)

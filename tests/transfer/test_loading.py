@@ -58,6 +58,22 @@ def test_features_are_the_source_networks(registered, source, reference,
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+def test_a_segmenters_features_are_the_source_networks(registered, source):
+    """At its own strides and dilations, which weights know nothing of."""
+    from mmseg.models.backbones import ResNet
+    net = build('mini_seg_fcn', source)
+    load_backbone(net, source)
+    whole = ResNet(18, base_channels=16, strides=net.backbone.strides,
+                   dilations=net.backbone.dilations, contract_dilation=True)
+    whole.load_state_dict(source.backbone.state, strict=False)
+    net.eval(), whole.eval()
+    image = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        for ours, theirs in zip(net.backbone(image), whole(image),
+                                strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize('task', ['mini_voc_det_c4', 'mini_coco_mrcnn_fpn',
                                   'mini_seg_fcn'])
 @pytest.mark.parametrize('name', ['layer2.0.conv1.weight',

@@ -180,6 +180,26 @@ def test_roi_align(model):
                    for layer in layers)
 
 
+@pytest.mark.parametrize('task,classes', [
+    ('voc0712_det_c4', 20), ('coco_mrcnn_c4_1x', 80),
+    ('coco_mrcnn_fpn_1x', 80)])
+def test_outputs_and_losses(model, task, classes):
+    net = model(task)
+    head, rpn = net.roi_head.bbox_head, net.rpn_head
+    width = 1024 if 'fpn' in task else 2048
+    assert head.fc_cls.weight.shape == (classes + 1, width)
+    assert head.fc_reg.weight.shape == (4 * classes, width)  # per class
+    assert head.bbox_coder.stds == [0.1, 0.1, 0.2, 0.2]
+    assert rpn.bbox_coder.stds == [1., 1., 1., 1.]
+    assert math.isclose(head.bbox_coder.decode(
+        torch.tensor([[0., 0., 16., 16.]]),
+        torch.tensor([[0., 0., 99., 0.]]))[0, 2], 8 + 500, rel_tol=1e-5)
+    assert rpn.loss_cls.use_sigmoid and not head.loss_cls.use_sigmoid
+    assert {type(part.loss_bbox).__name__ for part in (rpn, head)} == \
+        {'L1Loss'}
+    assert rpn.rpn_cls.out_channels == (3 if 'fpn' in task else 15)
+
+
 @pytest.mark.parametrize('task,iterations,steps,warm_up', [
     ('voc0712_det_c4', 24000, (18000, 22000), 100),
     ('coco_mrcnn_c4_1x', 90000, (60000, 80000), 1000),
