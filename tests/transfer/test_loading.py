@@ -63,7 +63,8 @@ def test_a_segmenters_features_are_the_source_networks(registered, source):
     from mmseg.models.backbones import ResNet
     net = build('mini_seg_fcn', source)
     load_backbone(net, source)
-    whole = ResNet(18, base_channels=16, strides=net.backbone.strides,
+    whole = ResNet(18, stem_channels=16, base_channels=16,
+                   strides=net.backbone.strides,
                    dilations=net.backbone.dilations, contract_dilation=True)
     whole.load_state_dict(source.backbone.state, strict=False)
     net.eval(), whole.eval()
