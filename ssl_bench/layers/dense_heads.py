@@ -104,7 +104,11 @@ def total_stride(backbone: nn.Module) -> Optional[int]:
     outputs = getattr(backbone, 'out_indices', None)
     if strides is None or outputs is None:
         return None
-    return 4 * math.prod(strides[:max(outputs) + 1])
+    stem = [layer.stride for name in ('stem', 'conv1', 'maxpool')
+            for layer in getattr(backbone, name, nn.Identity()).modules()
+            if isinstance(layer, (nn.Conv2d, nn.MaxPool2d))]
+    return math.prod(stride if isinstance(stride, int) else stride[0]
+                     for stride in (*stem, *strides[:max(outputs) + 1]))
 
 
 def check_stride(stride: int, sizes: Sequence[Tuple[int, int]],

@@ -121,12 +121,15 @@ def test_view_sizes_of_every_kind_of_pipeline():
 
 
 def test_strides_of_resnets(registered):
-    from mmpretrain.models import ResNet
+    from mmpretrain.models import RegNet, ResNet, ResNet_CIFAR, ResNetV1d
 
     from ssl_bench.layers.dense_heads import check_stride, total_stride
     assert total_stride(ResNet(18)) == 32
     assert total_stride(ResNet(18, strides=(1, 2, 2, 1))) == 16
     assert total_stride(ResNet(18, out_indices=(0, 2))) == 16
+    assert total_stride(ResNetV1d(depth=50)) == 32  # its stem is three layers
+    assert total_stride(RegNet('regnetx_400mf')) == 32  # one, of stride 2
+    assert total_stride(ResNet_CIFAR(18)) == 8  # one, of stride 1
     assert total_stride(object()) is None
     check_stride(32, [(224, 96)])
     check_stride(32, [(112, 112)], slack=0.5)
