@@ -118,8 +118,9 @@ class InsLoc(BaseSelfSupervisor):
                 f'must lie in 0 .. {self.levels - 1}, one per feature map.')
         if self.with_neck and hasattr(self.backbone, 'feat_dim'):
             self._check_neck()
-        channels = getattr(source, 'out_channels',
-                           getattr(source, 'feat_dim', None))
+        channels = getattr(source, 'out_channels', None)
+        if not self.with_neck and self._ends_last():
+            channels = getattr(source, 'feat_dim', channels)
         if isinstance(channels, int):
             require_same(
                 'the first head\'s in_channels', self.roi_head.in_channels,
@@ -135,9 +136,15 @@ class InsLoc(BaseSelfSupervisor):
         widths, stages = self.neck.in_channels, self.backbone.out_indices
         require_same('the length of neck.in_channels', len(widths),
                      'the number of backbone.out_indices', len(stages))
-        if stages[-1] == self.backbone.num_stages - 1:
+        if self._ends_last():
             require_same('the last of neck.in_channels', widths[-1],
                          'the width of the backbone', self.backbone.feat_dim)
+
+    def _ends_last(self) -> bool:
+        """Whether ``feat_dim``, a ResNet's last width, is of its last map."""
+        stages = getattr(self.backbone, 'num_stages', None)
+        return stages is None or \
+            self.backbone.out_indices[-1] == stages - 1
 
     def _query(self) -> nn.ModuleDict:
         networks = nn.ModuleDict(dict(backbone=self.backbone))

@@ -293,6 +293,15 @@ def test_parts_that_do_not_fit_are_refused_at_build(
         build(**changes)
 
 
+def test_a_map_of_a_middle_stage_is_not_held_against_the_last(registered):
+    middle = {**C4, 'backbone__num_stages': 4,
+              'backbone__strides': (1, 2, 2, 2),
+              'backbone__dilations': (1, 1, 1, 1)}
+    model = build(**middle)
+    assert model.roi_head.in_channels == 16
+    assert total(model(*batch(), mode='loss')).isfinite()
+
+
 def test_a_batch_that_does_not_divide_the_queue_is_refused(registered):
     model = build()
     with pytest.raises(UserError, match='queue of 16 .* batch of 5'):
