@@ -79,7 +79,7 @@ def _build(config: Config) -> AtomicRunner:
         runner = AtomicRunner.from_cfg(config)
         check_sizes(config, runner.model, runner.world_size)
         runner.train_loop  # builds the loader, its data set and transforms
-    except (ValueError, KeyError, AssertionError) as error:
+    except (TypeError, ValueError, KeyError, AssertionError) as error:
         # how classes of ours, registries and the toolkits refuse arguments
         raise UserError('the config cannot be built: '
                         f'{str(error) or repr(error)}') from error

@@ -80,6 +80,10 @@ CASES = {
     'misspelt model': (
         'mini/pixpro_r18', {'model.type': 'PixPo'},
         "unknown model 'PixPo'. Did you mean PixPro"),
+    'misspelt option': (
+        'mini/pixpro_r18', {'model.treshold': 0.5},
+        "the config cannot be built: PixPro.__init__() got an unexpected "
+        "keyword argument 'treshold'"),
     'misspelt architecture': (
         'mini/siamese_im_vit_tiny', {VIT + 'arch': 'bsae'},
         'Arch bsae is not in default archs'),
