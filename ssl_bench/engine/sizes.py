@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from ssl_bench.data.block_mask import AddBlockMask
 from ssl_bench.data.copy_paste import InsLocViews
 from ssl_bench.errors import UserError
 
@@ -17,7 +18,7 @@ Size = Tuple[int, int]
 
 
 def check_sizes(config, model: nn.Module, processes: int) -> None:
-    """Compare batch, queues, views, patches and heads.
+    """Compare batch, queues, views, patches, masks and heads.
 
     Args:
         config (mmengine.Config): The config the model was built from.
@@ -35,6 +36,7 @@ def check_sizes(config, model: nn.Module, processes: int) -> None:
     check_heads(model)
     sizes = sorted(set(view_sizes(loader.dataset.pipeline)))
     check_patches(model, sizes)
+    check_masks(model, loader.dataset.pipeline)
     if hasattr(model, 'check_views'):
         model.check_views(sizes)
 
@@ -101,6 +103,23 @@ def check_patches(model: nn.Module, sizes: List[Size]) -> None:
                 f'the data makes views of {size[0]} x {size[1]} pixels, the '
                 f'backbone was built for {own[0]} x {own[1]}; set '
                 'model.backbone.img_size or the views\' size.')
+
+
+def check_masks(model: nn.Module, pipeline: List[Dict[str, Any]]) -> None:
+    """The data mask as many patches as the model drops."""
+    masked = getattr(model, 'num_masked', None)
+    for step in pipeline:
+        if masked is None or step['type'] != 'AddBlockMask':
+            continue
+        draw = AddBlockMask(
+            **{name: step[name] for name in step if name != 'type'}).draw
+        patches = masked + model.num_visible
+        if (draw.masked, draw.grid**2) != (masked, patches):
+            raise UserError(
+                f'the model was built for num_masked={masked} of {patches} '
+                f'patches, the data mask {draw.masked} of {draw.grid**2}; '
+                'change model.num_masked, or size, patch_size and ratio of '
+                'AddBlockMask, so that they agree.')
 
 
 def view_sizes(pipeline: List[Dict[str, Any]]) -> Iterator[Size]:

@@ -48,6 +48,14 @@ CASES = {
          'train_dataloader.dataset.extensions': ('.py', ),
          'train_dataloader.dataset.pipeline.1.patch_size': 7},
         'patches of 7 pixels do not divide a view of 64 pixels'),
+    'masks of SiameseIM': (
+        'mini/siamese_im_vit_tiny', {'model.num_masked': 38},
+        'num_masked=38 of 64 patches, the data mask 39 of 64'),
+    'grid of the mask': (
+        'mini/siamese_im_vit_tiny',
+        {'train_dataloader.dataset.pipeline.1.size': 56,
+         'train_dataloader.dataset.pipeline.1.ratio': 39 / 49},
+        'num_masked=39 of 64 patches, the data mask 39 of 49'),
     'patches of mmpretrain': (
         'mocov3_vitb16_300e', {VIT + 'patch_size': 30},
         'patches of 30 pixels do not divide a view of 224 pixels'),
