@@ -6,7 +6,8 @@ _base_ = [
 model = dict(backbone=dict(
     init_cfg=None))  # the backbone file is loaded after building
 custom_imports = dict(
-    imports=['ssl_bench.transfer.hooks'], allow_failed_imports=False)
+    imports=['ssl_bench.transfer.hooks', 'ssl_bench.transfer.crops'],
+    allow_failed_imports=False)
 val_cfg = None  # one evaluation, at the end; stock every epoch
 val_dataloader = None
 val_evaluator = None
@@ -56,9 +57,9 @@ recipes = dict(
         # stock config takes the class token through the trained one
         'model.backbone.out_type': 'avg_featmap',
         'model.backbone.final_norm': False,
-        # stock bilinear
+        # stock: up to ten tries, then the middle; bilinear
         'train_dataloader.dataset.pipeline.1': dict(
-            type='RandomResizedCrop', scale=224, **bicubic),
+            type='OneTryCrop', scale=224, **bicubic),
         'test_dataloader.dataset.pipeline.1': dict(
             type='ResizeEdge', scale=256, edge='short', **bicubic),
         'expected': [('SiameseIM 1600', 'top1', 78.0, 0.3)],
