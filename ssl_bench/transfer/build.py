@@ -252,17 +252,18 @@ def check_evaluator(config: Config) -> None:
     Raises:
         UserError: More than 100 detections an image, or no package.
     """
-    if config.test_evaluator.get('type') != 'FasterCocoMetric':
+    kind = config.test_evaluator.get('type')
+    if not str(kind).endswith('FasterCocoMetric'):
         return
     most = config.model.test_cfg.rcnn.max_per_img
     if most > 100:
         raise UserError(
-            f'FasterCocoMetric scores {most} detections an image unlike '
-            'pycocotools, which takes 100 of them. Leave test_evaluator.type '
-            'at CocoMetric, or set model.test_cfg.rcnn.max_per_img=100.')
+            f'{kind} scores {most} detections an image unlike pycocotools, '
+            'which takes 100 of them. Leave test_evaluator.type at '
+            'ExactCocoMetric, or set model.test_cfg.rcnn.max_per_img=100.')
     if find_spec('faster_coco_eval') is None:
-        raise UserError('FasterCocoMetric needs the package '
-                        'faster-coco-eval: pip install faster-coco-eval')
+        raise UserError(f'{kind} needs the package faster-coco-eval: '
+                        'pip install faster-coco-eval')
 
 
 def data_paths(config: Config) -> List[Path]:

@@ -9,7 +9,8 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ssl_bench.transfer import instances, voc  # noqa: F401  registers
+from ssl_bench.transfer import (instances, unrounded,  # noqa: F401
+                                voc)
 
 
 @MODELS.register_module()

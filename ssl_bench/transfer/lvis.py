@@ -1,11 +1,12 @@
 """LVIS: a loss, a sampler and a metric for a thousand uneven classes."""
 import types
-from typing import Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from mmdet.evaluation import LVISMetric
+from mmdet.evaluation.metrics import lvis_metric
 from mmdet.registry import METRICS, MODELS
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from ssl_bench.errors import UserError
 from ssl_bench.transfer import instances  # noqa: F401  registers readers
+from ssl_bench.transfer.unrounded import Unrounded
 
 
 def federated_classes(labels: Tensor, counts: Tensor, num_sampled: int,
@@ -195,15 +197,22 @@ class RepeatFactorSampler(InfiniteSampler):
 
 
 @METRICS.register_module()
-class LvisMetric(LVISMetric):
-    """mmdet's LVIS metric, with the `lvis` package as it is on PyPI.
+class LvisMetric(Unrounded, LVISMetric):
+    """mmdet's LVIS metric, not rounded, with PyPI's package `lvis`.
 
     Version 0.5.3 writes ``np.float``, which numpy no longer has.
     """
+    module = lvis_metric
+    scorers = ('LVISEval', )
 
     def __init__(self, **kwargs) -> None:
         restore_float()
         super().__init__(**kwargs)
+
+    def values_of(self, scorer: Any) -> Dict[str, float]:
+        """What a scorer that has run found, by mmdet's names."""
+        return {f'{scorer.params.iou_type}_{name}': float(value)
+                for name, value in scorer.get_results().items()}
 
 
 def restore_float() -> None:

@@ -70,38 +70,67 @@ def score(kind, case):
 def test_fast_scores_are_pycocotools(registered, case):
     pytest.importorskip('faster_coco_eval')
     slow, fast = (score(kind, case)
-                  for kind in ('CocoMetric', 'FasterCocoMetric'))
-    assert fast == slow and len(slow) == 12
+                  for kind in ('ExactCocoMetric', 'ExactFasterCocoMetric'))
+    assert fast == pytest.approx(slow, abs=1e-12) and len(slow) == 12
     assert 0.1 < slow['coco/bbox_mAP'] < 0.9
     assert slow['coco/bbox_mAP'] != slow['coco/segm_mAP']
 
 
-def test_toolkits_scores_are_pycocotools(registered, case):
+def pycocotools_scores(case, kind):
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
     truth = COCO(str(case[0]))
     rows = []
     for sample in case[1]:
         found = sample['pred_instances']
-        for box, label, value in zip(found['bboxes'], found['labels'],
-                                     found['scores']):
+        for box, label, value, mask in zip(
+                found['bboxes'], found['labels'], found['scores'],
+                found['masks']):
             x1, y1, x2, y2 = box.tolist()
+            shape = dict(segmentation=mask) if kind == 'segm' else \
+                dict(bbox=[x1, y1, x2 - x1, y2 - y1])
             rows.append(dict(
-                image_id=sample['img_id'], category_id=10 * int(label) + 7,
-                bbox=[x1, y1, x2 - x1, y2 - y1], score=float(value)))
-    scores = COCOeval(truth, truth.loadRes(rows), 'bbox')
+                shape, image_id=sample['img_id'], score=float(value),
+                category_id=10 * int(label) + 7))
+    scores = COCOeval(truth, truth.loadRes(rows), kind)
     scores.evaluate()
     scores.accumulate()
     scores.summarize()
-    ours = score('CocoMetric', case)
-    for place, name in enumerate(('mAP', 'mAP_50', 'mAP_75', 'mAP_s',
-                                  'mAP_m', 'mAP_l')):
-        assert ours[f'coco/bbox_{name}'] == pytest.approx(
-            scores.stats[place], abs=5.1e-4), name  # mmdet rounds
+    return {f'coco/{kind}_{name}': scores.stats[place]
+            for place, name in enumerate(('mAP', 'mAP_50', 'mAP_75', 'mAP_s',
+                                          'mAP_m', 'mAP_l'))}
+
+
+def test_scores_are_pycocotools_to_the_last_digit(registered, case):
+    ours = score('ExactCocoMetric', case)
+    assert ours == {**pycocotools_scores(case, 'bbox'),
+                    **pycocotools_scores(case, 'segm')}
+    rounded = score('CocoMetric', case)  # also: mmdet's is left as it was
+    assert rounded == {name: round(value, 3) for name, value in ours.items()}
+    assert rounded != ours
+
+
+@pytest.mark.parametrize('task', ['coco_vitdet_b', 'mini_coco_vitdet',
+                                  'coco_mrcnn_c4_2x', 'mini_coco_mrcnn_fpn'])
+def test_every_coco_task_scores_in_full(task):
+    assert make_plan(task).config.test_evaluator.type == 'ExactCocoMetric'
+
+
+def test_recalls_of_proposals_do_not_become_precisions(registered, case):
+    from mmdet.registry import METRICS
+    found = []
+    for kinds in (['bbox'], ['bbox', 'proposal']):
+        metric = METRICS.build(dict(
+            type='ExactCocoMetric', metric=kinds, ann_file=str(case[0]),
+            proposal_nums=(1, 10, 1000)))
+        metric.dataset_meta = dict(classes=CLASSES)
+        metric.process({}, case[1])
+        found.append(metric.evaluate(len(case[1])))
+    assert len(found[1]) == 12 and found[0].items() <= found[1].items()
 
 
 def test_where_the_fast_scores_are_others():
-    fast = {'test_evaluator.type': 'FasterCocoMetric'}
+    fast = {'test_evaluator.type': 'ExactFasterCocoMetric'}
     with pytest.raises(UserError, match='scores 300 detections an image '
                        'unlike pycocotools'):
         make_plan('coco_mrcnn_fpn_1x', overrides={
@@ -113,4 +142,4 @@ def test_the_fast_scores_need_their_package(monkeypatch):
     monkeypatch.setattr(build, 'find_spec', lambda name: None)
     with pytest.raises(UserError, match='pip install faster-coco-eval'):
         make_plan('coco_mrcnn_fpn_1x', overrides={
-            'test_evaluator.type': 'FasterCocoMetric'})
+            'test_evaluator.type': 'FasterCocoMetric'})  # mmdet's, too

@@ -110,3 +110,48 @@ def test_scores_of_perfect_predictions(registered, mini_root):
     assert got['lvis/bbox_AP'] == pytest.approx(1.)
     assert {'lvis/bbox_APr', 'lvis/bbox_APc', 'lvis/bbox_APf'} <= set(got)
     assert not any(math.isnan(value) for value in got.values())
+
+
+def test_scores_are_not_rounded(registered, mini_root):
+    """Every third object is missed, every fourth has another class."""
+    pytest.importorskip('lvis')
+    from lvis import LVIS, LVISEval, LVISResults
+
+    from ssl_bench.transfer.lvis import LvisMetric
+    path = mini_root / 'lvis/lvis_v1_val.json'
+    content = json.loads(path.read_text())
+    metric = LvisMetric(ann_file=str(path), metric=['bbox'])
+    metric.dataset_meta = dict(classes=CLASSES)
+    order = sorted(row['id'] for row in content['categories'])
+    rows = []
+    for image in content['images']:
+        anns = [ann for ann in content['annotations']
+                if ann['image_id'] == image['id']]
+        kept = [ann for ann in anns if ann['id'] % 3]
+        labels = [(order.index(ann['category_id']) + (ann['id'] % 4 == 0))
+                  % len(order) for ann in kept]
+        x, y, w, h = torch.tensor(
+            [ann['bbox'] for ann in kept],
+            dtype=torch.float64).reshape(-1, 4).T
+        scores = torch.tensor([1 / (1 + ann['id'] % 7) for ann in kept],
+                              dtype=torch.float64)
+        boxes = torch.stack([x, y, x + w, y + h], dim=1)
+        metric.process({}, [dict(
+            img_id=image['id'], ori_shape=(image['height'], image['width']),
+            pred_instances=dict(bboxes=boxes, scores=scores,
+                                labels=torch.tensor(labels).long()))])
+        for box, label, value in zip(boxes.tolist(), labels, scores):
+            rows.append(dict(
+                image_id=image['id'], category_id=order[label],
+                score=float(value), bbox=[
+                    box[0], box[1], box[2] - box[0], box[3] - box[1]]))
+    got = metric.evaluate(len(content['images']))
+    truth = LVIS(str(path))
+    scorer = LVISEval(truth, LVISResults(truth, rows), 'bbox')
+    scorer.run()
+    want = scorer.get_results()
+    assert {name: got[f'lvis/bbox_{name}'] for name in (
+        'AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'APr', 'APc', 'APf')} \
+        == {name: want[name] for name in want if not name.startswith('AR')}
+    assert 0.1 < got['lvis/bbox_AP'] < 0.9
+    assert got['lvis/bbox_AP'] != round(got['lvis/bbox_AP'], 3)

@@ -41,6 +41,7 @@ train_dataloader = dict(
 test_dataloader = dict(
     dataset=dict(type='CocoInstances', pipeline=test_pipeline))
 test_evaluator = dict(
+    type='ExactCocoMetric',  # stock rounds to 0.1 points
     proposal_nums=(1, 10, 100))  # stock scores 1000 detections in AP50/75
 val_dataloader = None  # one evaluation, at the end
 val_evaluator = None
