@@ -49,6 +49,20 @@ def resize(table: Tensor, grid: int, cls_token: bool) -> Tensor:
     return torch.cat((table[:, :int(cls_token)], patches), dim=1)
 
 
+def is_sincos(table: Tensor, cls_token: bool) -> bool:
+    """Whether a table is the fixed one of sines and cosines.
+
+    In any order of rows, columns and frequencies: the squares of a patch's
+    code add to half its width, to a tenth of that after resizing.
+
+    Args:
+        table (Tensor): (1, cls_token + S * S, D).
+        cls_token (bool): Whether the first row is the class token's.
+    """
+    squares = table[:, int(cls_token):].float().square().mean(-1)  # (1, S*S)
+    return bool(((squares - 0.5).abs() < 0.05).all())
+
+
 def resize_backbone(backbone: Backbone, image_size: int
                     ) -> Tuple[Backbone, str]:
     """A ViT for images of another size.

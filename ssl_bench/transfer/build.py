@@ -122,7 +122,8 @@ def apply_recipe(config: Config, task: str, recipe: Optional[str]) -> None:
 def drop_training(config: Config) -> None:
     """Leave what tests a classifier that another task has trained."""
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper',
-                 'param_scheduler', 'auto_scale_lr', 'recipes'):
+                 'param_scheduler', 'auto_scale_lr', 'recipes',
+                 'fixed_positions'):
         config.pop(name, None)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Dict, Optional, Tuple, Union
 
 import torch
 from mmengine import dist
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import find_latest_checkpoint
 
@@ -65,12 +66,33 @@ class TransferRunner(AtomicRunner):
 
     source: Optional[Source] = None
 
+    def build_model(self, model: Any) -> torch.nn.Module:
+        """mmengine's, before any wrapper and optimizer sees the model."""
+        model = super().build_model(model)
+        hold_positions(model, self.cfg)
+        return model
+
     def _init_model_weights(self) -> None:
         super()._init_model_weights()
         if self.source is not None and self.source.backbone is not None:
             model = getattr(self.model, 'module', self.model)
             load_backbone(model, self.source,
                           self.cfg.get('transfer_neck_and_head', False))
+
+
+def hold_positions(model: torch.nn.Module, config: Config) -> None:
+    """Leave a ViT's position table untrained, where the config says so."""
+    if config.get('fixed_positions', False):
+        model.backbone.pos_embed.requires_grad_(False)
+
+
+def fit_positions(plan: Plan, source: Source) -> None:
+    """Train a position table after all that was not fixed in pretraining."""
+    if plan.config.get('fixed_positions', False) \
+            and not source.fixed_positions:
+        plan.config.fixed_positions = False
+        plan.changes.append('position table trained: it is not the fixed '
+                            'one of sines and cosines')
 
 
 def note_weights(plan: Plan, source: Source) -> None:
@@ -245,6 +267,7 @@ def identify(source: Source, task: str, seed: int,
     row = find_task(task)
     plan = make_plan(task, source.arch_args, data_root, overrides, recipe,
                      fraction, world_size(), get_device() != 'cpu')
+    fit_positions(plan, source)
     note_weights(plan, source)
     note_labels(plan, data_root or row.root)
     data_print = fingerprint(DATASETS[row.dataset],

@@ -10,6 +10,7 @@ from ssl_bench.checkpoints.arch_names import canonical_arch
 from ssl_bench.checkpoints.architectures import (RESNETS, VITS, Architecture,
                                                  ResNet, ViT, describe,
                                                  recognise)
+from ssl_bench.checkpoints.position import is_sincos
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.named import find_named
 
@@ -51,6 +52,14 @@ class Source:
         """Of the file the backbone was made from."""
         return self.backbone.meta.get('source_sha256') \
             if self.backbone else None
+
+    @property
+    def fixed_positions(self) -> bool:
+        """Whether there is a position table, of sines and cosines."""
+        table = self.backbone.state.get('pos_embed') \
+            if self.backbone else None
+        return table is not None and is_sincos(
+            table, 'cls_token' in self.backbone.state)
 
     def pretrain(self) -> Dict[str, Any]:
         """The record's ``pretrain`` group."""

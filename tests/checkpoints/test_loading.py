@@ -8,8 +8,10 @@ from torch import nn
 
 from ssl_bench.checkpoints import Backbone, load_into
 from ssl_bench.checkpoints.convert import convert
-from ssl_bench.checkpoints.position import resize, resize_backbone
+from ssl_bench.checkpoints.position import (is_sincos, resize,
+                                            resize_backbone)
 from ssl_bench.errors import UserError
+from ssl_bench.layers.sincos import sincos_table
 from tests.checkpoints.conftest import randomised
 
 GOLDEN = pathlib.Path(__file__).parents[1] / 'data/siamese_im.npz'
@@ -156,6 +158,22 @@ def test_resize_agrees_with_siamese_im():
     found = resize(table.reshape(1, 17, -1), 6, True)
     torch.testing.assert_close(found, expected.reshape(found.shape),
                                atol=1e-6, rtol=0)
+
+
+def test_fixed_tables_are_told_from_learned_ones():
+    """SiameseIM's, MAE's (columns first), resized; noise, a shifted one."""
+    golden = np.load(GOLDEN)
+    table = torch.from_numpy(golden['A/pos_embed']).float().reshape(1, 17, -1)
+    half = table.shape[-1] // 2
+    for fixed in (table, table.roll(half, -1), table.half(),
+                  sincos_table(768, 14)[None],
+                  resize(sincos_table(768, 14)[None].float(), 24, True)):
+        assert is_sincos(fixed, True)
+    assert is_sincos(table[:, 1:], False)
+    assert not is_sincos(table, False)  # the class token's row is zero
+    for learned in (0.02 * torch.randn(1, 17, 32), torch.randn(1, 17, 32),
+                    table + 0.5):
+        assert not is_sincos(learned, True)
 
 
 def test_resize_keeps_the_class_token_and_the_orientation():

@@ -119,25 +119,19 @@ def test_lars_of_the_linear_probe():
 
 
 def test_layer_decay_of_fine_tuning(registered):
-    """Section 11: mmpretrain's ViT and constructor give these factors."""
+    """Section 11: the task's config trains these tensors at these rates."""
     from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import DefaultScope
     from mmpretrain.registry import MODELS
-    with torch.device('meta'):
-        model = MODELS.build(dict(
-            type='ImageClassifier',
-            backbone=dict(type='VisionTransformer', arch='b',
-                          out_type='avg_featmap', final_norm=False),
-            head=dict(type='LinearClsHead', num_classes=1000,
-                      in_channels=768)))
-    model.backbone.pos_embed.requires_grad_(False)
-    constructor = 'LearningRateDecayOptimWrapperConstructor'
-    wrapper = build_optim_wrapper(model, dict(
-        constructor=f'mmpretrain.{constructor}',
-        optimizer=dict(type='AdamW', lr=1., weight_decay=0.05),
-        paramwise_cfg=dict(
-            layer_decay_rate=0.65, norm_decay_mult=0., bias_decay_mult=0.,
-            custom_keys={'.cls_token': dict(decay_mult=0.),
-                         '.pos_embed': dict(decay_mult=0.)})))
+
+    from ssl_bench.transfer.build import make_plan
+    from ssl_bench.transfer.run import hold_positions
+    config = make_plan('in1k_finetune', processes=8).config
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        with torch.device('meta'):
+            model = MODELS.build(config.model)
+        hold_positions(model, config)
+        wrapper = build_optim_wrapper(model, config.optim_wrapper)
     names = {id(p): name for name, p in model.named_parameters()}
     actual = {names[id(p)]: (group['lr'], group['weight_decay'])
               for group in wrapper.optimizer.param_groups
@@ -148,7 +142,7 @@ def test_layer_decay_of_fine_tuning(registered):
         name = str(name).replace('fc_norm', 'backbone.ln2')
         name = name.replace('head.', 'head.fc.') if name.startswith(
             'head.') else our_name(name) or name
-        expected[name] = (scale, decay)
+        expected[name] = (1e-3 * scale, decay)
     assert actual.keys() == expected.keys()
     np.testing.assert_allclose([actual[n] for n in expected],
                                list(expected.values()), rtol=1e-6)

@@ -106,6 +106,7 @@ def test_fine_tuning_rates(registered):
     assert not net.backbone.final_norm
     recipe = make_plan('in1k_finetune', recipe='mae').config
     assert recipe.optim_wrapper.optimizer.lr == 2e-3
+    assert (config.fixed_positions, recipe.fixed_positions) == (True, False)
 
 
 def test_semi_supervised_rates():

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ssl_bench.errors import UserError
@@ -132,6 +133,30 @@ def test_vit_probe_and_fine_tuning(go):
     assert set(tuned.record['metrics']) == {'top1', 'top5'}
     with pytest.raises(UserError, match='plain residual network'):
         go(source, 'mini_seg_fcn')
+
+
+def test_fine_tuning_leaves_a_sincos_table_alone(go):
+    """A learned table is trained, and the record says so."""
+    from ssl_bench.checkpoints.position import resize
+    from ssl_bench.layers.sincos import sincos_table
+    tables = {}
+    for name in ('learned', 'sincos'):
+        backbone = tiny_vit()[1]
+        if name == 'sincos':
+            backbone.state['pos_embed'] = sincos_table(96, 8)[None].float()
+        source = Source(backbone, backbone.arch, backbone.meta['arch_args'])
+        tuned = go(source, 'mini_finetune',
+                   options={'train_cfg.max_epochs': 1}, where=name)
+        state = torch.load(tuned.folder / 'epoch_1.pth',
+                           weights_only=False)['state_dict']
+        before = resize(backbone.state['pos_embed'], 10, True)
+        tables[name] = torch.equal(state['backbone.pos_embed'], before)
+        assert not torch.equal(state['backbone.cls_token'],
+                               backbone.state['cls_token'])
+        said = [change for change in tuned.record['changes']
+                if change.startswith('position table trained')]
+        assert len(said) == (name == 'learned')
+    assert tables == dict(learned=False, sincos=True)
 
 
 def test_semi_supervised_reads_its_list(go, source):
