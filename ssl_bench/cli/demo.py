@@ -1,9 +1,11 @@
 """Run the whole chain on embedded data: pretrain, transfer, leaderboard.
 
-Random initialisation, MoCo v2 and InsLoc are pretrained on generated images
-and transferred to detection, instance segmentation, semantic segmentation
-and a kNN probe. Each step is a command of its own, printed before it runs.
-A second run repeats nothing that is finished and continues what is not.
+MoCo v2 and InsLoc are pretrained on generated images; they and random
+initialisation are transferred to detection, instance segmentation, semantic
+segmentation and a kNN probe. A vision transformer (--all) takes those of
+these tasks that suit it, and is compared with a random one. Each step is a
+command of its own, printed before it runs. A second run repeats nothing that
+is finished and continues what is not.
 """
 import argparse
 import shlex
@@ -51,13 +53,11 @@ def run(args: argparse.Namespace) -> int:
     work_dir = Path(args.work_dir or (
         'work_dirs/demo_quick' if args.quick else 'work_dirs/demo'))
     _call('data', 'mini', '--root', args.data_root)
-    archs = {config: _arch(config) for config in _configs(args.all)}
-    for seed in args.seeds:
-        for arch in dict.fromkeys(archs.values()):
-            _transfer(args, 'random', work_dir, seed, arch, '--arch', arch)
-        for config, arch in archs.items():
-            checkpoint = _pretrain(args, config, work_dir, seed)
-            _transfer(args, checkpoint, work_dir, seed, arch)
+    steps = _steps(args, work_dir)
+    for number, (step, *rest) in enumerate(steps, 1):
+        print(f'\n[{number}/{len(steps)}] ', end='')
+        step(args, work_dir, *rest)
+    print()
     for ending in ('csv', 'html'):
         _call('leaderboard', str(work_dir), '--published', 'none', '-o',
               str(work_dir / f'leaderboard.{ending}'), may_warn=True)
@@ -69,6 +69,21 @@ def run(args: argparse.Namespace) -> int:
                         *work_dir.glob('*/predictions.png')]):
         print(f'  {path}')
     return 0
+
+
+def _steps(args: argparse.Namespace, work_dir: Path) -> List[tuple]:
+    """Functions and their arguments: pretrain and transfer, for each seed."""
+    configs = _configs(args.all)
+    archs = [_arch(config) for config in configs]
+    steps: List[tuple] = []
+    for seed in args.seeds:
+        steps += [(_transfer, 'random', arch, seed)
+                  for arch in dict.fromkeys(archs)]
+        for config, arch in zip(configs, archs):
+            last = _last_checkpoint(args, config, work_dir, seed)
+            steps += [(_pretrain, config, last, seed),
+                      (_transfer, str(last), arch, seed)]
+    return steps
 
 
 def _configs(every: bool) -> List[Path]:
@@ -87,37 +102,44 @@ def _arch(config: Path) -> str:
     return RESNET if 'depth' in backbone else VIT
 
 
-def _pretrain(args: argparse.Namespace, config: Path, work_dir: Path,
-              seed: int) -> str:
-    """Pretrain unless that is finished; the last checkpoint."""
-    from mmengine.runner import find_latest_checkpoint
-
+def _last_checkpoint(args: argparse.Namespace, config: Path, work_dir: Path,
+                     seed: int) -> Path:
+    """What a finished pretraining leaves."""
     from ssl_bench.engine.config import load_config
-    settings = load_config(config)
-    epochs = 1 if args.quick else settings.train_cfg.max_epochs
-    folder = work_dir / f'{config.stem}_seed{seed}'
-    last = find_latest_checkpoint(folder) if folder.is_dir() else None
-    if last is None or Path(last).name != f'epoch_{epochs}.pth':
-        words = ['--work-dir', str(folder), '--seed', str(seed), '--quiet']
-        if last:
-            words.append('--resume')
-        options = list(QUICK_PRETRAIN) if args.quick else []
-        if args.data_root != 'data/mini':
-            options = options or ['--cfg-options']
-            options.append('train_dataloader.dataset.data_root='
-                           f'{args.data_root}/imagenet/train')
-        _call('pretrain', str(config), *words, *options)
-    return str(folder / f'epoch_{epochs}.pth')
+    epochs = 1 if args.quick else load_config(config).train_cfg.max_epochs
+    return work_dir / f'{config.stem}_seed{seed}' / f'epoch_{epochs}.pth'
 
 
-def _transfer(args: argparse.Namespace, checkpoint: str, work_dir: Path,
-              seed: int, arch: str, *words: str) -> None:
+def _pretrain(args: argparse.Namespace, work_dir: Path, config: Path,
+              last: Path, seed: int) -> None:
+    """Pretrain unless that is finished; continue what was interrupted."""
+    from mmengine.runner import find_latest_checkpoint
+    found = find_latest_checkpoint(last.parent) \
+        if last.parent.is_dir() else None
+    if found and Path(found).name == last.name:
+        print(f'{last} is there')
+        return
+    words = ['--work-dir', str(last.parent), '--seed', str(seed), '--quiet']
+    if found:
+        words.append('--resume')
+    options = list(QUICK_PRETRAIN) if args.quick else []
+    if args.data_root != 'data/mini':
+        options = options or ['--cfg-options']
+        options.append('train_dataloader.dataset.data_root='
+                       f'{args.data_root}/imagenet/train')
+    _call('pretrain', str(config), *words, *options)
+
+
+def _transfer(args: argparse.Namespace, work_dir: Path, checkpoint: str,
+              arch: str, seed: int) -> None:
     """Run the tasks that take the network; kNN has no iterations to cut."""
     names = [FOR_VIT.get(task, task) if arch == VIT else task
              for task in args.tasks]
     names = [task for task in dict.fromkeys(names) if task]
     common = ['--seeds', str(seed), '--data-root', args.data_root,
-              '--work-dir', str(work_dir), *words]
+              '--work-dir', str(work_dir)]
+    if checkpoint == 'random':
+        common += ['--arch', arch]
     probes = [task for task in names if task.endswith('_knn')]
     trained = [task for task in names if task not in probes]
     for tasks, options in (
@@ -151,7 +173,7 @@ def _call(*words: str, may_warn: bool = False) -> None:
     """Run a subcommand in this process, as the user would type it."""
     from ssl_bench.cli import build_parser
     from ssl_bench.errors import UserError
-    print(f'\n$ ssl-bench {shlex.join(words)}', flush=True)
+    print(f'$ ssl-bench {shlex.join(words)}', flush=True)
     args = build_parser().parse_args(list(words))
     code = args.run(args) or 0
     if code and not (may_warn and code == 3):

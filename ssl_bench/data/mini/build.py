@@ -41,7 +41,7 @@ class MiniSizes:
         px (int): Longer side of the VOC and COCO images, in pixels.
     """
     imagenet_train: int = 800
-    imagenet_val: int = 240
+    imagenet_val: int = 800
     imagenet_px: int = 112
     voc07_trainval: int = 240
     voc07_test: int = 120
