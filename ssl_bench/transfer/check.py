@@ -5,21 +5,32 @@ from collections import Counter
 from pathlib import Path
 from typing import Dict, Iterator, List, Union
 
-from ssl_bench.transfer.datasets import DATASETS
+from ssl_bench.transfer.datasets import DATASETS, Dataset
+from ssl_bench.transfer.faults import (NO_AREA, NO_MASK, OUTSIDE,
+                                       annotation_fault)
+from ssl_bench.transfer.mask_files import mask_pairs, mask_problems
 from ssl_bench.transfer.subsets import SUFFIXES
 from ssl_bench.transfer.tasks import find_task
 
 DECODED = 8  # images opened per list
 
 
+class Note(str):
+    """A line on what the readers leave out; nothing has to be mended."""
+
+
 def check_task(task: str, root: Union[str, Path, None] = None,
                decode_all: bool = False) -> List[str]:
-    """Everything wrong with the data of a task; empty when they are fine.
+    """Everything to say of the data of a task; empty when they are fine.
 
     Args:
         task (str): Task id.
         root (str | Path, optional): Data root; the task's own when None.
-        decode_all (bool): Open every image, not a few of each list.
+        decode_all (bool): Open every image and mask, not a few of each
+            list.
+
+    Returns:
+        list[str]: Problems, and `Note`s on what is left out.
 
     Raises:
         UserError: Unknown task.
@@ -46,6 +57,7 @@ def check_task(task: str, root: Union[str, Path, None] = None,
             found += list_problems(full, image_folder(root, path, full))
         elif path.startswith('imagenet') and full.is_dir():
             found += folder_problems(full)
+    found += segmentation_problems(dataset, root, decode_all)
     for path, want in dataset.counts:
         got = count(root / path)
         if got != want:
@@ -56,9 +68,22 @@ def check_task(task: str, root: Union[str, Path, None] = None,
                    if (root / path).is_dir()]
         images = {path for folder in folders for path in folder.rglob('*')
                   if path.suffix.lower() in SUFFIXES}
+        images -= {pair.mask for pair in mask_pairs(dataset, root)}
         found += [line for line in broken_images(sorted(images))
                   if line not in found]
     return found
+
+
+def segmentation_problems(dataset: Dataset, root: Path,
+                          every: bool) -> List[str]:
+    """Masks that are missing, and of some or all those of no use."""
+    pairs = mask_pairs(dataset, root)
+    there = [pair for pair in pairs if pair.mask.is_file()]
+    found = [] if '/ImageSets/' in dataset.paths[0] else some(
+        'images without mask',  # a list's are told with the list
+        [pair.image.name for pair in pairs if not pair.mask.is_file()], root)
+    return found + list(mask_problems(there if every else spread(there),
+                                      dataset.labels))
 
 
 def count(path: Path) -> int:
@@ -89,11 +114,12 @@ def broken_images(paths: List[Path]) -> Iterator[str]:
             yield f'{path} cannot be decoded: {error}'
 
 
-def some(what: str, names: list, where: Path) -> List[str]:
-    """One line for all files with the same fault."""
+def some(what: str, names: list, where: Path,
+         kind: type = str) -> List[str]:
+    """One line for all files with the same fault, `Note` or str."""
     if not names:
         return []
-    return [f'{where}: {len(names)} {what}, first {names[0]}']
+    return [kind(f'{where}: {len(names)} {what}, first {names[0]}')]
 
 
 def voc_problems(path: Path, boxes: bool) -> List[str]:
@@ -133,8 +159,9 @@ def xml_problems(home: Path, ids: List[str], path: Path) -> List[str]:
         if any(x2 < x1 or y2 < y1 for x1, y1, x2, y2 in corners):
             empty.append(name)
     return (some('annotations cannot be read', unreadable, path)
-            + some('images have no object (skipped in training)', bare, path)
-            + some('images have an empty box (left out)', empty, path))
+            + some('images have no object (skipped in training)', bare, path,
+                   Note)
+            + some('images have an empty box (left out)', empty, path, Note))
 
 
 def coco_problems(path: Path) -> List[str]:
@@ -150,6 +177,7 @@ def coco_problems(path: Path) -> List[str]:
                   for row in content['images']}
         categories = {row['id'] for row in content['categories']}
         rows = content['annotations']
+        useless = useless_annotations(content)
     except (ValueError, KeyError, TypeError) as error:
         return [f'{path} is no COCO annotation file: {error!r}']
     there = {f'{folder}/{entry.name}'
@@ -164,19 +192,31 @@ def coco_problems(path: Path) -> List[str]:
         'annotations of an unknown category':
             [row['id'] for row in rows
              if row['category_id'] not in categories],
-        'boxes of no area (skipped)':
-            [row['id'] for row in rows if min(row['bbox'][2:]) <= 0],
-        'objects without mask (skipped)':
-            [row['id'] for row in rows if not row.get('segmentation')],
         'annotation ids twice':
             [key for key, times in Counter(
                 row['id'] for row in rows).items() if times > 1],
     }
     found = [line for what, names in faults.items()
              for line in some(what, names, path)]
+    for what, ids in useless.items():
+        scored = what == NO_MASK and split.startswith('val')
+        found += some(f'{what} to be scored against', ids, path) if scored \
+            else some(f'{what} (skipped)', ids, path, Note)
     names = [name for name in images.values() if name in there]
     return found + list(broken_images(
         [home / name for name in spread(names)]))
+
+
+def useless_annotations(content: dict) -> Dict[str, list]:
+    """Ids of the annotations that the readers leave out, by reason."""
+    images = {row['id']: row for row in content['images']}
+    useless: Dict[str, list] = {NO_AREA: [], OUTSIDE: [], NO_MASK: []}
+    for row in content['annotations']:
+        if row['image_id'] in images:
+            reason = annotation_fault(row, images[row['image_id']])
+            if reason is not None:
+                useless[reason].append(row['id'])
+    return useless
 
 
 def folder_problems(folder: Path) -> List[str]:

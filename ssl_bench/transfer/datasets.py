@@ -17,11 +17,14 @@ class Dataset:
         prepare (str): Command that lays it out; ``{root}`` is the root.
         counts (tuple): Paths and how many entries each must have: lines of
             a list, images of an annotation file, entries of a folder.
+        labels (int): Of a set with masks: their labels are below this, or
+            255 where a pixel does not count.
     """
     title: str
     paths: Tuple[str, ...]
     prepare: str
     counts: Tuple[Tuple[str, int], ...] = ()
+    labels: int = 0
 
 
 _VOC07, _VOC12 = 'VOCdevkit/VOC2007', 'VOCdevkit/VOC2012'
@@ -65,7 +68,8 @@ DATASETS: Dict[str, Dataset] = {
          f'{_VOC12}/ImageSets/Segmentation/val.txt', f'{_VOC12}/JPEGImages',
          f'{_VOC12}/SegmentationClass', f'{_VOC12}/SegmentationClassAug'),
         TAR('VOCtrainval_11-May-2012') + ', and mmsegmentation\'s '
-        'tools/dataset_converters/voc_aug.py for SegmentationClassAug'),
+        'tools/dataset_converters/voc_aug.py for SegmentationClassAug',
+        labels=21),
     'coco': Dataset(
         'COCO train2017',
         ('coco/annotations/instances_train2017.json',
@@ -92,7 +96,8 @@ DATASETS: Dict[str, Dataset] = {
         tuple((f'ade/ADEChallengeData2016/{kind}/{split}', count)
               for kind in ('images', 'annotations')
               for split, count in (('training', 20210),
-                                   ('validation', 2000)))),
+                                   ('validation', 2000))),
+        labels=151),  # 0 is no class
     'cityscapes': Dataset(
         'Cityscapes train_fine',
         tuple(f'cityscapes/{kind}/{split}'
@@ -100,7 +105,7 @@ DATASETS: Dict[str, Dataset] = {
               for split in ('train', 'val')),
         'unzip leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip into '
         '{root}/cityscapes, then mmsegmentation\'s '
-        'tools/dataset_converters/cityscapes.py'),
+        'tools/dataset_converters/cityscapes.py', labels=19),
     'imagenet': Dataset(
         'ImageNet-1K train', ('imagenet/train', 'imagenet/val'), _IMAGENET,
         (('imagenet/train', 1000), ('imagenet/val', 1000))),
@@ -153,7 +158,8 @@ DATASETS: Dict[str, Dataset] = {
         'mini VOC12 train',
         (f'{_VOC12}/ImageSets/Segmentation/train.txt',
          f'{_VOC12}/ImageSets/Segmentation/val.txt',
-         f'{_VOC12}/SegmentationClass', f'{_VOC12}/JPEGImages'), _MINI),
+         f'{_VOC12}/SegmentationClass', f'{_VOC12}/JPEGImages'), _MINI,
+        labels=9),
     'mini_coco': Dataset(
         'mini COCO train2017',
         ('coco/annotations/instances_train2017.json',

@@ -14,8 +14,8 @@ from mmdet.datasets import CocoDataset, LVISV1Dataset
 from mmdet.registry import DATASETS
 
 from ssl_bench.errors import UserError
+from ssl_bench.transfer.faults import NO_MASK, annotation_fault
 
-NO_MASK = 'objects without mask'
 OTHER_CLASS = 'objects of classes that are not the task\'s'
 
 
@@ -80,7 +80,7 @@ class CarefulParsing:
             self.order = self._names_in_file()
         anns, kept = raw_data_info['raw_ann_info'], []
         for ann in anns:
-            reason = fault(ann)
+            reason = annotation_fault(ann, raw_data_info['raw_img_info'])
             if ann['category_id'] not in self.cat_ids:
                 reason = OTHER_CLASS
             if reason is None:
@@ -107,16 +107,6 @@ def some_left(rows: list, ann_file: str) -> list:
         raise UserError(f'{ann_file}: no image has an object. Are the '
                         'annotations those of its images?')
     return rows
-
-
-def fault(ann: Dict[str, Any]) -> Any:
-    """Why an annotation is of no use; None when it is."""
-    width, height = ann['bbox'][2:]
-    if width < 1 or height < 1 or ann.get('area', 1) <= 0:
-        return 'boxes of no area'
-    if not ann.get('segmentation'):
-        return NO_MASK
-    return None
 
 
 def check_images(ann_file: str, paths: List[str],

@@ -1,14 +1,12 @@
 """Segmentation masks as they come: some do not decode, some know more."""
 from typing import Optional
 
-import numpy as np
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
 from ssl_bench.errors import UserError
+from ssl_bench.transfer.faults import mask_fault
 from ssl_bench.transfer.reading import note_skipped
-
-IGNORED = 255  # label of pixels that do not count
 
 
 @TRANSFORMS.register_module()
@@ -52,21 +50,3 @@ class ReadMask(LoadAnnotations):
                             'image out of the list.')
         note_skipped(self.skipped, path, fault)
         return None
-
-
-def mask_fault(mask: np.ndarray, shape: tuple,
-               classes: int) -> Optional[str]:
-    """Why a mask is of no use; None when it is.
-
-    Args:
-        mask (np.ndarray): Labels, (H, W) of its image.
-        shape (tuple): (H, W) of the image.
-        classes (int): Labels are below this, or 255.
-    """
-    if mask.shape != tuple(shape):
-        return f'is {mask.shape}, its image {tuple(shape)}'
-    beyond = mask[(mask >= classes) & (mask != IGNORED)]
-    if beyond.size:
-        return (f'has the label {beyond.max()}; this task knows 0 to '
-                f'{classes - 1}, and {IGNORED} for what is ignored')
-    return None

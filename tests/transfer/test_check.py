@@ -2,10 +2,11 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
-from ssl_bench.transfer.check import check_task
+from ssl_bench.transfer.check import Note, check_task
 from ssl_bench.transfer.subsets import (origin_of, stratified_list,
                                         write_subset)
 from ssl_bench.transfer.tasks import TASKS
@@ -22,9 +23,8 @@ def copy(mini_root, tmp_path):
 
 @pytest.mark.parametrize('task', MINI)
 def test_embedded_data_are_fine(mini_root, task):
-    left_out = [line for line in check_task(task, mini_root)
-                if 'skipped' not in line]
-    assert left_out == []
+    assert all(isinstance(line, Note)
+               for line in check_task(task, mini_root, decode_all=True))
 
 
 def test_voc_faults(copy):
@@ -46,21 +46,111 @@ def test_voc_faults(copy):
 def test_coco_faults(copy):
     path = copy / 'coco/annotations/instances_val2017.json'
     content = json.loads(path.read_text())
-    content['annotations'][0]['bbox'][2] = 0
+    content['annotations'][0]['bbox'][2] = 0.99
     content['annotations'][1]['category_id'] = 999
+    content['annotations'][2]['bbox'][0] = 9999
+    content['annotations'][3]['segmentation'] = []
     (copy / 'coco/val2017' / content['images'][0]['file_name']).write_bytes(
         b'no image')
     gone = content['images'][-1]['file_name']
     (copy / 'coco/val2017' / gone).unlink()
     path.write_text(json.dumps(content))
     found = ' '.join(check_task('mini_coco_mrcnn_fpn', copy))
-    for part in ('boxes of no area (skipped)', 'unknown category',
+    for part in ('1 boxes of no area (skipped)', 'unknown category',
+                 '1 boxes outside their image (skipped)',
+                 '1 objects without mask to be scored against',
                  'cannot be decoded',
                  f'images missing from {copy}/coco, first val2017/{gone}'):
         assert part in found
     path.write_text(path.read_text()[:100])
     assert 'is no COCO annotation file' in ' '.join(
         check_task('mini_coco_mrcnn_fpn', copy))
+
+
+def test_what_is_left_out_is_not_wrong(copy, capsys):
+    check = ['data', 'check', 'mini_coco_mrcnn_fpn', '--data-root',
+             str(copy)]
+    assert main(check) == 0 and capsys.readouterr().out.endswith(': fine\n')
+    path = copy / 'coco/annotations/instances_train2017.json'
+    content = json.loads(path.read_text())
+    content['annotations'][0]['bbox'][3] = 0.5
+    content['annotations'][1]['segmentation'] = []
+    path.write_text(json.dumps(content))
+    assert main(check) == 0
+    out = capsys.readouterr().out
+    assert 'fpn: fine; ' in out and '1 objects without mask (skipped)' in out
+    assert '1 boxes of no area (skipped)' in out
+    del content['annotations'][2]['bbox']
+    path.write_text(json.dumps(content))
+    assert main(check) == 1
+    assert "no COCO annotation file: KeyError('bbox')" in \
+        capsys.readouterr().out
+
+
+def test_the_reader_leaves_out_what_the_check_counts(registered, copy):
+    from ssl_bench.data.mini import CLASSES
+    from ssl_bench.transfer.instances import CocoInstances
+    path = copy / 'coco/annotations/instances_train2017.json'
+    content = json.loads(path.read_text())
+    for ann, bbox in zip(content['annotations'], (
+            [5, 5, 0.99, 9], [5, 5, 9, 0], [-9, 5, 9, 9], [5, 999, 9, 9],
+            [5, 5, 1, 1])):
+        ann['bbox'] = bbox
+    path.write_text(json.dumps(content))
+    reader = CocoInstances(
+        data_root=str(copy / 'coco'), pipeline=[],
+        ann_file='annotations/instances_train2017.json',
+        data_prefix=dict(img='train2017/'), metainfo=dict(classes=CLASSES))
+    kept = sum(len(reader.get_data_info(index)['instances'])
+               for index in range(len(reader)))
+    assert kept == len(content['annotations']) - 4
+    assert reader.left_out == {'boxes of no area': 2,
+                               'boxes outside their image': 2}
+    found = ' '.join(check_task('mini_coco_mrcnn_fpn', copy))
+    assert '2 boxes of no area' in found and '2 boxes outside' in found
+
+
+def test_masks(copy):
+    home = copy / 'VOCdevkit/VOC2012'
+    names = (home / 'ImageSets/Segmentation/train.txt').read_text().split()
+    paths = [home / f'SegmentationClass/{name}.png' for name in names]
+    with Image.open(paths[2]) as image:
+        size = image.size
+    paths[0].write_text('no image')
+    Image.new('L', (8, 9)).save(paths[1])
+    Image.new('L', size, 200).save(paths[2])
+    found = check_task('mini_seg_fcn', copy, decode_all=True)
+    assert len(found) == 3
+    for path, text in zip(paths, ('cannot be decoded', 'is (9, 8), its image',
+                                  'has the label 200; this task knows 0 to')):
+        assert sum(str(path) in line and text in line for line in found) == 1
+    assert set(check_task('mini_seg_fcn', copy)) <= set(found)  # a sample
+
+
+def test_masks_of_other_sets(tmp_path):
+    """Laid out as ADE20K and Cityscapes are; counts are other things."""
+    ade, city = tmp_path / 'ade/ADEChallengeData2016', tmp_path / 'cityscapes'
+    files = [ade / f'{kind}/{split}/a.{suffix}'
+             for split in ('training', 'validation')
+             for kind, suffix in (('images', 'jpg'), ('annotations', 'png'))]
+    files += [city / f'{kind}/{split}/bonn/a_{name}.png'
+              for split in ('train', 'val')
+              for kind, name in (('leftImg8bit', 'leftImg8bit'),
+                                 ('gtFine', 'gtFine_labelTrainIds'))]
+    for path in files:
+        path.parent.mkdir(parents=True)
+        Image.new('L', (8, 8)).save(path)
+    tasks = ('ade20k_upernet_vitb', 'cityscapes_fcn')
+    assert [line for line in check_task(tasks[0], tmp_path)
+            if 'expected' not in line] == check_task(tasks[1], tmp_path) == []
+    for path, label in ((files[1], 151), (files[5], 19)):
+        Image.new('L', (8, 8), label).save(path)
+    for task, text in zip(tasks, ('label 151', 'label 19')):
+        assert text in ' '.join(check_task(task, tmp_path))
+    for path in (files[3], files[7]):
+        path.unlink()
+    assert '1 images without mask, first a_leftImg8bit.png' in ' '.join(
+        check_task(tasks[1], tmp_path))
 
 
 def test_command_line(mini_root, tmp_path, capsys):
