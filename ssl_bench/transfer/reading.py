@@ -13,9 +13,10 @@ from mmengine.registry import TRANSFORMS
 from PIL import Image
 
 from ssl_bench.errors import UserError
-from ssl_bench.transfer.build import map_nodes
+from ssl_bench.transfer.build import data_paths, map_nodes
 
 SKIPPED = 'skipped_images.txt'
+GIVEN_UP = 'Cannot find valid image'  # mmengine's words, after 1000 tries
 DEEP = ('I', 'F')  # begin the names of Pillow's modes over 8 bit
 
 
@@ -137,3 +138,21 @@ def one_line(error: UserError) -> UserError:
     lines = str(error).strip().splitlines()
     return UserError(lines[-1].partition('UserError: ')[2] or str(error)) \
         if len(lines) > 1 else error
+
+
+def none_usable(config: Config, folder: Path) -> UserError:
+    """What to raise when the loaders draw in vain: all images are skipped.
+
+    Args:
+        config (Config): Of the task.
+        folder (Path): Of the run.
+    """
+    places = ' and '.join(map(str, data_paths(
+        dict(train_dataloader=config.train_dataloader))))
+    skipped = skipped_images(folder)
+    reason = f'{folder / SKIPPED} lists {len(skipped)} and says of each ' \
+        'what is wrong. Replace them' if skipped else \
+        'The files can be read, but the train pipeline keeps none. Mend it'
+    return UserError(f'no training image of {places} can be used: one was '
+                     f'drawn again and again in vain. {reason}, and run '
+                     'again.')

@@ -29,7 +29,8 @@ from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
 from ssl_bench.transfer.guards import check_classes, check_files
 from ssl_bench.transfer.output import toolkit_output
-from ssl_bench.transfer.reading import (SKIPPED, one_line, read_with_care,
+from ssl_bench.transfer.reading import (GIVEN_UP, SKIPPED, none_usable,
+                                        one_line, read_with_care,
                                         skipped_images)
 from ssl_bench.transfer.records import Measured, make_record
 from ssl_bench.transfer.source import Source
@@ -253,6 +254,10 @@ def measure(plan: Plan, source: Source, seed: int, folder: Path, root: str,
                                resume)
     except UserError as error:
         raise one_line(error) from error
+    except Exception as error:  # mmengine has no class for this
+        if GIVEN_UP not in str(error):
+            raise
+        raise none_usable(plan.config, folder) from error
 
 
 def identify(source: Source, task: str, seed: int,

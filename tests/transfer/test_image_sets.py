@@ -8,11 +8,12 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 from ssl_bench.errors import UserError
+from ssl_bench.transfer.build import make_plan
 from ssl_bench.transfer.guards import check_classes, check_same
 from ssl_bench.transfer.image_sets import (ClassFolders, CorruptedFolders,
                                            INat18, wordnet_ids)
-from ssl_bench.transfer.reading import (ReadImage, one_line, read_with_care,
-                                        skipped_images)
+from ssl_bench.transfer.reading import (ReadImage, none_usable, one_line,
+                                        read_with_care, skipped_images)
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +144,6 @@ def test_broken_files_are_counted_or_stop(tmp_path):
 
 
 def test_loaders_of_a_task_read_with_care(tmp_path):
-    from ssl_bench.transfer.build import make_plan
     for task in ('in1k_linear', 'voc0712_det_c4', 'voc12aug_fcn'):
         config = make_plan(task).config
         read_with_care(config, tmp_path)
@@ -174,6 +174,13 @@ class Labelled:
 
     def get_gt_labels(self):
         return self.labels
+
+
+def test_a_pipeline_that_keeps_nothing(tmp_path):
+    error = none_usable(make_plan('mini_linear').config, tmp_path)
+    assert str(error).startswith('no training image of data/mini/imagenet/'
+                                 'train can be used')
+    assert 'can be read, but the train pipeline keeps none' in str(error)
 
 
 def test_classes_that_do_not_fit_the_head():

@@ -1,5 +1,6 @@
 """Whole runs of the image-level tasks, an epoch or less each."""
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -166,3 +167,22 @@ def test_broken_images_and_classes(registered, source, mini_root, work_dir,
         run_task(source, 'mini_linear', 0, work_dir, str(tmp_path), dict(ONE))
     with pytest.raises(UserError, match='classes differ .9 and 8.: zebra'):
         run_task(source, 'mini_knn', 0, work_dir, str(tmp_path))
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_no_image_is_left(registered, source, mini_root, work_dir, tmp_path,
+                          workers):
+    shutil.copytree(mini_root / 'imagenet', tmp_path / 'imagenet')
+    train = tmp_path / 'imagenet/train'
+    for path in train.glob('*/*.jpg'):
+        path.write_text('no image')
+    with pytest.raises(UserError) as caught:
+        run_task(source, 'mini_linear', 0, work_dir, str(tmp_path), {
+            **ONE, 'train_dataloader.num_workers': workers})
+    text = str(caught.value)
+    assert f'no training image of {train} can be used' in text
+    assert 'skipped_images.txt lists 40 and says' in text
+    listed = Path(text.split('in vain. ')[1].split(' lists')[0])
+    assert listed.is_relative_to(work_dir)
+    assert f'{train}/star' in listed.read_text()
+    assert not list(listed.parent.glob('result.json'))
