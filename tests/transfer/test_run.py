@@ -135,6 +135,40 @@ def test_vit_probe_and_fine_tuning(go):
         go(source, 'mini_seg_fcn')
 
 
+def test_lvis_with_a_plain_vit(go):
+    pytest.importorskip('lvis')
+    backbone = tiny_vit()[1]
+    source = Source(backbone, backbone.arch, backbone.meta['arch_args'])
+    outcome = go(source, 'mini_lvis_vitdet', options=SEG, where='vit')
+    record = outcome.record
+    assert {'bbox_AP', 'segm_AP'} <= set(record['metrics'])
+    assert record['backbone'] == 'vit_d96_l4_patch8'
+    assert record['data']['name'] == 'mini LVIS train'
+    assert 'single precision: mixed needs an accelerator' in record['changes']
+    losses = scalars(outcome)
+    # the hook has told the federated loss what to draw by, or it would stop
+    assert len(losses) == 3 and all(
+        np.isfinite(row[name]) for row in losses
+        for name in ('loss_cls', 'loss_bbox', 'loss_mask', 'loss_rpn_cls'))
+
+
+def test_upernet_on_a_plain_vit(go):
+    backbone = tiny_vit()[1]
+    source = Source(backbone, backbone.arch, backbone.meta['arch_args'])
+    outcome = go(source, 'mini_seg_upernet', options=SEG, where='vit',
+                 visualize=1)
+    record = outcome.record
+    assert set(record['metrics']) == {'mIoU', 'mAcc', 'aAcc'}
+    assert record['data']['images'] == 8
+    losses = scalars(outcome)
+    assert len(losses) == 3 and all(
+        row['decode.loss_ce'] > 0 and row['aux.loss_ce'] > 0
+        for row in losses)
+    assert (outcome.folder / 'predictions.png').is_file()
+    again = go(source, 'mini_seg_upernet', options=SEG, where='again')
+    assert again.record['metrics'] == record['metrics']
+
+
 def test_fine_tuning_leaves_a_sincos_table_alone(go):
     """A learned table is trained, and the record says so."""
     from ssl_bench.checkpoints.position import resize
