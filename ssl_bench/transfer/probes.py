@@ -1,5 +1,6 @@
 """Probes of frozen features: one extraction pass, cached, then seconds."""
 import hashlib
+import inspect
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
@@ -21,7 +22,7 @@ from ssl_bench.transfer.build import Plan
 from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
 from ssl_bench.transfer.guards import check_same
-from ssl_bench.transfer.scores import Features, knn, logistic, svm
+from ssl_bench.transfer.scores import Features, knn, linear, logistic, svm
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.tasks import find_task
 
@@ -81,7 +82,8 @@ def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
         plan (Plan): Its config has ``backbone``, ``probe``,
             ``train_dataloader`` and ``test_dataloader``.
         source (Source): What is probed.
-        seed (int): Decides a random initialisation and nothing else.
+        seed (int): Decides a random initialisation, and a probe's own
+            draws where it has any.
         folder (Path): Of the run; the cache lies beside the runs.
         root (str): Data root, for the cache's key.
     """
@@ -102,10 +104,16 @@ def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
                    lambda: extract(model, plan.config, split,
                                    f'{plan.task}, {source.method}, {split}'))
             for split, path in files.items()]
-    metrics = PROBES[settings.type](*splits, **{
-        name: value for name, value in settings.items()
-        if name not in ('type', 'pool')})
-    return Measured(metrics, len(splits[0].labels))
+    score = PROBES[settings.type]
+    options = {name: value for name, value in settings.items()
+               if name not in ('type', 'pool')}
+    if 'seed' in inspect.signature(score).parameters:
+        options.setdefault('seed', seed)
+    found = score(*splits, **options)
+    return Measured(
+        {name: value for name, value in found.items() if '/' not in name},
+        len(splits[0].labels), details={
+            name: value for name, value in found.items() if '/' in name})
 
 
 def check_probe(config: Config) -> None:
@@ -214,4 +222,4 @@ def _label(sample, classes: int) -> Tensor:
 
 
 PROBES: Dict[str, Callable[..., Dict[str, float]]] = dict(
-    knn=knn, svm=svm, logistic=logistic)
+    knn=knn, svm=svm, logistic=logistic, linear=linear)

@@ -1,4 +1,5 @@
 """Whole runs, a few iterations long, on embedded data."""
+import functools
 import json
 
 import numpy as np
@@ -68,6 +69,44 @@ def test_knn_reads_the_cache(go, source, monkeypatch):
     assert other.record['metrics']['top1'] == \
         first.record['metrics']['top1_k5']
     assert other.record['config_sha256'] != first.record['config_sha256']
+
+
+def test_linear_sweeps_read_the_features_of_knn(go, source, monkeypatch):
+    go(source, 'mini_knn', options={}, where='sweep')
+    from ssl_bench.transfer import probes
+    monkeypatch.setattr(probes, 'extract', None)  # would fail
+    seeds, score = [], probes.PROBES['linear']
+
+    @functools.wraps(score)
+    def spy(*args, **kwargs):
+        seeds.append(kwargs['seed'])
+        return score(*args, **kwargs)
+    monkeypatch.setitem(probes.PROBES, 'linear', spy)
+    sweep = {'probe.epochs': 5}
+    runs = [go(source, 'mini_linear_cached', where='sweep', seed=seed,
+               options={**sweep, 'probe.rates': rates})
+            for seed, rates in ((0, [0.3, 3.]), (0, [3.]), (1, [0.3, 3.]))]
+    assert all(run.fresh for run in runs)
+    found = [run.record['extra']['details'] for run in runs]
+    assert set(found[0]) == {'chosen/rate', 'held_out/top1_rate0.3',
+                             'held_out/top1_rate3'}
+    assert found[0]['held_out/top1_rate3'] == found[1]['held_out/top1_rate3']
+    assert found[1]['chosen/rate'] == 3. and seeds == [0, 0, 1]
+    assert set(runs[0].record['metrics']) == {'top1'}
+
+
+def test_svm_reads_the_cache(go, source, monkeypatch):
+    options = {'probe.costs': [1.], 'probe.folds': 2}
+    first = go(source, 'mini_voc07_svm', options=options, where='cache')
+    from ssl_bench.transfer import probes
+    monkeypatch.setattr(probes, 'extract', None)
+    other = go(source, 'mini_voc07_svm', where='cache',
+               options={**options, 'probe.costs': [1e-6]})
+    assert other.fresh and other.record['metrics'] != first.record['metrics']
+    assert len(list((first.folder.parent / 'features').glob('*.pt'))) >= 2
+    with pytest.raises(TypeError):  # other features
+        go(source, 'mini_voc07_svm', where='cache',
+           options={**options, 'probe.pool': 'corner_average'})
 
 
 def test_instances_and_seeds(go):

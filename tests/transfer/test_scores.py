@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from ssl_bench.errors import UserError
-from ssl_bench.transfer.scores import (Features, knn, knn_votes, ranking_ap,
-                                       svm)
+from ssl_bench.transfer.scores import (Features, Standardise, fit_linear, knn,
+                                       knn_votes, linear, ranking_ap, svm)
 
 
 def blobs(count, seed, noise=0.2):
@@ -70,3 +70,68 @@ def test_svm_needs_every_class():
     train.labels[:, 2] = 0
     with pytest.raises(UserError, match='class 2 has 0 training'):
         svm(train, multi(30, 1), [1.])
+
+
+SWEEP = dict(epochs=20, batch_size=16)
+
+
+def test_linear_separates_what_can_be():
+    train, test = blobs(90, 0), blobs(30, 1)
+    found = linear(train, test, [1., 10.], **SWEEP)
+    # the first of the best
+    assert found == {'top1': 100., 'chosen/rate': 1.,
+                     'held_out/top1_rate1': 100.,
+                     'held_out/top1_rate10': 100.}
+    # an affine change of the features is undone
+    moved = [Features(split.features * 1e3 + 5e3, split.labels)
+             for split in (train, test)]
+    assert linear(*moved, [1., 10.], **SWEEP)['top1'] == 100.
+
+
+def test_linear_never_chooses_by_the_test_set():
+    train, test = blobs(90, 0, 2.), blobs(30, 1, 2.)
+    first = linear(train, test, [0.01, 1., 30.], **SWEEP)
+    other = linear(train, Features(test.features, 2 - test.labels),
+                   [0.01, 1., 30.], **SWEEP)
+    chosen = [{name: value for name, value in found.items() if '/' in name}
+              for found in (first, other)]
+    assert chosen[0] == chosen[1] and first['top1'] != other['top1']
+    alone = linear(train, test, [first['chosen/rate']], **SWEEP)
+    assert alone['top1'] == first['top1']
+
+
+def test_linear_depends_on_the_seed_alone():
+    train, test = blobs(90, 0, 2.), blobs(30, 1, 2.)
+    found = []
+    for seed in (3, 3, 4):
+        torch.rand(len(found) + 1)  # the global stream is of no account
+        found.append(linear(train, test, [0.3, 1., 3.], seed=seed, **SWEEP))
+    assert found[0] == found[1] != found[2]
+
+
+def test_layers_are_trained_each_by_itself():
+    """By hand: one step from zero moves W by rate x mean (y - 1/C) x."""
+    train = blobs(12, 0)
+    index = torch.arange(12)
+    layers = fit_linear(train, index, [0.5, 1e30, 2.], 3, 1, 12, 0.9, 0)
+    x = Standardise(train.features, index)(train.features)
+    torch.testing.assert_close(x.mean(0), torch.zeros(8))
+    assert float(x.square().sum(1).mean()) == pytest.approx(1., abs=1e-3)
+    target = torch.nn.functional.one_hot(train.labels, 3) - 1 / 3
+    for layer, rate in ((layers[0], 0.5), (layers[2], 2.)):
+        torch.testing.assert_close(layer[1].weight.data,
+                                   rate * target.T @ x / 12)
+        torch.testing.assert_close(layer[1].bias.data,
+                                   rate * target.mean(0))
+
+
+def test_linear_cannot():
+    with pytest.raises(UserError, match='9 training images leave no tenth'):
+        linear(blobs(9, 0), blobs(3, 1), [1.], **SWEEP)
+    for rates in ([], [1., 0.]):
+        with pytest.raises(UserError, match='rates above 0, got'):
+            linear(blobs(90, 0), blobs(3, 1), rates, **SWEEP)
+    with pytest.raises(UserError, match='diverged at every rate of .3e.38'):
+        linear(blobs(90, 0, 2.), blobs(3, 1), [3e38], **SWEEP)
+    found = linear(blobs(90, 0), blobs(30, 1), [3e38, 1.], **SWEEP)
+    assert found['top1'] == 100. and found['held_out/top1_rate3e+38'] == -1

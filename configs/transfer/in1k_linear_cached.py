@@ -1,0 +1,14 @@
+# A linear layer on cached features of images without augmentation: a quick
+# sweep, and not the protocol of any paper, which is in1k_linear. The features
+# are those of in1k_knn.
+_base_ = './in1k_knn.py'
+
+probe = dict(
+    _delete_=True,
+    type='linear',
+    # of SGD on standardised features; chosen on a tenth of the training set
+    rates=[0.1, 0.3, 1., 3., 10., 30.],
+    epochs=20,
+    batch_size=1024,
+    momentum=0.9)
+expected = []  # nothing published
