@@ -5,6 +5,9 @@ Example: ssl-bench tasks voc0712_det_c4
 import argparse
 import ast
 
+HOURS = ('* estimates: iterations times the seconds that Detectron2\'s model '
+         'zoo states for 8 V100s, whose models have no SyncBN')
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -24,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         print('\n\n'.join(describe(name, args.data_root)
                           for name in args.tasks))
     else:
-        rows = [('task', 'data', 'metrics (percent)', 'GPU hours',
+        rows = [('task', 'data', 'metrics (percent)', 'GPU hours*',
                  'protocol')]
         rows += [(name, DATASETS[task.dataset].title,
                   ', '.join(main_metrics(name)), hours(task), task.source)
@@ -33,12 +36,14 @@ def run(args: argparse.Namespace) -> int:
         for row in rows:
             print('  '.join(f'{cell:{width}}' for cell, width
                             in zip(row, widths)).rstrip())
+        print(HOURS)
     return 0
 
 
 def hours(task) -> str:
     """What a run is expected to cost, as far as a source says."""
-    return 'not known' if task.gpu_hours is None else f'{task.gpu_hours:g}'
+    return 'not known' if task.gpu_hours is None \
+        else f'about {task.gpu_hours:.0f}'
 
 
 def main_metrics(name: str) -> tuple:
@@ -63,7 +68,8 @@ def describe(name: str, data_root: str = None) -> str:
         f'             below {root}: {_found(data, root)}',
         f'  prepare    {data.prepare.format(root=root)}',
         f'  recipes    {_recipes(name)}',
-        f'  GPU hours  {hours(task)}'))
+        f'  GPU hours* {hours(task)}',
+        HOURS))
 
 
 def _recipes(name: str) -> str:

@@ -32,8 +32,8 @@ class Task:
         dataset (str): Key of `datasets.DATASETS`.
         metrics (dict): Toolkit's metric to ours and the factor to percent.
         source (str): Whose protocol it is.
-        gpu_hours (float, optional): On 8 V100s as the papers ran it, summed
-            over devices; None where no paper or log says.
+        gpu_hours (float, optional): Estimate of a run's training, summed
+            over 8 V100s, by `zoo_hours`; None where nothing is known.
         packages (tuple[str, ...]): Needed beside what the project needs.
         trained_by (str): Of a task that trains nothing: the task whose
             classifier it tests.
@@ -52,14 +52,34 @@ class Task:
         return 'data/mini' if self.dataset.startswith('mini_') else 'data'
 
 
+# Seconds per iteration of 16 images on 8 V100s, by Detectron2's MODEL_ZOO.md:
+# Faster R-CNN R50-C4 on VOC, Mask R-CNN R50-C4 and R50-FPN on COCO.
+_SECONDS = dict(voc_c4=0.537, c4=0.584, fpn=0.261)
+_ITERATIONS = {'1x': 90_000, '2x': 180_000, 'voc': 24_000}
+
+
+def zoo_hours(model: str, schedule: str) -> float:
+    """GPU hours of a schedule at the speed that the model zoo states.
+
+    An estimate: the zoo's models have no SyncBN.
+
+    Args:
+        model (str): ``voc_c4``, ``c4`` or ``fpn``.
+        schedule (str): ``1x``, ``2x`` or ``voc``.
+    """
+    return _SECONDS[model] * _ITERATIONS[schedule] * 8 / 3600
+
+
 _D2 = 'Detectron2 config of MoCo (He et al., CVPR 2020, App. A.3)'
 _VITDET = 'Li et al., ECCV 2022, Detectron2\'s ViTDet project'
 _VISSL = 'Goyal et al., ICCV 2019, Sec. 4 (VISSL)'
 _COCO_D2 = 'Detectron2 configs of MoCo and InsLoc'
 
 TASKS: Dict[str, Task] = {
-    'voc0712_det_c4': Task('mmdet', 'voc0712', _VOC_BOX, _D2),
-    **{f'coco_mrcnn_{net}_{schedule}': Task('mmdet', 'coco', _COCO, _COCO_D2)
+    'voc0712_det_c4': Task('mmdet', 'voc0712', _VOC_BOX, _D2,
+                           zoo_hours('voc_c4', 'voc')),
+    **{f'coco_mrcnn_{net}_{schedule}': Task('mmdet', 'coco', _COCO, _COCO_D2,
+                                            zoo_hours(net, schedule))
        for net in ('c4', 'fpn') for schedule in ('1x', '2x')},
     'coco_vitdet_b': Task('mmdet', 'coco', _COCO, _VITDET),
     'lvis_vitdet_b': Task('mmdet', 'lvis', _LVIS, _VITDET,

@@ -4,6 +4,7 @@ from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.engine.config import config_dir
 from ssl_bench.results.tasks import base_metric, is_known_task, task_info
+from ssl_bench.transfer.build import make_plan
 from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.tasks import (TASKS, find_task, require_data)
 
@@ -47,12 +48,30 @@ def test_data_that_are_there(mini_root):
 
 def test_list_of_tasks(capsys):
     assert main(['tasks']) == 0
-    head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split('  ')[0] == 'task' and 'GPU hours' in head
+    head, *lines, foot = capsys.readouterr().out.splitlines()
+    assert head.split('  ')[0] == 'task' and 'GPU hours*' in head
+    assert foot.startswith('* estimates:') and 'no SyncBN' in foot
     assert len(lines) == len(TASKS)
     for line, (name, task) in zip(lines, TASKS.items(), strict=True):
         assert line.startswith(f'{name} ') and line.endswith(task.source)
         assert DATASETS[task.dataset].title in line
+        assert ('not known' in line) == (task.gpu_hours is None)
     assert main(['tasks', 'voc0712_det_c4']) == 0
     out = capsys.readouterr().out
-    assert 'recipes    barlowtwins, vicreg' in out and 'GPU hours' in out
+    assert 'recipes    barlowtwins, vicreg' in out
+    assert 'GPU hours* about 29\n' in out
+    assert out.rstrip().endswith('no SyncBN')
+
+
+def test_hours_are_the_zoos_speed_times_our_iterations(registered):
+    seconds = {'voc0712_det_c4': 0.537, 'coco_mrcnn_c4_1x': 0.584,
+               'coco_mrcnn_c4_2x': 0.584, 'coco_mrcnn_fpn_1x': 0.261,
+               'coco_mrcnn_fpn_2x': 0.261}
+    assert {name for name, task in TASKS.items()
+            if task.gpu_hours is not None} == set(seconds)
+    for name, value in seconds.items():
+        config = make_plan(name, processes=8).config
+        assert config.auto_scale_lr.base_batch_size == 16
+        assert TASKS[name].gpu_hours == pytest.approx(
+            value * config.train_cfg.max_iters * 8 / 3600)
+    assert TASKS['coco_mrcnn_fpn_1x'].gpu_hours == pytest.approx(52.2)
