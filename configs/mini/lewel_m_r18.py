@@ -4,6 +4,7 @@ _base_ = '../lewel_m_r50_200e.py'
 
 pretrain_data = 'mini'
 epochs = 20
+channels_last = True  # faster on CPUs
 
 model = dict(
     backbone=dict(depth=18, stem_channels=16, base_channels=16),
@@ -15,8 +16,8 @@ views = _base_.views
 views[0].update(size=112)
 train_dataloader = dict(
     batch_size=64,
-    num_workers=0,
-    persistent_workers=False,
+    num_workers=1,
+    persistent_workers=True,
     pin_memory=False,
     dataset=dict(
         data_root='data/mini/imagenet/train',

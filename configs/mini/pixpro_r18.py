@@ -4,6 +4,7 @@ _base_ = '../pixpro_r50_100e.py'
 
 pretrain_data = 'mini'
 epochs = 20
+channels_last = True  # faster on CPUs
 
 model = dict(
     backbone=dict(depth=18, stem_channels=16, base_channels=16),
@@ -14,8 +15,8 @@ views[0].update(size=112)
 views[1].update(size=112)
 train_dataloader = dict(
     batch_size=64,
-    num_workers=0,
-    persistent_workers=False,
+    num_workers=1,
+    persistent_workers=True,
     pin_memory=False,
     dataset=dict(
         data_root='data/mini/imagenet/train',

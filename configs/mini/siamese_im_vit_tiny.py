@@ -18,7 +18,8 @@ model = dict(
         patch_size=8),
     neck=dict(channels=96, depth=1, num_heads=4),
     head=dict(depth=2, num_heads=4),
-    num_masked=39)  # 60 % of 64, as the paper's 118 of 196
+    num_masked=39,  # 60 % of 64, as the paper's 118 of 196
+    momentum=0.98)  # paper: 0.995, of 500 000 steps; here: 500
 
 views = _base_.views
 views[0].update(size=64)
@@ -28,8 +29,8 @@ for view in views:  # blur in proportion to the view's 64 of 224 pixels
 del view
 train_dataloader = dict(
     batch_size=32,
-    num_workers=0,
-    persistent_workers=False,
+    num_workers=1,
+    persistent_workers=True,
     pin_memory=False,
     dataset=dict(
         data_root='data/mini/imagenet/train',
@@ -41,7 +42,7 @@ train_dataloader = dict(
                 fields=('crops', 'flips', 'source_size', 'mask'))
         ]))
 
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(lr=1e-3))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(lr=2e-3))
 param_scheduler = [
     dict(
         type='WarmupCosineLR',

@@ -29,7 +29,9 @@ def pretrain(config: Config,
 
     Args:
         config (Config): A pretraining config; its ``randomness``,
-            ``launcher`` and ``work_dir`` are set here.
+            ``launcher`` and ``work_dir`` are set here. ``channels_last =
+            True`` stores convolutions' weights and maps by channels last,
+            which is faster on CPUs and under autocast.
         work_dir (str | Path): Where checkpoints and logs go.
         resume (bool | str): Continue from the newest checkpoint of
             ``work_dir``, or from the file named.
@@ -77,6 +79,8 @@ def _build(config: Config) -> AtomicRunner:
                                MODELS.module_dict)
     try:
         runner = AtomicRunner.from_cfg(config)
+        if config.get('channels_last'):
+            runner.model.to(memory_format=torch.channels_last)
         check_sizes(config, runner.model, runner.world_size)
         runner.train_loop  # builds the loader, its data set and transforms
     except (TypeError, ValueError, KeyError, AssertionError) as error:

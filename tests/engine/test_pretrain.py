@@ -13,7 +13,10 @@ def state(path):
     return torch.load(path, weights_only=False)['state_dict']
 
 
-def test_resumed_run_equals_the_straight_one(config, tmp_path):
+@pytest.mark.parametrize('channels_last', [False, True])
+def test_resumed_run_equals_the_straight_one(config, tmp_path,
+                                             channels_last):
+    config.channels_last = channels_last
     straight = pretrain(copy.deepcopy(config), tmp_path / 'straight')
     (tmp_path / 'halves').mkdir()
     first = tmp_path / 'straight/epoch_1.pth'
@@ -24,6 +27,19 @@ def test_resumed_run_equals_the_straight_one(config, tmp_path):
     assert wanted.keys() == got.keys()
     for name in wanted:
         assert torch.equal(wanted[name], got[name]), name
+
+
+def test_channels_last_gives_the_same_maps(config, tmp_path):
+    """Seen in the norms' statistics, which are all that moves."""
+    config.train_cfg.max_epochs = 1
+    config.optim_wrapper.optimizer.lr = 0.
+    plain = state(pretrain(copy.deepcopy(config), tmp_path / 'plain'))
+    config.channels_last = True
+    last = state(pretrain(config, tmp_path / 'last'))
+    assert last['backbone.layer1.0.conv1.weight'].is_contiguous(
+        memory_format=torch.channels_last)
+    for name, value in plain.items():
+        torch.testing.assert_close(last[name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_seed_changes_the_run(config, tmp_path):
