@@ -3,7 +3,9 @@
 # ssl_bench.engine.pretrain, also to configs that come from mmpretrain.
 default_scope = 'mmpretrain'
 custom_imports = dict(
-    imports=['ssl_bench.methods', 'ssl_bench.data.transforms', 'ssl_bench.engine'],
+    imports=[
+        'ssl_bench.methods', 'ssl_bench.data.transforms', 'ssl_bench.engine'
+    ],
     allow_failed_imports=False)
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),

@@ -1,5 +1,5 @@
-# in_sketch on the embedded counterpart of ImageNet-Sketch, 8 of the 8 classes, with what
-# mini_finetune left.
+# in_sketch on the embedded counterpart of ImageNet-Sketch, all 8 classes, with
+# what mini_finetune left.
 _base_ = './mini_finetune.py'
 
 custom_imports = dict(
