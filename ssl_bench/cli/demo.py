@@ -4,14 +4,17 @@ MoCo v2 and InsLoc are pretrained on generated images; they and random
 initialisation are transferred to detection, instance segmentation, semantic
 segmentation and a kNN probe. A vision transformer (--all) takes those of
 these tasks that suit it, and is compared with a random one. Each step is a
-command of its own, printed before it runs. A second run repeats nothing that
-is finished and continues what is not.
+command of its own, printed as it starts, some of them at a time. A second run
+repeats nothing that is finished and continues what is not.
 """
 import argparse
+import os
 import shlex
 import time
 from pathlib import Path
-from typing import List
+from typing import List, Optional, Tuple
+
+from ssl_bench.launch import Command, run_commands
 
 CONFIGS = ('mocov2_r18', 'insloc_r18_fpn')
 TASKS = ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn', 'mini_seg_fcn', 'mini_knn')
@@ -42,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--tasks', nargs='+', default=TASKS, metavar='TASK',
         help='mini tasks (default: four)')
+    parser.add_argument(
+        '--jobs', type=int, metavar='N', help='commands at a time (default: '
+        '2 to 4 by the number of cores, 1 with an accelerator)')
     parser.add_argument('--data-root', default='data/mini')
     parser.add_argument(
         '--work-dir', help='default: work_dirs/demo, or demo_quick')
@@ -53,10 +59,7 @@ def run(args: argparse.Namespace) -> int:
     work_dir = Path(args.work_dir or (
         'work_dirs/demo_quick' if args.quick else 'work_dirs/demo'))
     _call('data', 'mini', '--root', args.data_root)
-    steps = _steps(args, work_dir)
-    for number, (step, *rest) in enumerate(steps, 1):
-        print(f'\n[{number}/{len(steps)}] ', end='')
-        step(args, work_dir, *rest)
+    run_commands(_commands(args, work_dir), args.jobs or _jobs())
     print()
     for ending in ('csv', 'html'):
         _call('leaderboard', str(work_dir), '--published', 'none', '-o',
@@ -71,19 +74,31 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _steps(args: argparse.Namespace, work_dir: Path) -> List[tuple]:
-    """Functions and their arguments: pretrain and transfer, for each seed."""
+def _jobs() -> int:
+    """Commands at a time: one for each two cores, or one on a device."""
+    import torch
+    if torch.accelerator.is_available():
+        return 1
+    return min(max(os.cpu_count() // 2, 2), 4)
+
+
+def _commands(args: argparse.Namespace, work_dir: Path) -> List[Command]:
+    """Pretrain and transfer, for each seed; what is finished is left out."""
     configs = _configs(args.all)
     archs = [_arch(config) for config in configs]
-    steps: List[tuple] = []
+    commands: List[Command] = []
     for seed in args.seeds:
-        steps += [(_transfer, 'random', arch, seed)
-                  for arch in dict.fromkeys(archs)]
+        for arch in dict.fromkeys(archs):
+            commands += _transfer(args, work_dir, 'random', arch, seed, None)
         for config, arch in zip(configs, archs):
             last = _last_checkpoint(args, config, work_dir, seed)
-            steps += [(_pretrain, config, last, seed),
-                      (_transfer, str(last), arch, seed)]
-    return steps
+            words, after = _pretrain(args, config, last, seed), None
+            if words:
+                after = len(commands)
+                commands.append(Command(words))
+            commands += _transfer(args, work_dir, str(last), arch, seed,
+                                  after)
+    return commands
 
 
 def _configs(every: bool) -> List[Path]:
@@ -110,16 +125,16 @@ def _last_checkpoint(args: argparse.Namespace, config: Path, work_dir: Path,
     return work_dir / f'{config.stem}_seed{seed}' / f'epoch_{epochs}.pth'
 
 
-def _pretrain(args: argparse.Namespace, work_dir: Path, config: Path,
-              last: Path, seed: int) -> None:
-    """Pretrain unless that is finished; continue what was interrupted."""
+def _pretrain(args: argparse.Namespace, config: Path, last: Path,
+              seed: int) -> Tuple[str, ...]:
+    """Words that pretrain, or continue; none where that is finished."""
     from mmengine.runner import find_latest_checkpoint
     found = find_latest_checkpoint(last.parent) \
         if last.parent.is_dir() else None
     if found and Path(found).name == last.name:
-        print(f'{last} is there')
-        return
-    words = ['--work-dir', str(last.parent), '--seed', str(seed), '--quiet']
+        return ()
+    words = ['pretrain', str(config), '--work-dir', str(last.parent),
+             '--seed', str(seed), '--quiet']
     if found:
         words.append('--resume')
     options = list(QUICK_PRETRAIN) if args.quick else []
@@ -127,11 +142,11 @@ def _pretrain(args: argparse.Namespace, work_dir: Path, config: Path,
         options = options or ['--cfg-options']
         options.append('train_dataloader.dataset.data_root='
                        f'{args.data_root}/imagenet/train')
-    _call('pretrain', str(config), *words, *options)
+    return (*words, *options)
 
 
 def _transfer(args: argparse.Namespace, work_dir: Path, checkpoint: str,
-              arch: str, seed: int) -> None:
+              arch: str, seed: int, after: Optional[int]) -> List[Command]:
     """Run the tasks that take the network; kNN has no iterations to cut."""
     names = [FOR_VIT.get(task, task) if arch == VIT else task
              for task in args.tasks]
@@ -142,13 +157,11 @@ def _transfer(args: argparse.Namespace, work_dir: Path, checkpoint: str,
         common += ['--arch', arch]
     probes = [task for task in names if task.endswith('_knn')]
     trained = [task for task in names if task not in probes]
-    for tasks, options in (
-            (trained, ['--visualize', '8',
-                       *(QUICK_TASKS if args.quick else [])]),
-            (probes, [])):
-        if tasks:
-            _call('transfer', checkpoint, '--tasks', *tasks, *common,
-                  *options)
+    cut = QUICK_TASKS if args.quick else []
+    return [Command(('transfer', checkpoint, '--tasks', *tasks, *common,
+                     *options), after)
+            for tasks, options in ((trained, ['--visualize', '8', *cut]),
+                                   (probes, [])) if tasks]
 
 
 def _draw_views(work_dir: Path) -> None:

@@ -95,6 +95,9 @@ def run(args: argparse.Namespace) -> int:
     sources = open_sources(args)
     if args.dry_run:
         return dry_run(args, sources, overrides)
+    # first, since it keeps what the toolkits print on import to itself
+    from ssl_bench import register_all_modules
+    register_all_modules()
     from ssl_bench.transfer.run import run_task
     for seed in args.seeds:
         for source in sources:

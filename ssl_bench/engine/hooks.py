@@ -55,6 +55,19 @@ class RunSizeHook(Hook):
 
 
 @HOOKS.register_module()
+class ChannelsLastHook(Hook):
+    """Store convolutions by channels last: faster on CPUs and under autocast.
+
+    After initialisation, which fills a tensor in the order of its memory:
+    the run starts from the same weights as without.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Convert the model; its maps follow."""
+        runner.model.to(memory_format=torch.channels_last)
+
+
+@HOOKS.register_module()
 class UnreadableImagesHook(Hook):
     """Stop a run whose training folder has too many broken images.
 
