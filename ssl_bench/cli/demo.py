@@ -59,6 +59,9 @@ def run(args: argparse.Namespace) -> int:
     work_dir = Path(args.work_dir or (
         'work_dirs/demo_quick' if args.quick else 'work_dirs/demo'))
     _call('data', 'mini', '--root', args.data_root)
+    # first, since it keeps what the toolkits print on import to itself
+    from ssl_bench import register_all_modules
+    register_all_modules()
     run_commands(_commands(args, work_dir), args.jobs or _jobs())
     print()
     for ending in ('csv', 'html'):
@@ -75,11 +78,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _jobs() -> int:
-    """Commands at a time: one for each two cores, or one on a device."""
+    """Commands at a time: steps this small gain little from a second core."""
     import torch
-    if torch.accelerator.is_available():
-        return 1
-    return min(max(os.cpu_count() // 2, 2), 4)
+    cores = os.cpu_count() or 1
+    return 1 if torch.accelerator.is_available() else \
+        min(cores, max(2, cores // 2), 4)
 
 
 def _commands(args: argparse.Namespace, work_dir: Path) -> List[Command]:
@@ -157,11 +160,13 @@ def _transfer(args: argparse.Namespace, work_dir: Path, checkpoint: str,
         common += ['--arch', arch]
     probes = [task for task in names if task.endswith('_knn')]
     trained = [task for task in names if task not in probes]
-    cut = QUICK_TASKS if args.quick else []
+    # one by one they fill the places better; of --quick the start is the most
+    groups = [trained] if args.quick else [[task] for task in trained]
+    options = ['--visualize', '8', *(QUICK_TASKS if args.quick else [])]
     return [Command(('transfer', checkpoint, '--tasks', *tasks, *common,
-                     *options), after)
-            for tasks, options in ((trained, ['--visualize', '8', *cut]),
-                                   (probes, [])) if tasks]
+                     *words), after)
+            for tasks, words in (*((group, options) for group in groups),
+                                 (probes, [])) if tasks]
 
 
 def _draw_views(work_dir: Path) -> None:

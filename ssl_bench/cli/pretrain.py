@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; the last line names the checkpoint and what to do with it."""
+    # first, since it keeps what the toolkits print on import to itself
+    from ssl_bench import register_all_modules
+    register_all_modules()
     from ssl_bench.engine.config import load_config, parse_options
     from ssl_bench.engine.pretrain import pretrain
     config = load_config(args.config, parse_options(args.cfg_options))
