@@ -46,11 +46,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--tasks', nargs='+', default=TASKS, metavar='TASK',
         help='mini tasks (default: four)')
     parser.add_argument(
-        '--jobs', type=int, metavar='N', help='commands at a time (default: '
-        '2 to 4 by the number of cores, 1 with an accelerator)')
+        '--jobs', type=positive, metavar='N', help='commands at a time '
+        '(default: up to 4 by the number of cores, 1 with an accelerator)')
     parser.add_argument('--data-root', default='data/mini')
     parser.add_argument(
         '--work-dir', help='default: work_dirs/demo, or demo_quick')
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
