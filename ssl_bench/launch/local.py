@@ -1,13 +1,15 @@
 """Run `ssl-bench` commands on this machine, some of them at a time."""
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ssl_bench.errors import UserError
 
@@ -53,7 +55,7 @@ def run_commands(commands: Sequence[Command], jobs: int) -> None:
     running: Dict[Future, int] = {}
     processes: List[subprocess.Popen] = []
     ended = set()
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs) as pool, _terminable():
         try:
             while waiting or running:
                 for number in _ready(commands, waiting, ended,
@@ -75,6 +77,16 @@ def run_commands(commands: Sequence[Command], jobs: int) -> None:
             for process in processes:
                 if process.poll() is None:
                     process.terminate()
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end this process as Ctrl-C does, its children with it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _ready(commands: Sequence[Command], waiting: deque, ended: set,

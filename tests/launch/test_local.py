@@ -1,5 +1,9 @@
 """The pool of commands: order, output, failures."""
+import os
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -17,7 +21,6 @@ def scripts(monkeypatch, tmp_path):
 
 
 def start(command, environment):
-    import subprocess
     return subprocess.Popen(
         [sys.executable, '-c', command.words[0]], env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -56,6 +59,35 @@ def test_a_failure_stops_the_others_and_is_told(scripts):
     with pytest.raises(UserError, match='failed:\nwhy'):
         run_commands([long, bad, Command(('open("next", "w")',), 1)], 2)
     assert not list(scripts.iterdir())
+
+
+@pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM'])
+def test_nothing_runs_on_when_the_pool_is_stopped(tmp_path, name):
+    """A process with two children is told to stop: all three do."""
+    child = f'import os, time; open(r"{tmp_path}/" + str(os.getpid()), "w"' \
+        '); time.sleep(60)'
+    program = (
+        'import subprocess, sys\n'
+        'from ssl_bench.launch import local\n'
+        'local._start = lambda command, environment: subprocess.Popen('
+        '[sys.executable, "-c", command.words[0]], text=True, '
+        'stdout=subprocess.PIPE)\n'
+        f'local.run_commands([local.Command(({child!r},))] * 2, 2)')
+    # a shell's background job would ignore SIGINT, and so would its children
+    parent = subprocess.Popen(
+        [sys.executable, '-c', 'import signal; signal.signal(signal.SIGINT, '
+         'signal.default_int_handler)\n' + program],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    children = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(children) == 2
+    parent.send_signal(getattr(signal, name))
+    assert parent.wait(30) != 0
+    for number in children:
+        with pytest.raises(ProcessLookupError):
+            os.kill(number, 0)
 
 
 def test_the_command_is_ours(capsys):
