@@ -84,7 +84,7 @@ CASES = {
         'expects 100 channels, but the backbone puts out 128'),
     'channels of Barlow Twins': (
         'mini/barlow_twins_r18', {'model.head.in_channels': 100},
-        'neck gives 256 channels, the head expects 100'),
+        'neck gives 64 channels, the head expects 100'),
     'misspelt model': (
         'mini/pixpro_r18', {'model.type': 'PixPo'},
         "unknown model 'PixPo'. Did you mean PixPro"),
