@@ -92,8 +92,9 @@ def map_tiles(config, checkpoint: Optional[Union[str, Path]] = None
                  neck=MODELS.build(dict(type='LEWELNeck')
                                    | dict(config.model.neck)))
     for name, module in parts.items():
-        module.init_weights()
-        if checkpoint is not None:
+        if checkpoint is None:
+            module.init_weights()
+        else:
             _load(module, name, checkpoint)
     # the whole model is left alone: its queues can take a gigabyte
     pre = config.model.get('data_preprocessor') or config.data_preprocessor
