@@ -23,11 +23,12 @@ RESNET, VIT = 'resnet18-w16', 'vit_d96_l4_h3_patch8'
 # of tasks that take a residual network, their counterparts for a ViT
 FOR_VIT = {'mini_voc_det_c4': None, 'mini_coco_mrcnn_fpn': 'mini_coco_vitdet',
            'mini_seg_fcn': 'mini_seg_upernet'}
-# --quick: two steps of pretraining, four of every task
+# --quick: two steps of pretraining, four of every task, 24 test images
 QUICK_PRETRAIN = ['--cfg-options', 'train_cfg.max_epochs=1',
                   'train_dataloader.dataset.indices=128']
 QUICK_TASKS = ['--cfg-options', 'train_cfg.max_iters=4',
-               'train_cfg.val_interval=4']
+               'train_cfg.val_interval=4',
+               'test_dataloader.dataset.indices=24']
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
