@@ -51,7 +51,7 @@ def run_commands(commands: Sequence[Command], jobs: int) -> None:
     threads = max(1, (os.cpu_count() or 1) // jobs)
     environment = {'OMP_NUM_THREADS': str(threads), **os.environ,
                    'PYTHONUNBUFFERED': '1'}
-    waiting = deque(range(len(commands)))
+    waiting = list(range(len(commands)))
     running: Dict[Future, int] = {}
     processes: List[subprocess.Popen] = []
     ended = set()
@@ -89,7 +89,7 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _ready(commands: Sequence[Command], waiting: deque, ended: set,
+def _ready(commands: Sequence[Command], waiting: List[int], ended: set,
            places: int) -> List[int]:
     """Numbers of the commands that may start now."""
     free = [number for number in waiting
