@@ -1,4 +1,5 @@
 """Transfer-learning benchmark harness for self-supervised pretraining."""
+import gc
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -90,3 +91,7 @@ def register_all_modules() -> None:
             print(line)
     for station in ('methods', 'data.transforms', 'engine', 'transfer'):
         importlib.import_module(f'ssl_bench.{station}')
+    # some million objects that stay; every data set of mmengine's collects
+    # garbage when built, and would walk over them
+    if not gc.get_freeze_count():
+        gc.freeze()

@@ -158,23 +158,20 @@ def _pretrain(args: argparse.Namespace, config: Path, last: Path,
 
 def _transfer(args: argparse.Namespace, work_dir: Path, checkpoint: str,
               arch: str, seed: int, after: Optional[int]) -> List[Command]:
-    """Run the tasks that take the network; kNN has no iterations to cut."""
+    """Run the tasks that take the network."""
     names = [FOR_VIT.get(task, task) if arch == VIT else task
              for task in args.tasks]
     names = [task for task in dict.fromkeys(names) if task]
-    common = ['--seeds', str(seed), '--data-root', args.data_root,
-              '--work-dir', str(work_dir)]
+    words = ['--seeds', str(seed), '--data-root', args.data_root,
+             '--work-dir', str(work_dir), '--visualize', '8']
     if checkpoint == 'random':
-        common += ['--arch', arch]
-    probes = [task for task in names if task.endswith('_knn')]
-    trained = [task for task in names if task not in probes]
+        words += ['--arch', arch]
+    if args.quick:
+        words += QUICK_TASKS
     # one by one they fill the places better; of --quick the start is the most
-    groups = [trained] if args.quick else [[task] for task in trained]
-    options = ['--visualize', '8', *(QUICK_TASKS if args.quick else [])]
-    return [Command(('transfer', checkpoint, '--tasks', *tasks, *common,
-                     *words), after)
-            for tasks, words in (*((group, options) for group in groups),
-                                 (probes, [])) if tasks]
+    groups = [names] if args.quick else [[task] for task in names]
+    return [Command(('transfer', checkpoint, '--tasks', *tasks, *words),
+                    after) for tasks in groups if tasks]
 
 
 def _draw_views(work_dir: Path) -> None:

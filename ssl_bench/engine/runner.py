@@ -1,14 +1,41 @@
 """mmengine's runner, saving checkpoints whole or not at all."""
+import copy
 import logging
 import os
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ssl_bench.errors import UserError
+
+
+class FormattedOnce(Config):
+    """A config that keeps its text until a value changes.
+
+    A run asks for the text six times, for its logs, copies and checkpoints,
+    and yapf takes one or two seconds to lay it out.
+    """
+
+    @classmethod
+    def of(cls, config: Config) -> 'FormattedOnce':
+        """The same settings, copied."""
+        other = cls.__new__(cls)
+        other.__setstate__(copy.deepcopy(config).__getstate__())
+        return other
+
+    @property
+    def pretty_text(self) -> str:
+        """As `Config.pretty_text`."""
+        settings = repr(self._cfg_dict)
+        known = self.__dict__.get('_formatted')
+        if known is None or known[0] != settings:
+            known = settings, super().pretty_text
+            object.__setattr__(self, '_formatted', known)
+        return known[1]
 
 
 @RUNNERS.register_module()
@@ -18,6 +45,11 @@ class AtomicRunner(Runner):
     A config's ``console_level`` (``'ERROR'``, say) quietens the terminal;
     the log file keeps everything.
     """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'AtomicRunner':
+        """Build a runner; see mmengine's."""
+        return super().from_cfg(FormattedOnce.of(cfg))
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """The runner's logger, its terminal handlers at their own level."""
