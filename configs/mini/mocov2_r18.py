@@ -49,7 +49,6 @@ train_dataloader = dict(
     batch_size=64,
     num_workers=1,
     persistent_workers=True,
-    drop_last=True,
     sampler=dict(type='StreamSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
     dataset=dict(

@@ -3,6 +3,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import DataLoader
 
 from ssl_bench.data.pretrain_dataset import (PretrainDataset, StreamSampler,
@@ -76,18 +77,21 @@ def test_sampler_drops_the_incomplete_batch(dataset):
 @pytest.mark.parametrize('name, iterations', [
     ('siamese_im_vitb16_1600e', 312), ('barlow_twins_r50_1000e', 625),
     ('pixpro_r50_100e', 1251), ('lewel_b_eman_r50_100e', 1251),
-    ('lewel_b_r50_400e', 312), ('insloc_r50_fpn', 5005)])
-def test_iterations_of_an_epoch_of_imagenet(monkeypatch, name, iterations):
+    ('lewel_b_r50_400e', 312), ('insloc_r50_fpn', 5005),
+    ('mocov2_r50_200e', 5004), ('densecl_r50_200e', 5004),
+    ('simsiam_r50_100e', 5004), ('swav_r50_200e', 5004),
+    ('mocov3_vitb16_300e', 312), ('mae_vitb16_800e', 312),
+    ('simclr_r50_200e', 312), ('byol_r50_200e', 312)])
+def test_iterations_of_an_epoch_of_imagenet(registered, monkeypatch, name,
+                                            iterations):
     """As the methods' released runs count them."""
     config = load_config(name)
     loader = config.train_dataloader
     world = config.auto_scale_lr.base_batch_size // loader.batch_size
     monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info',
                         lambda: (0, world))
-    settings = {key: value for key, value in loader.sampler.items()
-                if key != 'type'}
-    sampler = StreamSampler(Imagenet(), seed=0,
-                            batch_size=loader.batch_size, **settings)
+    sampler = DATA_SAMPLERS.build(loader.sampler, default_args=dict(
+        dataset=Imagenet(), seed=0, batch_size=loader.batch_size))
     assert len(sampler) == iterations * loader.batch_size
 
 

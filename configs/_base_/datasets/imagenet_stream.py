@@ -7,7 +7,9 @@
 custom_imports = dict(
     imports=['ssl_bench.data.transforms'], allow_failed_imports=False)
 stream = dict(
-    sampler=dict(type='StreamSampler', shuffle=True),
+    # the released programs of these methods drop the incomplete batch
+    sampler=dict(type='StreamSampler', shuffle=True, drop_last=True),
+    drop_last=False,  # of the loader: the sampler has done so
     # a scope inherited with it would be passed to the function
     collate_fn=dict(_delete_=True, type='default_collate'),
     dataset=dict(
