@@ -17,13 +17,16 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     python_requires='>=3.10',
-    # the configs are installed beside the package, where load_config looks
+    # configs and suites are installed below the package, where load_config
+    # and read_suite look
     packages=find_packages(include=['ssl_bench', 'ssl_bench.*'])
-    + ['ssl_bench.configs'],
-    package_dir={'ssl_bench.configs': 'configs'},
+    + ['ssl_bench.configs', 'ssl_bench.suites'],
+    package_dir={'ssl_bench.configs': 'configs',
+                 'ssl_bench.suites': 'suites'},
     package_data={
         'ssl_bench': ['results/*.csv', 'results/page/*', 'transfer/*.txt'],
         'ssl_bench.configs': ['**/*.py'],
+        'ssl_bench.suites': ['*.yaml'],
     },
     install_requires=[
         'altair>=5.4',
@@ -48,7 +51,7 @@ setup(
     extras_require={
         'test': ['faster-coco-eval>=1.8', 'flake8>=7', 'lvis>=0.5.3',
                  'pytest>=8', 'pytest-xdist>=3.5', 'selenium>=4.20',
-                 'timm>=1.0'],
+                 'submitit>=1.5', 'timm>=1.0'],
         'coco': ['faster-coco-eval>=1.8'],  # test_evaluator.type, quicker
         'lvis': ['lvis>=0.5.3'],  # lvis_vitdet_b
         'slurm': ['submitit>=1.5'],

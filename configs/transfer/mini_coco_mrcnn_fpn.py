@@ -52,13 +52,13 @@ test_dataloader = dict(
 test_evaluator = dict(
     ann_file='data/mini/coco/annotations/instances_val2017.json')
 
-iterations = 700
-optim_wrapper = dict(optimizer=dict(lr=0.05))
+iterations = 450
+optim_wrapper = dict(optimizer=dict(lr=0.08))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0,
          end=31),
-    dict(type='MultiStepLR', by_epoch=False, milestones=[560, 655],
+    dict(type='MultiStepLR', by_epoch=False, milestones=[400, 435],
          gamma=0.1, begin=0, end=iterations)
 ]
 auto_scale_lr = dict(base_batch_size=4)

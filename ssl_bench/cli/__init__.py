@@ -12,8 +12,8 @@ from typing import List, Optional
 import ssl_bench
 from ssl_bench.errors import UserError
 
-SUBCOMMANDS = ('demo', 'pretrain', 'transfer', 'leaderboard', 'convert',
-               'data', 'methods', 'tasks', 'doctor')
+SUBCOMMANDS = ('demo', 'pretrain', 'transfer', 'run', 'leaderboard',
+               'convert', 'data', 'methods', 'tasks', 'doctor')
 
 
 def build_parser() -> argparse.ArgumentParser:

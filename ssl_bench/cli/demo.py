@@ -8,13 +8,12 @@ command of its own, printed as it starts, some of them at a time. A second run
 repeats nothing that is finished and continues what is not.
 """
 import argparse
-import os
 import shlex
 import time
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Sequence, Tuple
 
-from ssl_bench.launch import Command, run_commands
+from ssl_bench.cli.run import positive
 
 CONFIGS = ('mocov2_r18', 'insloc_r18_fpn')
 TASKS = ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn', 'mini_seg_fcn', 'mini_knn')
@@ -24,11 +23,10 @@ RESNET, VIT = 'resnet18-w16', 'vit_d96_l4_h3_patch8'
 FOR_VIT = {'mini_voc_det_c4': None, 'mini_coco_mrcnn_fpn': 'mini_coco_vitdet',
            'mini_seg_fcn': 'mini_seg_upernet'}
 # --quick: two steps of pretraining, four of every task, 24 test images
-QUICK_PRETRAIN = ['--cfg-options', 'train_cfg.max_epochs=1',
-                  'train_dataloader.dataset.indices=128']
-QUICK_TASKS = ['--cfg-options', 'train_cfg.max_iters=4',
-               'train_cfg.val_interval=4',
-               'test_dataloader.dataset.indices=24']
+QUICK_PRETRAIN = {'train_cfg.max_epochs': 1,
+                  'train_dataloader.dataset.indices': 128}
+QUICK_TASKS = {'train_cfg.max_iters': 4, 'train_cfg.val_interval': 4,
+               'test_dataloader.dataset.indices': 24}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,17 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='mini tasks (default: four)')
     parser.add_argument(
         '--jobs', type=positive, metavar='N', help='commands at a time '
-        '(default: up to 4 by the number of cores, 1 with an accelerator)')
+        '(default: one a device; without devices two to four, by cores)')
     parser.add_argument('--data-root', default='data/mini')
     parser.add_argument(
         '--work-dir', help='default: work_dirs/demo, or demo_quick')
-
-
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not above 0')
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,7 +61,12 @@ def run(args: argparse.Namespace) -> int:
     # first, since it keeps what the toolkits print on import to itself
     from ssl_bench import register_all_modules
     register_all_modules()
-    run_commands(_commands(args, work_dir), args.jobs or _jobs())
+    from ssl_bench.launch import run_commands
+    from ssl_bench.launch.plan import plan_suite
+    plan = plan_suite(_suite(args, work_dir))
+    if plan.done:
+        print(f'{plan.done} records are there, {len(plan.missing)} missing')
+    run_commands(plan.commands, args.jobs or 0)
     print()
     for ending in ('csv', 'html'):
         _call('leaderboard', str(work_dir), '--published', 'none', '-o',
@@ -85,31 +81,31 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _jobs() -> int:
-    """Commands at a time: steps this small gain little from a second core."""
-    import torch
-    cores = os.cpu_count() or 1
-    return 1 if torch.accelerator.is_available() else \
-        min(cores, max(2, cores // 2), 4)
-
-
-def _commands(args: argparse.Namespace, work_dir: Path) -> List[Command]:
-    """Pretrain and transfer, for each seed; what is finished is left out."""
+def _suite(args: argparse.Namespace, work_dir: Path):
+    """The demo as a suite: networks of a kind behind their random one."""
+    from ssl_bench.launch.suite import Launch, Method, Suite
     configs = _configs(args.all)
     archs = [_arch(config) for config in configs]
-    commands: List[Command] = []
-    for seed in args.seeds:
-        for arch in dict.fromkeys(archs):
-            commands += _transfer(args, work_dir, 'random', arch, seed, None)
-        for config, arch in zip(configs, archs):
-            last = _last_checkpoint(args, config, work_dir, seed)
-            words, after = _pretrain(args, config, last, seed), None
-            if words:
-                after = len(commands)
-                commands.append(Command(words))
-            commands += _transfer(args, work_dir, str(last), arch, seed,
-                                  after)
-    return commands
+    methods = [Method(checkpoint='random', arch=arch,
+                      tasks=_tasks(args.tasks, arch))
+               for arch in dict.fromkeys(archs)]
+    methods += [Method(config=str(config), tasks=_tasks(args.tasks, arch),
+                       overrides=QUICK_PRETRAIN if args.quick else {})
+                for config, arch in zip(configs, archs)]
+    return Suite(
+        tuple(method for method in methods if method.tasks),
+        seeds=tuple(args.seeds), pretrain_each_seed=True,
+        work_dir=str(work_dir), data_root=args.data_root, visualize=8,
+        overrides=QUICK_TASKS if args.quick else {},
+        # of --quick the start is the most; else single tasks fill the places
+        launch=Launch(per='method' if args.quick else 'task'))
+
+
+def _tasks(names: Sequence[str], arch: str) -> Tuple[str, ...]:
+    """Those of the tasks that take the network, or their counterparts."""
+    if arch == VIT:
+        names = [FOR_VIT.get(task, task) for task in names]
+    return tuple(task for task in dict.fromkeys(names) if task)
 
 
 def _configs(every: bool) -> List[Path]:
@@ -126,52 +122,6 @@ def _arch(config: Path) -> str:
     from ssl_bench.engine.config import load_config
     backbone = load_config(config).model.backbone
     return RESNET if 'depth' in backbone else VIT
-
-
-def _last_checkpoint(args: argparse.Namespace, config: Path, work_dir: Path,
-                     seed: int) -> Path:
-    """What a finished pretraining leaves."""
-    from ssl_bench.engine.config import load_config
-    epochs = 1 if args.quick else load_config(config).train_cfg.max_epochs
-    return work_dir / f'{config.stem}_seed{seed}' / f'epoch_{epochs}.pth'
-
-
-def _pretrain(args: argparse.Namespace, config: Path, last: Path,
-              seed: int) -> Tuple[str, ...]:
-    """Words that pretrain, or continue; none where that is finished."""
-    from mmengine.runner import find_latest_checkpoint
-    found = find_latest_checkpoint(last.parent) \
-        if last.parent.is_dir() else None
-    if found and Path(found).name == last.name:
-        return ()
-    words = ['pretrain', str(config), '--work-dir', str(last.parent),
-             '--seed', str(seed), '--quiet']
-    if found:
-        words.append('--resume')
-    options = list(QUICK_PRETRAIN) if args.quick else []
-    if args.data_root != 'data/mini':
-        options = options or ['--cfg-options']
-        options.append('train_dataloader.dataset.data_root='
-                       f'{args.data_root}/imagenet/train')
-    return (*words, *options)
-
-
-def _transfer(args: argparse.Namespace, work_dir: Path, checkpoint: str,
-              arch: str, seed: int, after: Optional[int]) -> List[Command]:
-    """Run the tasks that take the network."""
-    names = [FOR_VIT.get(task, task) if arch == VIT else task
-             for task in args.tasks]
-    names = [task for task in dict.fromkeys(names) if task]
-    words = ['--seeds', str(seed), '--data-root', args.data_root,
-             '--work-dir', str(work_dir), '--visualize', '8']
-    if checkpoint == 'random':
-        words += ['--arch', arch]
-    if args.quick:
-        words += QUICK_TASKS
-    # one by one they fill the places better; of --quick the start is the most
-    groups = [names] if args.quick else [[task] for task in names]
-    return [Command(('transfer', checkpoint, '--tasks', *tasks, *words),
-                    after) for tasks in groups if tasks]
 
 
 def _draw_views(work_dir: Path) -> None:

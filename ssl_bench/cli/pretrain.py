@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'left out')
     parser.add_argument(
         '--resume', nargs='?', const=True, default=False, metavar='FILE',
-        help='continue from the newest checkpoint of the work dir, or FILE')
+        help='continue from the newest checkpoint of the work dir, or FILE; '
+        '`auto`: from the newest if there is one, else start')
     parser.add_argument(
         '--amp', action='store_true', help='train under bfloat16 autocast')
     parser.add_argument(

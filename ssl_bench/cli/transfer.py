@@ -157,11 +157,11 @@ def relaunch(args: argparse.Namespace) -> int:
         UserError: Fewer devices than that.
     """
     import subprocess
-    import sys
 
     import torch
 
     from ssl_bench.errors import UserError
+    from ssl_bench.launch import Command
     devices = torch.accelerator.device_count()
     if args.gpus < 1 or 0 < devices < args.gpus:
         raise UserError(f'--gpus {args.gpus}: this machine has {devices}.')
@@ -172,10 +172,8 @@ def relaunch(args: argparse.Namespace) -> int:
         elif not word.startswith('--gpus='):
             words.append(word)
     # without an accelerator every process would start a thread per core
-    return subprocess.call(
-        [sys.executable, '-m', 'torch.distributed.run', '--standalone',
-         f'--nproc_per_node={args.gpus}', '-m', 'ssl_bench', *words],
-        env={'OMP_NUM_THREADS': '1', **os.environ})
+    return subprocess.call(Command(tuple(words)).argv(args.gpus),
+                           env={'OMP_NUM_THREADS': '1', **os.environ})
 
 
 def in_order(tasks: list) -> list:

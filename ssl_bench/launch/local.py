@@ -31,52 +31,96 @@ class Command:
     def __str__(self) -> str:
         return f'ssl-bench {shlex.join(self.words)}'
 
+    def argv(self, processes: int = 1,
+             rendezvous: Sequence[str] = ('--standalone', )) -> List[str]:
+        """Words of the operating system's command.
 
-def run_commands(commands: Sequence[Command], jobs: int) -> None:
-    """Run every command in a process of its own, ``jobs`` at a time.
+        Args:
+            processes (int): On this machine, started by torchrun.
+            rendezvous (sequence[str]): How torchrun's processes meet.
+        """
+        if processes == 1 and tuple(rendezvous) == ('--standalone', ):
+            return [sys.executable, '-m', 'ssl_bench', *self.words]
+        return [sys.executable, '-m', 'torch.distributed.run', *rendezvous,
+                f'--nproc_per_node={processes}', '-m', 'ssl_bench',
+                *self.words]
+
+
+def default_jobs(processes: int = 1) -> int:
+    """Commands at a time: what the devices hold, or half of the cores.
+
+    A command that trains a small network gains little from a second core.
+    """
+    import torch
+    devices = torch.accelerator.device_count()
+    if devices:
+        return max(1, devices // processes)
+    cores = os.cpu_count() or 1
+    return max(1, min(cores, max(2, cores // 2), 4) // processes)
+
+
+def run_commands(commands: Sequence[Command], jobs: int = 0,
+                 processes: int = 1, keep_going: bool = False) -> None:
+    """Run commands on this machine, ``jobs`` at a time.
 
     A command starts as soon as a place is free and what it waits for has
     ended; of several the first in the list. Lines are printed as they come,
-    behind the command's number. The cores are shared out: each process gets
-    ``OMP_NUM_THREADS = cores // jobs``, unless that variable is set.
+    behind the command's number. The machine is shared out: a place has
+    devices of its own where there are any, and each process gets
+    ``OMP_NUM_THREADS = cores // (jobs * processes)``, unless that is set.
 
     Args:
         commands (sequence[Command]): In the order of their numbers.
-        jobs (int): Processes at a time, at least 1.
+        jobs (int): Commands at a time; 0 for `default_jobs`.
+        processes (int): Of a command.
+        keep_going (bool): After a failure still run what does not wait for
+            the command that failed; else stop all.
 
     Raises:
-        UserError: A command failed; the others are stopped. It holds the last
-            lines of what that command printed.
+        UserError: A command failed: it holds the last lines of what that
+            command printed. Or a command needs more devices than there are.
     """
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    environment = {'OMP_NUM_THREADS': str(threads), **os.environ,
-                   'PYTHONUNBUFFERED': '1'}
+    jobs = jobs or default_jobs(processes)
+    free = deque(_places(jobs, processes))
     waiting = list(range(len(commands)))
-    running: Dict[Future, int] = {}
-    processes: List[subprocess.Popen] = []
-    ended = set()
+    running: Dict[Future, Tuple[int, Dict[str, str]]] = {}
+    started: List[subprocess.Popen] = []
+    ended, failures = set(), []
     with ThreadPoolExecutor(jobs) as pool, _terminable():
         try:
-            while waiting or running:
-                for number in _ready(commands, waiting, ended,
-                                     jobs - len(running)):
+            while True:
+                for number in _ready(commands, waiting, ended, len(free)):
                     waiting.remove(number)
-                    process = _start(commands[number], environment)
-                    processes.append(process)
+                    place = free.popleft()
+                    process = _start(commands[number], processes, place)
+                    started.append(process)
                     label = f'[{number + 1}/{len(commands)}]'
                     print(f'{label} $ {commands[number]}', flush=True)
-                    running[pool.submit(_relay, process, label)] = number
+                    running[pool.submit(_relay, process, label)] = \
+                        number, place
+                if not running:
+                    break
                 for future in wait(running,
                                    return_when=FIRST_COMPLETED).done:
-                    number, last = running.pop(future), future.result()
-                    if last is not None:
-                        raise UserError(f'`{commands[number]}` failed:\n'
-                                        + '\n'.join(last))
-                    ended.add(number)
+                    number, place = running.pop(future)
+                    free.append(place)
+                    last = future.result()
+                    if last is None:
+                        ended.add(number)
+                        continue
+                    failures.append('\n'.join(
+                        [f'`{commands[number]}` failed:', *last]))
+                    if not keep_going:
+                        raise UserError(failures[0])
         finally:  # nothing is left running, whatever went wrong
-            for process in processes:
+            for process in started:
                 if process.poll() is None:
                     process.terminate()
+    if failures:
+        raise UserError('\n'.join(
+            [*failures, f'{len(ended)} commands ended well, {len(failures)} '
+             f'failed, {len(waiting)} waited for those. What has its record '
+             'will not run again.']))
 
 
 @contextmanager
@@ -98,12 +142,39 @@ def _ready(commands: Sequence[Command], waiting: List[int], ended: set,
     return free[:places]
 
 
-def _start(command: Command, environment: Dict[str, str]
+def _places(jobs: int, processes: int) -> List[Dict[str, str]]:
+    """What the environment of each command at a time says of its share.
+
+    Raises:
+        UserError: Fewer devices than a command has processes.
+    """
+    import torch
+    threads = max(1, (os.cpu_count() or 1) // (jobs * processes))
+    shares: List[Dict[str, str]] = [
+        {'OMP_NUM_THREADS': os.environ.get('OMP_NUM_THREADS', str(threads))}
+        for _ in range(jobs)]
+    count = torch.accelerator.device_count()
+    if not count:
+        return shares
+    if processes > count:
+        raise UserError(f'a command takes {processes} devices; this machine '
+                        f'has {count}.')
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
+    names = visible.split(',') if visible else [*map(str, range(count))]
+    groups = count // processes  # jobs beyond that share
+    for job, share in enumerate(shares):
+        first = job % groups * processes
+        share['CUDA_VISIBLE_DEVICES'] = ','.join(
+            names[first:first + processes])
+    return shares
+
+
+def _start(command: Command, processes: int, place: Dict[str, str]
            ) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, '-m', 'ssl_bench', *command.words],
-        env=environment, text=True, errors='replace',
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        command.argv(processes),
+        env={**os.environ, **place, 'PYTHONUNBUFFERED': '1'}, text=True,
+        errors='replace', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT)
 
 

@@ -194,15 +194,8 @@ def run_task(source: Source, task: str, seed: int = 0,
     root = data_root or row.root
     require_packages(task)
     require_data(task, root)
-    settings = (data_root, overrides, recipe, fraction)
-    plan, run_id = identify(source, task, seed, *settings)
-    if row.trained_by:
-        trainer = identify(source, row.trained_by, seed, *settings)[1]
-        plan.trained = open_classifier(classifier) if classifier else \
-            trained_classifier(Path(work_dir) / trainer, task,
-                               row.trained_by)
-        run_id += f'_{plan.trained.sha256[:8]}'
-    folder = Path(work_dir) / run_id
+    plan, folder = locate(source, task, seed, work_dir, data_root, overrides,
+                          recipe, fraction, classifier)
     done = (folder / FILE_NAME).exists()
     again = eval_only and row.toolbox != 'probe' and not row.trained_by
     if done and not again:
@@ -217,11 +210,49 @@ def run_task(source: Source, task: str, seed: int = 0,
     if done:
         return Outcome(read_records(folder / FILE_NAME)[0], folder, False,
                        measured.metrics)
-    record = make_record(plan, source, seed, run_id, measured, started, root)
+    record = make_record(plan, source, seed, folder.name, measured, started,
+                         root)
     if dist.is_main_process():
         record = write_record(folder, record)
     dist.barrier()
     return Outcome(record, folder, True)
+
+
+def locate(source: Source, task: str, seed: int, work_dir: Union[str, Path],
+           data_root: Optional[str], overrides: Optional[Dict[str, Any]],
+           recipe: Optional[str], fraction: Optional[float] = None,
+           classifier: Optional[str] = None) -> Tuple[Plan, Path]:
+    """What a run would do, and the folder it has or would have.
+
+    Args:
+        As `run_task`.
+    """
+    settings = (data_root, overrides, recipe, fraction)
+    plan, run_id = identify(source, task, seed, *settings)
+    trained_by = find_task(task).trained_by
+    if trained_by:
+        trainer = identify(source, trained_by, seed, *settings)[1]
+        plan.trained = open_classifier(classifier) if classifier else \
+            trained_classifier(Path(work_dir) / trainer, task, trained_by)
+        run_id += f'_{plan.trained.sha256[:8]}'
+    return plan, Path(work_dir) / run_id
+
+
+def is_done(source: Source, task: str, seed: int, work_dir: Union[str, Path],
+            data_root: Optional[str] = None,
+            overrides: Optional[Dict[str, Any]] = None,
+            recipe: Optional[str] = None) -> bool:
+    """Whether `run_task` would find its record and run nothing.
+
+    Args:
+        As `run_task`.
+    """
+    try:
+        folder = locate(source, task, seed, work_dir, data_root, overrides,
+                        recipe)[1]
+    except UserError:  # which the run itself will say
+        return False
+    return (folder / FILE_NAME).exists()
 
 
 def join_processes() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from ssl_bench.cli import demo, main
 from ssl_bench.engine.config import config_dir
+from ssl_bench.launch.plan import plan_suite
 
 METHODS = {'Random init', 'MoCo v2', 'InsLoc'}
 TASKS = {'mini_voc_det_c4': 'bbox_AP50', 'mini_coco_mrcnn_fpn': 'segm_AP',
@@ -28,20 +29,21 @@ def test_quick_demo_runs_the_chain_once(tmp_path, capsys):
     assert (tmp_path / 'demo/views_insloc_r18_fpn.png').is_file()
     assert len(list((tmp_path / 'demo').glob('*/predictions.png'))) == 9
     first = capsys.readouterr().out
-    assert '(done before)' not in first
+    assert 'records are there' not in first
     assert '$ ssl-bench pretrain' in first
 
     assert main(words) == 0
     second = capsys.readouterr().out
-    assert second.count('(done before)') == 12
+    assert '12 records are there, 0 missing' in second
     assert '$ ssl-bench pretrain' not in second
+    assert '$ ssl-bench transfer' not in second
 
 
 def commands(*words):
     parser = argparse.ArgumentParser()
     demo.add_arguments(parser)
     args = parser.parse_args(words)
-    return demo._commands(args, Path('nowhere'))
+    return plan_suite(demo._suite(args, Path('nowhere'))).commands
 
 
 def test_a_vit_has_tasks_and_a_control_that_suit_it():

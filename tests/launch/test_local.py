@@ -20,10 +20,10 @@ def scripts(monkeypatch, tmp_path):
     return tmp_path
 
 
-def start(command, environment):
+def start(command, processes, place):
     return subprocess.Popen(
-        [sys.executable, '-c', command.words[0]], env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        [sys.executable, '-c', command.words[0]], env={**os.environ, **place},
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 @pytest.mark.parametrize('jobs', [1, 2, 5])
@@ -61,6 +61,43 @@ def test_a_failure_stops_the_others_and_is_told(scripts):
     assert not list(scripts.iterdir())
 
 
+def test_a_failure_holds_up_what_waits_for_it_alone(scripts):
+    bad = Command(('import sys; print("why"); sys.exit(2)',))
+    with pytest.raises(UserError, match='why\n2 commands ended well, '
+                       '1 failed, 2 waited'):
+        run_commands([
+            bad, Command(('open("never", "w")',), 0),
+            Command(('open("never", "w")',), 1),
+            Command(('open("a", "w")',)), Command(('open("b", "w")',), 3)],
+            2, keep_going=True)
+    assert sorted(path.name for path in scripts.iterdir()) == ['a', 'b']
+
+
+def test_devices_are_shared_out(monkeypatch):
+    monkeypatch.setattr('torch.accelerator.device_count', lambda: 8)
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    assert local.default_jobs(2) == 4 and local.default_jobs(8) == 1
+
+    def devices(*args):
+        return [place['CUDA_VISIBLE_DEVICES']
+                for place in local._places(*args)]
+    assert devices(4, 2) == ['0,1', '2,3', '4,5', '6,7']
+    assert devices(2, 8) == 2 * ['0,1,2,3,4,5,6,7']  # shared, as asked for
+    with pytest.raises(UserError, match='takes 9 devices.* has 8'):
+        devices(1, 9)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '4,6')
+    monkeypatch.setattr('torch.accelerator.device_count', lambda: 2)
+    assert devices(2, 1) == ['4', '6']
+
+
+def test_several_processes_are_torchruns():
+    command = Command(('pretrain', 'a.py'))
+    assert command.argv()[1:] == ['-m', 'ssl_bench', 'pretrain', 'a.py']
+    assert command.argv(4)[1:] == [
+        '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=4',
+        '-m', 'ssl_bench', 'pretrain', 'a.py']
+
+
 @pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM'])
 def test_nothing_runs_on_when_the_pool_is_stopped(tmp_path, name):
     """A process with two children is told to stop: all three do."""
@@ -69,7 +106,7 @@ def test_nothing_runs_on_when_the_pool_is_stopped(tmp_path, name):
     program = (
         'import subprocess, sys\n'
         'from ssl_bench.launch import local\n'
-        'local._start = lambda command, environment: subprocess.Popen('
+        'local._start = lambda command, *rest: subprocess.Popen('
         '[sys.executable, "-c", command.words[0]], text=True, '
         'stdout=subprocess.PIPE)\n'
         f'local.run_commands([local.Command(({child!r},))] * 2, 2)')

@@ -1,0 +1,231 @@
+"""A suite: which methods meet which tasks. Read from YAML, checked whole."""
+import difflib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple, Union
+
+from ssl_bench.engine.config import config_dir
+from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.transfer.tasks import find_task
+
+# what a value may be, by the annotation of its field
+KINDS = {str: (str, 'a text'), int: (int, 'a whole number'),
+         bool: (bool, 'true or false'), dict: (dict, 'keys and values')}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of a comparison: what is pretrained, or brought along.
+
+    Attributes:
+        config (str): Pretraining config; empty for weights at hand.
+        checkpoint (str): What `ssl-bench transfer` takes for these: a file,
+            ``random``, ``supervised=FILE``, the name of a method.
+        tasks (tuple[str, ...]): Instead of the suite's.
+        arch, name, variant (str): ``--arch``, ``--method`` and
+            ``--variant`` of `ssl-bench transfer`.
+        recipes (dict): By task, its ``--recipe``.
+        amp (bool): Pretrain under bfloat16 autocast.
+        overrides (dict): Dotted keys of the pretraining config.
+    """
+    config: str = ''
+    checkpoint: str = ''
+    tasks: Tuple[str, ...] = ()
+    arch: str = ''
+    name: str = ''
+    variant: str = ''
+    recipes: Dict[str, str] = field(default_factory=dict)
+    amp: bool = False
+    overrides: Dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.config or self.checkpoint
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Where and how wide the commands run.
+
+    Attributes:
+        executor (str): ``local`` or ``slurm``.
+        processes (int): Of a command, on each node: one a device, or CPU
+            processes.
+        nodes (int): Of a command; more than one with Slurm only.
+        jobs (int): Commands at a time, with ``local``; 0 for what the
+            machine allows (`local.default_jobs`).
+        per (str): ``task``: each task is a command of its own; ``method``:
+            a method's tasks follow each other in one.
+        slurm (dict): Further settings of submitit's ``AutoExecutor``:
+            ``slurm_partition``, ``timeout_min``, ``cpus_per_task``, ...
+    """
+    executor: str = 'local'
+    processes: int = 1
+    nodes: int = 1
+    jobs: int = 0
+    per: str = 'task'
+    slurm: Dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Methods x tasks x seeds.
+
+    Attributes:
+        methods (tuple[Method, ...]): In the order in which they run.
+        tasks (tuple[str, ...]): Task ids.
+        seeds (tuple[int, ...]): Of the transfers.
+        pretrain_each_seed (bool): Pretrain once for each seed; else once,
+            with the first, as the papers do.
+        work_dir (str): Checkpoints and records; work_dirs/NAME.
+        data_root (str): As of `ssl-bench transfer`; pretraining reads
+            ``imagenet/train`` below it.
+        overrides (dict): Dotted keys of every task's config.
+        visualize (int): Test images drawn for each run.
+        launch (Launch): Where the commands run.
+    """
+    methods: Tuple[Method, ...]
+    tasks: Tuple[str, ...] = ()
+    seeds: Tuple[int, ...] = (0, )
+    pretrain_each_seed: bool = False
+    work_dir: str = ''
+    data_root: str = ''
+    overrides: Dict[str, Any] = field(default_factory=dict)
+    visualize: int = 0
+    launch: Launch = Launch()
+
+    def tasks_of(self, method: Method) -> Tuple[str, ...]:
+        """What a method is transferred to."""
+        return method.tasks or self.tasks
+
+
+def read_suite(path: Union[str, Path]) -> Suite:
+    """Read a suite.
+
+    Args:
+        path (str | Path): A file, or the name of one below ``suites``.
+
+    Returns:
+        Suite: Every name checked; no file that it names was opened.
+
+    Raises:
+        UserError: No such file, no YAML, or an entry that means nothing: the
+            message names its place.
+    """
+    import yaml
+    path = _find(Path(path))
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f'suite {path} is not YAML: '
+                        f'{" ".join(str(error).split())}') from error
+    try:
+        return _suite(content, path)
+    except UserError as error:
+        raise UserError(f'suite {path}: {error}') from error
+
+
+def _find(path: Path) -> Path:
+    folder = config_dir().parent / 'suites'
+    for candidate in (path, folder / f'{path.name}.yaml'):
+        if candidate.is_file():
+            return candidate
+    known = sorted(file.stem for file in folder.glob('*.yaml'))
+    near = difflib.get_close_matches(path.stem, known, n=3, cutoff=0.4)
+    hint = f' Did you mean {" or ".join(near)}?' if near else ''
+    raise UserError(f'no suite at {path}.{hint}')
+
+
+def _suite(content: Any, path: Path) -> Suite:
+    """The checked suite; messages do not name the file."""
+    content = _mapping(content, 'the file')
+    methods = content.pop('methods', None)
+    if not isinstance(methods, list) or not methods:
+        raise UserError('`methods` must list at least one method.')
+    launch = _build(Launch, content.pop('launch', None) or {}, 'launch')
+    rows = tuple(_method(entry, f'methods[{number}]')
+                 for number, entry in enumerate(methods))
+    suite = _build(Suite, {'work_dir': f'work_dirs/{path.stem}', **content},
+                   'the file', methods=rows, launch=launch)
+    for number, method in enumerate(suite.methods):
+        if not suite.tasks_of(method):
+            raise UserError(f'methods[{number}] has no tasks: name them '
+                            'there, or in `tasks` for all methods.')
+        for task in (*suite.tasks_of(method), *method.recipes):
+            find_task(task)
+    if not suite.seeds:
+        raise UserError('`seeds` must hold a number.')
+    _check_launch(launch)
+    return suite
+
+
+def _check_launch(launch: Launch) -> None:
+    for name, value, known in (
+            ('executor', launch.executor, ('local', 'slurm')),
+            ('per', launch.per, ('task', 'method'))):
+        if value not in known:
+            raise unknown_name(f'launch.{name}', value, known)
+    for name in ('processes', 'nodes'):
+        if getattr(launch, name) < 1:
+            raise UserError(f'launch.{name} must be above 0, not '
+                            f'{getattr(launch, name)}.')
+    if launch.nodes > 1 and launch.executor != 'slurm':
+        raise UserError(f'launch.nodes is {launch.nodes}: several machines '
+                        'need `executor: slurm`.')
+
+
+def _method(entry: Any, where: str) -> Method:
+    if isinstance(entry, str):
+        key = 'config' if entry.endswith('.py') else 'checkpoint'
+        entry = {key: entry}
+    method = _build(Method, entry, where)
+    if bool(method.config) == bool(method.checkpoint):
+        raise UserError(f'{where} needs one of `config` and `checkpoint`.')
+    if method.checkpoint and (method.overrides or method.amp):
+        raise UserError(f'{where}: `overrides` and `amp` are of pretraining, '
+                        'and a checkpoint is pretrained already.')
+    return method
+
+
+def _mapping(value: Any, where: str) -> Dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(f'{where} must hold keys and values, not {value!r}.')
+    return dict(value)
+
+
+def _build(kind: type, content: Any, where: str, **ready: Any) -> Any:
+    """A dataclass from YAML's values, each of the kind its field takes."""
+    taken = {entry.name: entry.type for entry in fields(kind)
+             if entry.name not in ready}
+    values = dict(ready)
+    for key, value in _mapping(content, where).items():
+        if key not in taken:
+            raise unknown_name(f'key of {where}', str(key), taken)
+        values[key] = _value(taken[key], value, f'`{key}` of {where}')
+    return kind(**values)
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    """One value; lists become tuples."""
+    of = getattr(kind, '__args__', (None, ))[0]
+    if getattr(kind, '__origin__', None) is tuple:
+        if not isinstance(value, list):
+            raise UserError(f'{where} must be a list, not {value!r}.')
+        return tuple(_value(of, item, where) for item in value)
+    accepted, words = KINDS[getattr(kind, '__origin__', kind)]
+    # to Python, true is a number
+    if not isinstance(value, accepted) or (
+            accepted is int and isinstance(value, bool)):
+        raise UserError(f'{where} must be {words}, not {value!r}.')
+    return value
+
+
+def with_options(suite: Suite, **options: Optional[Any]) -> Suite:
+    """The suite with what the command line says instead."""
+    from dataclasses import replace
+    given = {key: value for key, value in options.items()
+             if value is not None}
+    launch = {key: given.pop(key) for key in ('executor', 'jobs')
+              if key in given}
+    suite = replace(suite, launch=replace(suite.launch, **launch), **given)
+    _check_launch(suite.launch)
+    return suite
