@@ -54,7 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run every command; stop at the first that fails."""
+    from ssl_bench.launch.forked import warm_up
     started = time.monotonic()
+    warm_up()
     work_dir = Path(args.work_dir or (
         'work_dirs/demo_quick' if args.quick else 'work_dirs/demo'))
     _call('data', 'mini', '--root', args.data_root)

@@ -180,7 +180,7 @@ def _lists(config: Config, hook: str) -> bool:
 
 def _set_resume(config: Config, resume: Union[bool, str]) -> None:
     if resume == 'auto':
-        resume = find_latest_checkpoint(config.work_dir) is not None
+        resume = (Path(config.work_dir) / 'last_checkpoint').is_file()
     config.resume = bool(resume)
     config.load_from = None
     if isinstance(resume, str):

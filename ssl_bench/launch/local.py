@@ -9,9 +9,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ssl_bench.errors import UserError
+from ssl_bench.launch.forked import AVAILABLE, Forked
 
 LAST_LINES = 20  # of a command that failed, for the error
 
@@ -84,7 +85,7 @@ def run_commands(commands: Sequence[Command], jobs: int = 0,
     free = deque(_places(jobs, processes))
     waiting = list(range(len(commands)))
     running: Dict[Future, Tuple[int, Dict[str, str]]] = {}
-    started: List[subprocess.Popen] = []
+    started: List[Union[subprocess.Popen, Forked]] = []
     ended, failures = set(), []
     with ThreadPoolExecutor(jobs) as pool, _terminable():
         try:
@@ -170,7 +171,9 @@ def _places(jobs: int, processes: int) -> List[Dict[str, str]]:
 
 
 def _start(command: Command, processes: int, place: Dict[str, str]
-           ) -> subprocess.Popen:
+           ) -> Union[subprocess.Popen, Forked]:
+    if processes == 1 and AVAILABLE and 'CUDA_VISIBLE_DEVICES' not in place:
+        return Forked(command.words, place)
     return subprocess.Popen(
         command.argv(processes),
         env={**os.environ, **place, 'PYTHONUNBUFFERED': '1'}, text=True,
@@ -178,7 +181,8 @@ def _start(command: Command, processes: int, place: Dict[str, str]
         stderr=subprocess.STDOUT)
 
 
-def _relay(process: subprocess.Popen, label: str) -> Optional[List[str]]:
+def _relay(process: Union[subprocess.Popen, Forked], label: str
+           ) -> Optional[List[str]]:
     """Print a process's lines; the last of them if it failed."""
     last: deque = deque(maxlen=LAST_LINES)
     for line in process.stdout:

@@ -1,0 +1,76 @@
+"""Commands in forks of a process that has imported the toolkits.
+
+Importing them takes ten seconds or more, which is most of a short command; a
+fork starts at once. multiprocessing's fork server has no threads and has
+computed nothing, so a command runs as it would by itself.
+"""
+import multiprocessing
+import os
+import sys
+from multiprocessing.connection import Connection
+from multiprocessing.forkserver import ensure_running
+from typing import Dict, Optional, Sequence
+
+AVAILABLE = 'forkserver' in multiprocessing.get_all_start_methods()
+
+
+def warm_up() -> None:
+    """Start the server: its imports run beside what comes next here."""
+    if AVAILABLE:
+        _context()
+        ensure_running()
+
+
+class Forked:
+    """A running command, with as much of Popen's interface as is used.
+
+    Args:
+        words (sequence[str]): What follows ``ssl-bench``.
+        environment (dict): Added to this process's; ``OMP_NUM_THREADS`` is
+            torch's number of threads.
+    """
+
+    def __init__(self, words: Sequence[str],
+                 environment: Dict[str, str]) -> None:
+        context = _context()
+        self._reader, writer = context.Pipe(duplex=False)
+        self._process = context.Process(
+            target=_run, args=(list(words), environment, writer))
+        self._process.start()
+        writer.close()
+        self.stdout = open(self._reader.fileno(), errors='replace',
+                           closefd=False)
+
+    def poll(self) -> Optional[int]:
+        """The exit code, None while it runs."""
+        return self._process.exitcode
+
+    def wait(self) -> int:
+        """Wait for the end; the exit code."""
+        self._process.join()
+        return self._process.exitcode
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self._process.terminate()
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['ssl_bench.launch.preloaded'])
+    return context
+
+
+def _run(words: Sequence[str], environment: Dict[str, str],
+         output: Connection) -> None:
+    """In the fork: the command, its output into the pipe."""
+    import torch
+
+    from ssl_bench.cli import main
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    output.close()
+    sys.stdout.reconfigure(line_buffering=True)
+    os.environ.update(environment)
+    torch.set_num_threads(int(environment['OMP_NUM_THREADS']))
+    sys.exit(main(words))
