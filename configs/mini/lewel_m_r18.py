@@ -4,7 +4,6 @@ _base_ = '../lewel_m_r50_200e.py'
 
 pretrain_data = 'mini'
 epochs = 20
-channels_last = True  # faster on CPUs
 
 model = dict(
     backbone=dict(depth=18, stem_channels=16, base_channels=16),

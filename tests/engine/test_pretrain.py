@@ -13,10 +13,7 @@ def state(path):
     return torch.load(path, weights_only=False)['state_dict']
 
 
-@pytest.mark.parametrize('channels_last', [False, True])
-def test_resumed_run_equals_the_straight_one(config, tmp_path,
-                                             channels_last):
-    config.channels_last = channels_last
+def test_resumed_run_equals_the_straight_one(config, tmp_path):
     straight = pretrain(copy.deepcopy(config), tmp_path / 'straight')
     (tmp_path / 'halves').mkdir()
     first = tmp_path / 'straight/epoch_1.pth'
@@ -29,6 +26,20 @@ def test_resumed_run_equals_the_straight_one(config, tmp_path,
         assert torch.equal(wanted[name], got[name]), name
 
 
+def test_channels_last_is_left_out_on_a_cpu(config, tmp_path):
+    if torch.accelerator.is_available():
+        pytest.skip('no CPU run with an accelerator present')
+    config.train_cfg.max_epochs = 1
+    config.channels_last = True
+    found = state(pretrain(config, tmp_path / 'last'))
+    assert found['backbone.layer1.0.conv1.weight'].is_contiguous()
+    log = next((tmp_path / 'last').glob('*/*.log')).read_text()
+    assert 'channels_last is left out on a CPU' in log
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(),
+                    reason='needs a CUDA device')
 def test_channels_last_gives_the_same_maps(config, tmp_path):
     """Seen in the norms' statistics, which are all that moves."""
     config.train_cfg.max_epochs = 1

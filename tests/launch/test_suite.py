@@ -190,7 +190,7 @@ data_root: {mini}
 
     # another seed of the random network alone, and one that fails
     found = path.read_text().replace('tasks:', 'seeds: [0, 1]\ntasks:')
-    path.write_text(found.replace('indices: 24', 'indices: -5'))
+    path.write_text(found.replace('dataset.indices: 24', 'dataset.what: 1'))
     assert main(words) == 2
     error = capsys.readouterr().err
     assert 'failed' in error and '0 commands ended well, 4 failed' in error
