@@ -40,7 +40,8 @@ def plan_suite(suite: Suite) -> Plan:
         Plan: In the order seeds, methods, tasks.
 
     Raises:
-        UserError: A config that is not there or does not load.
+        UserError: A config that is not there or does not load, or two that
+            would pretrain in one folder.
     """
     planner = _Planner(suite)
     for seed in suite.seeds:
@@ -61,6 +62,7 @@ class _Planner:
         self.suite = suite
         self.plan = Plan()
         self.pretrained: Dict[Path, Optional[int]] = {}
+        self.owners: Dict[Path, Method] = {}
         self.sources: Dict[Tuple[str, ...], Optional[Source]] = {}
 
     def add(self, method: Method, seed: int) -> None:
@@ -94,6 +96,12 @@ class _Planner:
                              method.overrides).train_cfg.max_epochs
         folder = Path(self.suite.work_dir) \
             / f'{Path(method.config).stem}_seed{seed}'
+        owner = self.owners.setdefault(folder, method)
+        if (owner.config, owner.overrides, owner.amp) \
+                != (method.config, method.overrides, method.amp):
+            raise UserError(f'two methods would pretrain in {folder} with '
+                            'different settings: give one a config file of '
+                            'another name.')
         last = folder / f'epoch_{epochs}.pth'
         if last not in self.pretrained:
             self.pretrained[last] = None

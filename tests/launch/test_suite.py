@@ -134,6 +134,13 @@ def test_a_finished_pretraining_is_not_repeated(plan, tmp_path):
         == [(('transfer', str(last)), None)]
 
 
+def test_two_pretrainings_do_not_share_a_folder(plan):
+    assert len(plan(MOCO, MOCO, tasks=('mini_knn', 'mini_linear')).commands) \
+        == 5  # one pretraining, whatever asks for it
+    with pytest.raises(UserError, match='two methods would pretrain in'):
+        plan(MOCO, Method(config='mini/mocov2_r18.py'))
+
+
 def test_commands_follow_tasks_or_methods(plan):
     tasks = ('mini_in_a', 'mini_finetune', 'mini_linear')
     vit = Method(checkpoint='random', arch='vit_d96_l4_h3_patch8',
