@@ -1,6 +1,6 @@
 """A suite: which methods meet which tasks. Read from YAML, checked whole."""
 import difflib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple, Union
 
@@ -37,9 +37,6 @@ class Method:
     recipes: Dict[str, str] = field(default_factory=dict)
     amp: bool = False
     overrides: Dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return self.config or self.checkpoint
 
 
 @dataclass(frozen=True)
@@ -221,7 +218,6 @@ def _value(kind: Any, value: Any, where: str) -> Any:
 
 def with_options(suite: Suite, **options: Optional[Any]) -> Suite:
     """The suite with what the command line says instead."""
-    from dataclasses import replace
     given = {key: value for key, value in options.items()
              if value is not None}
     launch = {key: given.pop(key) for key in ('executor', 'jobs')
