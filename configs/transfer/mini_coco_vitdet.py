@@ -53,7 +53,7 @@ mini_set = dict(
     metainfo=dict(
         classes=_base_.mini_classes, palette=_base_.mini_palette))
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=0,
     persistent_workers=False,
     dataset=dict(pipeline=train_pipeline, **mini_set))
@@ -75,6 +75,6 @@ param_scheduler = [
     dict(type='MultiStepLR', by_epoch=False, milestones=[190, 210],
          gamma=0.1, begin=0, end=iterations)
 ]
-auto_scale_lr = dict(base_batch_size=8)
+auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(checkpoint=dict(interval=iterations))
 expected = []  # nothing published

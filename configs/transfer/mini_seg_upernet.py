@@ -3,6 +3,7 @@
 _base_ = ['./ade20k_upernet_vitb.py', '_base_/mini.py']
 
 crop_size = (96, 96)
+class_weight = [0.2, *[1.] * 8]  # as in mini_seg_fcn, and for its reason
 model = dict(
     data_preprocessor=dict(size=crop_size, test_cfg=dict(size=crop_size)),
     backbone=dict(
@@ -14,8 +15,15 @@ model = dict(
         out_indices=[0, 1, 2, 3]),
     neck=dict(embed_dim=96),
     decode_head=dict(
-        in_channels=[96, 96, 96, 96], channels=24, num_classes=9),
-    auxiliary_head=dict(in_channels=96, channels=24, num_classes=9),
+        in_channels=[96, 96, 96, 96],
+        channels=24,
+        num_classes=9,
+        loss_decode=dict(class_weight=class_weight)),
+    auxiliary_head=dict(
+        in_channels=96,
+        channels=24,
+        num_classes=9,
+        loss_decode=dict(class_weight=class_weight)),
     test_cfg=dict(crop_size=crop_size, stride=(64, 64)))
 
 train_pipeline = _base_.train_pipeline
@@ -37,7 +45,7 @@ mini_set = dict(
         classes=('background', *_base_.mini_classes),
         palette=[(0, 0, 0), *_base_.mini_palette]))
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=0,
     persistent_workers=False,
     dataset=dict(
@@ -62,6 +70,6 @@ param_scheduler = [
     dict(type='PolyLR', eta_min=0.0, power=1.0, begin=20, end=iterations,
          by_epoch=False)
 ]
-auto_scale_lr = dict(base_batch_size=8)
+auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(checkpoint=dict(interval=iterations))
 expected = []  # nothing published
