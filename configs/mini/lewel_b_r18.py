@@ -8,13 +8,11 @@ epochs = 20
 model = dict(
     backbone=dict(depth=18, stem_channels=16, base_channels=16),
     neck=dict(in_channels=128, hid_channels=256, out_channels=64),
-    predictor_hid_channels=256,
-    momentum=0.98)  # paper: 0.996, of 30 000 steps and more; here: 240
+    predictor_hid_channels=256)
 
 views = _base_.views
-# paper: crops from 8 % of the area, which here is less than an object
-views[0].update(size=96, scale=(0.2, 1.0))
-views[1].update(size=96, scale=(0.2, 1.0))
+views[0].update(size=96)
+views[1].update(size=96)
 train_dataloader = dict(
     batch_size=64,
     num_workers=1,

@@ -1,6 +1,6 @@
 """Hooks of a pretraining run."""
 import math
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 import torch
 from mmengine.device import get_device
@@ -115,30 +115,47 @@ class FiniteLossHook(Hook):
     """
 
     def __init__(self) -> None:
-        self._previous = None
+        self._previous: Optional[Tuple[int, torch.Tensor]] = None
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch: Batch = None,
                          outputs: Optional[dict] = None) -> None:
         """Check the iteration before, remember this one."""
-        self._check(runner, runner.iter)
-        self._previous = outputs['loss'].detach()
+        self._check(runner)
+        self._previous = runner.iter + 1, outputs['loss'].detach()
 
     def before_save_checkpoint(self, runner: Runner,
                                checkpoint: dict) -> None:
-        """Never let weights after a NaN become the last good checkpoint."""
-        self._check(runner, runner.iter)
+        """Never let what is not finite become the last good checkpoint.
+
+        A finite loss can have a gradient that is not: the weights after it
+        are looked at, too.
+        """
+        self._check(runner)
+        for name, value in checkpoint['state_dict'].items():
+            if torch.is_tensor(value) and value.is_floating_point() \
+                    and not value.isfinite().all():
+                self._stop(runner, f'{name} was no longer finite when the '
+                           f'checkpoint after iteration {runner.iter} was '
+                           'to be written')
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Check the last iteration of an epoch."""
-        self._check(runner, runner.iter)
+        self._check(runner)
 
-    def _check(self, runner: Runner, iteration: int) -> None:
-        if self._previous is None or math.isfinite(self._previous):
-            self._previous = None
+    def _check(self, runner: Runner) -> None:
+        if self._previous is None:
             return
+        (iteration, loss), self._previous = self._previous, None
+        if not math.isfinite(loss):
+            self._stop(runner, f'the loss became {float(loss)} at iteration '
+                       f'{iteration}')
+
+    @staticmethod
+    def _stop(runner: Runner, what: str) -> None:
         last = find_latest_checkpoint(runner.work_dir)
+        if last is None and runner.cfg.get('resume'):
+            last = runner.cfg.get('load_from')
         raise UserError(
-            f'the loss became {float(self._previous)} at iteration '
-            f'{iteration}. Last good checkpoint: {last or "none"}. Lower the '
+            f'{what}. Last good checkpoint: {last or "none"}. Lower the '
             'learning rate or train without --amp, then use --resume.')

@@ -9,6 +9,18 @@ from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
 
 
+def set_precision(wrapper: dict, kind: str) -> None:
+    """Make a config's optimizer wrapper one without loss scaling.
+
+    Args:
+        wrapper (dict): ``optim_wrapper`` of a config, changed in place.
+        kind (str): ``'OptimWrapper'`` or ``'BFloat16OptimWrapper'``.
+    """
+    wrapper['type'] = kind
+    for name in ('loss_scale', 'dtype', 'use_fsdp'):  # AmpOptimWrapper's
+        wrapper.pop(name, None)
+
+
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
     """Runs the forward pass under bfloat16 autocast.

@@ -13,6 +13,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import find_latest_checkpoint
 
 from ssl_bench import register_all_modules
+from ssl_bench.engine.optim import set_precision
 from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.engine.sizes import check_sizes
 from ssl_bench.errors import UserError, unknown_name
@@ -54,13 +55,16 @@ def pretrain(config: Config,
     _set_launcher(config)
     _set_provenance(config)
     _set_seed(config, seed)
-    if amp:
-        config.optim_wrapper.type = 'BFloat16OptimWrapper'
+    single = _set_precision(config, amp)
     _set_resume(config, resume)
     _set_data(config)
     _set_hooks(config, quiet)
     runner = _build(config)
     _say_batch(runner, config)
+    if single:
+        runner.logger.warning('the config\'s mixed precision needs an '
+                              'accelerator: this run is in single precision '
+                              '(--amp runs it under bfloat16)')
     try:
         with _cores_shared_with(config.train_dataloader.num_workers):
             runner.train()
@@ -98,6 +102,8 @@ def _build(config: Config) -> AtomicRunner:
         runner = AtomicRunner.from_cfg(config)
         check_sizes(config, runner.model, runner.world_size)
         runner.train_loop  # builds the loader, its data set and transforms
+        runner.optim_wrapper = runner.build_optim_wrapper(
+            runner.optim_wrapper)
     except (TypeError, ValueError, KeyError, AssertionError) as error:
         # how classes of ours, registries and the toolkits refuse arguments
         raise UserError('the config cannot be built: '
@@ -111,11 +117,30 @@ def _set_launcher(config: Config) -> None:
     config.env_cfg.dist_cfg = dict(backend='nccl')
     if distributed and not torch.cuda.is_available():
         # mmengine's own start asks for a CUDA device, whatever the backend
-        torch.distributed.init_process_group('gloo')
-        wrapper = dict(type='MMDistributedDataParallel',
-                       broadcast_buffers=False)
+        if not torch.distributed.is_initialized():
+            torch.distributed.init_process_group('gloo')
+        wrapper = dict(
+            type='MMDistributedDataParallel', broadcast_buffers=False,
+            find_unused_parameters=config.get('find_unused_parameters',
+                                              False))
         wrapper.update(config.get('model_wrapper_cfg', {}), device_ids=None)
         config.model_wrapper_cfg = wrapper
+
+
+def _set_precision(config: Config, amp: bool) -> bool:
+    """bfloat16 if asked for; else the config's, where it can run.
+
+    Returns:
+        bool: The config's mixed precision was left out.
+    """
+    wrapper = config.optim_wrapper
+    if amp:
+        set_precision(wrapper, 'BFloat16OptimWrapper')
+        return False
+    if wrapper.type != 'AmpOptimWrapper' or get_device() != 'cpu':
+        return False
+    set_precision(wrapper, 'OptimWrapper')
+    return True
 
 
 def _set_seed(config: Config, seed: Optional[int]) -> None:

@@ -3,14 +3,18 @@ import copy
 import logging
 import os
 from pathlib import Path
+from typing import Optional
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from torch import nn
 
 from ssl_bench.errors import UserError
+from ssl_bench.layers.global_bn import replace_sync_bn
 
 
 class FormattedOnce(Config):
@@ -59,6 +63,13 @@ class AtomicRunner(Runner):
             if level and not isinstance(handler, logging.FileHandler):
                 handler.setLevel(level)
         return logger
+
+    def wrap_model(self, model_wrapper_cfg: Optional[dict],
+                   model: nn.Module) -> nn.Module:
+        """Wrap for several processes, synchronised norms on CPUs too."""
+        if self.distributed and get_device() == 'cpu':
+            replace_sync_bn(model)
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def save_checkpoint(self, out_dir: str, filename: str, *args,
                         **kwargs) -> None:

@@ -111,12 +111,13 @@ def total_stride(backbone: nn.Module) -> Optional[int]:
                      for stride in (*stem, *strides[:max(outputs) + 1]))
 
 
-def check_stride(stride: int, sizes: Sequence[Tuple[int, int]],
+def check_stride(stride: Optional[int], sizes: Sequence[Tuple[int, int]],
                  slack: float = 0.) -> None:
     """Refuse views that the last row or column of cells reaches beyond.
 
     Args:
-        stride (int): Pixels of a view per cell of the feature map.
+        stride (int | None): Pixels of a view per cell of the feature map,
+            as of `total_stride`; None checks nothing.
         sizes (sequence[tuple]): Height and width of every kind of view.
         slack (float): Part of a cell that may lie outside.
 
@@ -124,7 +125,7 @@ def check_stride(stride: int, sizes: Sequence[Tuple[int, int]],
         UserError: A side that whole cells do not fit.
     """
     for side in (side for size in sizes for side in size):
-        if -side % stride > slack * stride:
+        if stride and -side % stride > slack * stride:
             raise UserError(
                 f'views of {side} pixels are no multiple of the stride of '
                 f'{stride} pixels of the feature map; make them '

@@ -26,40 +26,6 @@ def gather(tensor: Tensor) -> Tensor:
     return torch.cat(dist.all_gather(tensor.contiguous()))
 
 
-class _GatherWithGrad(torch.autograd.Function):
-
-    @staticmethod
-    def forward(ctx, tensor: Tensor) -> Tensor:
-        ctx.rows = len(tensor)
-        return gather(tensor)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        grad = grad.contiguous().clone()
-        dist.all_reduce(grad)                                     # a sum
-        start = dist.get_rank() * ctx.rows
-        return grad[start:start + ctx.rows]
-
-
-def gather_with_grad(tensor: Tensor) -> Tensor:
-    """Join the tensors of all processes and let the gradient come back.
-
-    The gradient of a process's rows is summed over the processes' losses.
-    Data-parallel training then averages parameter gradients, so that the
-    update equals that of one process on the joined batch, both when every
-    process evaluates the whole loss and when each takes its rows' mean.
-
-    Args:
-        tensor (Tensor): This process's rows, (N, ...).
-
-    Returns:
-        Tensor: (world * N, ...), rank-major.
-    """
-    if dist.get_world_size() == 1:
-        return tensor
-    return _GatherWithGrad.apply(tensor)
-
-
 @torch.no_grad()
 def mean_over_processes(tensor: Tensor) -> Tensor:
     """Average a tensor over all processes, without gradient."""

@@ -67,6 +67,25 @@ class GlobalBatchNorm(_BatchNorm):
             (var * count / (count - 1)).to(self.running_var), factor)
 
 
+def replace_sync_bn(model: nn.Module) -> None:
+    """Put `GlobalBatchNorm` in place of every ``SyncBatchNorm`` of a model.
+
+    The parameters and running statistics stay the same tensors.
+
+    Args:
+        model (nn.Module): Changed in place.
+    """
+    for parent in list(model.modules()):
+        for name, norm in list(parent.named_children()):
+            if type(norm) is nn.SyncBatchNorm:
+                ours = GlobalBatchNorm(norm.num_features, norm.eps,
+                                       norm.momentum, norm.affine,
+                                       norm.track_running_stats)
+                ours._parameters, ours._buffers = (norm._parameters,
+                                                   norm._buffers)
+                setattr(parent, name, ours.train(norm.training))
+
+
 @MODELS.register_module('TokenBN')
 class TokenBatchNorm(GlobalBatchNorm):
     """Batch normalisation of tokens: statistics over samples and tokens.

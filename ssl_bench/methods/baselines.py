@@ -37,6 +37,9 @@ keep the embeddings apart. Cosine distance, both directions.
 
 Reference: Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020,
     arXiv:2006.07733.
+Deviations: mmpretrain copies the online network's running statistics into the
+    target (paper: the target's own); it normalises with those of its batch,
+    so that no loss depends on them.
 """,
     'SwAV': """\
 Predict from one crop the cluster that another crop is assigned to.

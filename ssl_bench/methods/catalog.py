@@ -17,7 +17,7 @@ from ssl_bench.engine.config import config_dir, load_config
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.methods.baselines import ALIASES, BASELINES, CONTROLS, PARITY
 from ssl_bench.methods.sections import replace_section
-from ssl_bench.methods.settings import settings_line
+from ssl_bench.methods.settings import model_line, settings_line
 
 
 @dataclass
@@ -29,11 +29,13 @@ class Method:
         model (str): Registered class; empty where nothing is trained.
         doc (str): Its description, in the form of our docstrings.
         configs (list[str]): Paths from the repository's root.
+        variants (list[str]): Of those configs, for instance ``'B (EMAN)'``.
     """
     name: str
     model: str
     doc: str
     configs: List[str] = field(default_factory=list)
+    variants: List[str] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
@@ -85,6 +87,8 @@ def methods() -> Dict[str, Method]:
         name, kind = config.method.name, config.model.type
         entry = found.setdefault(name, Method(name, kind, text_of(kind)))
         entry.configs.append(path.relative_to(root.parent).as_posix())
+        if config.method.get('variant', '') not in ('', *entry.variants):
+            entry.variants.append(config.method.variant)
     found = {name: found[name] for name in sorted(found, key=str.casefold)}
     for name, text in CONTROLS.items():
         found[name] = Method(name, '', text)
@@ -106,17 +110,24 @@ def text_of(model: str) -> str:
 
 
 def find_method(name: str) -> Method:
-    """A method by its name, whatever the case and the spaces.
+    """A method by its name, perhaps with a variant (``LEWEL_M``).
+
+    Case and spaces do not count, nor what a variant has in brackets.
 
     Raises:
         UserError: No such method; near names are listed.
     """
-    known = {_squeeze(entry): method for entry, method in methods().items()}
+    known = {_squeeze(f'{entry}{variant.partition("(")[0]}'): method
+             for entry, method in methods().items()
+             for variant in ('', *method.variants)}
     known |= {word.partition('=')[0]: methods()[entry]
               for word, entry in ALIASES.items()}
     method = known.get(_squeeze(name))
     if method is None:
-        raise unknown_name('method', name, methods())
+        raise unknown_name('method', name, [
+            ' '.join((entry, variant)).strip()
+            for entry, method in methods().items()
+            for variant in ('', *method.variants)])
     return method
 
 
@@ -138,6 +149,7 @@ def describe(name: str) -> str:
         variant = config.method.get('variant')
         lines.append(f'  {path}' + (f'  [{variant}]' if variant else ''))
         lines.append(f'    {settings_line(config)}')
+        lines.append(f'    {model_line(config)}')
     if lines:
         parts.append('Configs:\n' + '\n'.join(lines))
     return '\n\n'.join(parts)

@@ -1,5 +1,5 @@
 """LEWEL: learn where to look when two views are compared."""
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmpretrain.models import BaseSelfSupervisor
@@ -11,7 +11,8 @@ from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.layers import (BatchShuffle, FeatureQueue, MomentumEncoder,
                               info_nce)
 from ssl_bench.layers.alignment import HEAD_INIT
-from ssl_bench.layers.dense_heads import DenseMLP, check_channels, unit
+from ssl_bench.layers.dense_heads import (DenseMLP, check_channels,
+                                          check_stride, total_stride, unit)
 
 Pair = Tuple[Tensor, Tensor]
 
@@ -67,7 +68,8 @@ class LEWEL(BaseSelfSupervisor):
         step. M: not released. Its details are a reading of the paper: MoCo
         v2's losses on LEWEL_B's neck, no predictors, view 1 as query, view 2
         as key, the key image's embedding j as the positive of query j, and
-        a queue of its own for every map.
+        a queue of its own for every map. Both: under gradient accumulation
+        the target moves at every backward pass.
 
     Args:
         backbone (dict): Its last output is used, not pooled.
@@ -139,6 +141,13 @@ class LEWEL(BaseSelfSupervisor):
     def online(self) -> nn.Module:
         """The modules that the target follows."""
         return nn.Sequential(self.backbone, self.neck)
+
+    def check_views(self, sizes: Sequence[Tuple[int, int]]) -> None:
+        """Refuse views whose last positions would look at padding only.
+
+        Up to half a cell of padding is let pass, as in `PixPro`.
+        """
+        check_stride(total_stride(self.backbone), sizes, slack=0.5)
 
     def init_weights(self) -> None:
         """Initialise, then start the target as an exact copy."""

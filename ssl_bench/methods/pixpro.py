@@ -148,7 +148,11 @@ class PixPro(BaseSelfSupervisor):
         instance loss of BYOL's kind. The step of the momentum schedule is
         saved with the weights (the released code restarts it on resuming),
         a side of one pixel does not divide by zero, and the instance branch
-        pools the whole map whatever its size.
+        pools the whole map whatever its size. That schedule is as long as
+        the run, which drops incomplete batches: 125 100 steps in the paper's
+        100 epochs, where the released code counts 125 113 (`schedule_steps`,
+        for ``momentum_steps``). Under gradient accumulation the branch moves
+        at every backward pass.
 
     Args:
         backbone (dict): Its last output is used, not pooled.
@@ -215,9 +219,7 @@ class PixPro(BaseSelfSupervisor):
         cell at its end that is less than the threshold. Both maps have the
         same positions.
         """
-        stride = total_stride(self.backbone)
-        if stride:
-            check_stride(stride, sizes, slack=0.5)
+        check_stride(total_stride(self.backbone), sizes, slack=0.5)
         if len(set(sizes)) > 1:
             got = ' and '.join(f'{h} x {w}' for h, w in sorted(set(sizes)))
             raise UserError(f'{type(self).__name__} needs views of one size, '

@@ -1,11 +1,14 @@
-"""The settings of a pretraining config, in a line."""
+"""The settings of a pretraining config, in a line or two."""
 import inspect
 from typing import Any, Dict, Iterator, List
+
+from mmpretrain.registry import MODELS
 
 from ssl_bench.data.copy_paste import InsLocViews
 from ssl_bench.data.views import ViewMaker
 
 SGD_LIKE = dict(PaperLARS='LARS')
+PARTS = ('backbone', 'neck', 'data_preprocessor', 'init_cfg', 'norm_cfg')
 
 
 def settings_line(config) -> str:
@@ -22,6 +25,32 @@ def settings_line(config) -> str:
         f'{kind}, lr {optimizer.lr:g}, weight decay '
         f'{optimizer.get("weight_decay", 0):g}',
         schedule(config.param_scheduler), views(config)])
+
+
+def model_line(config) -> str:
+    """``threshold=0.7, momentum=0.99, ...``: the method's own numbers.
+
+    Those of the config and the defaults of the class for what it leaves out;
+    of nested parts (``head``, ``propagation``) the config's, but not of the
+    backbone and neck, which the names of configs tell.
+
+    Args:
+        config (mmengine.Config): A pretraining config.
+    """
+    kind = MODELS.get(config.model.type)
+    values = {name: parameter.default for name, parameter
+              in inspect.signature(kind).parameters.items()
+              if parameter.default is not parameter.empty}
+    values.update(config.model)
+    return ', '.join(_scalars(values))
+
+
+def _scalars(values: Dict[str, Any], prefix: str = '') -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, dict) and name not in PARTS:
+            yield from _scalars(value, f'{prefix}{name}.')
+        elif name != 'type' and isinstance(value, (bool, int, float, str)):
+            yield f'{prefix}{name}={value!r}'
 
 
 def schedule(schedulers: List[Dict[str, Any]]) -> str:

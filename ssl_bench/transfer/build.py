@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional
 from mmengine.config import Config
 
 from ssl_bench.engine.config import config_dir, load_config
+from ssl_bench.engine.optim import set_precision
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.transfer.architecture import (architecture_name,
                                              set_architecture)
@@ -241,9 +242,7 @@ def fit_precision(plan: Plan, accelerator: bool) -> None:
     wrapper = plan.config.optim_wrapper
     if accelerator or wrapper.get('type') != 'AmpOptimWrapper':
         return
-    wrapper.type = 'OptimWrapper'
-    for name in ('loss_scale', 'dtype'):
-        wrapper.pop(name, None)
+    set_precision(wrapper, 'OptimWrapper')
     plan.changes.append('single precision: mixed needs an accelerator')
 
 

@@ -60,7 +60,7 @@ def test_voc_boxes_are_one_based_and_inside(devkit):
                 assert 1 <= x1 <= x2 <= width and 1 <= y1 <= y2 <= height
                 assert entry.find('name').text in CLASSES
                 assert entry.find('pose').text in ('Frontal', 'Left', 'Right')
-                assert entry.find('truncated').text in '01'
+                assert entry.find('truncated').text in ('0', '1')
                 assert (entry.find('occluded') is None) == (year == 'VOC2007')
                 difficult += int(entry.find('difficult').text)
     assert difficult >= 2

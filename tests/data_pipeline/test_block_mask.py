@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ssl_bench.data.block_mask import AddBlockMask, BlockMask
+from ssl_bench.data.views import MakeViews
+from ssl_bench.engine.config import load_config
 
 PACK = np.load(Path(__file__).parents[1] / 'data' / 'siamese_im.npz')
 
@@ -70,6 +73,42 @@ def test_statistics_agree_with_the_official_ones(drawn):
     unfixed = 118 - fills
     assert abs(unfixed.mean()
                - PACK['f/unfixed_count_minmaxmeanstd'][2]) < 0.09
+
+
+def overlap(crops):
+    """Area of the common part of pairs of boxes, (N, 2, 4) to (N,)."""
+    low = np.maximum(crops[:, 0, :2], crops[:, 1, :2])
+    high = np.minimum(crops[:, 0, 2:], crops[:, 1, 2:])
+    return np.clip(high - low, 0, None).prod(1)
+
+
+def test_two_crops_overlap_as_the_official_ones_do(registered):
+    """Section 1: within four standard errors of 4,000 official pairs."""
+    stats = json.loads(str(PACK['f/stats_json']))
+    torch.manual_seed(0)
+    config = load_config('siamese_im_vitb16_1600e')
+    step = config.train_dataloader.dataset.pipeline[0]
+    make = MakeViews([dict(scale=view.scale, size=1, flip=view.flip)
+                      for view in step.views])
+    image = np.zeros((375, 500, 3), np.uint8)
+    crops = np.stack([make(dict(img=image))['crops'] for _ in range(4000)])
+    sides = crops[..., 2:] - crops[..., :2]                   # (N, 2, 2)
+    areas, common = sides.prod(2), overlap(crops)
+    iou = common / (areas.sum(1) - common)
+    mean, std = stats['crop_area_mean_std']
+    for actual, expected in (
+            (areas.ravel() / (500 * 375), mean),
+            (iou, stats['pair_iou_mean']),
+            (iou == 0, stats['pair_no_overlap']),
+            (common / areas[:, 1], stats['target_inside_mean'])):
+        # both sides are samples
+        bound = 4 * actual.std() * np.sqrt(2 / actual.size)
+        assert abs(actual.mean() - expected) < bound
+    assert (areas / (500 * 375)).std() == pytest.approx(std, rel=0.05)
+    ratio = np.log(sides[:, 1, 1] / sides[:, 0, 1])
+    deviation, low, high = stats['log_dh_std_min_max']
+    assert ratio.std() == pytest.approx(deviation, rel=0.05)
+    assert low - 0.2 < ratio.min() < 0 < ratio.max() < high + 0.2
 
 
 def histogram_distance(actual, expected):

@@ -107,6 +107,23 @@ def test_outline_of_the_other_crop():
     assert second.getpixel((32, 32)) == (0, 0, 0)  # lies within the first
 
 
+def test_masked_patches_and_tokens():
+    """A dropped patch is grey; dots of view 2 mark the same pixels."""
+    mask = torch.zeros(4, 4, dtype=torch.bool)
+    mask[3, 1] = True
+    item = sample(mask=mask, flips=[False, True],
+                  crops=[[0., 0, 64, 64], [32, 0, 64, 32]])
+    first, second = (draw_view(BLACK, item, i, SIDE) for i in (0, 1))
+    assert first.getpixel((24, 56)) == (0x70, 0x70, 0x70)
+    assert first.getpixel((56, 56)) == (0, 0, 0)
+    orange = (0xff, 0x5f, 0x00)
+    assert second.getpixel((24, 24)) == orange
+    # view 2, mirrored, halves the right upper quarter of the source:
+    # its pixel (24, 24) is the source's (64 - 12, 12)
+    assert first.getpixel((52, 12)) == orange
+    assert first.getpixel((12, 40)) == (0, 0, 0)
+
+
 def test_overlay_is_hottest_where_the_map_is_greatest():
     weights = torch.tensor([[0.1, 0.2], [0.3, 0.4]])
     shown = overlay(BLACK, weights)

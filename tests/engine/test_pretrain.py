@@ -3,6 +3,8 @@ import copy
 
 import pytest
 import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 
 from ssl_bench.engine.hooks import FiniteLossHook
 from ssl_bench.engine.pretrain import pretrain
@@ -98,8 +100,7 @@ def test_nan_stops_the_run_and_names_the_last_checkpoint(config, tmp_path):
 
 def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
     class Runner:
-        work_dir = str(tmp_path)
-        iter = 4
+        work_dir, cfg, iter = str(tmp_path), {}, 4
     (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
     hook = FiniteLossHook()
     hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.)))
@@ -109,6 +110,40 @@ def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
     with pytest.raises(UserError, match='iteration 5.*epoch_1.pth'):
         hook.after_train_iter(
             Runner, 0, outputs=dict(loss=torch.tensor(1.)))
+
+
+@HOOKS.register_module()
+class Spoil(Hook):
+    """As a gradient that overflows in the sixth step, of a finite loss."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None,
+                         outputs=None):
+        if runner.iter + 1 == 6:
+            runner.model.backbone.conv1.weight.data.fill_(torch.inf)
+
+
+def test_weights_that_are_not_finite_are_not_saved(config, tmp_path):
+    config.train_cfg.max_epochs = 3
+    config.custom_hooks = [dict(type='Spoil')]
+    with pytest.raises(UserError, match=(
+            r'backbone.conv1.weight was no longer finite when the checkpoint '
+            r'after iteration 6 .*checkpoint: .*epoch_1\.pth')):
+        pretrain(copy.deepcopy(config), tmp_path / 'run')
+    good, = (tmp_path / 'run').glob('*.pth')
+    assert good.name == 'epoch_1.pth'
+    with pytest.raises(UserError, match='checkpoint: .*run/epoch_1.pth'):
+        pretrain(config, tmp_path / 'other', resume=str(good))
+
+
+def test_a_checkpoint_by_iteration_names_the_right_one(config, tmp_path):
+    """The checkpoint hook then runs within the iteration."""
+    class Runner:
+        work_dir, cfg, iter = str(tmp_path), {}, 4
+    hook = FiniteLossHook()
+    hook.after_train_iter(
+        Runner, 0, outputs=dict(loss=torch.tensor(float('inf'))))
+    with pytest.raises(UserError, match='inf at iteration 5. .* none'):
+        hook.before_save_checkpoint(Runner, dict(state_dict={}))
 
 
 def test_full_disk_leaves_no_half_written_checkpoint(config, tmp_path,

@@ -2,8 +2,7 @@
 import pytest
 import torch
 
-from ssl_bench.layers import (BatchShuffle, gather, gather_with_grad,
-                              mean_over_processes)
+from ssl_bench.layers import BatchShuffle, gather, mean_over_processes
 from tests.processes import run_in_processes
 
 WORLD, ROWS, DIM = 2, 3, 4
@@ -15,21 +14,9 @@ def rows():
                        generator=torch.Generator().manual_seed(0))
 
 
-def coupled_loss(z):
-    """A loss in which every row meets every other row."""
-    return (z @ z.T).logsumexp(1).mean()
-
-
 def one_process(rank):
     x = rows()[rank * ROWS:(rank + 1) * ROWS]
     out = dict(gathered=gather(x), mean=mean_over_processes(x))
-
-    whole = x.clone().requires_grad_()
-    coupled_loss(gather_with_grad(whole)).backward()
-    out['whole'] = whole.grad
-    own = x.clone().requires_grad_()
-    (own @ gather_with_grad(own).T).logsumexp(1).mean().backward()
-    out['own'] = own.grad
 
     given = BatchShuffle(ROWS, permutation=PERMUTATION)
     images, boxes = given.shuffle(x, x[:, :1])
@@ -50,15 +37,6 @@ def test_gather_is_rank_major(ranks):
         assert torch.equal(out['gathered'], rows())
         torch.testing.assert_close(
             out['mean'], rows().view(WORLD, ROWS, DIM).mean(0))
-
-
-@pytest.mark.parametrize('kind', ['whole', 'own'])
-def test_averaged_gradient_is_that_of_the_joined_batch(ranks, kind):
-    z = rows().requires_grad_()
-    coupled_loss(z).backward()
-    # data-parallel training averages over the processes
-    torch.testing.assert_close(
-        torch.cat([out[kind] for out in ranks]) / WORLD, z.grad)
 
 
 def test_shuffle_moves_every_tensor_alike_and_comes_back(ranks):
@@ -84,7 +62,6 @@ def test_one_process_without_a_group_moves_and_draws_nothing():
     assert torch.equal(shuffle.restore(x), x)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(gather(x), x)
-    assert gather_with_grad(x) is x
     assert torch.equal(mean_over_processes(x), x)
 
 

@@ -4,7 +4,8 @@ import torch
 from mmengine.model import revert_sync_batchnorm
 from torch import nn
 
-from ssl_bench.layers.global_bn import GlobalBatchNorm, TokenBatchNorm
+from ssl_bench.layers.global_bn import (GlobalBatchNorm, TokenBatchNorm,
+                                          replace_sync_bn)
 from ssl_bench.layers.reduce import sum_over_ranks
 from tests.processes import run_in_processes
 
@@ -123,3 +124,20 @@ def test_the_runner_leaves_it_in_place():
 def test_a_vector_is_refused():
     with pytest.raises(ValueError, match=r'\(N, C, ...\), got .* \(5,\)'):
         layer()(data((5,)))
+
+
+def test_takes_the_place_of_torchs_with_its_tensors():
+    model = nn.Sequential(
+        nn.Sequential(nn.SyncBatchNorm(5, eps=1e-3, momentum=0.3)),
+        nn.SyncBatchNorm(5, affine=False).eval(), nn.BatchNorm2d(5))
+    before = dict(model.state_dict(keep_vars=True))
+    replace_sync_bn(model)
+    after = model.state_dict(keep_vars=True)
+    assert before.keys() == after.keys()
+    assert all(after[name] is value for name, value in before.items())
+    first, second, third = model[0][0], model[1], model[2]
+    assert (type(first), first.eps, first.momentum, first.training) == (
+        GlobalBatchNorm, 1e-3, 0.3, True)
+    assert (type(second), second.affine, second.training) == (
+        GlobalBatchNorm, False, False)
+    assert type(third) is nn.BatchNorm2d

@@ -93,12 +93,10 @@ SMALL = {
     'swav_r50_200e': RESNET | {'custom_hooks.0.batch_size': 4},
     'simsiam_r50_100e': RESNET,
     'densecl_r50_200e': RESNET | {'model.queue_len': 8},
-    'mocov3_vitb16_300e': VIT | {'model.neck.in_channels': 48,
-                                 'optim_wrapper.type': 'OptimWrapper'},
+    'mocov3_vitb16_300e': VIT | {'model.neck.in_channels': 48},
     'mae_vitb16_800e': {
         'model.backbone.arch': 'deit-tiny', 'model.neck.embed_dim': 192,
-        'model.neck.decoder_embed_dim': 32, 'model.neck.decoder_depth': 1,
-        'optim_wrapper.type': 'OptimWrapper'},
+        'model.neck.decoder_embed_dim': 32, 'model.neck.decoder_depth': 1},
 }
 
 
@@ -111,7 +109,6 @@ def small(name, image_folder, epochs):
         'train_dataloader.dataset.data_root': str(image_folder),
         'train_cfg.max_epochs': epochs,
         'default_hooks.checkpoint.interval': 1})
-    config.optim_wrapper.pop('loss_scale', None)  # an accelerator's
     config.log_level = 'ERROR'
     config.param_scheduler = [dict(
         type='CosineAnnealingLR', T_max=2, by_epoch=True, begin=0, end=2)]
@@ -126,6 +123,22 @@ def test_every_baseline_trains(registered, image_folder, tmp_path, name):
         '*/vis_data/scalars.json')).read_text().splitlines()]
     assert math.isfinite(rows[-1]['loss']) and rows[-1]['step'] == 3
     assert rows[-1]['feature_std'] > 0.001
+
+
+@pytest.mark.parametrize('name', ['mocov3_vitb16_300e', 'mae_vitb16_800e'])
+@pytest.mark.parametrize('amp', [False, True])
+def test_mixed_precision_is_left_out_or_becomes_bfloat16(
+        registered, image_folder, tmp_path, name, amp):
+    """On a CPU; the recipe's own takes an accelerator, and scales losses."""
+    config = small(name, image_folder, 1)
+    assert config.optim_wrapper.type == 'AmpOptimWrapper'
+    checkpoint = pretrain(config, tmp_path, amp=amp)
+    kind = 'BFloat16OptimWrapper' if amp else 'OptimWrapper'
+    assert config.optim_wrapper.type == kind
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    assert ('in single precision' in log) != amp
+    weights = torch.load(checkpoint, weights_only=False)['state_dict']
+    assert all(value.isfinite().all() for value in weights.values())
 
 
 def test_a_baseline_resumes_bit_for_bit(registered, image_folder, tmp_path):

@@ -31,6 +31,48 @@ PAPERS = {
     'barlow_twins_r50_1000e': ('BarlowTwins', 2048, 1.6, 1000, 174.54),
     'barlow_twins_r50_300e': ('BarlowTwins', 2048, 1.6, 300, 174.54),
 }
+# of the paper's appendix or released code, by path in the config
+LARS = {'optim_wrapper.optimizer.type': 'LARS',
+        'optim_wrapper.optimizer.momentum': 0.9,
+        'optim_wrapper.optimizer.weight_decay': 1e-6}
+SGD = {'optim_wrapper.optimizer.type': 'SGD',
+       'optim_wrapper.optimizer.momentum': 0.9,
+       'optim_wrapper.optimizer.weight_decay': 1e-4}
+ADAMW = {'optim_wrapper.optimizer.type': 'AdamW',
+         'param_scheduler.0.type': 'LinearLR', 'param_scheduler.0.end': 40}
+NUMBERS = {
+    'mocov2_r50_200e': SGD | {
+        'model.head.temperature': 0.2, 'model.queue_len': 65536,
+        'model.momentum': 1 - 0.999, 'model.neck.out_channels': 128},
+    'simclr_r50_200e': LARS | {
+        'model.head.temperature': 0.1, 'model.neck.num_layers': 2,
+        'model.neck.out_channels': 128, 'param_scheduler.0.end': 10},
+    'byol_r50_300e': LARS | {  # of its 300 epochs: 0.3 x 4096 / 256
+        'model.base_momentum': 1 - 0.99, 'model.neck.hid_channels': 4096,
+        'model.neck.out_channels': 256, 'param_scheduler.0.end': 10},
+    'swav_r50_200e': LARS | {
+        'model.head.loss.temperature': 0.1, 'model.head.loss.epsilon': 0.05,
+        'custom_hooks.0.queue_length': 3840,
+        'custom_hooks.0.epoch_queue_starts': 15,
+        'custom_hooks.0.frozen_layers_cfg.prototypes': 5005,
+        'param_scheduler.0.eta_min': 6e-4},
+    'simsiam_r50_100e': SGD | {
+        'model.neck.num_layers': 3, 'model.neck.out_channels': 2048,
+        'model.head.predictor.hid_channels': 512,
+        'custom_hooks.0.fix_pred_lr': True},
+    'densecl_r50_200e': SGD | {
+        'model.head.temperature': 0.2, 'model.queue_len': 65536,
+        'model.momentum': 1 - 0.999, 'model.loss_lambda': 0.5},
+    'mocov3_vitb16_300e': ADAMW | {
+        'optim_wrapper.optimizer.weight_decay': 0.1,
+        'model.head.temperature': 0.2, 'model.base_momentum': 1 - 0.99,
+        'model.neck.num_layers': 3, 'model.neck.out_channels': 256},
+    'mae_vitb16_800e': ADAMW | {
+        'optim_wrapper.optimizer.weight_decay': 0.05,
+        'optim_wrapper.optimizer.betas': (0.9, 0.95),
+        'model.head.norm_pix': True, 'model.neck.decoder_depth': 8,
+        'model.neck.decoder_embed_dim': 512},
+}
 MINI = ('mocov2_r18', 'barlow_twins_r18', 'siamese_im_vit_tiny')
 OURS = ('siamese_im', 'barlow_twins')
 
@@ -65,6 +107,24 @@ def test_paper_settings(registered, name):
     assert max(s.end for s in config.param_scheduler) == epochs
     assert batch % config.train_dataloader.batch_size == 0
     assert config.method.name
+
+
+@pytest.mark.parametrize('name', NUMBERS)
+def test_recipes_have_the_papers_numbers(name):
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    for path, expected in NUMBERS[name].items():
+        value = config
+        for key in path.split('.'):
+            value = value[int(key) if key.isdigit() else key]
+        assert value == (expected if isinstance(expected, (str, tuple))
+                         else pytest.approx(expected)), path
+
+
+def test_every_baseline_has_numbers():
+    """The longer schedules differ in nothing else."""
+    assert {name.rpartition('_')[0] for name in NUMBERS} == {
+        name.rpartition('_')[0] for name in PAPERS
+        if not name.startswith(OURS)}
 
 
 @pytest.mark.parametrize(

@@ -81,17 +81,41 @@ def test_show_names_paper_configs_and_settings(registered, capsys):
     assert main(['methods', 'show', 'mocov2']) == 0
     shown = capsys.readouterr().out
     for text in ('MoCo v2 (class MoCo)', 'abs/2003.04297', 'Parity: ',
-                 'configs/mocov2_r50_800e.py', '800 epochs', 'moving average'):
+                 'configs/mocov2_r50_800e.py', '800 epochs', 'moving average',
+                 'queue_len=65536', 'momentum=0.001', 'head.temperature=0.2'):
         assert text in shown, text
 
 
 @pytest.mark.parametrize('word, name', [
     ('random', 'Random init'), ('Supervised', 'Supervised'),
     ('random init', 'Random init'), ('moco V3', 'MoCo v3'),
-    ('siamese-im', 'SiameseIM')])
+    ('siamese-im', 'SiameseIM'), ('LEWEL_M', 'LEWEL'), ('LEWEL_B', 'LEWEL'),
+    ('InsLoc C4', 'InsLoc')])
 def test_names_are_found_in_any_spelling(registered, word, name):
     assert find_method(word).name == name
     assert name in describe(word)
+
+
+def test_show_lists_numbers_that_a_config_leaves_to_the_class(registered):
+    shown = describe('PixPro')
+    for text in ('threshold=0.7', 'momentum=0.99', 'instance_weight=1.0'):
+        assert text in shown, text
+
+
+def test_the_docs_mark_methods_that_exist(registered):
+    """docs/methods.md, the table of what a contact sheet marks."""
+    text = (ROOT / 'docs/methods.md').read_text()
+    table = text.split('| Method | Marks |')[1].split('\n\n')[0]
+    names = [name for row in table.splitlines()[2:]
+             for name in row.split('|')[1].strip().split(', ')]
+    assert len(names) > 4 and names.pop() == 'the others'
+    for name in names:
+        assert find_method(name).name == name
+
+
+def test_an_unknown_variant_is_answered_with_the_known_ones(registered):
+    with pytest.raises(UserError, match=r'LEWEL B \(EMAN\).*LEWEL M'):
+        find_method('LEWEL_C')
 
 
 def test_an_unknown_method_is_answered_with_the_known_ones(registered):

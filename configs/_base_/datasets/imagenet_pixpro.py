@@ -1,53 +1,13 @@
-# PixPro's views ("BYOL" in the released code): bilinear crops from 8 % of the
-# area; view 1 is always blurred, view 2 rarely, and sometimes solarised. The
-# crop rectangles and mirrors go with them: the loss matches positions.
-pretrain_data = 'IN1K'
-data_preprocessor = dict(
-    type='SelfSupDataPreprocessor',
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375])
-colour = [
-    dict(
-        type='RandomApply',
-        p=0.8,
-        transforms=[
-            dict(
-                type='ColorJitter',
-                brightness=0.4,
-                contrast=0.4,
-                saturation=0.2,
-                hue=0.1)
-        ]),
-    dict(type='RandomGrayscale', p=0.2)
-]
+# PixPro's views: BYOL's in bilinear crops. The crop rectangles and mirrors go
+# with them: the loss matches positions.
 # released: PIL's blur of boxes; here: the Gaussian, within a grey level
-crop = dict(size=224, scale=(0.08, 1.0), interpolation='bilinear', flip=0.5)
-views = [
-    dict(
-        **crop,
-        photometric=[
-            *colour,
-            dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=1.0)
-        ]),
-    dict(
-        **crop,
-        photometric=[
-            *colour,
-            dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.1),
-            dict(type='RandomSolarize', threshold=128, p=0.2)
-        ])
-]
+_base_ = './imagenet_byol.py'
+
+views = _base_.views
+views[0].update(interpolation='bilinear')
+views[1].update(interpolation='bilinear')
 train_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    sampler=dict(type='StreamSampler', shuffle=True, drop_last=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type='PretrainDataset',
-        data_root='data/imagenet/train',
-        pipeline=[
-            dict(type='MakeViews', views=views),
-            dict(type='PackViews')
-        ]))
+    dataset=dict(pipeline=[
+        dict(type='MakeViews', views=views),
+        dict(type='PackViews')
+    ]))
