@@ -77,7 +77,7 @@ def replace_sync_bn(model: nn.Module) -> None:
     """
     for parent in list(model.modules()):
         for name, norm in list(parent.named_children()):
-            if type(norm) is nn.SyncBatchNorm:
+            if isinstance(norm, nn.SyncBatchNorm):
                 ours = GlobalBatchNorm(norm.num_features, norm.eps,
                                        norm.momentum, norm.affine,
                                        norm.track_running_stats)
