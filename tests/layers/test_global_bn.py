@@ -5,7 +5,7 @@ from mmengine.model import revert_sync_batchnorm
 from torch import nn
 
 from ssl_bench.layers.global_bn import (GlobalBatchNorm, TokenBatchNorm,
-                                          replace_sync_bn)
+                                        replace_sync_bn)
 from ssl_bench.layers.reduce import sum_over_ranks
 from tests.processes import run_in_processes
 

@@ -132,6 +132,7 @@ def test_mixed_precision_is_left_out_or_becomes_bfloat16(
     """On a CPU; the recipe's own takes an accelerator, and scales losses."""
     config = small(name, image_folder, 1)
     assert config.optim_wrapper.type == 'AmpOptimWrapper'
+    config.log_level = 'WARNING'
     checkpoint = pretrain(config, tmp_path, amp=amp)
     kind = 'BFloat16OptimWrapper' if amp else 'OptimWrapper'
     assert config.optim_wrapper.type == kind
