@@ -21,6 +21,21 @@ def set_precision(wrapper: dict, kind: str) -> None:
         wrapper.pop(name, None)
 
 
+def leave_out_mixed(wrapper: dict) -> bool:
+    """Single precision in place of mixed, which needs an accelerator.
+
+    Args:
+        wrapper (dict): ``optim_wrapper`` of a config, changed in place.
+
+    Returns:
+        bool: There was mixed precision to leave out.
+    """
+    if wrapper.get('type') != 'AmpOptimWrapper':
+        return False
+    set_precision(wrapper, 'OptimWrapper')
+    return True
+
+
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
     """Runs the forward pass under bfloat16 autocast.

@@ -13,7 +13,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import find_latest_checkpoint
 
 from ssl_bench import register_all_modules
-from ssl_bench.engine.optim import set_precision
+from ssl_bench.engine.optim import leave_out_mixed, set_precision
 from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.engine.sizes import check_sizes
 from ssl_bench.errors import UserError, unknown_name
@@ -133,14 +133,10 @@ def _set_precision(config: Config, amp: bool) -> bool:
     Returns:
         bool: The config's mixed precision was left out.
     """
-    wrapper = config.optim_wrapper
     if amp:
-        set_precision(wrapper, 'BFloat16OptimWrapper')
+        set_precision(config.optim_wrapper, 'BFloat16OptimWrapper')
         return False
-    if wrapper.type != 'AmpOptimWrapper' or get_device() != 'cpu':
-        return False
-    set_precision(wrapper, 'OptimWrapper')
-    return True
+    return get_device() == 'cpu' and leave_out_mixed(config.optim_wrapper)
 
 
 def _set_seed(config: Config, seed: Optional[int]) -> None:

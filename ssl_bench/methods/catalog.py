@@ -117,17 +117,16 @@ def find_method(name: str) -> Method:
     Raises:
         UserError: No such method; near names are listed.
     """
-    known = {_squeeze(f'{entry}{variant.partition("(")[0]}'): method
+    names = {f'{entry} {variant}'.strip(): method
              for entry, method in methods().items()
              for variant in ('', *method.variants)}
+    known = {_squeeze(entry.partition('(')[0]): method
+             for entry, method in names.items()}
     known |= {word.partition('=')[0]: methods()[entry]
               for word, entry in ALIASES.items()}
     method = known.get(_squeeze(name))
     if method is None:
-        raise unknown_name('method', name, [
-            ' '.join((entry, variant)).strip()
-            for entry, method in methods().items()
-            for variant in ('', *method.variants)])
+        raise unknown_name('method', name, names)
     return method
 
 

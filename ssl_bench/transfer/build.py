@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Optional
 from mmengine.config import Config
 
 from ssl_bench.engine.config import config_dir, load_config
-from ssl_bench.engine.optim import set_precision
+from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.transfer.architecture import (architecture_name,
                                              set_architecture)
@@ -239,11 +239,8 @@ def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
 
 def fit_precision(plan: Plan, accelerator: bool) -> None:
     """Leave mixed precision out where there is no accelerator for it."""
-    wrapper = plan.config.optim_wrapper
-    if accelerator or wrapper.get('type') != 'AmpOptimWrapper':
-        return
-    set_precision(wrapper, 'OptimWrapper')
-    plan.changes.append('single precision: mixed needs an accelerator')
+    if not accelerator and leave_out_mixed(plan.config.optim_wrapper):
+        plan.changes.append('single precision: mixed needs an accelerator')
 
 
 def check_evaluator(config: Config) -> None:

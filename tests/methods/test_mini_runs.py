@@ -140,6 +140,7 @@ def test_ten_and_ten_iterations_equal_twenty(registered, folder, tmp_path,
     first = tmp_path / 'straight/epoch_1.pth'
     (tmp_path / 'halves/last_checkpoint').write_text(str(first))
     resumed = pretrain(config(), tmp_path / 'halves', resume=True)
+    assert resumed != straight
     one, two, before = (torch.load(path, weights_only=False)
                         for path in (straight, resumed, first))
     assert (before['meta']['iter'], one['meta']['iter']) == (10, 20)
@@ -150,7 +151,11 @@ def test_ten_and_ten_iterations_equal_twenty(registered, folder, tmp_path,
              if not torch.equal(value, before['state_dict'][key])}
     assert any(key.startswith('backbone.') for key in moved)
     if 'target.step' in one['state_dict']:
-        assert 'target.step' in moved
+        assert any(key.startswith('target.')
+                   for key in moved - {'target.step'})
+        steps = [int(run['state_dict']['target.step'])
+                 for run in (before, one)]
+        assert steps[1] - steps[0] == 10
     assert str(one['optimizer']) == str(two['optimizer'])
     assert one['param_schedulers'] == two['param_schedulers']
 
