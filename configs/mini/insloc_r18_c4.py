@@ -1,4 +1,4 @@
-# InsLoc-C4 on the embedded images: the mini FPN recipe, on one level, with RoIs
+# InsLoc-C4 on the embedded images: the mini FPN recipe, on one level, and RoIs
 # of 7x7. Of a 64 pixel view a map of stride 16 has 4x4 cells, too few to tell
 # a pasted box from what surrounds it: the backbone's last stage keeps 8x8.
 _base_ = './insloc_r18_fpn.py'
