@@ -51,7 +51,7 @@ setup(
     extras_require={
         'test': ['faster-coco-eval>=1.8', 'flake8>=7', 'lvis>=0.5.3',
                  'pytest>=8', 'pytest-xdist>=3.5', 'selenium>=4.20',
-                 'submitit>=1.5', 'timm>=1.0'],
+                 'submitit>=1.5', 'timm>=1.0', 'transformers>=5'],
         'coco': ['faster-coco-eval>=1.8'],  # test_evaluator.type, quicker
         'lvis': ['lvis>=0.5.3'],  # lvis_vitdet_b
         'slurm': ['submitit>=1.5'],

@@ -48,6 +48,27 @@ def atomic_path(path: Union[str, Path]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def keep_input(output: Union[str, Path], source: Union[str, Path],
+               *inside: str) -> None:
+    """Check that writing ``output`` would not replace what is read.
+
+    Args:
+        output (str | Path): The file or folder to write.
+        source (str | Path): The file or folder that is read.
+        inside (str): Names of files in either, where it is a folder.
+
+    Raises:
+        UserError: They are the same, by another spelling or a link, too.
+    """
+    written, read = ([Path(path), *(Path(path) / name for name in inside)]
+                     for path in (output, source))
+    for new in written:
+        for old in read:
+            if new.exists() and old.exists() and new.samefile(old):
+                raise UserError(f'{output} is, or holds, the input {source} '
+                                'itself: name another output.')
+
+
 def write_text(path: Union[str, Path], text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, whole or not at all."""
     with atomic_path(path) as part:

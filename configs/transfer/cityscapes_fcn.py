@@ -9,7 +9,9 @@ crop_size = (769, 769)
 model = dict(
     data_preprocessor=dict(size=crop_size),
     pretrained=None,  # the backbone file is loaded after building
-    backbone=dict(type='ResNet'),  # stock ResNetV1c: three 3x3 convolutions
+    backbone=dict(
+        type='ResNet',  # stock ResNetV1c: three 3x3 convolutions
+        zero_init_residual=False),  # stock True: random branches times 0
     decode_head=dict(align_corners=True),
     auxiliary_head=dict(align_corners=True),
     test_cfg=dict(mode='slide', crop_size=crop_size, stride=(513, 513)))

@@ -9,7 +9,8 @@ backbone = dict(
     depth=50,
     num_stages=4,
     out_indices=(3, ),
-    style='pytorch')
+    style='pytorch',
+    zero_init_residual=False)  # stock True: random branches times 0
 image_size = 224  # of the position table, for a ViT
 probe = dict(type='knn', neighbours=[10, 20, 100, 200], headline=20,
              temperature=0.07)

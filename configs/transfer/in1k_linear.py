@@ -3,8 +3,16 @@
 _base_ = [
     'mmpretrain::mocov2/benchmarks/resnet50_8xb32-linear-steplr-100e_in1k.py'
 ]
-model = dict(backbone=dict(
-    init_cfg=None))  # the backbone file is loaded after building
+model = dict(
+    backbone=dict(
+        # the backbone file is loaded after building; what random
+        # initialisation is: torchvision's. Stock names a file, and starts the
+        # last norm of each block at 0
+        init_cfg=[
+            dict(type='Kaiming', layer=['Conv2d']),
+            dict(type='Constant', val=1, layer=['_BatchNorm'])
+        ],
+        zero_init_residual=False))
 custom_imports = dict(
     imports=['ssl_bench.transfer.hooks', 'ssl_bench.transfer.crops'],
     allow_failed_imports=False)

@@ -7,6 +7,8 @@ _base_ = [
     'mmpretrain::_base_/schedules/imagenet_sgd_coslr_100e.py',
     'mmpretrain::_base_/default_runtime.py'
 ]
+# stock starts the last norm of each block at 0
+model = dict(backbone=dict(zero_init_residual=False))
 custom_imports = dict(
     imports=['ssl_bench.transfer.hooks'], allow_failed_imports=False)
 train_dataloader = dict(dataset=dict(

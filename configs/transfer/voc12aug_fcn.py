@@ -10,7 +10,9 @@ crop_size = (512, 512)
 model = dict(
     data_preprocessor=dict(size=crop_size),
     pretrained=None,  # the backbone file is loaded after building
-    backbone=dict(type='ResNet'),  # stock ResNetV1c: three 3x3 convolutions
+    backbone=dict(
+        type='ResNet',  # stock ResNetV1c: three 3x3 convolutions
+        zero_init_residual=False),  # stock True: random branches times 0
     decode_head=dict(num_classes=21),
     auxiliary_head=dict(num_classes=21))
 val_cfg = None  # one evaluation, at the end; stock every 2000

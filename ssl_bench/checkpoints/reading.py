@@ -5,12 +5,15 @@ import re
 from collections import OrderedDict
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, Union
+from types import MappingProxyType, ModuleType
+from typing import Any, Dict, Iterator, Mapping, Optional, Union
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import sha256
 
 PathLike = Union[str, Path]
+TRUST = 'If you trust where the file comes from, add --trust (it runs code ' \
+    'from the file)'
 
 
 class Inert:
@@ -63,16 +66,54 @@ pytorch_lightning.utilities.parsing.AttributeDict
 
 
 @contextmanager
-def inert_globals() -> Iterator[None]:
+def inert_globals(others: Mapping[str, Any] = MappingProxyType({})
+                  ) -> Iterator[None]:
     """Let ``torch.load(weights_only=True)`` meet the classes above.
 
     The permission ends with the block and covers names only: the classes
     themselves are never looked up.
+
+    Args:
+        others (Mapping[str, Any]): What stands for some of the names,
+            instead of an `Inert`.
     """
     from torch.serialization import safe_globals
-    with safe_globals([(Inert, name) for name in _INERT]
-                      + [(_ordered, name) for name in _DICTS]):
+    known = {**dict.fromkeys(_INERT, Inert),
+             **dict.fromkeys(_DICTS, _ordered), **others}
+    with safe_globals([(item, name) for name, item in known.items()]):
         yield
+
+
+class _Buffer(Inert):
+    """Stands for mmengine's log of one number while a file is read."""
+
+    def real(self) -> Any:
+        """The log itself, made of the arrays alone."""
+        from mmengine.logging import HistoryBuffer
+        return HistoryBuffer(self._log_history.tolist(),
+                             self._count_history.tolist(), self.max_length)
+
+
+def _log_types() -> Dict[str, Any]:
+    """What the log of a run is made of, beside plain values."""
+    import numpy as np
+    multiarray = _multiarray()
+    types = {f'numpy.dtypes.{type(np.dtype(code)).__name__}':
+             type(np.dtype(code)) for code in ('f4', 'f8', 'i4', 'i8')}
+    for package in ('numpy.core', 'numpy._core'):
+        types[f'{package}.multiarray._reconstruct'] = multiarray._reconstruct
+        types[f'{package}.multiarray.scalar'] = multiarray.scalar
+    return {**types, 'numpy.ndarray': np.ndarray, 'numpy.dtype': np.dtype,
+            'mmengine.logging.history_buffer.HistoryBuffer': _Buffer}
+
+
+def _multiarray() -> ModuleType:
+    """Where numpy keeps the functions that its pickles name."""
+    try:
+        from numpy._core import multiarray
+    except ImportError:  # numpy 1
+        from numpy.core import multiarray
+    return multiarray
 
 
 class ArrayUnpickler(pickle.Unpickler):
@@ -85,10 +126,7 @@ class ArrayUnpickler(pickle.Unpickler):
             UserError: It is not; the message names it.
         """
         import numpy as np
-        try:
-            from numpy._core import multiarray
-        except ImportError:  # numpy 1
-            from numpy.core import multiarray
+        multiarray = _multiarray()
         known = {
             'collections.OrderedDict': OrderedDict,
             'numpy.ndarray': np.ndarray,
@@ -197,9 +235,52 @@ def read_object(path: PathLike, trust: bool = False) -> Any:
             return _read_pickle(path, trust)
         return _read_torch(path, kind, trust)
     except _Refused as error:
-        raise _refusal(path, str(error)) from None
+        raise _refusal(path, str(error), TRUST) from None
     except Exception as error:  # damaged pickles raise anything at all
-        raise _translated(path, error, trust) from error
+        raise _translated(path, error, '' if trust else TRUST) from error
+
+
+def read_training(path: PathLike, map_location: Any = None,
+                  weights_only: Optional[bool] = None) -> Any:
+    """Read a run's own checkpoint, with optimizer and log, running nothing.
+
+    It has the arguments of the toolkit's loader, whose place it takes
+    (`engine.runner`).
+
+    Args:
+        path (str | Path): The checkpoint.
+        map_location: As `torch.load`.
+        weights_only (bool, optional): Always true, whatever is given.
+
+    Raises:
+        UserError: Truncated, not a checkpoint of torch, or in need of a
+            class that is not on the list.
+    """
+    import torch
+    kind = kind_of(path)
+    if kind not in ('zip', 'legacy'):
+        raise UserError(f'{path} is not a checkpoint of a run that can be '
+                        f'continued: it is of the kind {kind}. Name a file '
+                        'that pretraining or transfer wrote.')
+    try:
+        with inert_globals(_log_types()):
+            content = torch.load(path, map_location=map_location,
+                                 weights_only=True)
+        return _with_logs(content)
+    except Exception as error:  # damaged pickles raise anything at all
+        raise _translated(path, error, hint='Continue from a file that this '
+                          'project wrote.') from error
+
+
+def _with_logs(content: Any) -> Any:
+    """A run's checkpoint with mmengine's own logs in it."""
+    hub = content.get('message_hub') if isinstance(content, dict) else None
+    logs = hub.get('log_scalars') if isinstance(hub, dict) else None
+    if isinstance(logs, dict):
+        hub['log_scalars'] = OrderedDict(
+            (name, log.real() if isinstance(log, _Buffer) else log)
+            for name, log in logs.items())
+    return content
 
 
 def file_sha256(path: PathLike) -> str:
@@ -234,19 +315,25 @@ def _line(text: str) -> str:
     return ''.join(c if c.isprintable() else '?' for c in first)[:200]
 
 
-def _refusal(path: PathLike, name: str) -> UserError:
+def _refusal(path: PathLike, name: str, hint: str) -> UserError:
     return UserError(
         f'{path} wants to run {_line(name)}, which is not on the list of '
-        'harmless types, so it was not read. If you trust where the file '
-        'comes from, add --trust (it runs code from the file)')
+        f'harmless types, so it was not read. {hint}')
 
 
-def _translated(path: PathLike, error: Exception, trust: bool) -> UserError:
-    """One sentence for what torch and pickle say in many."""
+def _translated(path: PathLike, error: Exception, hint: str) -> UserError:
+    """One sentence for what torch and pickle say in many.
+
+    Args:
+        path: The file.
+        error (Exception): What was raised.
+        hint (str): What to do about a class that was refused; empty where
+            none is refused.
+    """
     text = str(error)
-    found = re.search(r'GLOBAL (\S+)', text) if not trust else None
+    found = re.search(r'GLOBAL (\S+)', text) if hint else None
     if found:
-        return _refusal(path, found[1])
+        return _refusal(path, found[1], hint)
     first = _line(text) or type(error).__name__
     if isinstance(error, EOFError) or re.search(
             r'PytorchStreamReader|unexpected EOF|ran out of input|truncated|'

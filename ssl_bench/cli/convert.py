@@ -44,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.checkpoints.convert import convert
     from ssl_bench.checkpoints.export import export
     from ssl_bench.checkpoints.position import resize_backbone
+    from ssl_bench.files import keep_input
+    keep_input(args.output, args.input, 'model.safetensors', 'config.json')
     backbone, report = convert(
         args.input, args.from_format, args.arch, args.branch, args.trust,
         args.prefix, args.drop, _fields(args.meta))

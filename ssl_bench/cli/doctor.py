@@ -29,10 +29,13 @@ def run(args: argparse.Namespace) -> int:
         return 1
     import torch
     from mmcv import _ext
+
+    from ssl_bench.compat.imports import LEFT_OUT
     devices = [torch.cuda.get_device_name(i)
                for i in range(torch.cuda.device_count())]
     print(f'devices: {", ".join(devices) or "CPU only"}')
     print(f'mmcv operators: {_ext.__spec__.origin}')
+    print(LEFT_OUT)
     print(f'disk free here: {shutil.disk_usage(".").free / 2**30:.0f} GiB')
     for folder in sorted(Path(args.data_root).glob('*')):
         if folder.is_dir():

@@ -113,12 +113,16 @@ def _format(args: argparse.Namespace) -> Optional[str]:
 
 def _target(output: Optional[str], name: Optional[str]) -> Optional[Path]:
     """The file to write; a page in a folder is its index.html."""
+    from ssl_bench.results.record import FILE_NAME
     if not output and name == 'html':
         raise UserError('a page needs a place: add -o report/ or -o '
                         'page.html')
     if not output:
         return None
     path = Path(output)
+    if path.name == FILE_NAME:
+        raise UserError(f'{path}: {FILE_NAME} is the name of a record; name '
+                        'another output.')
     if name == 'html' and path.suffix.lower() not in ('.html', '.htm'):
         path = path / 'index.html'
     return path

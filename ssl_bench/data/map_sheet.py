@@ -1,6 +1,6 @@
 """LEWEL: where the alignment maps of a model look."""
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Union
+from typing import Callable, List, Optional, Union
 
 import torch
 from mmpretrain.registry import MODELS
@@ -104,11 +104,9 @@ def map_tiles(config, checkpoint: Optional[Union[str, Path]] = None
 def _load(module: nn.Module, name: str,
           checkpoint: Union[str, Path]) -> None:
     """Fill a part of the model from a training checkpoint, whole."""
-    from mmengine.runner.checkpoint import _load_checkpoint
-    if not Path(checkpoint).is_file():
-        raise UserError(f'no checkpoint {checkpoint}.')
-    state: Dict[str, Tensor] = _load_checkpoint(
-        str(checkpoint), map_location='cpu', logger='silent')['state_dict']
+    from ssl_bench.checkpoints.formats import unwrap
+    from ssl_bench.checkpoints.reading import read_object
+    state, _ = unwrap(read_object(checkpoint), checkpoint)
     try:
         module.load_state_dict({key.removeprefix(f'{name}.'): value
                                 for key, value in state.items()

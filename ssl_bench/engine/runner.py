@@ -5,16 +5,27 @@ import os
 from pathlib import Path
 from typing import Optional
 
+import mmengine.runner.checkpoint
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
+from ssl_bench.checkpoints.reading import read_training
 from ssl_bench.errors import UserError
 from ssl_bench.layers.global_bn import replace_sync_bn
+
+
+if not hasattr(mmengine.runner.checkpoint, '_safe_torch_load'):
+    raise ImportError('this version of mmengine loads checkpoints in another '
+                      'way: ssl_bench would no longer refuse code in them.')
+# The toolkit's own loader falls back to unpickling, which runs code. Ours
+# takes its place for every file, also those that an `init_cfg` names.
+mmengine.runner.checkpoint._safe_torch_load = read_training
+CheckpointLoader.register_scheme('', read_training, force=True)
 
 
 class FormattedOnce(Config):
@@ -70,6 +81,14 @@ class AtomicRunner(Runner):
         if self.distributed and get_device() == 'cpu':
             replace_sync_bn(model)
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
+        """mmengine's, without the config text, which a resume would run."""
+        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        meta = checkpoint.get('meta')
+        if isinstance(meta, dict):
+            meta.pop('config', None)
+        return checkpoint
 
     def save_checkpoint(self, out_dir: str, filename: str, *args,
                         **kwargs) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Union
 
 from ssl_bench.errors import UserError
+from ssl_bench.results.names import label
 
 RISE = 0.02  # of the loss's range: less is noise
 
@@ -71,10 +72,11 @@ def read_run(folder: Path) -> Optional[Run]:
     Raises:
         UserError: A line of the log is not JSON.
     """
-    from ssl_bench.engine.config import load_config
+    from ssl_bench.checkpoints.provenance import parse_config
     config = next(iter(sorted(folder.glob('*.py'))), None)
-    settings = load_config(config) if config else {}
-    if 'method' not in settings:
+    method = parse_config(config.read_text(encoding='utf-8')).get('method') \
+        if config else None
+    if not isinstance(method, dict):
         return None
     rows: Dict[int, Dict[str, float]] = {}
     for path in sorted(folder.glob('*/vis_data/scalars.json')):
@@ -88,8 +90,7 @@ def read_run(folder: Path) -> Optional[Run]:
                 rows[row['step']] = row
     if not rows:
         return None
-    variant = settings.method.get('variant')
-    name = settings.method.name + (f' ({variant})' if variant else '')
+    name = label(str(method.get('name')), method.get('variant') or '')
     return Run(name, config.stem, str(folder),
                [rows[step] for step in sorted(rows)])
 

@@ -40,11 +40,13 @@ def _choose(stored: List[Stored], wanted: Sequence[str],
 
 def _join(rows: List[Row], mode: str, wanted: Sequence[str],
           methods: Sequence[str], index: PublishedIndex) -> List[Row]:
-    """Put printed numbers beside the rows; ``all`` adds their own rows."""
+    """Put printed numbers next to the rows; ``all`` adds their own rows."""
     if mode == 'none':
         return rows
     used = set()
     for row in rows:
+        if row.departures:  # of another experiment than the paper's
+            continue
         found = index.matches(*row.method_id, row.task, row.metric)
         if found:
             row.published, row.also_published = found[0], found[1:]
@@ -59,6 +61,21 @@ def _join(rows: List[Row], mode: str, wanted: Sequence[str],
         if item.task in shown and item not in used
         and (not methods or is_chosen(item.method, item.variant,
                                       item.pretrain_epochs, methods))]
+
+
+def departed(rows: List[Row], index: PublishedIndex) -> List[Problem]:
+    """Say which rows are not compared with the papers, and why."""
+    printed = {item.task for item in index.rows}
+    by_cell: Dict[tuple, Row] = {}
+    for row in rows:
+        if row.departures and row.task in printed:
+            key = row.method_id, row.task, tuple(row.departures)
+            by_cell.setdefault(key, row)
+    return [Problem(
+        'other protocol', f'{row.name} on {row.task} is not compared with '
+        f'published numbers: {"; ".join(row.departures)}',
+        tuple(item.path for item in row.records))
+        for row in by_cell.values()]
 
 
 def _compare(rows: List[Row], baseline: str) -> None:
@@ -132,6 +149,7 @@ def build(stored: List[Stored], problems: Sequence[Problem] = (), *,
     if baseline:
         _compare(rows, baseline)
     rows = _join(rows, published, wanted, methods, index or PublishedIndex())
+    conflicts += departed(rows, index or PublishedIndex())
     rows.sort(key=lambda row: row.sort_key)
     shown = {row.task for row in rows}
     warnings = conflicts + check(chosen, methods) + [

@@ -141,6 +141,9 @@ def shown_metrics(rows: Sequence[Row], task: str) -> List[str]:
 def name_cell(rows: Sequence[Row]) -> Cell:
     """Method, and who printed it when it was not measured."""
     parts = [Part(rows[0].name, 'name')]
+    if rows[0].departures:
+        parts.append(Part('other settings or data than the protocol\'s',
+                          'published'))
     if not rows[0].values:
         parts.append(Part(f'in {rows[0].published.reported_in}',
                           'published'))

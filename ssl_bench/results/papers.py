@@ -159,6 +159,8 @@ def _reproductions(paper: Paper, board: Board) -> Iterator[
     index = PublishedIndex(row for row in PublishedIndex().rows
                            if row.reported_in == paper.reported_in)
     for row in board.measured:
+        if row.departures:
+            continue
         for item in index.matches(*row.method_id, row.task, row.metric):
             yield item, Row(
                 *row.method_id, row.task, row.metric, values=row.values,

@@ -40,7 +40,7 @@ NESTED = {group: {name.rstrip('?'): (kind, name.endswith('?'))
 KIND_NAMES = {TEXT: 'text', NUMBER: 'number >= 0',
               COUNT: 'whole number >= 0'}
 OTHER = {'schema', 'metrics', 'versions', 'config_sha256'}
-OPTIONAL = {'changes', 'notes', 'extra', 'record_sha256'}
+OPTIONAL = {'changes', 'departures', 'notes', 'extra', 'record_sha256'}
 SHA256 = re.compile(r'[0-9a-f]{64}')
 RUN_ID = re.compile(r'[A-Za-z0-9][A-Za-z0-9._+-]{0,199}')
 
@@ -231,10 +231,11 @@ def faults(record: Any) -> List[str]:
     found = [*_field_faults(record), *_value_faults(record)]
     if 'metrics' in record:
         found += _metric_faults(record['metrics'])
-    changes = record.get('changes', [])
-    if not isinstance(changes, list) or not all(
-            isinstance(change, str) for change in changes):
-        found.append(f'changes must be a list of texts, got {changes!r}')
+    for name in ('changes', 'departures'):
+        texts = record.get(name, [])
+        if not isinstance(texts, list) or not all(
+                isinstance(text, str) for text in texts):
+            found.append(f'{name} must be a list of texts, got {texts!r}')
     for name, kind in (('notes', str), ('extra', dict)):
         if not isinstance(record.get(name, kind()), kind):
             found.append(f'{name} must be {kind.__name__}')
@@ -268,7 +269,9 @@ def write_record(path: PathLike, record: Record) -> Record:
             ``result.json``.
         record (dict): Fields of design.md; ``schema``, ``run_id`` and
             ``status`` are filled in when absent. Optional: ``changes``
-            (list of automatic adjustments), ``notes`` and ``extra`` (dict).
+            (list of automatic adjustments), ``departures`` (list of what
+            the user changed: such a record is not compared with published
+            numbers), ``notes`` and ``extra`` (dict).
 
     Returns:
         dict: The record as written.

@@ -51,7 +51,8 @@ def _method(method_id: tuple) -> str:
 def _row(row: Row, index: Dict[int, int]) -> Dict[str, Any]:
     content = row_object(row)
     content.update(
-        id=_method(row.method_id), name=row.name, cost=_costs(row),
+        id=_method(row.method_id),
+        name=row.name + (' †' if row.departures else ''), cost=_costs(row),
         control=is_random(row.method) or is_supervised(row.method),
         runs=[index[id(item)] for item in row.records])
     del content['run_ids'], content['checkpoint_sha256']

@@ -57,6 +57,12 @@ class Row:
         return f'{self.name} [{", ".join(filter(None, more))}]'
 
     @property
+    def departures(self) -> List[str]:
+        """What its records say differs from the task's protocol, sorted."""
+        return sorted({text for item in self.records
+                       for text in item.record.get('departures', [])})
+
+    @property
     def method_id(self) -> tuple:
         """What makes two rows rows of the same method."""
         return (self.method, self.variant, self.backbone,

@@ -79,7 +79,7 @@ def row_object(row: Row) -> Dict[str, Any]:
         baseline_difference=found and dict(
             mean=found.mean, interval=found.interval, pairs=found.pairs,
             within_noise=found.within_noise),
-        checkpoint_sha256=row.checkpoints,
+        departures=row.departures, checkpoint_sha256=row.checkpoints,
         run_ids=[s.record['run_id'] for s in row.records])
 
 

@@ -34,6 +34,8 @@ class Plan:
             to backbone, machine and data root: the protocol's identity.
         arch (str): Name of the architecture, for instance resnet18-w16.
         changes (list[str]): What was fitted, for log and record.
+        departures (list[str]): What the user changed, so that the number is
+            not the protocol's: for the record.
         trained (Trained, optional): What is tested without training.
     """
     task: str
@@ -41,6 +43,7 @@ class Plan:
     config_sha256: str
     arch: str = ''
     changes: List[str] = field(default_factory=list)
+    departures: List[str] = field(default_factory=list)
     trained: Any = None
 
     @property
@@ -89,7 +92,9 @@ def make_plan(task: str, arch_args: Optional[Dict[str, Any]] = None,
     if row.trained_by:
         drop_training(config)
         part = []  # it was the classifier's
-    plan = Plan(task, config, settings_sha256(config), changes=part)
+    plan = Plan(task, config, settings_sha256(config), changes=part,
+                departures=[*(f'{key}={value}' for key, value
+                              in (overrides or {}).items()), *part])
     if data_root is not None:
         for name, value in config.items():
             if name.endswith(('_dataloader', '_evaluator')):

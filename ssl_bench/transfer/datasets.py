@@ -17,6 +17,9 @@ class Dataset:
         prepare (str): Command that lays it out; ``{root}`` is the root.
         counts (tuple): Paths and how many entries each must have: lines of
             a list, images of an annotation file, entries of a folder.
+        files (tuple): Folders and how many images lie below each. Another
+            number is another data set: its numbers are not compared with
+            published ones.
         labels (int): Of a set with masks: their labels are below this, or
             255 where a pixel does not count.
     """
@@ -24,12 +27,14 @@ class Dataset:
     paths: Tuple[str, ...]
     prepare: str
     counts: Tuple[Tuple[str, int], ...] = ()
+    files: Tuple[Tuple[str, int], ...] = ()
     labels: int = 0
 
 
 _VOC07, _VOC12 = 'VOCdevkit/VOC2007', 'VOCdevkit/VOC2012'
 _IMAGENET = 'tar -xf imagenet.tar -C {root}/imagenet (train/<class>/*.JPEG ' \
     'and val/<class>/*.JPEG)'
+_IMAGES = (('imagenet/train', 1281167), ('imagenet/val', 50000))
 _MINI = 'ssl-bench data mini --root {root}'
 _VARIANTS = f'{_MINI} && ssl-bench data variants {{root}}'
 # Hendrycks and Dietterich, ICLR 2019: the fifteen that count
@@ -60,7 +65,9 @@ DATASETS: Dict[str, Dataset] = {
         (f'{_VOC07}/ImageSets/Main/trainval.txt',
          f'{_VOC07}/ImageSets/Main/test.txt', f'{_VOC07}/JPEGImages'),
         ' && '.join(map(TAR, ('VOCtrainval_06-Nov-2007',
-                              'VOCtest_06-Nov-2007')))),
+                              'VOCtest_06-Nov-2007'))),
+        ((f'{_VOC07}/ImageSets/Main/trainval.txt', 5011),
+         (f'{_VOC07}/ImageSets/Main/test.txt', 4952))),
     'voc12aug': Dataset(
         'VOC12 train+aug',
         (f'{_VOC12}/ImageSets/Segmentation/train.txt',
@@ -69,6 +76,9 @@ DATASETS: Dict[str, Dataset] = {
          f'{_VOC12}/SegmentationClass', f'{_VOC12}/SegmentationClassAug'),
         TAR('VOCtrainval_11-May-2012') + ', and mmsegmentation\'s '
         'tools/dataset_converters/voc_aug.py for SegmentationClassAug',
+        ((f'{_VOC12}/ImageSets/Segmentation/train.txt', 1464),
+         (f'{_VOC12}/ImageSets/Segmentation/aug.txt', 9118),
+         (f'{_VOC12}/ImageSets/Segmentation/val.txt', 1449)),
         labels=21),
     'coco': Dataset(
         'COCO train2017',
@@ -105,17 +115,19 @@ DATASETS: Dict[str, Dataset] = {
               for split in ('train', 'val')),
         'unzip leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip into '
         '{root}/cityscapes, then mmsegmentation\'s '
-        'tools/dataset_converters/cityscapes.py', labels=19),
+        'tools/dataset_converters/cityscapes.py',
+        files=(('cityscapes/leftImg8bit/train', 2975),
+               ('cityscapes/leftImg8bit/val', 500)), labels=19),
     'imagenet': Dataset(
         'ImageNet-1K train', ('imagenet/train', 'imagenet/val'), _IMAGENET,
-        (('imagenet/train', 1000), ('imagenet/val', 1000))),
+        (('imagenet/train', 1000), ('imagenet/val', 1000)), _IMAGES),
     **{f'imagenet_semi{percent}': Dataset(
         f'ImageNet-1K train, {percent}% of the labels',
         (f'imagenet/meta/semi{percent}.txt', 'imagenet/train',
          'imagenet/val'),
         f'ssl-bench data subset {{root}}/imagenet/train --percent {percent} '
         f'-o {{root}}/imagenet/meta/semi{percent}.txt, or put SimCLR\'s list '
-        'there (lines of `class/image.JPEG label`)')
+        'there (lines of `class/image.JPEG label`)', files=_IMAGES)
        for percent in (1, 10)},
     'places205': Dataset(
         'Places205 train',
@@ -135,11 +147,12 @@ DATASETS: Dict[str, Dataset] = {
         'train2018.json.tar.gz val2018.json.tar.gz',
         (('inat18/train2018.json', 437513), ('inat18/val2018.json', 24426))),
     **{key: Dataset(title, (folder, ), TAR(folder),
-                    ((folder, classes), ))
-       for key, title, folder, classes in (
-           ('imagenet_a', 'ImageNet-A', 'imagenet-a', 200),
-           ('imagenet_r', 'ImageNet-R', 'imagenet-r', 200),
-           ('imagenet_sketch', 'ImageNet-Sketch', 'imagenet-sketch', 1000))},
+                    ((folder, classes), ), ((folder, images), ))
+       for key, title, folder, classes, images in (
+           ('imagenet_a', 'ImageNet-A', 'imagenet-a', 200, 7500),
+           ('imagenet_r', 'ImageNet-R', 'imagenet-r', 200, 30000),
+           ('imagenet_sketch', 'ImageNet-Sketch', 'imagenet-sketch', 1000,
+            50889))},
     'imagenet_c': Dataset(
         'ImageNet-C',
         tuple(f'imagenet-c/{name}/{severity}' for name in CORRUPTIONS
@@ -147,6 +160,8 @@ DATASETS: Dict[str, Dataset] = {
         'mkdir -p {root}/imagenet-c && for f in blur digital noise weather; '
         'do tar -xf $f.tar -C {root}/imagenet-c; done',
         tuple((f'imagenet-c/{name}/{severity}', 1000)
+              for name in CORRUPTIONS for severity in range(1, 6)),
+        tuple((f'imagenet-c/{name}/{severity}', 50000)
               for name in CORRUPTIONS for severity in range(1, 6))),
     'mini_voc': Dataset(
         'mini VOC07+12 trainval',

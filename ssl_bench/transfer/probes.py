@@ -3,7 +3,7 @@ import hashlib
 import inspect
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +14,11 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, set_random_seed
 from torch import Tensor, nn
 
-from ssl_bench.checkpoints.backbone import tensors_sha256
+from ssl_bench.checkpoints.backbone import (read_safetensors,
+                                            tensors_sha256, write_safetensors)
 from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.files import atomic_path
+from ssl_bench.layers.dist import gather
 from ssl_bench.transfer.build import Plan
 from ssl_bench.transfer.datasets import DATASETS
 from ssl_bench.transfer.fingerprint import fingerprint
@@ -95,25 +96,61 @@ def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = build_frozen(plan.config, source)
         key = cache_key(plan, model, root)
-        files = {split: folder.parent / 'features' / f'{key}_{split}.pt'
+        home = folder.parent / 'features'
+        files = {split: home / f'{key}_{split}.safetensors'
                  for split in ('train', 'test')}
-        if not all(path.exists() for path in files.values()):
+        if not on_main_process(lambda: all(map(Path.exists, files.values()))):
             check_probe(plan.config)
-        splits = [
-            cached(path,
-                   lambda: extract(model, plan.config, split,
-                                   f'{plan.task}, {source.method}, {split}'))
-            for split, path in files.items()]
-    score = PROBES[settings.type]
-    options = {name: value for name, value in settings.items()
-               if name not in ('type', 'pool')}
-    if 'seed' in inspect.signature(score).parameters:
-        options.setdefault('seed', seed)
-    found = score(*splits, **options)
+        for split, path in files.items():
+            keep_features(
+                path, lambda: extract(
+                    model, plan.config, split,
+                    f'{plan.task}, {source.method}, {split}'))
+
+    def probed() -> Tuple[Dict[str, float], int]:
+        splits = [Features(**read_safetensors(path)[0])
+                  for path in files.values()]
+        return score(settings, splits, seed), len(splits[0].labels)
+    found, images = on_main_process(probed)
     return Measured(
         {name: value for name, value in found.items() if '/' not in name},
-        len(splits[0].labels), details={
+        images, details={
             name: value for name, value in found.items() if '/' in name})
+
+
+def score(settings: Dict[str, Any], splits: List[Features],
+          seed: int) -> Dict[str, float]:
+    """Apply a probe to the features of both splits.
+
+    Args:
+        settings (dict): ``type`` and the probe's own arguments.
+        splits (list[Features]): Training and test.
+        seed (int): Of the run, for a probe that draws.
+    """
+    probe = PROBES[settings['type']]
+    options = {name: value for name, value in settings.items()
+               if name not in ('type', 'pool')}
+    if 'seed' in inspect.signature(probe).parameters:
+        options.setdefault('seed', seed)
+    return probe(*splits, **options)
+
+
+def on_main_process(make: Callable[[], Any]) -> Any:
+    """Compute in the first process; every process gets the result.
+
+    Raises:
+        UserError: In every process, when the first raised one.
+    """
+    shared: List[Any] = [None, None]
+    if dist.is_main_process():
+        try:
+            shared[0] = make()
+        except UserError as error:
+            shared[1] = str(error)
+    dist.broadcast_object_list(shared)
+    if shared[1] is not None:
+        raise UserError(shared[1])
+    return shared[0]
 
 
 def check_probe(config: Config) -> None:
@@ -168,47 +205,67 @@ def without_roots(value: Any) -> Any:
     return value
 
 
-def cached(path: Path, make: Callable[[], Features]) -> Features:
-    """Read features, or make and keep them."""
-    if path.exists():
-        return Features(**torch.load(path, weights_only=True))
-    features = make()
-    if dist.is_main_process():
-        with atomic_path(path) as part:
-            torch.save(features._asdict(), part)
-    dist.barrier()
-    return features
-
-
-def extract(model: Frozen, config: Config, split: str,
-            title: str) -> Features:
-    """Run one split through a frozen backbone.
+def keep_features(path: Path,
+                  make: Callable[[], Optional[Features]]) -> None:
+    """Make features and write them, unless they are there already.
 
     Raises:
         UserError: Features that are not finite.
+    """
+    if on_main_process(path.exists):
+        return
+    features = make()
+
+    def keep() -> None:
+        if not torch.isfinite(features.features).all():
+            raise UserError(f'the features for {path} are not finite; the '
+                            'weights do not belong to this network, or are '
+                            'broken.')
+        write_safetensors(path, features._asdict(), {})
+    on_main_process(keep)
+
+
+def extract(model: Frozen, config: Config, split: str,
+            title: str) -> Optional[Features]:
+    """Run one split through a frozen backbone.
+
+    Returns:
+        Features: Of all processes, in the order of the data set; None but in
+        the first process.
     """
     loader = Runner.build_dataloader(config[f'{split}_dataloader'])
     pool = POOLS[config.probe.get('pool', 'global_average')]
     line = ProgressLine(title, len(loader))
     classes = len(loader.dataset.metainfo['classes'])
-    features, labels = [], []
+    features: List[Tensor] = []
+    labels: List[Tensor] = []
     for index, batch in enumerate(loader):
         found, samples = model(batch, pool)
-        features += found.cpu().float()
-        labels += [_label(sample, classes) for sample in samples]
+        rows = in_order(found.float()), in_order(torch.stack(
+            [_label(sample, classes) for sample in samples]))
+        if dist.is_main_process():
+            features.append(rows[0].cpu())
+            labels.append(rows[1].cpu())
         line.update(index + 1)
-    size = len(loader.dataset)
-    if dist.get_world_size() > 1:
-        features = dist.collect_results(features, size, 'cpu')
-        labels = dist.collect_results(labels, size, 'cpu')
-        shared = [features, labels]
-        dist.broadcast_object_list(shared)
-        features, labels = shared
-    features = torch.stack(features)
-    if not torch.isfinite(features).all():
-        raise UserError(f'{title}: features are not finite; the weights do '
-                        'not belong to this network, or are broken.')
-    return Features(features, torch.stack(labels))
+    if not features:
+        return None
+    size = len(loader.dataset)  # samplers fill up the last round
+    return Features(torch.cat(features)[:size], torch.cat(labels)[:size])
+
+
+def in_order(rows: Tensor) -> Tensor:
+    """Rows of all processes, (world * B, ...), in the order of the data set.
+
+    The sampler deals the images to the processes in turn.
+
+    Args:
+        rows (Tensor): Of this process's batch, (B, ...).
+    """
+    world = dist.get_world_size()
+    if world == 1:
+        return rows
+    joined = gather(rows).unflatten(0, (world, len(rows)))
+    return joined.transpose(0, 1).flatten(0, 1)
 
 
 def _label(sample, classes: int) -> Tensor:

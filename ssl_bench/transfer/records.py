@@ -15,7 +15,7 @@ from mmengine.device import get_device, get_max_cuda_memory
 import ssl_bench
 from ssl_bench.transfer.build import Plan
 from ssl_bench.transfer.datasets import DATASETS
-from ssl_bench.transfer.fingerprint import fingerprint
+from ssl_bench.transfer.fingerprint import fingerprint, other_data
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.tasks import find_task
 
@@ -66,7 +66,8 @@ def make_record(plan: Plan, source: Source, seed: int, run_id: str,
                   images=measured.images),
         started=started.isoformat(timespec='seconds'),
         finished=datetime.now(timezone.utc).isoformat(timespec='seconds'),
-        changes=list(plan.changes), extra=extra)
+        changes=list(plan.changes), extra=extra,
+        departures=plan.departures + other_data(dataset, str(root)))
 
 
 def compare_expected(plan: Plan, source: Source,

@@ -168,7 +168,7 @@ def test_maps_are_the_models(lewel, tmp_path):
 
 
 def test_checkpoints_that_do_not_fit(lewel, tmp_path):
-    with pytest.raises(UserError, match='no checkpoint'):
+    with pytest.raises(UserError, match='no such checkpoint'):
         map_tiles(lewel, tmp_path / 'none.pth')
     torch.save(dict(state_dict={'backbone.conv1.weight': torch.zeros(1)}),
                tmp_path / 'other.pth')

@@ -103,7 +103,7 @@ def test_svm_reads_the_cache(go, source, monkeypatch):
     other = go(source, 'mini_voc07_svm', where='cache',
                options={**options, 'probe.costs': [1e-6]})
     assert other.fresh and other.record['metrics'] != first.record['metrics']
-    assert len(list((first.folder.parent / 'features').glob('*.pt'))) >= 2
+    assert len(list((first.folder.parent / 'features').glob('*.safetensors'))) >= 2
     with pytest.raises(TypeError):  # other features
         go(source, 'mini_voc07_svm', where='cache',
            options={**options, 'probe.pool': 'corner_average'})

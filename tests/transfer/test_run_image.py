@@ -8,7 +8,7 @@ from PIL import Image
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.results import read_records
-from ssl_bench.transfer.fingerprint import fingerprint
+from ssl_bench.transfer.fingerprint import survey
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.transfer.conftest import tiny_vit
@@ -152,14 +152,14 @@ def test_broken_images_and_classes(registered, source, mini_root, work_dir,
                  '--data-root', str(tmp_path)]) == 1
     for path in sorted((train / 'ring').glob('*')):
         path.unlink()
-    fingerprint.cache_clear()  # a process takes its data to stay as they are
+    survey.cache_clear()  # a process takes its data to stay as they are
     outcome = run_task(source, 'mini_linear', 0, work_dir, str(tmp_path),
                        dict(ONE))
     assert any('1 of 8 classes have no image in' in change
                and change.endswith('first ring')
                for change in outcome.record['changes'])
     (train / 'zebra').mkdir()
-    fingerprint.cache_clear()
+    survey.cache_clear()
     shutil.copy(broken[0].parent.parent / 'star' / sorted(
         p.name for p in (train / 'star').iterdir())[0], train / 'zebra')
     with pytest.raises(UserError, match='train has 9 classes, the head of '

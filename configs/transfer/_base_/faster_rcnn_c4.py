@@ -2,7 +2,7 @@
 # everything normalised frozen; the protocol trains all of a torchvision net.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50-caffe-c4.py'
 
-sync_bn = dict(type='SyncBN', requires_grad=True)
+trained_norm = dict(type='SyncBN', requires_grad=True)
 model = dict(
     data_preprocessor=dict(
         mean=[123.675, 116.28, 103.53],
@@ -11,14 +11,15 @@ model = dict(
         pad_size_divisor=1),  # stock 32
     backbone=dict(
         frozen_stages=-1,
-        norm_cfg=sync_bn,
+        norm_cfg=trained_norm,
         norm_eval=False,
         style='pytorch',
+        zero_init_residual=False,  # stock True: random branches times 0
         init_cfg=None),  # the backbone file is loaded after building
     roi_head=dict(
         shared_head=dict(
             type='Res5WithNorm',
-            norm_cfg=sync_bn,
+            norm_cfg=trained_norm,
             norm_eval=False,
             style='pytorch',
             init_cfg=None)),

@@ -2,17 +2,18 @@
 # 4conv1fc box head.
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
 
-sync_bn = dict(type='SyncBN', requires_grad=True)
+trained_norm = dict(type='SyncBN', requires_grad=True)
 model = dict(
     backbone=dict(
         frozen_stages=-1,  # stock 1
-        norm_cfg=sync_bn,
+        norm_cfg=trained_norm,
         norm_eval=False,  # stock True
+        zero_init_residual=False,  # stock True: random branches times 0
         init_cfg=None),  # the backbone file is loaded after building
-    neck=dict(norm_cfg=sync_bn),
+    neck=dict(norm_cfg=trained_norm),
     roi_head=dict(
-        bbox_head=dict(type='Shared4Conv1FCBBoxHead', norm_cfg=sync_bn),
-        mask_head=dict(norm_cfg=sync_bn)),
+        bbox_head=dict(type='Shared4Conv1FCBBoxHead', norm_cfg=trained_norm),
+        mask_head=dict(norm_cfg=trained_norm)),
     train_cfg=dict(
         rpn=dict(assigner=dict(min_pos_iou=0.)),  # stock 0.3
         # stock True, which can hand a box to another object

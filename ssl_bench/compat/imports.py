@@ -1,0 +1,105 @@
+"""What the toolkits' imports need with the packages of today.
+
+Two things are done when somebody imports them, wherever that is: mmcv's
+compiled operators are served from torchvision where they are not there, and
+mmpretrain's multimodal models are left out. Nothing here imports torch.
+"""
+import importlib.abc
+import importlib.machinery
+import sys
+
+OPERATORS = 'mmcv._ext'
+DEPENDENCY = 'mmpretrain.utils.dependency'
+LEFT_OUT = ('mmpretrain\'s multimodal models are left out: no method or task '
+            'here uses them, and they do not import with transformers 5')
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds what others find, and puts a loader of ours around it."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname not in (OPERATORS, DEPENDENCY):
+            return None
+        spec = self._found_by_others(fullname, path, target)
+        if fullname == DEPENDENCY:
+            if spec is not None:
+                spec.loader = _WithoutMultimodal(spec.loader)
+            return spec
+        if spec is not None:
+            spec.loader = _CompiledExtLoader(spec.loader)
+            return spec
+        return importlib.machinery.ModuleSpec(
+            fullname, _StandInLoader(), origin='ssl_bench.compat.mmcv_ops')
+
+    @staticmethod
+    def _found_by_others(fullname, path, target):
+        for finder in sys.meta_path:
+            find_spec = getattr(finder, 'find_spec', None)
+            if find_spec is None or isinstance(finder, _Finder):
+                continue
+            spec = find_spec(fullname, path, target)
+            if spec is not None:
+                return spec
+        return None
+
+
+class _StandInLoader(importlib.abc.Loader):
+    """Fills ``mmcv._ext`` with functions over torchvision's operators."""
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        from ssl_bench.compat import mmcv_ops
+        mmcv_ops.fill(module)
+
+
+class _Around(importlib.abc.Loader):
+    """Another loader's work, with a change before or after it."""
+
+    def __init__(self, loader):
+        self.loader = loader
+
+    def create_module(self, spec):
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module):
+        self.loader.exec_module(module)
+
+
+class _CompiledExtLoader(_Around):
+    """Loads a compiled extension and says so when it does not fit torch.
+
+    The toolkits catch the ImportError of an extension built for another
+    torch and later claim that there is none.
+    """
+
+    def create_module(self, spec):
+        try:
+            return super().create_module(spec)
+        except ImportError as error:
+            from ssl_bench.errors import UserError
+            raise UserError(
+                f'the compiled mmcv extension {spec.origin} does not load: '
+                f'{error}. Compile mmcv against the installed torch, or '
+                'reinstall onedl-mmcv without its extension: ssl_bench then '
+                'serves the operators from torchvision.') from error
+
+
+class _WithoutMultimodal(_Around):
+    """Lets mmpretrain believe that what its multimodal models need is absent.
+
+    They subclass names that transformers 5 no longer has, so that with it
+    installed no part of mmpretrain could be imported. Placeholders take their
+    places in the registry and say that they are missing when they are built.
+    """
+
+    def exec_module(self, module):
+        super().exec_module(module)
+        module.WITH_MULTIMODAL = False
+
+
+def install() -> None:
+    """Put the finder in front of the others, once."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())

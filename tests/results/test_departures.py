@@ -1,0 +1,64 @@
+"""What the user changed is not compared with what a paper measured."""
+import pytest
+
+from ssl_bench.cli import main
+from ssl_bench.errors import UserError
+from ssl_bench.results.board import build
+from ssl_bench.results.grid import grids
+from ssl_bench.results.papers import paper_grids
+from ssl_bench.results.record import Stored, validate, write_record
+from tests.results.factory import make_record, sha
+
+CHANGED = dict(departures=['train_cfg.max_iters=100'],
+               config_sha256=sha('other'))
+
+
+def board_of(*records, **options):
+    return build([Stored(record, f'r/{i}/result.json')
+                  for i, record in enumerate(records)], **options)
+
+
+def test_a_departed_record_has_no_published_value():
+    kept = make_record(task='voc0712_det_c4')
+    other = make_record(task='voc0712_det_c4', run_id='other', **CHANGED)
+    board = board_of(kept, other, published='own')
+    rows = {bool(row.departures): row for row in board.rows
+            if row.metric == 'bbox_AP'}
+    assert rows[False].published.value == 57.0
+    assert rows[True].published is None and rows[True].verdict == ''
+    assert [str(problem) for problem in board.problems
+            if problem.kind == 'other protocol'] == [
+        'other protocol: MoCo v2 on voc0712_det_c4 is not compared with '
+        'published numbers: train_cfg.max_iters=100 (r/1/result.json)']
+
+
+def test_it_is_marked_where_tables_show_it():
+    board = board_of(make_record(task='voc0712_det_c4', **CHANGED))
+    names = [[part.text for part in row[0]] for row in grids(board)[0].body]
+    assert ['MoCo v2', 'other settings or data than the protocol\'s'] in names
+
+
+def test_the_tables_of_a_paper_leave_it_out():
+    text = [part.text for grid in paper_grids('insloc', board_of(make_record(
+        'InsLoc', 'FPN', 'coco_mrcnn_fpn_1x', **CHANGED)))
+        for row in grid.body for cell in row for part in cell]
+    assert not any('ours' in line for line in text)
+
+
+def test_tasks_that_no_paper_prints_are_not_warned_of():
+    board = board_of(make_record(task='mini_knn', **CHANGED))
+    assert not [p for p in board.problems if p.kind == 'other protocol']
+
+
+def test_departures_are_texts():
+    with pytest.raises(UserError, match='departures must be a list of texts'):
+        validate(make_record(departures=[1]))
+
+
+def test_a_leaderboard_does_not_replace_a_record(tmp_path, capsys):
+    write_record(tmp_path / 'run', make_record())
+    path = tmp_path / 'run/result.json'
+    before = path.read_bytes()
+    assert main(['leaderboard', str(tmp_path), '-o', str(path)]) == 2
+    assert 'is the name of a record' in capsys.readouterr().err
+    assert path.read_bytes() == before
