@@ -6,7 +6,8 @@ ROOT = Path(__file__).parent
 VERSION = next(
     line.split("'")[1]
     for line in (ROOT / 'ssl_bench/__init__.py').read_text().splitlines()
-    if line.startswith('__version__'))
+    if line.startswith('__version__')
+)
 
 setup(
     name='ssl-bench',
@@ -21,10 +22,9 @@ setup(
     # and read_suite look
     packages=find_packages(include=['ssl_bench', 'ssl_bench.*'])
     + ['ssl_bench.configs', 'ssl_bench.suites'],
-    package_dir={'ssl_bench.configs': 'configs',
-                 'ssl_bench.suites': 'suites'},
+    package_dir={'ssl_bench.configs': 'configs', 'ssl_bench.suites': 'suites'},
     package_data={
-        'ssl_bench': ['results/*.csv', 'results/page/*', 'transfer/*.txt'],
+        'ssl_bench': ['results/*.csv', 'results/page/*', 'toolbox/*.txt'],
         'ssl_bench.configs': ['**/*.py'],
         'ssl_bench.suites': ['*.yaml'],
     },
@@ -49,9 +49,18 @@ setup(
         'vl-convert-python>=1.6',
     ],
     extras_require={
-        'test': ['faster-coco-eval>=1.8', 'flake8>=7', 'lvis>=0.5.3',
-                 'pytest>=8', 'pytest-xdist>=3.5', 'selenium>=4.20',
-                 'submitit>=1.5', 'timm>=1.0', 'transformers>=5'],
+        'test': [
+            'faster-coco-eval>=1.8',
+            'lvis>=0.5.3',
+            'mypy>=1.15',
+            'pytest>=8',
+            'pytest-xdist>=3.5',
+            'ruff>=0.12',
+            'selenium>=4.20',
+            'submitit>=1.5',
+            'timm>=1.0',
+            'transformers>=5',
+        ],
         'coco': ['faster-coco-eval>=1.8'],  # test_evaluator.type, quicker
         'lvis': ['lvis>=0.5.3'],  # lvis_vitdet_b
         'slurm': ['submitit>=1.5'],

@@ -6,6 +6,7 @@ Both formats are timed in turn in one process, under bfloat16 autocast as
 `--amp` pretraining runs; read the ratio. For GPUs: `ChannelsLastHook` says why
 not for CPUs.
 """
+
 import argparse
 import statistics
 import sys
@@ -20,12 +21,19 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('--depth', type=int, default=18)
-    parser.add_argument('--base', type=int, default=16,
-                        help='channels of the first stage')
-    parser.add_argument('--size', type=int, nargs='+', default=[64, 112],
-                        help='sides of the images, pixels')
+    parser.add_argument(
+        '--base', type=int, default=16, help='channels of the first stage'
+    )
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs='+',
+        default=[64, 112],
+        help='sides of the images, pixels',
+    )
     parser.add_argument('--batch', type=int, default=64)
     parser.add_argument('--repeats', type=int, default=9)
     return parser.parse_args()
@@ -47,16 +55,24 @@ def main() -> None:
     device = get_device()
     if device == 'cpu':
         sys.exit('channels_last.py: there is no accelerator here.')
-    nets = [ResNet(args.depth, base_channels=args.base,
-                   stem_channels=args.base).to(device) for _ in range(2)]
+    nets = [
+        ResNet(
+            args.depth, base_channels=args.base, stem_channels=args.base
+        ).to(device)
+        for _ in range(2)
+    ]
     nets[1].to(memory_format=torch.channels_last)
     for size in args.size:
         images = torch.randn(args.batch, 3, size, size, device=device)
-        times = [[step(net, images) for net in nets]
-                 for _ in range(args.repeats + 1)][1:]  # the first warms up
+        times = [
+            [step(net, images) for net in nets]
+            for _ in range(args.repeats + 1)
+        ][1:]  # the first warms up
         plain, last = map(statistics.median, zip(*times))
-        print(f'{size} px: {plain:.3f} s, channels last {last:.3f} s, '
-              f'{plain / last:.2f} times as fast')
+        print(
+            f'{size} px: {plain:.3f} s, channels last {last:.3f} s, '
+            f'{plain / last:.2f} times as fast'
+        )
 
 
 if __name__ == '__main__':

@@ -10,6 +10,7 @@ accelerator if there is one.
 Exit code 1 when the two disagree by more than 1e-5 (loss, relative) or when
 ours is not the faster one.
 """
+
 import argparse
 import resource
 import sys
@@ -19,7 +20,7 @@ import torch
 import torch.multiprocessing as mp
 import torch.nn.functional as F
 
-from ssl_bench.methods.siamese_im import unigrad_dense_loss
+from ssl_bench.methods.siamese_im.model import unigrad_dense_loss
 
 PATCHES = 196
 
@@ -28,7 +29,7 @@ def through_pairs(pred, target):
     """The same loss through the N x N matrix."""
     width = pred.shape[-1]
     pred = pred.flatten(0, 1)
-    target = F.layer_norm(target.flatten(0, 1), (width, ))
+    target = F.layer_norm(target.flatten(0, 1), (width,))
     correlation = target.T @ target / len(pred)
     pos = (pred - target).square().sum() / (len(pred) * width)
     neg = (pred @ correlation @ pred.T).diagonal().mean() / width
@@ -45,8 +46,10 @@ def measure(name, images, width, repeats, queue):
     loss_of = dict(pairs=through_pairs, channels=through_channels)[name]
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     generator = torch.Generator().manual_seed(0)
-    pred, target = (torch.randn(images, PATCHES, width, generator=generator)
-                    .to(device) for _ in range(2))
+    pred, target = (
+        torch.randn(images, PATCHES, width, generator=generator).to(device)
+        for _ in range(2)
+    )
     pred.requires_grad_()
 
     def peak():
@@ -75,12 +78,16 @@ def main() -> int:
     parser.add_argument('--repeats', type=int, default=3)
     args = parser.parse_args()
     context, results = mp.get_context('spawn'), {}
-    print(f'{args.images} images, N = {args.images * PATCHES} tokens, '
-          f'E = {args.width}, {torch.get_num_threads()} thread(s)')
+    print(
+        f'{args.images} images, N = {args.images * PATCHES} tokens, '
+        f'E = {args.width}, {torch.get_num_threads()} thread(s)'
+    )
     for name in ('pairs', 'channels'):
         queue = context.Queue()
-        process = context.Process(target=measure, args=(
-            name, args.images, args.width, args.repeats, queue))
+        process = context.Process(
+            target=measure,
+            args=(name, args.images, args.width, args.repeats, queue),
+        )
         process.start()
         results[name] = queue.get()
         process.join()

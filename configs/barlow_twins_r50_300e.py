@@ -7,6 +7,7 @@ param_scheduler = [
         warmup=10,
         end=300,
         final_factor=0.001,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(max_epochs=300)

@@ -8,8 +8,10 @@ param_scheduler = [
         by_epoch=True,
         begin=0,
         end=10,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
     dict(
-        type='CosineAnnealingLR', T_max=290, by_epoch=True, begin=10, end=300)
+        type='CosineAnnealingLR', T_max=290, by_epoch=True, begin=10, end=300
+    ),
 ]
 train_cfg = dict(max_epochs=300)

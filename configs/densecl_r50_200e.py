@@ -2,7 +2,7 @@
 # VOC07+12 with R50-C4.
 _base_ = [
     'mmpretrain::densecl/densecl_resnet50_8xb32-coslr-200e_in1k.py',
-    '_base_/datasets/imagenet_stream.py'
+    '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='DenseCL')
 pretrain_data = 'IN1K'

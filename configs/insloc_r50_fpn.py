@@ -4,6 +4,6 @@ _base_ = [
     '_base_/models/insloc_fpn.py',
     '_base_/datasets/imagenet_insloc_8xb32.py',
     '_base_/schedules/sgd_coslr_200e.py',
-    '_base_/default_runtime.py'
+    '_base_/default_runtime.py',
 ]
 method = dict(name='InsLoc', variant='FPN')

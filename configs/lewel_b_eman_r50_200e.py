@@ -8,6 +8,7 @@ param_scheduler = [
         end=200,
         offset=1,
         hold='epoch',
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(max_epochs=200)

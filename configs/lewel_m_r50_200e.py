@@ -5,7 +5,7 @@
 _base_ = [
     '_base_/datasets/imagenet_lewel_m.py',
     '_base_/schedules/sgd_coslr_200e.py',
-    '_base_/default_runtime.py'
+    '_base_/default_runtime.py',
 ]
 method = dict(name='LEWEL', variant='M')
 model = dict(
@@ -15,15 +15,15 @@ model = dict(
         type='ResNet',
         depth=50,
         norm_cfg=dict(type='BN'),
-        zero_init_residual=False),
+        zero_init_residual=False,
+    ),
     neck=dict(
-        in_channels=2048,
-        hid_channels=2048,
-        out_channels=128,
-        num_heads=4),
+        in_channels=2048, hid_channels=2048, out_channels=128, num_heads=4
+    ),
     loss_weight=0.5,
     momentum=0.999,
     temperature=0.2,
     queue_len=65536,
-    queue='per_map')
+    queue='per_map',
+)
 optim_wrapper = dict(optimizer=dict(nesterov=False))

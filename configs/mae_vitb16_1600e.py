@@ -2,7 +2,7 @@
 # and 68.0 linear top-1.
 _base_ = [
     'mmpretrain::mae/mae_vit-base-p16_8xb512-amp-coslr-1600e_in1k.py',
-    '_base_/datasets/imagenet_stream.py'
+    '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='MAE')
 pretrain_data = 'IN1K'

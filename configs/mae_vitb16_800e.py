@@ -1,7 +1,7 @@
 # MAE (arXiv:2111.06377), ViT-B/16, batch 4096, 800 epochs.
 _base_ = [
     'mmpretrain::mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py',
-    '_base_/datasets/imagenet_stream.py'
+    '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='MAE')
 pretrain_data = 'IN1K'

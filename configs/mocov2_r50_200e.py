@@ -3,7 +3,7 @@
 # the official one: batch 256, lr 0.03, cosine, queue 65536, temperature 0.2.
 _base_ = [
     'mmpretrain::mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k.py',
-    '_base_/datasets/imagenet_stream.py'
+    '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='MoCo v2')
 pretrain_data = 'IN1K'

@@ -2,7 +2,7 @@
 # and 83.2 fine-tuned top-1.
 _base_ = [
     'mmpretrain::mocov3/mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py',
-    '_base_/datasets/imagenet_stream.py'
+    '_base_/datasets/imagenet_stream.py',
 ]
 
 method = dict(name='MoCo v3')

@@ -9,4 +9,5 @@ model = dict(
     neck=_base_.model.neck,
     threshold=0.7,
     temperature=0.3,
-    momentum=0.99)
+    momentum=0.99,
+)

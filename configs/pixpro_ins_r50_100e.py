@@ -4,4 +4,4 @@
 # regression, which comes without a script, with the paper's weight.
 _base_ = 'pixpro_r50_100e.py'
 method = dict(variant='with instance branch')
-model = dict(instance_weight=1., instance_hid_channels=4096)
+model = dict(instance_weight=1.0, instance_hid_channels=4096)

@@ -6,6 +6,6 @@ _base_ = [
     '_base_/models/pixpro_r50.py',
     '_base_/datasets/imagenet_pixpro.py',
     '_base_/schedules/lars_coslr_pixpro_100e.py',
-    '_base_/default_runtime.py'
+    '_base_/default_runtime.py',
 ]
 method = dict(name='PixPro')

@@ -8,6 +8,7 @@ param_scheduler = [
         end=400,
         start_factor=0.01,
         final=1e-6,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(max_epochs=400)

@@ -4,7 +4,7 @@ _base_ = [
     '_base_/models/siamese_im_vitb16.py',
     '_base_/datasets/imagenet_siamese_im.py',
     '_base_/schedules/adamw_coslr_siamese_im_1600e.py',
-    '_base_/default_runtime.py'
+    '_base_/default_runtime.py',
 ]
 
 method = dict(name='SiameseIM')

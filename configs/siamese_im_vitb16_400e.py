@@ -3,10 +3,6 @@
 _base_ = 'siamese_im_vitb16_1600e.py'
 
 param_scheduler = [
-    dict(
-        type='WarmupCosineLR',
-        warmup=40,
-        end=400,
-        convert_to_iter_based=True)
+    dict(type='WarmupCosineLR', warmup=40, end=400, convert_to_iter_based=True)
 ]
 train_cfg = dict(max_epochs=400)

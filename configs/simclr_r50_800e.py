@@ -1,7 +1,7 @@
 # SimCLR (arXiv:2002.05709), R-50, batch 4096, LARS, 800 epochs.
 _base_ = [
     'mmpretrain::simclr/simclr_resnet50_16xb256-coslr-800e_in1k.py',
-    '_base_/datasets/imagenet_stream.py'
+    '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='SimCLR')
 pretrain_data = 'IN1K'

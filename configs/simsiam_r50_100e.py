@@ -1,7 +1,7 @@
 # SimSiam (arXiv:2011.10566), R-50, batch 256, 100 epochs: 68.1 linear top-1.
 _base_ = [
     'mmpretrain::simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k.py',
-    '_base_/datasets/imagenet_stream.py'
+    '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='SimSiam')
 pretrain_data = 'IN1K'

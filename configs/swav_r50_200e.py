@@ -1,9 +1,8 @@
 # SwAV (arXiv:2006.09882), R-50, 2 x 224 + 6 x 96 crops, batch 256 with a
 # queue, 200 epochs: 72.7 linear top-1.
 _base_ = [
-    'mmpretrain::swav/'
-    'swav_resnet50_8xb32-mcrop-coslr-200e_in1k-224px-96px.py',
-    '_base_/datasets/imagenet_stream.py'
+    'mmpretrain::swav/swav_resnet50_8xb32-mcrop-coslr-200e_in1k-224px-96px.py',
+    '_base_/datasets/imagenet_stream.py',
 ]
 
 method = dict(name='SwAV', variant='multi-crop')

@@ -1,4 +1,5 @@
 """Transfer-learning benchmark harness for self-supervised pretraining."""
+
 import gc
 import importlib
 import io
@@ -24,7 +25,8 @@ def register_all_modules() -> None:
         warnings.filterwarnings('ignore', message='faster_coco_eval')
         for toolkit in ('mmpretrain', 'mmdet', 'mmseg'):
             importlib.import_module(f'{toolkit}.utils').register_all_modules(
-                init_default_scope=False)
+                init_default_scope=False
+            )
     for line in printed.getvalue().splitlines():
         # their note on an optional dataset library, of no use to anyone here
         if 'Could not import OneDL' not in line:

@@ -1,6 +1,7 @@
 """The one exception that means: the user can mend this."""
+
 import difflib
-from typing import Iterable
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -23,5 +24,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f'Did you mean {" or ".join(near)}? ' if near else ''
-    return UserError(f'unknown {kind} {name!r}. {hint}'
-                     f'Known: {", ".join(known)}.')
+    return UserError(
+        f'unknown {kind} {name!r}. {hint}Known: {", ".join(known)}.'
+    )

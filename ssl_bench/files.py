@@ -1,16 +1,17 @@
 """Files that are whole or absent: write aside, then rename."""
+
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Union
 
 from ssl_bench.errors import UserError
 
 
 @contextmanager
-def atomic_path(path: Union[str, Path]) -> Iterator[Path]:
+def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that replaces it at the end.
 
     Args:
@@ -29,7 +30,8 @@ def atomic_path(path: Union[str, Path]) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f'.{path.name}.', suffix='.part')
+            dir=path.parent, prefix=f'.{path.name}.', suffix='.part'
+        )
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -40,16 +42,16 @@ def atomic_path(path: Union[str, Path]) -> Iterator[Path]:
         temporary = None
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(f'cannot write {path}: {reason}. Nothing was written '
-                        'there; free space or choose another place.') \
-            from error
+        raise UserError(
+            f'cannot write {path}: {reason}. Nothing was written '
+            'there; free space or choose another place.'
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
-def keep_input(output: Union[str, Path], source: Union[str, Path],
-               *inside: str) -> None:
+def keep_input(output: str | Path, source: str | Path, *inside: str) -> None:
     """Check that writing ``output`` would not replace what is read.
 
     Args:
@@ -60,22 +62,26 @@ def keep_input(output: Union[str, Path], source: Union[str, Path],
     Raises:
         UserError: They are the same, by another spelling or a link, too.
     """
-    written, read = ([Path(path), *(Path(path) / name for name in inside)]
-                     for path in (output, source))
+    written, read = (
+        [Path(path), *(Path(path) / name for name in inside)]
+        for path in (output, source)
+    )
     for new in written:
         for old in read:
             if new.exists() and old.exists() and new.samefile(old):
-                raise UserError(f'{output} is, or holds, the input {source} '
-                                'itself: name another output.')
+                raise UserError(
+                    f'{output} is, or holds, the input {source} '
+                    'itself: name another output.'
+                )
 
 
-def write_text(path: Union[str, Path], text: str) -> None:
+def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, whole or not at all."""
     with atomic_path(path) as part:
         part.write_text(text, encoding='utf-8')
 
 
-def sha256(path: Union[str, Path]) -> str:
+def sha256(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:

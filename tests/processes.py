@@ -1,4 +1,5 @@
 """Run a function in several gloo processes and collect what each returns."""
+
 import tempfile
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import torch.multiprocessing as mp
 def _entry(rank, world, folder, function, arguments):
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/rendezvous', rank=rank,
-        world_size=world)
+        'gloo',
+        init_method=f'file://{folder}/rendezvous',
+        rank=rank,
+        world_size=world,
+    )
     try:
         torch.save(function(rank, *arguments), f'{folder}/{rank}.pt')
         torch.distributed.barrier()
@@ -30,7 +34,12 @@ def run_in_processes(function, world, *arguments):
     # a fork keeps the imported toolkits; a CUDA context would not survive it
     method = 'spawn' if torch.cuda.is_available() else 'fork'
     with tempfile.TemporaryDirectory() as folder:
-        mp.start_processes(_entry, (world, folder, function, arguments),
-                           nprocs=world, start_method=method)
-        return [torch.load(Path(folder) / f'{rank}.pt')
-                for rank in range(world)]
+        mp.start_processes(
+            _entry,
+            (world, folder, function, arguments),
+            nprocs=world,
+            start_method=method,
+        )
+        return [
+            torch.load(Path(folder) / f'{rank}.pt') for rank in range(world)
+        ]

@@ -1,4 +1,5 @@
 """What the README says exists; nothing tells of the machine it was made on."""
+
 import re
 import subprocess
 from pathlib import Path
@@ -12,9 +13,12 @@ README = (ROOT / 'README.md').read_text(encoding='utf-8')
 
 
 def test_files_named_in_the_readme_exist():
-    named = set(re.findall(
-        r'(?:tools|docs|configs|benchmarks|ssl_bench)/[\w./]+\.(?:py|sh|md)',
-        README))
+    named = set(
+        re.findall(
+            r'(?:tools|docs|configs|benchmarks|ssl_bench)/[\w./]+\.(?:py|sh|md)',
+            README,
+        )
+    )
     assert len(named) > 10
     assert [name for name in named if not (ROOT / name).is_file()] == []
 
@@ -37,17 +41,24 @@ def test_no_machine_paths_in_tracked_files():
         pytest.skip('not a git checkout')
     done = subprocess.run(
         ['git', 'grep', '-nIE', r'(^|[^.\w/])/(work|root|home)/', '--', '.'],
-        cwd=ROOT, capture_output=True, text=True)
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout == ''
 
 
 def test_tracked_files_are_small():
     if not (ROOT / '.git').exists():
         pytest.skip('not a git checkout')
-    names = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, text=True,
-                           capture_output=True).stdout.split('\0')[:-1]
-    sizes = {name: (ROOT / name).stat().st_size for name in names
-             if (ROOT / name).is_file()}
+    names = subprocess.run(
+        ['git', 'ls-files', '-z'], cwd=ROOT, text=True, capture_output=True
+    ).stdout.split('\0')[:-1]
+    sizes = {
+        name: (ROOT / name).stat().st_size
+        for name in names
+        if (ROOT / name).is_file()
+    }
     for name, size in sizes.items():
         assert size < (3 if name.endswith('.npz') else 1) * 2**20, name
     assert sum(sizes.values()) < 20 * 2**20

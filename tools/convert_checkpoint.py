@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Turn any checkpoint into a verified backbone file (ssl-bench convert)."""
+
 import sys
 
 from ssl_bench.cli import main

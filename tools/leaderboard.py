@@ -2,6 +2,7 @@
 
 The same as ``ssl-bench leaderboard``: see its ``--help``.
 """
+
 import sys
 
 from ssl_bench.cli import main

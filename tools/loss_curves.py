@@ -7,6 +7,7 @@ The logs are those that every run leaves in its work dir. Picture and table go
 between the marks <!-- curves --> and <!-- /curves --> of the Markdown file,
 or the table to the terminal.
 """
+
 import argparse
 import os
 import sys
@@ -19,12 +20,20 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('dirs', nargs='+', metavar='DIR',
-                        help='folders with work dirs at any depth')
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'dirs',
+        nargs='+',
+        metavar='DIR',
+        help='folders with work dirs at any depth',
+    )
     parser.add_argument('-o', '--out', default='loss_curves.png')
-    parser.add_argument('--update', metavar='FILE',
-                        help='a Markdown file to put the table into')
+    parser.add_argument(
+        '--update',
+        metavar='FILE',
+        help='a Markdown file to put the table into',
+    )
     return parser.parse_args()
 
 
@@ -32,8 +41,9 @@ def main() -> int:
     """Write the picture and the table."""
     args = parse_args()
     from ssl_bench.files import atomic_path
-    from ssl_bench.methods.curves import curve_chart, curve_table, find_runs
-    from ssl_bench.methods.sections import replace_section
+    from ssl_bench.markdown_sections import replace_section
+    from ssl_bench.results.curves import curve_chart, curve_table, find_runs
+
     try:
         runs = find_runs(args.dirs)
         with atomic_path(args.out) as part:
@@ -42,8 +52,10 @@ def main() -> int:
         if args.update:
             link = os.path.relpath(args.out, Path(args.update).parent)
             text = replace_section(
-                Path(args.update).read_text(encoding='utf-8'), 'curves',
-                f'![Loss of each config by iteration]({link})\n\n{table}')
+                Path(args.update).read_text(encoding='utf-8'),
+                'curves',
+                f'![Loss of each config by iteration]({link})\n\n{table}',
+            )
             with atomic_path(args.update) as part:
                 Path(part).write_text(text, encoding='utf-8')
     except (UserError, OSError) as error:

@@ -1,4 +1,5 @@
 """OpenMMLab's door to `ssl-bench transfer`: same arguments."""
+
 import sys
 
 from ssl_bench.cli import main

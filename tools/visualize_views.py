@@ -7,6 +7,7 @@ the views, each with the outline of the other one.
 
 python tools/visualize_views.py configs/mini/insloc_r18_fpn.py -o views.png
 """
+
 import argparse
 import sys
 
@@ -20,19 +21,23 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('-o', '--out', default='views.png')
     parser.add_argument('-n', '--samples', type=int, default=16)
     parser.add_argument(
-        '--checkpoint', help='of a run of the config, for the alignment maps '
-        'of LEWEL; random initialisation if left out')
-    parser.add_argument('--cfg-options', nargs='+', default=[],
-                        metavar='KEY=VALUE')
+        '--checkpoint',
+        help='of a run of the config, for the alignment maps '
+        'of LEWEL; random initialisation if left out',
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE'
+    )
     return parser.parse_args()
 
 
 def main() -> int:
     """Write the sheet and name it."""
     args = parse_args()
+    from ssl_bench.config import load_config, parse_options
     from ssl_bench.data.contact_sheet import views_of
-    from ssl_bench.engine.config import load_config, parse_options
     from ssl_bench.files import atomic_path
+
     try:
         config = load_config(args.config, parse_options(args.cfg_options))
         sheet = views_of(config, args.samples, args.checkpoint)

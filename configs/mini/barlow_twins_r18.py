@@ -9,14 +9,13 @@ model = dict(
     # paper: the last norm of each block starts at 0, which costs a short run
     # too much of its time
     backbone=dict(
-        depth=18,
-        stem_channels=16,
-        base_channels=16,
-        zero_init_residual=False),
+        depth=18, stem_channels=16, base_channels=16, zero_init_residual=False
+    ),
     # paper: 8192 features, lambda 0.0051; here: fewer features than images in
     # a batch, whose correlations are noise otherwise, and a lambda for them
     neck=dict(in_channels=128, hid_channels=256, out_channels=64),
-    head=dict(in_channels=64, lambd=0.02))
+    head=dict(in_channels=64, lambd=0.02),
+)
 
 views = _base_.views
 for view in views:
@@ -32,23 +31,24 @@ train_dataloader = dict(
     pin_memory=False,
     dataset=dict(
         data_root='data/mini/imagenet/train',
-        pipeline=[
-            dict(type='MakeViews', views=views),
-            dict(type='PackViews')
-        ]))
+        pipeline=[dict(type='MakeViews', views=views), dict(type='PackViews')],
+    ),
+)
 
 # paper: LARS; here: AdamW. In so few steps SGD, at 0.03, hardly moved the loss
 optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-4))
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-4),
+)
 param_scheduler = [
     dict(
         type='WarmupCosineLR',
         warmup=2,
         end=epochs,
         final_factor=0.001,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(max_epochs=epochs)
 default_hooks = dict(logger=dict(interval=10))

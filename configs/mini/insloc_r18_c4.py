@@ -5,19 +5,16 @@ _base_ = './insloc_r18_fpn.py'
 method = dict(variant='C4')
 model = dict(
     backbone=dict(
-        num_stages=3,
-        strides=(1, 2, 1),
-        dilations=(1, 1, 1),
-        out_indices=(2, )),
+        num_stages=3, strides=(1, 2, 1), dilations=(1, 1, 1), out_indices=(2,)
+    ),
     neck=None,
     roi_head=dict(
-        strides=(8, ),
+        strides=(8,),
         roi_size=7,
         shared_head=dict(type='InsLocRes5', depth=18, base_channels=16),
         bbox_head=dict(
-            in_channels=128,
-            pool=True,
-            num_convs=0,
-            num_fcs=1,
-            fc_channels=128)),
-    augmented_levels=(0, ))
+            in_channels=128, pool=True, num_convs=0, num_fcs=1, fc_channels=128
+        ),
+    ),
+    augmented_levels=(0,),
+)

@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/models/insloc_fpn.py',
     '../_base_/datasets/mini_insloc.py',
     '../_base_/schedules/sgd_coslr_200e.py',
-    '../_base_/default_runtime.py'
+    '../_base_/default_runtime.py',
 ]
 method = dict(name='InsLoc', variant='FPN')
 
@@ -24,7 +24,10 @@ model = dict(
             # along their common direction: the loss stays at ln(K + 1)
             num_convs=0,
             num_fcs=0,
-            out_channels=64)))
+            out_channels=64,
+        )
+    ),
+)
 
 # paper: 0.03 without warm-up; here: less, and next to nothing until the
 # queue holds keys instead of noise, which would be learnt to be told apart
@@ -36,7 +39,8 @@ param_scheduler = [
         T_max=epochs,
         by_epoch=True,
         begin=0,
-        end=epochs)
+        end=epochs,
+    ),
 ]
 train_cfg = dict(max_epochs=epochs)
 default_hooks = dict(logger=dict(interval=10))

@@ -8,7 +8,8 @@ epochs = 20
 model = dict(
     backbone=dict(depth=18, stem_channels=16, base_channels=16),
     neck=dict(in_channels=128, hid_channels=256, out_channels=64),
-    predictor_hid_channels=256)
+    predictor_hid_channels=256,
+)
 
 views = _base_.views
 views[0].update(size=96)
@@ -20,23 +21,24 @@ train_dataloader = dict(
     pin_memory=False,
     dataset=dict(
         data_root='data/mini/imagenet/train',
-        pipeline=[
-            dict(type='MakeViews', views=views),
-            dict(type='PackViews')
-        ]))
+        pipeline=[dict(type='MakeViews', views=views), dict(type='PackViews')],
+    ),
+)
 
 # SGD's plain steps suit a batch of 64 better than LARS
 optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.06, momentum=0.9, weight_decay=1e-4))
+    optimizer=dict(type='SGD', lr=0.06, momentum=0.9, weight_decay=1e-4),
+)
 param_scheduler = [
     dict(
         type='WarmupCosineLR',
         warmup=2,
         offset=1,
         end=epochs,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(max_epochs=epochs)
 default_hooks = dict(logger=dict(interval=10))

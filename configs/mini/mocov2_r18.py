@@ -20,7 +20,9 @@ model = dict(
         out_channels=64,
         with_avg_pool=True,
         with_last_bn_affine=False,
-        norm_cfg=dict(type='BN1d')))
+        norm_cfg=dict(type='BN1d'),
+    ),
+)
 
 # the paper's views, made from one decode in RGB
 data_preprocessor = dict(to_rgb=False)
@@ -38,12 +40,15 @@ view = dict(
                     brightness=0.4,
                     contrast=0.4,
                     saturation=0.4,
-                    hue=0.1)
-            ]),
+                    hue=0.1,
+                )
+            ],
+        ),
         dict(type='RandomGrayscale', p=0.2),
         # in proportion to the view's 64 of 224 pixels
-        dict(type='RandomGaussianBlur', sigma=(0.1, 0.6), p=0.5)
-    ])
+        dict(type='RandomGaussianBlur', sigma=(0.1, 0.6), p=0.5),
+    ],
+)
 train_dataloader = dict(
     _delete_=True,
     batch_size=64,
@@ -56,8 +61,10 @@ train_dataloader = dict(
         data_root='data/mini/imagenet/train',
         pipeline=[
             dict(type='MakeViews', views=[view]),
-            dict(type='PackViews')
-        ]))
+            dict(type='PackViews'),
+        ],
+    ),
+)
 
 optim_wrapper = dict(optimizer=dict(lr=0.03))
 param_scheduler = [
@@ -66,7 +73,8 @@ param_scheduler = [
         T_max=epochs,
         by_epoch=True,
         begin=0,
-        end=epochs)
+        end=epochs,
+    )
 ]
 train_cfg = dict(max_epochs=epochs)
 default_hooks = dict(logger=dict(interval=10))

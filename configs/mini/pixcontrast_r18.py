@@ -13,7 +13,8 @@ model = dict(
     neck=_base_.model.neck,
     threshold=0.7,
     temperature=0.3,
-    momentum=0.99)
+    momentum=0.99,
+)
 
 # paper: crops from 8 % of the area, which here is less than an object
 views = _base_.views
@@ -21,7 +22,6 @@ views[0].update(size=96, scale=(0.2, 1.0))
 views[1].update(size=96, scale=(0.2, 1.0))
 train_dataloader = dict(
     dataset=dict(
-        pipeline=[
-            dict(type='MakeViews', views=views),
-            dict(type='PackViews')
-        ]))
+        pipeline=[dict(type='MakeViews', views=views), dict(type='PackViews')]
+    )
+)

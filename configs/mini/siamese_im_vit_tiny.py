@@ -10,16 +10,16 @@ model = dict(
         _delete_=True,
         type='SincosViT',
         arch=dict(
-            embed_dims=96,
-            num_layers=4,
-            num_heads=3,
-            feedforward_channels=384),
+            embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=384
+        ),
         img_size=64,
-        patch_size=8),
+        patch_size=8,
+    ),
     neck=dict(channels=96, depth=1, num_heads=4),
     head=dict(depth=2, num_heads=4),
     num_masked=39,  # 60 % of 64, as the paper's 118 of 196
-    momentum=0.98)  # paper: 0.995, of 500 000 steps; here: 500
+    momentum=0.98,
+)  # paper: 0.995, of 500 000 steps; here: 500
 
 views = _base_.views
 views[0].update(size=64)
@@ -39,16 +39,17 @@ train_dataloader = dict(
             dict(type='AddBlockMask', size=64, patch_size=8),
             dict(
                 type='PackViews',
-                fields=('crops', 'flips', 'source_size', 'mask'))
-        ]))
+                fields=('crops', 'flips', 'source_size', 'mask'),
+            ),
+        ],
+    ),
+)
 
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(lr=2e-3))
 param_scheduler = [
     dict(
-        type='WarmupCosineLR',
-        warmup=2,
-        end=epochs,
-        convert_to_iter_based=True)
+        type='WarmupCosineLR', warmup=2, end=epochs, convert_to_iter_based=True
+    )
 ]
 train_cfg = dict(max_epochs=epochs)
 default_hooks = dict(logger=dict(interval=10))

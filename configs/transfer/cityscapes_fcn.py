@@ -3,7 +3,8 @@
 _base_ = [
     'mmseg::_base_/models/fcn_r50-d8.py',
     'mmseg::_base_/datasets/cityscapes_769x769.py',
-    'mmseg::_base_/schedules/schedule_40k.py', '_base_/seg_runtime.py'
+    'mmseg::_base_/schedules/schedule_40k.py',
+    '_base_/seg_runtime.py',
 ]
 crop_size = (769, 769)
 model = dict(
@@ -11,10 +12,12 @@ model = dict(
     pretrained=None,  # the backbone file is loaded after building
     backbone=dict(
         type='ResNet',  # stock ResNetV1c: three 3x3 convolutions
-        zero_init_residual=False),  # stock True: random branches times 0
+        zero_init_residual=False,
+    ),  # stock True: random branches times 0
     decode_head=dict(align_corners=True),
     auxiliary_head=dict(align_corners=True),
-    test_cfg=dict(mode='slide', crop_size=crop_size, stride=(513, 513)))
+    test_cfg=dict(mode='slide', crop_size=crop_size, stride=(513, 513)),
+)
 val_cfg = None  # one evaluation, at the end; stock every 4000
 val_dataloader = None
 val_evaluator = None
@@ -27,11 +30,14 @@ moco_pipeline = [  # neither distorted colours nor a limit on a class's share
     # 0.5 to 2 times the image's own size
     dict(
         type='RandomChoice',
-        transforms=[[dict(type='Resize', scale_factor=step / 20)]
-                    for step in range(10, 41)]),
+        transforms=[
+            [dict(type='Resize', scale_factor=step / 20)]
+            for step in range(10, 41)
+        ],
+    ),
     dict(type='RandomCrop', crop_size=(769, 769)),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 recipes = dict(
     # protocol (b), MoCo's paper: stride 16, head of two 3x3 convolutions 256
@@ -51,8 +57,15 @@ recipes = dict(
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'train_cfg.max_iters': 90000,
         'param_scheduler': [
-            dict(type='MultiStepLR', by_epoch=False, milestones=[63000, 81000],
-                 gamma=0.1, begin=0, end=90000)
+            dict(
+                type='MultiStepLR',
+                by_epoch=False,
+                milestones=[63000, 81000],
+                gamma=0.1,
+                begin=0,
+                end=90000,
+            )
         ],
         'auto_scale_lr.base_batch_size': 16,
-    })
+    }
+)

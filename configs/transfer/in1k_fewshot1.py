@@ -12,17 +12,22 @@ backbone = dict(
     img_size=224,
     patch_size=16,
     out_type='cls_token',
-    final_norm=False)
+    final_norm=False,
+)
 probe = dict(
     _delete_=True,
     type='logistic',
     pool='class_token',
     strength=0.1,  # lambda = 0.1 / N on the mean loss
     max_iter=300,
-    tol=1e-3)
-train_dataloader = dict(dataset=dict(
-    split='', data_prefix='train', ann_file='meta/semi1.txt'))
+    tol=1e-3,
+)
+train_dataloader = dict(
+    dataset=dict(split='', data_prefix='train', ann_file='meta/semi1.txt')
+)
 # method, metric, published value, tolerance
-expected = [('SiameseIM 1600', 'top1', 65.1, 0.5),
-            ('MAE 1600', 'top1', 51.1, 0.5),
-            ('MoCo v3', 'top1', 63.4, 0.5)]
+expected = [
+    ('SiameseIM 1600', 'top1', 65.1, 0.5),
+    ('MAE 1600', 'top1', 51.1, 0.5),
+    ('MoCo v3', 'top1', 63.4, 0.5),
+]

@@ -1,12 +1,13 @@
 # Fine-tuning ViT-B/16 on ImageNet as SiameseIM does: MAE's recipe at half its
 # rate. mmpretrain's config but for what is marked.
-_base_ = ('mmpretrain::mae/benchmarks/'
-          'vit-base-p16_8xb128-coslr-100e_in1k.py')
+_base_ = 'mmpretrain::mae/benchmarks/vit-base-p16_8xb128-coslr-100e_in1k.py'
 
 custom_imports = dict(
-    imports=['ssl_bench.transfer.hooks'], allow_failed_imports=False)
-model = dict(backbone=dict(
-    init_cfg=None))  # the backbone file is loaded after building
+    imports=['ssl_bench.toolbox.hooks'], allow_failed_imports=False
+)
+model = dict(
+    backbone=dict(init_cfg=None)
+)  # the backbone file is loaded after building
 # SiameseIM: a table of sines and cosines stays as it is; stock trains it
 fixed_positions = True
 # SiameseIM: 2.5e-4 x batch / 256; stock is MAE's 2e-3
@@ -17,7 +18,9 @@ val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=1024)
 # method, metric, published value, tolerance
 expected = [('SiameseIM 1600', 'top1', 84.1, 0.2)]
-recipes = dict(mae={
-    'optim_wrapper.optimizer.lr': 2e-3,
-    'fixed_positions': False,  # MAE's own program trains the table
-})
+recipes = dict(
+    mae={
+        'optim_wrapper.optimizer.lr': 2e-3,
+        'fixed_positions': False,  # MAE's own program trains the table
+    }
+)

@@ -2,21 +2,24 @@
 # CVPR 2018, Sec. 3.4 (vote exp(s / 0.07)), as DINO reports it for several k.
 _base_ = [
     'mmpretrain::_base_/datasets/imagenet_bs32_pil_resize.py',
-    'mmpretrain::_base_/default_runtime.py'
+    'mmpretrain::_base_/default_runtime.py',
 ]
 backbone = dict(
     type='ResNet',
     depth=50,
     num_stages=4,
-    out_indices=(3, ),
+    out_indices=(3,),
     style='pytorch',
-    zero_init_residual=False)  # stock True: random branches times 0
+    zero_init_residual=False,
+)  # stock True: random branches times 0
 image_size = 224  # of the position table, for a ViT
-probe = dict(type='knn', neighbours=[10, 20, 100, 200], headline=20,
-             temperature=0.07)
+probe = dict(
+    type='knn', neighbours=[10, 20, 100, 200], headline=20, temperature=0.07
+)
 train_dataloader = dict(  # no augmentation
     batch_size=256,
     sampler=dict(shuffle=False),
-    dataset=dict(pipeline=_base_.test_pipeline))
+    dataset=dict(pipeline=_base_.test_pipeline),
+)
 test_dataloader = dict(batch_size=256)
 expected = []

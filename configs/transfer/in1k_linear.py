@@ -10,19 +10,24 @@ model = dict(
         # last norm of each block at 0
         init_cfg=[
             dict(type='Kaiming', layer=['Conv2d']),
-            dict(type='Constant', val=1, layer=['_BatchNorm'])
+            dict(type='Constant', val=1, layer=['_BatchNorm']),
         ],
-        zero_init_residual=False))
+        zero_init_residual=False,
+    )
+)
 custom_imports = dict(
-    imports=['ssl_bench.transfer.hooks', 'ssl_bench.transfer.crops'],
-    allow_failed_imports=False)
+    imports=['ssl_bench.toolbox.hooks', 'ssl_bench.toolbox.one_try_crop'],
+    allow_failed_imports=False,
+)
 val_cfg = None  # one evaluation, at the end; stock every epoch
 val_dataloader = None
 val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=256)
 # method, metric, published value, tolerance
-expected = [('MoCo v2 200', 'top1', 67.5, 0.3),
-            ('MoCo v2 800', 'top1', 71.1, 0.3)]
+expected = [
+    ('MoCo v2 200', 'top1', 67.5, 0.3),
+    ('MoCo v2 800', 'top1', 71.1, 0.3),
+]
 
 bicubic = dict(backend='pillow', interpolation='bicubic')
 vit_recipe = {  # MAE (He et al., CVPR 2022, App. A.1): LARS, batch 16384
@@ -34,24 +39,45 @@ vit_recipe = {  # MAE (He et al., CVPR 2022, App. A.1): LARS, batch 16384
         patch_size=16,
         frozen_stages=12,
         out_type='cls_token',
-        final_norm=True),
+        final_norm=True,
+    ),
     'model.neck': dict(
-        _delete_=True, type='ClsBatchNormNeck', input_features=768),
+        _delete_=True, type='ClsBatchNormNeck', input_features=768
+    ),
     'model.head': dict(
         type='LinearClsHead',
         in_channels=768,
-        init_cfg=dict(type='TruncNormal', layer='Linear', std=0.01)),
+        init_cfg=dict(type='TruncNormal', layer='Linear', std=0.01),
+    ),
     # 0.1 x batch / 256; in the released programs the rate is outside the
     # velocity and the bias is not adapted, unlike in mmpretrain's LARS
     'optim_wrapper.optimizer': dict(
-        _delete_=True, type='PaperLARS', lr=6.4, momentum=0.9,
-        weight_decay=0., eps=0.),
+        _delete_=True,
+        type='PaperLARS',
+        lr=6.4,
+        momentum=0.9,
+        weight_decay=0.0,
+        eps=0.0,
+    ),
     'train_cfg.max_epochs': 90,
     'param_scheduler': [
-        dict(type='LinearLR', start_factor=1e-4, by_epoch=True, begin=0,
-             end=10, convert_to_iter_based=True),
-        dict(type='CosineAnnealingLR', T_max=80, by_epoch=True, begin=10,
-             end=90, eta_min=0., convert_to_iter_based=True)
+        dict(
+            type='LinearLR',
+            start_factor=1e-4,
+            by_epoch=True,
+            begin=0,
+            end=10,
+            convert_to_iter_based=True,
+        ),
+        dict(
+            type='CosineAnnealingLR',
+            T_max=80,
+            by_epoch=True,
+            begin=10,
+            end=90,
+            eta_min=0.0,
+            convert_to_iter_based=True,
+        ),
     ],
     'auto_scale_lr.base_batch_size': 16384,
     'train_dataloader.batch_size': 2048,
@@ -67,17 +93,24 @@ recipes = dict(
         'model.backbone.final_norm': False,
         # stock: up to ten tries, then the middle; bilinear
         'train_dataloader.dataset.pipeline.1': dict(
-            type='OneTryCrop', scale=224, **bicubic),
+            type='OneTryCrop', scale=224, **bicubic
+        ),
         'test_dataloader.dataset.pipeline.1': dict(
-            type='ResizeEdge', scale=256, edge='short', **bicubic),
+            type='ResizeEdge', scale=256, edge='short', **bicubic
+        ),
         'expected': [('SiameseIM 1600', 'top1', 78.0, 0.3)],
     },
     barlowtwins={  # Zbontar et al., ICML 2021, App. A.2: cosine per epoch
         'optim_wrapper.optimizer.lr': 0.3,
         'optim_wrapper.optimizer.weight_decay': 1e-6,
         'param_scheduler': [
-            dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, begin=0,
-                 end=100)
+            dict(
+                type='CosineAnnealingLR',
+                T_max=100,
+                by_epoch=True,
+                begin=0,
+                end=100,
+            )
         ],
         'expected': [('Barlow Twins 1000', 'top1', 73.2, 0.3)],
     },
@@ -85,21 +118,31 @@ recipes = dict(
         'optim_wrapper.optimizer.lr': 0.4,
         'train_cfg.max_epochs': 50,
         'param_scheduler.0.milestones': [30, 40],
-        'expected': [('LEWEL B (EMAN) 100', 'top1', 71.9, 0.3),
-                     ('LEWEL B (EMAN) 200', 'top1', 72.8, 0.3),
-                     ('LEWEL B (SyncBN) 400', 'top1', 73.8, 0.3)],
+        'expected': [
+            ('LEWEL B (EMAN) 100', 'top1', 71.9, 0.3),
+            ('LEWEL B (EMAN) 200', 'top1', 72.8, 0.3),
+            ('LEWEL B (SyncBN) 400', 'top1', 73.8, 0.3),
+        ],
     },
     simsiam={  # Chen and He, CVPR 2021, App. A; batch 4096
         'optim_wrapper.optimizer': dict(
-            _delete_=True, type='LARS', lr=1.6, momentum=0.9,
-            weight_decay=0.),
+            _delete_=True, type='LARS', lr=1.6, momentum=0.9, weight_decay=0.0
+        ),
         'train_cfg.max_epochs': 90,
         'param_scheduler': [
-            dict(type='CosineAnnealingLR', T_max=90, by_epoch=True, begin=0,
-                 end=90)
+            dict(
+                type='CosineAnnealingLR',
+                T_max=90,
+                by_epoch=True,
+                begin=0,
+                end=90,
+            )
         ],
         'auto_scale_lr.base_batch_size': 4096,
         'train_dataloader.batch_size': 512,
-        'expected': [('SimSiam 100', 'top1', 68.1, 0.3),
-                     ('SimSiam 200', 'top1', 70.0, 0.3)],
-    })
+        'expected': [
+            ('SimSiam 100', 'top1', 68.1, 0.3),
+            ('SimSiam 200', 'top1', 70.0, 0.3),
+        ],
+    },
+)

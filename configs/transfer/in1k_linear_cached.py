@@ -7,8 +7,9 @@ probe = dict(
     _delete_=True,
     type='linear',
     # of SGD on standardised features; chosen on a tenth of the training set
-    rates=[0.1, 0.3, 1., 3., 10., 30.],
+    rates=[0.1, 0.3, 1.0, 3.0, 10.0, 30.0],
     epochs=20,
     batch_size=1024,
-    momentum=0.9)
+    momentum=0.9,
+)
 expected = []  # nothing published

@@ -5,22 +5,25 @@ _base_ = [
     'mmpretrain::_base_/models/resnet50.py',
     'mmpretrain::_base_/datasets/imagenet_bs32_pil_resize.py',
     'mmpretrain::_base_/schedules/imagenet_sgd_coslr_100e.py',
-    'mmpretrain::_base_/default_runtime.py'
+    'mmpretrain::_base_/default_runtime.py',
 ]
 # stock starts the last norm of each block at 0
 model = dict(backbone=dict(zero_init_residual=False))
 custom_imports = dict(
-    imports=['ssl_bench.transfer.hooks'], allow_failed_imports=False)
-train_dataloader = dict(dataset=dict(
-    split='', data_prefix='train', ann_file='meta/semi1.txt'))
+    imports=['ssl_bench.toolbox.hooks'], allow_failed_imports=False
+)
+train_dataloader = dict(
+    dataset=dict(split='', data_prefix='train', ann_file='meta/semi1.txt')
+)
 val_cfg = None  # one evaluation, at the end
 val_dataloader = None
 val_evaluator = None
 
 train_cfg = dict(max_epochs=20)
 optim_wrapper = dict(
-    optimizer=dict(lr=0.005, momentum=0.9, weight_decay=0.),
-    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=100.))))
+    optimizer=dict(lr=0.005, momentum=0.9, weight_decay=0.0),
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=100.0))),
+)
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=20, by_epoch=True, begin=0, end=20)
 ]
@@ -34,8 +37,12 @@ recipes = dict(
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'optim_wrapper.paramwise_cfg.custom_keys.head.lr_mult': 1e4,
         'param_scheduler': [
-            dict(type='MultiStepLR', by_epoch=True, milestones=[30, 40],
-                 gamma=0.1)
+            dict(
+                type='MultiStepLR',
+                by_epoch=True,
+                milestones=[30, 40],
+                gamma=0.1,
+            )
         ],
     },
     # one of OpenMMLab's nine: rate {0.1, 0.01, 0.001} x head {1, 10, 100},
@@ -43,10 +50,15 @@ recipes = dict(
     openmmlab={
         'optim_wrapper.optimizer.lr': 0.01,
         'optim_wrapper.optimizer.weight_decay': 5e-4,
-        'optim_wrapper.paramwise_cfg.custom_keys.head.lr_mult': 10.,
+        'optim_wrapper.paramwise_cfg.custom_keys.head.lr_mult': 10.0,
         'model.backbone.norm_cfg': dict(type='SyncBN', requires_grad=True),
         'param_scheduler': [
-            dict(type='MultiStepLR', by_epoch=True, milestones=[12, 16],
-                 gamma=0.2)
+            dict(
+                type='MultiStepLR',
+                by_epoch=True,
+                milestones=[12, 16],
+                gamma=0.2,
+            )
         ],
-    })
+    },
+)

@@ -6,7 +6,8 @@ train_dataloader = dict(dataset=dict(ann_file='meta/semi10.txt'))
 train_cfg = dict(max_epochs=50)
 optim_wrapper = dict(
     optimizer=dict(lr=0.01, weight_decay=1e-4),
-    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.))))
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
+)
 param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[30, 40], gamma=0.1)
 ]
@@ -18,7 +19,12 @@ recipes = dict(
         'optim_wrapper.optimizer.weight_decay': 5e-4,
         'model.backbone.norm_cfg': dict(type='SyncBN', requires_grad=True),
         'param_scheduler': [
-            dict(type='MultiStepLR', by_epoch=True, milestones=[12, 16],
-                 gamma=0.2)
+            dict(
+                type='MultiStepLR',
+                by_epoch=True,
+                milestones=[12, 16],
+                gamma=0.2,
+            )
         ],
-    })
+    }
+)

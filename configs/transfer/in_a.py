@@ -4,17 +4,26 @@
 _base_ = './in1k_finetune.py'
 
 custom_imports = dict(
-    imports=['ssl_bench.transfer.hooks', 'ssl_bench.transfer.image_sets',
-             'ssl_bench.transfer.robust'],
-    allow_failed_imports=False)
+    imports=[
+        'ssl_bench.toolbox.hooks',
+        'ssl_bench.toolbox.image_sets',
+        'ssl_bench.toolbox.robustness',
+    ],
+    allow_failed_imports=False,
+)
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='ClassFolders',
         data_root='data/imagenet-a',
         count=200,
-        pipeline=_base_.test_pipeline))
+        pipeline=_base_.test_pipeline,
+    )
+)
 test_evaluator = dict(_delete_=True, type='SubsetAccuracy', topk=(1, 5))
 # method, metric, published value, tolerance
-expected = [('SiameseIM 1600', 'top1', 43.8, 0.5),
-            ('MAE 1600', 'top1', 35.9, 0.5), ('MoCo v3', 'top1', 32.4, 0.5)]
+expected = [
+    ('SiameseIM 1600', 'top1', 43.8, 0.5),
+    ('MAE 1600', 'top1', 35.9, 0.5),
+    ('MoCo v3', 'top1', 32.4, 0.5),
+]

@@ -6,8 +6,7 @@ _base_ = './in_a.py'
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='CenterCrop', crop_size=224),
-    dict(
-        type='PackInputs', meta_keys=('img_path', 'corruption', 'severity'))
+    dict(type='PackInputs', meta_keys=('img_path', 'corruption', 'severity')),
 ]
 test_dataloader = dict(
     dataset=dict(
@@ -15,15 +14,31 @@ test_dataloader = dict(
         type='CorruptedFolders',
         data_root='data/imagenet-c',
         corruptions=[
-            'gaussian_noise', 'shot_noise', 'impulse_noise', 'defocus_blur',
-            'glass_blur', 'motion_blur', 'zoom_blur', 'snow', 'frost', 'fog',
-            'brightness', 'contrast', 'elastic_transform', 'pixelate',
-            'jpeg_compression'
+            'gaussian_noise',
+            'shot_noise',
+            'impulse_noise',
+            'defocus_blur',
+            'glass_blur',
+            'motion_blur',
+            'zoom_blur',
+            'snow',
+            'frost',
+            'fog',
+            'brightness',
+            'contrast',
+            'elastic_transform',
+            'pixelate',
+            'jpeg_compression',
         ],
         severities=[1, 2, 3, 4, 5],
         count=1000,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    )
+)
 test_evaluator = dict(_delete_=True, type='CorruptionError')
 # method, metric, published value, tolerance
-expected = [('SiameseIM 1600', '1-mCE', 57.1, 1.0),
-            ('MAE 1600', '1-mCE', 48.3, 1.0), ('MoCo v3', '1-mCE', 55.4, 1.0)]
+expected = [
+    ('SiameseIM 1600', '1-mCE', 57.1, 1.0),
+    ('MAE 1600', '1-mCE', 48.3, 1.0),
+    ('MoCo v3', '1-mCE', 55.4, 1.0),
+]

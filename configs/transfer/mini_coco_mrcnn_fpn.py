@@ -6,25 +6,28 @@ model = dict(
     backbone=dict(depth=18, base_channels=16),
     neck=dict(in_channels=[16, 32, 64, 128], out_channels=32),
     rpn_head=dict(
-        in_channels=32,
-        feat_channels=32,
-        anchor_generator=dict(scales=[3])),  # 12 to 192 pixels
+        in_channels=32, feat_channels=32, anchor_generator=dict(scales=[3])
+    ),  # 12 to 192 pixels
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=32, finest_scale=20),
         bbox_head=dict(
             in_channels=32,
             conv_out_channels=32,
             fc_out_channels=128,
-            num_classes=8),
+            num_classes=8,
+        ),
         mask_roi_extractor=dict(out_channels=32, finest_scale=20),
-        mask_head=dict(in_channels=32, conv_out_channels=32, num_classes=8)),
+        mask_head=dict(in_channels=32, conv_out_channels=32, num_classes=8),
+    ),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=64)),
         rpn_proposal=dict(nms_pre=200, max_per_img=64),
-        rcnn=dict(sampler=dict(num=32))),
+        rcnn=dict(sampler=dict(num=32)),
+    ),
     test_cfg=dict(
-        rpn=dict(nms_pre=200, max_per_img=50),
-        rcnn=dict(max_per_img=30)))
+        rpn=dict(nms_pre=200, max_per_img=50), rcnn=dict(max_per_img=30)
+    ),
+)
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[2].update(scales=[(160, 96), (160, 112), (160, 128)])
@@ -38,28 +41,34 @@ train_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
     dataset=dict(
-        data_root='data/mini/coco/',
-        metainfo=metainfo,
-        pipeline=train_pipeline))
+        data_root='data/mini/coco/', metainfo=metainfo, pipeline=train_pipeline
+    ),
+)
 test_dataloader = dict(
     batch_size=8,
     num_workers=0,
     persistent_workers=False,
     dataset=dict(
-        data_root='data/mini/coco/',
-        metainfo=metainfo,
-        pipeline=test_pipeline))
+        data_root='data/mini/coco/', metainfo=metainfo, pipeline=test_pipeline
+    ),
+)
 test_evaluator = dict(
-    ann_file='data/mini/coco/annotations/instances_val2017.json')
+    ann_file='data/mini/coco/annotations/instances_val2017.json'
+)
 
 iterations = 450
 optim_wrapper = dict(optimizer=dict(lr=0.08))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0,
-         end=31),
-    dict(type='MultiStepLR', by_epoch=False, milestones=[400, 435],
-         gamma=0.1, begin=0, end=iterations)
+    dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=31),
+    dict(
+        type='MultiStepLR',
+        by_epoch=False,
+        milestones=[400, 435],
+        gamma=0.1,
+        begin=0,
+        end=iterations,
+    ),
 ]
 auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(checkpoint=dict(interval=iterations))

@@ -9,9 +9,11 @@ backbone = dict(
         embed_dims=96,
         num_layers=4,
         num_heads=3,
-        feedforward_channels=384),
+        feedforward_channels=384,
+    ),
     img_size=80,
-    patch_size=8)
+    patch_size=8,
+)
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].update(scale=96)
 test_pipeline[2].update(crop_size=80)
@@ -25,7 +27,9 @@ train_dataloader = dict(
         data_prefix='train',
         ann_file='meta/semi10.txt',
         metainfo=dict(classes=_base_.mini_classes),
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = dict(
     batch_size=80,
     num_workers=0,
@@ -33,5 +37,7 @@ test_dataloader = dict(
         _delete_=True,
         type='CustomDataset',
         data_root='data/mini/imagenet/val',
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 expected = []  # nothing published

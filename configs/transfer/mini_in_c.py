@@ -3,14 +3,17 @@
 _base_ = './mini_finetune.py'
 
 custom_imports = dict(
-    imports=['ssl_bench.transfer.hooks', 'ssl_bench.transfer.image_sets',
-             'ssl_bench.transfer.robust'],
-    allow_failed_imports=False)
+    imports=[
+        'ssl_bench.toolbox.hooks',
+        'ssl_bench.toolbox.image_sets',
+        'ssl_bench.toolbox.robustness',
+    ],
+    allow_failed_imports=False,
+)
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='CenterCrop', crop_size=80),  # stored at that size
-    dict(
-        type='PackInputs', meta_keys=('img_path', 'corruption', 'severity'))
+    dict(type='PackInputs', meta_keys=('img_path', 'corruption', 'severity')),
 ]
 test_dataloader = dict(
     dataset=dict(
@@ -18,12 +21,18 @@ test_dataloader = dict(
         type='CorruptedFolders',
         data_root='data/mini/imagenet-c',
         corruptions=[
-            'gaussian_noise', 'defocus_blur', 'brightness', 'contrast',
-            'pixelate', 'jpeg_compression'
+            'gaussian_noise',
+            'defocus_blur',
+            'brightness',
+            'contrast',
+            'pixelate',
+            'jpeg_compression',
         ],
         severities=[1, 2, 3, 4, 5],
         names=_base_.mini_classes,
         count=8,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    )
+)
 test_evaluator = dict(_delete_=True, type='CorruptionError')
 expected = []  # nothing published

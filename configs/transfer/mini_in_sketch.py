@@ -3,9 +3,13 @@
 _base_ = './mini_finetune.py'
 
 custom_imports = dict(
-    imports=['ssl_bench.transfer.hooks', 'ssl_bench.transfer.image_sets',
-             'ssl_bench.transfer.robust'],
-    allow_failed_imports=False)
+    imports=[
+        'ssl_bench.toolbox.hooks',
+        'ssl_bench.toolbox.image_sets',
+        'ssl_bench.toolbox.robustness',
+    ],
+    allow_failed_imports=False,
+)
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,
@@ -13,6 +17,8 @@ test_dataloader = dict(
         data_root='data/mini/imagenet-sketch',
         names=_base_.mini_classes,
         count=8,
-        pipeline=_base_.test_pipeline))
+        pipeline=_base_.test_pipeline,
+    )
+)
 test_evaluator = dict(_delete_=True, type='SubsetAccuracy', topk=(1, 5))
 expected = []  # nothing published

@@ -6,7 +6,8 @@ data_preprocessor = dict(num_classes=8)
 model = dict(
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
     neck=dict(channels=128, window=2),  # layer4 is 3x3
-    head=dict(num_classes=8, in_channels=512))
+    head=dict(num_classes=8, in_channels=512),
+)
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(scale=80)
 test_pipeline = _base_.test_pipeline
@@ -15,11 +16,13 @@ test_pipeline[2].update(crop_size=80)
 train_dataloader = dict(
     batch_size=40,
     num_workers=0,
-    dataset=dict(data_root='data/mini/inat18', pipeline=train_pipeline))
+    dataset=dict(data_root='data/mini/inat18', pipeline=train_pipeline),
+)
 test_dataloader = dict(
     batch_size=80,
     num_workers=0,
-    dataset=dict(data_root='data/mini/inat18', pipeline=test_pipeline))
+    dataset=dict(data_root='data/mini/inat18', pipeline=test_pipeline),
+)
 
 train_cfg = dict(max_epochs=14)
 optim_wrapper = dict(optimizer=dict(lr=0.1))

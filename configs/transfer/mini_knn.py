@@ -7,16 +7,15 @@ probe = dict(neighbours=[5, 20], headline=20)
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].update(scale=96)
 test_pipeline[2].update(crop_size=80)
-mini_set = dict(
-    _delete_=True,
-    type='CustomDataset',
-    pipeline=test_pipeline)
+mini_set = dict(_delete_=True, type='CustomDataset', pipeline=test_pipeline)
 train_dataloader = dict(
     batch_size=80,
     num_workers=0,
-    dataset=dict(data_root='data/mini/imagenet/train', **mini_set))
+    dataset=dict(data_root='data/mini/imagenet/train', **mini_set),
+)
 test_dataloader = dict(
     batch_size=80,
     num_workers=0,
-    dataset=dict(data_root='data/mini/imagenet/val', **mini_set))
+    dataset=dict(data_root='data/mini/imagenet/val', **mini_set),
+)
 expected = []  # nothing published

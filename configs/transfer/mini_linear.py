@@ -4,7 +4,8 @@ _base_ = ['./in1k_linear.py', '_base_/mini.py']
 data_preprocessor = dict(num_classes=8)
 model = dict(
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
-    head=dict(num_classes=8, in_channels=128))
+    head=dict(num_classes=8, in_channels=128),
+)
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(scale=80)
 test_pipeline = _base_.test_pipeline
@@ -17,7 +18,9 @@ train_dataloader = dict(
         _delete_=True,
         type='CustomDataset',
         data_root='data/mini/imagenet/train',
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 test_dataloader = dict(
     batch_size=80,
     num_workers=0,
@@ -25,10 +28,12 @@ test_dataloader = dict(
         _delete_=True,
         type='CustomDataset',
         data_root='data/mini/imagenet/val',
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 
 train_cfg = dict(max_epochs=20)
-optim_wrapper = dict(optimizer=dict(lr=5.))
+optim_wrapper = dict(optimizer=dict(lr=5.0))
 param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[12, 16], gamma=0.1)
 ]

@@ -4,10 +4,13 @@ _base_ = './mini_coco_vitdet.py'
 
 custom_imports = dict(
     imports=[
-        'ssl_bench.transfer.detection', 'ssl_bench.transfer.vitdet',
-        'ssl_bench.transfer.lvis', 'ssl_bench.transfer.hooks'
+        'ssl_bench.toolbox.detection_heads',
+        'ssl_bench.toolbox.vitdet',
+        'ssl_bench.toolbox.lvis',
+        'ssl_bench.toolbox.hooks',
     ],
-    allow_failed_imports=False)
+    allow_failed_imports=False,
+)
 
 model = dict(
     roi_head=dict(
@@ -17,16 +20,20 @@ model = dict(
                 type='FederatedLoss',
                 num_classes=8,
                 num_sampled=6,  # of 8 and the background
-                power=0.5))),
-    test_cfg=dict(rcnn=dict(score_thr=0.02, max_per_img=60)))
+                power=0.5,
+            )
+        )
+    ),
+    test_cfg=dict(rcnn=dict(score_thr=0.02, max_per_img=60)),
+)
 
 lvis_set = dict(
     _delete_=True,
     type='LvisInstances',
     data_root='data/mini/',
     data_prefix=dict(img='coco/'),
-    metainfo=dict(
-        classes=_base_.mini_classes, palette=_base_.mini_palette))
+    metainfo=dict(classes=_base_.mini_classes, palette=_base_.mini_palette),
+)
 train_dataloader = dict(
     # a class in fewer than a fifth of the images is repeated
     sampler=dict(_delete_=True, type='RepeatFactorSampler', threshold=0.2),
@@ -34,16 +41,21 @@ train_dataloader = dict(
         ann_file='lvis/lvis_v1_train.json',
         filter_cfg=dict(filter_empty_gt=True, min_size=0),
         pipeline=_base_.train_pipeline,
-        **lvis_set))
+        **lvis_set,
+    ),
+)
 test_dataloader = dict(
     dataset=dict(
         ann_file='lvis/lvis_v1_val.json',
         test_mode=True,
         pipeline=_base_.test_pipeline,
-        **lvis_set))
+        **lvis_set,
+    )
+)
 test_evaluator = dict(
     _delete_=True,
     type='LvisMetric',
     ann_file='data/mini/lvis/lvis_v1_val.json',
-    metric=['bbox', 'segm'])
+    metric=['bbox', 'segm'],
+)
 custom_hooks = [dict(type='ClassCountsHook')]  # what the loss draws by

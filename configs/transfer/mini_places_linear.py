@@ -5,7 +5,8 @@ data_preprocessor = dict(num_classes=8)
 model = dict(
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
     neck=dict(channels=128, window=2),  # layer4 is 3x3
-    head=dict(num_classes=8, in_channels=512))
+    head=dict(num_classes=8, in_channels=512),
+)
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(scale=80)
 test_pipeline = _base_.test_pipeline
@@ -18,7 +19,9 @@ train_dataloader = dict(
         data_root='data/mini/places205',
         data_prefix='../imagenet/train',
         metainfo=dict(classes=_base_.mini_classes),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 test_dataloader = dict(
     batch_size=80,
     num_workers=0,
@@ -26,7 +29,9 @@ test_dataloader = dict(
         data_root='data/mini/places205',
         data_prefix='../imagenet/val',
         metainfo=dict(classes=_base_.mini_classes),
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 auto_scale_lr = dict(base_batch_size=40)

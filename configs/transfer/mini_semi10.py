@@ -5,7 +5,8 @@ _base_ = ['./in1k_semi10.py', '_base_/mini.py']
 data_preprocessor = dict(num_classes=8)
 model = dict(
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
-    head=dict(num_classes=8, in_channels=128))
+    head=dict(num_classes=8, in_channels=128),
+)
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(scale=80)
 test_pipeline = _base_.test_pipeline
@@ -21,7 +22,9 @@ train_dataloader = dict(
         data_prefix='train',
         ann_file='meta/semi10.txt',
         metainfo=dict(classes=_base_.mini_classes),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 test_dataloader = dict(
     batch_size=80,
     num_workers=0,
@@ -29,7 +32,9 @@ test_dataloader = dict(
         _delete_=True,
         type='CustomDataset',
         data_root='data/mini/imagenet/val',
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(checkpoint=dict(interval=50))
 recipes = dict()

@@ -6,20 +6,25 @@ model = dict(
     rpn_head=dict(
         in_channels=64,
         feat_channels=64,
-        anchor_generator=dict(scales=[1, 2, 4, 6])),  # 16 to 96 pixels
+        anchor_generator=dict(scales=[1, 2, 4, 6]),
+    ),  # 16 to 96 pixels
     backbone=dict(depth=18, base_channels=16),
     roi_head=dict(
         shared_head=dict(depth=18, base_channels=16),
         bbox_roi_extractor=dict(
-            roi_layer=dict(output_size=6), out_channels=64),
-        bbox_head=dict(in_channels=128, roi_feat_size=3, num_classes=8)),
+            roi_layer=dict(output_size=6), out_channels=64
+        ),
+        bbox_head=dict(in_channels=128, roi_feat_size=3, num_classes=8),
+    ),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=64)),
         rpn_proposal=dict(nms_pre=200, max_per_img=64),
-        rcnn=dict(sampler=dict(num=16))),
+        rcnn=dict(sampler=dict(num=16)),
+    ),
     test_cfg=dict(
-        rpn=dict(nms_pre=200, max_per_img=50),
-        rcnn=dict(max_per_img=30)))
+        rpn=dict(nms_pre=200, max_per_img=50), rcnn=dict(max_per_img=30)
+    ),
+)
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[2].update(scales=[(160, 96), (160, 112), (160, 128)])
@@ -31,12 +36,14 @@ for train_set in train_sets:
     train_set.update(
         data_root='data/mini/VOCdevkit/',
         metainfo=metainfo,
-        pipeline=train_pipeline)
+        pipeline=train_pipeline,
+    )
 train_dataloader = dict(
     batch_size=8,
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(datasets=train_sets))
+    dataset=dict(datasets=train_sets),
+)
 test_dataloader = dict(
     batch_size=8,
     num_workers=0,
@@ -44,16 +51,23 @@ test_dataloader = dict(
     dataset=dict(
         data_root='data/mini/VOCdevkit/',
         metainfo=metainfo,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 
 iterations = 300
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0,
-         end=31),
-    dict(type='MultiStepLR', by_epoch=False, milestones=[225, 275],
-         gamma=0.1, begin=0, end=iterations)
+    dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=31),
+    dict(
+        type='MultiStepLR',
+        by_epoch=False,
+        milestones=[225, 275],
+        gamma=0.1,
+        begin=0,
+        end=iterations,
+    ),
 ]
 auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(checkpoint=dict(interval=iterations))

@@ -5,35 +5,54 @@
 _base_ = './in1k_linear.py'
 
 custom_imports = dict(
-    imports=['ssl_bench.transfer.hooks', 'ssl_bench.transfer.linear'],
-    allow_failed_imports=False)
+    imports=['ssl_bench.toolbox.hooks', 'ssl_bench.toolbox.pool_neck'],
+    allow_failed_imports=False,
+)
 data_preprocessor = dict(num_classes=205)
 model = dict(
     neck=dict(_delete_=True, type='NormedPoolNeck', channels=2048, window=6),
-    head=dict(num_classes=205, in_channels=8192))
+    head=dict(num_classes=205, in_channels=8192),
+)
 places = dict(
     _delete_=True,
     type='Places205',
     data_root='data/places205',
-    data_prefix='images256')
-train_dataloader = dict(dataset=dict(
-    ann_file='trainvalsplit_places205/train_places205.csv',
-    pipeline=_base_.train_pipeline, **places))
-test_dataloader = dict(dataset=dict(
-    ann_file='trainvalsplit_places205/val_places205.csv',
-    pipeline=_base_.test_pipeline, **places))
+    data_prefix='images256',
+)
+train_dataloader = dict(
+    dataset=dict(
+        ann_file='trainvalsplit_places205/train_places205.csv',
+        pipeline=_base_.train_pipeline,
+        **places,
+    )
+)
+test_dataloader = dict(
+    dataset=dict(
+        ann_file='trainvalsplit_places205/val_places205.csv',
+        pipeline=_base_.test_pipeline,
+        **places,
+    )
+)
 
 train_cfg = dict(max_epochs=14)
 optim_wrapper = dict(
     optimizer=dict(
-        _delete_=True, type='SGD', lr=0.01, momentum=0.9, nesterov=True,
-        weight_decay=5e-4))
+        _delete_=True,
+        type='SGD',
+        lr=0.01,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=5e-4,
+    )
+)
 param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[4, 8, 12], gamma=0.1)
 ]
 # method, metric, published value, tolerance
-expected = [('Barlow Twins 1000', 'top1', 54.1, 0.5),
-            ('Supervised', 'top1', 53.2, 0.5)]
+expected = [
+    ('Barlow Twins 1000', 'top1', 54.1, 0.5),
+    ('Supervised', 'top1', 53.2, 0.5),
+]
 
 recipes = dict(
     _delete_=True,  # those of in1k_linear
@@ -42,9 +61,11 @@ recipes = dict(
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'param_scheduler.0.milestones': [7, 14, 21],
         # feat5 of its multi-head benchmark
-        'expected': [('MoCo v2 200', 'top1', 52.25, 0.5),
-                     ('DenseCL 200', 'top1', 50.45, 0.5),
-                     ('SimSiam 100', 'top1', 53.27, 0.5)],
+        'expected': [
+            ('MoCo v2 200', 'top1', 52.25, 0.5),
+            ('DenseCL 200', 'top1', 50.45, 0.5),
+            ('SimSiam 100', 'top1', 53.27, 0.5),
+        ],
     },
     vicreg={  # Bardes et al., ICLR 2022; a rate for 28 epochs
         'train_cfg.max_epochs': 28,
@@ -56,4 +77,5 @@ recipes = dict(
         'model.neck.window': None,
         'model.head.in_channels': 2048,
         'expected': [],
-    })
+    },
+)

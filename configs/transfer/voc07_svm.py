@@ -8,28 +8,27 @@ backbone = dict(
     type='ResNet',
     depth=50,
     num_stages=4,
-    out_indices=(3, ),
+    out_indices=(3,),
     style='pytorch',
-    zero_init_residual=False)  # stock True: random branches times 0
+    zero_init_residual=False,
+)  # stock True: random branches times 0
 data_preprocessor = dict(
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    to_rgb=True)
+    mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
+)
 image_size = 224  # of the position table, for a ViT
 probe = dict(
     type='svm',
     pool='corner_average',
-    costs=[1., 10., 100., *(0.5**power for power in range(4, 20))],
+    costs=[1.0, 10.0, 100.0, *(0.5**power for power in range(4, 20))],
     folds=3,
-    max_iter=2000)
+    max_iter=2000,
+)
 pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
     # short side 256, then squashed to a square, as the OpenMMLab port does
     dict(type='ResizeEdge', scale=256, edge='short', backend='pillow'),
     dict(type='Resize', scale=(224, 224), backend='pillow'),
-    dict(
-        type='PackInputs',
-        meta_keys=('img_path', 'gt_label_difficult'))
+    dict(type='PackInputs', meta_keys=('img_path', 'gt_label_difficult')),
 ]
 train_dataloader = dict(
     batch_size=128,
@@ -39,7 +38,9 @@ train_dataloader = dict(
         type='VOC',
         data_root='data/VOCdevkit/VOC2007',
         split='trainval',
-        pipeline=pipeline))
+        pipeline=pipeline,
+    ),
+)
 test_dataloader = dict(
     batch_size=128,
     num_workers=5,
@@ -48,5 +49,7 @@ test_dataloader = dict(
         type='VOC',
         data_root='data/VOCdevkit/VOC2007',
         split='test',
-        pipeline=pipeline))
+        pipeline=pipeline,
+    ),
+)
 expected = []

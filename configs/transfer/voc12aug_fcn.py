@@ -4,7 +4,8 @@
 _base_ = [
     'mmseg::_base_/models/fcn_r50-d8.py',
     'mmseg::_base_/datasets/pascal_voc12_aug.py',
-    'mmseg::_base_/schedules/schedule_20k.py', '_base_/seg_runtime.py'
+    'mmseg::_base_/schedules/schedule_20k.py',
+    '_base_/seg_runtime.py',
 ]
 crop_size = (512, 512)
 model = dict(
@@ -12,16 +13,20 @@ model = dict(
     pretrained=None,  # the backbone file is loaded after building
     backbone=dict(
         type='ResNet',  # stock ResNetV1c: three 3x3 convolutions
-        zero_init_residual=False),  # stock True: random branches times 0
+        zero_init_residual=False,
+    ),  # stock True: random branches times 0
     decode_head=dict(num_classes=21),
-    auxiliary_head=dict(num_classes=21))
+    auxiliary_head=dict(num_classes=21),
+)
 val_cfg = None  # one evaluation, at the end; stock every 2000
 val_dataloader = None
 val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # 4 devices x 4
 # method, metric, published value, tolerance
-expected = [('MoCo v2 200', 'mIoU', 67.5, 1.0),
-            ('DenseCL 200', 'mIoU', 69.4, 1.0)]
+expected = [
+    ('MoCo v2 200', 'mIoU', 67.5, 1.0),
+    ('DenseCL 200', 'mIoU', 69.4, 1.0),
+]
 
 moco_pipeline = [  # neither distorted colours nor a limit on a class's share
     dict(type='LoadImageFromFile'),
@@ -29,12 +34,15 @@ moco_pipeline = [  # neither distorted colours nor a limit on a class's share
     # 0.5 to 2 times the image's own size
     dict(
         type='RandomChoice',
-        transforms=[[dict(type='Resize', scale_factor=step / 20)]
-                    for step in range(10, 41)]),
+        transforms=[
+            [dict(type='Resize', scale_factor=step / 20)]
+            for step in range(10, 41)
+        ],
+    ),
     dict(type='RandomCrop', crop_size=(513, 513)),
     dict(type='RandomFlip', prob=0.5),
     dict(type='Pad', size=(513, 513)),
-    dict(type='PackSegInputs')
+    dict(type='PackSegInputs'),
 ]
 recipes = dict(
     # protocol (b), MoCo's paper: stride 16, head of two 3x3 convolutions 256
@@ -56,8 +64,15 @@ recipes = dict(
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'train_cfg.max_iters': 30000,
         'param_scheduler': [
-            dict(type='MultiStepLR', by_epoch=False, milestones=[21000, 27000],
-                 gamma=0.1, begin=0, end=30000)
+            dict(
+                type='MultiStepLR',
+                by_epoch=False,
+                milestones=[21000, 27000],
+                gamma=0.1,
+                begin=0,
+                end=30000,
+            )
         ],
         'auto_scale_lr.base_batch_size': 16,
-    })
+    }
+)

@@ -1,8 +1,19 @@
 """Checkpoints in and out: any pretrained encoder, verified."""
-from ssl_bench.checkpoints.backbone import (SUFFIX, Backbone, read_backbone,
-                                            write_backbone)
+
+from ssl_bench.checkpoints.backbone import (
+    SUFFIX,
+    Backbone,
+    read_backbone,
+    write_backbone,
+)
 from ssl_bench.checkpoints.convert import to_backbone
 from ssl_bench.checkpoints.loading import load_into
 
-__all__ = ['SUFFIX', 'Backbone', 'load_into', 'read_backbone',
-           'to_backbone', 'write_backbone']
+__all__ = [
+    'SUFFIX',
+    'Backbone',
+    'load_into',
+    'read_backbone',
+    'to_backbone',
+    'write_backbone',
+]

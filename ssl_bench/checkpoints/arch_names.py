@@ -1,4 +1,5 @@
 """What a user may write for an architecture."""
+
 import re
 
 from ssl_bench.checkpoints.architectures import RESNETS, VITS
@@ -12,17 +13,27 @@ def canonical_arch(name: str) -> str:
         UserError: The name fits no architecture.
     """
     known = [f'resnet{depth}' for depth in RESNETS]
-    known += [f'{kind}_{size}_patch{patch}' for kind in ('vit', 'beit')
-              for size in VITS for patch in (14, 16, 32, 8)]
+    known += [
+        f'{kind}_{size}_patch{patch}'
+        for kind in ('vit', 'beit')
+        for size in VITS
+        for patch in (14, 16, 32, 8)
+    ]
     short = {f'r{depth}': f'resnet{depth}' for depth in RESNETS}
-    short.update({
-        full.replace('_patch', '').replace(f'_{size}', size[0]): full
-        for full in known if 'patch' in full
-        for size in (full.split('_')[1],)})
+    short.update(
+        {
+            full.replace('_patch', '').replace(f'_{size}', size[0]): full
+            for full in known
+            if 'patch' in full
+            for size in (full.split('_')[1],)
+        }
+    )
     full = short.get(name.lower(), name.lower())
     custom = re.fullmatch(
         r'(wide_)?resne(x)?t\d+(_[\dx.d]+)?(-\w+)*|'
-        r'(vit|beit)_\w+_patch\d+(_\d+)?', full)
+        r'(vit|beit)_\w+_patch\d+(_\d+)?',
+        full,
+    )
     if full not in known and not custom:
         raise unknown_name('architecture', name, [*known, *short])
     return re.sub(r'(_patch\d+)_\d+$', r'\1', full)

@@ -1,12 +1,13 @@
 """Which encoder a set of tensors is, and every tensor it must hold."""
+
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Dict, Mapping, Optional, Tuple
 
 from torch import Tensor
 
-Shape = Tuple[int, ...]
-Shapes = Dict[str, Shape]
+Shape = tuple[int, ...]
+Shapes = dict[str, Shape]
 
 # (block, blocks per stage) of He et al., CVPR 2016, Table 1
 RESNETS = {
@@ -74,19 +75,32 @@ class ResNet:
         """Every tensor's shape; ``num_batches_tracked`` is left out."""
         block, depths = RESNETS[self.depth]
         shapes: Shapes = {
-            'conv1.weight': (self.stem, 3, self.kernel, self.kernel)}
+            'conv1.weight': (self.stem, 3, self.kernel, self.kernel)
+        }
         _norm(shapes, 'bn1', self.stem)
         channels = self.stem
         for stage, blocks in enumerate(depths):
             planes = self.base * 2**stage
             for index in range(blocks):
                 channels = self._block(
-                    shapes, f'layer{stage + 1}.{index}', block, channels,
-                    planes, strided=stage > 0 and index == 0)
+                    shapes,
+                    f'layer{stage + 1}.{index}',
+                    block,
+                    channels,
+                    planes,
+                    strided=stage > 0 and index == 0,
+                )
         return shapes
 
-    def _block(self, shapes: Shapes, name: str, block: str, channels: int,
-               planes: int, strided: bool) -> int:
+    def _block(
+        self,
+        shapes: Shapes,
+        name: str,
+        block: str,
+        channels: int,
+        planes: int,
+        strided: bool,
+    ) -> int:
         """Add one residual block; return its output channels."""
         if block == 'basic':
             out = planes
@@ -94,8 +108,11 @@ class ResNet:
         else:
             inner = self.inner * planes // self.base
             out = 4 * planes
-            convs = ((inner, channels, 1), (inner, inner // self.groups, 3),
-                     (out, inner, 1))
+            convs = (
+                (inner, channels, 1),
+                (inner, inner // self.groups, 3),
+                (out, inner, 1),
+            )
         for i, (c_out, c_in, side) in enumerate(convs, 1):
             shapes[f'{name}.conv{i}.weight'] = (c_out, c_in, side, side)
             _norm(shapes, f'{name}.bn{i}', c_out)
@@ -133,8 +150,8 @@ class ViT:
     width: int
     depth: int
     patch: int
-    grid: Optional[int]
-    heads: Optional[int]
+    grid: int | None
+    heads: int | None
     hidden: int
     cls_token: bool = True
     final_norm: bool = True
@@ -149,9 +166,14 @@ class ViT:
     @property
     def key(self) -> str:
         """The name without the image size: what ``--arch`` is compared to."""
-        size = next((name for name, (width, depth, _) in VITS.items()
-                     if (width, depth) == (self.width, self.depth)),
-                    f'd{self.width}_l{self.depth}')
+        size = next(
+            (
+                name
+                for name, (width, depth, _) in VITS.items()
+                if (width, depth) == (self.width, self.depth)
+            ),
+            f'd{self.width}_l{self.depth}',
+        )
         kind = 'beit' if self.split_bias else 'vit'
         return f'{kind}_{size}_patch{self.patch}'
 
@@ -166,7 +188,8 @@ class ViT:
         d = self.width
         shapes: Shapes = {
             'patch_embed.proj.weight': (d, 3, self.patch, self.patch),
-            'patch_embed.proj.bias': (d,)}
+            'patch_embed.proj.bias': (d,),
+        }
         if self.cls_token:
             shapes['cls_token'] = (1, 1, d)
         if self.grid is not None:
@@ -181,12 +204,18 @@ class ViT:
     def _block(self) -> Shapes:
         d, h = self.width, self.hidden
         parts: Shapes = {
-            'norm1.weight': (d,), 'norm1.bias': (d,),
+            'norm1.weight': (d,),
+            'norm1.bias': (d,),
             'attn.qkv.weight': (3 * d, d),
-            'attn.proj.weight': (d, d), 'attn.proj.bias': (d,),
-            'norm2.weight': (d,), 'norm2.bias': (d,),
-            'mlp.fc1.weight': (h, d), 'mlp.fc1.bias': (h,),
-            'mlp.fc2.weight': (d, h), 'mlp.fc2.bias': (d,)}
+            'attn.proj.weight': (d, d),
+            'attn.proj.bias': (d,),
+            'norm2.weight': (d,),
+            'norm2.bias': (d,),
+            'mlp.fc1.weight': (h, d),
+            'mlp.fc1.bias': (h,),
+            'mlp.fc2.weight': (d, h),
+            'mlp.fc2.bias': (d,),
+        }
         if self.qkv_bias:
             parts['attn.qkv.bias'] = (3 * d,)
         if self.split_bias:
@@ -197,7 +226,9 @@ class ViT:
             parts.update({'gamma_1': (d,), 'gamma_2': (d,)})
         if self.rel_pos:
             parts['attn.relative_position_bias_table'] = (
-                self.window, self.heads)
+                self.window,
+                self.heads,
+            )
         return parts
 
 
@@ -218,7 +249,7 @@ def optional(name: str) -> bool:
     return name.endswith(('num_batches_tracked', 'relative_position_index'))
 
 
-def recognise(state: Mapping[str, Tensor]) -> Optional[Architecture]:
+def recognise(state: Mapping[str, Tensor]) -> Architecture | None:
     """Name the encoder whose tensors stand in ``state``.
 
     Args:
@@ -230,8 +261,11 @@ def recognise(state: Mapping[str, Tensor]) -> Optional[Architecture]:
         tensors it lists need not all be there: that is for `verify`.
     """
     patches = state.get('patch_embed.proj.weight')
-    if patches is not None and patches.ndim == 4 and \
-            _count(state, r'blocks\.'):
+    if (
+        patches is not None
+        and patches.ndim == 4
+        and _count(state, r'blocks\.')
+    ):
         return _recognise_vit(state)
     if any(re.match(r'layer1\.0\.conv1\.', name) for name in state):
         return _recognise_resnet(state)
@@ -250,13 +284,17 @@ def _recognise_resnet(state: Mapping[str, Tensor]) -> ResNet:
     blocks = [_count(state, rf'layer{stage}\.') for stage in range(1, 5)]
     depth = min(
         (d for d, (kind, _) in RESNETS.items() if kind == block),
-        key=lambda d: sum(
-            abs(a - b) for a, b in zip(RESNETS[d][1], blocks)))
+        key=lambda d: sum(abs(a - b) for a, b in zip(RESNETS[d][1], blocks)),
+    )
 
     def side(name: str, axis: int, default: int) -> int:
         tensor = state.get(name)
-        return default if tensor is None or tensor.ndim != 4 else \
-            tensor.shape[axis]
+        return (
+            default
+            if tensor is None or tensor.ndim != 4
+            else tensor.shape[axis]
+        )
+
     stem = side('conv1.weight', 0, 64)
     kernel = side('conv1.weight', 3, 7)
     if not bottleneck:
@@ -275,15 +313,21 @@ def _recognise_vit(state: Mapping[str, Tensor]) -> ViT:
     table = state.get('pos_embed')
     grid = None
     if table is not None:
-        grid = round(max(table.shape[1] - cls_token, 0)**0.5)
+        grid = round(max(table.shape[1] - cls_token, 0) ** 0.5)
     rel_pos = state.get('blocks.0.attn.relative_position_bias_table')
-    heads = next((heads for w, d, heads in VITS.values()
-                  if (w, d) == (width, depth)), None)
+    heads = next(
+        (heads for w, d, heads in VITS.values() if (w, d) == (width, depth)),
+        None,
+    )
     if rel_pos is not None:
         heads = rel_pos.shape[1]
     first = state.get('blocks.0.mlp.fc1.weight')
     return ViT(
-        width, depth, patch, grid, heads,
+        width,
+        depth,
+        patch,
+        grid,
+        heads,
         hidden=4 * width if first is None else first.shape[0],
         cls_token=cls_token,
         final_norm='norm.weight' in state,
@@ -292,4 +336,5 @@ def _recognise_vit(state: Mapping[str, Tensor]) -> ViT:
         layer_scale='blocks.0.ls1.gamma' in state,
         gamma='blocks.0.gamma_1' in state,
         rel_pos=rel_pos is not None,
-        window=0 if rel_pos is None else rel_pos.shape[0])
+        window=0 if rel_pos is None else rel_pos.shape[0],
+    )

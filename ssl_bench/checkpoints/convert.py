@@ -1,41 +1,61 @@
 """Any checkpoint to a verified backbone."""
+
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+from typing import Any
 
 from torch import Tensor
 
 import ssl_bench
 from ssl_bench.checkpoints.arch_names import canonical_arch
-from ssl_bench.checkpoints.architectures import (Architecture, ViT, describe,
-                                                 recognise)
-from ssl_bench.checkpoints.backbone import (Backbone, is_backbone,
-                                            read_backbone)
-from ssl_bench.checkpoints.encoder import (Encoder, find_encoder,
-                                           optional_groups, split_heads)
+from ssl_bench.checkpoints.architectures import (
+    Architecture,
+    ViT,
+    describe,
+    recognise,
+)
+from ssl_bench.checkpoints.backbone import Backbone, is_backbone, read_backbone
+from ssl_bench.checkpoints.encoder import (
+    Encoder,
+    find_encoder,
+    optional_groups,
+    split_heads,
+)
 from ssl_bench.checkpoints.formats import unwrap
-from ssl_bench.checkpoints.provenance import (epochs_of, from_mmengine,
-                                              heads_of, stamped_meta)
+from ssl_bench.checkpoints.provenance import (
+    epochs_of,
+    from_mmengine,
+    heads_of,
+    stamped_meta,
+)
 from ssl_bench.checkpoints.reading import file_sha256, read_object
 from ssl_bench.checkpoints.verify import Report, compare, suspicious
 from ssl_bench.errors import UserError, unknown_name
 
-State = Dict[str, Tensor]
-FIELDS = ('method', 'variant', 'pretrain_data', 'pretrain_epochs',
-          'pretrain_batch', 'config')
+State = dict[str, Tensor]
+FIELDS = (
+    'method',
+    'variant',
+    'pretrain_data',
+    'pretrain_epochs',
+    'pretrain_batch',
+    'config',
+)
 
 
-def to_backbone(checkpoint: Union[str, Path],
-                from_format: Optional[str] = None,
-                arch: Optional[str] = None,
-                branch: str = 'online',
-                trust: bool = False,
-                prefix: Optional[str] = None,
-                drop: Sequence[str] = (),
-                meta: Optional[Mapping[str, Any]] = None) -> Backbone:
+def to_backbone(
+    checkpoint: str | Path,
+    from_format: str | None = None,
+    arch: str | None = None,
+    branch: str = 'online',
+    trust: bool = False,
+    prefix: str | None = None,
+    drop: Sequence[str] = (),
+    meta: Mapping[str, Any] | None = None,
+) -> Backbone:
     """Read any supported checkpoint and prove that its encoder is whole.
 
     Args:
@@ -58,8 +78,9 @@ def to_backbone(checkpoint: Union[str, Path],
         UserError: The file cannot be read, fits no format or several, or its
             encoder is not complete.
     """
-    backbone, report = convert(checkpoint, from_format, arch, branch, trust,
-                               prefix, drop, meta)
+    backbone, report = convert(
+        checkpoint, from_format, arch, branch, trust, prefix, drop, meta
+    )
     log = logging.getLogger(__name__)
     log.info('%s: %s, %s', checkpoint, backbone.arch, report.summary())
     for text in report.warnings:
@@ -67,15 +88,16 @@ def to_backbone(checkpoint: Union[str, Path],
     return backbone
 
 
-def convert(checkpoint: Union[str, Path],
-            from_format: Optional[str] = None,
-            arch: Optional[str] = None,
-            branch: str = 'online',
-            trust: bool = False,
-            prefix: Optional[str] = None,
-            drop: Sequence[str] = (),
-            meta: Optional[Mapping[str, Any]] = None
-            ) -> Tuple[Backbone, Report]:
+def convert(
+    checkpoint: str | Path,
+    from_format: str | None = None,
+    arch: str | None = None,
+    branch: str = 'online',
+    trust: bool = False,
+    prefix: str | None = None,
+    drop: Sequence[str] = (),
+    meta: Mapping[str, Any] | None = None,
+) -> tuple[Backbone, Report]:
     """`to_backbone`, with its report beside it."""
     if branch not in ('online', 'target'):
         raise unknown_name('branch', branch, ('online', 'target'))
@@ -87,25 +109,32 @@ def convert(checkpoint: Union[str, Path],
     if is_backbone(content):
         return _reread(checkpoint, arch, meta)
     found, wrapper = unwrap(content, checkpoint)
-    encoder = find_encoder(found, wrapper, checkpoint, from_format, branch,
-                           prefix)
+    encoder = find_encoder(
+        found, wrapper, checkpoint, from_format, branch, prefix
+    )
     state, dropped = split_heads(encoder.state, drop)
     groups = optional_groups(encoder)
     architecture, report = verify(state, arch, checkpoint, encoder.origin)
-    report.dropped = dict(Counter(
-        name.split('.')[0] for name in (*dropped, *encoder.rest)))
+    report.dropped = dict(
+        Counter(name.split('.')[0] for name in (*dropped, *encoder.rest))
+    )
     kept = architecture.shapes()
-    state = {name: tensor for name, tensor in state.items()
-             if name in kept or name.endswith('num_batches_tracked')}
+    state = {
+        name: tensor
+        for name, tensor in state.items()
+        if name in kept or name.endswith('num_batches_tracked')
+    }
     backbone = Backbone(state, **groups)
     backbone.meta = stamped_meta(content, backbone, report) or _meta(
-        content, wrapper, encoder, architecture, checkpoint)
+        content, wrapper, encoder, architecture, checkpoint
+    )
     _override(backbone, meta)
     return backbone, report
 
 
-def _reread(path: Union[str, Path], arch: Optional[str],
-            meta: Mapping[str, Any]) -> Tuple[Backbone, Report]:
+def _reread(
+    path: str | Path, arch: str | None, meta: Mapping[str, Any]
+) -> tuple[Backbone, Report]:
     """A backbone file again, its header kept."""
     backbone = read_backbone(path)
     _, report = verify(backbone.state, arch, path, 'a backbone file')
@@ -118,8 +147,9 @@ def _override(backbone: Backbone, meta: Mapping[str, Any]) -> None:
     backbone.meta['sources'].update(dict.fromkeys(meta, 'given by the user'))
 
 
-def verify(state: State, arch: Optional[str], path: Any, origin: str
-           ) -> Tuple[Architecture, Report]:
+def verify(
+    state: State, arch: str | None, path: Any, origin: str
+) -> tuple[Architecture, Report]:
     """Prove that every tensor of the architecture is there.
 
     Args:
@@ -134,31 +164,43 @@ def verify(state: State, arch: Optional[str], path: Any, origin: str
     """
     architecture = recognise(state)
     if architecture is None:
-        raise UserError(f'{path}: the tensors of {origin} make no ResNet and '
-                        'no ViT')
+        raise UserError(
+            f'{path}: the tensors of {origin} make no ResNet and no ViT'
+        )
     if arch is not None and canonical_arch(arch) != architecture.key:
         raise UserError(
             f'{path} holds {architecture.name}, not {canonical_arch(arch)}: '
-            'leave --arch away or give the other file')
+            'leave --arch away or give the other file'
+        )
     report = compare(state, architecture.shapes())
     if not report.complete:
         raise UserError(
             f'{path} does not hold a whole {architecture.name} (read as '
             f'{origin}): {report.problems()}. If the format was guessed '
             'wrongly give --from or --prefix; parts that do not belong go '
-            'with --drop')
+            'with --drop'
+        )
     report.warnings = suspicious(state)
     return architecture, report
 
 
-def _meta(content: Any, wrapper: str, encoder: Encoder,
-          architecture: Architecture, path: Union[str, Path]
-          ) -> Dict[str, Any]:
+def _meta(
+    content: Any,
+    wrapper: str,
+    encoder: Encoder,
+    architecture: Architecture,
+    path: str | Path,
+) -> dict[str, Any]:
     """The header's fields, and where each came from."""
-    fields: Dict[str, Any] = dict(
-        method='', variant='', pretrain_data='', pretrain_epochs=None,
-        pretrain_batch=None, config='')
-    sources: Dict[str, str] = {}
+    fields: dict[str, Any] = dict(
+        method='',
+        variant='',
+        pretrain_data='',
+        pretrain_epochs=None,
+        pretrain_batch=None,
+        config='',
+    )
+    sources: dict[str, str] = {}
     heads = 12 if encoder.source == 'mocov3' else None  # its ViT-S too
     if wrapper == 'mmengine':
         found, sources, config = from_mmengine(content['meta'])
@@ -174,10 +216,17 @@ def _meta(content: Any, wrapper: str, encoder: Encoder,
     if isinstance(architecture, ViT) and heads:
         architecture = replace(architecture, heads=heads)
     sources.update(
-        arch='names and shapes of the tensors', arch_args='the same',
+        arch='names and shapes of the tensors',
+        arch_args='the same',
         source_format=f'names of the tensors, prefix {encoder.prefix!r}',
-        source_sha256='bytes of the file')
+        source_sha256='bytes of the file',
+    )
     return dict(
-        fields, arch=architecture.name, arch_args=describe(architecture),
-        source_format=encoder.source, source_sha256=file_sha256(path),
-        ssl_bench_version=ssl_bench.__version__, sources=sources)
+        fields,
+        arch=architecture.name,
+        arch_args=describe(architecture),
+        source_format=encoder.source,
+        source_sha256=file_sha256(path),
+        ssl_bench_version=ssl_bench.__version__,
+        sources=sources,
+    )

@@ -1,25 +1,33 @@
 """The encoder among a file's tensors."""
+
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any
 
 from torch import Tensor
 
-from ssl_bench.checkpoints.formats import (MOMENTUM, Format, detect,
-                                           format_named)
+from ssl_bench.checkpoints.formats import (
+    MOMENTUM,
+    Format,
+    detect,
+    format_named,
+)
 from ssl_bench.checkpoints.names import SIGNS, scheme_of, to_ours
 from ssl_bench.errors import UserError
 
-State = Dict[str, Tensor]
+State = dict[str, Tensor]
 # What may stand among the encoder's names and never transfers.
 HEADS = re.compile(
     r'(fc|fc_norm|heads?|classifier|pooler|lm_head|decoder_\w+|projector\w*'
     r'|projection_head|predictor\w*|prototypes|mm_\w+|mask_token|queue\w*'
-    r'|pre_logits|ln2)(\.|$)')
+    r'|pre_logits|ln2)(\.|$)'
+)
 # InsLoc-FPN's optional groups: where they stand, and what transfers of them.
-GROUPS = dict(neck=r'(?:lateral|fpn)_convs\..+',
-              roi_head=r'bbox_head\.shared_.+')
+GROUPS = dict(
+    neck=r'(?:lateral|fpn)_convs\..+', roi_head=r'bbox_head\.shared_.+'
+)
 
 
 @dataclass
@@ -40,7 +48,7 @@ class Encoder:
     prefix: str
     state: State
     rest: State
-    last_epoch: Optional[int] = None
+    last_epoch: int | None = None
 
     @property
     def origin(self) -> str:
@@ -48,16 +56,25 @@ class Encoder:
         return f'{self.source}, names after {self.prefix!r}'
 
 
-def encoder_prefixes(names: Iterable[str]) -> List[str]:
+def encoder_prefixes(names: Iterable[str]) -> list[str]:
     """What stands before each encoder among some names."""
-    found = {name[:-len(sign)] for name in names for sign in SIGNS.values()
-             if name.endswith(sign)}
+    found = {
+        name[: -len(sign)]
+        for name in names
+        for sign in SIGNS.values()
+        if name.endswith(sign)
+    }
     return sorted(p for p in found if not p or p.endswith('.'))
 
 
-def find_encoder(found: State, wrapper: str, path: Any,
-                 from_format: Optional[str], branch: str,
-                 prefix: Optional[str]) -> Encoder:
+def find_encoder(
+    found: State,
+    wrapper: str,
+    path: Any,
+    from_format: str | None,
+    branch: str,
+    prefix: str | None,
+) -> Encoder:
     """Find the encoder among a file's tensors.
 
     Raises:
@@ -77,18 +94,26 @@ def find_encoder(found: State, wrapper: str, path: Any,
     if len(ours) > 1 and (row is None or tried == tuple(whole)):
         raise UserError(
             f'{path} holds {len(ours)} encoders and fits no known format: '
-            f'say which with --prefix {" or --prefix ".join(ours)}')
+            f'say which with --prefix {" or --prefix ".join(ours)}'
+        )
     return _cut(found, ours[0], row)
 
 
-def _prefixes(row: Optional[Format], whole: List[str], branch: str,
-              prefix: Optional[str], path: Any) -> Tuple[str, ...]:
+def _prefixes(
+    row: Format | None,
+    whole: list[str],
+    branch: str,
+    prefix: str | None,
+    path: Any,
+) -> tuple[str, ...]:
     """Where to look for the encoder."""
     if prefix is not None:
         return (prefix,)
     if row is None and branch == 'target':
-        raise UserError(f'{path} fits no known format, so its target branch '
-                        'is not known: give --prefix')
+        raise UserError(
+            f'{path} fits no known format, so its target branch '
+            'is not known: give --prefix'
+        )
     if row is None:
         return tuple(whole)
     if branch == 'online':
@@ -96,27 +121,43 @@ def _prefixes(row: Optional[Format], whole: List[str], branch: str,
     if row.target == MOMENTUM:
         return tuple(p for p in whole if p not in row.online)
     if not row.target:
-        raise UserError(f'{path}: files of format {row.name} hold no target '
-                        'branch; leave --branch away')
+        raise UserError(
+            f'{path}: files of format {row.name} hold no target '
+            'branch; leave --branch away'
+        )
     return row.target
 
 
-def _nothing_found(found: State, path: Any, row: Optional[Format],
-                   tried: Sequence[str], whole: List[str]) -> UserError:
+def _nothing_found(
+    found: State,
+    path: Any,
+    row: Format | None,
+    tried: Sequence[str],
+    whole: list[str],
+) -> UserError:
     parts = Counter('.'.join(name.split('.')[:2]) for name in found)
-    shown = ', '.join(f'{part} ({count})'
-                      for part, count in parts.most_common(5))
+    shown = ', '.join(
+        f'{part} ({count})' for part, count in parts.most_common(5)
+    )
     looked = f'as {row.name}, ' if row else ''
-    looked += 'after ' + ' and '.join(repr(p) for p in tried) if tried \
+    looked += (
+        'after ' + ' and '.join(repr(p) for p in tried)
+        if tried
         else 'after every prefix'
-    hint = f'An encoder stands after {" and ".join(map(repr, whole))}: ' \
-        'give --prefix. ' if whole else ''
+    )
+    hint = (
+        f'An encoder stands after {" and ".join(map(repr, whole))}: '
+        'give --prefix. '
+        if whole
+        else ''
+    )
     return UserError(
         f'{path} holds no ResNet or ViT encoder that could be recognised; '
-        f'looked {looked}. {hint}Its {len(found)} tensors begin with {shown}')
+        f'looked {looked}. {hint}Its {len(found)} tensors begin with {shown}'
+    )
 
 
-def _cut(found: State, prefix: str, row: Optional[Format]) -> Encoder:
+def _cut(found: State, prefix: str, row: Format | None) -> Encoder:
     """Take the encoder out of a file's tensors, in our names."""
     state, rest = {}, {}
     # A C4 detector keeps the last stage in its RoI head.
@@ -124,39 +165,49 @@ def _cut(found: State, prefix: str, row: Optional[Format]) -> Encoder:
     last = '_k' if prefix.endswith('backbone_k.') else ''
     heads = re.compile(
         re.escape(owner) + rf'(?:roi_head{last}\.shared_head\.(?=layer4\.)'
-        r'|roi_heads\.(?=res5\.))')
+        r'|roi_heads\.(?=res5\.))'
+    )
     shared = row.shared if row else ()
     for name, tensor in found.items():
         head = heads.match(name)
         if name.startswith(prefix):
-            state[name[len(prefix):]] = tensor
+            state[name[len(prefix) :]] = tensor
         elif head:
-            state[name[head.end():]] = tensor
+            state[name[head.end() :]] = tensor
         elif name in shared:
             state[name] = tensor
         else:
             rest[name] = tensor
-    return Encoder(row.name if row else 'raw', row.method if row else '',
-                   prefix, to_ours(state, scheme_of(state)), rest,
-                   row.last_epoch if row else None)
+    return Encoder(
+        row.name if row else 'raw',
+        row.method if row else '',
+        prefix,
+        to_ours(state, scheme_of(state)),
+        rest,
+        row.last_epoch if row else None,
+    )
 
 
-def split_heads(state: State, drop: Sequence[str]) -> Tuple[State, State]:
+def split_heads(state: State, drop: Sequence[str]) -> tuple[State, State]:
     """Part the encoder from the heads that stand among its names."""
-    dropped = {name: tensor for name, tensor in state.items()
-               if HEADS.match(name) or name.startswith(tuple(drop))}
-    return {name: tensor for name, tensor in state.items()
-            if name not in dropped}, dropped
+    dropped = {
+        name: tensor
+        for name, tensor in state.items()
+        if HEADS.match(name) or name.startswith(tuple(drop))
+    }
+    return {
+        name: tensor for name, tensor in state.items() if name not in dropped
+    }, dropped
 
 
-def optional_groups(encoder: Encoder) -> Dict[str, State]:
+def optional_groups(encoder: Encoder) -> dict[str, State]:
     """InsLoc-FPN's neck and head of the encoder's own branch.
 
     A C4 head without a neck is a projection and stays in ``encoder.rest``.
     """
     owner = re.escape(re.sub(r'backbone(_k)?\.$', '', encoder.prefix))
     copy = '_k' if encoder.prefix.endswith('backbone_k.') else ''
-    groups: Dict[str, State] = {group: {} for group in GROUPS}
+    groups: dict[str, State] = {group: {} for group in GROUPS}
     for group, kept in GROUPS.items():
         pattern = re.compile(rf'{owner}{group}{copy}\.({kept})')
         for name in list(encoder.rest):

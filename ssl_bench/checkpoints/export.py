@@ -1,23 +1,33 @@
 """A backbone to what other programs read."""
+
 import json
 import pickle
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Union
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ssl_bench.checkpoints.architectures import (RESNETS, Architecture,
-                                                 ResNet, ViT, recognise)
-from ssl_bench.checkpoints.backbone import (Backbone, write_backbone,
-                                            write_safetensors)
+from ssl_bench.checkpoints.architectures import (
+    RESNETS,
+    Architecture,
+    ResNet,
+    ViT,
+    recognise,
+)
+from ssl_bench.checkpoints.backbone import (
+    Backbone,
+    write_backbone,
+    write_safetensors,
+)
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.provenance import stamp
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.files import atomic_path, write_text
 
-State = Dict[str, Tensor]
+State = dict[str, Tensor]
 # target: the names it uses for ResNets and ViTs, None where it has no class
 NAMES = {
     'torchvision': ('torchvision', 'torchvision_vit'),
@@ -38,7 +48,7 @@ FEATURES = {
 }
 
 
-def export(path: Union[str, Path], backbone: Backbone, target: str) -> None:
+def export(path: str | Path, backbone: Backbone, target: str) -> None:
     """Write a backbone for another program, whole or not at all.
 
     Args:
@@ -67,24 +77,32 @@ def _scheme(target: str, arch: Architecture) -> str:
     resnet, vit = NAMES[target]
     if arch.family == 'resnet':
         if target == 'hf' and (arch.inner, arch.kernel) != (arch.base, 7):
-            raise UserError(f'transformers has no {arch.name}: its ResNet is '
-                            'neither wide nor grouped')
+            raise UserError(
+                f'transformers has no {arch.name}: its ResNet is '
+                'neither wide nor grouped'
+            )
         return resnet
     if vit is None:
         others = ' or '.join(t for t, (_, v) in NAMES.items() if v)
         raise UserError(f'{target} has no plain ViT class: choose {others}')
-    extra = [name for name in ('layer_scale', 'split_bias', 'gamma',
-                               'rel_pos') if getattr(arch, name)]
+    extra = [
+        name
+        for name in ('layer_scale', 'split_bias', 'gamma', 'rel_pos')
+        if getattr(arch, name)
+    ]
     surplus = [name for name in extra if name not in FEATURES[target]]
     if surplus:
-        raise UserError(f'{target}\'s ViT has no {" and no ".join(surplus)}, '
-                        f'which {arch.name} needs: choose timm or mmpretrain')
+        raise UserError(
+            f"{target}'s ViT has no {' and no '.join(surplus)}, "
+            f'which {arch.name} needs: choose timm or mmpretrain'
+        )
     whole = arch.cls_token and arch.final_norm and arch.qkv_bias
     if target in ('torchvision', 'hf') and not whole:
         raise UserError(
-            f'{target}\'s ViT always has a class token, biases and a final '
+            f"{target}'s ViT always has a class token, biases and a final "
             'norm, which this one lacks (SiameseIM and fine-tuned MAE have '
-            'no final norm): choose timm, mmseg or mmpretrain')
+            'no final norm): choose timm, mmseg or mmpretrain'
+        )
     return vit
 
 
@@ -98,19 +116,24 @@ def _whole(tensor: Tensor) -> Tensor:
     """The tensor with a storage of its own, so that no other is saved."""
     size = tensor.numel() * tensor.element_size()
     tensor = tensor.contiguous()
-    return tensor if tensor.untyped_storage().nbytes() == size \
-        else tensor.clone()
+    return (
+        tensor if tensor.untyped_storage().nbytes() == size else tensor.clone()
+    )
 
 
 def _write_flat(path: Path, state: State, backbone: Backbone) -> None:
     """A plain state dict, for torchvision and timm."""
     mark = stamp(backbone)
     if path.suffix == '.safetensors':
-        write_safetensors(path, dict(sorted(state.items())),
-                          dict(format='pt', ssl_bench=mark))
+        write_safetensors(
+            path,
+            dict(sorted(state.items())),
+            dict(format='pt', ssl_bench=mark),
+        )
         return
     ordered = OrderedDict(
-        (name, _whole(tensor)) for name, tensor in state.items())
+        (name, _whole(tensor)) for name, tensor in state.items()
+    )
     # Where modules keep their version numbers; no module has this name, so
     # load_state_dict never looks at it.
     ordered._metadata = OrderedDict(ssl_bench=dict(stamp=mark))
@@ -119,14 +142,20 @@ def _write_flat(path: Path, state: State, backbone: Backbone) -> None:
 
 def _write_mm(path: Path, state: State, backbone: Backbone) -> None:
     """For ``init_cfg=dict(type='Pretrained', prefix='backbone.')``."""
-    groups = dict(backbone=state, neck=backbone.neck,
-                  roi_head=backbone.roi_head)
-    _save_torch(path, dict(
-        meta=dict(ssl_bench=stamp(backbone)),
-        state_dict=OrderedDict(
-            (f'{group}.{name}', _whole(tensor))
-            for group, tensors in groups.items()
-            for name, tensor in tensors.items())))
+    groups = dict(
+        backbone=state, neck=backbone.neck, roi_head=backbone.roi_head
+    )
+    _save_torch(
+        path,
+        dict(
+            meta=dict(ssl_bench=stamp(backbone)),
+            state_dict=OrderedDict(
+                (f'{group}.{name}', _whole(tensor))
+                for group, tensors in groups.items()
+                for name, tensor in tensors.items()
+            ),
+        ),
+    )
 
 
 def _write_detectron2(path: Path, state: State, backbone: Backbone) -> None:
@@ -136,12 +165,16 @@ def _write_detectron2(path: Path, state: State, backbone: Backbone) -> None:
     before them in its model.
     """
     if any(tensor.dtype == torch.bfloat16 for tensor in state.values()):
-        raise UserError('detectron2\'s arrays have no bfloat16: convert the '
-                        'weights to float32 first')
+        raise UserError(
+            "detectron2's arrays have no bfloat16: convert the "
+            'weights to float32 first'
+        )
     content = dict(
         model={name: tensor.numpy() for name, tensor in state.items()},
-        __author__='ssl_bench', matching_heuristics=True,
-        ssl_bench=stamp(backbone))
+        __author__='ssl_bench',
+        matching_heuristics=True,
+        ssl_bench=stamp(backbone),
+    )
     with atomic_path(path) as part, open(part, 'wb') as file:
         pickle.dump(content, file, protocol=4)
 
@@ -149,39 +182,67 @@ def _write_detectron2(path: Path, state: State, backbone: Backbone) -> None:
 def _write_hf(path: Path, state: State, backbone: Backbone) -> None:
     """A folder for ``ResNetModel`` or ``ViTModel.from_pretrained``."""
     arch = recognise(backbone.state)
-    config = _hf_resnet(arch) if arch.family == 'resnet' else _hf_vit(
-        arch, backbone.meta['arch_args']['heads'])
-    write_safetensors(path / 'model.safetensors', dict(sorted(state.items())),
-                      dict(format='pt', ssl_bench=stamp(backbone)))
+    config = (
+        _hf_resnet(arch)
+        if arch.family == 'resnet'
+        else _hf_vit(arch, backbone.meta['arch_args']['heads'])
+    )
+    write_safetensors(
+        path / 'model.safetensors',
+        dict(sorted(state.items())),
+        dict(format='pt', ssl_bench=stamp(backbone)),
+    )
     write_text(path / 'config.json', json.dumps(config, indent=2) + '\n')
 
 
-def _hf_resnet(arch: ResNet) -> Dict[str, Any]:
+def _hf_resnet(arch: ResNet) -> dict[str, Any]:
     block, depths = RESNETS[arch.depth]
     widening = 1 if block == 'basic' else 4
     return dict(
-        architectures=['ResNetModel'], model_type='resnet', num_channels=3,
-        embedding_size=arch.stem, depths=list(depths), layer_type=block,
+        architectures=['ResNetModel'],
+        model_type='resnet',
+        num_channels=3,
+        embedding_size=arch.stem,
+        depths=list(depths),
+        layer_type=block,
         hidden_sizes=[arch.base * widening * 2**i for i in range(4)],
-        hidden_act='relu', downsample_in_first_stage=False,
-        downsample_in_bottleneck=False)
+        hidden_act='relu',
+        downsample_in_first_stage=False,
+        downsample_in_bottleneck=False,
+    )
 
 
-def _hf_vit(arch: ViT, heads: Optional[int]) -> Dict[str, Any]:
+def _hf_vit(arch: ViT, heads: int | None) -> dict[str, Any]:
     if not heads or arch.grid is None:
-        raise UserError(f'{arch.name}: transformers needs the number of '
-                        'attention heads and a position table, and this file '
-                        'does not tell them')
+        raise UserError(
+            f'{arch.name}: transformers needs the number of '
+            'attention heads and a position table, and this file '
+            'does not tell them'
+        )
     return dict(
-        architectures=['ViTModel'], model_type='vit', num_channels=3,
-        hidden_size=arch.width, num_hidden_layers=arch.depth,
-        num_attention_heads=heads, intermediate_size=arch.hidden,
-        patch_size=arch.patch, image_size=arch.grid * arch.patch,
-        hidden_act='gelu', layer_norm_eps=1e-6, qkv_bias=True,
-        attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0)
+        architectures=['ViTModel'],
+        model_type='vit',
+        num_channels=3,
+        hidden_size=arch.width,
+        num_hidden_layers=arch.depth,
+        num_attention_heads=heads,
+        intermediate_size=arch.hidden,
+        patch_size=arch.patch,
+        image_size=arch.grid * arch.patch,
+        hidden_act='gelu',
+        layer_norm_eps=1e-6,
+        qkv_bias=True,
+        attention_probs_dropout_prob=0.0,
+        hidden_dropout_prob=0.0,
+    )
 
 
-_WRITERS: Dict[str, Callable[[Path, State, Backbone], None]] = dict(
-    torchvision=_write_flat, timm=_write_flat, mmdet=_write_mm,
-    mmseg=_write_mm, mmpretrain=_write_mm, detectron2=_write_detectron2,
-    hf=_write_hf)
+_WRITERS: dict[str, Callable[[Path, State, Backbone], None]] = dict(
+    torchvision=_write_flat,
+    timm=_write_flat,
+    mmdet=_write_mm,
+    mmseg=_write_mm,
+    mmpretrain=_write_mm,
+    detectron2=_write_detectron2,
+    hf=_write_hf,
+)

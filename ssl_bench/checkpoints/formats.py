@@ -1,8 +1,9 @@
 """Who writes which names: the table by which a checkpoint is recognised."""
+
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Optional, Tuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,110 +35,271 @@ class Format:
 
     name: str
     method: str = ''
-    online: Tuple[str, ...] = ('',)
-    target: Tuple[str, ...] = ()
-    needs: Tuple[str, ...] = ()
-    lacks: Tuple[str, ...] = ()
-    wrappers: Tuple[str, ...] = ('flat', 'state_dict', 'model')
-    shared: Tuple[str, ...] = ()
-    last_epoch: Optional[int] = None
+    online: tuple[str, ...] = ('',)
+    target: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    wrappers: tuple[str, ...] = ('flat', 'state_dict', 'model')
+    shared: tuple[str, ...] = ()
+    last_epoch: int | None = None
 
     def matches(self, names: Iterable[str], wrapper: str) -> bool:
         """Whether a file with these names can be of this format."""
+
         def some(pattern: str) -> bool:
             return any(re.match(pattern, name) for name in names)
-        return (wrapper in self.wrappers and all(map(some, self.needs))
-                and not any(map(some, self.lacks)))
+
+        return (
+            wrapper in self.wrappers
+            and all(map(some, self.needs))
+            and not any(map(some, self.lacks))
+        )
 
 
 # The target is whatever other prefix holds a whole encoder: each method of
 # this project and of mmpretrain names its momentum branch in its own way.
 MOMENTUM = ('*',)
 _RESNET = r'layer1\.0\.conv1\.'
-FORMATS: Tuple[Format, ...] = (
+FORMATS: tuple[Format, ...] = (
     # this project, mmpretrain, mmselfsup 1, mmdet 3, mmseg 1
-    Format('mmengine', online=('backbone.',), target=MOMENTUM,
-           needs=(r'backbone\.',), wrappers=('mmengine',)),
-    Format('insloc', 'InsLoc', ('backbone.',), ('backbone_k.',),
-           (r'backbone\.', r'backbone_k\.'), last_epoch=0),
-    Format('pixpro', 'PixPro', ('encoder.',), ('encoder_k.',),
-           (r'encoder\.', r'encoder_k\.', r'projector\.linear1'),
-           last_epoch=0),
-    Format('lewel', 'LEWEL', ('online_net.backbone.',),
-           ('target_net.backbone.',),
-           (r'online_net\.backbone\.', r'online_net\.neck\.proj_obj'),
-           last_epoch=0),
-    Format('byol', 'BYOL',
-           ('online_net.backbone.', 'online_network.encoder.',
-            'online_network.', 'online_encoder.net.', 'online_net.0.'),
-           ('target_net.backbone.', 'target_network.encoder.',
-            'target_network.', 'target_encoder.net.', 'target_net.0.'),
-           (r'online_(net|network|encoder)\.',), (r'\S+proj_obj',)),
-    Format('siamese_im', 'SiameseIM', ('',), ('mm_',),
-           (r'blocks\.0\.', r'mm_blocks\.'), shared=('pos_embed',),
-           last_epoch=1),
-    Format('siamese_im_finetuned', 'SiameseIM',
-           needs=(r'blocks\.0\.', r'fc_norm\.', r'head\.'),
-           lacks=(r'norm\.', r'\S+q_bias'), wrappers=('model',)),
-    Format('mae', 'MAE', needs=(r'blocks\.0\.', r'decoder_|norm\.'),
-           lacks=(r'mm_', r'\S+q_bias', r'head\.'), wrappers=('model',),
-           last_epoch=1),
-    Format('mae_finetuned', 'MAE',
-           needs=(r'blocks\.0\.', r'fc_norm\.', r'head\.'),
-           lacks=(r'norm\.', r'\S+q_bias'), wrappers=('model',)),
-    Format('beit', 'BEiT', needs=(r'blocks\.0\.attn\.q_bias',),
-           wrappers=('model',)),
-    Format('barlow_twins', 'BarlowTwins', ('backbone.',), (),
-           (r'backbone\.', r'projector\.0\.', r'bn\.running_mean'),
-           last_epoch=0),
-    Format('moco', 'MoCo', ('encoder_q.',), ('encoder_k.',),
-           (r'encoder_q\.(conv1|fc)\.',), last_epoch=0),
-    Format('densecl', 'DenseCL', ('encoder_q.0.',), ('encoder_k.0.',),
-           (r'encoder_q\.0\.', r'queue2\Z')),
-    Format('openselfsup_moco', 'MoCo', ('encoder_q.0.',), ('encoder_k.0.',),
-           (r'encoder_q\.0\.',), (r'queue2\Z',)),
+    Format(
+        'mmengine',
+        online=('backbone.',),
+        target=MOMENTUM,
+        needs=(r'backbone\.',),
+        wrappers=('mmengine',),
+    ),
+    Format(
+        'insloc',
+        'InsLoc',
+        ('backbone.',),
+        ('backbone_k.',),
+        (r'backbone\.', r'backbone_k\.'),
+        last_epoch=0,
+    ),
+    Format(
+        'pixpro',
+        'PixPro',
+        ('encoder.',),
+        ('encoder_k.',),
+        (r'encoder\.', r'encoder_k\.', r'projector\.linear1'),
+        last_epoch=0,
+    ),
+    Format(
+        'lewel',
+        'LEWEL',
+        ('online_net.backbone.',),
+        ('target_net.backbone.',),
+        (r'online_net\.backbone\.', r'online_net\.neck\.proj_obj'),
+        last_epoch=0,
+    ),
+    Format(
+        'byol',
+        'BYOL',
+        (
+            'online_net.backbone.',
+            'online_network.encoder.',
+            'online_network.',
+            'online_encoder.net.',
+            'online_net.0.',
+        ),
+        (
+            'target_net.backbone.',
+            'target_network.encoder.',
+            'target_network.',
+            'target_encoder.net.',
+            'target_net.0.',
+        ),
+        (r'online_(net|network|encoder)\.',),
+        (r'\S+proj_obj',),
+    ),
+    Format(
+        'siamese_im',
+        'SiameseIM',
+        ('',),
+        ('mm_',),
+        (r'blocks\.0\.', r'mm_blocks\.'),
+        shared=('pos_embed',),
+        last_epoch=1,
+    ),
+    Format(
+        'siamese_im_finetuned',
+        'SiameseIM',
+        needs=(r'blocks\.0\.', r'fc_norm\.', r'head\.'),
+        lacks=(r'norm\.', r'\S+q_bias'),
+        wrappers=('model',),
+    ),
+    Format(
+        'mae',
+        'MAE',
+        needs=(r'blocks\.0\.', r'decoder_|norm\.'),
+        lacks=(r'mm_', r'\S+q_bias', r'head\.'),
+        wrappers=('model',),
+        last_epoch=1,
+    ),
+    Format(
+        'mae_finetuned',
+        'MAE',
+        needs=(r'blocks\.0\.', r'fc_norm\.', r'head\.'),
+        lacks=(r'norm\.', r'\S+q_bias'),
+        wrappers=('model',),
+    ),
+    Format(
+        'beit',
+        'BEiT',
+        needs=(r'blocks\.0\.attn\.q_bias',),
+        wrappers=('model',),
+    ),
+    Format(
+        'barlow_twins',
+        'BarlowTwins',
+        ('backbone.',),
+        (),
+        (r'backbone\.', r'projector\.0\.', r'bn\.running_mean'),
+        last_epoch=0,
+    ),
+    Format(
+        'moco',
+        'MoCo',
+        ('encoder_q.',),
+        ('encoder_k.',),
+        (r'encoder_q\.(conv1|fc)\.',),
+        last_epoch=0,
+    ),
+    Format(
+        'densecl',
+        'DenseCL',
+        ('encoder_q.0.',),
+        ('encoder_k.0.',),
+        (r'encoder_q\.0\.', r'queue2\Z'),
+    ),
+    Format(
+        'openselfsup_moco',
+        'MoCo',
+        ('encoder_q.0.',),
+        ('encoder_k.0.',),
+        (r'encoder_q\.0\.',),
+        (r'queue2\Z',),
+    ),
     # and mmselfsup 0, mmdet 2, mmcls: anything of mmcv's time
-    Format('openselfsup', '', ('backbone.',), (), (r'backbone\.',),
-           (r'backbone_k\.', r'projector\.', r'projection_head\.',
-            r'online_net', r'encoder_q', r'classifier\.', r'momentum_',
-            r'prediction_head\.', r'bottom_up',
-            r'backbone\.(bottom_up|stem|res2)\.')),
-    Format('mocov3', 'MoCoV3', ('base_encoder.',), ('momentum_encoder.',),
-           (r'base_encoder\.',), last_epoch=0),
-    Format('simsiam', 'SimSiam', ('encoder.',), (),
-           (r'encoder\.', r'predictor\.'), (r'encoder_k\.', r'projector\.'),
-           last_epoch=0),
+    Format(
+        'openselfsup',
+        '',
+        ('backbone.',),
+        (),
+        (r'backbone\.',),
+        (
+            r'backbone_k\.',
+            r'projector\.',
+            r'projection_head\.',
+            r'online_net',
+            r'encoder_q',
+            r'classifier\.',
+            r'momentum_',
+            r'prediction_head\.',
+            r'bottom_up',
+            r'backbone\.(bottom_up|stem|res2)\.',
+        ),
+    ),
+    Format(
+        'mocov3',
+        'MoCoV3',
+        ('base_encoder.',),
+        ('momentum_encoder.',),
+        (r'base_encoder\.',),
+        last_epoch=0,
+    ),
+    Format(
+        'simsiam',
+        'SimSiam',
+        ('encoder.',),
+        (),
+        (r'encoder\.', r'predictor\.'),
+        (r'encoder_k\.', r'projector\.'),
+        last_epoch=0,
+    ),
     Format('swav', 'SwAV', needs=(_RESNET, r'prototypes|projection_head')),
-    Format('dino', 'DINO', ('student.backbone.', 'student.'),
-           ('teacher.backbone.', 'teacher.'), wrappers=('dino',),
-           last_epoch=0),
-    Format('vissl', '', ('trunk._feature_blocks.', 'trunk.'),
-           wrappers=('vissl',)),
-    Format('solo_learn', '', ('backbone.', 'encoder.'),
-           ('momentum_backbone.', 'momentum_encoder.'),
-           (r'(backbone|encoder)\.',
-            r'projector\.|predictor\.|classifier\.|momentum_'),
-           (r'bn\.running_mean', r'encoder_k\.', r'projection_head'),
-           ('lightning',)),
-    Format('lightly', '', ('backbone.',), ('backbone_momentum.',),
-           (r'backbone\.', r'projection_head|prediction_head|'
-            r'backbone_momentum|backbone\.0\.weight'),
-           (r'projector\.', r'classifier\.'), ('lightning',)),
-    Format('lightning', '', ('backbone.', 'encoder.', 'model.'), (), (),
-           (r'projector\.|predictor\.|classifier\.|momentum_',
+    Format(
+        'dino',
+        'DINO',
+        ('student.backbone.', 'student.'),
+        ('teacher.backbone.', 'teacher.'),
+        wrappers=('dino',),
+        last_epoch=0,
+    ),
+    Format(
+        'vissl', '', ('trunk._feature_blocks.', 'trunk.'), wrappers=('vissl',)
+    ),
+    Format(
+        'solo_learn',
+        '',
+        ('backbone.', 'encoder.'),
+        ('momentum_backbone.', 'momentum_encoder.'),
+        (
+            r'(backbone|encoder)\.',
+            r'projector\.|predictor\.|classifier\.|momentum_',
+        ),
+        (r'bn\.running_mean', r'encoder_k\.', r'projection_head'),
+        ('lightning',),
+    ),
+    Format(
+        'lightly',
+        '',
+        ('backbone.',),
+        ('backbone_momentum.',),
+        (
+            r'backbone\.',
+            r'projection_head|prediction_head|'
+            r'backbone_momentum|backbone\.0\.weight',
+        ),
+        (r'projector\.', r'classifier\.'),
+        ('lightning',),
+    ),
+    Format(
+        'lightning',
+        '',
+        ('backbone.', 'encoder.', 'model.'),
+        (),
+        (),
+        (
+            r'projector\.|predictor\.|classifier\.|momentum_',
             r'projection_head|prediction_head|backbone_momentum|'
-            r'backbone\.0\.weight'), ('lightning',)),
-    Format('detectron2', '', ('', 'backbone.bottom_up.', 'backbone.'), (),
-           (r'(backbone\.(bottom_up\.)?)?stem\.conv1\.',),
-           wrappers=('flat', 'model', 'detectron2')),
-    Format('hf', '', ('', 'resnet.', 'vit.'), (),
-           (r'(resnet\.)?embedder\.embedder\.|(vit\.)?embeddings\.patch',)),
-    Format('torchvision', needs=(rf'{_RESNET}|conv_proj\.',),
-           lacks=(r'prototypes', r'projection_head')),
-    Format('timm', needs=(r'blocks\.0\.',), lacks=(r'mm_', r'decoder_'),
-           wrappers=('flat', 'state_dict')),
-    Format('timm', needs=(r'blocks\.0\.', r'norm\.', r'head\.'),
-           lacks=(r'mm_', r'decoder_', r'\S+q_bias'), wrappers=('model',)),
+            r'backbone\.0\.weight',
+        ),
+        ('lightning',),
+    ),
+    Format(
+        'detectron2',
+        '',
+        ('', 'backbone.bottom_up.', 'backbone.'),
+        (),
+        (r'(backbone\.(bottom_up\.)?)?stem\.conv1\.',),
+        wrappers=('flat', 'model', 'detectron2'),
+    ),
+    Format(
+        'hf',
+        '',
+        ('', 'resnet.', 'vit.'),
+        (),
+        (r'(resnet\.)?embedder\.embedder\.|(vit\.)?embeddings\.patch',),
+    ),
+    Format(
+        'torchvision',
+        needs=(rf'{_RESNET}|conv_proj\.',),
+        lacks=(r'prototypes', r'projection_head'),
+    ),
+    Format(
+        'timm',
+        needs=(r'blocks\.0\.',),
+        lacks=(r'mm_', r'decoder_'),
+        wrappers=('flat', 'state_dict'),
+    ),
+    Format(
+        'timm',
+        needs=(r'blocks\.0\.', r'norm\.', r'head\.'),
+        lacks=(r'mm_', r'decoder_', r'\S+q_bias'),
+        wrappers=('model',),
+    ),
 )
 
 
@@ -150,12 +312,12 @@ def format_named(name: str) -> Format:
     for row in FORMATS:
         if row.name == name:
             return row
-    raise unknown_name('checkpoint format', name,
-                       {row.name for row in FORMATS})
+    raise unknown_name(
+        'checkpoint format', name, {row.name for row in FORMATS}
+    )
 
 
-def detect(names: Iterable[str], wrapper: str, path: Any
-           ) -> Optional[Format]:
+def detect(names: Iterable[str], wrapper: str, path: Any) -> Format | None:
     """Recognise a file from its tensors' names.
 
     Returns:
@@ -169,11 +331,12 @@ def detect(names: Iterable[str], wrapper: str, path: Any
         choices = ' or '.join(f'--from {row.name}' for row in found)
         raise UserError(
             f'{path} could be {" or ".join(row.name for row in found)}: '
-            f'say which with {choices}')
+            f'say which with {choices}'
+        )
     return found[0] if found else None
 
 
-def unwrap(content: Any, path: Any) -> Tuple[Dict[str, Tensor], str]:
+def unwrap(content: Any, path: Any) -> tuple[dict[str, Tensor], str]:
     """Find the dict of tensors inside a file's content.
 
     Args:
@@ -191,7 +354,8 @@ def unwrap(content: Any, path: Any) -> Tuple[Dict[str, Tensor], str]:
     if not isinstance(content, Mapping):
         raise UserError(
             f'{path} holds a {type(content).__name__}, not a dict of tensors:'
-            ' save model.state_dict() instead of the model')
+            ' save model.state_dict() instead of the model'
+        )
     state, wrapper = _unwrap(content)
     if not state:
         keys = ', '.join(map(str, list(content)[:8])) or 'nothing'
@@ -199,7 +363,7 @@ def unwrap(content: Any, path: Any) -> Tuple[Dict[str, Tensor], str]:
     return bare_names(state), wrapper
 
 
-def _tensors(value: Any) -> Dict[str, Tensor]:
+def _tensors(value: Any) -> dict[str, Tensor]:
     """The tensors and arrays of a dict, by name; {} if it is none."""
     if not isinstance(value, Mapping):
         return {}
@@ -212,17 +376,26 @@ def _tensors(value: Any) -> Dict[str, Tensor]:
     return found
 
 
-def _unwrap(content: Mapping[str, Any]) -> Tuple[Dict[str, Tensor], str]:
+def _unwrap(content: Mapping[str, Any]) -> tuple[dict[str, Tensor], str]:
     if 'classy_state_dict' in content:
         model = content['classy_state_dict']['base_model']['model']
-        return {f'trunk.{name}': tensor for name, tensor in
-                _tensors(model.get('trunk')).items()}, 'vissl'
+        return {
+            f'trunk.{name}': tensor
+            for name, tensor in _tensors(model.get('trunk')).items()
+        }, 'vissl'
     if 'student' in content and 'teacher' in content:
-        return {f'{branch}.{_bare(name)}': tensor
-                for branch in ('student', 'teacher') for name, tensor in
-                _tensors(content[branch]).items()}, 'dino'
-    for key in ('state_dict', 'model', 'model_state_dict', 'model_state',
-                'network'):
+        return {
+            f'{branch}.{_bare(name)}': tensor
+            for branch in ('student', 'teacher')
+            for name, tensor in _tensors(content[branch]).items()
+        }, 'dino'
+    for key in (
+        'state_dict',
+        'model',
+        'model_state_dict',
+        'model_state',
+        'network',
+    ):
         state = _tensors(content.get(key))
         if state:
             plain = 'state_dict' if key == 'state_dict' else 'model'
@@ -247,9 +420,9 @@ def _bare(name: str) -> str:
         match = re.match(r'(module|_orig_mod)\.', name)
         if not match:
             return name
-        name = name[match.end():]
+        name = name[match.end() :]
 
 
-def bare_names(state: Mapping[str, Any]) -> Dict[str, Any]:
+def bare_names(state: Mapping[str, Any]) -> dict[str, Any]:
     """Remove ``module.`` and ``_orig_mod.`` in front of every name."""
     return {_bare(name): tensor for name, tensor in state.items()}

@@ -1,7 +1,8 @@
 """A backbone into a module: every tensor, or an error that names them."""
+
 import logging
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Dict, List, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +14,15 @@ from ssl_bench.checkpoints.verify import Report, compare
 from ssl_bench.errors import UserError
 
 
-def load_into(module: nn.Module,
-              backbone: Backbone,
-              prefix: str = '',
-              group: str = 'backbone',
-              partial: bool = False,
-              without: Sequence[str] = (),
-              fresh: Sequence[str] = ()) -> Report:
+def load_into(
+    module: nn.Module,
+    backbone: Backbone,
+    prefix: str = '',
+    group: str = 'backbone',
+    partial: bool = False,
+    without: Sequence[str] = (),
+    fresh: Sequence[str] = (),
+) -> Report:
     """Fill every tensor of a module from a backbone, or raise.
 
     Args:
@@ -43,68 +46,96 @@ def load_into(module: nn.Module,
     Raises:
         UserError: Tensors are missing, unexpected or of another shape.
     """
-    source = {name[len(prefix):]: tensor
-              for name, tensor in backbone.group(group).items()
-              if name.startswith(prefix)}
-    target = {name: tensor for name, tensor in module.state_dict().items()
-              if not _listed(name, fresh)}
+    source = {
+        name[len(prefix) :]: tensor
+        for name, tensor in backbone.group(group).items()
+        if name.startswith(prefix)
+    }
+    target = {
+        name: tensor
+        for name, tensor in module.state_dict().items()
+        if not _listed(name, fresh)
+    }
     scheme = scheme_of(target)
     notes = []
     if group == 'backbone' and scheme:
         source = from_ours(source, scheme)
         notes = _fit_positions(source, target)
-    source = {name: tensor for name, tensor in source.items()
-              if not _listed(name, without)}
-    report = compare(source, {name: tuple(tensor.shape)
-                              for name, tensor in target.items()})
+    source = {
+        name: tensor
+        for name, tensor in source.items()
+        if not _listed(name, without)
+    }
+    report = compare(
+        source, {name: tuple(tensor.shape) for name, tensor in target.items()}
+    )
     report.notes += notes
     if not report.complete and not partial:
         raise UserError(
             f'the {group} of {backbone.meta.get("arch", "the file")} does '
             f'not fit {type(module).__name__}: {report.problems()}. Nothing '
             'was loaded; give the model of that architecture, or name what '
-            'may differ')
+            'may differ'
+        )
     _copy(source, target)
     log = logging.getLogger(__name__)
     (log.info if report.complete else log.warning)(
-        '%s into %s: %s', group, type(module).__name__, report.summary())
+        '%s into %s: %s', group, type(module).__name__, report.summary()
+    )
     return report
 
 
 def _listed(name: str, patterns: Sequence[str]) -> bool:
     """Whether a name begins with, or matches, one of the patterns."""
-    return any(name.startswith(pattern) or fnmatchcase(name, pattern)
-               for pattern in patterns)
+    return any(
+        name.startswith(pattern) or fnmatchcase(name, pattern)
+        for pattern in patterns
+    )
 
 
-def _fit_positions(source: Dict[str, Tensor], target: Dict[str, Tensor]
-                   ) -> List[str]:
+def _fit_positions(
+    source: dict[str, Tensor], target: dict[str, Tensor]
+) -> list[str]:
     """Bring the position table to the module's grid, and say so.
 
     A segment-anything style ViT keeps its table as (1, H, W, D), without a
     class token.
     """
-    name = next((n for n in ('pos_embed', 'encoder.pos_embedding')
-                 if n in source and n in target), None)
+    name = next(
+        (
+            n
+            for n in ('pos_embed', 'encoder.pos_embedding')
+            if n in source and n in target
+        ),
+        None,
+    )
     if name is None:
         return []
     table, want = source[name], target[name]
     cls_token = bool({'cls_token', 'class_token'} & set(source))
     image = want.ndim == 4
-    grid = want.shape[1] if image else grid_of(
-        want, bool({'cls_token', 'class_token'} & set(target)))
+    grid = (
+        want.shape[1]
+        if image
+        else grid_of(want, bool({'cls_token', 'class_token'} & set(target)))
+    )
     old = grid_of(table, cls_token)
     table = resize(table, grid, cls_token)
     if image:
-        table = table[:, int(cls_token):].unflatten(1, (grid, grid))
+        table = table[:, int(cls_token) :].unflatten(1, (grid, grid))
     source[name] = table
-    return [] if old == grid else [
-        f'position table resized bicubically from {old}x{old} to '
-        f'{grid}x{grid} patches']
+    return (
+        []
+        if old == grid
+        else [
+            f'position table resized bicubically from {old}x{old} to '
+            f'{grid}x{grid} patches'
+        ]
+    )
 
 
 @torch.no_grad()
-def _copy(source: Dict[str, Tensor], target: Dict[str, Tensor]) -> None:
+def _copy(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
     """Copy what has the same name and shape, keeping the target's type."""
     for name, tensor in target.items():
         value = source.get(name)

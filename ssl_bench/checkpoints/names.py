@@ -6,19 +6,26 @@ either direction, the first fitting row wins. Two things differ by more than a
 name: transformers keeps query, key and value apart, and BEiT may share one
 table of relative positions between its blocks (`_fuse`, `_share`).
 """
+
 import re
-from functools import lru_cache
-from typing import Dict, Iterable, List, Mapping, Optional, Tuple
+from collections.abc import Iterable, Mapping
+from functools import cache
 
 import torch
 from torch import Tensor
 
-Table = List[Tuple[str, str]]
+Table = list[tuple[str, str]]
 
 
-def _resnet_blocks(theirs: str, conv: str, norm: str, shortcut: str,
-                   shortcut_norm: str, first_stage: int = 1,
-                   first_conv: int = 1) -> Table:
+def _resnet_blocks(
+    theirs: str,
+    conv: str,
+    norm: str,
+    shortcut: str,
+    shortcut_norm: str,
+    first_stage: int = 1,
+    first_conv: int = 1,
+) -> Table:
     """Rows of the four stages; ``{s}`` and ``{c}`` count from elsewhere."""
     rows = []
     for stage in range(4):
@@ -26,38 +33,61 @@ def _resnet_blocks(theirs: str, conv: str, norm: str, shortcut: str,
         ours = f'layer{stage + 1}.{{i}}'
         for i in range(3):
             rows += [
-                (f'{block}.{conv.format(c=i + first_conv)}.weight',
-                 f'{ours}.conv{i + 1}.weight'),
-                (f'{block}.{norm.format(c=i + first_conv)}.{{p}}',
-                 f'{ours}.bn{i + 1}.{{p}}')]
-        rows += [(f'{block}.{shortcut}.weight', f'{ours}.downsample.0.weight'),
-                 (f'{block}.{shortcut_norm}.{{p}}',
-                  f'{ours}.downsample.1.{{p}}')]
+                (
+                    f'{block}.{conv.format(c=i + first_conv)}.weight',
+                    f'{ours}.conv{i + 1}.weight',
+                ),
+                (
+                    f'{block}.{norm.format(c=i + first_conv)}.{{p}}',
+                    f'{ours}.bn{i + 1}.{{p}}',
+                ),
+            ]
+        rows += [
+            (f'{block}.{shortcut}.weight', f'{ours}.downsample.0.weight'),
+            (f'{block}.{shortcut_norm}.{{p}}', f'{ours}.downsample.1.{{p}}'),
+        ]
     return rows
 
 
-SCHEMES: Dict[str, Table] = {
+SCHEMES: dict[str, Table] = {
     # torchvision, timm, mmdet, mmseg, mmpretrain, and every method's file
     'torchvision': [],
     # caffe2-style names, detectron2/checkpoint/c2_model_loading.py
     'detectron2': [
         ('stem.conv1.weight', 'conv1.weight'),
         ('stem.conv1.norm.{p}', 'bn1.{p}'),
-        *_resnet_blocks('res{s}.{i}', 'conv{c}', 'conv{c}.norm', 'shortcut',
-                        'shortcut.norm', first_stage=2)],
+        *_resnet_blocks(
+            'res{s}.{i}',
+            'conv{c}',
+            'conv{c}.norm',
+            'shortcut',
+            'shortcut.norm',
+            first_stage=2,
+        ),
+    ],
     # transformers' ResNetModel
     'hf_resnet': [
         ('embedder.embedder.convolution.weight', 'conv1.weight'),
         ('embedder.embedder.normalization.{p}', 'bn1.{p}'),
         *_resnet_blocks(
-            'encoder.stages.{s}.layers.{i}', 'layer.{c}.convolution',
-            'layer.{c}.normalization', 'shortcut.convolution',
-            'shortcut.normalization', first_stage=0, first_conv=0)],
+            'encoder.stages.{s}.layers.{i}',
+            'layer.{c}.convolution',
+            'layer.{c}.normalization',
+            'shortcut.convolution',
+            'shortcut.normalization',
+            first_stage=0,
+            first_conv=0,
+        ),
+    ],
     # nn.Sequential(*resnet.children()), as lightly's examples build it
     'sequential': [
-        ('0.weight', 'conv1.weight'), ('1.{p}', 'bn1.{p}'),
-        *((f'{stage + 3}.{{i}}.{{p}}', f'layer{stage}.{{i}}.{{p}}')
-          for stage in range(1, 5))],
+        ('0.weight', 'conv1.weight'),
+        ('1.{p}', 'bn1.{p}'),
+        *(
+            (f'{stage + 3}.{{i}}.{{p}}', f'layer{stage}.{{i}}.{{p}}')
+            for stage in range(1, 5)
+        ),
+    ],
     'timm_vit': [],
     # mmpretrain's VisionTransformer and its subclasses
     'mmpretrain_vit': [
@@ -69,7 +99,8 @@ SCHEMES: Dict[str, Table] = {
         ('layers.{i}.attn.gamma1.weight', 'blocks.{i}.ls1.gamma'),
         ('layers.{i}.ffn.gamma2.weight', 'blocks.{i}.ls2.gamma'),
         ('layers.{i}.{p}', 'blocks.{i}.{p}'),
-        ('ln1.{p}', 'norm.{p}')],
+        ('ln1.{p}', 'norm.{p}'),
+    ],
     # mmseg's VisionTransformer, which holds torch's attention
     'mmseg_vit': [
         ('patch_embed.projection.{p}', 'patch_embed.proj.{p}'),
@@ -79,36 +110,54 @@ SCHEMES: Dict[str, Table] = {
         ('layers.{i}.ln2.{p}', 'blocks.{i}.norm2.{p}'),
         ('layers.{i}.ffn.layers.0.0.{p}', 'blocks.{i}.mlp.fc1.{p}'),
         ('layers.{i}.ffn.layers.1.{p}', 'blocks.{i}.mlp.fc2.{p}'),
-        ('ln1.{p}', 'norm.{p}')],
+        ('ln1.{p}', 'norm.{p}'),
+    ],
     # torchvision's VisionTransformer; mlp.linear_N before version 0.12
     'torchvision_vit': [
         ('class_token', 'cls_token'),
         ('encoder.pos_embedding', 'pos_embed'),
         ('conv_proj.{p}', 'patch_embed.proj.{p}'),
-        *((f'encoder.layers.encoder_layer_{{i}}.{theirs}{{p}}',
-           f'blocks.{{i}}.{ours}.{{p}}') for theirs, ours in (
-               ('ln_1.', 'norm1'), ('ln_2.', 'norm2'),
-               ('self_attention.in_proj_', 'attn.qkv'),
-               ('self_attention.out_proj.', 'attn.proj'),
-               ('mlp.0.', 'mlp.fc1'), ('mlp.3.', 'mlp.fc2'),
-               ('mlp.linear_1.', 'mlp.fc1'), ('mlp.linear_2.', 'mlp.fc2'))),
-        ('encoder.ln.{p}', 'norm.{p}')],
+        *(
+            (
+                f'encoder.layers.encoder_layer_{{i}}.{theirs}{{p}}',
+                f'blocks.{{i}}.{ours}.{{p}}',
+            )
+            for theirs, ours in (
+                ('ln_1.', 'norm1'),
+                ('ln_2.', 'norm2'),
+                ('self_attention.in_proj_', 'attn.qkv'),
+                ('self_attention.out_proj.', 'attn.proj'),
+                ('mlp.0.', 'mlp.fc1'),
+                ('mlp.3.', 'mlp.fc2'),
+                ('mlp.linear_1.', 'mlp.fc1'),
+                ('mlp.linear_2.', 'mlp.fc2'),
+            )
+        ),
+        ('encoder.ln.{p}', 'norm.{p}'),
+    ],
     # transformers' ViTModel, as its files are on disk
     'hf_vit': [
         ('embeddings.cls_token', 'cls_token'),
         ('embeddings.position_embeddings', 'pos_embed'),
-        ('embeddings.patch_embeddings.projection.{p}',
-         'patch_embed.proj.{p}'),
-        *((f'encoder.layer.{{i}}.{theirs}.{{p}}',
-           f'blocks.{{i}}.{ours}.{{p}}') for theirs, ours in (
-               ('layernorm_before', 'norm1'), ('layernorm_after', 'norm2'),
-               ('attention.attention.query', 'attn.q'),
-               ('attention.attention.key', 'attn.k'),
-               ('attention.attention.value', 'attn.v'),
-               ('attention.output.dense', 'attn.proj'),
-               ('intermediate.dense', 'mlp.fc1'),
-               ('output.dense', 'mlp.fc2'))),
-        ('layernorm.{p}', 'norm.{p}')],
+        ('embeddings.patch_embeddings.projection.{p}', 'patch_embed.proj.{p}'),
+        *(
+            (
+                f'encoder.layer.{{i}}.{theirs}.{{p}}',
+                f'blocks.{{i}}.{ours}.{{p}}',
+            )
+            for theirs, ours in (
+                ('layernorm_before', 'norm1'),
+                ('layernorm_after', 'norm2'),
+                ('attention.attention.query', 'attn.q'),
+                ('attention.attention.key', 'attn.k'),
+                ('attention.attention.value', 'attn.v'),
+                ('attention.output.dense', 'attn.proj'),
+                ('intermediate.dense', 'mlp.fc1'),
+                ('output.dense', 'mlp.fc2'),
+            )
+        ),
+        ('layernorm.{p}', 'norm.{p}'),
+    ],
 }
 # A name that only this scheme's encoder has, most particular scheme first.
 SIGNS = {
@@ -124,19 +173,19 @@ SIGNS = {
 }
 
 
-def scheme_of(names: Iterable[str]) -> Optional[str]:
+def scheme_of(names: Iterable[str]) -> str | None:
     """Name the scheme an encoder's tensor names follow, or None."""
     names = set(names)
     return next((s for s, sign in SIGNS.items() if sign in names), None)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _pattern(template: str) -> 're.Pattern':
     text = re.escape(template).replace(r'\{i\}', r'(?P<i>\d+)')
     return re.compile(text.replace(r'\{p\}', r'(?P<p>.+)') + r'\Z')
 
 
-def _rename(name: str, rows: Iterable[Tuple[str, str]]) -> str:
+def _rename(name: str, rows: Iterable[tuple[str, str]]) -> str:
     """The name by the first row that fits; unchanged when none does."""
     for source, target in rows:
         match = _pattern(source).match(name)
@@ -145,19 +194,18 @@ def _rename(name: str, rows: Iterable[Tuple[str, str]]) -> str:
     return name
 
 
-def to_ours(state: Mapping[str, Tensor], scheme: str) -> Dict[str, Tensor]:
+def to_ours(state: Mapping[str, Tensor], scheme: str) -> dict[str, Tensor]:
     """Give the tensors torchvision's or timm's names.
 
     Names outside the scheme stay as they are, so that a report can list
     them.
     """
     table = SCHEMES[scheme]
-    renamed = {_rename(name, table): tensor
-               for name, tensor in state.items()}
+    renamed = {_rename(name, table): tensor for name, tensor in state.items()}
     return _share(_fuse(renamed) if scheme == 'hf_vit' else renamed)
 
 
-def from_ours(state: Mapping[str, Tensor], scheme: str) -> Dict[str, Tensor]:
+def from_ours(state: Mapping[str, Tensor], scheme: str) -> dict[str, Tensor]:
     """Give the tensors the names of another program."""
     table = [(ours, theirs) for theirs, ours in SCHEMES[scheme]]
     if scheme == 'hf_vit':
@@ -165,7 +213,7 @@ def from_ours(state: Mapping[str, Tensor], scheme: str) -> Dict[str, Tensor]:
     return {_rename(name, table): tensor for name, tensor in state.items()}
 
 
-def _fuse(state: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+def _fuse(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Join each block's query, key and value, (D, D) each, into (3D, D)."""
     fused = {}
     for name, tensor in state.items():
@@ -173,14 +221,15 @@ def _fuse(state: Mapping[str, Tensor]) -> Dict[str, Tensor]:
         if not match:
             fused[name] = tensor
         elif match[2] == 'q':
-            parts = [state.get(f'{match[1]}.{part}.{match[3]}')
-                     for part in 'qkv']
+            parts = [
+                state.get(f'{match[1]}.{part}.{match[3]}') for part in 'qkv'
+            ]
             if all(part is not None for part in parts):
                 fused[f'{match[1]}.qkv.{match[3]}'] = torch.cat(parts)
     return fused
 
 
-def _split(state: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+def _split(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Undo `_fuse`."""
     apart = {}
     for name, tensor in state.items():
@@ -193,13 +242,14 @@ def _split(state: Mapping[str, Tensor]) -> Dict[str, Tensor]:
     return apart
 
 
-def _share(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+def _share(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give each block BEiT's shared table, as its fine-tuning does."""
     table = state.pop('rel_pos_bias.relative_position_bias_table', None)
     state.pop('rel_pos_bias.relative_position_index', None)
     if table is not None:
-        blocks = {name.split('.')[1] for name in state
-                  if name.startswith('blocks.')}
+        blocks = {
+            name.split('.')[1] for name in state if name.startswith('blocks.')
+        }
         for block in sorted(blocks, key=int):
             state[f'blocks.{block}.attn.relative_position_bias_table'] = table
     return state

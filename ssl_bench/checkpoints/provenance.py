@@ -1,13 +1,14 @@
 """What a checkpoint says of its own making."""
+
 import ast
 import json
 from collections.abc import Mapping
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 from ssl_bench.checkpoints.backbone import Backbone, tensors_sha256
 from ssl_bench.checkpoints.verify import Report
 
-Fields = Dict[str, Any]
+Fields = dict[str, Any]
 
 
 def parse_config(text: str) -> Fields:
@@ -26,26 +27,40 @@ def parse_config(text: str) -> Fields:
         return {}
     fields = {}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and \
-                isinstance(node.targets[0], ast.Name):
+        if (
+            isinstance(node, ast.Assign)
+            and len(node.targets) == 1
+            and isinstance(node.targets[0], ast.Name)
+        ):
             fields[node.targets[0].id] = _literal(node.value)
     return fields
 
 
 def _literal(node: ast.AST) -> Any:
     """A literal's value, None for anything else."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and \
-            node.func.id == 'dict':
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == 'dict'
+    ):
         found: Fields = {}
         for argument in node.args:  # dict({'not a name': 1})
             value = _literal(argument)
             found.update(value if isinstance(value, dict) else {})
-        return {**found, **{word.arg: _literal(word.value)
-                            for word in node.keywords if word.arg}}
+        return {
+            **found,
+            **{
+                word.arg: _literal(word.value)
+                for word in node.keywords
+                if word.arg
+            },
+        }
     if isinstance(node, ast.Dict):
-        return {_literal(key): _literal(value)
-                for key, value in zip(node.keys, node.values)
-                if isinstance(key, ast.Constant)}
+        return {
+            _literal(key): _literal(value)
+            for key, value in zip(node.keys, node.values)
+            if isinstance(key, ast.Constant)
+        }
     if isinstance(node, (ast.List, ast.Tuple)):
         return [_literal(item) for item in node.elts]
     try:
@@ -67,18 +82,23 @@ def _at(tree: Any, path: str) -> Any:
 _MMENGINE = {
     'method': ('cfg.method.name', 'cfg.model.type'),
     'variant': ('cfg.method.variant',),
-    'pretrain_data': ('cfg.pretrain_data',
-                      'cfg.train_dataloader.dataset.name',
-                      'cfg.train_dataloader.dataset.data_root'),
+    'pretrain_data': (
+        'cfg.pretrain_data',
+        'cfg.train_dataloader.dataset.name',
+        'cfg.train_dataloader.dataset.data_root',
+    ),
     'pretrain_epochs': ('epoch',),
-    'pretrain_batch': ('cfg.method.batch',
-                       'cfg.auto_scale_lr.base_batch_size'),
+    'pretrain_batch': (
+        'cfg.method.batch',
+        'cfg.auto_scale_lr.base_batch_size',
+    ),
     'config': ('cfg.method.config', 'experiment_name'),
 }
 
 
-def from_mmengine(meta: Mapping[str, Any]
-                  ) -> Tuple[Fields, Dict[str, str], Fields]:
+def from_mmengine(
+    meta: Mapping[str, Any],
+) -> tuple[Fields, dict[str, str], Fields]:
     """Read method, epochs and the like from a checkpoint's ``meta``.
 
     Args:
@@ -101,8 +121,7 @@ def from_mmengine(meta: Mapping[str, Any]
     return fields, sources, config
 
 
-def epochs_of(content: Any, last_epoch: Optional[int]
-              ) -> Tuple[Optional[int], str]:
+def epochs_of(content: Any, last_epoch: int | None) -> tuple[int | None, str]:
     """Epochs of pretraining that an official file says were done.
 
     Args:
@@ -119,7 +138,7 @@ def epochs_of(content: Any, last_epoch: Optional[int]
     return None, ''
 
 
-def heads_of(config: Mapping[str, Any]) -> Optional[int]:
+def heads_of(config: Mapping[str, Any]) -> int | None:
     """Attention heads of the backbone in a config; no tensor tells them."""
     backbone = _at(config, 'model.backbone') or {}
     arch = backbone.get('arch')
@@ -132,13 +151,18 @@ def heads_of(config: Mapping[str, Any]) -> Optional[int]:
 
 def stamp(backbone: Backbone) -> str:
     """What an exported file carries of its origin, as one line of JSON."""
-    return json.dumps(dict(
-        meta=backbone.meta, tensors_sha256=tensors_sha256(backbone.tensors())
-    ), sort_keys=True)
+    return json.dumps(
+        dict(
+            meta=backbone.meta,
+            tensors_sha256=tensors_sha256(backbone.tensors()),
+        ),
+        sort_keys=True,
+    )
 
 
-def stamped_meta(content: Any, backbone: Backbone, report: Report
-                 ) -> Optional[Fields]:
+def stamped_meta(
+    content: Any, backbone: Backbone, report: Report
+) -> Fields | None:
     """The header that `stamp` put into a file, if the weights are the same.
 
     Args:
@@ -155,20 +179,26 @@ def stamped_meta(content: Any, backbone: Backbone, report: Report
         meta = found['meta']
         meta['sources'].items()
     except (ValueError, KeyError, TypeError, AttributeError):
-        report.notes.append('the file\'s ssl_bench stamp is unreadable and '
-                            'was ignored')
+        report.notes.append(
+            "the file's ssl_bench stamp is unreadable and was ignored"
+        )
         return None
     if not same:
         report.notes.append(
             'ssl_bench wrote this file once, but its weights have changed '
-            'since: its old provenance was ignored')
+            'since: its old provenance was ignored'
+        )
     return meta if same else None
 
 
-def _find_stamp(content: Any) -> Optional[str]:
+def _find_stamp(content: Any) -> str | None:
     """Where `export` leaves the stamp, container by container."""
-    places = (getattr(content, '_metadata', None), content,
-              content.get('meta'), content.get('metadata'))
+    places = (
+        getattr(content, '_metadata', None),
+        content,
+        content.get('meta'),
+        content.get('metadata'),
+    )
     for place in places:
         found = place.get('ssl_bench') if isinstance(place, Mapping) else None
         if isinstance(found, Mapping):  # of a state dict: per module

@@ -1,19 +1,23 @@
 """Files to plain tensors: any container, and no code from inside it."""
+
 import codecs
 import pickle
 import re
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any, Dict, Iterator, Mapping, Optional, Union
+from typing import Any
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import sha256
 
-PathLike = Union[str, Path]
-TRUST = 'If you trust where the file comes from, add --trust (it runs code ' \
+PathLike = str | Path
+TRUST = (
+    'If you trust where the file comes from, add --trust (it runs code '
     'from the file)'
+)
 
 
 class Inert:
@@ -66,8 +70,9 @@ pytorch_lightning.utilities.parsing.AttributeDict
 
 
 @contextmanager
-def inert_globals(others: Mapping[str, Any] = MappingProxyType({})
-                  ) -> Iterator[None]:
+def inert_globals(
+    others: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[None]:
     """Let ``torch.load(weights_only=True)`` meet the classes above.
 
     The permission ends with the block and covers names only: the classes
@@ -78,8 +83,12 @@ def inert_globals(others: Mapping[str, Any] = MappingProxyType({})
             instead of an `Inert`.
     """
     from torch.serialization import safe_globals
-    known = {**dict.fromkeys(_INERT, Inert),
-             **dict.fromkeys(_DICTS, _ordered), **others}
+
+    known = {
+        **dict.fromkeys(_INERT, Inert),
+        **dict.fromkeys(_DICTS, _ordered),
+        **others,
+    }
     with safe_globals([(item, name) for name, item in known.items()]):
         yield
 
@@ -90,21 +99,32 @@ class _Buffer(Inert):
     def real(self) -> Any:
         """The log itself, made of the arrays alone."""
         from mmengine.logging import HistoryBuffer
-        return HistoryBuffer(self._log_history.tolist(),
-                             self._count_history.tolist(), self.max_length)
+
+        return HistoryBuffer(
+            self._log_history.tolist(),
+            self._count_history.tolist(),
+            self.max_length,
+        )
 
 
-def _log_types() -> Dict[str, Any]:
+def _log_types() -> dict[str, Any]:
     """What the log of a run is made of, beside plain values."""
     import numpy as np
+
     multiarray = _multiarray()
-    types = {f'numpy.dtypes.{type(np.dtype(code)).__name__}':
-             type(np.dtype(code)) for code in ('f4', 'f8', 'i4', 'i8')}
+    types = {
+        f'numpy.dtypes.{type(np.dtype(code)).__name__}': type(np.dtype(code))
+        for code in ('f4', 'f8', 'i4', 'i8')
+    }
     for package in ('numpy.core', 'numpy._core'):
         types[f'{package}.multiarray._reconstruct'] = multiarray._reconstruct
         types[f'{package}.multiarray.scalar'] = multiarray.scalar
-    return {**types, 'numpy.ndarray': np.ndarray, 'numpy.dtype': np.dtype,
-            'mmengine.logging.history_buffer.HistoryBuffer': _Buffer}
+    return {
+        **types,
+        'numpy.ndarray': np.ndarray,
+        'numpy.dtype': np.dtype,
+        'mmengine.logging.history_buffer.HistoryBuffer': _Buffer,
+    }
 
 
 def _multiarray() -> ModuleType:
@@ -126,6 +146,7 @@ class ArrayUnpickler(pickle.Unpickler):
             UserError: It is not; the message names it.
         """
         import numpy as np
+
         multiarray = _multiarray()
         known = {
             'collections.OrderedDict': OrderedDict,
@@ -134,8 +155,9 @@ class ArrayUnpickler(pickle.Unpickler):
             '_codecs.encode': _latin1,
         }
         for package in ('numpy.core', 'numpy._core'):
-            known[f'{package}.multiarray._reconstruct'] = \
+            known[f'{package}.multiarray._reconstruct'] = (
                 multiarray._reconstruct
+            )
             known[f'{package}.multiarray.scalar'] = multiarray.scalar
         if f'{module}.{name}' not in known:
             raise _Refused(f'{module}.{name}')
@@ -189,26 +211,32 @@ def kind_of(path: PathLike) -> str:
 
 
 def _folder_kind(path: Path) -> str:
-    if (path / 'config.json').exists() and \
-            (path / 'model.safetensors').exists():
+    if (path / 'config.json').exists() and (
+        path / 'model.safetensors'
+    ).exists():
         return 'folder'
     raise UserError(
         f'{path} is a folder, and not one that transformers saved '
-        '(config.json and model.safetensors): give the checkpoint file')
+        '(config.json and model.safetensors): give the checkpoint file'
+    )
 
 
 def _look(head: bytes) -> str:
     """Say what a file that holds no weights looks like."""
     text = head.lstrip().lower()
     if text.startswith((b'<!doctype', b'<html', b'<?xml', b'<')):
-        return ('it is a web page, so its download failed; open the address '
-                'in a browser to see why')
+        return (
+            'it is a web page, so its download failed; open the address '
+            'in a browser to see why'
+        )
     if text.startswith(b'version https://git-lfs'):
         return 'it is a git-lfs pointer; run `git lfs pull` for the file'
     if head.startswith(b'\x1f\x8b'):
         return 'it is compressed; run gunzip first'
-    return (f'its first bytes are {head[:8]!r}; expected a .pth, .pt, .ckpt, '
-            '.safetensors or .pkl file')
+    return (
+        f'its first bytes are {head[:8]!r}; expected a .pth, .pt, .ckpt, '
+        '.safetensors or .pkl file'
+    )
 
 
 def read_object(path: PathLike, trust: bool = False) -> Any:
@@ -240,8 +268,9 @@ def read_object(path: PathLike, trust: bool = False) -> Any:
         raise _translated(path, error, '' if trust else TRUST) from error
 
 
-def read_training(path: PathLike, map_location: Any = None,
-                  weights_only: Optional[bool] = None) -> Any:
+def read_training(
+    path: PathLike, map_location: Any = None, weights_only: bool | None = None
+) -> Any:
     """Read a run's own checkpoint, with optimizer and log, running nothing.
 
     It has the arguments of the toolkit's loader, whose place it takes
@@ -257,19 +286,24 @@ def read_training(path: PathLike, map_location: Any = None,
             class that is not on the list.
     """
     import torch
+
     kind = kind_of(path)
     if kind not in ('zip', 'legacy'):
-        raise UserError(f'{path} is not a checkpoint of a run that can be '
-                        f'continued: it is of the kind {kind}. Name a file '
-                        'that pretraining or transfer wrote.')
+        raise UserError(
+            f'{path} is not a checkpoint of a run that can be '
+            f'continued: it is of the kind {kind}. Name a file '
+            'that pretraining or transfer wrote.'
+        )
     try:
         with inert_globals(_log_types()):
-            content = torch.load(path, map_location=map_location,
-                                 weights_only=True)
+            content = torch.load(
+                path, map_location=map_location, weights_only=True
+            )
         return _with_logs(content)
     except Exception as error:  # damaged pickles raise anything at all
-        raise _translated(path, error, hint='Continue from a file that this '
-                          'project wrote.') from error
+        raise _translated(
+            path, error, hint='Continue from a file that this project wrote.'
+        ) from error
 
 
 def _with_logs(content: Any) -> Any:
@@ -279,7 +313,8 @@ def _with_logs(content: Any) -> Any:
     if isinstance(logs, dict):
         hub['log_scalars'] = OrderedDict(
             (name, log.real() if isinstance(log, _Buffer) else log)
-            for name, log in logs.items())
+            for name, log in logs.items()
+        )
     return content
 
 
@@ -289,8 +324,9 @@ def file_sha256(path: PathLike) -> str:
     return sha256(path / 'model.safetensors' if path.is_dir() else path)
 
 
-def _read_safetensors(path: Path, kind: str) -> Dict[str, Any]:
+def _read_safetensors(path: Path, kind: str) -> dict[str, Any]:
     from ssl_bench.checkpoints.backbone import read_safetensors
+
     file = path / 'model.safetensors' if kind == 'folder' else path
     tensors, metadata = read_safetensors(file)
     return dict(state_dict=tensors, metadata=metadata)
@@ -304,9 +340,14 @@ def _read_pickle(path: PathLike, trust: bool) -> Any:
 
 def _read_torch(path: PathLike, kind: str, trust: bool) -> Any:
     import torch
+
     with inert_globals():
-        return torch.load(path, map_location='cpu', weights_only=not trust,
-                          mmap=kind == 'zip')
+        return torch.load(
+            path,
+            map_location='cpu',
+            weights_only=not trust,
+            mmap=kind == 'zip',
+        )
 
 
 def _line(text: str) -> str:
@@ -318,7 +359,8 @@ def _line(text: str) -> str:
 def _refusal(path: PathLike, name: str, hint: str) -> UserError:
     return UserError(
         f'{path} wants to run {_line(name)}, which is not on the list of '
-        f'harmless types, so it was not read. {hint}')
+        f'harmless types, so it was not read. {hint}'
+    )
 
 
 def _translated(path: PathLike, error: Exception, hint: str) -> UserError:
@@ -336,8 +378,13 @@ def _translated(path: PathLike, error: Exception, hint: str) -> UserError:
         return _refusal(path, found[1], hint)
     first = _line(text) or type(error).__name__
     if isinstance(error, EOFError) or re.search(
-            r'PytorchStreamReader|unexpected EOF|ran out of input|truncated|'
-            r'file read failed|unexpectedly|file not found', text, re.I):
-        return UserError(f'{path} is truncated or damaged: copy or download '
-                         f'it again ({first})')
+        r'PytorchStreamReader|unexpected EOF|ran out of input|truncated|'
+        r'file read failed|unexpectedly|file not found',
+        text,
+        re.I,
+    ):
+        return UserError(
+            f'{path} is truncated or damaged: copy or download '
+            f'it again ({first})'
+        )
     return UserError(f'{path} cannot be read as a checkpoint: {first}')

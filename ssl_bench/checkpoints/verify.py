@@ -1,13 +1,14 @@
 """Proof that weights arrived: what fits, what does not, what looks wrong."""
+
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Dict, List, Mapping, Tuple
 
 from torch import Tensor
 
 from ssl_bench.checkpoints.architectures import optional
 
-Shape = Tuple[int, ...]
+Shape = tuple[int, ...]
 
 
 @dataclass
@@ -27,12 +28,12 @@ class Report:
 
     loaded: int = 0
     norms: int = 0
-    missing: List[str] = field(default_factory=list)
-    unexpected: List[str] = field(default_factory=list)
-    misshapen: List[Tuple[str, Shape, Shape]] = field(default_factory=list)
-    dropped: Dict[str, int] = field(default_factory=dict)
-    warnings: List[str] = field(default_factory=list)
-    notes: List[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    misshapen: list[tuple[str, Shape, Shape]] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -43,45 +44,62 @@ class Report:
         """The lists as one sentence, each missing name with its nearest."""
         parts = []
         if self.missing:
-            guesses = [_with_guess(name, self.unexpected)
-                       for name in self.missing[:6]]
+            guesses = [
+                _with_guess(name, self.unexpected) for name in self.missing[:6]
+            ]
             parts.append('missing ' + _some(guesses, len(self.missing)))
         if self.unexpected:
-            parts.append('unexpected '
-                         + _some(self.unexpected[:6], len(self.unexpected)))
+            parts.append(
+                'unexpected '
+                + _some(self.unexpected[:6], len(self.unexpected))
+            )
         if self.misshapen:
-            parts.append('of another shape ' + _some(
-                [f'{name} (file {list(got)}, expected {list(want)})'
-                 for name, got, want in self.misshapen[:6]],
-                len(self.misshapen)))
+            parts.append(
+                'of another shape '
+                + _some(
+                    [
+                        f'{name} (file {list(got)}, expected {list(want)})'
+                        for name, got, want in self.misshapen[:6]
+                    ],
+                    len(self.misshapen),
+                )
+            )
         return '; '.join(parts)
 
     def summary(self) -> str:
         """What arrived, for a log."""
-        lines = [f'{self.loaded} tensors in place, among them the running '
-                 f'statistics of {self.norms} batch norms']
+        lines = [
+            f'{self.loaded} tensors in place, among them the running '
+            f'statistics of {self.norms} batch norms'
+        ]
         if not self.complete:
             lines.append(self.problems())
         if self.dropped:
-            lines.append('left aside: ' + ', '.join(
-                f'{part} ({count})'
-                for part, count in sorted(self.dropped.items())))
-        return '\n'.join(lines + self.notes
-                         + [f'warning: {text}' for text in self.warnings])
+            lines.append(
+                'left aside: '
+                + ', '.join(
+                    f'{part} ({count})'
+                    for part, count in sorted(self.dropped.items())
+                )
+            )
+        return '\n'.join(
+            lines + self.notes + [f'warning: {text}' for text in self.warnings]
+        )
 
 
-def _some(shown: List[str], count: int) -> str:
+def _some(shown: list[str], count: int) -> str:
     more = f' and {count - len(shown)} more' if count > len(shown) else ''
     return f'({count}): {", ".join(shown)}{more}'
 
 
-def _with_guess(name: str, candidates: List[str]) -> str:
+def _with_guess(name: str, candidates: list[str]) -> str:
     near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
     return f'{name} (nearest in the file: {near[0]})' if near else name
 
 
-def compare(state: Mapping[str, Tensor], shapes: Mapping[str, Shape]
-            ) -> Report:
+def compare(
+    state: Mapping[str, Tensor], shapes: Mapping[str, Shape]
+) -> Report:
     """Compare tensors with the shapes that an architecture asks for.
 
     Args:
@@ -99,44 +117,72 @@ def compare(state: Mapping[str, Tensor], shapes: Mapping[str, Shape]
                 report.missing.append(name)
         elif tuple(state[name].shape) != tuple(want):
             report.misshapen.append(
-                (name, tuple(state[name].shape), tuple(want)))
+                (name, tuple(state[name].shape), tuple(want))
+            )
         else:
             report.loaded += 1
             report.norms += name.endswith('running_var')
-    report.unexpected = [name for name in state
-                         if name not in shapes and not optional(name)]
+    report.unexpected = [
+        name for name in state if name not in shapes and not optional(name)
+    ]
     return report
 
 
-def suspicious(state: Mapping[str, Tensor]) -> List[str]:
+def suspicious(state: Mapping[str, Tensor]) -> list[str]:
     """Say which values look as if nobody had trained them, or are broken."""
     found = []
-    broken = [name for name, tensor in state.items()
-              if tensor.is_floating_point() and not _finite(tensor)]
+    broken = [
+        name
+        for name, tensor in state.items()
+        if tensor.is_floating_point() and not _finite(tensor)
+    ]
     if broken:
-        found.append('NaN or infinite values in '
-                     + _some(broken[:4], len(broken)))
-    means = _all_equal(state, 'running_mean', 0.)
-    variances = _all_equal(state, 'running_var', 1.)
+        found.append(
+            'NaN or infinite values in ' + _some(broken[:4], len(broken))
+        )
+    means = _all_equal(state, 'running_mean', 0.0)
+    variances = _all_equal(state, 'running_var', 1.0)
     if means and variances:
-        found.append(f'all {means} batch norms hold their initial statistics '
-                     '(mean 0, variance 1): was this saved before training?')
-    weights = [name for name, tensor in state.items() if tensor.ndim == 1
-               and name.endswith('.weight')]
+        found.append(
+            f'all {means} batch norms hold their initial statistics '
+            '(mean 0, variance 1): was this saved before training?'
+        )
+    weights = [
+        name
+        for name, tensor in state.items()
+        if tensor.ndim == 1 and name.endswith('.weight')
+    ]
     at_one = [name for name in weights if bool((state[name] == 1).all())]
-    biases = [name for name, tensor in state.items() if tensor.ndim == 1
-              and name.endswith('.bias')]
-    if weights and len(at_one) == len(weights) and biases and all(
-            not state[name].any() for name in biases):
-        found.append(f'all {len(weights)} norm layers hold their initial '
-                     'scale and shift, every bias is 0: was this saved '
-                     'before training?')
-    constant = [name for name, tensor in state.items() if tensor.ndim > 1
-                and tensor.numel() > 1 and 'pos_embed' not in name
-                and name != 'cls_token' and _constant(tensor)]
+    biases = [
+        name
+        for name, tensor in state.items()
+        if tensor.ndim == 1 and name.endswith('.bias')
+    ]
+    if (
+        weights
+        and len(at_one) == len(weights)
+        and biases
+        and all(not state[name].any() for name in biases)
+    ):
+        found.append(
+            f'all {len(weights)} norm layers hold their initial '
+            'scale and shift, every bias is 0: was this saved '
+            'before training?'
+        )
+    constant = [
+        name
+        for name, tensor in state.items()
+        if tensor.ndim > 1
+        and tensor.numel() > 1
+        and 'pos_embed' not in name
+        and name != 'cls_token'
+        and _constant(tensor)
+    ]
     if constant:
-        found.append('weights that are one constant in '
-                     + _some(constant[:4], len(constant)))
+        found.append(
+            'weights that are one constant in '
+            + _some(constant[:4], len(constant))
+        )
     return found
 
 
@@ -148,14 +194,11 @@ def _finite(tensor: Tensor) -> bool:
 
 def _constant(tensor: Tensor) -> bool:
     flat = tensor.flatten()
-    return bool((flat[:99] == flat[0]).all()) and bool(
-        (flat == flat[0]).all())
+    return bool((flat[:99] == flat[0]).all()) and bool((flat == flat[0]).all())
 
 
-def _all_equal(state: Mapping[str, Tensor], suffix: str, value: float
-               ) -> int:
+def _all_equal(state: Mapping[str, Tensor], suffix: str, value: float) -> int:
     """How many tensors end in ``suffix``, if all equal ``value``; else 0."""
-    found = [tensor for name, tensor in state.items()
-             if name.endswith(suffix)]
+    found = [tensor for name, tensor in state.items() if name.endswith(suffix)]
     equal = all(bool((tensor == value).all()) for tensor in found)
     return len(found) if equal else 0

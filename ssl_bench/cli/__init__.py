@@ -3,40 +3,56 @@
 A module's docstring is its help; it has ``add_arguments(parser)`` and
 ``run(args) -> exit code``. None of them imports torch before ``run``.
 """
+
 import argparse
 import importlib
 import os
 import sys
-from typing import List, Optional
 
 import ssl_bench
 from ssl_bench.errors import UserError
 
-SUBCOMMANDS = ('demo', 'pretrain', 'transfer', 'run', 'leaderboard',
-               'convert', 'data', 'methods', 'tasks', 'doctor')
+SUBCOMMANDS = (
+    'demo',
+    'pretrain',
+    'transfer',
+    'run',
+    'leaderboard',
+    'convert',
+    'data',
+    'methods',
+    'tasks',
+    'doctor',
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every subcommand, without importing any toolkit."""
     parser = argparse.ArgumentParser(
-        prog='ssl-bench', description=ssl_bench.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog='ssl-bench',
+        description=ssl_bench.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
-        '--version', action='version', version=ssl_bench.__version__)
+        '--version', action='version', version=ssl_bench.__version__
+    )
     commands = parser.add_subparsers(
-        dest='command', metavar='COMMAND', required=True)
+        dest='command', metavar='COMMAND', required=True
+    )
     for name in SUBCOMMANDS:
         module = importlib.import_module(f'ssl_bench.cli.{name}')
         command = commands.add_parser(
-            name, help=module.__doc__.splitlines()[0],
+            name,
+            help=module.__doc__.splitlines()[0],
             description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter)
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; a user's mistake is one line and exit code 2.
 
     Args:

@@ -4,12 +4,21 @@ The encoder is found by the names of its tensors, proven complete, and
 written with a header that says where it came from. Nothing is written when a
 tensor is missing, unexpected or of another shape.
 """
+
 import argparse
 
 from ssl_bench.errors import UserError
 
-TARGETS = ('backbone', 'torchvision', 'timm', 'mmdet', 'mmseg', 'mmpretrain',
-           'detectron2', 'hf')
+TARGETS = (
+    'backbone',
+    'torchvision',
+    'timm',
+    'mmdet',
+    'mmseg',
+    'mmpretrain',
+    'detectron2',
+    'hf',
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,26 +26,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('input', help='the checkpoint to read')
     parser.add_argument('output', help='the file (hf: the folder) to write')
     parser.add_argument(
-        '--from', dest='from_format', metavar='FORMAT',
-        help='who wrote it, instead of recognising it by its names')
-    parser.add_argument('--to', default='backbone', choices=TARGETS,
-                        help='what to write (default: %(default)s)')
+        '--from',
+        dest='from_format',
+        metavar='FORMAT',
+        help='who wrote it, instead of recognising it by its names',
+    )
+    parser.add_argument(
+        '--to',
+        default='backbone',
+        choices=TARGETS,
+        help='what to write (default: %(default)s)',
+    )
     parser.add_argument('--arch', help='refuse anything else: r50, vitb16 ...')
-    parser.add_argument('--branch', default='online',
-                        choices=('online', 'target'),
-                        help='the trained encoder or its momentum copy')
-    parser.add_argument('--prefix', help='what stands before the encoder\'s '
-                        'names, for files of no known format')
-    parser.add_argument('--drop', nargs='+', default=[], metavar='NAME',
-                        help='beginnings of encoder names to leave aside')
-    parser.add_argument('--meta', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='header fields: method, variant, pretrain_data, '
-                        'pretrain_epochs, pretrain_batch, config')
-    parser.add_argument('--image-size', type=int, metavar='PIXELS',
-                        help='resize a ViT\'s position table for images of '
-                        'this side')
-    parser.add_argument('--trust', action='store_true', help='unpickle any '
-                        'class in the file, which runs its code')
+    parser.add_argument(
+        '--branch',
+        default='online',
+        choices=('online', 'target'),
+        help='the trained encoder or its momentum copy',
+    )
+    parser.add_argument(
+        '--prefix',
+        help="what stands before the encoder's "
+        'names, for files of no known format',
+    )
+    parser.add_argument(
+        '--drop',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='beginnings of encoder names to leave aside',
+    )
+    parser.add_argument(
+        '--meta',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='header fields: method, variant, pretrain_data, '
+        'pretrain_epochs, pretrain_batch, config',
+    )
+    parser.add_argument(
+        '--image-size',
+        type=int,
+        metavar='PIXELS',
+        help="resize a ViT's position table for images of this side",
+    )
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='unpickle any class in the file, which runs its code',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,16 +83,26 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.checkpoints.export import export
     from ssl_bench.checkpoints.position import resize_backbone
     from ssl_bench.files import keep_input
+
     keep_input(args.output, args.input, 'model.safetensors', 'config.json')
     backbone, report = convert(
-        args.input, args.from_format, args.arch, args.branch, args.trust,
-        args.prefix, args.drop, _fields(args.meta))
+        args.input,
+        args.from_format,
+        args.arch,
+        args.branch,
+        args.trust,
+        args.prefix,
+        args.drop,
+        _fields(args.meta),
+    )
     if args.image_size is not None:
         backbone, done = resize_backbone(backbone, args.image_size)
         report.notes.append(done)
     export(args.output, backbone, args.to)
-    print(f'{args.input}: {backbone.arch}, read as '
-          f'{backbone.meta["source_format"]}')
+    print(
+        f'{args.input}: {backbone.arch}, read as '
+        f'{backbone.meta["source_format"]}'
+    )
     print(report.summary())
     print(f'wrote {args.output} ({args.to})')
     return 0

@@ -1,7 +1,8 @@
 """Prepare data sets; `data mini` writes the embedded ones.
 
-  ssl-bench data mini --root data/mini
+ssl-bench data mini --root data/mini
 """
+
 import argparse
 import sys
 import time
@@ -20,28 +21,43 @@ drawn from a seed: the 1%% and 10%% labels of in1k_semi1 and in1k_semi10."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add one parser for each kind of preparation."""
     commands = parser.add_subparsers(
-        dest='data_command', metavar='WHAT', required=True)
+        dest='data_command', metavar='WHAT', required=True
+    )
     mini = commands.add_parser('mini', help=MINI_HELP, description=MINI_HELP)
     add_mini_arguments(mini)
     mini.set_defaults(run_data=run_mini)
-    variants = commands.add_parser('variants', help=VARIANTS_HELP,
-                                   description=VARIANTS_HELP)
-    variants.add_argument('root', nargs='?', default='data/mini',
-                          help='where `data mini` wrote '
-                          '(default: %(default)s)')
+    variants = commands.add_parser(
+        'variants', help=VARIANTS_HELP, description=VARIANTS_HELP
+    )
+    variants.add_argument(
+        'root',
+        nargs='?',
+        default='data/mini',
+        help='where `data mini` wrote (default: %(default)s)',
+    )
     variants.add_argument('--seed', type=int, default=0)
     variants.set_defaults(run_data=run_variants)
-    check = commands.add_parser('check', help=CHECK_HELP,
-                                description=CHECK_HELP)
-    check.add_argument('tasks', nargs='+', metavar='TASK',
-                       help='task ids, or `all`')
-    check.add_argument('--data-root', help='folder above VOCdevkit, coco, '
-                       'imagenet; each task\'s own if left out')
-    check.add_argument('--decode', choices=('few', 'all'), default='few',
-                       help='images to open: a few of each list, or all')
+    check = commands.add_parser(
+        'check', help=CHECK_HELP, description=CHECK_HELP
+    )
+    check.add_argument(
+        'tasks', nargs='+', metavar='TASK', help='task ids, or `all`'
+    )
+    check.add_argument(
+        '--data-root',
+        help='folder above VOCdevkit, coco, '
+        "imagenet; each task's own if left out",
+    )
+    check.add_argument(
+        '--decode',
+        choices=('few', 'all'),
+        default='few',
+        help='images to open: a few of each list, or all',
+    )
     check.set_defaults(run_data=run_check)
-    subset = commands.add_parser('subset', help=SUBSET_HELP,
-                                 description=SUBSET_HELP)
+    subset = commands.add_parser(
+        'subset', help=SUBSET_HELP, description=SUBSET_HELP
+    )
     subset.add_argument('folder', help='<class>/<image>')
     subset.add_argument('--percent', type=float, required=True)
     subset.add_argument('--seed', type=int, default=0)
@@ -57,23 +73,31 @@ def run(args: argparse.Namespace) -> int:
 def add_mini_arguments(parser: argparse.ArgumentParser) -> None:
     """--root, --seed and one option for each size of `MiniSizes`."""
     parser.add_argument(
-        '--root', default='data/mini', help='folder to make: absent, empty, '
-        'or finished with the same settings (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0,
-                        help='decides every pixel (default: %(default)s)')
+        '--root',
+        default='data/mini',
+        help='folder to make: absent, empty, '
+        'or finished with the same settings (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='decides every pixel (default: %(default)s)',
+    )
     sizes = parser.add_argument_group('sizes', 'default: as the demo uses')
     for name, text in (
-            ('imagenet-train', 'images in imagenet/train'),
-            ('imagenet-val', 'images in imagenet/val'),
-            ('imagenet-px', 'longer side of those, in pixels'),
-            ('voc07-trainval', 'VOC2007 trainval images'),
-            ('voc07-test', 'VOC2007 test images'),
-            ('voc12-trainval', 'VOC2012 trainval images'),
-            ('seg-train', 'VOC2012 images with masks, train'),
-            ('seg-val', 'VOC2012 images with masks, val'),
-            ('coco-train', 'COCO train2017 images'),
-            ('coco-val', 'COCO val2017 images'),
-            ('px', 'longer side of VOC and COCO images, in pixels')):
+        ('imagenet-train', 'images in imagenet/train'),
+        ('imagenet-val', 'images in imagenet/val'),
+        ('imagenet-px', 'longer side of those, in pixels'),
+        ('voc07-trainval', 'VOC2007 trainval images'),
+        ('voc07-test', 'VOC2007 test images'),
+        ('voc12-trainval', 'VOC2012 trainval images'),
+        ('seg-train', 'VOC2012 images with masks, train'),
+        ('seg-val', 'VOC2012 images with masks, val'),
+        ('coco-train', 'COCO train2017 images'),
+        ('coco-val', 'COCO val2017 images'),
+        ('px', 'longer side of VOC and COCO images, in pixels'),
+    ):
         sizes.add_argument(f'--{name}', type=int, metavar='N', help=text)
 
 
@@ -82,24 +106,35 @@ def run_mini(args: argparse.Namespace) -> int:
     from dataclasses import fields
 
     from ssl_bench.data.mini import MiniSizes
-    given = {entry.name: getattr(args, entry.name)
-             for entry in fields(MiniSizes)
-             if getattr(args, entry.name) is not None}
+
+    given = {
+        entry.name: getattr(args, entry.name)
+        for entry in fields(MiniSizes)
+        if getattr(args, entry.name) is not None
+    }
     started = time.monotonic()
     mini = make_with_bar(args.root, args.seed, MiniSizes(**given))
-    state = f'made in {time.monotonic() - started:.1f} s' if mini.created \
+    state = (
+        f'made in {time.monotonic() - started:.1f} s'
+        if mini.created
         else 'already there, nothing to do'
-    print(f'{mini.root}: {mini.manifest["files"]} files, {state}; '
-          f'fingerprint {mini.manifest["fingerprint"][:16]}')
+    )
+    print(
+        f'{mini.root}: {mini.manifest["files"]} files, {state}; '
+        f'fingerprint {mini.manifest["fingerprint"][:16]}'
+    )
     return 0
 
 
 def run_variants(args: argparse.Namespace) -> int:
     """Derive the sets and say where they are."""
     from ssl_bench.data.mini.variants import make_variants
+
     made = make_variants(args.root, args.seed)
-    print(f'{args.root}: variants '
-          + ('made' if made else 'already there, nothing to do'))
+    print(
+        f'{args.root}: variants '
+        + ('made' if made else 'already there, nothing to do')
+    )
     return 0
 
 
@@ -108,8 +143,9 @@ def run_check(args: argparse.Namespace) -> int:
 
     What the readers leave out is told, but not wrong.
     """
-    from ssl_bench.transfer.check import Note, check_task
-    from ssl_bench.transfer.tasks import TASKS
+    from ssl_bench.tasks.check import Note, check_task
+    from ssl_bench.tasks.table import TASKS
+
     wrong = 0
     for name in TASKS if args.tasks == ['all'] else args.tasks:
         lines = check_task(name, args.data_root, args.decode == 'all')
@@ -122,26 +158,43 @@ def run_check(args: argparse.Namespace) -> int:
 
 def run_subset(args: argparse.Namespace) -> int:
     """Write the list and say how long it is."""
-    from ssl_bench.transfer.subsets import write_subset
+    from ssl_bench.tasks.subsets import write_subset
+
     count = write_subset(args.folder, args.percent, args.out, args.seed)
-    print(f'{args.out}: {count} images, {args.percent:g}% of each class, '
-          f'seed {args.seed}')
+    print(
+        f'{args.out}: {count} images, {args.percent:g}% of each class, '
+        f'seed {args.seed}'
+    )
     return 0
 
 
 def make_with_bar(root: Path, seed: int, sizes) -> 'Mini':  # noqa: F821
     """`make_mini` with a progress bar on the terminal's error stream."""
     from rich.console import Console
-    from rich.progress import (BarColumn, MofNCompleteColumn, Progress,
-                               TextColumn, TimeRemainingColumn)
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     from ssl_bench.data.mini import make_mini
+
     console = Console(file=sys.stderr)
-    with Progress(TextColumn('embedded data'), BarColumn(),
-                  MofNCompleteColumn(), TimeRemainingColumn(),
-                  console=console, transient=True,
-                  disable=not console.is_terminal) as bar:
+    with Progress(
+        TextColumn('embedded data'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
         task = bar.add_task('images', total=None, start=True)
         return make_mini(
-            root, seed, sizes, lambda done, total: bar.update(
-                task, completed=done, total=total))
+            root,
+            seed,
+            sizes,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )

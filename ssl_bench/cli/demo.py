@@ -7,11 +7,12 @@ these tasks that suit it, and is compared with a random one. Each step is a
 command of its own, printed as it starts, some of them at a time. A second run
 repeats nothing that is finished and continues what is not.
 """
+
 import argparse
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Sequence, Tuple
 
 from ssl_bench.cli.run import positive
 
@@ -20,65 +21,108 @@ TASKS = ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn', 'mini_seg_fcn', 'mini_knn')
 # what the mini configs pretrain, and random initialisation builds
 RESNET, VIT = 'resnet18-w16', 'vit_d96_l4_h3_patch8'
 # of tasks that take a residual network, their counterparts for a ViT
-FOR_VIT = {'mini_voc_det_c4': None, 'mini_coco_mrcnn_fpn': 'mini_coco_vitdet',
-           'mini_seg_fcn': 'mini_seg_upernet'}
+FOR_VIT = {
+    'mini_voc_det_c4': None,
+    'mini_coco_mrcnn_fpn': 'mini_coco_vitdet',
+    'mini_seg_fcn': 'mini_seg_upernet',
+}
 # --quick: two steps of pretraining, four of every task, 24 test images
-QUICK_PRETRAIN = {'train_cfg.max_epochs': 1,
-                  'train_dataloader.dataset.indices': 128}
-QUICK_TASKS = {'train_cfg.max_iters': 4, 'train_cfg.val_interval': 4,
-               'test_dataloader.dataset.indices': 24}
+QUICK_PRETRAIN = {
+    'train_cfg.max_epochs': 1,
+    'train_dataloader.dataset.indices': 128,
+}
+QUICK_TASKS = {
+    'train_cfg.max_iters': 4,
+    'train_cfg.val_interval': 4,
+    'test_dataloader.dataset.indices': 24,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        '--all', action='store_true',
-        help='every method that has a config in configs/mini')
+        '--all',
+        action='store_true',
+        help='every method that has a config in configs/mini',
+    )
     parser.add_argument(
-        '--quick', action='store_true',
+        '--quick',
+        action='store_true',
         help='a few iterations of everything: shows that it runs, its '
-        'numbers mean nothing')
+        'numbers mean nothing',
+    )
     parser.add_argument(
-        '--seeds', type=int, nargs='+', default=[0], metavar='SEED',
-        help='pretrain and transfer once for each (default: 0)')
+        '--seeds',
+        type=int,
+        nargs='+',
+        default=[0],
+        metavar='SEED',
+        help='pretrain and transfer once for each (default: 0)',
+    )
     parser.add_argument(
-        '--tasks', nargs='+', default=TASKS, metavar='TASK',
-        help='mini tasks (default: four)')
+        '--tasks',
+        nargs='+',
+        default=TASKS,
+        metavar='TASK',
+        help='mini tasks (default: four)',
+    )
     parser.add_argument(
-        '--jobs', type=positive, metavar='N', help='commands at a time '
-        '(default: one a device; without devices two to four, by cores)')
+        '--jobs',
+        type=positive,
+        metavar='N',
+        help='commands at a time '
+        '(default: one a device; without devices two to four, by cores)',
+    )
     parser.add_argument('--data-root', default='data/mini')
     parser.add_argument(
-        '--work-dir', help='default: work_dirs/demo, or demo_quick')
+        '--work-dir', help='default: work_dirs/demo, or demo_quick'
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run every command; stop at the first that fails."""
     from ssl_bench.launch.forked import warm_up
+
     started = time.monotonic()
     warm_up()
-    work_dir = Path(args.work_dir or (
-        'work_dirs/demo_quick' if args.quick else 'work_dirs/demo'))
+    work_dir = Path(
+        args.work_dir
+        or ('work_dirs/demo_quick' if args.quick else 'work_dirs/demo')
+    )
     _call('data', 'mini', '--root', args.data_root)
     # first, since it keeps what the toolkits print on import to itself
     from ssl_bench import register_all_modules
+
     register_all_modules()
     from ssl_bench.launch import run_commands
     from ssl_bench.launch.plan import plan_suite
+
     plan = plan_suite(_suite(args, work_dir))
     if plan.done:
         print(f'{plan.done} records are there, {len(plan.missing)} missing')
     run_commands(plan.commands, args.jobs or 0)
     print()
     for ending in ('csv', 'html'):
-        _call('leaderboard', str(work_dir), '--published', 'none', '-o',
-              str(work_dir / f'leaderboard.{ending}'), may_warn=True)
+        _call(
+            'leaderboard',
+            str(work_dir),
+            '--published',
+            'none',
+            '-o',
+            str(work_dir / f'leaderboard.{ending}'),
+            may_warn=True,
+        )
     _draw_views(work_dir)
     from ssl_bench.engine.progress import clock
+
     print(f'\nThe chain took {clock(time.monotonic() - started)}. Look at:')
-    for path in sorted([*work_dir.glob('leaderboard.*'),
-                        *work_dir.glob('*.png'),
-                        *work_dir.glob('*/predictions.png')]):
+    for path in sorted(
+        [
+            *work_dir.glob('leaderboard.*'),
+            *work_dir.glob('*.png'),
+            *work_dir.glob('*/predictions.png'),
+        ]
+    ):
         print(f'  {path}')
     return 0
 
@@ -86,32 +130,44 @@ def run(args: argparse.Namespace) -> int:
 def _suite(args: argparse.Namespace, work_dir: Path):
     """The demo as a suite: networks of a kind behind their random one."""
     from ssl_bench.launch.suite import Launch, Method, Suite
+
     configs = _configs(args.all)
     archs = [_arch(config) for config in configs]
-    methods = [Method(checkpoint='random', arch=arch,
-                      tasks=_tasks(args.tasks, arch))
-               for arch in dict.fromkeys(archs)]
-    methods += [Method(config=str(config), tasks=_tasks(args.tasks, arch),
-                       overrides=QUICK_PRETRAIN if args.quick else {})
-                for config, arch in zip(configs, archs)]
+    methods = [
+        Method(checkpoint='random', arch=arch, tasks=_tasks(args.tasks, arch))
+        for arch in dict.fromkeys(archs)
+    ]
+    methods += [
+        Method(
+            config=str(config),
+            tasks=_tasks(args.tasks, arch),
+            overrides=QUICK_PRETRAIN if args.quick else {},
+        )
+        for config, arch in zip(configs, archs)
+    ]
     return Suite(
         tuple(method for method in methods if method.tasks),
-        seeds=tuple(args.seeds), pretrain_each_seed=True,
-        work_dir=str(work_dir), data_root=args.data_root, visualize=8,
+        seeds=tuple(args.seeds),
+        pretrain_each_seed=True,
+        work_dir=str(work_dir),
+        data_root=args.data_root,
+        visualize=8,
         overrides=QUICK_TASKS if args.quick else {},
         # of --quick the start is the most; else single tasks fill the places
-        launch=Launch(per='method' if args.quick else 'task'))
+        launch=Launch(per='method' if args.quick else 'task'),
+    )
 
 
-def _tasks(names: Sequence[str], arch: str) -> Tuple[str, ...]:
+def _tasks(names: Sequence[str], arch: str) -> tuple[str, ...]:
     """Those of the tasks that take the network, or their counterparts."""
     if arch == VIT:
         names = [FOR_VIT.get(task, task) for task in names]
     return tuple(task for task in dict.fromkeys(names) if task)
 
 
-def _configs(every: bool) -> List[Path]:
-    from ssl_bench.engine.config import config_dir
+def _configs(every: bool) -> list[Path]:
+    from ssl_bench.config import config_dir
+
     folder = config_dir() / 'mini'
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())
@@ -121,23 +177,28 @@ def _configs(every: bool) -> List[Path]:
 
 
 def _arch(config: Path) -> str:
-    from ssl_bench.engine.config import load_config
+    from ssl_bench.config import load_config
+
     backbone = load_config(config).model.backbone
     return RESNET if 'depth' in backbone else VIT
 
 
 def _draw_views(work_dir: Path) -> None:
     """Contact sheets of the views that the methods were shown."""
+    from ssl_bench.config import load_config
     from ssl_bench.data.contact_sheet import views_of
-    from ssl_bench.engine.config import load_config
     from ssl_bench.files import atomic_path
+
     for folder in sorted(work_dir.glob('*_seed*')):
         settings = next(folder.glob('*.py'), None)
         if settings is None or not (folder / 'last_checkpoint').exists():
             continue
         config = load_config(settings)
-        last = (folder / 'last_checkpoint').read_text().strip() \
-            if config.model.type == 'LEWEL' else None  # its maps are learnt
+        last = (
+            (folder / 'last_checkpoint').read_text().strip()
+            if config.model.type == 'LEWEL'
+            else None
+        )  # its maps are learnt
         sheet = views_of(config, 12, last)
         name = folder.name.rpartition('_seed')[0]
         with atomic_path(work_dir / f'views_{name}.png') as part:
@@ -148,9 +209,11 @@ def _call(*words: str, may_warn: bool = False) -> None:
     """Run a subcommand in this process, as the user would type it."""
     from ssl_bench.cli import build_parser
     from ssl_bench.errors import UserError
+
     print(f'$ ssl-bench {shlex.join(words)}', flush=True)
     args = build_parser().parse_args(list(words))
     code = args.run(args) or 0
     if code and not (may_warn and code == 3):
-        raise UserError(f'`ssl-bench {shlex.join(words)}` ended with exit '
-                        f'code {code}.')
+        raise UserError(
+            f'`ssl-bench {shlex.join(words)}` ended with exit code {code}.'
+        )

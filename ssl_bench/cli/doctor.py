@@ -3,15 +3,26 @@
 Prints versions, devices, the operators in use and the data that is there.
 Exit code 1 when something that every run needs is missing.
 """
+
 import argparse
 import importlib.metadata
 import platform
 import shutil
 from pathlib import Path
 
-PACKAGES = ('torch', 'torchvision', 'onedl-mmengine', 'onedl-mmcv',
-            'onedl-mmdetection', 'onedl-mmsegmentation', 'onedl-mmpretrain',
-            'safetensors', 'scikit-image', 'scikit-learn', 'pycocotools')
+PACKAGES = (
+    'torch',
+    'torchvision',
+    'onedl-mmengine',
+    'onedl-mmcv',
+    'onedl-mmdetection',
+    'onedl-mmsegmentation',
+    'onedl-mmpretrain',
+    'safetensors',
+    'scikit-image',
+    'scikit-learn',
+    'pycocotools',
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +42,10 @@ def run(args: argparse.Namespace) -> int:
     from mmcv import _ext
 
     from ssl_bench.compat.imports import LEFT_OUT
-    devices = [torch.cuda.get_device_name(i)
-               for i in range(torch.cuda.device_count())]
+
+    devices = [
+        torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())
+    ]
     print(f'devices: {", ".join(devices) or "CPU only"}')
     print(f'mmcv operators: {_ext.__spec__.origin}')
     print(LEFT_OUT)

@@ -6,16 +6,22 @@ on the terminal. `leaderboard export DIR... -o FILE.zip` bundles records,
 `leaderboard import FILE.zip... -o DIR` merges bundles after checking them.
 Exit code: 0 clean, 3 done with warnings, 2 nothing usable.
 """
+
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from ssl_bench.errors import UserError
 
 FORMATS = ('csv', 'md', 'latex', 'html', 'json')
-ENDINGS = {'.csv': 'csv', '.md': 'md', '.tex': 'latex', '.json': 'json',
-           '.html': 'html', '.htm': 'html'}
+ENDINGS = {
+    '.csv': 'csv',
+    '.md': 'md',
+    '.tex': 'latex',
+    '.json': 'json',
+    '.html': 'html',
+    '.htm': 'html',
+}
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
 MAX_SHOWN = 2000  # rows on a terminal beside a file
@@ -24,28 +30,44 @@ MAX_SHOWN = 2000  # rows on a terminal beside a file
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``ssl-bench leaderboard``."""
     parser.add_argument(
-        'dirs', nargs='*', metavar='DIR',
+        'dirs',
+        nargs='*',
+        metavar='DIR',
         help='folders with runs (default: work_dirs); or "export DIR..." '
-        'or "import BUNDLE..."')
+        'or "import BUNDLE..."',
+    )
     parser.add_argument('-o', '--output', help='file or folder to write')
     parser.add_argument(
-        '--format', choices=FORMATS,
-        help='default: by the ending of -o, else a table on the terminal')
+        '--format',
+        choices=FORMATS,
+        help='default: by the ending of -o, else a table on the terminal',
+    )
     parser.add_argument('--tasks', nargs='+', default=[], metavar='TASK')
     parser.add_argument(
-        '--methods', nargs='+', default=[], metavar='METHOD',
-        help='names, with "(VARIANT)" and "@EPOCHS" where needed')
+        '--methods',
+        nargs='+',
+        default=[],
+        metavar='METHOD',
+        help='names, with "(VARIANT)" and "@EPOCHS" where needed',
+    )
     parser.add_argument(
-        '--baseline', metavar='METHOD',
-        help='add differences to this method, seed by seed')
+        '--baseline',
+        metavar='METHOD',
+        help='add differences to this method, seed by seed',
+    )
     parser.add_argument(
-        '--paper', metavar='PAPER',
+        '--paper',
+        metavar='PAPER',
         help="that paper's tables, printed beside reproduced: insloc, "
-        'pixpro, lewel, siamese_im, barlow_twins')
+        'pixpro, lewel, siamese_im, barlow_twins',
+    )
     parser.add_argument(
-        '--published', choices=('all', 'own', 'none'), default='all',
+        '--published',
+        choices=('all', 'own', 'none'),
+        default='all',
         help='printed numbers of the tasks (all), of the measured methods '
-        '(own), or none')
+        '(own), or none',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,17 +91,24 @@ def _leaderboard(args: argparse.Namespace) -> int:
     from ssl_bench.results.board import build
     from ssl_bench.results.render import render, tables
     from ssl_bench.results.store import collector_paused, scan
+
     name = _format(args)
     target = _target(args.output, name)
     dirs = args.dirs or DIRS
     with collector_paused():
         stored, problems = scan(dirs)
         if not stored:
-            raise UserError('no usable result.json: ' + '; '.join(
-                map(str, problems)))
+            raise UserError(
+                'no usable result.json: ' + '; '.join(map(str, problems))
+            )
         board = build(
-            stored, problems, wanted=args.tasks, methods=args.methods,
-            baseline=args.baseline, published=args.published)
+            stored,
+            problems,
+            wanted=args.tasks,
+            methods=args.methods,
+            baseline=args.baseline,
+            published=args.published,
+        )
         text = render(board, name, args.paper, dirs) if name else ''
     if name:
         if target:
@@ -87,14 +116,17 @@ def _leaderboard(args: argparse.Namespace) -> int:
         else:
             sys.stdout.write(text)
     if target and len(board.rows) > MAX_SHOWN:
-        print(f'{len(board.rows)} rows: too many to show here; see '
-              f'{target}, or choose --tasks and --methods', file=sys.stderr)
+        print(
+            f'{len(board.rows)} rows: too many to show here; see '
+            f'{target}, or choose --tasks and --methods',
+            file=sys.stderr,
+        )
     elif target or not name:
         _show(tables(board, args.paper))
     return _finish(board.problems, target and f'written: {target}')
 
 
-def _format(args: argparse.Namespace) -> Optional[str]:
+def _format(args: argparse.Namespace) -> str | None:
     """The output format; None for the terminal only."""
     name = args.format
     if not name and args.output:
@@ -103,41 +135,49 @@ def _format(args: argparse.Namespace) -> Optional[str]:
         if not ending:
             name = 'html'
         elif name is None:
-            raise UserError(f'no format for {args.output!r}: use an ending '
-                            f'of {" ".join(ENDINGS)} or --format')
+            raise UserError(
+                f'no format for {args.output!r}: use an ending '
+                f'of {" ".join(ENDINGS)} or --format'
+            )
     if args.paper and name not in (None, 'md', 'latex'):
-        raise UserError(f"--paper gives tables for reading; {name} holds "
-                        'every number. Use .md, .tex or the terminal')
+        raise UserError(
+            f'--paper gives tables for reading; {name} holds '
+            'every number. Use .md, .tex or the terminal'
+        )
     return name
 
 
-def _target(output: Optional[str], name: Optional[str]) -> Optional[Path]:
+def _target(output: str | None, name: str | None) -> Path | None:
     """The file to write; a page in a folder is its index.html."""
     from ssl_bench.results.record import FILE_NAME
+
     if not output and name == 'html':
-        raise UserError('a page needs a place: add -o report/ or -o '
-                        'page.html')
+        raise UserError('a page needs a place: add -o report/ or -o page.html')
     if not output:
         return None
     path = Path(output)
     if path.name == FILE_NAME:
-        raise UserError(f'{path}: {FILE_NAME} is the name of a record; name '
-                        'another output.')
+        raise UserError(
+            f'{path}: {FILE_NAME} is the name of a record; name '
+            'another output.'
+        )
     if name == 'html' and path.suffix.lower() not in ('.html', '.htm'):
         path = path / 'index.html'
     return path
 
 
-def _show(grids: List) -> None:
+def _show(grids: list) -> None:
     """Print the tables, as wide as the terminal allows."""
     from rich.console import Console
+
     from ssl_bench.results.terminal import to_rich
+
     console = Console(highlight=False)
     for grid in grids:
         console.print(to_rich(grid, console.width))
 
 
-def _finish(problems: List, message: Optional[str]) -> int:
+def _finish(problems: list, message: str | None) -> int:
     """Print warnings and what was done; the exit code."""
     for problem in problems:
         print(f'warning: {problem}', file=sys.stderr)
@@ -146,23 +186,28 @@ def _finish(problems: List, message: Optional[str]) -> int:
     return 3 if problems else 0
 
 
-def _export(dirs: List[str], output: Optional[str]) -> int:
+def _export(dirs: list[str], output: str | None) -> int:
     from ssl_bench.results.bundle import export_bundle
+
     if not output:
-        raise UserError('name the bundle: leaderboard export DIR... -o '
-                        'results.zip')
+        raise UserError(
+            'name the bundle: leaderboard export DIR... -o results.zip'
+        )
     count, problems = export_bundle(dirs, output)
     return _finish(problems, f'written: {output} with {count} records')
 
 
-def _import(paths: List[str], into: str) -> int:
+def _import(paths: list[str], into: str) -> int:
     from ssl_bench.results.bundle import import_bundle
+
     if not paths:
         raise UserError('name the bundle: leaderboard import results.zip')
     found = []
     for path in paths:
         written, skipped, problems = import_bundle(path, into)
         found += problems
-        print(f'{path}: {written} records to {into}, {skipped} were there',
-              file=sys.stderr)
+        print(
+            f'{path}: {written} records to {into}, {skipped} were there',
+            file=sys.stderr,
+        )
     return _finish(found, None)

@@ -3,6 +3,7 @@
 Example: ssl-bench pretrain configs/mini/insloc_r18_fpn.py
 Several processes: bash tools/dist_train.sh CONFIG N
 """
+
 import argparse
 from pathlib import Path
 
@@ -11,39 +12,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments, named as OpenMMLab's tools/train.py does."""
     parser.add_argument('config', help='a pretraining config')
     parser.add_argument(
-        '--work-dir', help='checkpoints and logs; work_dirs/<config> if '
-        'left out')
+        '--work-dir',
+        help='checkpoints and logs; work_dirs/<config> if left out',
+    )
     parser.add_argument(
-        '--resume', nargs='?', const=True, default=False, metavar='FILE',
+        '--resume',
+        nargs='?',
+        const=True,
+        default=False,
+        metavar='FILE',
         help='continue from the newest checkpoint of the work dir, or FILE; '
-        '`auto`: from the newest if there is one, else start')
+        '`auto`: from the newest if there is one, else start',
+    )
     parser.add_argument(
-        '--amp', action='store_true', help='train under bfloat16 autocast')
+        '--amp', action='store_true', help='train under bfloat16 autocast'
+    )
     parser.add_argument(
-        '--auto-scale-lr', action='store_true',
-        help='scale the learning rate to the global batch, linearly')
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate to the global batch, linearly',
+    )
     parser.add_argument('--seed', type=int, help='random seed')
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-        help='replace settings of the config')
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='replace settings of the config',
+    )
     parser.add_argument(
-        '--quiet', action='store_true',
-        help='one progress line instead of log lines')
+        '--quiet',
+        action='store_true',
+        help='one progress line instead of log lines',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Train; the last line names the checkpoint and what to do with it."""
     # first, since it keeps what the toolkits print on import to itself
     from ssl_bench import register_all_modules
+
     register_all_modules()
-    from ssl_bench.engine.config import load_config, parse_options
+    from ssl_bench.config import load_config, parse_options
     from ssl_bench.engine.pretrain import pretrain
+
     config = load_config(args.config, parse_options(args.cfg_options))
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
     work_dir = args.work_dir or Path('work_dirs') / Path(args.config).stem
-    checkpoint = pretrain(config, work_dir, args.resume, args.amp, args.seed,
-                          args.quiet)
-    print(f'{checkpoint}\nnext: python tools/transfer.py {checkpoint} '
-          '--tasks TASK ... (ssl-bench tasks lists them)')
+    checkpoint = pretrain(
+        config, work_dir, args.resume, args.amp, args.seed, args.quiet
+    )
+    print(
+        f'{checkpoint}\nnext: python tools/transfer.py {checkpoint} '
+        '--tasks TASK ... (ssl-bench tasks lists them)'
+    )
     return 0

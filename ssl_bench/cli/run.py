@@ -5,30 +5,45 @@ A suite is a YAML file with `methods` (a config to pretrain, or a checkpoint,
 each), `tasks` and `seeds`; suites/ has one for each paper, and mini.yaml for
 embedded data. The plan is what has no record yet: a second run continues.
 """
+
 import argparse
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument('suite', help='a YAML file, or the name of one in '
-                        'suites/')
     parser.add_argument(
-        '--dry-run', action='store_true',
-        help='print the commands that are missing; run nothing')
+        'suite', help='a YAML file, or the name of one in suites/'
+    )
     parser.add_argument(
-        '--executor', choices=('local', 'slurm'),
-        help='this machine or Slurm, instead of the suite\'s')
+        '--dry-run',
+        action='store_true',
+        help='print the commands that are missing; run nothing',
+    )
     parser.add_argument(
-        '--jobs', type=positive, metavar='N', help='commands at a time on '
-        'this machine, instead of the suite\'s')
+        '--executor',
+        choices=('local', 'slurm'),
+        help="this machine or Slurm, instead of the suite's",
+    )
     parser.add_argument(
-        '--seeds', type=int, nargs='+', metavar='SEED',
-        help='instead of the suite\'s')
+        '--jobs',
+        type=positive,
+        metavar='N',
+        help="commands at a time on this machine, instead of the suite's",
+    )
     parser.add_argument(
-        '--work-dir', help='checkpoints and records, instead of the suite\'s')
+        '--seeds',
+        type=int,
+        nargs='+',
+        metavar='SEED',
+        help="instead of the suite's",
+    )
     parser.add_argument(
-        '--data-root', help='folder above VOCdevkit, coco, imagenet')
+        '--work-dir', help="checkpoints and records, instead of the suite's"
+    )
+    parser.add_argument(
+        '--data-root', help='folder above VOCdevkit, coco, imagenet'
+    )
 
 
 def positive(text: str) -> int:
@@ -42,69 +57,103 @@ def run(args: argparse.Namespace) -> int:
     """Plan, then run or submit; the leaderboard follows a local run."""
     from ssl_bench.errors import UserError
     from ssl_bench.launch.suite import read_suite, with_options
+
     suite = with_options(
-        read_suite(args.suite), executor=args.executor, jobs=args.jobs,
-        work_dir=args.work_dir, data_root=args.data_root,
-        seeds=tuple(args.seeds) if args.seeds else None)
+        read_suite(args.suite),
+        executor=args.executor,
+        jobs=args.jobs,
+        work_dir=args.work_dir,
+        data_root=args.data_root,
+        seeds=tuple(args.seeds) if args.seeds else None,
+    )
     # first, since it keeps what the toolkits print on import to itself
     from ssl_bench import register_all_modules
+
     register_all_modules()
     from ssl_bench.launch.plan import plan_suite
+
     plan = plan_suite(suite)
     commands = plan.commands
-    print(f'{plan.done} records are there, {len(plan.missing)} are missing'
-          f'{cost(plan.missing)}; commands to run: {len(commands)}',
-          flush=True)
+    print(
+        f'{plan.done} records are there, {len(plan.missing)} are missing'
+        f'{cost(plan.missing)}; commands to run: {len(commands)}',
+        flush=True,
+    )
     if plan.problems and not args.dry_run:
         raise UserError('\n'.join(plan.problems))
     if args.dry_run:
         for problem in plan.problems:
             print(f'note: {problem}')
         for number, command in enumerate(commands):
-            after = '' if command.after is None \
+            after = (
+                ''
+                if command.after is None
                 else f'  (after {command.after + 1})'
+            )
             print(f'[{number + 1}/{len(commands)}] $ {command}{after}')
         return 0
     if suite.launch.executor == 'slurm':
         return submit(suite, commands)
     if commands:
         from ssl_bench.launch import run_commands
-        run_commands(commands, suite.launch.jobs, suite.launch.processes,
-                     keep_going=True)
+
+        run_commands(
+            commands,
+            suite.launch.jobs,
+            suite.launch.processes,
+            keep_going=True,
+        )
     return leaderboard(suite.work_dir)
 
 
 def cost(tasks: list) -> str:
     """What the tasks' training is expected to take, as far as is known."""
-    from ssl_bench.transfer.tasks import find_task
+    from ssl_bench.tasks.table import find_task
+
     hours = [find_task(task).gpu_hours for task in tasks]
     known = [value for value in hours if value is not None]
     if not known:
         return ''
-    rest = f' without {len(hours) - len(known)} of them' \
-        if len(known) < len(hours) else ''
+    rest = (
+        f' without {len(hours) - len(known)} of them'
+        if len(known) < len(hours)
+        else ''
+    )
     return f' (about {sum(known):.0f} GPU hours{rest}, see ssl-bench tasks)'
 
 
 def submit(suite, commands: list) -> int:
     """Queue the commands; say what comes after."""
     from ssl_bench.launch.slurm import submit as queue
+
     jobs = queue(commands, Path(suite.work_dir), suite.launch)
     for job, command in zip(jobs, commands):
-        after = '' if command.after is None \
-            else f'  (after {jobs[command.after]})'
+        after = (
+            '' if command.after is None else f'  (after {jobs[command.after]})'
+        )
         print(f'job {job} $ {command}{after}')
-    print(f'output: {suite.work_dir}/jobs; when they have ended: ssl-bench '
-          f'leaderboard {suite.work_dir}')
+    print(
+        f'output: {suite.work_dir}/jobs; when they have ended: ssl-bench '
+        f'leaderboard {suite.work_dir}'
+    )
     return 0
 
 
 def leaderboard(work_dir: str) -> int:
     """Write CSV and page below the work dir, beside the papers' numbers."""
     from ssl_bench.cli import main
+
     for ending in ('csv', 'html'):
-        code = main(['leaderboard', work_dir, '--published', 'own', '-o',
-                     f'{work_dir}/leaderboard.{ending}'])
+        code = main(
+            [
+                'leaderboard',
+                work_dir,
+                '--published',
+                'own',
+                '-o',
+                f'{work_dir}/leaderboard.{ending}',
+            ]
+        )
         if code not in (0, 3):
             return code
     return 0

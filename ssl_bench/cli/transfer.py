@@ -10,6 +10,7 @@ supervised weights in torchvision's format; name them beside the methods.
 A finished run is not repeated; an interrupted one continues.
 Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
 """
+
 import argparse
 import os
 
@@ -17,60 +18,110 @@ import os
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        'checkpoints', nargs='+', metavar='CHECKPOINT', help='a file, a '
-        'method, `random`, or `supervised=FILE`; several run in turn')
+        'checkpoints',
+        nargs='+',
+        metavar='CHECKPOINT',
+        help='a file, a '
+        'method, `random`, or `supervised=FILE`; several run in turn',
+    )
     parser.add_argument(
-        '--tasks', nargs='+', required=True, metavar='TASK',
-        help='task ids (ssl-bench tasks lists them)')
+        '--tasks',
+        nargs='+',
+        required=True,
+        metavar='TASK',
+        help='task ids (ssl-bench tasks lists them)',
+    )
     parser.add_argument(
-        '--seeds', nargs='+', type=int, default=[0], metavar='SEED',
-        help='one run of each task for each seed (default: 0)')
+        '--seeds',
+        nargs='+',
+        type=int,
+        default=[0],
+        metavar='SEED',
+        help='one run of each task for each seed (default: 0)',
+    )
     parser.add_argument(
-        '--data-root', help='folder above VOCdevkit, coco, imagenet; data, '
-        'or data/mini for the mini tasks, if left out')
+        '--data-root',
+        help='folder above VOCdevkit, coco, imagenet; data, '
+        'or data/mini for the mini tasks, if left out',
+    )
     parser.add_argument(
-        '--work-dir', default='work_dirs/transfer',
-        help='each run gets a folder below it (default: %(default)s)')
+        '--work-dir',
+        default='work_dirs/transfer',
+        help='each run gets a folder below it (default: %(default)s)',
+    )
     parser.add_argument(
-        '--arch', help='what `random` builds, or what the checkpoint must '
-        'hold; for instance resnet50, resnet18-w16')
+        '--arch',
+        help='what `random` builds, or what the checkpoint must '
+        'hold; for instance resnet50, resnet18-w16',
+    )
     parser.add_argument(
-        '--method', help='name in the records, if the checkpoint does not '
-        'say or says it wrong')
+        '--method',
+        help='name in the records, if the checkpoint does not '
+        'say or says it wrong',
+    )
     parser.add_argument('--variant', help='variant, likewise')
     parser.add_argument(
-        '--recipe', help='settings of a paper that departs from the task\'s '
-        'own (ssl-bench tasks TASK lists them)')
+        '--recipe',
+        help="settings of a paper that departs from the task's "
+        'own (ssl-bench tasks TASK lists them)',
+    )
     parser.add_argument(
-        '--fraction', type=fraction, metavar='F',
-        help='train on this part of the images, the same for every method')
+        '--fraction',
+        type=fraction,
+        metavar='F',
+        help='train on this part of the images, the same for every method',
+    )
     parser.add_argument(
-        '--gpus', type=int, metavar='N', help='processes on this machine, '
-        'one for each device (default: 1)')
+        '--gpus',
+        type=int,
+        metavar='N',
+        help='processes on this machine, one for each device (default: 1)',
+    )
     parser.add_argument(
-        '--resume', action=argparse.BooleanOptionalAction, default=True,
+        '--resume',
+        action=argparse.BooleanOptionalAction,
+        default=True,
         help='continue an interrupted run, or start it over (default: '
-        'continue)')
+        'continue)',
+    )
     parser.add_argument(
-        '--eval-only', action='store_true', help='train nothing: test the '
-        'last checkpoint of a finished training again')
+        '--eval-only',
+        action='store_true',
+        help='train nothing: test the '
+        'last checkpoint of a finished training again',
+    )
     parser.add_argument(
-        '--dry-run', action='store_true',
-        help='print the resolved settings and the data paths; run nothing')
+        '--dry-run',
+        action='store_true',
+        help='print the resolved settings and the data paths; run nothing',
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-        help='replace settings of every task\'s config')
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help="replace settings of every task's config",
+    )
     parser.add_argument(
-        '--visualize', type=int, default=0, metavar='N',
-        help='draw N test images, truth beside prediction')
+        '--visualize',
+        type=int,
+        default=0,
+        metavar='N',
+        help='draw N test images, truth beside prediction',
+    )
     parser.add_argument(
-        '--classifier', metavar='FILE', help='for tasks that test a '
+        '--classifier',
+        metavar='FILE',
+        help='for tasks that test a '
         'fine-tuned classifier (in_a, in_c, ...): a checkpoint, or a '
-        'fine-tuning run\'s folder; else what that task left for the same '
-        'weights, seed and settings')
+        "fine-tuning run's folder; else what that task left for the same "
+        'weights, seed and settings',
+    )
     parser.add_argument(
-        '--verbose', action='store_true',
-        help='the toolkits\' log lines instead of a progress line')
+        '--verbose',
+        action='store_true',
+        help="the toolkits' log lines instead of a progress line",
+    )
 
 
 def fraction(text: str) -> float:
@@ -83,31 +134,44 @@ def fraction(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Run every task for every seed; print one line for each."""
-    from ssl_bench.transfer.tasks import find_task, require_data
+    from ssl_bench.tasks.table import find_task, require_data
+
     for name in args.tasks:  # before anything slow
         root = args.data_root or find_task(name).root
         if not args.dry_run:
             require_data(name, root)
     if (args.gpus or 1) != 1 and 'RANK' not in os.environ:
         return relaunch(args)
-    from ssl_bench.engine.config import parse_options
+    from ssl_bench.config import parse_options
+
     overrides = parse_options(args.cfg_options)
     sources = open_sources(args)
     if args.dry_run:
         return dry_run(args, sources, overrides)
     # first, since it keeps what the toolkits print on import to itself
     from ssl_bench import register_all_modules
+
     register_all_modules()
     from ssl_bench.transfer.run import run_task
+
     for seed in args.seeds:
         for source in sources:
             for task in in_order(args.tasks):
                 outcome = run_task(
-                    source, task, seed, args.work_dir, args.data_root,
-                    overrides, args.recipe, args.fraction,
-                    quiet=not args.verbose, visualize=args.visualize,
-                    classifier=args.classifier, resume=args.resume,
-                    eval_only=args.eval_only)
+                    source,
+                    task,
+                    seed,
+                    args.work_dir,
+                    args.data_root,
+                    overrides,
+                    args.recipe,
+                    args.fraction,
+                    quiet=not args.verbose,
+                    visualize=args.visualize,
+                    classifier=args.classifier,
+                    resume=args.resume,
+                    eval_only=args.eval_only,
+                )
                 say(summary(outcome))
     for note in missing_controls(sources):
         say(note)
@@ -128,26 +192,38 @@ def open_sources(args: argparse.Namespace) -> list:
     """
     from ssl_bench.errors import UserError
     from ssl_bench.transfer.source import open_source
-    known = {key: getattr(args, key) for key in ('method', 'variant')
-             if getattr(args, key) is not None}
+
+    known = {
+        key: getattr(args, key)
+        for key in ('method', 'variant')
+        if getattr(args, key) is not None
+    }
     if known and len(args.checkpoints) > 1:
-        raise UserError(f'--{next(iter(known))} names one method, and there '
-                        f'are {len(args.checkpoints)} checkpoints. Transfer '
-                        'them one by one.')
-    return [open_source(checkpoint, args.work_dir, args.arch, known)
-            for checkpoint in args.checkpoints]
+        raise UserError(
+            f'--{next(iter(known))} names one method, and there '
+            f'are {len(args.checkpoints)} checkpoints. Transfer '
+            'them one by one.'
+        )
+    return [
+        open_source(checkpoint, args.work_dir, args.arch, known)
+        for checkpoint in args.checkpoints
+    ]
 
 
 def missing_controls(sources: list) -> list:
     """What to say of a comparison without random or supervised weights."""
     from ssl_bench.results.names import is_random, is_supervised
+
     if len(sources) < 2:
         return []
-    return [f'note: no {name} control; add {word} to compare with it'
-            for name, word, test in (
-                ('random', '`random`', is_random),
-                ('supervised', '`supervised=FILE`', is_supervised))
-            if not any(test(source.method) for source in sources)]
+    return [
+        f'note: no {name} control; add {word} to compare with it'
+        for name, word, test in (
+            ('random', '`random`', is_random),
+            ('supervised', '`supervised=FILE`', is_supervised),
+        )
+        if not any(test(source.method) for source in sources)
+    ]
 
 
 def relaunch(args: argparse.Namespace) -> int:
@@ -162,6 +238,7 @@ def relaunch(args: argparse.Namespace) -> int:
 
     from ssl_bench.errors import UserError
     from ssl_bench.launch import Command
+
     devices = torch.accelerator.device_count()
     if args.gpus < 1 or 0 < devices < args.gpus:
         raise UserError(f'--gpus {args.gpus}: this machine has {devices}.')
@@ -172,33 +249,39 @@ def relaunch(args: argparse.Namespace) -> int:
         elif not word.startswith('--gpus='):
             words.append(word)
     # without an accelerator every process would start a thread per core
-    return subprocess.call(Command(tuple(words)).argv(args.gpus),
-                           env={'OMP_NUM_THREADS': '1', **os.environ})
+    return subprocess.call(
+        Command(tuple(words)).argv(args.gpus),
+        env={'OMP_NUM_THREADS': '1', **os.environ},
+    )
 
 
 def in_order(tasks: list) -> list:
     """Fine-tuning before what tests its classifier; else as given."""
-    from ssl_bench.transfer.tasks import find_task
+    from ssl_bench.tasks.table import find_task
+
     return sorted(tasks, key=lambda name: bool(find_task(name).trained_by))
 
 
-def dry_run(args: argparse.Namespace, sources: list,
-            overrides: dict) -> int:
+def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
     """Print what each task would do, beside its protocol's values."""
     from mmengine.device import get_device
 
-    from ssl_bench.transfer.build import make_plan
-    from ssl_bench.transfer.describe import settings_table
-    machine = args.gpus or int(os.environ.get('WORLD_SIZE', 1)), \
-        get_device() != 'cpu'
+    from ssl_bench.transfer.plan import make_plan
+    from ssl_bench.transfer.settings_table import settings_table
+
+    machine = (
+        args.gpus or int(os.environ.get('WORLD_SIZE', 1)),
+        get_device() != 'cpu',
+    )
     for source in sources:
         for task in args.tasks:
             plan, protocol = (
                 make_plan(task, arch, args.data_root, *rest, *machine)
                 for arch, *rest in (
-                    (source.arch_args, overrides, args.recipe,
-                     args.fraction),
-                    (None, None, None, None)))
+                    (source.arch_args, overrides, args.recipe, args.fraction),
+                    (None, None, None, None),
+                )
+            )
             print(settings_table(plan, protocol))
     return 0
 
@@ -206,21 +289,32 @@ def dry_run(args: argparse.Namespace, sources: list,
 def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
     record = outcome.record
-    aims = {row['metric']: f' (published {row["published"]:g}: '
-            f'{row["verdict"]})'
-            for row in record.get('extra', {}).get('expected', [])}
-    numbers = '  '.join(f'{name} {value:.1f}{aims.get(name, "")}'
-                        for name, value in record['metrics'].items())
+    aims = {
+        row['metric']: f' (published {row["published"]:g}: {row["verdict"]})'
+        for row in record.get('extra', {}).get('expected', [])
+    }
+    numbers = '  '.join(
+        f'{name} {value:.1f}{aims.get(name, "")}'
+        for name, value in record['metrics'].items()
+    )
     again = '' if outcome.fresh else '  (done before)'
     if outcome.retested is not None:
-        again = '  (tested again: ' + difference(
-            record['metrics'], outcome.retested) + ')'
-    return (f'{record["task"]}  {record["method"]}  seed {record["seed"]}:  '
-            f'{numbers}  {outcome.folder}{again}')
+        again = (
+            '  (tested again: '
+            + difference(record['metrics'], outcome.retested)
+            + ')'
+        )
+    return (
+        f'{record["task"]}  {record["method"]}  seed {record["seed"]}:  '
+        f'{numbers}  {outcome.folder}{again}'
+    )
 
 
 def difference(before: dict, now: dict) -> str:
     """How a second test differs from the recorded one."""
-    other = [f'{name} {now[name]:.2f}' for name, value in before.items()
-             if abs(value - now.get(name, float('nan'))) >= 0.005]
+    other = [
+        f'{name} {now[name]:.2f}'
+        for name, value in before.items()
+        if abs(value - now.get(name, float('nan'))) >= 0.005
+    ]
     return ', '.join(other) or 'the same numbers'

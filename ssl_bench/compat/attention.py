@@ -5,49 +5,70 @@ every device. Shapes: value (B, K, M, D), spatial_shapes (L, 2) as (H, W),
 sampling_locations (B, Q, M, L, P, 2) as fractions of the map, x before y,
 attention_weights (B, Q, M, L, P), output (B, Q, M * D).
 """
+
 import torch
 from torch import Tensor
 
 from ssl_bench.compat.dtypes import full
 
 
-def ms_deform_attn_forward(value: Tensor, spatial_shapes: Tensor,
-                           level_start_index: Tensor,
-                           sampling_locations: Tensor,
-                           attention_weights: Tensor,
-                           im2col_step: int) -> Tensor:
+def ms_deform_attn_forward(
+    value: Tensor,
+    spatial_shapes: Tensor,
+    level_start_index: Tensor,
+    sampling_locations: Tensor,
+    attention_weights: Tensor,
+    im2col_step: int,
+) -> Tensor:
     """Attend; returns (B, Q, M * D).
 
     Levels lie one after the other, so ``level_start_index`` follows from
     their shapes, and ``im2col_step`` only sliced the compiled kernel's work.
     """
-    return _attend(*full(value, sampling_locations, attention_weights),
-                   spatial_shapes).to(value.dtype)
+    return _attend(
+        *full(value, sampling_locations, attention_weights), spatial_shapes
+    ).to(value.dtype)
 
 
-def ms_deform_attn_backward(value: Tensor, spatial_shapes: Tensor,
-                            level_start_index: Tensor,
-                            sampling_locations: Tensor,
-                            attention_weights: Tensor, grad_output: Tensor,
-                            grad_value: Tensor, grad_sampling_loc: Tensor,
-                            grad_attn_weight: Tensor,
-                            im2col_step: int) -> None:
+def ms_deform_attn_backward(
+    value: Tensor,
+    spatial_shapes: Tensor,
+    level_start_index: Tensor,
+    sampling_locations: Tensor,
+    attention_weights: Tensor,
+    grad_output: Tensor,
+    grad_value: Tensor,
+    grad_sampling_loc: Tensor,
+    grad_attn_weight: Tensor,
+    im2col_step: int,
+) -> None:
     """Fill the three gradients by running the forward pass again."""
-    inputs = [tensor.detach().requires_grad_() for tensor in full(
-        value, sampling_locations, attention_weights)]
+    inputs = [
+        tensor.detach().requires_grad_()
+        for tensor in full(value, sampling_locations, attention_weights)
+    ]
     with torch.enable_grad():
         output = _attend(*inputs, spatial_shapes)
     gradients = torch.autograd.grad(
-        output, inputs, grad_output.to(output.dtype))
+        output, inputs, grad_output.to(output.dtype)
+    )
     for buffer, gradient in zip(
-            (grad_value, grad_sampling_loc, grad_attn_weight), gradients):
+        (grad_value, grad_sampling_loc, grad_attn_weight), gradients
+    ):
         buffer.copy_(gradient)
 
 
-def _attend(value: Tensor, sampling_locations: Tensor,
-            attention_weights: Tensor, spatial_shapes: Tensor) -> Tensor:
+def _attend(
+    value: Tensor,
+    sampling_locations: Tensor,
+    attention_weights: Tensor,
+    spatial_shapes: Tensor,
+) -> Tensor:
     # Imported here: mmcv.ops is what asks for the extension.
-    from mmcv.ops.multi_scale_deform_attn import \
-        multi_scale_deformable_attn_pytorch
+    from mmcv.ops.multi_scale_deform_attn import (
+        multi_scale_deformable_attn_pytorch,
+    )
+
     return multi_scale_deformable_attn_pytorch(
-        value, spatial_shapes, sampling_locations, attention_weights)
+        value, spatial_shapes, sampling_locations, attention_weights
+    )

@@ -3,7 +3,6 @@
 Boxes are (N, 4) xyxy in pixels; ``offset`` 1 counts the last pixel in, so
 that a width is x2 - x1 + 1. Overlap is intersection over union, a fraction.
 """
-from typing import List
 
 import numpy as np
 import torch
@@ -16,8 +15,9 @@ _NAIVE, _LINEAR, _GAUSSIAN = 0, 1, 2
 _SCORE = 4
 
 
-def nms(boxes: Tensor, scores: Tensor, iou_threshold: float,
-        offset: int) -> Tensor:
+def nms(
+    boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int
+) -> Tensor:
     """Non-maximum suppression; overlap above the threshold suppresses.
 
     mmcv sorts equal scores as torch's unstable sort leaves them, torchvision
@@ -33,19 +33,27 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float,
     Returns:
         Tensor: Kept indices by falling score, (K,) int64.
     """
-    boxes, = full(boxes)
-    order = scores.sort(0, descending=True)[1]                    # (N,)
+    (boxes,) = full(boxes)
+    order = scores.sort(0, descending=True)[1]  # (N,)
     boxes = boxes[order]
     if offset:
         boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
     ranks = torch.arange(
-        len(boxes), 0, -1, dtype=boxes.dtype, device=boxes.device)
+        len(boxes), 0, -1, dtype=boxes.dtype, device=boxes.device
+    )
     return order[torch.ops.torchvision.nms(boxes, ranks, iou_threshold)]
 
 
-def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float,
-            sigma: float, min_score: float, method: int,
-            offset: int) -> Tensor:
+def softnms(
+    boxes: Tensor,
+    scores: Tensor,
+    dets: Tensor,
+    iou_threshold: float,
+    sigma: float,
+    min_score: float,
+    method: int,
+    offset: int,
+) -> Tensor:
     """Soft-NMS (Bodla et al., ICCV 2017, Eq. 1-3).
 
     A discarded box gives its place to the last one, as in mmcv, because that
@@ -73,18 +81,19 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float,
         best = place + table[_SCORE, place:count].argmax()
         swap, swapped = [place, best], [best, place]
         table[:, swap], index[swap] = table[:, swapped], index[swapped]
-        rest = table[:, place + 1:count]
+        rest = table[:, place + 1 : count]
         overlap = _overlap(table[:, place], rest, offset)
         rest[_SCORE] *= _decay(overlap, iou_threshold, sigma, method)
         kept = _fill_holes(
-            rest, index[place + 1:count], rest[_SCORE] >= min_score)
+            rest, index[place + 1 : count], rest[_SCORE] >= min_score
+        )
         place += 1
         count = place + kept
     dets[:count] = torch.from_numpy(table[:, :count].T)
     return torch.from_numpy(index[:count])
 
 
-def nms_match(dets: Tensor, iou_threshold: float) -> List[List[int]]:
+def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     """Group every suppressed box with the box that suppressed it.
 
     Args:
@@ -94,7 +103,7 @@ def nms_match(dets: Tensor, iou_threshold: float) -> List[List[int]]:
     Returns:
         list[list[int]]: Groups, each by falling score.
     """
-    dets, = full(dets)
+    (dets,) = full(dets)
     left = dets[:, _SCORE].sort(0, descending=True)[1].cpu().numpy()
     table = dets.detach().cpu().numpy().T
     groups = []
@@ -107,8 +116,14 @@ def nms_match(dets: Tensor, iou_threshold: float) -> List[List[int]]:
     return groups
 
 
-def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int,
-                  aligned: bool, offset: int) -> None:
+def bbox_overlaps(
+    bboxes1: Tensor,
+    bboxes2: Tensor,
+    ious: Tensor,
+    mode: int,
+    aligned: bool,
+    offset: int,
+) -> None:
     """Overlaps of two sets of boxes.
 
     Args:
@@ -136,7 +151,7 @@ def _overlap(box: np.ndarray, others: np.ndarray, offset: int) -> np.ndarray:
     """Overlap of one box, (4+,), with others, (4+, N); 0 / 0 gives NaN."""
     low = np.maximum(box[:2, None], others[:2])
     high = np.minimum(box[2:4, None], others[2:4])
-    width, height = np.maximum(high - low + offset, 0)            # (N,) each
+    width, height = np.maximum(high - low + offset, 0)  # (N,) each
     shared = width * height
     area, areas = (_area(boxes, offset) for boxes in (box, others))
     with np.errstate(divide='ignore', invalid='ignore'):
@@ -144,21 +159,24 @@ def _overlap(box: np.ndarray, others: np.ndarray, offset: int) -> np.ndarray:
 
 
 def _area(boxes: np.ndarray, offset: int) -> np.ndarray:
-    return ((boxes[2] - boxes[0] + offset) * (boxes[3] - boxes[1] + offset))
+    return (boxes[2] - boxes[0] + offset) * (boxes[3] - boxes[1] + offset)
 
 
-def _decay(overlap: np.ndarray, iou_threshold: float, sigma: float,
-           method: int) -> np.ndarray:
+def _decay(
+    overlap: np.ndarray, iou_threshold: float, sigma: float, method: int
+) -> np.ndarray:
     """Factors, (N,), by which overlapping boxes lose score."""
     if method == _GAUSSIAN:
         return np.exp(-(overlap * overlap) / sigma)
     left = 1 - overlap if method == _LINEAR else np.zeros_like(overlap)
-    return np.where(overlap >= overlap.dtype.type(iou_threshold), left,
-                    np.ones_like(overlap))
+    return np.where(
+        overlap >= overlap.dtype.type(iou_threshold),
+        left,
+        np.ones_like(overlap),
+    )
 
 
-def _fill_holes(table: np.ndarray, index: np.ndarray,
-                keep: np.ndarray) -> int:
+def _fill_holes(table: np.ndarray, index: np.ndarray, keep: np.ndarray) -> int:
     """Move kept columns from the end into discarded places, in place.
 
     Returns:

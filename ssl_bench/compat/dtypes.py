@@ -5,7 +5,6 @@ One rule for 16-bit floats: compute in float32, write back what was asked.
 torchvision's kernels know no bfloat16, and float16 only in part; under
 autocast torchvision itself computes these operators in float32.
 """
-from typing import Tuple
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 _HALVES = (torch.float16, torch.bfloat16)
 
 
-def full(*tensors: Tensor) -> Tuple[Tensor, ...]:
+def full(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Bring floating tensors to one dtype that every kernel supports.
 
     Args:

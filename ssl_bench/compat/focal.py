@@ -4,19 +4,23 @@ The kernel takes log(max(p, FLT_MIN)). Where float32 rounds p to 0 (a negative
 with a logit above 16.6) the value is 87.3 times the weight and not the exact
 logit; the gradient is right either way. A stand-in reproduces that.
 """
-from typing import Tuple
 
 import torch
 from torch import Tensor
 
 from ssl_bench.compat.dtypes import full
 
-_SMALLEST = torch.finfo(torch.float32).tiny                       # FLT_MIN
+_SMALLEST = torch.finfo(torch.float32).tiny  # FLT_MIN
 
 
-def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor,
-                               output: Tensor, gamma: float,
-                               alpha: float) -> None:
+def sigmoid_focal_loss_forward(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    output: Tensor,
+    gamma: float,
+    alpha: float,
+) -> None:
     """Loss of every element.
 
     Args:
@@ -35,29 +39,36 @@ def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor,
     loss = torch.where(
         positive,
         -alpha * (1 - p).pow(gamma) * p.clamp(min=_SMALLEST).log(),
-        -(1 - alpha) * p.pow(gamma) * (1 - p).clamp(min=_SMALLEST).log())
+        -(1 - alpha) * p.pow(gamma) * (1 - p).clamp(min=_SMALLEST).log(),
+    )
     output.copy_(loss * factor)
 
 
-def sigmoid_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor,
-                                grad_input: Tensor, gamma: float,
-                                alpha: float) -> None:
+def sigmoid_focal_loss_backward(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    grad_input: Tensor,
+    gamma: float,
+    alpha: float,
+) -> None:
     """Derivative of every element's loss by its logit, into ``grad_input``.
 
     The others are those of `sigmoid_focal_loss_forward`.
     """
     p, positive, factor = _prepare(input, target, weight)
-    log_p, log_not_p = (
-        x.clamp(min=_SMALLEST).log() for x in (p, 1 - p))
+    log_p, log_not_p = (x.clamp(min=_SMALLEST).log() for x in (p, 1 - p))
     slope = torch.where(
         positive,
         -alpha * (1 - p).pow(gamma) * (1 - p - gamma * p * log_p),
-        -(1 - alpha) * p.pow(gamma) * (gamma * (1 - p) * log_not_p - p))
+        -(1 - alpha) * p.pow(gamma) * (gamma * (1 - p) * log_not_p - p),
+    )
     grad_input.copy_(slope * factor)
 
 
-def _prepare(input: Tensor, target: Tensor,
-             weight: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+def _prepare(
+    input: Tensor, target: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Probabilities (N, C), positives (N, C), factors (N or 1, 1)."""
     logits, weight = full(input, weight)
     classes = torch.arange(input.shape[1], device=input.device)
@@ -69,5 +80,6 @@ def _prepare(input: Tensor, target: Tensor,
             f'sigmoid_focal_loss: {len(weight)} class weights, but targets '
             f'from {target.min().item()} to {target.max().item()}. A weight '
             'is looked up by the target, the background included: leave the '
-            'weights out, or give every target class one.')
+            'weights out, or give every target class one.'
+        )
     return logits.sigmoid(), positive, weight[target][:, None]

@@ -4,14 +4,17 @@ Two things are done when somebody imports them, wherever that is: mmcv's
 compiled operators are served from torchvision where they are not there, and
 mmpretrain's multimodal models are left out. Nothing here imports torch.
 """
+
 import importlib.abc
 import importlib.machinery
 import sys
 
 OPERATORS = 'mmcv._ext'
 DEPENDENCY = 'mmpretrain.utils.dependency'
-LEFT_OUT = ('mmpretrain\'s multimodal models are left out: no method or task '
-            'here uses them, and they do not import with transformers 5')
+LEFT_OUT = (
+    "mmpretrain's multimodal models are left out: no method or task "
+    'here uses them, and they do not import with transformers 5'
+)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -29,7 +32,8 @@ class _Finder(importlib.abc.MetaPathFinder):
             spec.loader = _CompiledExtLoader(spec.loader)
             return spec
         return importlib.machinery.ModuleSpec(
-            fullname, _StandInLoader(), origin='ssl_bench.compat.mmcv_ops')
+            fullname, _StandInLoader(), origin='ssl_bench.compat.mmcv_ops'
+        )
 
     @staticmethod
     def _found_by_others(fullname, path, target):
@@ -51,6 +55,7 @@ class _StandInLoader(importlib.abc.Loader):
 
     def exec_module(self, module):
         from ssl_bench.compat import mmcv_ops
+
         mmcv_ops.fill(module)
 
 
@@ -79,11 +84,13 @@ class _CompiledExtLoader(_Around):
             return super().create_module(spec)
         except ImportError as error:
             from ssl_bench.errors import UserError
+
             raise UserError(
                 f'the compiled mmcv extension {spec.origin} does not load: '
                 f'{error}. Compile mmcv against the installed torch, or '
                 'reinstall onedl-mmcv without its extension: ssl_bench then '
-                'serves the operators from torchvision.') from error
+                'serves the operators from torchvision.'
+            ) from error
 
 
 class _WithoutMultimodal(_Around):

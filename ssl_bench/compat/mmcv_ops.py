@@ -8,8 +8,9 @@ asserts that at import, and raises when it is called.
 The conventions are the extension's own: operators write into tensors that the
 caller allocated, and positions and keywords are those of mmcv's wrappers.
 """
+
+from collections.abc import Callable
 from types import ModuleType
-from typing import Callable
 
 import torch
 import torchvision
@@ -33,7 +34,8 @@ def not_served(name: str) -> Callable:
             'it, or compile mmcv against the installed torch (FORCE_CUDA=1 '
             'for its CUDA operators): pip install --no-build-isolation '
             '--no-cache-dir --no-deps --force-reinstall --no-binary '
-            'onedl-mmcv onedl-mmcv')
+            'onedl-mmcv onedl-mmcv'
+        )
 
     operator.__name__ = operator.__qualname__ = name
     return operator
@@ -86,7 +88,8 @@ def fill(module: ModuleType) -> None:
     def attribute(name: str) -> Callable:
         if name.startswith('_'):
             raise AttributeError(
-                f'module {module.__name__!r} has no attribute {name!r}')
+                f'module {module.__name__!r} has no attribute {name!r}'
+            )
         return not_served(name)
 
     module.__doc__ = __doc__

@@ -3,6 +3,7 @@
 RoIs are (K, 5): image index, then xyxy in pixels of the input image;
 ``spatial_scale`` takes them to the feature map.
 """
+
 import torch
 import torchvision  # noqa: F401  registers torch.ops.torchvision
 from torch import Tensor
@@ -13,11 +14,19 @@ from ssl_bench.compat.roi_max import max_align_backward, max_align_forward
 _MAX, _AVERAGE = 0, 1
 
 
-def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
-                      argmax_y: Tensor, argmax_x: Tensor, aligned_height: int,
-                      aligned_width: int, spatial_scale: float,
-                      sampling_ratio: int, pool_mode: int,
-                      aligned: bool) -> None:
+def roi_align_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
     """RoIAlign (He et al., Mask R-CNN, Sec. 3).
 
     Args:
@@ -34,19 +43,44 @@ def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
     """
     features, boxes = full(input, rois)
     if pool_mode == _MAX:
-        max_align_forward(features, boxes, output, argmax_y, argmax_x,
-                          spatial_scale, sampling_ratio, aligned)
+        max_align_forward(
+            features,
+            boxes,
+            output,
+            argmax_y,
+            argmax_x,
+            spatial_scale,
+            sampling_ratio,
+            aligned,
+        )
         return
-    put(torch.ops.torchvision.roi_align(
-        features, boxes, spatial_scale, aligned_height, aligned_width,
-        sampling_ratio, aligned), output)
+    put(
+        torch.ops.torchvision.roi_align(
+            features,
+            boxes,
+            spatial_scale,
+            aligned_height,
+            aligned_width,
+            sampling_ratio,
+            aligned,
+        ),
+        output,
+    )
 
 
-def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
-                       argmax_x: Tensor, grad_input: Tensor,
-                       aligned_height: int, aligned_width: int,
-                       spatial_scale: float, sampling_ratio: int,
-                       pool_mode: int, aligned: bool) -> None:
+def roi_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
     """Gradient of `roi_align_forward` by its input.
 
     Args:
@@ -59,6 +93,16 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
     if pool_mode == _MAX:
         max_align_backward(gradient, boxes, argmax_y, argmax_x, grad_input)
         return
-    put(torch.ops.torchvision._roi_align_backward(
-        gradient, boxes, spatial_scale, aligned_height, aligned_width,
-        *grad_input.shape, sampling_ratio, aligned), grad_input)
+    put(
+        torch.ops.torchvision._roi_align_backward(
+            gradient,
+            boxes,
+            spatial_scale,
+            aligned_height,
+            aligned_width,
+            *grad_input.shape,
+            sampling_ratio,
+            aligned,
+        ),
+        grad_input,
+    )

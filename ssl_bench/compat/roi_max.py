@@ -4,7 +4,6 @@ Each operator visits one sample (or pixel) of every bin at a time, in the
 order of mmcv's loops: of equal values the first one is the maximum, and only
 RoIs that have the sample take part. RoIs are as in `ssl_bench.compat.roi`.
 """
-from typing import Tuple
 
 import torch
 from torch import Tensor
@@ -17,10 +16,16 @@ _LOWEST = torch.finfo(torch.float32).min
 _NOWHERE = -1
 
 
-def max_align_forward(features: Tensor, rois: Tensor, output: Tensor,
-                      argmax_y: Tensor, argmax_x: Tensor,
-                      spatial_scale: float, sampling_ratio: int,
-                      aligned: bool) -> None:
+def max_align_forward(
+    features: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> None:
     """RoIAlign with the maximum of a bin's samples instead of their mean.
 
     Args:
@@ -36,11 +41,14 @@ def max_align_forward(features: Tensor, rois: Tensor, output: Tensor,
     """
     corners = rois[:, [2, 1, 4, 3]] * spatial_scale - 0.5 * aligned
     start, size = corners[:, :2], corners[:, 2:] - corners[:, :2]
-    size = size if aligned else size.clamp(min=1)                 # (K, 2)
-    bins = rois.new_tensor(output.shape[2:])                      # (2,)
+    size = size if aligned else size.clamp(min=1)  # (K, 2)
+    bins = rois.new_tensor(output.shape[2:])  # (2,)
     step = size / bins
-    grid = (torch.full_like(step, sampling_ratio) if sampling_ratio > 0
-            else step.ceil())                                     # (K, 2)
+    grid = (
+        torch.full_like(step, sampling_ratio)
+        if sampling_ratio > 0
+        else step.ceil()
+    )  # (K, 2)
     images = rois[:, 0].long()
     pixels = features.permute(0, 2, 3, 1).contiguous()
     best = features.new_full(output.permute(0, 2, 3, 1).shape, _LOWEST)
@@ -49,15 +57,22 @@ def max_align_forward(features: Tensor, rois: Tensor, output: Tensor,
     for row, column in _pairs(rows, columns):
         sample = grid.new_tensor((row, column))
         live = (sample < grid).all(1).nonzero()[:, 0]
-        y, x = (_positions(start[live, axis], step[live, axis],
-                           grid[live, axis], sample[axis],
-                           output.shape[2 + axis])
-                for axis in range(2))                             # (k, P|Q)
-        value = _interpolate(pixels, images[live], y, x)       # (k, P, Q, C)
+        y, x = (
+            _positions(
+                start[live, axis],
+                step[live, axis],
+                grid[live, axis],
+                sample[axis],
+                output.shape[2 + axis],
+            )
+            for axis in range(2)
+        )  # (k, P|Q)
+        value = _interpolate(pixels, images[live], y, x)  # (k, P, Q, C)
         larger = value > best[live]
         best[live] = torch.where(larger, value, best[live])
-        for place, at in zip(places, (y[:, :, None, None],
-                                      x[:, None, :, None])):
+        for place, at in zip(
+            places, (y[:, :, None, None], x[:, None, :, None])
+        ):
             place[live] = torch.where(larger, at, place[live])
     best = best.masked_fill(places[0] == _NOWHERE, _NO_SAMPLE)
     output.copy_(best.permute(0, 3, 1, 2))
@@ -66,8 +81,13 @@ def max_align_forward(features: Tensor, rois: Tensor, output: Tensor,
         buffer.data = place.permute(0, 3, 1, 2).contiguous()
 
 
-def max_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
-                       argmax_x: Tensor, grad_input: Tensor) -> None:
+def max_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+) -> None:
     """Gradient of `max_align_forward` by its features.
 
     Args:
@@ -81,7 +101,7 @@ def max_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
     x_corners, x_inside = _neighbours(argmax_x, width)
     found = (argmax_y != _NOWHERE) & y_inside & x_inside
     total = grad_output.new_zeros(grad_input.numel())
-    plane = _planes(rois, grad_input)                          # (K, C, 1, 1)
+    plane = _planes(rois, grad_input)  # (K, C, 1, 1)
     for y, y_weight in y_corners:
         for x, x_weight in x_corners:
             share = grad_output * y_weight * x_weight * found
@@ -90,9 +110,15 @@ def max_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
     grad_input.copy_(total.view_as(grad_input))
 
 
-def roi_pool_forward(input: Tensor, rois: Tensor, output: Tensor,
-                     argmax: Tensor, pooled_height: int, pooled_width: int,
-                     spatial_scale: float) -> None:
+def roi_pool_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
     """RoIPool (Girshick, Fast R-CNN, Sec. 2.1) with mmcv's rounding.
 
     x2 and y2 grow by one before scaling, the RoI itself is not rounded, and
@@ -111,35 +137,46 @@ def roi_pool_forward(input: Tensor, rois: Tensor, output: Tensor,
     features, rois = full(input, rois)
     height, width = input.shape[2:]
     first_y, last_y = _bin_edges(
-        rois[:, 2], rois[:, 4], spatial_scale, pooled_height, height)
+        rois[:, 2], rois[:, 4], spatial_scale, pooled_height, height
+    )
     first_x, last_x = _bin_edges(
-        rois[:, 1], rois[:, 3], spatial_scale, pooled_width, width)
+        rois[:, 1], rois[:, 3], spatial_scale, pooled_width, width
+    )
     images = rois[:, 0].long()
     pixels = features.permute(0, 2, 3, 1).contiguous()
     best = features.new_full(output.permute(0, 2, 3, 1).shape, _LOWEST)
     place = torch.full_like(best, _NOWHERE, dtype=torch.int64)
-    sizes = [(last - first).amax().item() if first.numel() else 0
-             for first, last in ((first_y, last_y), (first_x, last_x))]
+    sizes = [
+        (last - first).amax().item() if first.numel() else 0
+        for first, last in ((first_y, last_y), (first_x, last_x))
+    ]
     for row, column in _pairs(*sizes):
-        y, x = first_y + row, first_x + column                    # (K, P|Q)
+        y, x = first_y + row, first_x + column  # (K, P|Q)
         inside = (y < last_y)[:, :, None] & (x < last_x)[:, None]
         live = inside.flatten(1).any(1).nonzero()[:, 0]
         y = y[live].clamp(max=height - 1)[:, :, None]
         x = x[live].clamp(max=width - 1)[:, None]
-        value = pixels[images[live][:, None, None], y, x]      # (k, P, Q, C)
+        value = pixels[images[live][:, None, None], y, x]  # (k, P, Q, C)
         larger = inside[live][..., None] & (value > best[live])
         best[live] = torch.where(larger, value, best[live])
         place[live] = torch.where(
-            larger, (y * width + x)[..., None], place[live])
-    empty = ((last_y <= first_y)[:, :, None] | (last_x <= first_x)[:, None])
+            larger, (y * width + x)[..., None], place[live]
+        )
+    empty = (last_y <= first_y)[:, :, None] | (last_x <= first_x)[:, None]
     best = best.masked_fill(empty[..., None], 0)
     output.copy_(best.permute(0, 3, 1, 2))
     argmax.copy_(place.permute(0, 3, 1, 2))
 
 
-def roi_pool_backward(grad_output: Tensor, rois: Tensor, argmax: Tensor,
-                      grad_input: Tensor, pooled_height: int,
-                      pooled_width: int, spatial_scale: float) -> None:
+def roi_pool_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax: Tensor,
+    grad_input: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
     """Gradient of `roi_pool_forward` by its input.
 
     Args:
@@ -149,7 +186,7 @@ def roi_pool_backward(grad_output: Tensor, rois: Tensor, argmax: Tensor,
 
     The others are those of `roi_pool_forward`.
     """
-    gradient, = full(grad_output)
+    (gradient,) = full(grad_output)
     total = gradient.new_zeros(grad_input.numel())
     target = _planes(rois, grad_input) + argmax.clamp(min=0)
     share = gradient * (argmax != _NOWHERE)
@@ -162,8 +199,9 @@ def _pairs(rows: int, columns: int):
     return ((row, column) for row in range(rows) for column in range(columns))
 
 
-def _positions(start: Tensor, step: Tensor, grid: Tensor, sample: Tensor,
-               bins: int) -> Tensor:
+def _positions(
+    start: Tensor, step: Tensor, grid: Tensor, sample: Tensor, bins: int
+) -> Tensor:
     """Place of one sample in each bin along one axis, (k, bins)."""
     start, step, grid = (x[:, None] for x in (start, step, grid))
     places = torch.arange(bins, dtype=start.dtype, device=start.device)
@@ -171,7 +209,7 @@ def _positions(start: Tensor, step: Tensor, grid: Tensor, sample: Tensor,
     return start + places * step + (sample + 0.5) * step / grid
 
 
-def _neighbours(position: Tensor, length: int) -> Tuple[tuple, Tensor]:
+def _neighbours(position: Tensor, length: int) -> tuple[tuple, Tensor]:
     """Pixels around positions along one axis, with their weights.
 
     Returns:
@@ -187,24 +225,27 @@ def _neighbours(position: Tensor, length: int) -> Tuple[tuple, Tensor]:
     return ((low, 1 - upper_weight), (high, upper_weight)), inside
 
 
-def _interpolate(pixels: Tensor, images: Tensor, y: Tensor,
-                 x: Tensor) -> Tensor:
+def _interpolate(
+    pixels: Tensor, images: Tensor, y: Tensor, x: Tensor
+) -> Tensor:
     """Bilinear values, (k, P, Q, C), of (B, H, W, C) at y (k, P), x (k, Q)."""
     y_corners, y_inside = _neighbours(y, pixels.shape[1])
     x_corners, x_inside = _neighbours(x, pixels.shape[2])
     images = images[:, None, None]
     value = sum(
-        pixels[images, row[:, :, None], column[:, None]] *
-        (row_weight[:, :, None] * column_weight[:, None])[..., None]
+        pixels[images, row[:, :, None], column[:, None]]
+        * (row_weight[:, :, None] * column_weight[:, None])[..., None]
         for row, row_weight in y_corners
-        for column, column_weight in x_corners)
+        for column, column_weight in x_corners
+    )
     return value * (y_inside[:, :, None] & x_inside[:, None])[..., None]
 
 
-def _bin_edges(low: Tensor, high: Tensor, scale: float, bins: int,
-               length: int) -> Tuple[Tensor, Tensor]:
+def _bin_edges(
+    low: Tensor, high: Tensor, scale: float, bins: int, length: int
+) -> tuple[Tensor, Tensor]:
     """First pixel and the one after the last of every bin, (K, bins) each."""
-    start = low * scale                                           # (K,)
+    start = low * scale  # (K,)
     size = (high + 1) * scale - start
     step = (size / bins)[:, None]
     places = torch.arange(bins, dtype=low.dtype, device=low.device)
@@ -218,5 +259,5 @@ def _planes(rois: Tensor, grad_input: Tensor) -> Tensor:
     """Where each RoI's image and channel start in a flat map, (K, C, 1, 1)."""
     channels, height, width = grad_input.shape[1:]
     channel = torch.arange(channels, device=rois.device)
-    plane = rois[:, 0].long()[:, None] * channels + channel       # (K, C)
+    plane = rois[:, 0].long()[:, None] * channels + channel  # (K, C)
     return (plane * height * width)[..., None, None]

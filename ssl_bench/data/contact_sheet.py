@@ -1,6 +1,7 @@
 """Pictures of what a method is shown: views with what is known about them."""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from PIL import Image, ImageDraw
@@ -14,34 +15,40 @@ QUERY, KEY, AUGMENTED = '#00d26a', '#ff5f00', '#f8e71c'
 GAP = 4
 
 
-def draw_boxes(draw: ImageDraw.ImageDraw, sample, view: int,
-               scale: float) -> None:
+def draw_boxes(
+    draw: ImageDraw.ImageDraw, sample, view: int, scale: float
+) -> None:
     """InsLoc: the pasted instance, and the query's augmented box."""
     colour = (QUERY, KEY)[view]
-    draw.rectangle((sample.boxes[view] * scale).tolist(), outline=colour,
-                   width=2)
+    draw.rectangle(
+        (sample.boxes[view] * scale).tolist(), outline=colour, width=2
+    )
     if view == 0:
-        draw.rectangle((sample.augmented_box * scale).tolist(),
-                       outline=AUGMENTED, width=2)
+        draw.rectangle(
+            (sample.augmented_box * scale).tolist(), outline=AUGMENTED, width=2
+        )
 
 
-def draw_overlap(draw: ImageDraw.ImageDraw, sample, view: int,
-                 scale: float) -> None:
+def draw_overlap(
+    draw: ImageDraw.ImageDraw, sample, view: int, scale: float
+) -> None:
     """Two crops: where the other view's crop lies in this one."""
     if view > 1 or len(sample.crops) < 2:
         return
     own, other = sample.crops[view], sample.crops[1 - view]
     width, height = draw.im.size
     factor = torch.tensor([width, height]) / (own[2:] - own[:2])
-    box = torch.cat([(other[:2] - own[:2]) * factor,
-                     (other[2:] - own[:2]) * factor])
+    box = torch.cat(
+        [(other[:2] - own[:2]) * factor, (other[2:] - own[:2]) * factor]
+    )
     if sample.flips[view]:
         box = torch.stack([width - box[2], box[1], width - box[0], box[3]])
     draw.rectangle(box.tolist(), outline=(QUERY, KEY)[1 - view], width=2)
 
 
-def draw_mask(draw: ImageDraw.ImageDraw, sample, view: int,
-              scale: float) -> None:
+def draw_mask(
+    draw: ImageDraw.ImageDraw, sample, view: int, scale: float
+) -> None:
     """SiameseIM: dropped patches of view 1, and view 2's tokens in both.
 
     View 2's token centres are dots, those of its first row larger: where
@@ -53,23 +60,27 @@ def draw_mask(draw: ImageDraw.ImageDraw, sample, view: int,
     if view == 0:
         for row, column in sample.mask.nonzero().tolist():
             corner = (column * side, row * side)
-            draw.rectangle((*corner, corner[0] + side - 1,
-                            corner[1] + side - 1), fill='#707070')
+            draw.rectangle(
+                (*corner, corner[0] + side - 1, corner[1] + side - 1),
+                fill='#707070',
+            )
     geometry = [
         ViewGeometry(tuple(crop), (height, width), bool(flip))
-        for crop, flip in zip(sample.crops.tolist(), sample.flips)]
+        for crop, flip in zip(sample.crops.tolist(), sample.flips)
+    ]
     centres = (torch.arange(grid) + 0.5) * side
     x, y = torch.meshgrid(centres, centres, indexing='xy')
     points = geometry[1].to_source(torch.stack([x, y], -1))
     for i, row in enumerate(geometry[view].to_view(points).tolist()):
         radius = 3 if i == 0 else 1
         for x, y in row:
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius),
-                         fill=KEY)
+            draw.ellipse(
+                (x - radius, y - radius, x + radius, y + radius), fill=KEY
+            )
 
 
 # the first whose fields a sample has is drawn
-DRAWERS: Dict[Tuple[str, ...], Callable] = {
+DRAWERS: dict[tuple[str, ...], Callable] = {
     ('boxes', 'augmented_box'): draw_boxes,
     ('mask', 'crops', 'flips'): draw_mask,
     ('crops', 'flips'): draw_overlap,
@@ -80,7 +91,8 @@ def draw_view(view: Tensor, sample, index: int, side: int) -> Image.Image:
     """One view (3, H, W) uint8, enlarged to ``side``, with its marks."""
     scale = side / view.shape[1]
     image = Image.fromarray(view.permute(1, 2, 0).numpy()).resize(
-        (round(view.shape[2] * scale), side), Image.BILINEAR)
+        (round(view.shape[2] * scale), side), Image.BILINEAR
+    )
     draw = ImageDraw.Draw(image)
     for fields, drawer in DRAWERS.items():
         if all(field in sample for field in fields):
@@ -91,18 +103,27 @@ def draw_view(view: Tensor, sample, index: int, side: int) -> Image.Image:
 
 def plain_tile(item: dict, side: int) -> Image.Image:
     """The views of a sample side by side, each with its marks."""
-    return beside([draw_view(view, item['data_samples'], i, side)
-                   for i, view in enumerate(_views(item))], gap=1)
+    return beside(
+        [
+            draw_view(view, item['data_samples'], i, side)
+            for i, view in enumerate(_views(item))
+        ],
+        gap=1,
+    )
 
 
-def _views(item: dict) -> List[Tensor]:
+def _views(item: dict) -> list[Tensor]:
     """A method of a single view hands on a tensor instead of a list."""
     views = item['inputs']
     return [views] if isinstance(views, Tensor) else views
 
 
-def contact_sheet(items: Sequence[dict], side: int = 160, columns: int = 4,
-                  tile: Tile = plain_tile) -> Image.Image:
+def contact_sheet(
+    items: Sequence[dict],
+    side: int = 160,
+    columns: int = 4,
+    tile: Tile = plain_tile,
+) -> Image.Image:
     """Lay out the views of several samples.
 
     Args:
@@ -116,8 +137,10 @@ def contact_sheet(items: Sequence[dict], side: int = 160, columns: int = 4,
         PIL.Image.Image: The sheet on white.
     """
     tiles = [tile(item, side) for item in items]
-    rows = [beside(tiles[i:i + columns], GAP)
-            for i in range(0, len(tiles), columns)]
+    rows = [
+        beside(tiles[i : i + columns], GAP)
+        for i in range(0, len(tiles), columns)
+    ]
     return below(rows, GAP)
 
 
@@ -143,8 +166,9 @@ def below(images: Sequence[Image.Image], gap: int) -> Image.Image:
     return sheet
 
 
-def views_of(config, count: int,
-             checkpoint: Optional[Union[str, Path]] = None) -> Image.Image:
+def views_of(
+    config, count: int, checkpoint: str | Path | None = None
+) -> Image.Image:
     """Contact sheet of the first ``count`` samples of a config's data.
 
     Args:
@@ -157,9 +181,11 @@ def views_of(config, count: int,
         UserError: A checkpoint for a method whose picture needs none.
     """
     from ssl_bench import register_all_modules
+
     register_all_modules()
     from mmengine.registry import DefaultScope
     from mmpretrain.registry import DATASETS
+
     with DefaultScope.overwrite_default_scope(config.default_scope):
         dataset = DATASETS.build(config.train_dataloader.dataset)
         layout = _layout(config, checkpoint)
@@ -172,15 +198,18 @@ def views_of(config, count: int,
     return contact_sheet(items, **layout)
 
 
-def _layout(config, checkpoint: Optional[Union[str, Path]]) -> dict:
+def _layout(config, checkpoint: str | Path | None) -> dict:
     """What draws a method's samples, and how many stand in a row."""
-    from ssl_bench.data.map_sheet import map_tiles
-    from ssl_bench.data.match_sheet import match_tiles
+    from ssl_bench.methods.lewel.sheet import map_tiles
+    from ssl_bench.methods.pixpro.sheet import match_tiles
+
     if config.model.type == 'LEWEL':
         return dict(tile=map_tiles(config, checkpoint), columns=2, side=112)
     if checkpoint is not None:
-        raise UserError(f'the picture of {config.model.type} shows views '
-                        'only; leave --checkpoint out.')
+        raise UserError(
+            f'the picture of {config.model.type} shows views '
+            'only; leave --checkpoint out.'
+        )
     if config.model.type in ('PixPro', 'PixContrast'):
         return dict(tile=match_tiles(config), columns=3, side=224)
     return {}

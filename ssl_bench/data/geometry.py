@@ -6,13 +6,13 @@ of the top left pixel, so the centre of pixel ``(column, row)`` is at
 bottom edge. PixPro's grid coordinates, SiameseIM's relative positions and
 InsLoc's boxes are all derived from this record.
 """
+
 from dataclasses import dataclass
-from typing import Optional, Tuple
 
 import torch
 from torch import Tensor
 
-Box = Tuple[float, float, float, float]
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,21 @@ class ViewGeometry:
         placed (tuple, optional): Rectangle ``xyxy`` of the view which the
             crop filled before the mirror; the whole view when None.
     """
+
     crop: Box
-    size: Tuple[int, int]
+    size: tuple[int, int]
     flip: bool = False
-    placed: Optional[Box] = None
+    placed: Box | None = None
 
     @property
     def target(self) -> Box:
         """``placed``, or the whole view, in pixels before the mirror."""
-        return self.placed or (0., 0., float(self.size[1]),
-                               float(self.size[0]))
+        return self.placed or (
+            0.0,
+            0.0,
+            float(self.size[1]),
+            float(self.size[0]),
+        )
 
     def to_view(self, points: Tensor) -> Tensor:
         """Map source points ``(..., 2)`` as x, y to points of the view."""
@@ -51,10 +56,13 @@ class ViewGeometry:
         px1, py1, px2, py2 = self.target
         x, y = points[..., 0], points[..., 1]
         x = self.size[1] - x if self.flip else x
-        return torch.stack([
-            cx1 + (x - px1) * (cx2 - cx1) / (px2 - px1),
-            cy1 + (y - py1) * (cy2 - cy1) / (py2 - py1)
-        ], -1)
+        return torch.stack(
+            [
+                cx1 + (x - px1) * (cx2 - cx1) / (px2 - px1),
+                cy1 + (y - py1) * (cy2 - cy1) / (py2 - py1),
+            ],
+            -1,
+        )
 
     @property
     def box_in_view(self) -> Tensor:

@@ -1,7 +1,8 @@
 """Colour changes of a view: torchvision's, on uint8 tensors (3, H, W)."""
+
 import math
 import random
-from typing import Callable, Sequence, Tuple, Union
+from collections.abc import Callable, Sequence
 
 import cv2
 import torch
@@ -10,7 +11,7 @@ from torchvision.transforms import v2
 
 from ssl_bench.errors import unknown_name
 
-Step = Union[dict, Callable[[Tensor], Tensor]]
+Step = dict | Callable[[Tensor], Tensor]
 
 
 class RandomGaussianBlur:
@@ -26,8 +27,9 @@ class RandomGaussianBlur:
         p (float): Probability of blurring at all.
     """
 
-    def __init__(self, sigma: Tuple[float, float] = (0.1, 2.0),
-                 p: float = 0.5) -> None:
+    def __init__(
+        self, sigma: tuple[float, float] = (0.1, 2.0), p: float = 0.5
+    ) -> None:
         self.sigma = sigma
         self.p = p
 
@@ -40,9 +42,10 @@ class RandomGaussianBlur:
 def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
     """Blur a uint8 image (3, H, W) with deviation ``sigma`` in pixels."""
     side = 2 * max(1, math.ceil(4 * sigma)) + 1
-    array = image.permute(1, 2, 0).contiguous().numpy()        # (H, W, 3)
-    blurred = cv2.GaussianBlur(array, (side, side), sigma,
-                               borderType=cv2.BORDER_REPLICATE)
+    array = image.permute(1, 2, 0).contiguous().numpy()  # (H, W, 3)
+    blurred = cv2.GaussianBlur(
+        array, (side, side), sigma, borderType=cv2.BORDER_REPLICATE
+    )
     return torch.from_numpy(blurred).permute(2, 0, 1)
 
 
@@ -81,9 +84,13 @@ def _build(step: Step) -> Callable[[Tensor], Tensor]:
     name = arguments.pop('type')
     if 'transforms' in arguments:
         arguments['transforms'] = [
-            _build(inner) for inner in arguments['transforms']]
+            _build(inner) for inner in arguments['transforms']
+        ]
     kind = OURS.get(name) or getattr(v2, name, None)
     if kind is None:
-        raise unknown_name('photometric step', name,
-                           [*OURS, *(n for n in dir(v2) if n[0].isupper())])
+        raise unknown_name(
+            'photometric step',
+            name,
+            [*OURS, *(n for n in dir(v2) if n[0].isupper())],
+        )
     return kind(**arguments)

@@ -1,10 +1,11 @@
 """Images without labels, decoded once, with a random stream each."""
+
 import logging
 import math
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List
 
 import numpy as np
 import torch
@@ -71,18 +72,26 @@ class StreamSampler(DefaultSampler):
         UserError: ``drop_last`` leaves nothing.
     """
 
-    def __init__(self, dataset, *args, batch_size: int = 1,
-                 drop_last: bool = False, **kwargs) -> None:
+    def __init__(
+        self,
+        dataset,
+        *args,
+        batch_size: int = 1,
+        drop_last: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(dataset, *args, **kwargs)
         batch = batch_size * self.world_size
         if drop_last and len(dataset) < batch:
             raise UserError(
                 f'{len(dataset)} images do not fill a global batch of {batch}'
                 ', and the incomplete one is dropped. Make '
-                'train_dataloader.batch_size smaller.')
+                'train_dataloader.batch_size smaller.'
+            )
         batches = len(dataset) / batch
         self.total_size = batch * (
-            math.floor(batches) if drop_last else math.ceil(batches))
+            math.floor(batches) if drop_last else math.ceil(batches)
+        )
         self.num_samples = self.total_size // self.world_size
         dataset.seed = self.seed
 
@@ -110,30 +119,35 @@ class PretrainDataset(CustomDataset):
         UserError: The folder is missing or holds no image.
     """
 
-    def __init__(self, *args, backgrounds: int = 0,
-                 channel_order: str = 'rgb', **kwargs) -> None:
+    def __init__(
+        self, *args, backgrounds: int = 0, channel_order: str = 'rgb', **kwargs
+    ) -> None:
         self.backgrounds = backgrounds
         self.channel_order = channel_order
         self.seed = 0
         super().__init__(*args, with_label=False, **kwargs)
         self.unreadable = torch.zeros(
-            len(self), dtype=torch.bool).share_memory_()
+            len(self), dtype=torch.bool
+        ).share_memory_()
 
-    def load_data_list(self) -> List[dict]:
+    def load_data_list(self) -> list[dict]:
         """List the images, or say how to get them."""
         folder = Path(self.img_prefix or self.data_root)
         if not folder.is_dir():
             raise UserError(
                 f'no folder {folder} to pretrain on. Write the embedded data '
                 'with `ssl-bench data mini --root data/mini`, or point '
-                '`train_dataloader.dataset.data_root` at your images.')
+                '`train_dataloader.dataset.data_root` at your images.'
+            )
         try:
             data = super().load_data_list()
         except (AssertionError, RuntimeError, FileNotFoundError) as error:
             raise UserError(f'{folder} cannot be listed: {error}') from error
         if not data:
-            raise UserError(f'{folder} holds no image with one of the '
-                            f'endings {", ".join(self.extensions)}.')
+            raise UserError(
+                f'{folder} holds no image with one of the '
+                f'endings {", ".join(self.extensions)}.'
+            )
         return sorted(data, key=lambda info: info['img_path'])
 
     def __getitem__(self, index: int) -> dict:
@@ -144,7 +158,8 @@ class PretrainDataset(CustomDataset):
             results['img'] = image
             results['backgrounds'] = [
                 self._read_from(np.random.randint(len(self)))[1]
-                for _ in range(self.backgrounds)]
+                for _ in range(self.backgrounds)
+            ]
             return self.pipeline(results)
 
     def _read_from(self, index: int):
@@ -158,9 +173,16 @@ class PretrainDataset(CustomDataset):
                 image = read_rgb(path)
             except OSError as error:
                 self.unreadable[current] = True
-                print_log(f'unreadable image {path}: {error}; skipped',
-                          'current', logging.WARNING)
+                print_log(
+                    f'unreadable image {path}: {error}; skipped',
+                    'current',
+                    logging.WARNING,
+                )
                 continue
-            return current, image if self.channel_order == 'rgb' \
-                else np.ascontiguousarray(image[..., ::-1])
+            return (
+                current,
+                image
+                if self.channel_order == 'rgb'
+                else np.ascontiguousarray(image[..., ::-1]),
+            )
         raise UserError('no readable image in the training folder.')

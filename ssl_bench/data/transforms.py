@@ -3,10 +3,8 @@
 It stands apart from the package's ``__init__`` because the embedded data is
 written without torch.
 """
-from ssl_bench.data.block_mask import AddBlockMask
-from ssl_bench.data.copy_paste import InsLocViews
+
 from ssl_bench.data.pretrain_dataset import PretrainDataset, StreamSampler
 from ssl_bench.data.views import MakeViews, PackViews
 
-__all__ = ['AddBlockMask', 'InsLocViews', 'MakeViews', 'PackViews',
-           'PretrainDataset', 'StreamSampler']
+__all__ = ['MakeViews', 'PackViews', 'PretrainDataset', 'StreamSampler']

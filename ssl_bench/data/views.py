@@ -1,5 +1,6 @@
 """Several views of one decoded image, each with a record of its geometry."""
-from typing import Optional, Sequence, Tuple, Union
+
+from collections.abc import Sequence
 
 import torch
 from mmcv.transforms import BaseTransform
@@ -33,14 +34,16 @@ class ViewMaker:
         UserError: Unknown interpolation or photometric step.
     """
 
-    def __init__(self,
-                 size: Union[int, Tuple[int, int]],
-                 scale: Tuple[float, float] = (0.2, 1.0),
-                 ratio: Tuple[float, float] = (3 / 4, 4 / 3),
-                 interpolation: str = 'bilinear',
-                 flip: float = 0.5,
-                 photometric: Sequence[Step] = (),
-                 repeat: int = 1) -> None:
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        scale: tuple[float, float] = (0.2, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        interpolation: str = 'bilinear',
+        flip: float = 0.5,
+        photometric: Sequence[Step] = (),
+        repeat: int = 1,
+    ) -> None:
         self.size = (size, size) if isinstance(size, int) else tuple(size)
         self.scale, self.ratio, self.flip = scale, ratio, flip
         modes = {mode.value: mode for mode in InterpolationMode}
@@ -50,23 +53,35 @@ class ViewMaker:
         self.photometric = build_photometric(photometric)
         self.repeat = repeat
 
-    def __call__(self, image: Tensor) -> Tuple[Tensor, ViewGeometry]:
+    def __call__(self, image: Tensor) -> tuple[Tensor, ViewGeometry]:
         """A uint8 image (3, H, W) to a uint8 view and its geometry."""
         top, left, height, width = RandomResizedCrop.get_params(
-            image, list(self.scale), list(self.ratio))
-        view = F.resized_crop(image, top, left, height, width,
-                              list(self.size), self.interpolation, True)
+            image, list(self.scale), list(self.ratio)
+        )
+        view = F.resized_crop(
+            image,
+            top,
+            left,
+            height,
+            width,
+            list(self.size),
+            self.interpolation,
+            True,
+        )
         flip = bool(torch.rand(()) < self.flip)
         if flip:
             view = F.horizontal_flip(view)
         geometry = ViewGeometry(
-            crop=(left, top, left + width, top + height), size=self.size,
-            flip=flip)
+            crop=(left, top, left + width, top + height),
+            size=self.size,
+            flip=flip,
+        )
         return self.photometric(view).contiguous(), geometry
 
 
-def geometry_fields(geometries: Sequence[ViewGeometry],
-                    source_size: Tuple[int, int]) -> dict:
+def geometry_fields(
+    geometries: Sequence[ViewGeometry], source_size: tuple[int, int]
+) -> dict:
     """The tensor fields that a method reads from its data samples.
 
     Returns:
@@ -74,10 +89,10 @@ def geometry_fields(geometries: Sequence[ViewGeometry],
         (V,) bool, ``source_size`` (2,) float32 height and width.
     """
     return dict(
-        crops=torch.tensor([g.crop for g in geometries],
-                           dtype=torch.float32),
+        crops=torch.tensor([g.crop for g in geometries], dtype=torch.float32),
         flips=torch.tensor([g.flip for g in geometries]),
-        source_size=torch.tensor(source_size, dtype=torch.float32))
+        source_size=torch.tensor(source_size, dtype=torch.float32),
+    )
 
 
 @TRANSFORMS.register_module()
@@ -92,9 +107,11 @@ class MakeViews(BaseTransform):
     """
 
     def __init__(self, views: Sequence[dict]) -> None:
-        self.makers = [maker for view in views
-                       for maker in [ViewMaker(**view)]
-                       * view.get('repeat', 1)]
+        self.makers = [
+            maker
+            for view in views
+            for maker in [ViewMaker(**view)] * view.get('repeat', 1)
+        ]
 
     def transform(self, results: dict) -> dict:
         """Replace the image by its views."""
@@ -114,7 +131,7 @@ class PackViews(BaseTransform):
             data sample, as tensors.
     """
 
-    def __init__(self, fields: Optional[Sequence[str]] = None) -> None:
+    def __init__(self, fields: Sequence[str] | None = None) -> None:
         self.fields = tuple(fields or ('crops', 'flips', 'source_size'))
 
     def transform(self, results: dict) -> dict:

@@ -1,5 +1,7 @@
 """Watch a pretraining for collapse: all images alike, or few directions."""
-from typing import Any, Optional, Sequence, Tuple
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
@@ -8,13 +10,13 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from ssl_bench.layers.dist import gather
+from ssl_bench.layers.collectives import gather
 
 FEW = 16  # images; the rank of fewer says little
-Batch = Optional[Sequence[dict]]
+Batch = Sequence[dict] | None
 
 
-def pooled(output: Any) -> Optional[Tensor]:
+def pooled(output: Any) -> Tensor | None:
     """One vector per image of what a backbone puts out.
 
     Of several tensors the last of the most axes counts: the deepest map of
@@ -29,8 +31,11 @@ def pooled(output: Any) -> Optional[Tensor]:
         is no floating tensor of such a shape.
     """
     tensors = [output] if isinstance(output, Tensor) else output
-    tensors = [t for t in tensors if isinstance(t, Tensor)
-               and t.is_floating_point() and 2 <= t.ndim <= 4]
+    tensors = [
+        t
+        for t in tensors
+        if isinstance(t, Tensor) and t.is_floating_point() and 2 <= t.ndim <= 4
+    ]
     if not tensors:
         return None
     axes = max(t.ndim for t in tensors)
@@ -40,7 +45,7 @@ def pooled(output: Any) -> Optional[Tensor]:
     return features.mean(1) if axes == 3 else features
 
 
-def spread(features: Tensor) -> Tuple[float, float]:
+def spread(features: Tensor) -> tuple[float, float]:
     """How far, and in how many directions, embeddings differ.
 
     With ``z = x / |x|``: the standard deviation of every coordinate of z
@@ -62,12 +67,12 @@ def spread(features: Tensor) -> Tuple[float, float]:
         1 and min(N - 1, D).
     """
     z = nn.functional.normalize(features.cpu().double(), dim=1)
-    std = float(z.std(0, correction=0).mean()) * z.shape[1]**0.5
+    std = float(z.std(0, correction=0).mean()) * z.shape[1] ** 0.5
     z = z - z.mean(0)
     gram = z @ z.T if len(z) < z.shape[1] else z.T @ z
     s = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
     if float(s.sum()) == 0:
-        return std, 1.
+        return std, 1.0
     p = s / s.sum()
     return std, float(torch.special.entr(p).sum().exp())
 
@@ -92,30 +97,41 @@ class CollapseHook(Hook):
         images (int): How many of the global batch are read.
     """
 
-    def __init__(self, interval: int = 50, min_std: float = 0.01,
-                 min_rank: float = 2., images: int = 512) -> None:
+    def __init__(
+        self,
+        interval: int = 50,
+        min_std: float = 0.01,
+        min_rank: float = 2.0,
+        images: int = 512,
+    ) -> None:
         self.interval, self.images = interval, images
         self.min_std, self.min_rank = min_std, min_rank
         self.low = False
-        self._features: Optional[Tensor] = None
+        self._features: Tensor | None = None
         self._handle = None
 
     def before_train(self, runner: Runner) -> None:
         """Say so if the model has nothing to watch."""
         if self._backbone(runner) is None:
             runner.logger.warning(
-                'the model has no `backbone`: collapse is not watched.')
+                'the model has no `backbone`: collapse is not watched.'
+            )
 
-    def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: Batch = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Batch = None
+    ) -> None:
         """Listen to the backbone in the iterations that are read."""
         backbone = self._backbone(runner)
         if backbone is not None and self._due(runner, batch_idx):
             self._handle = backbone.register_forward_hook(self._listen)
 
-    def after_train_iter(self, runner: Runner, batch_idx: int,
-                         data_batch: Batch = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Batch = None,
+        outputs: dict | None = None,
+    ) -> None:
         """Measure, log, and warn when a bound is crossed."""
         if self._handle is None:
             return
@@ -132,11 +148,11 @@ class CollapseHook(Hook):
         runner.message_hub.update_scalar('train/feature_rank', rank)
         self.judge(runner, std, rank, len(features))
 
-    def judge(self, runner: Runner, std: float, rank: float,
-              images: int) -> None:
+    def judge(
+        self, runner: Runner, std: float, rank: float, images: int
+    ) -> None:
         """Warn, once each time that the features fall below a bound."""
-        low = std < self.min_std or (rank < self.min_rank
-                                     and images >= FEW)
+        low = std < self.min_std or (rank < self.min_rank and images >= FEW)
         if low and not self.low:
             runner.logger.warning(
                 f'the features collapse: at iteration {runner.iter + 1} '
@@ -144,12 +160,14 @@ class CollapseHook(Hook):
                 f'{std:.4f} (bound {self.min_std:g}), their effective rank '
                 f'{rank:.2f} (bound {self.min_rank:g}). Look at the loss and '
                 'at `momentum`, the learning rate and the norm layers of the '
-                'heads.')
+                'heads.'
+            )
         self.low = low
 
     def _due(self, runner: Runner, batch_idx: int) -> bool:
-        return (self.every_n_inner_iters(batch_idx, self.interval)
-                or self.end_of_epoch(runner.train_dataloader, batch_idx))
+        return self.every_n_inner_iters(
+            batch_idx, self.interval
+        ) or self.end_of_epoch(runner.train_dataloader, batch_idx)
 
     def _listen(self, module: nn.Module, args: tuple, output: Any) -> None:
         if self._features is None:
@@ -157,7 +175,7 @@ class CollapseHook(Hook):
                 self._features = pooled(output)
 
     @staticmethod
-    def _backbone(runner: Runner) -> Optional[nn.Module]:
+    def _backbone(runner: Runner) -> nn.Module | None:
         model = runner.model
         if is_model_wrapper(model):
             model = model.module

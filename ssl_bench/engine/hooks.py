@@ -1,6 +1,7 @@
 """Hooks of a pretraining run."""
+
 import math
-from typing import Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import torch
 from mmengine.device import get_device
@@ -11,7 +12,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from ssl_bench.errors import UserError
 
-Batch = Optional[Sequence[dict]]
+Batch = Sequence[dict] | None
 
 
 @HOOKS.register_module()
@@ -24,8 +25,9 @@ class StepSeedHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def before_train_iter(self, runner: Runner, batch_idx: int,
-                          data_batch: Batch = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Batch = None
+    ) -> None:
         """Seed torch on every device of this process."""
         seed = _mix(runner.seed, runner.iter, get_rank())
         if torch.cuda.is_available():
@@ -68,8 +70,9 @@ class ChannelsLastHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Convert the model; its maps follow."""
         if get_device() == 'cpu':
-            runner.logger.warning('channels_last is left out on a CPU, where '
-                                  'it is not safe')
+            runner.logger.warning(
+                'channels_last is left out on a CPU, where it is not safe'
+            )
             return
         runner.model.to(memory_format=torch.channels_last)
 
@@ -85,9 +88,13 @@ class UnreadableImagesHook(Hook):
     def __init__(self, limit: float = 0.01) -> None:
         self.limit = limit
 
-    def after_train_iter(self, runner: Runner, batch_idx: int,
-                         data_batch: Batch = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Batch = None,
+        outputs: dict | None = None,
+    ) -> None:
         """Compare the count, which the loader workers share, to the limit."""
         marks = runner.train_dataloader.dataset.unreadable
         count = int(marks.sum())
@@ -95,7 +102,8 @@ class UnreadableImagesHook(Hook):
             raise UserError(
                 f'{count} of {len(marks)} training images are unreadable, '
                 f'more than {self.limit:.0%}; the log names each. Mend or '
-                'remove them, then start again with --resume.')
+                'remove them, then start again with --resume.'
+            )
 
     def after_train(self, runner: Runner) -> None:
         """Say how many images were skipped, if any."""
@@ -103,7 +111,8 @@ class UnreadableImagesHook(Hook):
         if marks.any():
             runner.logger.warning(
                 f'{int(marks.sum())} of {len(marks)} training images were '
-                'unreadable and skipped; the log names each.')
+                'unreadable and skipped; the log names each.'
+            )
 
 
 @HOOKS.register_module()
@@ -115,17 +124,20 @@ class FiniteLossHook(Hook):
     """
 
     def __init__(self) -> None:
-        self._previous: Optional[Tuple[int, torch.Tensor]] = None
+        self._previous: tuple[int, torch.Tensor] | None = None
 
-    def after_train_iter(self, runner: Runner, batch_idx: int,
-                         data_batch: Batch = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Batch = None,
+        outputs: dict | None = None,
+    ) -> None:
         """Check the iteration before, remember this one."""
         self._check(runner)
         self._previous = runner.iter + 1, outputs['loss'].detach()
 
-    def before_save_checkpoint(self, runner: Runner,
-                               checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Never let what is not finite become the last good checkpoint.
 
         A finite loss can have a gradient that is not: the weights after it
@@ -133,11 +145,17 @@ class FiniteLossHook(Hook):
         """
         self._check(runner)
         for name, value in checkpoint['state_dict'].items():
-            if torch.is_tensor(value) and value.is_floating_point() \
-                    and not value.isfinite().all():
-                self._stop(runner, f'{name} was no longer finite when the '
-                           f'checkpoint after iteration {runner.iter} was '
-                           'to be written')
+            if (
+                torch.is_tensor(value)
+                and value.is_floating_point()
+                and not value.isfinite().all()
+            ):
+                self._stop(
+                    runner,
+                    f'{name} was no longer finite when the '
+                    f'checkpoint after iteration {runner.iter} was '
+                    'to be written',
+                )
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Check the last iteration of an epoch."""
@@ -148,8 +166,10 @@ class FiniteLossHook(Hook):
             return
         (iteration, loss), self._previous = self._previous, None
         if not math.isfinite(loss):
-            self._stop(runner, f'the loss became {float(loss)} at iteration '
-                       f'{iteration}')
+            self._stop(
+                runner,
+                f'the loss became {float(loss)} at iteration {iteration}',
+            )
 
     @staticmethod
     def _stop(runner: Runner, what: str) -> None:
@@ -158,4 +178,5 @@ class FiniteLossHook(Hook):
             last = runner.cfg.get('load_from')
         raise UserError(
             f'{what}. Last good checkpoint: {last or "none"}. Lower the '
-            'learning rate or train without --amp, then use --resume.')
+            'learning rate or train without --amp, then use --resume.'
+        )

@@ -1,5 +1,6 @@
 """Layer-wise adaptive rates in the two forms that the papers' codes use."""
-from typing import Iterable
+
+from collections.abc import Iterable
 
 import torch
 from mmengine.registry import OPTIMIZERS
@@ -7,8 +8,9 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
 
-def wrapped_update(weight: Tensor, grad: Tensor, decay: float, trust: float,
-                   eps: float) -> Tensor:
+def wrapped_update(
+    weight: Tensor, grad: Tensor, decay: float, trust: float, eps: float
+) -> Tensor:
     """Gradient handed to SGD: decayed first, then scaled to the weight.
 
     ``g <- g + decay w``; then, unless either norm is zero,
@@ -28,8 +30,9 @@ def wrapped_update(weight: Tensor, grad: Tensor, decay: float, trust: float,
     return grad * torch.where(usable, ratio, torch.ones_like(ratio))
 
 
-def split_update(weight: Tensor, grad: Tensor, decay: float, trust: float,
-                 eps: float) -> Tensor:
+def split_update(
+    weight: Tensor, grad: Tensor, decay: float, trust: float, eps: float
+) -> Tensor:
     """Scaled decayed gradient; the raw gradient and decay share the norm.
 
     ``(g + decay w) * trust |w| / (|g| + decay |w| + eps)``, zero for a
@@ -37,8 +40,11 @@ def split_update(weight: Tensor, grad: Tensor, decay: float, trust: float,
     """
     weight_norm = weight.norm()
     below = grad.norm() + decay * weight_norm + eps
-    ratio = trust * weight_norm / torch.where(
-        below > 0, below, torch.ones_like(below))
+    ratio = (
+        trust
+        * weight_norm
+        / torch.where(below > 0, below, torch.ones_like(below))
+    )
     return grad.add(weight, alpha=decay) * ratio
 
 
@@ -80,22 +86,35 @@ class PaperLARS(Optimizer):
         exclude_1d (bool): Whether biases and norm parameters are excluded.
     """
 
-    def __init__(self,
-                 params: Iterable,
-                 lr: float,
-                 momentum: float = 0.9,
-                 weight_decay: float = 0.,
-                 trust: float = 0.001,
-                 eps: float = 1e-8,
-                 lr_in_velocity: bool = False,
-                 exclude_1d: bool = True) -> None:
-        for name, value in dict(lr=lr, momentum=momentum, trust=trust,
-                                weight_decay=weight_decay, eps=eps).items():
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        trust: float = 0.001,
+        eps: float = 1e-8,
+        lr_in_velocity: bool = False,
+        exclude_1d: bool = True,
+    ) -> None:
+        for name, value in dict(
+            lr=lr,
+            momentum=momentum,
+            trust=trust,
+            weight_decay=weight_decay,
+            eps=eps,
+        ).items():
             if value < 0:
                 raise ValueError(f'PaperLARS needs {name} >= 0, got {value}.')
         defaults = dict(
-            lr=lr, momentum=momentum, weight_decay=weight_decay, trust=trust,
-            eps=eps, lr_in_velocity=lr_in_velocity, exclude_1d=exclude_1d)
+            lr=lr,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            trust=trust,
+            eps=eps,
+            lr_in_velocity=lr_in_velocity,
+            exclude_1d=exclude_1d,
+        )
         super().__init__(params, defaults)
 
     @torch.no_grad()
@@ -118,13 +137,19 @@ class PaperLARS(Optimizer):
 
     def _step_one(self, weight: Tensor, grad: Tensor, group: dict) -> None:
         """Move one parameter and its velocity in place."""
-        excluded = group.get('lars_exclude',
-                             group['exclude_1d'] and weight.ndim <= 1)
+        excluded = group.get(
+            'lars_exclude', group['exclude_1d'] and weight.ndim <= 1
+        )
         inside = group['lr_in_velocity']
         if not excluded:
             update = split_update if inside else wrapped_update
-            grad = update(weight, grad, group['weight_decay'],
-                          group['trust'], group['eps'])
+            grad = update(
+                weight,
+                grad,
+                group['weight_decay'],
+                group['trust'],
+                group['eps'],
+            )
         if inside:
             grad = grad * group['lr']
         state = self.state[weight]
@@ -132,5 +157,6 @@ class PaperLARS(Optimizer):
             state['momentum_buffer'] = grad.clone()
         else:
             state['momentum_buffer'].mul_(group['momentum']).add_(grad)
-        weight.sub_(state['momentum_buffer'],
-                    alpha=1 if inside else group['lr'])
+        weight.sub_(
+            state['momentum_buffer'], alpha=1 if inside else group['lr']
+        )

@@ -1,6 +1,7 @@
 """Mixed precision that is the same on CPU and accelerator."""
+
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import torch
 from mmengine.device import get_device
@@ -47,6 +48,8 @@ class BFloat16OptimWrapper(OptimWrapper):
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast on the device in use."""
         device = get_device().split(':')[0]
-        with super().optim_context(model), \
-                torch.autocast(device, dtype=torch.bfloat16):
+        with (
+            super().optim_context(model),
+            torch.autocast(device, dtype=torch.bfloat16),
+        ):
             yield

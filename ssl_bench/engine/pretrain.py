@@ -1,9 +1,10 @@
 """Run a pretraining config: one process or many, any device."""
+
 import os
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional, Union
 
 import torch
 from mmengine.config import Config
@@ -19,12 +20,14 @@ from ssl_bench.engine.sizes import check_sizes
 from ssl_bench.errors import UserError, unknown_name
 
 
-def pretrain(config: Config,
-             work_dir: Union[str, Path],
-             resume: Union[bool, str] = False,
-             amp: bool = False,
-             seed: Optional[int] = None,
-             quiet: bool = False) -> Path:
+def pretrain(
+    config: Config,
+    work_dir: str | Path,
+    resume: bool | str = False,
+    amp: bool = False,
+    seed: int | None = None,
+    quiet: bool = False,
+) -> Path:
     """Train and return the last checkpoint.
 
     Under torchrun (``WORLD_SIZE`` in the environment) it joins the process
@@ -62,9 +65,11 @@ def pretrain(config: Config,
     runner = _build(config)
     _say_batch(runner, config)
     if single:
-        runner.logger.warning('the config\'s mixed precision needs an '
-                              'accelerator: this run is in single precision '
-                              '(--amp runs it under bfloat16)')
+        runner.logger.warning(
+            "the config's mixed precision needs an "
+            'accelerator: this run is in single precision '
+            '(--amp runs it under bfloat16)'
+        )
     try:
         with _cores_shared_with(config.train_dataloader.num_workers):
             runner.train()
@@ -94,20 +99,20 @@ def _cores_shared_with(workers: int) -> Iterator[None]:
 def _build(config: Config) -> AtomicRunner:
     """The runner with model and data; what does not fit is said in a line."""
     from mmpretrain.registry import MODELS
+
     with DefaultScope.overwrite_default_scope(config.default_scope):
         if MODELS.get(config.model.type) is None:
-            raise unknown_name('model', config.model.type,
-                               MODELS.module_dict)
+            raise unknown_name('model', config.model.type, MODELS.module_dict)
     try:
         runner = AtomicRunner.from_cfg(config)
         check_sizes(config, runner.model, runner.world_size)
-        runner.train_loop  # builds the loader, its data set and transforms
-        runner.optim_wrapper = runner.build_optim_wrapper(
-            runner.optim_wrapper)
+        _ = runner.train_loop  # builds the loader, its data, transforms
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     except (TypeError, ValueError, KeyError, AssertionError) as error:
         # how classes of ours, registries and the toolkits refuse arguments
-        raise UserError('the config cannot be built: '
-                        f'{str(error) or repr(error)}') from error
+        raise UserError(
+            f'the config cannot be built: {str(error) or repr(error)}'
+        ) from error
     return runner
 
 
@@ -120,9 +125,10 @@ def _set_launcher(config: Config) -> None:
         if not torch.distributed.is_initialized():
             torch.distributed.init_process_group('gloo')
         wrapper = dict(
-            type='MMDistributedDataParallel', broadcast_buffers=False,
-            find_unused_parameters=config.get('find_unused_parameters',
-                                              False))
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=config.get('find_unused_parameters', False),
+        )
         wrapper.update(config.get('model_wrapper_cfg', {}), device_ids=None)
         config.model_wrapper_cfg = wrapper
 
@@ -139,7 +145,7 @@ def _set_precision(config: Config, amp: bool) -> bool:
     return get_device() == 'cpu' and leave_out_mixed(config.optim_wrapper)
 
 
-def _set_seed(config: Config, seed: Optional[int]) -> None:
+def _set_seed(config: Config, seed: int | None) -> None:
     """One known seed for all processes, without which no resume is exact.
 
     mmpretrain's recipes draw one at every start, or one for each process;
@@ -149,15 +155,17 @@ def _set_seed(config: Config, seed: Optional[int]) -> None:
         seed = config.get('randomness', {}).get('seed')
     config.randomness = dict(
         seed=0 if seed is None else seed,
-        deterministic=config.get('randomness', {}).get('deterministic',
-                                                       False))
+        deterministic=config.get('randomness', {}).get('deterministic', False),
+    )
 
 
 def _global_batch(config: Config) -> int:
     """Images per optimizer step, over all processes."""
-    return (config.train_dataloader.batch_size
-            * int(os.environ.get('WORLD_SIZE', 1))
-            * config.optim_wrapper.get('accumulative_counts', 1))
+    return (
+        config.train_dataloader.batch_size
+        * int(os.environ.get('WORLD_SIZE', 1))
+        * config.optim_wrapper.get('accumulative_counts', 1)
+    )
 
 
 def _set_provenance(config: Config) -> None:
@@ -178,8 +186,11 @@ def _set_data(config: Config) -> None:
 
 def _set_hooks(config: Config, quiet: bool) -> None:
     """Add the hooks that every pretraining has, mmpretrain's configs too."""
-    hooks = [dict(type='StepSeedHook'), dict(type='RunSizeHook'),
-             dict(type='FiniteLossHook')]
+    hooks = [
+        dict(type='StepSeedHook'),
+        dict(type='RunSizeHook'),
+        dict(type='FiniteLossHook'),
+    ]
     if not _lists(config, 'CollapseHook'):  # a config may set its bounds
         interval = config.default_hooks.get('logger', {}).get('interval', 10)
         hooks.append(dict(type='CollapseHook', interval=interval))
@@ -195,11 +206,12 @@ def _set_hooks(config: Config, quiet: bool) -> None:
 
 
 def _lists(config: Config, hook: str) -> bool:
-    return any(entry['type'] == hook
-               for entry in config.get('custom_hooks', []))
+    return any(
+        entry['type'] == hook for entry in config.get('custom_hooks', [])
+    )
 
 
-def _set_resume(config: Config, resume: Union[bool, str]) -> None:
+def _set_resume(config: Config, resume: bool | str) -> None:
     if resume == 'auto':
         resume = (Path(config.work_dir) / 'last_checkpoint').is_file()
     config.resume = bool(resume)
@@ -211,15 +223,20 @@ def _set_resume(config: Config, resume: Union[bool, str]) -> None:
     elif resume and find_latest_checkpoint(config.work_dir) is None:
         raise UserError(
             f'nothing to resume in {config.work_dir}: it has no checkpoint. '
-            'Leave --resume out to start, or name the right --work-dir.')
+            'Leave --resume out to start, or name the right --work-dir.'
+        )
 
 
 def _say_batch(runner: AtomicRunner, config: Config) -> None:
     """Warn when the learning rate was meant for another global batch."""
     batch, base = _global_batch(config), config.auto_scale_lr.base_batch_size
     if batch != base and is_main_process():
-        what = 'was scaled linearly' if config.auto_scale_lr.get('enable') \
+        what = (
+            'was scaled linearly'
+            if config.auto_scale_lr.get('enable')
             else 'is unchanged (--auto-scale-lr scales it)'
+        )
         runner.logger.warning(
             f'the global batch is {batch} on {runner.world_size} processes, '
-            f'the config\'s is {base}; the learning rate {what}.')
+            f"the config's is {base}; the learning rate {what}."
+        )

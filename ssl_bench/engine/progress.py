@@ -1,7 +1,9 @@
 """One line that says how far a run is and how long it will take."""
+
 import sys
 import time
-from typing import Optional, Sequence, TextIO
+from collections.abc import Sequence
+from typing import TextIO
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -20,9 +22,14 @@ class ProgressLine:
         interval (float): Seconds between lines when not on a terminal.
     """
 
-    def __init__(self, title: str, total: int, done: int = 0,
-                 stream: Optional[TextIO] = None,
-                 interval: float = 20.) -> None:
+    def __init__(
+        self,
+        title: str,
+        total: int,
+        done: int = 0,
+        stream: TextIO | None = None,
+        interval: float = 20.0,
+    ) -> None:
         self.title, self.total, self.done = title, total, done
         self.stream = stream or sys.stderr
         self.tty = self.stream.isatty()
@@ -37,10 +44,11 @@ class ProgressLine:
         if now - self.shown < self.interval or done <= self.first:
             return
         self.shown = now
-        left = ((now - self.started) / (done - self.first)
-                * (self.total - done))
-        self._write(f'{self.title}: {done}/{self.total} {note} '
-                    f'{clock(left)} left', end='\r' if self.tty else '\n')
+        left = (now - self.started) / (done - self.first) * (self.total - done)
+        self._write(
+            f'{self.title}: {done}/{self.total} {note} {clock(left)} left',
+            end='\r' if self.tty else '\n',
+        )
 
     def close(self, note: str = '') -> None:
         """Leave one last line with the time taken."""
@@ -57,8 +65,11 @@ def clock(seconds: float) -> str:
     """Seconds as ``m:ss`` or ``h:mm:ss``."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02d}:{seconds:02d}' if hours \
+    return (
+        f'{hours}:{minutes:02d}:{seconds:02d}'
+        if hours
         else f'{minutes}:{seconds:02d}'
+    )
 
 
 @HOOKS.register_module()
@@ -78,12 +89,15 @@ class ProgressHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Start the line where a resumed run stands."""
         if is_main_process():
-            self.line = ProgressLine(
-                self.title, runner.max_iters, runner.iter)
+            self.line = ProgressLine(self.title, runner.max_iters, runner.iter)
 
-    def after_train_iter(self, runner: Runner, batch_idx: int,
-                         data_batch: Optional[Sequence[dict]] = None,
-                         outputs: Optional[dict] = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Sequence[dict] | None = None,
+        outputs: dict | None = None,
+    ) -> None:
         """Move on; the loss shown is the logger's smoothed one."""
         if self.line:
             self.line.update(runner.iter + 1)

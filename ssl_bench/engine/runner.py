@@ -1,9 +1,9 @@
 """mmengine's runner, saving checkpoints whole or not at all."""
+
 import copy
 import logging
 import os
 from pathlib import Path
-from typing import Optional
 
 import mmengine.runner.checkpoint
 from mmengine.config import Config
@@ -18,10 +18,11 @@ from ssl_bench.checkpoints.reading import read_training
 from ssl_bench.errors import UserError
 from ssl_bench.layers.global_bn import replace_sync_bn
 
-
 if not hasattr(mmengine.runner.checkpoint, '_safe_torch_load'):
-    raise ImportError('this version of mmengine loads checkpoints in another '
-                      'way: ssl_bench would no longer refuse code in them.')
+    raise ImportError(
+        'this version of mmengine loads checkpoints in another '
+        'way: ssl_bench would no longer refuse code in them.'
+    )
 # The toolkit's own loader falls back to unpickling, which runs code. Ours
 # takes its place for every file, also those that an `init_cfg` names.
 mmengine.runner.checkpoint._safe_torch_load = read_training
@@ -75,8 +76,9 @@ class AtomicRunner(Runner):
                 handler.setLevel(level)
         return logger
 
-    def wrap_model(self, model_wrapper_cfg: Optional[dict],
-                   model: nn.Module) -> nn.Module:
+    def wrap_model(
+        self, model_wrapper_cfg: dict | None, model: nn.Module
+    ) -> nn.Module:
         """Wrap for several processes, synchronised norms on CPUs too."""
         if self.distributed and get_device() == 'cpu':
             replace_sync_bn(model)
@@ -90,8 +92,9 @@ class AtomicRunner(Runner):
             meta.pop('config', None)
         return checkpoint
 
-    def save_checkpoint(self, out_dir: str, filename: str, *args,
-                        **kwargs) -> None:
+    def save_checkpoint(
+        self, out_dir: str, filename: str, *args, **kwargs
+    ) -> None:
         """Write beside the final name, then rename.
 
         Raises:

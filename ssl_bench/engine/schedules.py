@@ -1,19 +1,21 @@
 """Learning-rate schedules of the papers, each a closed formula."""
+
 import math
-from typing import List, Optional
 
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.registry import PARAM_SCHEDULERS
 
 
-def warmup_cosine(step: int,
-                  base: float,
-                  warmup: float,
-                  total: float,
-                  start_factor: float = 0.,
-                  offset: int = 0,
-                  hold: int = 1,
-                  final: float = 0.) -> float:
+def warmup_cosine(
+    step: int,
+    base: float,
+    warmup: float,
+    total: float,
+    start_factor: float = 0.0,
+    offset: int = 0,
+    hold: int = 1,
+    final: float = 0.0,
+) -> float:
     """Rate used in the 0-based iteration ``step``.
 
     Straight from ``start_factor * base`` to ``base`` while ``step + offset <=
@@ -32,8 +34,9 @@ def warmup_cosine(step: int,
         final (float): Rate at ``total``.
     """
     if warmup and step + offset <= warmup:
-        return base * (start_factor
-                       + (1 - start_factor) * (step + offset) / warmup)
+        return base * (
+            start_factor + (1 - start_factor) * (step + offset) / warmup
+        )
     step = step // hold * hold
     fraction = (step - warmup) / (total - warmup)
     return final + (base - final) * (1 + math.cos(math.pi * fraction)) / 2
@@ -73,58 +76,84 @@ class WarmupCosineLR(_ParamScheduler):
             than 0, or a scheduler that is left to step by epoch.
     """
 
-    def __init__(self,
-                 optimizer,
-                 warmup: float,
-                 end: float,
-                 start_factor: float = 0.,
-                 offset: int = 0,
-                 hold: int = 1,
-                 final: float = 0.,
-                 final_factor: Optional[float] = None,
-                 begin: int = 0,
-                 last_step: int = -1,
-                 by_epoch: bool = True,
-                 verbose: bool = False) -> None:
+    def __init__(
+        self,
+        optimizer,
+        warmup: float,
+        end: float,
+        start_factor: float = 0.0,
+        offset: int = 0,
+        hold: int = 1,
+        final: float = 0.0,
+        final_factor: float | None = None,
+        begin: int = 0,
+        last_step: int = -1,
+        by_epoch: bool = True,
+        verbose: bool = False,
+    ) -> None:
         if by_epoch or begin != 0:
             raise ValueError(
                 'WarmupCosineLR moves at every iteration from iteration 0; '
                 f'got by_epoch={by_epoch}, begin={begin}. Set '
-                'convert_to_iter_based=True and no begin.')
+                'convert_to_iter_based=True and no begin.'
+            )
         if warmup >= end:
             raise ValueError(
                 f'WarmupCosineLR: a warm-up of {warmup} iterations does not '
-                f'fit a run of {end}. Shorten `warmup` or train longer.')
+                f'fit a run of {end}. Shorten `warmup` or train longer.'
+            )
         self.warmup, self.total = warmup, end
         self.shape = dict(start_factor=start_factor, offset=offset, hold=hold)
         self.final, self.final_factor = final, final_factor
-        super().__init__(optimizer, 'lr', begin=0, last_step=last_step,
-                         by_epoch=False, verbose=verbose)
+        super().__init__(
+            optimizer,
+            'lr',
+            begin=0,
+            last_step=last_step,
+            by_epoch=False,
+            verbose=verbose,
+        )
 
     @classmethod
-    def build_iter_from_epoch(cls,
-                              *args,
-                              warmup: float,
-                              end: float,
-                              epoch_length: int,
-                              by_epoch: bool = True,
-                              hold=1,
-                              **kwargs) -> 'WarmupCosineLR':
+    def build_iter_from_epoch(
+        cls,
+        *args,
+        warmup: float,
+        end: float,
+        epoch_length: int,
+        by_epoch: bool = True,
+        hold=1,
+        **kwargs,
+    ) -> 'WarmupCosineLR':
         """Build from lengths in epochs of ``epoch_length`` iterations."""
         if not by_epoch:
-            raise ValueError('WarmupCosineLR with convert_to_iter_based=True '
-                             'takes epochs; got by_epoch=False.')
+            raise ValueError(
+                'WarmupCosineLR with convert_to_iter_based=True '
+                'takes epochs; got by_epoch=False.'
+            )
         return cls(
-            *args, warmup=warmup * epoch_length, end=end * epoch_length,
-            hold=epoch_length if hold == 'epoch' else hold, by_epoch=False,
-            **kwargs)
+            *args,
+            warmup=warmup * epoch_length,
+            end=end * epoch_length,
+            hold=epoch_length if hold == 'epoch' else hold,
+            by_epoch=False,
+            **kwargs,
+        )
 
-    def _get_value(self) -> List[float]:
+    def _get_value(self) -> list[float]:
         """Rates of the parameter groups in this iteration."""
         return [
             warmup_cosine(
-                self.last_step, base, self.warmup, self.total,
-                final=(self.final if self.final_factor is None else
-                       self.final_factor * base), **self.shape)
+                self.last_step,
+                base,
+                self.warmup,
+                self.total,
+                final=(
+                    self.final
+                    if self.final_factor is None
+                    else self.final_factor * base
+                ),
+                **self.shape,
+            )
             for base in self.base_values
         ]

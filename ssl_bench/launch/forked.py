@@ -4,12 +4,13 @@ Importing them takes ten seconds or more, which is most of a short command; a
 fork starts at once. multiprocessing's fork server has no threads and has
 computed nothing, so a command runs as it would by itself.
 """
+
 import multiprocessing
 import os
 import sys
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.forkserver import ensure_running
-from typing import Dict, Optional, Sequence
 
 AVAILABLE = 'forkserver' in multiprocessing.get_all_start_methods()
 
@@ -30,18 +31,21 @@ class Forked:
             torch's number of threads.
     """
 
-    def __init__(self, words: Sequence[str],
-                 environment: Dict[str, str]) -> None:
+    def __init__(
+        self, words: Sequence[str], environment: dict[str, str]
+    ) -> None:
         context = _context()
         self._reader, writer = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=_run, args=(list(words), environment, writer))
+            target=_run, args=(list(words), environment, writer)
+        )
         self._process.start()
         writer.close()
-        self.stdout = open(self._reader.fileno(), errors='replace',
-                           closefd=False)
+        self.stdout = open(  # noqa: SIM115  closed with the pipe
+            self._reader.fileno(), errors='replace', closefd=False
+        )
 
-    def poll(self) -> Optional[int]:
+    def poll(self) -> int | None:
         """The exit code, None while it runs."""
         return self._process.exitcode
 
@@ -61,12 +65,14 @@ def _context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _run(words: Sequence[str], environment: Dict[str, str],
-         output: Connection) -> None:
+def _run(
+    words: Sequence[str], environment: dict[str, str], output: Connection
+) -> None:
     """In the fork: the command, its output into the pipe."""
     import torch
 
     from ssl_bench.cli import main
+
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     output.close()

@@ -1,15 +1,20 @@
 """Run `ssl-bench` commands on this machine, some of them at a time."""
+
 import os
 import shlex
 import signal
 import subprocess
 import sys
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
-from concurrent.futures import wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ssl_bench.errors import UserError
 from ssl_bench.launch.forked import AVAILABLE, Forked
@@ -26,25 +31,34 @@ class Command:
         after (int, optional): Index of a command before it in the list that
             must have ended first.
     """
-    words: Tuple[str, ...]
-    after: Optional[int] = None
+
+    words: tuple[str, ...]
+    after: int | None = None
 
     def __str__(self) -> str:
         return f'ssl-bench {shlex.join(self.words)}'
 
-    def argv(self, processes: int = 1,
-             rendezvous: Sequence[str] = ('--standalone', )) -> List[str]:
+    def argv(
+        self, processes: int = 1, rendezvous: Sequence[str] = ('--standalone',)
+    ) -> list[str]:
         """Words of the operating system's command.
 
         Args:
             processes (int): On this machine, started by torchrun.
             rendezvous (sequence[str]): How torchrun's processes meet.
         """
-        if processes == 1 and tuple(rendezvous) == ('--standalone', ):
+        if processes == 1 and tuple(rendezvous) == ('--standalone',):
             return [sys.executable, '-m', 'ssl_bench', *self.words]
-        return [sys.executable, '-m', 'torch.distributed.run', *rendezvous,
-                f'--nproc_per_node={processes}', '-m', 'ssl_bench',
-                *self.words]
+        return [
+            sys.executable,
+            '-m',
+            'torch.distributed.run',
+            *rendezvous,
+            f'--nproc_per_node={processes}',
+            '-m',
+            'ssl_bench',
+            *self.words,
+        ]
 
 
 def default_jobs(processes: int = 1) -> int:
@@ -53,6 +67,7 @@ def default_jobs(processes: int = 1) -> int:
     A command that trains a small network gains little from a second core.
     """
     import torch
+
     devices = torch.accelerator.device_count()
     if devices:
         return max(1, devices // processes)
@@ -60,8 +75,12 @@ def default_jobs(processes: int = 1) -> int:
     return max(1, min(cores, max(2, cores // 2), 4) // processes)
 
 
-def run_commands(commands: Sequence[Command], jobs: int = 0,
-                 processes: int = 1, keep_going: bool = False) -> None:
+def run_commands(
+    commands: Sequence[Command],
+    jobs: int = 0,
+    processes: int = 1,
+    keep_going: bool = False,
+) -> None:
     """Run commands on this machine, ``jobs`` at a time.
 
     A command starts as soon as a place is free and what it waits for has
@@ -84,8 +103,8 @@ def run_commands(commands: Sequence[Command], jobs: int = 0,
     jobs = jobs or default_jobs(processes)
     free = deque(_places(jobs, processes))
     waiting = list(range(len(commands)))
-    running: Dict[Future, Tuple[int, Dict[str, str]]] = {}
-    started: List[Union[subprocess.Popen, Forked]] = []
+    running: dict[Future, tuple[int, dict[str, str]]] = {}
+    started: list[subprocess.Popen | Forked] = []
     ended, failures = set(), []
     with ThreadPoolExecutor(jobs) as pool, _terminable():
         try:
@@ -97,20 +116,22 @@ def run_commands(commands: Sequence[Command], jobs: int = 0,
                     started.append(process)
                     label = f'[{number + 1}/{len(commands)}]'
                     print(f'{label} $ {commands[number]}', flush=True)
-                    running[pool.submit(_relay, process, label)] = \
-                        number, place
+                    running[pool.submit(_relay, process, label)] = (
+                        number,
+                        place,
+                    )
                 if not running:
                     break
-                for future in wait(running,
-                                   return_when=FIRST_COMPLETED).done:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
                     number, place = running.pop(future)
                     free.append(place)
                     last = future.result()
                     if last is None:
                         ended.add(number)
                         continue
-                    failures.append('\n'.join(
-                        [f'`{commands[number]}` failed:', *last]))
+                    failures.append(
+                        '\n'.join([f'`{commands[number]}` failed:', *last])
+                    )
                     if not keep_going:
                         raise UserError(failures[0])
         finally:  # nothing is left running, whatever went wrong
@@ -118,10 +139,16 @@ def run_commands(commands: Sequence[Command], jobs: int = 0,
                 if process.poll() is None:
                     process.terminate()
     if failures:
-        raise UserError('\n'.join(
-            [*failures, f'{len(ended)} commands ended well, {len(failures)} '
-             f'failed, {len(waiting)} waited for those. What has its record '
-             'will not run again.']))
+        raise UserError(
+            '\n'.join(
+                [
+                    *failures,
+                    f'{len(ended)} commands ended well, {len(failures)} '
+                    f'failed, {len(waiting)} waited for those. What has its '
+                    'record will not run again.',
+                ]
+            )
+        )
 
 
 @contextmanager
@@ -134,55 +161,66 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _ready(commands: Sequence[Command], waiting: List[int], ended: set,
-           places: int) -> List[int]:
+def _ready(
+    commands: Sequence[Command], waiting: list[int], ended: set, places: int
+) -> list[int]:
     """Numbers of the commands that may start now."""
-    free = [number for number in waiting
-            if commands[number].after is None
-            or commands[number].after in ended]
+    free = [
+        number
+        for number in waiting
+        if commands[number].after is None or commands[number].after in ended
+    ]
     return free[:places]
 
 
-def _places(jobs: int, processes: int) -> List[Dict[str, str]]:
+def _places(jobs: int, processes: int) -> list[dict[str, str]]:
     """What the environment of each command at a time says of its share.
 
     Raises:
         UserError: Fewer devices than a command has processes.
     """
     import torch
+
     threads = max(1, (os.cpu_count() or 1) // (jobs * processes))
-    shares: List[Dict[str, str]] = [
+    shares: list[dict[str, str]] = [
         {'OMP_NUM_THREADS': os.environ.get('OMP_NUM_THREADS', str(threads))}
-        for _ in range(jobs)]
+        for _ in range(jobs)
+    ]
     count = torch.accelerator.device_count()
     if not count:
         return shares
     if processes > count:
-        raise UserError(f'a command takes {processes} devices; this machine '
-                        f'has {count}.')
+        raise UserError(
+            f'a command takes {processes} devices; this machine has {count}.'
+        )
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
     names = visible.split(',') if visible else [*map(str, range(count))]
     groups = count // processes  # jobs beyond that share
     for job, share in enumerate(shares):
         first = job % groups * processes
         share['CUDA_VISIBLE_DEVICES'] = ','.join(
-            names[first:first + processes])
+            names[first : first + processes]
+        )
     return shares
 
 
-def _start(command: Command, processes: int, place: Dict[str, str]
-           ) -> Union[subprocess.Popen, Forked]:
+def _start(
+    command: Command, processes: int, place: dict[str, str]
+) -> subprocess.Popen | Forked:
     if processes == 1 and AVAILABLE and 'CUDA_VISIBLE_DEVICES' not in place:
         return Forked(command.words, place)
     return subprocess.Popen(
         command.argv(processes),
-        env={**os.environ, **place, 'PYTHONUNBUFFERED': '1'}, text=True,
-        errors='replace', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT)
+        env={**os.environ, **place, 'PYTHONUNBUFFERED': '1'},
+        text=True,
+        errors='replace',
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
-def _relay(process: Union[subprocess.Popen, Forked], label: str
-           ) -> Optional[List[str]]:
+def _relay(process: subprocess.Popen | Forked, label: str) -> list[str] | None:
     """Print a process's lines; the last of them if it failed."""
     last: deque = deque(maxlen=LAST_LINES)
     for line in process.stdout:

@@ -1,16 +1,18 @@
 """The commands that a suite still needs: what has its record is left out."""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
-from ssl_bench.engine.config import load_config
+from ssl_bench.config import load_config
 from ssl_bench.errors import UserError
 from ssl_bench.launch.local import Command
 from ssl_bench.launch.suite import Method, Suite
 from ssl_bench.results import FILE_NAME
+from ssl_bench.tasks.table import find_task, require_data
 from ssl_bench.transfer.run import is_done
 from ssl_bench.transfer.source import RANDOM, Source, open_source
-from ssl_bench.transfer.tasks import find_task, require_data
 
 
 @dataclass
@@ -24,10 +26,11 @@ class Plan:
         problems (list[str]): Why a command would fail: weights or data that
             are not there.
     """
-    commands: List[Command] = field(default_factory=list)
-    missing: List[str] = field(default_factory=list)
+
+    commands: list[Command] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     done: int = 0
-    problems: List[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 def plan_suite(suite: Suite) -> Plan:
@@ -61,9 +64,9 @@ class _Planner:
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
         self.plan = Plan()
-        self.pretrained: Dict[Path, Optional[int]] = {}
-        self.owners: Dict[Path, Method] = {}
-        self.sources: Dict[Tuple[str, ...], Optional[Source]] = {}
+        self.pretrained: dict[Path, int | None] = {}
+        self.owners: dict[Path, Method] = {}
+        self.sources: dict[tuple[str, ...], Source | None] = {}
 
     def add(self, method: Method, seed: int) -> None:
         """What a method needs for a seed."""
@@ -73,105 +76,160 @@ class _Planner:
         elif checkpoint != RANDOM:
             self._source(method, checkpoint)  # is it there?
         tasks = self.suite.tasks_of(method)
-        missing = [task for task in tasks if after is not None
-                   or not self._is_done(method, checkpoint, task, seed)]
+        missing = [
+            task
+            for task in tasks
+            if after is not None
+            or not self._is_done(method, checkpoint, task, seed)
+        ]
         self.plan.done += len(tasks) - len(missing)
         self.plan.missing += missing
-        numbers: Dict[str, int] = {}
+        numbers: dict[str, int] = {}
         for group in self._groups(method, missing):
-            waits = [numbers[trainer] for trainer in
-                     (find_task(task).trained_by for task in group)
-                     if trainer in numbers]
+            waits = [
+                numbers[trainer]
+                for trainer in (find_task(task).trained_by for task in group)
+                if trainer in numbers
+            ]
             numbers.update(dict.fromkeys(group, len(self.plan.commands)))
-            self.plan.commands.append(Command(
-                self._transfer_words(method, checkpoint, group, seed),
-                waits[0] if waits else after))
+            self.plan.commands.append(
+                Command(
+                    self._transfer_words(method, checkpoint, group, seed),
+                    waits[0] if waits else after,
+                )
+            )
 
-    def _pretrain(self, method: Method, seed: int
-                  ) -> Tuple[str, Optional[int]]:
+    def _pretrain(self, method: Method, seed: int) -> tuple[str, int | None]:
         """The checkpoint, and the command that makes it if there is one."""
         if not self.suite.pretrain_each_seed:
             seed = self.suite.seeds[0]
-        epochs = load_config(method.config,
-                             method.overrides).train_cfg.max_epochs
-        folder = Path(self.suite.work_dir) \
+        epochs = load_config(
+            method.config, method.overrides
+        ).train_cfg.max_epochs
+        folder = (
+            Path(self.suite.work_dir)
             / f'{Path(method.config).stem}_seed{seed}'
+        )
         owner = self.owners.setdefault(folder, method)
-        if (owner.config, owner.overrides, owner.amp) \
-                != (method.config, method.overrides, method.amp):
-            raise UserError(f'two methods would pretrain in {folder} with '
-                            'different settings: give one a config file of '
-                            'another name.')
+        if (owner.config, owner.overrides, owner.amp) != (
+            method.config,
+            method.overrides,
+            method.amp,
+        ):
+            raise UserError(
+                f'two methods would pretrain in {folder} with '
+                'different settings: give one a config file of '
+                'another name.'
+            )
         last = folder / f'epoch_{epochs}.pth'
         if last not in self.pretrained:
             self.pretrained[last] = None
             if not last.is_file():
                 self.pretrained[last] = len(self.plan.commands)
-                self.plan.commands.append(Command(
-                    self._pretrain_words(method, folder, seed)))
+                self.plan.commands.append(
+                    Command(self._pretrain_words(method, folder, seed))
+                )
         return str(last), self.pretrained[last]
 
-    def _pretrain_words(self, method: Method, folder: Path, seed: int
-                        ) -> Tuple[str, ...]:
+    def _pretrain_words(
+        self, method: Method, folder: Path, seed: int
+    ) -> tuple[str, ...]:
         options = dict(method.overrides)
         if self.suite.data_root:
-            options.setdefault('train_dataloader.dataset.data_root',
-                               f'{self.suite.data_root}/imagenet/train')
-        return ('pretrain', method.config, '--work-dir', str(folder),
-                '--seed', str(seed), '--quiet', '--resume', 'auto',
-                *(['--amp'] if method.amp else []), *_options(options))
+            options.setdefault(
+                'train_dataloader.dataset.data_root',
+                f'{self.suite.data_root}/imagenet/train',
+            )
+        return (
+            'pretrain',
+            method.config,
+            '--work-dir',
+            str(folder),
+            '--seed',
+            str(seed),
+            '--quiet',
+            '--resume',
+            'auto',
+            *(['--amp'] if method.amp else []),
+            *_options(options),
+        )
 
-    def _transfer_words(self, method: Method, checkpoint: str,
-                        tasks: Sequence[str], seed: int) -> Tuple[str, ...]:
-        given = {'--data-root': self.suite.data_root, '--arch': method.arch,
-                 '--method': method.name, '--variant': method.variant,
-                 '--recipe': method.recipes.get(tasks[0]),
-                 '--visualize': str(self.suite.visualize or '')}
-        return ('transfer', checkpoint, '--tasks', *tasks,
-                '--seeds', str(seed), '--work-dir', self.suite.work_dir,
-                *(word for pair in given.items() if pair[1]
-                  for word in pair), *_options(self.suite.overrides))
+    def _transfer_words(
+        self, method: Method, checkpoint: str, tasks: Sequence[str], seed: int
+    ) -> tuple[str, ...]:
+        given = {
+            '--data-root': self.suite.data_root,
+            '--arch': method.arch,
+            '--method': method.name,
+            '--variant': method.variant,
+            '--recipe': method.recipes.get(tasks[0]),
+            '--visualize': str(self.suite.visualize or ''),
+        }
+        return (
+            'transfer',
+            checkpoint,
+            '--tasks',
+            *tasks,
+            '--seeds',
+            str(seed),
+            '--work-dir',
+            self.suite.work_dir,
+            *(word for pair in given.items() if pair[1] for word in pair),
+            *_options(self.suite.overrides),
+        )
 
-    def _groups(self, method: Method, tasks: Sequence[str]
-                ) -> List[List[str]]:
+    def _groups(self, method: Method, tasks: Sequence[str]) -> list[list[str]]:
         """Tasks of one command; what tests a classifier comes last."""
-        tasks = sorted(tasks, key=lambda task:
-                       bool(find_task(task).trained_by))
+        tasks = sorted(
+            tasks, key=lambda task: bool(find_task(task).trained_by)
+        )
         if self.suite.launch.per == 'task':
             return [[task] for task in tasks]
-        groups: Dict[str, List[str]] = {}
+        groups: dict[str, list[str]] = {}
         for task in tasks:
             groups.setdefault(method.recipes.get(task, ''), []).append(task)
         return list(groups.values())
 
-    def _is_done(self, method: Method, checkpoint: str, task: str,
-                 seed: int) -> bool:
+    def _is_done(
+        self, method: Method, checkpoint: str, task: str, seed: int
+    ) -> bool:
         """Whether the record exists; nothing is read where none can."""
         folder = Path(self.suite.work_dir)
         if not next(folder.glob(f'*_{task}_s{seed}_*/{FILE_NAME}'), None):
             return False
         source = self._source(method, checkpoint)
         return source is not None and is_done(
-            source, task, seed, folder, self.suite.data_root or None,
-            self.suite.overrides, method.recipes.get(task))
+            source,
+            task,
+            seed,
+            folder,
+            self.suite.data_root or None,
+            self.suite.overrides,
+            method.recipes.get(task),
+        )
 
-    def _source(self, method: Method, checkpoint: str) -> Optional[Source]:
+    def _source(self, method: Method, checkpoint: str) -> Source | None:
         """The weights, opened once; None, and a problem, if that fails."""
-        meta = {name: value for name, value in
-                (('method', method.name), ('variant', method.variant))
-                if value}
+        meta = {
+            name: value
+            for name, value in (
+                ('method', method.name),
+                ('variant', method.variant),
+            )
+            if value
+        }
         key = (checkpoint, method.arch, *meta.values())
         if key not in self.sources:
             self.sources[key] = None
             try:
                 self.sources[key] = open_source(
-                    checkpoint, self.suite.work_dir, method.arch or None,
-                    meta)
+                    checkpoint, self.suite.work_dir, method.arch or None, meta
+                )
             except UserError as error:
                 self.plan.problems.append(str(error))
         return self.sources[key]
 
 
-def _options(values: Dict[str, Any]) -> List[str]:
+def _options(values: dict[str, Any]) -> list[str]:
     words = [f'{key}={value}' for key, value in values.items()]
     return ['--cfg-options', *words] if words else []

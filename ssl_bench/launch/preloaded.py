@@ -1,4 +1,5 @@
 """What the fork server imports before its first fork."""
+
 from ssl_bench import register_all_modules
 
 register_all_modules()

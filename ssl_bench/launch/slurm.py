@@ -1,9 +1,11 @@
 """Submit commands to Slurm through submitit, each after what it waits for."""
+
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Set
+from typing import Any
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import atomic_path
@@ -32,28 +34,38 @@ class Job:
                 does not start.
         """
         import submitit
+
         here = submitit.JobEnvironment()
         words = self.command.argv(self.processes)
         if here.num_nodes > 1:
             # of jobs that share a node no two have the same number
             port = 20000 + int(here.job_id) % 30000
-            words = self.command.argv(self.processes, (
-                f'--nnodes={here.num_nodes}', f'--node_rank={here.node}',
-                f'--master_addr={here.hostnames[0]}',
-                f'--master_port={port}'))
+            words = self.command.argv(
+                self.processes,
+                (
+                    f'--nnodes={here.num_nodes}',
+                    f'--node_rank={here.node}',
+                    f'--master_addr={here.hostnames[0]}',
+                    f'--master_port={port}',
+                ),
+            )
         code = subprocess.run(words).returncode
         if code:
-            raise RuntimeError(f'`{self.command}` ended with exit code '
-                               f'{code}; its output stands above.')
+            raise RuntimeError(
+                f'`{self.command}` ended with exit code '
+                f'{code}; its output stands above.'
+            )
 
     def checkpoint(self) -> Any:
         """What submitit queues when the job is cut off: the same again."""
         import submitit
+
         return submitit.helpers.DelayedSubmission(self)
 
 
-def submit(commands: Sequence[Command], folder: Path,
-           launch: Launch) -> List[str]:
+def submit(
+    commands: Sequence[Command], folder: Path, launch: Launch
+) -> list[str]:
     """Queue every command that is not queued or running already.
 
     Args:
@@ -70,56 +82,78 @@ def submit(commands: Sequence[Command], folder: Path,
     """
     submitit = _submitit()
     try:
-        executor = submitit.AutoExecutor(folder=folder / 'jobs',
-                                         cluster='slurm')
-        settings = {'nodes': launch.nodes, 'tasks_per_node': 1,
-                    'gpus_per_node': launch.processes, 'name': folder.name,
-                    **launch.slurm}
+        executor = submitit.AutoExecutor(
+            folder=folder / 'jobs', cluster='slurm'
+        )
+        settings = {
+            'nodes': launch.nodes,
+            'tasks_per_node': 1,
+            'gpus_per_node': launch.processes,
+            'name': folder.name,
+            **launch.slurm,
+        }
         more = settings.pop('slurm_additional_parameters', {})
         executor.update_parameters(**settings)
         before, alive = _submitted(folder), _alive()
-        jobs: List[str] = []
+        jobs: list[str] = []
         for command in commands:
             job = before.get(str(command))
             if job not in alive:
-                wait = {} if command.after is None else {
-                    'dependency': f'afterok:{jobs[command.after]}',
-                    'kill_on_invalid_dep': 'yes'}
+                wait = (
+                    {}
+                    if command.after is None
+                    else {
+                        'dependency': f'afterok:{jobs[command.after]}',
+                        'kill_on_invalid_dep': 'yes',
+                    }
+                )
                 executor.update_parameters(
-                    slurm_additional_parameters={**more, **wait})
+                    slurm_additional_parameters={**more, **wait}
+                )
                 job = executor.submit(Job(command, launch.processes)).job_id
                 before[str(command)] = job
                 with atomic_path(folder / SUBMITTED) as part:
                     part.write_text(json.dumps(before, indent=1))
             jobs.append(job)
-    except (NameError, TypeError, ValueError, AssertionError,
-            submitit.core.utils.FailedJobError) as error:
+    except (
+        NameError,
+        TypeError,
+        ValueError,
+        AssertionError,
+        submitit.core.utils.FailedJobError,
+    ) as error:
         raise UserError(f'Slurm did not take the job: {error}') from error
     return jobs
 
 
 def _submitit() -> Any:
     if not shutil.which('sbatch'):
-        raise UserError('there is no `sbatch` here: submit from a machine '
-                        'of the cluster, or use `--executor local`.')
+        raise UserError(
+            'there is no `sbatch` here: submit from a machine '
+            'of the cluster, or use `--executor local`.'
+        )
     try:
         import submitit
     except ImportError as error:
-        raise UserError('Slurm needs submitit: pip install '
-                        '"ssl-bench[slurm]".') from error
+        raise UserError(
+            'Slurm needs submitit: pip install "ssl-bench[slurm]".'
+        ) from error
     return submitit
 
 
-def _submitted(folder: Path) -> Dict[str, str]:
+def _submitted(folder: Path) -> dict[str, str]:
     """Jobs of earlier submissions, by command."""
     path = folder / SUBMITTED
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def _alive() -> Set[str]:
+def _alive() -> set[str]:
     """Numbers of this user's jobs that wait or run."""
-    found = subprocess.run(['squeue', '--me', '--noheader', '--format=%A'],
-                           capture_output=True, text=True)
+    found = subprocess.run(
+        ['squeue', '--me', '--noheader', '--format=%A'],
+        capture_output=True,
+        text=True,
+    )
     if found.returncode:
         raise UserError(f'squeue does not answer: {found.stderr.strip()}')
     return set(found.stdout.split())

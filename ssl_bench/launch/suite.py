@@ -1,16 +1,21 @@
 """A suite: which methods meet which tasks. Read from YAML, checked whole."""
+
 import difflib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any
 
-from ssl_bench.engine.config import config_dir
+from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.transfer.tasks import find_task
+from ssl_bench.tasks.table import find_task
 
 # what a value may be, by the annotation of its field
-KINDS = {str: (str, 'a text'), int: (int, 'a whole number'),
-         bool: (bool, 'true or false'), dict: (dict, 'keys and values')}
+KINDS = {
+    str: (str, 'a text'),
+    int: (int, 'a whole number'),
+    bool: (bool, 'true or false'),
+    dict: (dict, 'keys and values'),
+}
 
 
 @dataclass(frozen=True)
@@ -28,15 +33,16 @@ class Method:
         amp (bool): Pretrain under bfloat16 autocast.
         overrides (dict): Dotted keys of the pretraining config.
     """
+
     config: str = ''
     checkpoint: str = ''
-    tasks: Tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
     arch: str = ''
     name: str = ''
     variant: str = ''
-    recipes: Dict[str, str] = field(default_factory=dict)
+    recipes: dict[str, str] = field(default_factory=dict)
     amp: bool = False
-    overrides: Dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,13 @@ class Launch:
         slurm (dict): Further settings of submitit's ``AutoExecutor``:
             ``slurm_partition``, ``timeout_min``, ``cpus_per_task``, ...
     """
+
     executor: str = 'local'
     processes: int = 1
     nodes: int = 1
     jobs: int = 0
     per: str = 'task'
-    slurm: Dict[str, Any] = field(default_factory=dict)
+    slurm: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,22 +87,23 @@ class Suite:
         visualize (int): Test images drawn for each run.
         launch (Launch): Where the commands run.
     """
-    methods: Tuple[Method, ...]
-    tasks: Tuple[str, ...] = ()
-    seeds: Tuple[int, ...] = (0, )
+
+    methods: tuple[Method, ...]
+    tasks: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
     pretrain_each_seed: bool = False
     work_dir: str = ''
     data_root: str = ''
-    overrides: Dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
     visualize: int = 0
     launch: Launch = Launch()
 
-    def tasks_of(self, method: Method) -> Tuple[str, ...]:
+    def tasks_of(self, method: Method) -> tuple[str, ...]:
         """What a method is transferred to."""
         return method.tasks or self.tasks
 
 
-def read_suite(path: Union[str, Path]) -> Suite:
+def read_suite(path: str | Path) -> Suite:
     """Read a suite.
 
     Args:
@@ -109,12 +117,14 @@ def read_suite(path: Union[str, Path]) -> Suite:
             message names its place.
     """
     import yaml
+
     path = _find(Path(path))
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f'suite {path} is not YAML: '
-                        f'{" ".join(str(error).split())}') from error
+        raise UserError(
+            f'suite {path} is not YAML: {" ".join(str(error).split())}'
+        ) from error
     try:
         return _suite(content, path)
     except UserError as error:
@@ -139,14 +149,23 @@ def _suite(content: Any, path: Path) -> Suite:
     if not isinstance(methods, list) or not methods:
         raise UserError('`methods` must list at least one method.')
     launch = _build(Launch, content.pop('launch', None) or {}, 'launch')
-    rows = tuple(_method(entry, f'methods[{number}]')
-                 for number, entry in enumerate(methods))
-    suite = _build(Suite, {'work_dir': f'work_dirs/{path.stem}', **content},
-                   'the file', methods=rows, launch=launch)
+    rows = tuple(
+        _method(entry, f'methods[{number}]')
+        for number, entry in enumerate(methods)
+    )
+    suite = _build(
+        Suite,
+        {'work_dir': f'work_dirs/{path.stem}', **content},
+        'the file',
+        methods=rows,
+        launch=launch,
+    )
     for number, method in enumerate(suite.methods):
         if not suite.tasks_of(method):
-            raise UserError(f'methods[{number}] has no tasks: name them '
-                            'there, or in `tasks` for all methods.')
+            raise UserError(
+                f'methods[{number}] has no tasks: name them '
+                'there, or in `tasks` for all methods.'
+            )
         for task in (*suite.tasks_of(method), *method.recipes):
             find_task(task)
     if not suite.seeds:
@@ -157,17 +176,21 @@ def _suite(content: Any, path: Path) -> Suite:
 
 def _check_launch(launch: Launch) -> None:
     for name, value, known in (
-            ('executor', launch.executor, ('local', 'slurm')),
-            ('per', launch.per, ('task', 'method'))):
+        ('executor', launch.executor, ('local', 'slurm')),
+        ('per', launch.per, ('task', 'method')),
+    ):
         if value not in known:
             raise unknown_name(f'launch.{name}', value, known)
     for name in ('processes', 'nodes'):
         if getattr(launch, name) < 1:
-            raise UserError(f'launch.{name} must be above 0, not '
-                            f'{getattr(launch, name)}.')
+            raise UserError(
+                f'launch.{name} must be above 0, not {getattr(launch, name)}.'
+            )
     if launch.nodes > 1 and launch.executor != 'slurm':
-        raise UserError(f'launch.nodes is {launch.nodes}: several machines '
-                        'need `executor: slurm`.')
+        raise UserError(
+            f'launch.nodes is {launch.nodes}: several machines '
+            'need `executor: slurm`.'
+        )
 
 
 def _method(entry: Any, where: str) -> Method:
@@ -178,12 +201,14 @@ def _method(entry: Any, where: str) -> Method:
     if bool(method.config) == bool(method.checkpoint):
         raise UserError(f'{where} needs one of `config` and `checkpoint`.')
     if method.checkpoint and (method.overrides or method.amp):
-        raise UserError(f'{where}: `overrides` and `amp` are of pretraining, '
-                        'and a checkpoint is pretrained already.')
+        raise UserError(
+            f'{where}: `overrides` and `amp` are of pretraining, '
+            'and a checkpoint is pretrained already.'
+        )
     return method
 
 
-def _mapping(value: Any, where: str) -> Dict[str, Any]:
+def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f'{where} must hold keys and values, not {value!r}.')
     return dict(value)
@@ -191,8 +216,11 @@ def _mapping(value: Any, where: str) -> Dict[str, Any]:
 
 def _build(kind: type, content: Any, where: str, **ready: Any) -> Any:
     """A dataclass from YAML's values, each of the kind its field takes."""
-    taken = {entry.name: entry.type for entry in fields(kind)
-             if entry.name not in ready}
+    taken = {
+        entry.name: entry.type
+        for entry in fields(kind)
+        if entry.name not in ready
+    }
     values = dict(ready)
     for key, value in _mapping(content, where).items():
         if key not in taken:
@@ -203,7 +231,7 @@ def _build(kind: type, content: Any, where: str, **ready: Any) -> Any:
 
 def _value(kind: Any, value: Any, where: str) -> Any:
     """One value; lists become tuples."""
-    of = getattr(kind, '__args__', (None, ))[0]
+    of = getattr(kind, '__args__', (None,))[0]
     if getattr(kind, '__origin__', None) is tuple:
         if not isinstance(value, list):
             raise UserError(f'{where} must be a list, not {value!r}.')
@@ -211,17 +239,18 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     accepted, words = KINDS[getattr(kind, '__origin__', kind)]
     # to Python, true is a number
     if not isinstance(value, accepted) or (
-            accepted is int and isinstance(value, bool)):
+        accepted is int and isinstance(value, bool)
+    ):
         raise UserError(f'{where} must be {words}, not {value!r}.')
     return value
 
 
-def with_options(suite: Suite, **options: Optional[Any]) -> Suite:
+def with_options(suite: Suite, **options: Any | None) -> Suite:
     """The suite with what the command line says instead."""
-    given = {key: value for key, value in options.items()
-             if value is not None}
-    launch = {key: given.pop(key) for key in ('executor', 'jobs')
-              if key in given}
+    given = {key: value for key, value in options.items() if value is not None}
+    launch = {
+        key: given.pop(key) for key in ('executor', 'jobs') if key in given
+    }
     suite = replace(suite, launch=replace(suite.launch, **launch), **given)
     _check_launch(suite.launch)
     return suite

@@ -1,13 +1,13 @@
 """The contrastive loss with a queue of negatives."""
-from typing import Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def info_nce(query: Tensor, key: Tensor, negatives: Tensor,
-             temperature: float) -> Tuple[Tensor, Tensor]:
+def info_nce(
+    query: Tensor, key: Tensor, negatives: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
     """Tell each query's own key from the negatives (MoCo, Eq. 1).
 
     Cross-entropy of ``[q.k, q.negatives] / temperature`` with the first entry
@@ -25,7 +25,7 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor,
     """
     with torch.autocast(query.device.type, enabled=False):
         query, key = query.to(negatives.dtype), key.to(negatives.dtype)
-        positive = (query * key).sum(1, keepdim=True)              # (N, 1)
+        positive = (query * key).sum(1, keepdim=True)  # (N, 1)
         logits = torch.cat([positive, query @ negatives], 1) / temperature
         target = logits.new_zeros(len(logits), dtype=torch.long)
         losses = F.cross_entropy(logits, target, reduction='none')  # (N,)

@@ -1,7 +1,8 @@
 """Heads applied at every position of a feature map."""
+
 import math
 from collections import OrderedDict
-from typing import Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -44,22 +45,26 @@ class DenseMLP(BaseModule):
             number of channels.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 hid_channels: int,
-                 out_channels: int,
-                 num_layers: int = 2,
-                 bias: bool = True,
-                 norm_cfg: dict = dict(type='BN'),
-                 init_cfg: Optional[Union[dict, list]] = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hid_channels: int,
+        out_channels: int,
+        num_layers: int = 2,
+        bias: bool = True,
+        norm_cfg: dict = dict(type='BN'),
+        init_cfg: dict | list | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         if num_layers < 0:
-            raise ValueError(f'DenseMLP needs num_layers >= 0, got '
-                             f'{num_layers}.')
+            raise ValueError(
+                f'DenseMLP needs num_layers >= 0, got {num_layers}.'
+            )
         if num_layers == 0 and in_channels != out_channels:
             raise ValueError(
                 'DenseMLP with num_layers=0 is the identity, but in_channels '
-                f'{in_channels} and out_channels {out_channels} differ.')
+                f'{in_channels} and out_channels {out_channels} differ.'
+            )
         layers = OrderedDict()
         for i in range(1, num_layers + 1):
             last = i == num_layers
@@ -79,8 +84,7 @@ class DenseMLP(BaseModule):
         return self.layers(x)
 
 
-def check_channels(backbone: nn.Module, in_channels: int,
-                   user: str) -> None:
+def check_channels(backbone: nn.Module, in_channels: int, user: str) -> None:
     """Refuse a head whose input is not what the backbone puts out.
 
     Args:
@@ -95,24 +99,31 @@ def check_channels(backbone: nn.Module, in_channels: int,
     if width != in_channels:
         raise UserError(
             f'{user} expects {in_channels} channels, but the backbone puts '
-            f'out {width}. Set {user}.in_channels={width}.')
+            f'out {width}. Set {user}.in_channels={width}.'
+        )
 
 
-def total_stride(backbone: nn.Module) -> Optional[int]:
+def total_stride(backbone: nn.Module) -> int | None:
     """Pixels per cell of a ResNet's last map; None for other backbones."""
     strides = getattr(backbone, 'strides', None)
     outputs = getattr(backbone, 'out_indices', None)
     if strides is None or outputs is None:
         return None
-    stem = [layer.stride for name in ('stem', 'conv1', 'maxpool')
-            for layer in getattr(backbone, name, nn.Identity()).modules()
-            if isinstance(layer, (nn.Conv2d, nn.MaxPool2d))]
-    return math.prod(stride if isinstance(stride, int) else stride[0]
-                     for stride in (*stem, *strides[:max(outputs) + 1]))
+    stem = [
+        layer.stride
+        for name in ('stem', 'conv1', 'maxpool')
+        for layer in getattr(backbone, name, nn.Identity()).modules()
+        if isinstance(layer, (nn.Conv2d, nn.MaxPool2d))
+    ]
+    return math.prod(
+        stride if isinstance(stride, int) else stride[0]
+        for stride in (*stem, *strides[: max(outputs) + 1])
+    )
 
 
-def check_stride(stride: Optional[int], sizes: Sequence[Tuple[int, int]],
-                 slack: float = 0.) -> None:
+def check_stride(
+    stride: int | None, sizes: Sequence[tuple[int, int]], slack: float = 0.0
+) -> None:
     """Refuse views that the last row or column of cells reaches beyond.
 
     Args:
@@ -130,4 +141,5 @@ def check_stride(stride: Optional[int], sizes: Sequence[Tuple[int, int]],
                 f'views of {side} pixels are no multiple of the stride of '
                 f'{stride} pixels of the feature map; make them '
                 f'{max(side // stride, 1) * stride} or '
-                f'{(side // stride + 1) * stride}.')
+                f'{(side // stride + 1) * stride}.'
+            )

@@ -1,5 +1,4 @@
 """A first-in first-out store of keys, one matrix per level."""
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -22,13 +21,12 @@ class FeatureQueue(nn.Module):
             without a level axis.
     """
 
-    def __init__(self,
-                 length: int,
-                 dim: int,
-                 levels: Optional[int] = None) -> None:
+    def __init__(
+        self, length: int, dim: int, levels: int | None = None
+    ) -> None:
         super().__init__()
         self.length = length
-        leading = () if levels is None else (levels, )
+        leading = () if levels is None else (levels,)
         features = torch.randn(*leading, dim, length)
         self.register_buffer('features', F.normalize(features, dim=-2))
         self.register_buffer('pointer', torch.zeros(1, dtype=torch.long))
@@ -43,7 +41,8 @@ class FeatureQueue(nn.Module):
             raise UserError(
                 f'a queue of {self.length} keys is no multiple of the global '
                 f'batch of {batch}. Change the queue length or the batch '
-                '(images per process times processes) so that it divides.')
+                '(images per process times processes) so that it divides.'
+            )
 
     @torch.no_grad()
     def enqueue(self, keys: Tensor) -> None:
@@ -61,13 +60,15 @@ class FeatureQueue(nn.Module):
         if keys.shape[1:] != wanted:
             raise ValueError(
                 f'FeatureQueue takes keys (G, {", ".join(map(str, wanted))}),'
-                f' got {tuple(keys.shape)}.')
+                f' got {tuple(keys.shape)}.'
+            )
         batch = len(keys)
         self.check_batch(batch)
         columns = torch.arange(batch, device=keys.device)
-        columns = (self.pointer + columns) % self.length           # (G,)
+        columns = (self.pointer + columns) % self.length  # (G,)
         self.features.index_copy_(
-            -1, columns, keys.movedim(0, -1).to(self.features.dtype))
+            -1, columns, keys.movedim(0, -1).to(self.features.dtype)
+        )
         self.pointer.add_(batch).remainder_(self.length)
 
     def snapshot(self) -> Tensor:

@@ -1,11 +1,12 @@
 """Batch normalisation over the batch of all processes, on any device."""
+
 import torch
 from mmengine.dist import get_world_size
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ssl_bench.layers.reduce import sum_over_ranks
+from ssl_bench.layers.collectives import sum_over_ranks
 
 
 @MODELS.register_module('GlobalBN')
@@ -20,19 +21,24 @@ class GlobalBatchNorm(_BatchNorm):
     Args:
         As `torch.nn.SyncBatchNorm`.
     """
+
     process_group = None  # all processes
-    _check_non_zero_input_channels = \
+    _check_non_zero_input_channels = (
         nn.SyncBatchNorm._check_non_zero_input_channels
+    )
 
     def _check_input_dim(self, x: Tensor) -> None:
         if x.ndim < 2:
-            raise ValueError('batch normalisation needs (N, C, ...), got a '
-                             f'tensor of shape {tuple(x.shape)}.')
+            raise ValueError(
+                'batch normalisation needs (N, C, ...), got a '
+                f'tensor of shape {tuple(x.shape)}.'
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C) or (N, C, ...) over all but C."""
-        if (get_world_size() == 1
-                or not (self.training or self.running_mean is None)):
+        if get_world_size() == 1 or not (
+            self.training or self.running_mean is None
+        ):
             return super().forward(x)
         if x.device.type != 'cpu':
             return nn.SyncBatchNorm.forward(self, x)
@@ -45,9 +51,9 @@ class GlobalBatchNorm(_BatchNorm):
         dims = [d for d in range(x.ndim) if d != 1]
         shape = [1, -1] + [1] * (x.ndim - 2)
         count = sum_over_ranks(x.new_tensor(float(x[:, 0].numel())))
-        mean = sum_over_ranks(x.sum(dims)) / count                # (C,)
+        mean = sum_over_ranks(x.sum(dims)) / count  # (C,)
         x = x - mean.view(shape)
-        var = sum_over_ranks(x.square().sum(dims)) / count        # (C,)
+        var = sum_over_ranks(x.square().sum(dims)) / count  # (C,)
         self._track(mean, var, count)
         x = x * torch.rsqrt(var + self.eps).view(shape)
         if self.affine:
@@ -60,11 +66,15 @@ class GlobalBatchNorm(_BatchNorm):
         if not (self.training and self.track_running_stats):
             return
         self.num_batches_tracked += 1
-        factor = (1 / float(self.num_batches_tracked)
-                  if self.momentum is None else self.momentum)
+        factor = (
+            1 / float(self.num_batches_tracked)
+            if self.momentum is None
+            else self.momentum
+        )
         self.running_mean.lerp_(mean.to(self.running_mean), factor)
         self.running_var.lerp_(
-            (var * count / (count - 1)).to(self.running_var), factor)
+            (var * count / (count - 1)).to(self.running_var), factor
+        )
 
 
 def replace_sync_bn(model: nn.Module) -> None:
@@ -78,11 +88,17 @@ def replace_sync_bn(model: nn.Module) -> None:
     for parent in list(model.modules()):
         for name, norm in list(parent.named_children()):
             if isinstance(norm, nn.SyncBatchNorm):
-                ours = GlobalBatchNorm(norm.num_features, norm.eps,
-                                       norm.momentum, norm.affine,
-                                       norm.track_running_stats)
-                ours._parameters, ours._buffers = (norm._parameters,
-                                                   norm._buffers)
+                ours = GlobalBatchNorm(
+                    norm.num_features,
+                    norm.eps,
+                    norm.momentum,
+                    norm.affine,
+                    norm.track_running_stats,
+                )
+                ours._parameters, ours._buffers = (
+                    norm._parameters,
+                    norm._buffers,
+                )
                 setattr(parent, name, ours.train(norm.training))
 
 

@@ -1,7 +1,7 @@
 """An encoder that follows another one as a moving average."""
+
 import copy
 import math
-from typing import List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -58,12 +58,14 @@ class MomentumEncoder(nn.Module):
         UserError: Unknown schedule or statistics.
     """
 
-    def __init__(self,
-                 module: nn.Module,
-                 momentum: float = 0.99,
-                 schedule: str = 'constant',
-                 statistics: str = 'own',
-                 evaluate: bool = False) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        momentum: float = 0.99,
+        schedule: str = 'constant',
+        statistics: str = 'own',
+        evaluate: bool = False,
+    ) -> None:
         super().__init__()
         if schedule not in SCHEDULES:
             raise unknown_name('momentum schedule', schedule, SCHEDULES)
@@ -72,7 +74,7 @@ class MomentumEncoder(nn.Module):
         self.module = copy.deepcopy(module).requires_grad_(False)
         self.base, self.schedule = momentum, schedule
         self.statistics, self.evaluate = statistics, evaluate
-        self.total_steps: Optional[float] = None
+        self.total_steps: float | None = None
         self.register_buffer('step', torch.zeros((), dtype=torch.long))
         self._step = 0  # the buffer's value, read without asking the device
         self.train(self.training)
@@ -98,22 +100,24 @@ class MomentumEncoder(nn.Module):
             raise RuntimeError(
                 f'the {self.schedule} momentum schedule needs the number of '
                 'training steps: call set_total_steps() before the first '
-                'update (the runner\'s momentum hook does).')
-        return SCHEDULES[self.schedule](self._step, self.total_steps,
-                                        self.base)
+                "update (the runner's momentum hook does)."
+            )
+        return SCHEDULES[self.schedule](
+            self._step, self.total_steps, self.base
+        )
 
     @torch.no_grad()
     def copy_from(self, source: nn.Module) -> None:
         """Make parameters and buffers equal to the source's."""
-        for pairs in (self._pairs(source, 'parameters'),
-                      self._pairs(source, 'buffers')):
+        for pairs in (
+            self._pairs(source, 'parameters'),
+            self._pairs(source, 'buffers'),
+        ):
             for target, value in pairs:
                 target.copy_(value)
 
     @torch.no_grad()
-    def update(self,
-               source: nn.Module,
-               momentum: Optional[float] = None) -> None:
+    def update(self, source: nn.Module, momentum: float | None = None) -> None:
         """Move towards the source by one step, and count it.
 
         Args:
@@ -130,10 +134,13 @@ class MomentumEncoder(nn.Module):
         if self.statistics != 'own':
             buffers = self._pairs(source, 'buffers')
             if self.statistics == 'average':
-                self._average([pair for pair in buffers
-                               if pair[0].is_floating_point()], momentum)
-                buffers = [pair for pair in buffers
-                           if not pair[0].is_floating_point()]
+                self._average(
+                    [pair for pair in buffers if pair[0].is_floating_point()],
+                    momentum,
+                )
+                buffers = [
+                    pair for pair in buffers if not pair[0].is_floating_point()
+                ]
             for target, value in buffers:
                 target.copy_(value)
         self.step += 1
@@ -148,20 +155,24 @@ class MomentumEncoder(nn.Module):
         """Set the mode, except where evaluation mode is for ever."""
         return super().train(mode and not self.evaluate)
 
-    def _pairs(self, source: nn.Module,
-               kind: str) -> List[Tuple[Tensor, Tensor]]:
+    def _pairs(
+        self, source: nn.Module, kind: str
+    ) -> list[tuple[Tensor, Tensor]]:
         targets = list(getattr(self.module, kind)())
         values = list(getattr(source, kind)())
-        shapes = [[tuple(tensor.shape) for tensor in tensors]
-                  for tensors in (targets, values)]
+        shapes = [
+            [tuple(tensor.shape) for tensor in tensors]
+            for tensors in (targets, values)
+        ]
         if shapes[0] != shapes[1]:
             raise ValueError(
-                f'the source\'s {kind} do not match the copy\'s: expected '
-                f'{len(targets)}, got {len(values)}, or shapes differ.')
+                f"the source's {kind} do not match the copy's: expected "
+                f'{len(targets)}, got {len(values)}, or shapes differ.'
+            )
         return list(zip(targets, values))
 
     @staticmethod
-    def _average(pairs: List[Tuple[Tensor, Tensor]], momentum: float) -> None:
+    def _average(pairs: list[tuple[Tensor, Tensor]], momentum: float) -> None:
         if pairs:
             targets, values = zip(*pairs)
             torch._foreach_mul_(targets, momentum)

@@ -1,6 +1,10 @@
-from ssl_bench.methods import insloc  # noqa: F401
-from ssl_bench.methods import lewel  # noqa: F401
-from ssl_bench.methods import pixcontrast  # noqa: F401
-from ssl_bench.methods import pixpro  # noqa: F401
-from ssl_bench.methods import siamese_im  # noqa: F401
-from ssl_bench.methods import barlow_twins  # noqa: F401
+"""The methods, one file or folder each: importing this registers them all.
+
+The package is scanned: a new file or folder needs no line here.
+"""
+
+import importlib
+import pkgutil
+
+for module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f'{__name__}.{module.name}')

@@ -1,5 +1,4 @@
 """Barlow Twins: make the correlation of two views' features the identity."""
-from typing import Optional, Tuple
 
 import torch
 from mmpretrain.models import BarlowTwins as MMPretrainBarlowTwins
@@ -7,12 +6,13 @@ from mmpretrain.models.heads import LatentCrossCorrelationHead
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
+from ssl_bench.layers.collectives import sum_over_ranks
 from ssl_bench.layers.global_bn import GlobalBatchNorm
-from ssl_bench.layers.reduce import sum_over_ranks
 
 
-def cross_correlation(z1: Tensor, z2: Tensor,
-                      count: Optional[int] = None) -> Tensor:
+def cross_correlation(
+    z1: Tensor, z2: Tensor, count: int | None = None
+) -> Tensor:
     """Correlate normalised features of two views over all processes.
 
     Args:
@@ -31,7 +31,7 @@ def cross_correlation(z1: Tensor, z2: Tensor,
     return sum_over_ranks(z1.T @ z2) / count
 
 
-def redundancy_terms(correlation: Tensor) -> Tuple[Tensor, Tensor]:
+def redundancy_terms(correlation: Tensor) -> tuple[Tensor, Tensor]:
     """Invariance and redundancy (Eq. 1), the second without its weight.
 
     Args:
@@ -57,7 +57,8 @@ class CrossCorrelationHead(LatentCrossCorrelationHead):
 
     def __init__(self, in_channels: int, lambd: float = 0.0051) -> None:
         super().__init__(
-            in_channels, loss=dict(type='CrossCorrelationLoss', lambd=lambd))
+            in_channels, loss=dict(type='CrossCorrelationLoss', lambd=lambd)
+        )
         self.lambd = lambd
         self.bn = GlobalBatchNorm(in_channels, affine=False)
 
@@ -68,13 +69,16 @@ class CrossCorrelationHead(LatentCrossCorrelationHead):
             ValueError: A batch of one, which has no variance.
         """
         if len(z1) < 2:
-            raise ValueError('Barlow Twins needs at least 2 images per '
-                             f'process, got {len(z1)}.')
+            raise ValueError(
+                'Barlow Twins needs at least 2 images per '
+                f'process, got {len(z1)}.'
+            )
         with torch.autocast(z1.device.type, enabled=False):
             half = z1.dtype.itemsize < 4
             z1, z2 = (z.float() if half else z for z in (z1, z2))
             on, off = redundancy_terms(
-                cross_correlation(self.bn(z1), self.bn(z2)))
+                cross_correlation(self.bn(z1), self.bn(z2))
+            )
         return on + self.lambd * off
 
 
@@ -107,10 +111,12 @@ class BarlowTwins(MMPretrainBarlowTwins):
         ValueError: The head expects another width than the neck gives.
     """
 
-    def __init__(self, backbone: dict, neck: dict, head: dict,
-                 **kwargs) -> None:
+    def __init__(
+        self, backbone: dict, neck: dict, head: dict, **kwargs
+    ) -> None:
         if neck['out_channels'] != head['in_channels']:
             raise ValueError(
                 f'the neck gives {neck["out_channels"]} channels, the head '
-                f'expects {head["in_channels"]}; make them equal.')
+                f'expects {head["in_channels"]}; make them equal.'
+            )
         super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)

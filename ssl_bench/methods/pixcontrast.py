@@ -1,22 +1,26 @@
 """PixContrast: tell a place from all other places of the other crop."""
-from typing import Tuple
 
 import torch
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from ssl_bench.errors import unknown_name
+from ssl_bench.layers.collectives import mean_over_processes
 from ssl_bench.layers.dense_heads import unit, upcast
-from ssl_bench.layers.dist import mean_over_processes
-from ssl_bench.layers.pixel_grid import pixel_distances
-from ssl_bench.methods.pixpro import PixPro
+from ssl_bench.methods.pixpro.model import PixPro
+from ssl_bench.methods.pixpro.pixel_grid import pixel_distances
 
 AVERAGES = ('valid', 'all')
 
 
-def contrast_terms(q: Tensor, k: Tensor, coords_q: Tensor, coords_k: Tensor,
-                   temperature: float = 0.3,
-                   threshold: float = 0.7) -> Tuple[Tensor, Tensor]:
+def contrast_terms(
+    q: Tensor,
+    k: Tensor,
+    coords_q: Tensor,
+    coords_k: Tensor,
+    temperature: float = 0.3,
+    threshold: float = 0.7,
+) -> tuple[Tensor, Tensor]:
     """Contrast of each position with the other view's, averaged per image.
 
     ``l(i) = -log(sum over positives of e / sum over all of e)`` with
@@ -34,19 +38,25 @@ def contrast_terms(q: Tensor, k: Tensor, coords_q: Tensor, coords_k: Tensor,
         position has a positive; the number of positions with one, (N,).
     """
     distance = pixel_distances(coords_q, coords_k, tuple(q.shape[2:]))
-    positive = distance < threshold                           # (N, n, n)
-    inside = positive.any(2)                                  # (N, n)
+    positive = distance < threshold  # (N, n, n)
+    inside = positive.any(2)  # (N, n)
     logits = upcast(q.flatten(2).transpose(1, 2) @ k.flatten(2)) / temperature
     # a row without positives takes all: its term is 0 and so its gradient
     kept = logits.masked_fill(~(positive | ~inside.unsqueeze(2)), -torch.inf)
-    terms = logits.logsumexp(2) - kept.logsumexp(2)           # (N, n)
+    terms = logits.logsumexp(2) - kept.logsumexp(2)  # (N, n)
     count = inside.sum(1)
     return (terms * inside).sum(1) / count.clamp(min=1), count
 
 
-def contrast_loss(q: Tensor, k: Tensor, coords_q: Tensor, coords_k: Tensor,
-                  temperature: float = 0.3, threshold: float = 0.7,
-                  average: str = 'valid') -> Tensor:
+def contrast_loss(
+    q: Tensor,
+    k: Tensor,
+    coords_q: Tensor,
+    coords_k: Tensor,
+    temperature: float = 0.3,
+    threshold: float = 0.7,
+    average: str = 'valid',
+) -> Tensor:
     """Mean of `contrast_terms` over the images (one direction).
 
     Args:
@@ -58,12 +68,13 @@ def contrast_loss(q: Tensor, k: Tensor, coords_q: Tensor, coords_k: Tensor,
         Tensor: Scalar, whose mean over the processes is the loss of the
         joined batch.
     """
-    terms, count = contrast_terms(q, k, coords_q, coords_k, temperature,
-                                  threshold)
+    terms, count = contrast_terms(
+        q, k, coords_q, coords_k, temperature, threshold
+    )
     if average == 'all':
         return terms.mean()
     valid = mean_over_processes((count > 0).sum().to(terms.dtype))
-    return terms.sum() / torch.where(valid > 0, valid, 1.)
+    return terms.sum() / torch.where(valid > 0, valid, 1.0)
 
 
 @MODELS.register_module()
@@ -93,17 +104,29 @@ class PixContrast(PixPro):
         UserError: An unknown average.
     """
 
-    def __init__(self, *args, temperature: float = 0.3,
-                 average: str = 'valid', **kwargs) -> None:
-        super().__init__(*args, propagation=None, instance_weight=0.,
-                         **kwargs)
+    def __init__(
+        self, *args, temperature: float = 0.3, average: str = 'valid', **kwargs
+    ) -> None:
+        super().__init__(
+            *args, propagation=None, instance_weight=0.0, **kwargs
+        )
         if average not in AVERAGES:
             raise unknown_name('average', average, AVERAGES)
         self.temperature, self.average = temperature, average
 
-    def direction(self, q: Tensor, k: Tensor, coords_q: Tensor,
-                  coords_k: Tensor) -> Tensor:
+    def direction(
+        self, q: Tensor, k: Tensor, coords_q: Tensor, coords_k: Tensor
+    ) -> Tensor:
         """Half the loss of one view's online map in the other's target map."""
-        return contrast_loss(
-            unit(q), unit(k), coords_q, coords_k, self.temperature,
-            self.threshold, self.average) / 2
+        return (
+            contrast_loss(
+                unit(q),
+                unit(k),
+                coords_q,
+                coords_k,
+                self.temperature,
+                self.threshold,
+                self.average,
+            )
+            / 2
+        )

@@ -1,5 +1,6 @@
 """Build the leaderboard: choose, check, rank, compare, join, sort."""
-from typing import Dict, List, Optional, Sequence
+
+from collections.abc import Sequence
 
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.results import stats, tasks
@@ -10,36 +11,55 @@ from ssl_bench.results.record import Problem, Stored
 from ssl_bench.results.table import Board, Row, cells
 
 
-def _choose(stored: List[Stored], wanted: Sequence[str],
-            methods: Sequence[str]) -> List[Stored]:
+def _choose(
+    stored: list[Stored], wanted: Sequence[str], methods: Sequence[str]
+) -> list[Stored]:
     """Keep chosen tasks and methods.
 
     Raises:
         UserError: A name that neither records nor papers have.
     """
-    ids = {*tasks.TASKS, *tasks.PUBLISHED_ONLY,
-           *(s.record['task'] for s in stored)}
+    ids = {
+        *tasks.TASKS,
+        *tasks.PUBLISHED_ONLY,
+        *(s.record['task'] for s in stored),
+    }
     for task in wanted:
         if task not in ids:
             raise unknown_name('task', task, ids)
     if methods:
         known = {s.record['method'] for s in stored}
-        known |= {label(s.record['method'], s.record['variant'])
-                  for s in stored}
+        known |= {
+            label(s.record['method'], s.record['variant']) for s in stored
+        }
         known |= {row.method for row in PublishedIndex().rows}
         keys = {squeeze(n) for n in known} | {method_key(n) for n in known}
         for name in (method.partition('@')[0] for method in methods):
             if squeeze(name) not in keys and method_key(name) not in keys:
                 raise unknown_name('method', name, known)
-    return [s for s in stored
-            if (not wanted or s.record['task'] in wanted)
-            and (not methods or is_chosen(
-                s.record['method'], s.record['variant'],
-                s.record['pretrain']['epochs'], methods))]
+    return [
+        s
+        for s in stored
+        if (not wanted or s.record['task'] in wanted)
+        and (
+            not methods
+            or is_chosen(
+                s.record['method'],
+                s.record['variant'],
+                s.record['pretrain']['epochs'],
+                methods,
+            )
+        )
+    ]
 
 
-def _join(rows: List[Row], mode: str, wanted: Sequence[str],
-          methods: Sequence[str], index: PublishedIndex) -> List[Row]:
+def _join(
+    rows: list[Row],
+    mode: str,
+    wanted: Sequence[str],
+    methods: Sequence[str],
+    index: PublishedIndex,
+) -> list[Row]:
     """Put printed numbers next to the rows; ``all`` adds their own rows."""
     if mode == 'none':
         return rows
@@ -55,45 +75,63 @@ def _join(rows: List[Row], mode: str, wanted: Sequence[str],
         return rows
     shown = set(wanted) or {row.task for row in rows}
     return rows + [
-        Row(item.method, item.variant, item.backbone, item.pretrain_data,
-            item.pretrain_epochs, item.task, item.metric, published=item)
+        Row(
+            item.method,
+            item.variant,
+            item.backbone,
+            item.pretrain_data,
+            item.pretrain_epochs,
+            item.task,
+            item.metric,
+            published=item,
+        )
         for item in index.rows
-        if item.task in shown and item not in used
-        and (not methods or is_chosen(item.method, item.variant,
-                                      item.pretrain_epochs, methods))]
+        if item.task in shown
+        and item not in used
+        and (
+            not methods
+            or is_chosen(
+                item.method, item.variant, item.pretrain_epochs, methods
+            )
+        )
+    ]
 
 
-def departed(rows: List[Row], index: PublishedIndex) -> List[Problem]:
+def departed(rows: list[Row], index: PublishedIndex) -> list[Problem]:
     """Say which rows are not compared with the papers, and why."""
     printed = {item.task for item in index.rows}
-    by_cell: Dict[tuple, Row] = {}
+    by_cell: dict[tuple, Row] = {}
     for row in rows:
         if row.departures and row.task in printed:
             key = row.method_id, row.task, tuple(row.departures)
             by_cell.setdefault(key, row)
-    return [Problem(
-        'other protocol', f'{row.name} on {row.task} is not compared with '
-        f'published numbers: {"; ".join(row.departures)}',
-        tuple(item.path for item in row.records))
-        for row in by_cell.values()]
+    return [
+        Problem(
+            'other protocol',
+            f'{row.name} on {row.task} is not compared with '
+            f'published numbers: {"; ".join(row.departures)}',
+            tuple(item.path for item in row.records),
+        )
+        for row in by_cell.values()
+    ]
 
 
-def _compare(rows: List[Row], baseline: str) -> None:
+def _compare(rows: list[Row], baseline: str) -> None:
     """Fill in each row's difference to the baseline of its task.
 
     Raises:
         UserError: No measured row, or several methods, have that name.
     """
-    bases: Dict[tuple, Row] = {}
+    bases: dict[tuple, Row] = {}
     for row in rows:
-        if is_chosen(row.method, row.variant, row.pretrain_epochs,
-                     [baseline]):
+        if is_chosen(row.method, row.variant, row.pretrain_epochs, [baseline]):
             other = bases.setdefault((row.task, row.metric), row)
             if other is not row:
                 raise UserError(
                     f'baseline {baseline!r} fits both {other.described} and '
                     f'{row.described} on {row.task}; write "METHOD '
-                    '(VARIANT)@EPOCHS", or read the folders of one only')
+                    '(VARIANT)@EPOCHS", or read the folders of one only'
+                )
     if not bases:
         raise unknown_name('baseline', baseline, {row.name for row in rows})
     for row in rows:
@@ -101,26 +139,35 @@ def _compare(rows: List[Row], baseline: str) -> None:
         if base is not None and row is not base:
             row.difference = stats.difference(
                 row.by_seed or dict(row.values),
-                base.by_seed or dict(base.values))
+                base.by_seed or dict(base.values),
+            )
 
 
-def _place(rows: List[Row]) -> None:
+def _place(rows: list[Row]) -> None:
     """Give each row its place among those of its task and metric."""
-    groups: Dict[tuple, List[Row]] = {}
+    groups: dict[tuple, list[Row]] = {}
     for row in rows:
         groups.setdefault((row.task, row.metric), []).append(row)
     for (_, metric), members in groups.items():
-        ties = stats.tie_groups([row.mean for row in members],
-                                [row.interval for row in members],
-                                tasks.higher_is_better(metric))
+        ties = stats.tie_groups(
+            [row.mean for row in members],
+            [row.interval for row in members],
+            tasks.higher_is_better(metric),
+        )
         for row, place in zip(members, stats.places(ties)):
             row.place = place
 
 
-def build(stored: List[Stored], problems: Sequence[Problem] = (), *,
-          wanted: Sequence[str] = (), methods: Sequence[str] = (),
-          baseline: Optional[str] = None, published: str = 'all',
-          index: Optional[PublishedIndex] = None) -> Board:
+def build(
+    stored: list[Stored],
+    problems: Sequence[Problem] = (),
+    *,
+    wanted: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    baseline: str | None = None,
+    published: str = 'all',
+    index: PublishedIndex | None = None,
+) -> Board:
     """Compute the leaderboard; a pure function of its arguments.
 
     Args:
@@ -142,8 +189,7 @@ def build(stored: List[Stored], problems: Sequence[Problem] = (), *,
     """
     if methods and baseline:
         methods = [*methods, baseline]
-    chosen, conflicts = without_duplicates(
-        _choose(stored, wanted, methods))
+    chosen, conflicts = without_duplicates(_choose(stored, wanted, methods))
     rows = cells(chosen)
     _place(rows)
     if baseline:
@@ -152,7 +198,13 @@ def build(stored: List[Stored], problems: Sequence[Problem] = (), *,
     conflicts += departed(rows, index or PublishedIndex())
     rows.sort(key=lambda row: row.sort_key)
     shown = {row.task for row in rows}
-    warnings = conflicts + check(chosen, methods) + [
-        Problem('empty', f'no number for task {task}')
-        for task in wanted if task not in shown]
+    warnings = (
+        conflicts
+        + check(chosen, methods)
+        + [
+            Problem('empty', f'no number for task {task}')
+            for task in wanted
+            if task not in shown
+        ]
+    )
     return Board(rows, [*problems, *warnings], baseline)

@@ -1,17 +1,25 @@
 """Records in one archive, for exchange: written the same, read with care."""
+
 import hashlib
 import json
 import re
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Dict, Iterable, List, Tuple
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import atomic_path, write_text
-from ssl_bench.results.record import (FILE_NAME, MAX_BYTES, PathLike, Problem,
-                                      Record, Stored, digest)
+from ssl_bench.results.record import (
+    FILE_NAME,
+    MAX_BYTES,
+    PathLike,
+    Problem,
+    Record,
+    Stored,
+    digest,
+)
 from ssl_bench.results.store import parse, scan
 
 MANIFEST = 'manifest.json'
@@ -25,8 +33,9 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # one date: the same records, the same bytes
 
 
 def _text(record: Record) -> bytes:
-    return (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False)
-            + '\n').encode()
+    return (
+        json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + '\n'
+    ).encode()
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
@@ -35,8 +44,9 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(info, data, zipfile.ZIP_DEFLATED, 6)
 
 
-def export_bundle(dirs: Iterable[PathLike],
-                  path: PathLike) -> Tuple[int, List[Problem]]:
+def export_bundle(
+    dirs: Iterable[PathLike], path: PathLike
+) -> tuple[int, list[Problem]]:
     """Write the records under ``dirs`` into one zip file.
 
     No weights, logs or pictures; a record is stored under the SHA-256 of
@@ -50,18 +60,24 @@ def export_bundle(dirs: Iterable[PathLike],
     """
     stored, problems = scan(dirs)
     if not stored:
-        raise UserError('nothing to export: ' + '; '.join(
-            map(str, problems)))
-    files: Dict[str, Tuple[bytes, str]] = {}
+        raise UserError('nothing to export: ' + '; '.join(map(str, problems)))
+    files: dict[str, tuple[bytes, str]] = {}
     for item in stored:
         data = _text(item.record)
-        files[hashlib.sha256(data).hexdigest()] = (
-            data, item.record['run_id'])
+        files[hashlib.sha256(data).hexdigest()] = (data, item.record['run_id'])
     manifest = dict(
-        format=FORMAT, schema=SCHEMA,
-        records=[dict(name=f'records/{sha}.json', sha256=sha,
-                      bytes=len(data), run_id=run_id)
-                 for sha, (data, run_id) in sorted(files.items())])
+        format=FORMAT,
+        schema=SCHEMA,
+        records=[
+            dict(
+                name=f'records/{sha}.json',
+                sha256=sha,
+                bytes=len(data),
+                run_id=run_id,
+            )
+            for sha, (data, run_id) in sorted(files.items())
+        ],
+    )
     with atomic_path(path) as part, zipfile.ZipFile(part, 'w') as archive:
         _add(archive, MANIFEST, _text(manifest))
         for sha, (data, _) in sorted(files.items()):
@@ -69,7 +85,7 @@ def export_bundle(dirs: Iterable[PathLike],
     return len(files), problems
 
 
-def _check_members(path: Path, members: List[zipfile.ZipInfo]) -> None:
+def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
     """Refuse names, kinds and sizes that a bundle never has."""
     names = [member.filename for member in members]
     if MANIFEST not in names:
@@ -77,27 +93,33 @@ def _check_members(path: Path, members: List[zipfile.ZipInfo]) -> None:
     if len(set(names)) < len(names):
         raise UserError(f'{path}: a file stands in it twice')
     if len(names) > MAX_RECORDS + 1:
-        raise UserError(f'{path}: {len(names)} files; at most {MAX_RECORDS} '
-                        'records are read')
+        raise UserError(
+            f'{path}: {len(names)} files; at most {MAX_RECORDS} '
+            'records are read'
+        )
     if sum(member.file_size for member in members) > MAX_TOTAL:
         raise UserError(f'{path}: unpacks to more than {MAX_TOTAL} bytes')
     for member in members:
         kind = stat.S_IFMT(member.external_attr >> 16)
         limit = MAX_MANIFEST if member.filename == MANIFEST else MAX_BYTES
-        if member.filename != MANIFEST and not NAME.fullmatch(
-                member.filename):
-            raise UserError(f'{path}: {member.filename[:100]!r} does not '
-                            'belong in a result bundle')
+        if member.filename != MANIFEST and not NAME.fullmatch(member.filename):
+            raise UserError(
+                f'{path}: {member.filename[:100]!r} does not '
+                'belong in a result bundle'
+            )
         if kind not in (0, stat.S_IFREG) or member.flag_bits & 1:
-            raise UserError(f'{path}: {member.filename} is a link or '
-                            'encrypted, not a plain file')
+            raise UserError(
+                f'{path}: {member.filename} is a link or '
+                'encrypted, not a plain file'
+            )
         if member.file_size > limit:
-            raise UserError(f'{path}: {member.filename} has '
-                            f'{member.file_size} bytes; limit {limit}')
+            raise UserError(
+                f'{path}: {member.filename} has '
+                f'{member.file_size} bytes; limit {limit}'
+            )
 
 
-def _read(path: Path, archive: zipfile.ZipFile, name: str,
-          size: int) -> bytes:
+def _read(path: Path, archive: zipfile.ZipFile, name: str, size: int) -> bytes:
     """A member's bytes, no more than its header says."""
     with archive.open(name) as file:
         data = file.read(size + 1)
@@ -106,7 +128,7 @@ def _read(path: Path, archive: zipfile.ZipFile, name: str,
     return data
 
 
-def _manifest(path: Path, data: bytes) -> Dict[str, Dict]:
+def _manifest(path: Path, data: bytes) -> dict[str, dict]:
     """Entries by file name.
 
     Raises:
@@ -118,14 +140,16 @@ def _manifest(path: Path, data: bytes) -> Dict[str, Dict]:
             raise UserError(
                 f'{path}: format {manifest["format"]!r}, schema '
                 f'{manifest["schema"]!r}; this version reads {FORMAT!r}, '
-                f'schema {SCHEMA}')
+                f'schema {SCHEMA}'
+            )
         return {entry['name']: dict(entry) for entry in manifest['records']}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f'{path}: {MANIFEST} is damaged ({error!r})') \
-            from error
+        raise UserError(
+            f'{path}: {MANIFEST} is damaged ({error!r})'
+        ) from error
 
 
-def read_bundle(path: PathLike) -> List[Record]:
+def read_bundle(path: PathLike) -> list[Record]:
     """Every record of a bundle, or none.
 
     Raises:
@@ -138,39 +162,57 @@ def read_bundle(path: PathLike) -> List[Record]:
             members = archive.infolist()
             _check_members(path, members)
             sizes = {m.filename: m.file_size for m in members}
-            entries = _manifest(path, _read(path, archive, MANIFEST,
-                                            sizes.pop(MANIFEST)))
+            entries = _manifest(
+                path, _read(path, archive, MANIFEST, sizes.pop(MANIFEST))
+            )
             if entries.keys() != sizes.keys():
                 odd = sorted(entries.keys() ^ sizes.keys())[0]
-                raise UserError(f'{path}: {odd} is in the archive or in the '
-                                'manifest only')
-            return [_checked(path, name, entries[name],
-                             _read(path, archive, name, sizes[name]))
-                    for name in sorted(sizes)]
-    except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError,
-            RuntimeError, ValueError) as error:
-        raise UserError(f'{path}: not a readable zip file ({error})') \
-            from error
+                raise UserError(
+                    f'{path}: {odd} is in the archive or in the manifest only'
+                )
+            return [
+                _checked(
+                    path,
+                    name,
+                    entries[name],
+                    _read(path, archive, name, sizes[name]),
+                )
+                for name in sorted(sizes)
+            ]
+    except (
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
+        raise UserError(
+            f'{path}: not a readable zip file ({error})'
+        ) from error
     except zlib.error as error:
         raise UserError(f'{path}: damaged ({error})') from error
 
 
-def _checked(path: Path, name: str, entry: Dict, data: bytes) -> Record:
+def _checked(path: Path, name: str, entry: dict, data: bytes) -> Record:
     sha = hashlib.sha256(data).hexdigest()
-    if not sha == entry.get('sha256') == name[len('records/'):-5]:
+    if not sha == entry.get('sha256') == name[len('records/') : -5]:
         raise UserError(f'{path}: {name} was changed: its SHA-256 is {sha}')
     try:
         record = parse(data)
     except UserError as error:
         raise UserError(f'{path}: {name}: {error}') from error
     if entry.get('run_id') != record['run_id']:
-        raise UserError(f'{path}: {name} is run {record["run_id"]}, the '
-                        f'manifest says {entry.get("run_id")!r}')
+        raise UserError(
+            f'{path}: {name} is run {record["run_id"]}, the '
+            f'manifest says {entry.get("run_id")!r}'
+        )
     return record
 
 
-def import_bundle(path: PathLike,
-                  into: PathLike) -> Tuple[int, int, List[Problem]]:
+def import_bundle(
+    path: PathLike, into: PathLike
+) -> tuple[int, int, list[Problem]]:
     """Merge a bundle into a folder of records.
 
     The whole bundle is checked before anything is written. A record that
@@ -190,7 +232,7 @@ def import_bundle(path: PathLike,
         UserError: From ``read_bundle``, or ``into`` cannot be written.
     """
     records, into = read_bundle(path), Path(into)
-    present: Dict[str, List[Stored]] = {}
+    present: dict[str, list[Stored]] = {}
     if into.is_dir():
         for item in scan([into])[0]:
             present.setdefault(item.record['run_id'], []).append(item)
@@ -203,14 +245,22 @@ def import_bundle(path: PathLike,
             continue
         target = into / record['run_id'] / FILE_NAME
         if there or target.exists():
-            target = into / (f'{record["run_id"]}.'
-                             f'{digest(record)[:12]}') / FILE_NAME
-            problems.append(Problem(
-                'conflict', f'run {record["run_id"]} was there with other '
-                'content; the imported record lies beside it',
-                tuple(item.path for item in there) + (str(target), )))
+            target = (
+                into
+                / (f'{record["run_id"]}.{digest(record)[:12]}')
+                / FILE_NAME
+            )
+            problems.append(
+                Problem(
+                    'conflict',
+                    f'run {record["run_id"]} was there with other '
+                    'content; the imported record lies beside it',
+                    tuple(item.path for item in there) + (str(target),),
+                )
+            )
         write_text(target, _text(record).decode())
         present.setdefault(record['run_id'], []).append(
-            Stored(record, str(target)))
+            Stored(record, str(target))
+        )
         written += 1
     return written, skipped, problems

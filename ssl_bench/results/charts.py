@@ -4,14 +4,21 @@ Each function returns a specification without data: the page puts the rows
 under the name ``rows`` and draws one chart per task. Colours are CSS
 variables, so that a chart follows light, dark and print by itself.
 """
-from typing import Any, Dict, List
+
+from typing import Any
 
 import altair as alt
 
-SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'cross',
-          'triangle-down']
+SHAPES = [
+    'circle',
+    'square',
+    'triangle-up',
+    'diamond',
+    'cross',
+    'triangle-down',
+]
 
-Spec = Dict[str, Any]
+Spec = dict[str, Any]
 
 
 def _rows() -> alt.Chart:
@@ -26,17 +33,33 @@ def _finish(chart: alt.LayerChart, height: int = 0, step: int = 0) -> Spec:
         step (int): Pixels per method, which the page multiplies.
     """
     font = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif'
-    text = dict(labelColor='var(--muted)', titleColor='var(--muted)',
-                labelFont=font, titleFont=font, labelFontSize=11.5,
-                titleFontSize=11.5, titleFontWeight='normal')
-    styled = chart.properties(
-        width='container', height=height, background='transparent',
-        usermeta=dict(step=step),
-        autosize=alt.AutoSizeParams(type='fit-x', contains='padding')
-    ).configure(font=font).configure_view(stroke=None).configure_axis(
-        **text, gridColor='var(--line)', domainColor='var(--line)',
-        tickColor='var(--line)').configure_axisY(
-            labelColor='var(--ink)')
+    text = dict(
+        labelColor='var(--muted)',
+        titleColor='var(--muted)',
+        labelFont=font,
+        titleFont=font,
+        labelFontSize=11.5,
+        titleFontSize=11.5,
+        titleFontWeight='normal',
+    )
+    styled = (
+        chart.properties(
+            width='container',
+            height=height,
+            background='transparent',
+            usermeta=dict(step=step),
+            autosize=alt.AutoSizeParams(type='fit-x', contains='padding'),
+        )
+        .configure(font=font)
+        .configure_view(stroke=None)
+        .configure_axis(
+            **text,
+            gridColor='var(--line)',
+            domainColor='var(--line)',
+            tickColor='var(--line)',
+        )
+        .configure_axisY(labelColor='var(--ink)')
+    )
     return styled.to_dict()
 
 
@@ -45,10 +68,13 @@ def _color() -> alt.Color:
     return alt.Color('color:N', scale=None)
 
 
-def _tooltip(*more: alt.Tooltip) -> List[alt.Tooltip]:
-    return [alt.Tooltip('name:N', title='method'),
-            alt.Tooltip('mean:Q', title='mean', format='.2f'),
-            alt.Tooltip('n:Q', title='seeds'), *more]
+def _tooltip(*more: alt.Tooltip) -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip('name:N', title='method'),
+        alt.Tooltip('mean:Q', title='mean', format='.2f'),
+        alt.Tooltip('n:Q', title='seeds'),
+        *more,
+    ]
 
 
 def bars() -> Spec:
@@ -56,30 +82,51 @@ def bars() -> Spec:
 
     Fields of a row: name, control (bool), mean, lo, hi, published, n.
     """
-    y = alt.Y('name:N', sort=None, title=None,
-              axis=alt.Axis(ticks=False, domain=False, labelLimit=150))
+    y = alt.Y(
+        'name:N',
+        sort=None,
+        title=None,
+        axis=alt.Axis(ticks=False, domain=False, labelLimit=150),
+    )
     base = _rows().encode(y=y)
     bar = base.mark_bar(cornerRadiusEnd=2, height={'band': 0.6}).encode(
         x=alt.X('mean:Q', title=None, axis=alt.Axis(tickCount=5)),
-        color=alt.Color('control:N', legend=None, scale=alt.Scale(
-            domain=[False, True], range=['var(--bar)', 'var(--bar-control)'])
+        color=alt.Color(
+            'control:N',
+            legend=None,
+            scale=alt.Scale(
+                domain=[False, True],
+                range=['var(--bar)', 'var(--bar-control)'],
+            ),
         ),
         tooltip=_tooltip(
             alt.Tooltip('lo:Q', title='95% from', format='.2f'),
             alt.Tooltip('hi:Q', title='95% to', format='.2f'),
-            alt.Tooltip('published:Q', title='published', format='.2f')))
-    error = base.transform_filter('isValid(datum.lo)').mark_rule(
-        stroke='var(--ink)', strokeWidth=1.5, clip=True).encode(
-            x='lo:Q', x2='hi:Q')
-    printed = base.transform_filter('isValid(datum.published)').mark_point(
-        shape='diamond', filled=True, size=70, opacity=1, stroke='var(--card)',
-        strokeWidth=1, color='var(--published)').encode(x='published:Q')
+            alt.Tooltip('published:Q', title='published', format='.2f'),
+        ),
+    )
+    error = (
+        base.transform_filter('isValid(datum.lo)')
+        .mark_rule(stroke='var(--ink)', strokeWidth=1.5, clip=True)
+        .encode(x='lo:Q', x2='hi:Q')
+    )
+    printed = (
+        base.transform_filter('isValid(datum.published)')
+        .mark_point(
+            shape='diamond',
+            filled=True,
+            size=70,
+            opacity=1,
+            stroke='var(--card)',
+            strokeWidth=1,
+            color='var(--published)',
+        )
+        .encode(x='published:Q')
+    )
     value = base.mark_text(
-        align='left', baseline='middle', dx=6, fontSize=11,
-        color='var(--ink)').encode(
-            x='edge:Q', text=alt.Text('mean:Q', format='.1f'))
-    return _finish(alt.layer(bar, error, printed, value),
-                   step=24)
+        align='left', baseline='middle', dx=6, fontSize=11, color='var(--ink)'
+    ).encode(x='edge:Q', text=alt.Text('mean:Q', format='.1f'))
+    return _finish(alt.layer(bar, error, printed, value), step=24)
 
 
 def ranks() -> Spec:
@@ -88,18 +135,38 @@ def ranks() -> Spec:
     Fields: name, kind (``place`` or ``average``), rank, task, count.
     """
     base = _rows().encode(
-        y=alt.Y('name:N', sort=None, title=None, axis=alt.Axis(
-            ticks=False, domain=False, labelLimit=150, grid=True)),
-        x=alt.X('rank:Q', title='place (1 is best)', axis=alt.Axis(
-            tickMinStep=1), scale=alt.Scale(domainMin=1, nice=False)))
-    place = base.transform_filter('datum.kind == "place"').mark_tick(
-        thickness=2, height=14, color='var(--muted)', opacity=0.55).encode(
-            tooltip=['name:N', 'task:N', alt.Tooltip('rank:Q')])
-    average = base.transform_filter('datum.kind == "average"').mark_point(
-        filled=True, size=130, opacity=1).encode(
+        y=alt.Y(
+            'name:N',
+            sort=None,
+            title=None,
+            axis=alt.Axis(
+                ticks=False, domain=False, labelLimit=150, grid=True
+            ),
+        ),
+        x=alt.X(
+            'rank:Q',
+            title='place (1 is best)',
+            axis=alt.Axis(tickMinStep=1),
+            scale=alt.Scale(domainMin=1, nice=False),
+        ),
+    )
+    place = (
+        base.transform_filter('datum.kind == "place"')
+        .mark_tick(thickness=2, height=14, color='var(--muted)', opacity=0.55)
+        .encode(tooltip=['name:N', 'task:N', alt.Tooltip('rank:Q')])
+    )
+    average = (
+        base.transform_filter('datum.kind == "average"')
+        .mark_point(filled=True, size=130, opacity=1)
+        .encode(
             color=_color(),
-            tooltip=['name:N', alt.Tooltip('rank:Q', title='average rank',
-                                           format='.2f'), 'count:N'])
+            tooltip=[
+                'name:N',
+                alt.Tooltip('rank:Q', title='average rank', format='.2f'),
+                'count:N',
+            ],
+        )
+    )
     return _finish(alt.layer(place, average), step=30)
 
 
@@ -108,23 +175,37 @@ def cost(logarithmic: bool) -> Spec:
 
     Fields: name, cost, mean, lo, hi, n, published.
     """
-    scale = (alt.Scale(type='log', nice=False, padding=60) if logarithmic
-             else alt.Scale(zero=False, padding=60))
+    scale = (
+        alt.Scale(type='log', nice=False, padding=60)
+        if logarithmic
+        else alt.Scale(zero=False, padding=60)
+    )
     base = _rows().encode(
-        x=alt.X('cost:Q', title='cost', scale=scale,
-                axis=alt.Axis(tickCount=4, format='~s', grid=False)),
-        color=_color())
-    error = base.transform_filter('isValid(datum.lo)').mark_rule(
-        strokeWidth=1.5, opacity=0.7, clip=True).encode(
-            y=alt.Y('lo:Q', title=None), y2='hi:Q')
+        x=alt.X(
+            'cost:Q',
+            title='cost',
+            scale=scale,
+            axis=alt.Axis(tickCount=4, format='~s', grid=False),
+        ),
+        color=_color(),
+    )
+    error = (
+        base.transform_filter('isValid(datum.lo)')
+        .mark_rule(strokeWidth=1.5, opacity=0.7, clip=True)
+        .encode(y=alt.Y('lo:Q', title=None), y2='hi:Q')
+    )
     point = base.mark_point(filled=True, size=90, opacity=1).encode(
-        y=alt.Y('mean:Q', title='quality', scale=alt.Scale(
-            zero=False, padding=20)),
-        shape=alt.Shape('name:N', sort=None, legend=None,
-                        scale=alt.Scale(range=SHAPES)),
-        tooltip=_tooltip(alt.Tooltip('cost:Q', format='.4~s')))
+        y=alt.Y(
+            'mean:Q', title='quality', scale=alt.Scale(zero=False, padding=20)
+        ),
+        shape=alt.Shape(
+            'name:N', sort=None, legend=None, scale=alt.Scale(range=SHAPES)
+        ),
+        tooltip=_tooltip(alt.Tooltip('cost:Q', format='.4~s')),
+    )
     name = base.mark_text(align='left', dx=9, dy=-7, fontSize=11).encode(
-        y='mean:Q', text='name:N')
+        y='mean:Q', text='name:N'
+    )
     return _finish(alt.layer(error, point, name), 300)
 
 
@@ -133,18 +214,37 @@ def curves() -> Spec:
 
     Fields: name, run, step, value.
     """
-    line = _rows().mark_line(strokeWidth=1.6, interpolate='linear').encode(
-        x=alt.X('step:Q', title='iteration', axis=alt.Axis(
-            tickCount=5, format='~s', grid=False)),
-        y=alt.Y('value:Q', title='training loss',
-                scale=alt.Scale(zero=False)),
-        color=_color(),
-        detail='run:N', tooltip=['name:N', 'run:N', 'step:Q',
-                                 alt.Tooltip('value:Q', format='.4f')])
+    line = (
+        _rows()
+        .mark_line(strokeWidth=1.6, interpolate='linear')
+        .encode(
+            x=alt.X(
+                'step:Q',
+                title='iteration',
+                axis=alt.Axis(tickCount=5, format='~s', grid=False),
+            ),
+            y=alt.Y(
+                'value:Q', title='training loss', scale=alt.Scale(zero=False)
+            ),
+            color=_color(),
+            detail='run:N',
+            tooltip=[
+                'name:N',
+                'run:N',
+                'step:Q',
+                alt.Tooltip('value:Q', format='.4f'),
+            ],
+        )
+    )
     return _finish(alt.layer(line), 300)
 
 
-def specifications() -> Dict[str, Spec]:
+def specifications() -> dict[str, Spec]:
     """All charts by name, as the page's script asks for them."""
-    return dict(bars=bars(), ranks=ranks(), curves=curves(),
-                cost=cost(False), costLog=cost(True))
+    return dict(
+        bars=bars(),
+        ranks=ranks(),
+        curves=curves(),
+        cost=cost(False),
+        costLog=cost(True),
+    )

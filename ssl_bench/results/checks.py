@@ -1,7 +1,9 @@
 """Conflicts between records: shown, never hidden."""
+
 from collections import defaultdict
+from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any, Dict, List, Sequence, Set, Tuple
+from typing import Any
 
 from ssl_bench.results.names import is_random, is_supervised, label
 from ssl_bench.results.record import Problem, Stored
@@ -18,9 +20,10 @@ def _problem(kind: str, message: str, items: Sequence[Stored]) -> Problem:
 
 
 def without_duplicates(
-        stored: List[Stored]) -> Tuple[List[Stored], List[Problem]]:
+    stored: list[Stored],
+) -> tuple[list[Stored], list[Problem]]:
     """Keep one record per run id: the one that finished last."""
-    by_id: Dict[str, List[Stored]] = {}
+    by_id: dict[str, list[Stored]] = {}
     for item in stored:
         by_id.setdefault(item.record['run_id'], []).append(item)
     kept, copies, problems = [], [], []
@@ -30,33 +33,46 @@ def without_duplicates(
             continue
         items.sort(key=lambda s: (s.record['finished'], s.path))
         kept.append(items[-1])
-        if any(s.record['metrics'] != items[-1].record['metrics']
-               for s in items):
+        if any(
+            s.record['metrics'] != items[-1].record['metrics'] for s in items
+        ):
             problems.append(_conflict(items))
         else:
             copies.append(items)
     if copies:
         runs = ', '.join(sorted(c[0].record['run_id'] for c in copies)[:3])
-        problems.append(_problem(
-            'duplicate', f'{len(copies)} run{"s"[:len(copies) > 1]} stored '
-            f'more than once with the same numbers, counted once: {runs}'
-            + (', ...' if len(copies) > 3 else ''),
-            [item for items in copies for item in items]))
+        problems.append(
+            _problem(
+                'duplicate',
+                f'{len(copies)} run{"s"[: len(copies) > 1]} stored '
+                f'more than once with the same numbers, counted once: {runs}'
+                + (', ...' if len(copies) > 3 else ''),
+                [item for items in copies for item in items],
+            )
+        )
     return kept, problems
 
 
-def _conflict(items: List[Stored]) -> Problem:
+def _conflict(items: list[Stored]) -> Problem:
     metrics = [item.record['metrics'] for item in items]
-    differing = [name for name in sorted({n for m in metrics for n in m})
-                 if len({m.get(name) for m in metrics}) > 1]
-    seen = '; '.join(f'{name} {", ".join(str(m.get(name)) for m in metrics)}'
-                     for name in differing[:3])
+    differing = [
+        name
+        for name in sorted({n for m in metrics for n in m})
+        if len({m.get(name) for m in metrics}) > 1
+    ]
+    seen = '; '.join(
+        f'{name} {", ".join(str(m.get(name)) for m in metrics)}'
+        for name in differing[:3]
+    )
     return _problem(
-        'conflict', f'run {items[0].record["run_id"]} has records with '
-        f'different numbers ({seen}); the last to finish is used', items)
+        'conflict',
+        f'run {items[0].record["run_id"]} has records with '
+        f'different numbers ({seen}); the last to finish is used',
+        items,
+    )
 
 
-def _by(stored: List[Stored], *names: str) -> Dict[Any, List[Stored]]:
+def _by(stored: list[Stored], *names: str) -> dict[Any, list[Stored]]:
     """Group by fields: one field is the key itself, several a tuple."""
     key = itemgetter(*names)
     groups = defaultdict(list)
@@ -65,13 +81,13 @@ def _by(stored: List[Stored], *names: str) -> Dict[Any, List[Stored]]:
     return groups
 
 
-def _mixed(stored: List[Stored]) -> List[Problem]:
+def _mixed(stored: list[Stored]) -> list[Problem]:
     """Cells whose records do not belong together."""
     problems = []
     names = ('method', 'variant', 'backbone', 'task')
     for (method, variant, _, task), items in _by(stored, *names).items():
         name = label(method, variant)
-        by_epochs: Dict[tuple, List[Stored]] = {}
+        by_epochs: dict[tuple, list[Stored]] = {}
         for item in items:
             pretrain = item.record['pretrain']
             key = pretrain['data'], pretrain['epochs']
@@ -79,44 +95,60 @@ def _mixed(stored: List[Stored]) -> List[Problem]:
         for cell in by_epochs.values():
             configs = {s.record['config_sha256'] for s in cell}
             if len(configs) > 1:
-                problems.append(_problem(
-                    'mixed configs', f'{name} on {task}: '
-                    f'{len(configs)} different configs; one row each', cell))
-            seeds: Dict[tuple, List[Stored]] = {}
+                problems.append(
+                    _problem(
+                        'mixed configs',
+                        f'{name} on {task}: '
+                        f'{len(configs)} different configs; one row each',
+                        cell,
+                    )
+                )
+            seeds: dict[tuple, list[Stored]] = {}
             for item in cell:
                 key = item.record['seed'], item.record['config_sha256']
                 seeds.setdefault(key, []).append(item)
-            twice = [s for group in seeds.values() if len(group) > 1
-                     for s in group]
+            twice = [
+                s for group in seeds.values() if len(group) > 1 for s in group
+            ]
             if twice:
-                problems.append(_problem(
-                    'mixed checkpoints', f'{name} on {task}: the same seed '
-                    'with different checkpoints or data', twice))
+                problems.append(
+                    _problem(
+                        'mixed checkpoints',
+                        f'{name} on {task}: the same seed '
+                        'with different checkpoints or data',
+                        twice,
+                    )
+                )
     return problems
 
 
-def _data(stored: List[Stored]) -> List[Problem]:
+def _data(stored: list[Stored]) -> list[Problem]:
     """Tasks whose records were measured on different data."""
     problems = []
     for task, items in _by(stored, 'task').items():
-        prints: Dict[str, List[Stored]] = {}
+        prints: dict[str, list[Stored]] = {}
         for item in items:
             mark = item.record['data']['fingerprint']
             prints.setdefault(mark, []).append(item)
         if len(prints) > 1:
             smallest = min(prints.values(), key=len)
-            problems.append(_problem(
-                'mixed data', f'{task}: {len(prints)} different data '
-                'fingerprints; the numbers are not comparable. The rarest '
-                'is in', smallest))
+            problems.append(
+                _problem(
+                    'mixed data',
+                    f'{task}: {len(prints)} different data '
+                    'fingerprints; the numbers are not comparable. The rarest '
+                    'is in',
+                    smallest,
+                )
+            )
     return problems
 
 
-def _seeds(stored: List[Stored]) -> List[Problem]:
+def _seeds(stored: list[Stored]) -> list[Problem]:
     """Methods that lack seeds which others of the task have."""
     problems = []
     for task, items in _by(stored, 'task').items():
-        expected: Set[int] = {item.record['seed'] for item in items}
+        expected: set[int] = {item.record['seed'] for item in items}
         if len(expected) < 2:
             continue
         cells = _by(items, 'method', 'variant', 'backbone')
@@ -124,28 +156,40 @@ def _seeds(stored: List[Stored]) -> List[Problem]:
             missing = expected - {item.record['seed'] for item in cell}
             if missing:
                 name = label(method, variant)
-                problems.append(_problem(
-                    'incomplete seeds', f'{name} on {task} lacks seed '
-                    f'{", ".join(map(str, sorted(missing)))}', cell))
+                problems.append(
+                    _problem(
+                        'incomplete seeds',
+                        f'{name} on {task} lacks seed '
+                        f'{", ".join(map(str, sorted(missing)))}',
+                        cell,
+                    )
+                )
     return problems
 
 
-def _controls(stored: List[Stored]) -> List[Problem]:
+def _controls(stored: list[Stored]) -> list[Problem]:
     """Tasks without random initialisation or supervised pretraining."""
     problems = []
     groups = _by(stored, 'task')
-    for name, is_control in (('random initialisation', is_random),
-                             ('supervised', is_supervised)):
+    for name, is_control in (
+        ('random initialisation', is_random),
+        ('supervised', is_supervised),
+    ):
         without = sorted(
-            task for task, items in groups.items()
-            if not any(is_control(i.record['method']) for i in items))
+            task
+            for task, items in groups.items()
+            if not any(is_control(i.record['method']) for i in items)
+        )
         if without:
-            problems.append(Problem(
-                'missing control', f'no {name} row on {", ".join(without)}'))
+            problems.append(
+                Problem(
+                    'missing control', f'no {name} row on {", ".join(without)}'
+                )
+            )
     return problems
 
 
-def check(stored: List[Stored], methods: Sequence[str] = ()) -> List[Problem]:
+def check(stored: list[Stored], methods: Sequence[str] = ()) -> list[Problem]:
     """All conflicts of a set of records, most serious first.
 
     Args:

@@ -1,5 +1,6 @@
 """Records as a pandas data frame."""
-from typing import TYPE_CHECKING, Any, Dict, List
+
+from typing import TYPE_CHECKING, Any
 
 from ssl_bench.results.record import PathLike, Stored
 from ssl_bench.results.store import scan
@@ -12,15 +13,20 @@ PLAIN = ('method', 'variant', 'backbone', 'task', 'seed')
 LAST = ('run_id', 'config_sha256', 'code_version', 'started', 'finished')
 
 
-def lines(item: Stored) -> List[Dict[str, Any]]:
+def lines(item: Stored) -> list[dict[str, Any]]:
     """One flat line per metric of a record."""
     record = item.record
     common = {name: record[name] for name in PLAIN}
-    rest = {f'{group}_{name}': value for group in GROUPS
-            for name, value in record[group].items()}
+    rest = {
+        f'{group}_{name}': value
+        for group in GROUPS
+        for name, value in record[group].items()
+    }
     rest.update({name: record[name] for name in LAST}, path=item.path)
-    return [{**common, 'metric': metric, 'value': value, **rest}
-            for metric, value in sorted(record['metrics'].items())]
+    return [
+        {**common, 'metric': metric, 'value': value, **rest}
+        for metric, value in sorted(record['metrics'].items())
+    ]
 
 
 def load(*dirs: PathLike) -> 'pandas.DataFrame':
@@ -38,10 +44,10 @@ def load(*dirs: PathLike) -> 'pandas.DataFrame':
     import warnings
 
     import pandas
+
     stored, problems = scan(dirs)
     for problem in problems:
         warnings.warn(str(problem), stacklevel=2)
-    frame = pandas.DataFrame([line for item in stored
-                              for line in lines(item)])
+    frame = pandas.DataFrame([line for item in stored for line in lines(item)])
     frame.attrs['problems'] = list(map(str, problems))
     return frame

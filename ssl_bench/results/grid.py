@@ -2,8 +2,9 @@
 
 Terminal, Markdown, LaTeX and HTML show the same grids.
 """
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Sequence
 
 from ssl_bench.results import stats, tasks
 from ssl_bench.results.published import Published
@@ -14,10 +15,12 @@ LEGEND = (
     'Mean ± sample standard deviation over n seeds. publ.: printed by the '
     'paper; then measured minus printed, with = reproduced (within the '
     'tolerance), ≈ within noise (inside the 95% interval), ≠ off, '
-    '? printed number not checked in its source.')
+    '? printed number not checked in its source.'
+)
 BASELINE_LEGEND = (
     'Δ: difference to {} with its 95% interval over common seeds, '
-    '≈ when it holds zero.')
+    '≈ when it holds zero.'
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,12 @@ class Part:
             the first tie group), ``published``, ``difference`` or
             ``plain``.
     """
+
     text: str
     kind: str = 'plain'
 
 
-Cell = List[Part]
+Cell = list[Part]
 
 
 @dataclass
@@ -47,20 +51,20 @@ class Grid:
         names (int): How many first columns name the row (left-aligned).
         notes (list[str]): Remarks below.
     """
+
     title: str
-    heads: List[str]
-    body: List[List[Cell]]
+    heads: list[str]
+    body: list[list[Cell]]
     names: int = 1
-    notes: List[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def spread(row: Row) -> str:
     """Mean and deviation: ``57.3 ± 0.2``; ``57.3`` for one seed."""
-    return f'{row.mean:.1f}' + (
-        '' if row.std is None else f' ± {row.std:.1f}')
+    return f'{row.mean:.1f}' + ('' if row.std is None else f' ± {row.std:.1f}')
 
 
-def epochs_text(epochs: Optional[float]) -> str:
+def epochs_text(epochs: float | None) -> str:
     """``200``, or empty when not known."""
     return '' if epochs is None else f'{epochs:g}'
 
@@ -68,8 +72,11 @@ def epochs_text(epochs: Optional[float]) -> str:
 def published_text(item: Published) -> str:
     """The number as printed; ``?`` when the source was not read."""
     digits = f'{item.value:.10g}'
-    return digits + ('' if '.' in digits else '.0') + (
-        '' if item.verified else '?')
+    return (
+        digits
+        + ('' if '.' in digits else '.0')
+        + ('' if item.verified else '?')
+    )
 
 
 def difference_text(found: stats.Difference) -> str:
@@ -85,7 +92,7 @@ def comparison(row: Row) -> str:
     return f'({row.delta:+.1f} {MARKS[row.verdict]})'
 
 
-def value_cell(row: Optional[Row], best: float = 0.) -> Cell:
+def value_cell(row: Row | None, best: float = 0.0) -> Cell:
     """What a task's table shows for one row; empty for None."""
     if row is None:
         return []
@@ -103,50 +110,49 @@ def value_cell(row: Optional[Row], best: float = 0.) -> Cell:
     return parts
 
 
-def methods_of(rows: Sequence[Row], metric: str) -> List[List[Row]]:
+def methods_of(rows: Sequence[Row], metric: str) -> list[list[Row]]:
     """Rows of a task grouped by method, best in ``metric`` first.
 
     The same method printed by two papers is two groups, and so are records
     of another config or other data.
     """
-    groups: Dict[tuple, List[Row]] = {}
+    groups: dict[tuple, list[Row]] = {}
     for row in rows:
         if row.values:
             record = row.records[0].record
             more = (record['config_sha256'], record['data']['fingerprint'])
         else:
-            more = (row.published.reported_in,
-                    row.published.pretrain_batch)
+            more = (row.published.reported_in, row.published.pretrain_batch)
         groups.setdefault((row.method_id, more), []).append(row)
 
-    def order(group: List[Row]) -> tuple:
+    def order(group: list[Row]) -> tuple:
         main = [row for row in group if row.metric == metric]
-        return (not main, ) + min(
-            row.sort_key[2:] for row in main or group)
+        return (not main,) + min(row.sort_key[2:] for row in main or group)
 
     return sorted(groups.values(), key=order)
 
 
-def shown_metrics(rows: Sequence[Row], task: str) -> List[str]:
+def shown_metrics(rows: Sequence[Row], task: str) -> list[str]:
     """The task's own metrics in order; every one if it has none of them.
 
     The files hold the others (AP by size, kNN with another k).
     """
     present = {row.metric for row in rows}
     own = present & set(tasks.task_info(task).metrics)
-    return sorted(own or present,
-                  key=lambda metric: tasks.metric_order(task, metric))
+    return sorted(
+        own or present, key=lambda metric: tasks.metric_order(task, metric)
+    )
 
 
 def name_cell(rows: Sequence[Row]) -> Cell:
     """Method, and who printed it when it was not measured."""
     parts = [Part(rows[0].name, 'name')]
     if rows[0].departures:
-        parts.append(Part('other settings or data than the protocol\'s',
-                          'published'))
+        parts.append(
+            Part("other settings or data than the protocol's", 'published')
+        )
     if not rows[0].values:
-        parts.append(Part(f'in {rows[0].published.reported_in}',
-                          'published'))
+        parts.append(Part(f'in {rows[0].published.reported_in}', 'published'))
     return parts
 
 
@@ -154,43 +160,74 @@ def task_grid(board: Board, task: str) -> Grid:
     """Methods down, metrics across, for one task."""
     rows = [row for row in board.rows if row.task == task]
     metrics = shown_metrics(rows, task)
-    best = {metric: min((row.place for row in rows if row.metric == metric
-                         and row.place is not None), default=0.)
-            for metric in metrics}
+    best = {
+        metric: min(
+            (
+                row.place
+                for row in rows
+                if row.metric == metric and row.place is not None
+            ),
+            default=0.0,
+        )
+        for metric in metrics
+    }
     body = []
     rows = [row for row in rows if row.metric in metrics]
     for group in methods_of(rows, metrics[0]):
         by_metric = {row.metric: row for row in group}
         seeds = max(len(row.values) for row in group)
-        body.append([
-            name_cell(group), [Part(epochs_text(group[0].pretrain_epochs))],
-            [Part(str(seeds or ''))],
-            *(value_cell(by_metric.get(metric), best[metric])
-              for metric in metrics)])
-    arrow = {metric: '' if tasks.higher_is_better(metric) else ' (lower is '
-             'better)' for metric in metrics}
+        body.append(
+            [
+                name_cell(group),
+                [Part(epochs_text(group[0].pretrain_epochs))],
+                [Part(str(seeds or ''))],
+                *(
+                    value_cell(by_metric.get(metric), best[metric])
+                    for metric in metrics
+                ),
+            ]
+        )
+    arrow = {
+        metric: '' if tasks.higher_is_better(metric) else ' (lower is better)'
+        for metric in metrics
+    }
     heads = [tasks.metric_title(m) + arrow[m] for m in metrics]
-    return Grid(f'{tasks.task_info(task).title} ({task})',
-                ['method', 'epochs', 'n', *heads], body)
+    return Grid(
+        f'{tasks.task_info(task).title} ({task})',
+        ['method', 'epochs', 'n', *heads],
+        body,
+    )
 
 
-def rank_grid(board: Board) -> Optional[Grid]:
+def rank_grid(board: Board) -> Grid | None:
     """Average ranks; None with fewer than two methods or two tasks."""
     found = rankings(board)
     if len(found) < 2 or max(r.of_tasks for r in found) < 2:
         return None
-    body = [[[Part(r.name, 'name')], [Part(r.method_id[2])],
-             [Part(epochs_text(r.method_id[4]))],
-             [Part(f'{r.average:.2f}', 'measured')],
-             [Part(f'{len(r.places)} of {r.of_tasks}')]] for r in found]
-    return Grid('Average rank over tasks', [
-        'method', 'backbone', 'epochs', 'rank', 'tasks'], body, 2, [
+    body = [
+        [
+            [Part(r.name, 'name')],
+            [Part(r.method_id[2])],
+            [Part(epochs_text(r.method_id[4]))],
+            [Part(f'{r.average:.2f}', 'measured')],
+            [Part(f'{len(r.places)} of {r.of_tasks}')],
+        ]
+        for r in found
+    ]
+    return Grid(
+        'Average rank over tasks',
+        ['method', 'backbone', 'epochs', 'rank', 'tasks'],
+        body,
+        2,
+        [
             'Place 1 is best; on each task, by its main metric, methods '
             'whose 95% intervals overlap that of the best of their group '
-            'share a place.'])
+            'share a place.'
+        ],
+    )
 
 
-def grids(board: Board) -> List[Grid]:
+def grids(board: Board) -> list[Grid]:
     """Every table of the board; the legend stands under the last one."""
     found = [task_grid(board, task) for task in board.tasks]
     ranks = rank_grid(board)

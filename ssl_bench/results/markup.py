@@ -1,26 +1,35 @@
 """Grids and warnings as Markdown and LaTeX."""
+
 import re
-from typing import Callable, List, Sequence
+from collections.abc import Callable, Sequence
 
 from ssl_bench.results.grid import Cell, Grid
 from ssl_bench.results.record import Problem
 
 MAX_COLUMNS = 7  # of a LaTeX table that fits a page unscaled
 
-LATEX = {'\\': r'\textbackslash{}', '~': r'\textasciitilde{}',
-         '^': r'\textasciicircum{}', '<': r'\textless{}',
-         '>': r'\textgreater{}', '|': r'\textbar{}', '"': "''",
-         '±': r'$\pm$', '≈': r'$\approx$', '≠': r'$\neq$',
-         'Δ': r'$\Delta$', '−': r'$-$',
-         **{c: f'\\{c}' for c in '&%$#_{}'}}
+LATEX = {
+    '\\': r'\textbackslash{}',
+    '~': r'\textasciitilde{}',
+    '^': r'\textasciicircum{}',
+    '<': r'\textless{}',
+    '>': r'\textgreater{}',
+    '|': r'\textbar{}',
+    '"': "''",
+    '±': r'$\pm$',
+    '≈': r'$\approx$',
+    '≠': r'$\neq$',
+    'Δ': r'$\Delta$',
+    '−': r'$-$',
+    **{c: f'\\{c}' for c in '&%$#_{}'},
+}
 
 
 def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is, in one line of a table."""
     text = ' '.join(text.split())
     text = re.sub(r'([\\`*_\[\]|~])', r'\\\1', text)
-    return text.replace('&', '&amp;').replace('<', '&lt;').replace(
-        '>', '&gt;')
+    return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
 
 
 def escape_latex(text: str) -> str:
@@ -38,12 +47,18 @@ def _markdown_cell(cell: Cell) -> str:
 
 def grid_to_markdown(grid: Grid) -> str:
     """A pipe table under a heading."""
-    rules = [':--' if i < grid.names else '--:'
-             for i in range(len(grid.heads))]
-    heads = ['<br>'.join(map(escape_markdown, head.splitlines()))
-             for head in grid.heads]
-    lines = [heads, rules,
-             *([_markdown_cell(cell) for cell in row] for row in grid.body)]
+    rules = [
+        ':--' if i < grid.names else '--:' for i in range(len(grid.heads))
+    ]
+    heads = [
+        '<br>'.join(map(escape_markdown, head.splitlines()))
+        for head in grid.heads
+    ]
+    lines = [
+        heads,
+        rules,
+        *([_markdown_cell(cell) for cell in row] for row in grid.body),
+    ]
     table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
     notes = ''.join(f'\n{escape_markdown(n)}\n' for n in grid.notes)
     return f'## {escape_markdown(grid.title)}\n\n{table}\n{notes}'
@@ -53,8 +68,12 @@ def to_markdown(grids: Sequence[Grid], problems: Sequence[Problem]) -> str:
     """All tables, then the warnings with their files."""
     parts = [grid_to_markdown(grid) for grid in grids]
     if problems:
-        parts.append('## Warnings\n\n' + ''.join(
-            f'- {escape_markdown(str(problem))}\n' for problem in problems))
+        parts.append(
+            '## Warnings\n\n'
+            + ''.join(
+                f'- {escape_markdown(str(problem))}\n' for problem in problems
+            )
+        )
     return '\n'.join(parts)
 
 
@@ -62,9 +81,12 @@ def _latex_cell(cell: Cell) -> str:
     styles: dict[str, Callable[[str], str]] = {
         'best': r'\textbf{{{}}}'.format,
         'published': r'{{\footnotesize {}}}'.format,
-        'difference': r'{{\footnotesize {}}}'.format}
-    lines = [styles.get(part.kind, '{}'.format)(escape_latex(part.text))
-             for part in cell]
+        'difference': r'{{\footnotesize {}}}'.format,
+    }
+    lines = [
+        styles.get(part.kind, '{}'.format)(escape_latex(part.text))
+        for part in cell
+    ]
     return _stack(lines)
 
 
@@ -79,25 +101,44 @@ def _stack(lines: Sequence[str]) -> str:
 def grid_to_latex(grid: Grid) -> str:
     """A ``table`` with ``booktabs`` rules; a wide one is scaled down."""
     columns = 'l' * grid.names + 'r' * (len(grid.heads) - grid.names)
-    heads = [_stack([escape_latex(line) for line in head.splitlines()])
-             for head in grid.heads]
-    lines = [' & '.join(heads) + r' \\', r'\midrule',
-             *(' & '.join(map(_latex_cell, row)) + r' \\'
-               for row in grid.body)]
+    heads = [
+        _stack([escape_latex(line) for line in head.splitlines()])
+        for head in grid.heads
+    ]
+    lines = [
+        ' & '.join(heads) + r' \\',
+        r'\midrule',
+        *(' & '.join(map(_latex_cell, row)) + r' \\' for row in grid.body),
+    ]
     caption = '. '.join([grid.title, *grid.notes])
     wide = len(grid.heads) > MAX_COLUMNS
-    return '\n'.join([
-        r'\begin{table}', r'\centering',
-        rf'\caption{{{escape_latex(caption)}}}',
-        *([r'\resizebox{\linewidth}{!}{%'] if wide else []),
-        rf'\begin{{tabular}}{{{columns}}}', r'\toprule', *lines,
-        r'\bottomrule', r'\end{tabular}' + ('}' if wide else ''),
-        r'\end{table}', ''])
+    return '\n'.join(
+        [
+            r'\begin{table}',
+            r'\centering',
+            rf'\caption{{{escape_latex(caption)}}}',
+            *([r'\resizebox{\linewidth}{!}{%'] if wide else []),
+            rf'\begin{{tabular}}{{{columns}}}',
+            r'\toprule',
+            *lines,
+            r'\bottomrule',
+            r'\end{tabular}' + ('}' if wide else ''),
+            r'\end{table}',
+            '',
+        ]
+    )
 
 
 def to_latex(grids: Sequence[Grid], problems: Sequence[Problem]) -> str:
     """All tables; the warnings are comments."""
-    comments: List[str] = [
-        '% ' + ' '.join(str(problem).split()) for problem in problems]
-    return '\n'.join(['% needs \\usepackage{booktabs,graphicx}',
-                      *map(grid_to_latex, grids), *comments, ''])
+    comments: list[str] = [
+        '% ' + ' '.join(str(problem).split()) for problem in problems
+    ]
+    return '\n'.join(
+        [
+            '% needs \\usepackage{booktabs,graphicx}',
+            *map(grid_to_latex, grids),
+            *comments,
+            '',
+        ]
+    )

@@ -1,13 +1,14 @@
 """What runs leave beside their records: loss curves and pictures."""
+
 import base64
 import io
 import json
 import math
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 from ssl_bench.results.names import label
 from ssl_bench.results.record import PathLike, Problem, Stored
@@ -15,7 +16,9 @@ from ssl_bench.results.record import PathLike, Problem, Stored
 # Names of pictures worth a place on the page; a run may hold thousands.
 PICTURE = re.compile(
     r'(contact|sheet|views?|detections?|predictions?|segmentations?|masks?|'
-    r'examples?|grid)', re.IGNORECASE)
+    r'examples?|grid)',
+    re.IGNORECASE,
+)
 ENDINGS = ('.png', '.jpg', '.jpeg', '.webp')
 MAX_PICTURES = 24
 MAX_PICTURE_BYTES = 32 << 20
@@ -35,22 +38,24 @@ class Curve:
         run (str): Folder of the run.
         points (list[tuple[int, float]]): Iteration and loss.
     """
+
     group: str
     name: str
     run: str
-    points: List[Tuple[int, float]] = field(default_factory=list)
+    points: list[tuple[int, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Picture:
     """An image as a ``data:`` address, with where it came from."""
+
     caption: str
     path: str
     source: str
-    size: Tuple[int, int]
+    size: tuple[int, int]
 
 
-def _walk(dirs: Iterable[PathLike]) -> Iterator[Tuple[str, List[str]]]:
+def _walk(dirs: Iterable[PathLike]) -> Iterator[tuple[str, list[str]]]:
     seen = set()
     for top in map(str, dirs):
         for folder, below, names in os.walk(top):
@@ -61,7 +66,7 @@ def _walk(dirs: Iterable[PathLike]) -> Iterator[Tuple[str, List[str]]]:
                 yield folder, sorted(names)
 
 
-def read_curve(path: str) -> List[Tuple[int, float]]:
+def read_curve(path: str) -> list[tuple[int, float]]:
     """Iteration and loss from mmengine's ``scalars.json``, one a line.
 
     Lines without ``loss`` (validation) and losses that are not finite are
@@ -81,23 +86,28 @@ def read_curve(path: str) -> List[Tuple[int, float]]:
                 raise ValueError(f'line {number} is not JSON') from None
             loss = entry.get('loss') if isinstance(entry, dict) else None
             step = entry.get('step') if isinstance(entry, dict) else None
-            if isinstance(loss, (int, float)) and isinstance(
-                    step, (int, float)) and math.isfinite(loss):
+            if (
+                isinstance(loss, (int, float))
+                and isinstance(step, (int, float))
+                and math.isfinite(loss)
+            ):
                 points.append((int(step), float(loss)))
     return points
 
 
-def thin(points: List[Tuple[int, float]],
-         most: int = MAX_POINTS) -> List[Tuple[int, float]]:
+def thin(
+    points: list[tuple[int, float]], most: int = MAX_POINTS
+) -> list[tuple[int, float]]:
     """At most ``most`` points: means over equal stretches, in order."""
     points = sorted(points)
     if len(points) <= most:
         return points
     thinned = []
     for i in range(most):
-        part = points[i * len(points) // most:(i + 1) * len(points) // most]
-        thinned.append((part[-1][0],
-                        math.fsum(loss for _, loss in part) / len(part)))
+        part = points[i * len(points) // most : (i + 1) * len(points) // most]
+        thinned.append(
+            (part[-1][0], math.fsum(loss for _, loss in part) / len(part))
+        )
     return thinned
 
 
@@ -105,36 +115,39 @@ class _Owners:
     """Tells to which run or method a file belongs."""
 
     def __init__(self, stored: Iterable[Stored]) -> None:
-        self.runs: Dict[str, Stored] = {}
-        self.configs: Dict[str, str] = {}
+        self.runs: dict[str, Stored] = {}
+        self.configs: dict[str, str] = {}
         for item in stored:
             folder = os.path.realpath(os.path.dirname(item.path) or '.')
             self.runs[folder] = item
             config = item.record['pretrain']['config']
             if config:
                 self.configs[PurePath(config).stem] = label(
-                    item.record['method'], item.record['variant'])
+                    item.record['method'], item.record['variant']
+                )
 
-    def of(self, folder: str) -> Tuple[str, str]:
+    def of(self, folder: str) -> tuple[str, str]:
         """Group and name of a file in ``folder``."""
         folder = os.path.realpath(folder)
         here = PurePath(folder)
         for parent in (here, *here.parents):
             item = self.runs.get(str(parent))
             if item is not None:
-                return item.record['task'], label(item.record['method'],
-                                                  item.record['variant'])
+                return item.record['task'], label(
+                    item.record['method'], item.record['variant']
+                )
         for part in reversed(here.parts):
             if part in self.configs:
                 return 'pretraining', self.configs[part]
         return 'pretraining', ''
 
 
-def find_curves(dirs: Iterable[PathLike], stored: Iterable[Stored]) -> Tuple[
-        List[Curve], List[Problem]]:
+def find_curves(
+    dirs: Iterable[PathLike], stored: Iterable[Stored]
+) -> tuple[list[Curve], list[Problem]]:
     """Loss curves of all runs under ``dirs``; a resumed run is one curve."""
     owners, problems = _Owners(stored), []
-    runs: Dict[str, Curve] = {}
+    runs: dict[str, Curve] = {}
     for folder, names in _walk(dirs):
         if 'scalars.json' not in names:
             continue
@@ -143,27 +156,32 @@ def find_curves(dirs: Iterable[PathLike], stored: Iterable[Stored]) -> Tuple[
         if os.path.basename(run) == 'vis_data':  # RUN/TIMESTAMP/vis_data
             run = os.path.dirname(os.path.dirname(run)) or '.'
         group, name = owners.of(folder)
-        curve = runs.setdefault(run, Curve(
-            group, name or os.path.basename(run), run))
+        curve = runs.setdefault(
+            run, Curve(group, name or os.path.basename(run), run)
+        )
         try:
             if os.path.getsize(path) > MAX_LOG_BYTES:
                 raise ValueError(f'larger than {MAX_LOG_BYTES} bytes')
             curve.points += read_curve(path)
         except (OSError, ValueError) as error:
-            problems.append(Problem('training log', str(error), (path, )))
+            problems.append(Problem('training log', str(error), (path,)))
     curves = [curve for curve in runs.values() if len(curve.points) > 1]
     for curve in curves:
         curve.points = thin(list(dict(curve.points).items()))
     if len(curves) > MAX_CURVES:
-        problems.append(Problem(
-            'training log', f'{len(curves)} curves; the page shows the '
-            f'first {MAX_CURVES}'))
+        problems.append(
+            Problem(
+                'training log',
+                f'{len(curves)} curves; the page shows the first {MAX_CURVES}',
+            )
+        )
     return curves[:MAX_CURVES], problems
 
 
-def _encode(path: str) -> Tuple[str, Tuple[int, int]]:
+def _encode(path: str) -> tuple[str, tuple[int, int]]:
     """An image as a ``data:`` address, scaled down when large."""
     from PIL import Image
+
     with Image.open(path) as image:
         image.load()
         kind, size = image.format, image.size
@@ -184,8 +202,9 @@ def _address(kind: str, data: bytes) -> str:
     return f'data:image/{kind.lower()};base64,{text}'
 
 
-def find_pictures(dirs: Iterable[PathLike], stored: Iterable[Stored]
-                  ) -> Tuple[List[Picture], List[Problem]]:
+def find_pictures(
+    dirs: Iterable[PathLike], stored: Iterable[Stored]
+) -> tuple[list[Picture], list[Problem]]:
     """Contact sheets and detection pictures under ``dirs``.
 
     A picture counts when its name says so (``PICTURE``), for instance
@@ -193,9 +212,12 @@ def find_pictures(dirs: Iterable[PathLike], stored: Iterable[Stored]
     """
     owners, problems, paths = _Owners(stored), [], []
     for folder, names in _walk(dirs):
-        paths += [(folder, name) for name in names
-                  if name.lower().endswith(ENDINGS) and PICTURE.search(
-                      os.path.splitext(name)[0])]
+        paths += [
+            (folder, name)
+            for name in names
+            if name.lower().endswith(ENDINGS)
+            and PICTURE.search(os.path.splitext(name)[0])
+        ]
     pictures = []
     for folder, name in paths[:MAX_PICTURES]:
         path = os.path.join(folder, name)
@@ -204,20 +226,28 @@ def find_pictures(dirs: Iterable[PathLike], stored: Iterable[Stored]
                 raise ValueError(f'larger than {MAX_PICTURE_BYTES} bytes')
             source, size = _encode(path)
         except (OSError, ValueError, SyntaxError) as error:
-            problems.append(Problem('picture', str(error), (path, )))
+            problems.append(Problem('picture', str(error), (path,)))
             continue
-        pictures.append(Picture(_caption(owners, folder, name), path,
-                                source, size))
+        pictures.append(
+            Picture(_caption(owners, folder, name), path, source, size)
+        )
     if len(paths) > MAX_PICTURES:
-        problems.append(Problem(
-            'picture', f'{len(paths)} pictures; the page shows the first '
-            f'{MAX_PICTURES}'))
+        problems.append(
+            Problem(
+                'picture',
+                f'{len(paths)} pictures; the page shows the first '
+                f'{MAX_PICTURES}',
+            )
+        )
     return pictures, problems
 
 
 def _caption(owners: _Owners, folder: str, name: str) -> str:
     group, method = owners.of(folder)
     what = os.path.splitext(name)[0].replace('_', ' ').replace('-', ' ')
-    known: List[Optional[str]] = [
-        method, group if group != 'pretraining' else None, what]
+    known: list[str | None] = [
+        method,
+        group if group != 'pretraining' else None,
+        what,
+    ]
     return ' · '.join(filter(None, known))

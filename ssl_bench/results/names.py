@@ -1,27 +1,50 @@
 """One spelling for names that papers, configs and people write in many."""
+
 import functools
 import re
-from typing import FrozenSet, Optional, Sequence
+from collections.abc import Sequence
 
 # Other spellings, after lower case and without punctuation.
 METHOD_ALIASES = {
-    'random': 'randominit', 'scratch': 'randominit',
+    'random': 'randominit',
+    'scratch': 'randominit',
     'randominitialisation': 'randominit',
-    'randominitialization': 'randominit', 'instanceloc': 'insloc',
+    'randominitialization': 'randominit',
+    'instanceloc': 'insloc',
     'siameseimagemodeling': 'siameseim',
 }
 DATA_ALIASES = {
-    'imagenet': 'in1k', 'imagenet1k': 'in1k', 'ilsvrc2012': 'in1k',
-    '': 'none', 'random': 'none', 'imagenetlabels': 'in1klabels',
+    'imagenet': 'in1k',
+    'imagenet1k': 'in1k',
+    'ilsvrc2012': 'in1k',
+    '': 'none',
+    'random': 'none',
+    'imagenetlabels': 'in1klabels',
     'imagenet1klabels': 'in1klabels',
 }
 # Words of a variant that say nothing about the recipe.
-IDLE_WORDS = {'model', 'released', 'checkpoint', 'official', 'mean', 'of',
-              '5', 'runs', 'r50', 'resnet50', 'resnet', '50', 'vit', 'vitb',
-              'b16', 'base', 'patch16'}
+IDLE_WORDS = {
+    'model',
+    'released',
+    'checkpoint',
+    'official',
+    'mean',
+    'of',
+    '5',
+    'runs',
+    'r50',
+    'resnet50',
+    'resnet',
+    '50',
+    'vit',
+    'vitb',
+    'b16',
+    'base',
+    'patch16',
+}
 
 
-def squeeze(text: Optional[str]) -> str:
+def squeeze(text: str | None) -> str:
     """Lower case, letters and digits only."""
     return re.sub(r'[^a-z0-9]+', '', (text or '').casefold())
 
@@ -41,14 +64,14 @@ def backbone_key(backbone: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def data_key(data: Optional[str]) -> str:
+def data_key(data: str | None) -> str:
     """``IN1K`` and ``imagenet`` are one pretraining set."""
     key = squeeze(data)
     return DATA_ALIASES.get(key, key)
 
 
 @functools.lru_cache(maxsize=4096)
-def variant_key(variant: str, task: str) -> FrozenSet[str]:
+def variant_key(variant: str, task: str) -> frozenset[str]:
     """Words of a variant that matter for a task.
 
     Backbone names, epochs, and words that the task id itself contains say
@@ -56,9 +79,12 @@ def variant_key(variant: str, task: str) -> FrozenSet[str]:
     """
     words = re.findall(r'[a-z0-9]+', variant.casefold())
     return frozenset(
-        word for word in words
-        if word not in IDLE_WORDS and word not in task.split('_')
-        and not re.fullmatch(r'\d+e(p|pochs?)?', word))
+        word
+        for word in words
+        if word not in IDLE_WORDS
+        and word not in task.split('_')
+        and not re.fullmatch(r'\d+e(p|pochs?)?', word)
+    )
 
 
 def is_random(method: str) -> bool:
@@ -76,8 +102,9 @@ def label(method: str, variant: str = '') -> str:
     return f'{method} ({variant})' if variant else method
 
 
-def is_chosen(method: str, variant: str, epochs: Optional[float],
-              names: Sequence[str]) -> bool:
+def is_chosen(
+    method: str, variant: str, epochs: float | None, names: Sequence[str]
+) -> bool:
     """Whether a method is among ``names``.
 
     A name is a method, with its variant in brackets or without, and may end
@@ -86,7 +113,9 @@ def is_chosen(method: str, variant: str, epochs: Optional[float],
     own = {method_key(method), squeeze(label(method, variant))}
     for name in names:
         name, _, wanted = name.partition('@')
-        if method_key(name) in own or squeeze(name) in own:
-            if not wanted or (epochs is not None and wanted == f'{epochs:g}'):
-                return True
+        same = method_key(name) in own or squeeze(name) in own
+        if same and (
+            not wanted or (epochs is not None and wanted == f'{epochs:g}')
+        ):
+            return True
     return False

@@ -1,27 +1,49 @@
 """Numbers printed by papers, and which measurement each belongs to."""
+
 import csv
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Tuple
 
 from ssl_bench.errors import UserError
 from ssl_bench.results import tasks
-from ssl_bench.results.names import (backbone_key, data_key, is_random,
-                                     is_supervised, method_key, variant_key)
+from ssl_bench.results.names import (
+    backbone_key,
+    data_key,
+    is_random,
+    is_supervised,
+    method_key,
+    variant_key,
+)
 
 FILE = Path(__file__).with_name('published.csv')
-COLUMNS = ('method', 'variant', 'backbone', 'pretrain_data',
-           'pretrain_epochs', 'pretrain_batch', 'task', 'metric', 'value',
-           'source', 'url', 'reported_in', 'verified', 'notes')
+COLUMNS = (
+    'method',
+    'variant',
+    'backbone',
+    'pretrain_data',
+    'pretrain_epochs',
+    'pretrain_batch',
+    'task',
+    'metric',
+    'value',
+    'source',
+    'url',
+    'reported_in',
+    'verified',
+    'notes',
+)
 
 # Papers whose protocol is the one run here, where several are in use: the
 # FPN heads and norms of InfoMin's camp, mmsegmentation's FCN.
 SAME_PROTOCOL = {
-    **dict.fromkeys(('coco_mrcnn_fpn_1x', 'coco_mrcnn_fpn_2x'), (
-        'InsLoc', 'PixPro', 'LEWEL', 'InfoMin', 'DenseCL')),
-    **dict.fromkeys(('voc12aug_fcn', 'cityscapes_fcn'), ('DenseCL', )),
+    **dict.fromkeys(
+        ('coco_mrcnn_fpn_1x', 'coco_mrcnn_fpn_2x'),
+        ('InsLoc', 'PixPro', 'LEWEL', 'InfoMin', 'DenseCL'),
+    ),
+    **dict.fromkeys(('voc12aug_fcn', 'cityscapes_fcn'), ('DenseCL',)),
 }
 # The papers this project reproduces come before others that quote.
 FIRST_PAPERS = ('InsLoc', 'PixPro', 'LEWEL', 'SiameseIM', 'Barlow Twins')
@@ -30,12 +52,13 @@ FIRST_PAPERS = ('InsLoc', 'PixPro', 'LEWEL', 'SiameseIM', 'Barlow Twins')
 @dataclass(frozen=True)
 class Published:
     """One printed number; the columns of published.csv."""
+
     method: str
     variant: str
     backbone: str
     pretrain_data: str
-    pretrain_epochs: Optional[float]
-    pretrain_batch: Optional[float]
+    pretrain_epochs: float | None
+    pretrain_batch: float | None
     task: str
     metric: str
     value: float
@@ -57,17 +80,18 @@ class Published:
         return f'{self.reported_in}: {self.source}{mark}'
 
 
-def _number(text: str, name: str, place: str) -> Optional[float]:
+def _number(text: str, name: str, place: str) -> float | None:
     if not text:
         return None
     try:
         return float(text)
     except ValueError:
-        raise UserError(f'{place}: {name} must be a number or empty, got '
-                        f'{text!r}') from None
+        raise UserError(
+            f'{place}: {name} must be a number or empty, got {text!r}'
+        ) from None
 
 
-def _parse(row: Dict[str, str], place: str) -> Published:
+def _parse(row: dict[str, str], place: str) -> Published:
     """One line, checked.
 
     Raises:
@@ -75,29 +99,47 @@ def _parse(row: Dict[str, str], place: str) -> Published:
     """
     task, metric = row['task'], row['metric']
     if task not in tasks.TASKS and task not in tasks.PUBLISHED_ONLY:
-        raise UserError(f'{place}: unknown task {task!r}; add it to '
-                        'ssl_bench/results/tasks.py')
+        raise UserError(
+            f'{place}: unknown task {task!r}; add it to '
+            'ssl_bench/results/tasks.py'
+        )
     base = tasks.base_metric(metric)
     if base is None:
         raise UserError(f'{place}: unknown metric {metric!r}')
     value = _number(row['value'], 'value', place)
     if value is None or not 0 <= value <= tasks.METRICS[base]:
-        raise UserError(f'{place}: value must lie in 0..'
-                        f'{tasks.METRICS[base]:g}, got {row["value"]!r}')
-    for name in ('method', 'backbone', 'pretrain_data', 'source',
-                 'reported_in'):
+        raise UserError(
+            f'{place}: value must lie in 0..'
+            f'{tasks.METRICS[base]:g}, got {row["value"]!r}'
+        )
+    for name in (
+        'method',
+        'backbone',
+        'pretrain_data',
+        'source',
+        'reported_in',
+    ):
         if not row[name].strip():
             raise UserError(f'{place}: {name} is empty')
     if row['verified'] not in ('true', 'false'):
-        raise UserError(f'{place}: verified must be true or false, got '
-                        f'{row["verified"]!r}')
-    numbers = {name: _number(row[name], name, place)
-               for name in ('pretrain_epochs', 'pretrain_batch')}
-    return Published(**{**row, **numbers, 'value': value,
-                        'verified': row['verified'] == 'true'})
+        raise UserError(
+            f'{place}: verified must be true or false, got {row["verified"]!r}'
+        )
+    numbers = {
+        name: _number(row[name], name, place)
+        for name in ('pretrain_epochs', 'pretrain_batch')
+    }
+    return Published(
+        **{
+            **row,
+            **numbers,
+            'value': value,
+            'verified': row['verified'] == 'true',
+        }
+    )
 
 
-def read_published(path: Path = FILE) -> List[Published]:
+def read_published(path: Path = FILE) -> list[Published]:
     """Read and check a file of published numbers.
 
     Raises:
@@ -106,15 +148,14 @@ def read_published(path: Path = FILE) -> List[Published]:
     with open(path, newline='', encoding='utf-8') as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise UserError(f'{path}: the columns must be '
-                            f'{",".join(COLUMNS)}')
+            raise UserError(f'{path}: the columns must be {",".join(COLUMNS)}')
         rows, seen = [], {}
         for row in reader:
             place = f'{path}:{reader.line_num}'
             if None in row or None in row.values():
                 raise UserError(f'{place}: needs {len(COLUMNS)} columns')
             item = _parse(row, place)
-            key = tuple(row[n] for n in COLUMNS[:8]) + (item.reported_in, )
+            key = tuple(row[n] for n in COLUMNS[:8]) + (item.reported_in,)
             if key in seen:
                 raise UserError(f'{place}: the same row as {seen[key]}')
             seen[key] = place
@@ -123,7 +164,7 @@ def read_published(path: Path = FILE) -> List[Published]:
 
 
 @functools.lru_cache(maxsize=1)
-def published() -> Tuple[Published, ...]:
+def published() -> tuple[Published, ...]:
     """The numbers that come with the package."""
     return tuple(read_published())
 
@@ -135,16 +176,23 @@ class PublishedIndex:
         rows (Iterable[Published]): Where to look; all papers by default.
     """
 
-    def __init__(self, rows: Optional[Iterable[Published]] = None) -> None:
+    def __init__(self, rows: Iterable[Published] | None = None) -> None:
         self.rows = published() if rows is None else tuple(rows)
-        self._index: Dict[tuple, List[Published]] = {}
+        self._index: dict[tuple, list[Published]] = {}
         for row in self.rows:
             key = (method_key(row.method), row.task, row.metric)
             self._index.setdefault(key, []).append(row)
 
-    def matches(self, method: str, variant: str, backbone: str, data: str,
-                epochs: Optional[float], task: str, metric: str) -> List[
-                    Published]:
+    def matches(
+        self,
+        method: str,
+        variant: str,
+        backbone: str,
+        data: str,
+        epochs: float | None,
+        task: str,
+        metric: str,
+    ) -> list[Published]:
         """Printed numbers of the same thing, the most fitting first.
 
         Method, backbone, pretraining data, epochs and the words of the
@@ -156,15 +204,23 @@ class PublishedIndex:
         random, wanted = is_random(method), variant_key(variant, task)
         control = random or is_supervised(method)
         found = [
-            row for row in self._index.get(
-                (method_key(method), task, metric), ())
+            row
+            for row in self._index.get((method_key(method), task, metric), ())
             if backbone_key(row.backbone) == backbone_key(backbone)
             and (random or data_key(row.pretrain_data) == data_key(data))
             and (control or row.pretrain_epochs == epochs)
-            and variant_key(row.variant, task) == wanted]
+            and variant_key(row.variant, task) == wanted
+        ]
         camp = SAME_PROTOCOL.get(task, ())
-        return sorted(found, key=lambda row: (
-            bool(camp) and row.paper not in camp, not row.verified,
-            method_key(row.paper) != method_key(method),
-            row.paper not in FIRST_PAPERS, row.reported_in, row.variant,
-            row.source))
+        return sorted(
+            found,
+            key=lambda row: (
+                bool(camp) and row.paper not in camp,
+                not row.verified,
+                method_key(row.paper) != method_key(method),
+                row.paper not in FIRST_PAPERS,
+                row.reported_in,
+                row.variant,
+                row.source,
+            ),
+        )

@@ -1,5 +1,6 @@
 """From a board to the text of a file, by format."""
-from typing import Callable, Dict, Iterable, List, Optional
+
+from collections.abc import Callable, Iterable
 
 from ssl_bench.results import grid, markup, text_formats
 from ssl_bench.results.papers import paper_grids
@@ -9,13 +10,17 @@ from ssl_bench.results.table import Board
 FORMATS = ('csv', 'md', 'latex', 'html', 'json')
 
 
-def tables(board: Board, paper: Optional[str] = None) -> List[grid.Grid]:
+def tables(board: Board, paper: str | None = None) -> list[grid.Grid]:
     """The grids of the board, or of one paper's tables."""
     return paper_grids(paper, board) if paper else grid.grids(board)
 
 
-def render(board: Board, name: str, paper: Optional[str] = None,
-           dirs: Iterable[PathLike] = ()) -> str:
+def render(
+    board: Board,
+    name: str,
+    paper: str | None = None,
+    dirs: Iterable[PathLike] = (),
+) -> str:
     """The whole file in one of ``FORMATS``.
 
     Args:
@@ -27,12 +32,12 @@ def render(board: Board, name: str, paper: Optional[str] = None,
     """
     if name == 'html':
         from ssl_bench.results.report import to_html
+
         return to_html(board, dirs)
-    makers: Dict[str, Callable[[], str]] = {
+    makers: dict[str, Callable[[], str]] = {
         'csv': lambda: text_formats.to_csv(board),
         'json': lambda: text_formats.to_json(board),
-        'md': lambda: markup.to_markdown(
-            tables(board, paper), board.problems),
-        'latex': lambda: markup.to_latex(
-            tables(board, paper), board.problems)}
+        'md': lambda: markup.to_markdown(tables(board, paper), board.problems),
+        'latex': lambda: markup.to_latex(tables(board, paper), board.problems),
+    }
     return makers[name]()

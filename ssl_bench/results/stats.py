@@ -1,9 +1,10 @@
 """The statistics of the leaderboard; formulas in docs/leaderboard.md."""
-import math
-from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
 
-Interval = Tuple[float, float]
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Interval = tuple[float, float]
 
 CONFIDENCE = 0.95
 
@@ -11,6 +12,7 @@ CONFIDENCE = 0.95
 def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
     """Two-sided quantile of Student's t with ``degrees`` of freedom."""
     from scipy.special import stdtrit  # a tenth of scipy.stats' import time
+
     return float(stdtrit(degrees, 0.5 + confidence / 2))
 
 
@@ -19,16 +21,17 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def sample_std(values: Sequence[float]) -> Optional[float]:
+def sample_std(values: Sequence[float]) -> float | None:
     """Standard deviation with n - 1; None for a single value."""
     if len(values) < 2:
         return None
     centre = mean(values)
     return math.sqrt(
-        math.fsum((v - centre)**2 for v in values) / (len(values) - 1))
+        math.fsum((v - centre) ** 2 for v in values) / (len(values) - 1)
+    )
 
 
-def interval(values: Sequence[float]) -> Optional[Interval]:
+def interval(values: Sequence[float]) -> Interval | None:
     """95 % t interval of the mean; None for a single value.
 
     mean -/+ t(0.975, n - 1) * s / sqrt(n), with s the sample deviation.
@@ -52,20 +55,22 @@ class Difference:
             with fewer than two common seeds.
         pairs (int): Number of common seeds.
     """
+
     mean: float
-    interval: Optional[Interval]
+    interval: Interval | None
     pairs: int
 
     @property
-    def within_noise(self) -> Optional[bool]:
+    def within_noise(self) -> bool | None:
         """Whether the interval holds zero; None when there is none."""
         if self.interval is None:
             return None
         return self.interval[0] <= 0 <= self.interval[1]
 
 
-def difference(values: Dict[int, float],
-               baseline: Dict[int, float]) -> Difference:
+def difference(
+    values: dict[int, float], baseline: dict[int, float]
+) -> Difference:
     """Compare two methods seed by seed.
 
     Args:
@@ -76,14 +81,18 @@ def difference(values: Dict[int, float],
     if not common:
         return Difference(
             mean(list(values.values())) - mean(list(baseline.values())),
-            None, 0)
+            None,
+            0,
+        )
     pairs = [values[seed] - baseline[seed] for seed in common]
     return Difference(mean(pairs), interval(pairs), len(pairs))
 
 
-def tie_groups(means: Sequence[float],
-               intervals: Sequence[Optional[Interval]],
-               higher_is_better: bool = True) -> List[List[int]]:
+def tie_groups(
+    means: Sequence[float],
+    intervals: Sequence[Interval | None],
+    higher_is_better: bool = True,
+) -> list[list[int]]:
     """Split methods into groups that share a place, best group first.
 
     From the best mean down, a method joins the group when its interval
@@ -96,7 +105,7 @@ def tie_groups(means: Sequence[float],
     sign = -1 if higher_is_better else 1
     order = sorted(range(len(means)), key=lambda i: (sign * means[i], i))
     bounds = [(m, m) if b is None else b for m, b in zip(means, intervals)]
-    groups: List[List[int]] = []
+    groups: list[list[int]] = []
     for i in order:
         if groups:
             low, high = bounds[groups[-1][0]]
@@ -107,9 +116,9 @@ def tie_groups(means: Sequence[float],
     return groups
 
 
-def places(groups: Sequence[Sequence[int]]) -> List[float]:
+def places(groups: Sequence[Sequence[int]]) -> list[float]:
     """Place of each method: a tie group shares the mean of its places."""
-    result = [0.] * sum(map(len, groups))
+    result = [0.0] * sum(map(len, groups))
     taken = 0
     for group in groups:
         for i in group:
@@ -118,8 +127,12 @@ def places(groups: Sequence[Sequence[int]]) -> List[float]:
     return result
 
 
-def verdict(measured: float, bounds: Optional[Interval], published: float,
-            tolerance: float) -> str:
+def verdict(
+    measured: float,
+    bounds: Interval | None,
+    published: float,
+    tolerance: float,
+) -> str:
     """Compare a measured mean with a published value.
 
     Returns:

@@ -1,20 +1,29 @@
 """Reading the records that lie under folders."""
+
 import contextlib
 import gc
 import json
 import os
-from typing import Any, Iterable, Iterator, List, Optional, Set, Tuple
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ssl_bench.errors import UserError
-from ssl_bench.results.record import (FILE_NAME, MAX_BYTES, PathLike, Problem,
-                                      Record, Stored, faults)
+from ssl_bench.results.record import (
+    FILE_NAME,
+    MAX_BYTES,
+    PathLike,
+    Problem,
+    Record,
+    Stored,
+    faults,
+)
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f'{name} is not a number that can be compared')
 
 
-def _unique(pairs: List[Tuple[str, Any]]) -> Record:
+def _unique(pairs: list[tuple[str, Any]]) -> Record:
     if len(group := dict(pairs)) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
@@ -24,8 +33,9 @@ def _unique(pairs: List[Tuple[str, Any]]) -> Record:
 
 ABSENT = ('missing', 'empty')  # kinds of problem that hide no record
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant,
-                            object_pairs_hook=_unique)
+_DECODER = json.JSONDecoder(
+    parse_constant=_refuse_constant, object_pairs_hook=_unique
+)
 
 
 def parse(data: bytes) -> Record:
@@ -36,8 +46,7 @@ def parse(data: bytes) -> Record:
             or a fault that ``validate`` names.
     """
     if len(data) > MAX_BYTES:
-        raise UserError(f'{len(data)} bytes; a record has at most '
-                        f'{MAX_BYTES}')
+        raise UserError(f'{len(data)} bytes; a record has at most {MAX_BYTES}')
     try:
         record = json.loads(data.decode('utf-8'))
         if 'record_sha256' in record and not faults(record):
@@ -49,15 +58,17 @@ def parse(data: bytes) -> Record:
     except UnicodeDecodeError as error:
         raise UserError(f'not UTF-8 text: {error}') from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f'not readable as JSON ({error}); a run writes it '
-                        'whole, so it was cut or edited') from error
+        raise UserError(
+            f'not readable as JSON ({error}); a run writes it '
+            'whole, so it was cut or edited'
+        ) from error
     found = faults(record)
     if found:
         raise UserError('; '.join(found))
     return record
 
 
-def find(dirs: Iterable[PathLike], problems: List[Problem]) -> Iterator[str]:
+def find(dirs: Iterable[PathLike], problems: list[Problem]) -> Iterator[str]:
     """Paths of all ``result.json`` under ``dirs``, in order."""
     for top in map(str, dirs):
         if os.path.isfile(top):
@@ -66,7 +77,7 @@ def find(dirs: Iterable[PathLike], problems: List[Problem]) -> Iterator[str]:
         if os.path.isdir(top):
             walk = os.walk(top)
         else:
-            problems.append(Problem('missing', 'no such folder', (top, )))
+            problems.append(Problem('missing', 'no such folder', (top,)))
             continue
         found = False
         for folder, below, names in walk:
@@ -75,11 +86,12 @@ def find(dirs: Iterable[PathLike], problems: List[Problem]) -> Iterator[str]:
                 found = True
                 yield os.path.join(folder, FILE_NAME)
         if not found:
-            problems.append(Problem(
-                'empty', f'no {FILE_NAME} under this folder', (top, )))
+            problems.append(
+                Problem('empty', f'no {FILE_NAME} under this folder', (top,))
+            )
 
 
-def scan(dirs: Iterable[PathLike]) -> Tuple[List[Stored], List[Problem]]:
+def scan(dirs: Iterable[PathLike]) -> tuple[list[Stored], list[Problem]]:
     """Read every record; a bad one is named and left out.
 
     Args:
@@ -94,18 +106,22 @@ def scan(dirs: Iterable[PathLike]) -> Tuple[List[Stored], List[Problem]]:
             try:
                 record = _read(path, seen)
             except UserError as error:
-                problems.append(Problem('unusable record', str(error),
-                                        (path, )))
+                problems.append(
+                    Problem('unusable record', str(error), (path,))
+                )
             except OSError as error:
-                problems.append(Problem(
-                    'unreadable', error.strerror or str(error), (path, )))
+                problems.append(
+                    Problem(
+                        'unreadable', error.strerror or str(error), (path,)
+                    )
+                )
             else:
                 if record is not None:
                     stored.append(Stored(record, path))
     return stored, problems
 
 
-def _read(path: str, seen: Set[Tuple[int, int]]) -> Optional[Record]:
+def _read(path: str, seen: set[tuple[int, int]]) -> Record | None:
     """A file's record; None when it was read under another path."""
     with open(path, 'rb') as file:
         status = os.fstat(file.fileno())
@@ -134,8 +150,9 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def read_records(dirs: Iterable[PathLike],
-                 problems: Optional[List[Problem]] = None) -> List[Record]:
+def read_records(
+    dirs: Iterable[PathLike], problems: list[Problem] | None = None
+) -> list[Record]:
     """All records under ``dirs``.
 
     Args:

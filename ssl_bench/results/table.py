@@ -1,6 +1,7 @@
 """From records to the rows of the leaderboard."""
+
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Optional, Tuple
 
 from ssl_bench.results import stats, tasks
 from ssl_bench.results.names import label
@@ -19,22 +20,23 @@ class Row:
         published (Published, optional): The printed number beside it.
         also_published (list[Published]): Other printings of it.
     """
+
     method: str
     variant: str
     backbone: str
     pretrain_data: str
-    pretrain_epochs: Optional[float]
+    pretrain_epochs: float | None
     task: str
     metric: str
-    values: List[Tuple[int, float]] = field(default_factory=list)
-    records: List[Stored] = field(default_factory=list)
-    published: Optional[Published] = None
-    also_published: List[Published] = field(default_factory=list)
-    mean: Optional[float] = None
-    std: Optional[float] = None
-    interval: Optional[stats.Interval] = None
-    difference: Optional[stats.Difference] = None
-    place: Optional[float] = None
+    values: list[tuple[int, float]] = field(default_factory=list)
+    records: list[Stored] = field(default_factory=list)
+    published: Published | None = None
+    also_published: list[Published] = field(default_factory=list)
+    mean: float | None = None
+    std: float | None = None
+    interval: stats.Interval | None = None
+    difference: stats.Difference | None = None
+    place: float | None = None
 
     def __post_init__(self) -> None:
         numbers = [value for _, value in self.values]
@@ -57,19 +59,29 @@ class Row:
         return f'{self.name} [{", ".join(filter(None, more))}]'
 
     @property
-    def departures(self) -> List[str]:
+    def departures(self) -> list[str]:
         """What its records say differs from the task's protocol, sorted."""
-        return sorted({text for item in self.records
-                       for text in item.record.get('departures', [])})
+        return sorted(
+            {
+                text
+                for item in self.records
+                for text in item.record.get('departures', [])
+            }
+        )
 
     @property
     def method_id(self) -> tuple:
         """What makes two rows rows of the same method."""
-        return (self.method, self.variant, self.backbone,
-                self.pretrain_data, self.pretrain_epochs)
+        return (
+            self.method,
+            self.variant,
+            self.backbone,
+            self.pretrain_data,
+            self.pretrain_epochs,
+        )
 
     @property
-    def delta(self) -> Optional[float]:
+    def delta(self) -> float | None:
         """Measured minus published, in points."""
         if self.mean is None or self.published is None:
             return None
@@ -80,18 +92,23 @@ class Row:
         """``reproduced``, ``within noise``, ``off``, or empty."""
         if self.mean is None or self.published is None:
             return ''
-        return stats.verdict(self.mean, self.interval, self.published.value,
-                             tasks.tolerance(self.metric))
+        return stats.verdict(
+            self.mean,
+            self.interval,
+            self.published.value,
+            tasks.tolerance(self.metric),
+        )
 
     @property
-    def checkpoints(self) -> List[str]:
+    def checkpoints(self) -> list[str]:
         """SHA-256 of the checkpoints behind the row, sorted."""
-        found = {s.record['pretrain']['checkpoint_sha256']
-                 for s in self.records}
+        found = {
+            s.record['pretrain']['checkpoint_sha256'] for s in self.records
+        }
         return sorted(found - {None})
 
     @property
-    def by_seed(self) -> Dict[int, float]:
+    def by_seed(self) -> dict[int, float]:
         """Seed to value, for seeds that occur once."""
         seeds = [seed for seed, _ in self.values]
         return {s: v for s, v in self.values if seeds.count(s) == 1}
@@ -104,48 +121,71 @@ class Row:
         if tasks.higher_is_better(self.metric):
             value = -value
         source = '' if self.mean is not None else self.published.cited
-        return (self.task, self.metric, value, self.method, self.variant,
-                self.backbone, self.pretrain_data,
-                self.pretrain_epochs or 0, source,
-                sorted(s.record['run_id'] for s in self.records))
+        return (
+            self.task,
+            self.metric,
+            value,
+            self.method,
+            self.variant,
+            self.backbone,
+            self.pretrain_data,
+            self.pretrain_epochs or 0,
+            source,
+            sorted(s.record['run_id'] for s in self.records),
+        )
 
 
 @dataclass
 class Board:
     """The rows, and everything a reader should be warned of."""
-    rows: List[Row]
-    problems: List[Problem]
-    baseline: Optional[str] = None
+
+    rows: list[Row]
+    problems: list[Problem]
+    baseline: str | None = None
 
     @property
-    def tasks(self) -> List[str]:
+    def tasks(self) -> list[str]:
         """Ids of the tasks in it, in the order of the tables."""
         return sorted({row.task for row in self.rows}, key=tasks.task_order)
 
     @property
-    def measured(self) -> List[Row]:
+    def measured(self) -> list[Row]:
         """Rows with a measurement."""
         return [row for row in self.rows if row.values]
 
 
-def cells(stored: Iterable[Stored]) -> List[Row]:
+def cells(stored: Iterable[Stored]) -> list[Row]:
     """Group records; another config or other data is another row."""
-    groups: Dict[tuple, List[Stored]] = {}
+    groups: dict[tuple, list[Stored]] = {}
     for item in stored:
         record, pretrain = item.record, item.record['pretrain']
-        key = (record['method'], record['variant'], record['backbone'],
-               pretrain['data'] or '', pretrain['epochs'], record['task'],
-               record['config_sha256'], record['data']['fingerprint'])
+        key = (
+            record['method'],
+            record['variant'],
+            record['backbone'],
+            pretrain['data'] or '',
+            pretrain['epochs'],
+            record['task'],
+            record['config_sha256'],
+            record['data']['fingerprint'],
+        )
         groups.setdefault(key, []).append(item)
     rows = []
     for key, items in groups.items():
         items.sort(key=lambda s: (s.record['seed'], s.record['run_id']))
         for metric in sorted({m for s in items for m in s.record['metrics']}):
             of_metric = [s for s in items if metric in s.record['metrics']]
-            rows.append(Row(
-                *key[:6], metric, records=of_metric,
-                values=[(s.record['seed'], float(s.record['metrics'][metric]))
-                        for s in of_metric]))
+            rows.append(
+                Row(
+                    *key[:6],
+                    metric,
+                    records=of_metric,
+                    values=[
+                        (s.record['seed'], float(s.record['metrics'][metric]))
+                        for s in of_metric
+                    ],
+                )
+            )
     return rows
 
 
@@ -158,29 +198,33 @@ class Ranking:
         average (float): Mean of the places.
         of_tasks (int): Number of tasks measured with this backbone.
     """
+
     name: str
     method_id: tuple
-    places: Dict[str, float]
+    places: dict[str, float]
     average: float
     of_tasks: int
 
 
-def main_metrics(board: Board) -> Dict[str, str]:
+def main_metrics(board: Board) -> dict[str, str]:
     """Task to the measured metric that ranks it."""
-    found: Dict[str, str] = {}
+    found: dict[str, str] = {}
     for row in board.measured:
         best = found.setdefault(row.task, row.metric)
-        found[row.task] = min(best, row.metric, key=lambda metric:
-                              tasks.metric_order(row.task, metric))
+        found[row.task] = min(
+            best,
+            row.metric,
+            key=lambda metric: tasks.metric_order(row.task, metric),
+        )
     return {task: found[task] for task in board.tasks if task in found}
 
 
-def rankings(board: Board) -> List[Ranking]:
+def rankings(board: Board) -> list[Ranking]:
     """Average ranks by backbone, full coverage first, then best first."""
     mains = main_metrics(board)
-    places: Dict[tuple, Dict[str, List[float]]] = {}
-    names: Dict[tuple, str] = {}
-    possible: Dict[str, set] = {}
+    places: dict[tuple, dict[str, list[float]]] = {}
+    names: dict[tuple, str] = {}
+    possible: dict[str, set] = {}
     for row in board.measured:
         if mains[row.task] == row.metric:
             possible.setdefault(row.backbone, set()).add(row.task)
@@ -191,8 +235,15 @@ def rankings(board: Board) -> List[Ranking]:
     for key, by_task in places.items():
         mean = {task: stats.mean(p) for task, p in by_task.items()}
         average = stats.mean(list(mean.values()))
-        result.append(Ranking(names[key], key, mean, average,
-                              len(possible[key[2]])))
-    return sorted(result, key=lambda r: (
-        r.method_id[2], len(r.places) < r.of_tasks, r.average,
-        str(r.method_id)))
+        result.append(
+            Ranking(names[key], key, mean, average, len(possible[key[2]]))
+        )
+    return sorted(
+        result,
+        key=lambda r: (
+            r.method_id[2],
+            len(r.places) < r.of_tasks,
+            r.average,
+            str(r.method_id),
+        ),
+    )

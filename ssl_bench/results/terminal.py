@@ -1,5 +1,4 @@
 """Grids on a terminal, cut into several tables where it is narrow."""
-from typing import List, Optional
 
 from rich import box
 from rich.console import Group
@@ -8,24 +7,31 @@ from rich.text import Text
 
 from ssl_bench.results.grid import Cell, Grid
 
-STYLES = {'name': '', 'measured': 'bold', 'best': 'bold green',
-          'published': 'dim', 'difference': 'cyan', 'plain': ''}
+STYLES = {
+    'name': '',
+    'measured': 'bold',
+    'best': 'bold green',
+    'published': 'dim',
+    'difference': 'cyan',
+    'plain': '',
+}
 PADDING = 3  # spaces and the rule beside a column
 
 
 def _text(cell: Cell) -> Text:
     """A cell as styled lines; markup in names stays text."""
-    return Text('\n').join(
-        Text(part.text, STYLES[part.kind]) for part in cell)
+    return Text('\n').join(Text(part.text, STYLES[part.kind]) for part in cell)
 
 
 def _width(grid: Grid, column: int) -> int:
-    lines = [*grid.heads[column].splitlines(), *(
-        part.text for row in grid.body for part in row[column])]
+    lines = [
+        *grid.heads[column].splitlines(),
+        *(part.text for row in grid.body for part in row[column]),
+    ]
     return max(map(len, lines), default=0) + PADDING
 
 
-def split(grid: Grid, width: int) -> List[List[int]]:
+def split(grid: Grid, width: int) -> list[list[int]]:
     """Columns of each part that fits ``width``; names head every part.
 
     The parts hold about equally many columns.
@@ -39,19 +45,27 @@ def split(grid: Grid, width: int) -> List[List[int]]:
     for count in range(1, len(rest) + 1):
         size = -(-len(rest) // count)
         if count == len(rest) or all(
-                sum(widths[i:i + size]) <= room
-                for i in range(0, len(rest), size)):
+            sum(widths[i : i + size]) <= room
+            for i in range(0, len(rest), size)
+        ):
             break
-    return [names + rest[i:i + size] for i in range(0, len(rest), size)]
+    return [names + rest[i : i + size] for i in range(0, len(rest), size)]
 
 
-def _table(grid: Grid, columns: List[int], title: Optional[str]) -> Table:
-    table = Table(title=title and Text(title, 'bold'), box=box.SIMPLE_HEAD,
-                  title_justify='left')
+def _table(grid: Grid, columns: list[int], title: str | None) -> Table:
+    table = Table(
+        title=title and Text(title, 'bold'),
+        box=box.SIMPLE_HEAD,
+        title_justify='left',
+    )
     for column in columns:
         left = column < grid.names
-        table.add_column(Text(grid.heads[column]), overflow='fold',
-                         no_wrap=left, justify='left' if left else 'right')
+        table.add_column(
+            Text(grid.heads[column]),
+            overflow='fold',
+            no_wrap=left,
+            justify='left' if left else 'right',
+        )
     for row in grid.body:
         table.add_row(*(_text(row[column]) for column in columns))
     return table
@@ -63,6 +77,8 @@ def to_rich(grid: Grid, width: int) -> Group:
     Args:
         width (int): Characters of the terminal.
     """
-    parts = [_table(grid, columns, None if i else grid.title)
-             for i, columns in enumerate(split(grid, width))]
+    parts = [
+        _table(grid, columns, None if i else grid.title)
+        for i, columns in enumerate(split(grid, width))
+    ]
     return Group(*parts, *(Text(note, 'dim') for note in grid.notes))

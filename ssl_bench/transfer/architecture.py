@@ -1,5 +1,6 @@
 """The network of a task's config, made that of the backbone."""
-from typing import Any, Dict, List
+
+from typing import Any
 
 from mmengine.config import Config
 
@@ -9,7 +10,7 @@ from ssl_bench.errors import UserError
 DENSE_VITS = ('ViTDet', 'MAE')  # ours under mmdet, mmseg's
 
 
-def set_architecture(config: Config, arch: Dict[str, Any]) -> List[str]:
+def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     """Give a task's model the depth and widths of a backbone.
 
     Args:
@@ -40,23 +41,33 @@ def architecture_name(config: Config) -> str:
     """Name of the network that a config builds, as backbone files say it."""
     net = config.get('model', config)['backbone']
     if net['type'] == 'MAE':  # mmseg's
-        return ViT(net['embed_dims'], net['num_layers'], net['patch_size'],
-                   None, net['num_heads'], 4 * net['embed_dims']).key
+        return ViT(
+            net['embed_dims'],
+            net['num_layers'],
+            net['patch_size'],
+            None,
+            net['num_heads'],
+            4 * net['embed_dims'],
+        ).key
     if net['type'] in ('VisionTransformer', 'ViTDet'):
         size = net['arch']
         if isinstance(size, str):
             width, depth, heads = VITS[size]
         else:
-            width, depth, heads = (size[name] for name in (
-                'embed_dims', 'num_layers', 'num_heads'))
-        return ViT(width, depth, net.get('patch_size', 16), None, heads,
-                   4 * width).key
+            width, depth, heads = (
+                size[name]
+                for name in ('embed_dims', 'num_layers', 'num_heads')
+            )
+        return ViT(
+            width, depth, net.get('patch_size', 16), None, heads, 4 * width
+        ).key
     base = net.get('base_channels', 64)
-    return ResNet(net['depth'], base, net.get('stem_channels') or base,
-                  base).name
+    return ResNet(
+        net['depth'], base, net.get('stem_channels') or base, base
+    ).name
 
 
-def vit_settings(arch: Dict[str, Any]) -> Dict[str, Any]:
+def vit_settings(arch: dict[str, Any]) -> dict[str, Any]:
     """Arguments of mmpretrain's ``VisionTransformer``.
 
     Raises:
@@ -65,20 +76,27 @@ def vit_settings(arch: Dict[str, Any]) -> Dict[str, Any]:
     if arch['family'] != 'vit':
         raise UserError(
             f'this task takes a vision transformer, got {arch}. Choose '
-            'another task (ssl-bench tasks lists them).')
+            'another task (ssl-bench tasks lists them).'
+        )
     if not arch['heads']:
         raise UserError(
             f'how many attention heads a ViT of width {arch["width"]} and '
             f'depth {arch["depth"]} has is not in its weights. Convert the '
-            'checkpoint from a format that says it (mmengine).')
+            'checkpoint from a format that says it (mmengine).'
+        )
     return dict(
-        arch=dict(embed_dims=arch['width'], num_layers=arch['depth'],
-                  num_heads=arch['heads'],
-                  feedforward_channels=arch['hidden']),
-        patch_size=arch['patch'], with_cls_token=arch['cls_token'])
+        arch=dict(
+            embed_dims=arch['width'],
+            num_layers=arch['depth'],
+            num_heads=arch['heads'],
+            feedforward_channels=arch['hidden'],
+        ),
+        patch_size=arch['patch'],
+        with_cls_token=arch['cls_token'],
+    )
 
 
-def _set_vit(model: dict, arch: Dict[str, Any]) -> None:
+def _set_vit(model: dict, arch: dict[str, Any]) -> None:
     """Sizes of a ViT that is trained, and its head's input."""
     model['backbone'].update(vit_settings(arch))
     if model['backbone'].get('frozen_stages', -1) > 0:
@@ -89,7 +107,7 @@ def _set_vit(model: dict, arch: Dict[str, Any]) -> None:
         model['head']['in_channels'] = arch['width']
 
 
-def _set_dense_vit(config: Config, arch: Dict[str, Any]) -> None:
+def _set_dense_vit(config: Config, arch: dict[str, Any]) -> None:
     """Sizes of a ViT under a detector or a segmenter, and of what follows.
 
     Maps are taken, and global attention is set, at the same shares of the
@@ -102,45 +120,70 @@ def _set_dense_vit(config: Config, arch: Dict[str, Any]) -> None:
         raise UserError(
             f'this task takes a vision transformer with patches of '
             f'{net.patch_size} pixels, got {arch["patch"]}: strides, anchors '
-            'and windows follow from it.')
+            'and windows follow from it.'
+        )
     config.optim_wrapper.paramwise_cfg.num_layers = depth
     if net.type == 'ViTDet':
         parts = min(4, max(depth // 2, 1))
-        net.arch = dict(sizes['arch'], global_attn_indexes=[
-            (part + 1) * depth // parts - 1 for part in range(parts)])
+        net.arch = dict(
+            sizes['arch'],
+            global_attn_indexes=[
+                (part + 1) * depth // parts - 1 for part in range(parts)
+            ],
+        )
         model.neck.in_channels = width
         return
-    net.update(embed_dims=width, num_layers=depth, num_heads=arch['heads'],
-               mlp_ratio=arch['hidden'] // width,
-               out_indices=[max(round(end * depth / 12), 1) - 1
-                            for end in (4, 6, 8, 12)])
+    net.update(
+        embed_dims=width,
+        num_layers=depth,
+        num_heads=arch['heads'],
+        mlp_ratio=arch['hidden'] // width,
+        out_indices=[
+            max(round(end * depth / 12), 1) - 1 for end in (4, 6, 8, 12)
+        ],
+    )
     model.neck.embed_dim = width
     model.decode_head.in_channels = [width] * 4
     model.auxiliary_head.in_channels = width
 
 
-def _probe_vit(config: Config, arch: Dict[str, Any]) -> List[str]:
+def _probe_vit(config: Config, arch: dict[str, Any]) -> list[str]:
     """A ViT in place of a probe's residual network."""
     settings = vit_settings(arch)
     config.backbone = dict(
-        type='VisionTransformer', img_size=config.image_size,
-        out_type='featmap', final_norm=arch['final_norm'], **settings)
+        type='VisionTransformer',
+        img_size=config.image_size,
+        out_type='featmap',
+        final_norm=arch['final_norm'],
+        **settings,
+    )
     config.probe.pool = 'global_average'
     return ['features: mean of the patch tokens']
 
 
-def _set_resnet(model: dict, arch: Dict[str, Any]) -> None:
+def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
     """Depth and widths of a residual network and of what follows it."""
-    if arch['family'] != 'resnet' or arch['kernel'] != 7 \
-            or arch['groups'] != 1 or arch['inner'] != arch['base']:
+    if (
+        arch['family'] != 'resnet'
+        or arch['kernel'] != 7
+        or arch['groups'] != 1
+        or arch['inner'] != arch['base']
+    ):
         raise UserError(
             f'this task takes a plain residual network, got {arch}. Choose '
-            'another task (ssl-bench tasks lists them).')
-    widths = [arch['base'] * 2**stage
-              * (4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1)
-              for stage in range(4)]
-    sizes = dict(depth=arch['depth'], base_channels=arch['base'],
-                 stem_channels=arch['stem'])
+            'another task (ssl-bench tasks lists them).'
+        )
+    widths = [
+        arch['base']
+        * 2**stage
+        * (4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1)
+        for stage in range(4)
+    ]
+    sizes = dict(
+        depth=arch['depth'],
+        base_channels=arch['base'],
+        stem_channels=arch['stem'],
+    )
     model['backbone'].update(sizes)
     if 'rpn_head' in model:
         _set_detector(model, sizes, widths)
@@ -162,8 +205,9 @@ def _set_linear(model: dict, width: int) -> None:
     model['head']['in_channels'] = width
 
 
-def _set_detector(model: dict, sizes: Dict[str, int],
-                  widths: List[int]) -> None:
+def _set_detector(
+    model: dict, sizes: dict[str, int], widths: list[int]
+) -> None:
     """Widths of a C4 detector's parts, or of the pyramid's inputs."""
     roi_head = model['roi_head']
     if 'shared_head' not in roi_head:
@@ -171,7 +215,8 @@ def _set_detector(model: dict, sizes: Dict[str, int],
         return
     model['rpn_head']['in_channels'] = widths[2]
     roi_head['shared_head'].update(
-        depth=sizes['depth'], base_channels=sizes['base_channels'])
+        depth=sizes['depth'], base_channels=sizes['base_channels']
+    )
     roi_head['bbox_roi_extractor']['out_channels'] = widths[2]
     for name in ('bbox_head', 'mask_head'):
         if roi_head.get(name):

@@ -1,8 +1,8 @@
 """Trained networks, for tasks and runs that only test one."""
+
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Union
 
 from mmengine.dist import is_main_process
 from mmengine.runner import find_latest_checkpoint
@@ -14,7 +14,7 @@ from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.errors import UserError
 from ssl_bench.files import sha256
 from ssl_bench.results import FILE_NAME
-from ssl_bench.transfer.reading import SKIPPED
+from ssl_bench.toolbox.load_images import SKIPPED
 
 
 @dataclass
@@ -25,11 +25,12 @@ class Trained:
         path (Path): The checkpoint.
         sha256 (str): Of the file.
     """
+
     path: Path
     sha256: str
 
 
-def open_classifier(place: Union[str, Path]) -> Trained:
+def open_classifier(place: str | Path) -> Trained:
     """The classifier that a user named, or that a run left.
 
     Args:
@@ -42,12 +43,16 @@ def open_classifier(place: Union[str, Path]) -> Trained:
     if place.is_dir():
         last = find_latest_checkpoint(place)
         if last is None:
-            raise UserError(f'{place} has no checkpoint. Name a fine-tuning '
-                            'run\'s folder, or a file, with --classifier.')
+            raise UserError(
+                f'{place} has no checkpoint. Name a fine-tuning '
+                "run's folder, or a file, with --classifier."
+            )
         place = Path(last)
     if not place.is_file():
-        raise UserError(f'no classifier {place}. Name a checkpoint, or the '
-                        'folder of a fine-tuning run, with --classifier.')
+        raise UserError(
+            f'no classifier {place}. Name a checkpoint, or the '
+            'folder of a fine-tuning run, with --classifier.'
+        )
     return Trained(place, sha256(place))
 
 
@@ -61,12 +66,15 @@ def trained_classifier(folder: Path, task: str, trainer: str) -> Trained:
     Raises:
         UserError: It was not run, or not to its end.
     """
-    if not (folder / FILE_NAME).exists() or \
-            find_latest_checkpoint(folder) is None:
+    if (
+        not (folder / FILE_NAME).exists()
+        or find_latest_checkpoint(folder) is None
+    ):
         raise UserError(
             f'{task} tests a fine-tuned classifier, and there is none of '
             f'these weights, seed and settings in {folder}. Fine-tune first '
-            f'(--tasks {trainer} {task}), or name one with --classifier.')
+            f'(--tasks {trainer} {task}), or name one with --classifier.'
+        )
     return open_classifier(folder)
 
 
@@ -82,13 +90,17 @@ def finished_training(folder: Path, loop: dict) -> Trained:
     """
     last = find_latest_checkpoint(folder) if folder.is_dir() else None
     if last is None:
-        raise UserError(f'{folder} has no checkpoint to test. Train first: '
-                        'the same command without --eval-only.')
+        raise UserError(
+            f'{folder} has no checkpoint to test. Train first: '
+            'the same command without --eval-only.'
+        )
     unit, count = re.search(r'(iter|epoch)_(\d+)\.pth$', last).groups()
     most = loop.get('max_iters' if unit == 'iter' else 'max_epochs')
     if int(count) != most:
-        raise UserError(f'{folder} was trained for {count} of {most} {unit}s.'
-                        ' Finish it: the same command without --eval-only.')
+        raise UserError(
+            f'{folder} was trained for {count} of {most} {unit}s.'
+            ' Finish it: the same command without --eval-only.'
+        )
     return open_classifier(last)
 
 
@@ -96,8 +108,12 @@ def forget(folder: Path) -> None:
     """Remove what an interrupted run would continue from."""
     if not is_main_process():
         return
-    for path in [*folder.glob('iter_*.pth'), *folder.glob('epoch_*.pth'),
-                 folder / 'last_checkpoint', folder / SKIPPED]:
+    for path in [
+        *folder.glob('iter_*.pth'),
+        *folder.glob('epoch_*.pth'),
+        folder / 'last_checkpoint',
+        folder / SKIPPED,
+    ]:
         path.unlink(missing_ok=True)
 
 
@@ -114,23 +130,28 @@ def load_classifier(model: nn.Module, trained: Trained) -> None:
     found = unwrap(read_object(trained.path), trained.path)[0]
     state = toolkit_names(bare_names(found))
     wanted = model.state_dict()
-    faults = sorted([*(f'{name} is missing' for name in wanted
-                       if name not in state),
-                     *(f'{name} is unexpected' for name in state
-                       if name not in wanted),
-                     *(f'{name} is {tuple(state[name].shape)}, expected '
-                       f'{tuple(wanted[name].shape)}' for name in wanted
-                       if name in state
-                       and state[name].shape != wanted[name].shape)])
+    faults = sorted(
+        [
+            *(f'{name} is missing' for name in wanted if name not in state),
+            *(f'{name} is unexpected' for name in state if name not in wanted),
+            *(
+                f'{name} is {tuple(state[name].shape)}, expected '
+                f'{tuple(wanted[name].shape)}'
+                for name in wanted
+                if name in state and state[name].shape != wanted[name].shape
+            ),
+        ]
+    )
     if faults:
         raise UserError(
             f'{trained.path} does not fit this network: {faults[0]}'
             + (f' (and {len(faults) - 1} more)' if faults[1:] else '')
-            + '. It needs the whole trained network with its head.')
+            + '. It needs the whole trained network with its head.'
+        )
     model.load_state_dict(state)
 
 
-def toolkit_names(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+def toolkit_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Names of MAE's fine-tuned networks to mmpretrain's, others kept."""
     if 'blocks.0.norm1.weight' not in state:
         return state
@@ -139,9 +160,11 @@ def toolkit_names(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
     for name, tensor in state.items():
         kind = next((kind for kind in heads if name.startswith(kind)), None)
         if kind:
-            named[heads[kind] + name[len(kind):]] = tensor
+            named[heads[kind] + name[len(kind) :]] = tensor
         else:
             encoder[name] = tensor
     renamed = from_ours(encoder, 'mmpretrain_vit')
-    return {**named, **{f'backbone.{name}': tensor
-                        for name, tensor in renamed.items()}}
+    return {
+        **named,
+        **{f'backbone.{name}': tensor for name, tensor in renamed.items()},
+    }

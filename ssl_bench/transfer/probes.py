@@ -1,9 +1,12 @@
 """Probes of frozen features: one extraction pass, cached, then seconds."""
+
 import hashlib
 import inspect
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -14,21 +17,30 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, set_random_seed
 from torch import Tensor, nn
 
-from ssl_bench.checkpoints.backbone import (read_safetensors,
-                                            tensors_sha256, write_safetensors)
+from ssl_bench.checkpoints.backbone import (
+    read_safetensors,
+    tensors_sha256,
+    write_safetensors,
+)
 from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.layers.dist import gather
-from ssl_bench.transfer.build import Plan
-from ssl_bench.transfer.datasets import DATASETS
-from ssl_bench.transfer.fingerprint import fingerprint
-from ssl_bench.transfer.guards import check_same
-from ssl_bench.transfer.scores import Features, knn, linear, logistic, svm
+from ssl_bench.layers.collectives import gather
+from ssl_bench.tasks.datasets import DATASETS
+from ssl_bench.tasks.fingerprint import fingerprint
+from ssl_bench.tasks.table import find_task
+from ssl_bench.toolbox.check_data import check_same
+from ssl_bench.transfer.plan import Plan
+from ssl_bench.transfer.probe_scores import (
+    Features,
+    knn,
+    linear,
+    logistic,
+    svm,
+)
 from ssl_bench.transfer.source import Source
-from ssl_bench.transfer.tasks import find_task
 
 if TYPE_CHECKING:
-    from ssl_bench.transfer.records import Measured
+    from ssl_bench.transfer.record import Measured
 
 
 class Frozen(nn.Module):
@@ -42,13 +54,15 @@ class Frozen(nn.Module):
     def __init__(self, backbone: dict, preprocessor: dict) -> None:
         super().__init__()
         from mmpretrain.registry import MODELS
+
         self.backbone = MODELS.build(backbone)
         settings = dict(type='ClsDataPreprocessor', **preprocessor)
         self.data_preprocessor = MODELS.build(settings)
 
     @torch.no_grad()
-    def forward(self, batch: dict, pool: Callable[[Tensor], Tensor]
-                ) -> Tuple[Tensor, list]:
+    def forward(
+        self, batch: dict, pool: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, list]:
         """A loader's batch to (B, D) features and its data samples."""
         batch = self.data_preprocessor(batch, False)
         # (B, C, H, W), or (B, C) of a class token
@@ -71,12 +85,16 @@ def class_token(features: Tensor) -> Tensor:
     return features
 
 
-POOLS = dict(class_token=class_token, global_average=global_average,
-             corner_average=corner_average)
+POOLS = dict(
+    class_token=class_token,
+    global_average=global_average,
+    corner_average=corner_average,
+)
 
 
-def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
-              root: str) -> 'Measured':
+def run_probe(
+    plan: Plan, source: Source, seed: int, folder: Path, root: str
+) -> 'Measured':
     """Extract features, or read them from the cache, and score the probe.
 
     Args:
@@ -88,7 +106,8 @@ def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
         folder (Path): Of the run; the cache lies beside the runs.
         root (str): Data root, for the cache's key.
     """
-    from ssl_bench.transfer.records import Measured
+    from ssl_bench.transfer.record import Measured
+
     settings = plan.config.probe
     if settings.type not in PROBES:
         raise unknown_name('probe', settings.type, PROBES)
@@ -97,29 +116,35 @@ def run_probe(plan: Plan, source: Source, seed: int, folder: Path,
         model = build_frozen(plan.config, source)
         key = cache_key(plan, model, root)
         home = folder.parent / 'features'
-        files = {split: home / f'{key}_{split}.safetensors'
-                 for split in ('train', 'test')}
+        files = {
+            split: home / f'{key}_{split}.safetensors'
+            for split in ('train', 'test')
+        }
         if not on_main_process(lambda: all(map(Path.exists, files.values()))):
             check_probe(plan.config)
         for split, path in files.items():
+            title = f'{plan.task}, {source.method}, {split}'
             keep_features(
-                path, lambda: extract(
-                    model, plan.config, split,
-                    f'{plan.task}, {source.method}, {split}'))
+                path, partial(extract, model, plan.config, split, title)
+            )
 
-    def probed() -> Tuple[Dict[str, float], int]:
-        splits = [Features(**read_safetensors(path)[0])
-                  for path in files.values()]
+    def probed() -> tuple[dict[str, float], int]:
+        splits = [
+            Features(**read_safetensors(path)[0]) for path in files.values()
+        ]
         return score(settings, splits, seed), len(splits[0].labels)
+
     found, images = on_main_process(probed)
     return Measured(
         {name: value for name, value in found.items() if '/' not in name},
-        images, details={
-            name: value for name, value in found.items() if '/' in name})
+        images,
+        details={name: value for name, value in found.items() if '/' in name},
+    )
 
 
-def score(settings: Dict[str, Any], splits: List[Features],
-          seed: int) -> Dict[str, float]:
+def score(
+    settings: dict[str, Any], splits: list[Features], seed: int
+) -> dict[str, float]:
     """Apply a probe to the features of both splits.
 
     Args:
@@ -128,8 +153,11 @@ def score(settings: Dict[str, Any], splits: List[Features],
         seed (int): Of the run, for a probe that draws.
     """
     probe = PROBES[settings['type']]
-    options = {name: value for name, value in settings.items()
-               if name not in ('type', 'pool')}
+    options = {
+        name: value
+        for name, value in settings.items()
+        if name not in ('type', 'pool')
+    }
     if 'seed' in inspect.signature(probe).parameters:
         options.setdefault('seed', seed)
     return probe(*splits, **options)
@@ -141,7 +169,7 @@ def on_main_process(make: Callable[[], Any]) -> Any:
     Raises:
         UserError: In every process, when the first raised one.
     """
-    shared: List[Any] = [None, None]
+    shared: list[Any] = [None, None]
     if dist.is_main_process():
         try:
             shared[0] = make()
@@ -160,9 +188,12 @@ def check_probe(config: Config) -> None:
         UserError: They differ.
     """
     from mmpretrain.registry import DATASETS as READERS
+
     try:
-        sets = [READERS.build(config[f'{split}_dataloader'].dataset)
-                for split in ('train', 'test')]
+        sets = [
+            READERS.build(config[f'{split}_dataloader'].dataset)
+            for split in ('train', 'test')
+        ]
     except AssertionError as error:  # how the toolkits' readers complain
         raise UserError(f'the data are not as expected: {error}') from error
     check_same(*sets)
@@ -171,8 +202,8 @@ def check_probe(config: Config) -> None:
 def build_frozen(config: Config, source: Source) -> Frozen:
     """The backbone with its weights, in evaluation mode."""
     from ssl_bench.transfer.run import load_whole
-    model = Frozen(config.backbone, dict(
-        config.data_preprocessor))
+
+    model = Frozen(config.backbone, dict(config.data_preprocessor))
     model.backbone.init_weights()
     if source.backbone is not None:
         load_whole(model.backbone, source)
@@ -182,31 +213,42 @@ def build_frozen(config: Config, source: Source) -> Frozen:
 def cache_key(plan: Plan, model: Frozen, root: str) -> str:
     """Name of weights, data and the way of reading them, 32 digits."""
     row = find_task(plan.task)
-    weights = {name: tensor.cpu()
-               for name, tensor in model.backbone.state_dict().items()}
-    settings = {name: without_roots(plan.config[name].dataset.to_dict())
-                for name in ('train_dataloader', 'test_dataloader')}
+    weights = {
+        name: tensor.cpu()
+        for name, tensor in model.backbone.state_dict().items()
+    }
+    settings = {
+        name: without_roots(plan.config[name].dataset.to_dict())
+        for name in ('train_dataloader', 'test_dataloader')
+    }
     settings['out_type'] = plan.config.backbone.get('out_type')
     settings['pool'] = plan.config.probe.get('pool', 'global_average')
     text = json.dumps(
-        [tensors_sha256(weights), fingerprint(DATASETS[row.dataset], root),
-         settings], sort_keys=True, default=str)
+        [
+            tensors_sha256(weights),
+            fingerprint(DATASETS[row.dataset], root),
+            settings,
+        ],
+        sort_keys=True,
+        default=str,
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def without_roots(value: Any) -> Any:
-    """A config value less its data roots, which the fingerprint stands for.
-    """
+    """A config value less its data roots, which the fingerprint stands for."""
     if isinstance(value, dict):
-        return {key: without_roots(item) for key, item in value.items()
-                if key != 'data_root'}
+        return {
+            key: without_roots(item)
+            for key, item in value.items()
+            if key != 'data_root'
+        }
     if isinstance(value, (list, tuple)):
         return [without_roots(item) for item in value]
     return value
 
 
-def keep_features(path: Path,
-                  make: Callable[[], Optional[Features]]) -> None:
+def keep_features(path: Path, make: Callable[[], Features | None]) -> None:
     """Make features and write them, unless they are there already.
 
     Raises:
@@ -218,15 +260,19 @@ def keep_features(path: Path,
 
     def keep() -> None:
         if not torch.isfinite(features.features).all():
-            raise UserError(f'the features for {path} are not finite; the '
-                            'weights do not belong to this network, or are '
-                            'broken.')
+            raise UserError(
+                f'the features for {path} are not finite; the '
+                'weights do not belong to this network, or are '
+                'broken.'
+            )
         write_safetensors(path, features._asdict(), {})
+
     on_main_process(keep)
 
 
-def extract(model: Frozen, config: Config, split: str,
-            title: str) -> Optional[Features]:
+def extract(
+    model: Frozen, config: Config, split: str, title: str
+) -> Features | None:
     """Run one split through a frozen backbone.
 
     Returns:
@@ -237,12 +283,16 @@ def extract(model: Frozen, config: Config, split: str,
     pool = POOLS[config.probe.get('pool', 'global_average')]
     line = ProgressLine(title, len(loader))
     classes = len(loader.dataset.metainfo['classes'])
-    features: List[Tensor] = []
-    labels: List[Tensor] = []
+    features: list[Tensor] = []
+    labels: list[Tensor] = []
     for index, batch in enumerate(loader):
         found, samples = model(batch, pool)
-        rows = in_order(found.float()), in_order(torch.stack(
-            [_label(sample, classes) for sample in samples]))
+        rows = (
+            in_order(found.float()),
+            in_order(
+                torch.stack([_label(sample, classes) for sample in samples])
+            ),
+        )
         if dist.is_main_process():
             features.append(rows[0].cpu())
             labels.append(rows[1].cpu())
@@ -278,5 +328,6 @@ def _label(sample, classes: int) -> Tensor:
     return label
 
 
-PROBES: Dict[str, Callable[..., Dict[str, float]]] = dict(
-    knn=knn, svm=svm, logistic=logistic, linear=linear)
+PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
+    knn=knn, svm=svm, logistic=logistic, linear=linear
+)

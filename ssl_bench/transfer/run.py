@@ -1,9 +1,10 @@
 """Run a task for a backbone and a seed; write its record once."""
+
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any
 
 import torch
 from mmengine import dist
@@ -13,33 +14,50 @@ from mmengine.runner import find_latest_checkpoint
 
 import ssl_bench.engine.progress
 import ssl_bench.layers.global_bn
-import ssl_bench.transfer.hooks
-import ssl_bench.transfer.pictures  # noqa: F401  registers, as those above
+import ssl_bench.toolbox.hooks
+import ssl_bench.toolbox.pictures  # noqa: F401  registers, as those above
 from ssl_bench.checkpoints import load_into
 from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.errors import UserError
-from ssl_bench.results import (FILE_NAME, make_run_id, read_records,
-                               write_record)
+from ssl_bench.results import (
+    FILE_NAME,
+    make_run_id,
+    read_records,
+    write_record,
+)
 from ssl_bench.results.tasks import LOWEST
-from ssl_bench.transfer.build import Plan, make_plan, world_size
-from ssl_bench.transfer.classifier import (finished_training, forget,
-                                           load_classifier, open_classifier,
-                                           trained_classifier)
-from ssl_bench.transfer.datasets import DATASETS
-from ssl_bench.transfer.fingerprint import fingerprint
-from ssl_bench.transfer.guards import check_classes, check_files
-from ssl_bench.transfer.output import toolkit_output
-from ssl_bench.transfer.reading import (GIVEN_UP, SKIPPED, none_usable,
-                                        one_line, read_with_care,
-                                        skipped_images)
-from ssl_bench.transfer.records import Measured, make_record
+from ssl_bench.tasks.datasets import DATASETS
+from ssl_bench.tasks.fingerprint import fingerprint
+from ssl_bench.tasks.subsets import origin_of
+from ssl_bench.tasks.table import find_task, require_data, require_packages
+from ssl_bench.toolbox.check_data import check_classes, check_files
+from ssl_bench.toolbox.load_images import (
+    GIVEN_UP,
+    SKIPPED,
+    none_usable,
+    one_line,
+    read_with_care,
+    skipped_images,
+)
+from ssl_bench.transfer.classifier import (
+    finished_training,
+    forget,
+    load_classifier,
+    open_classifier,
+    trained_classifier,
+)
+from ssl_bench.transfer.plan import Plan, make_plan, world_size
+from ssl_bench.transfer.record import Measured, make_record
 from ssl_bench.transfer.source import Source
-from ssl_bench.transfer.subsets import origin_of
-from ssl_bench.transfer.tasks import find_task, require_data, require_packages
+from ssl_bench.transfer.toolkit_output import toolkit_output
 
 # beginnings and patterns of tensors that a ViT's file lacks
-FRESH_IN_VITS = ('ln2.', 'layers.*.attn.rel_pos_?', 'layers.*.gamma_?',
-                 'layers.*.attn.relative_position_*')
+FRESH_IN_VITS = (
+    'ln2.',
+    'layers.*.attn.rel_pos_?',
+    'layers.*.gamma_?',
+    'layers.*.attn.relative_position_*',
+)
 
 
 @dataclass
@@ -52,10 +70,11 @@ class Outcome:
         fresh (bool): False when it had been finished before.
         retested (dict, optional): Metrics of testing it again.
     """
-    record: Dict[str, Any]
+
+    record: dict[str, Any]
     folder: Path
     fresh: bool
-    retested: Optional[Dict[str, float]] = None
+    retested: dict[str, float] | None = None
 
 
 class TransferRunner(AtomicRunner):
@@ -65,7 +84,7 @@ class TransferRunner(AtomicRunner):
     backbone loaded earlier would be overwritten.
     """
 
-    source: Optional[Source] = None
+    source: Source | None = None
 
     def build_model(self, model: Any) -> torch.nn.Module:
         """mmengine's, before any wrapper and optimizer sees the model."""
@@ -77,8 +96,11 @@ class TransferRunner(AtomicRunner):
         super()._init_model_weights()
         if self.source is not None and self.source.backbone is not None:
             model = getattr(self.model, 'module', self.model)
-            load_backbone(model, self.source,
-                          self.cfg.get('transfer_neck_and_head', False))
+            load_backbone(
+                model,
+                self.source,
+                self.cfg.get('transfer_neck_and_head', False),
+            )
 
 
 def hold_positions(model: torch.nn.Module, config: Config) -> None:
@@ -89,11 +111,15 @@ def hold_positions(model: torch.nn.Module, config: Config) -> None:
 
 def fit_positions(plan: Plan, source: Source) -> None:
     """Train a position table after all that was not fixed in pretraining."""
-    if plan.config.get('fixed_positions', False) \
-            and not source.fixed_positions:
+    if (
+        plan.config.get('fixed_positions', False)
+        and not source.fixed_positions
+    ):
         plan.config.fixed_positions = False
-        plan.changes.append('position table trained: it is not the fixed '
-                            'one of sines and cosines')
+        plan.changes.append(
+            'position table trained: it is not the fixed '
+            'one of sines and cosines'
+        )
 
 
 def note_weights(plan: Plan, source: Source) -> None:
@@ -101,19 +127,22 @@ def note_weights(plan: Plan, source: Source) -> None:
     if source.backbone is None or not source.backbone.neck:
         return
     used = plan.config.get('transfer_neck_and_head', False)
-    plan.changes.append('pretrained neck and box head '
-                        + ('transferred' if used else 'not transferred'))
+    plan.changes.append(
+        'pretrained neck and box head '
+        + ('transferred' if used else 'not transferred')
+    )
 
 
-def note_labels(plan: Plan, root: Union[str, Path]) -> None:
+def note_labels(plan: Plan, root: str | Path) -> None:
     """Say in the record which list of a few labels was read."""
     for path in DATASETS[find_task(plan.task).dataset].paths:
         if path.startswith('imagenet/meta/'):
             plan.changes.append(origin_of(Path(root) / path))
 
 
-def load_backbone(model: torch.nn.Module, source: Source,
-                  neck_and_head: bool = False) -> None:
+def load_backbone(
+    model: torch.nn.Module, source: Source, neck_and_head: bool = False
+) -> None:
     """Fill a task's model; of a C4 detector also the shared head.
 
     Args:
@@ -126,16 +155,20 @@ def load_backbone(model: torch.nn.Module, source: Source,
     """
     if neck_and_head:
         load_into(model.neck, source.backbone, group='neck')
-        load_into(model.roi_head.bbox_head, source.backbone,
-                  prefix='bbox_head.', group='roi_head',
-                  # the second layer is of pretraining's projection
-                  without=('shared_fcs.1.', ),
-                  fresh=('fc_cls.', 'fc_reg.', 'fc_norm.'))
+        load_into(
+            model.roi_head.bbox_head,
+            source.backbone,
+            prefix='bbox_head.',
+            group='roi_head',
+            # the second layer is of pretraining's projection
+            without=('shared_fcs.1.',),
+            fresh=('fc_cls.', 'fc_reg.', 'fc_norm.'),
+        )
     shared = getattr(getattr(model, 'roi_head', None), 'shared_head', None)
     if shared is None:
         load_whole(model.backbone, source)
         return
-    load_into(model.backbone, source.backbone, without=('layer4.', ))
+    load_into(model.backbone, source.backbone, without=('layer4.',))
     load_into(shared.layer4, source.backbone, prefix='layer4.')
 
 
@@ -152,18 +185,29 @@ def load_whole(module: torch.nn.Module, source: Source) -> None:
     without = ['ln1.'] if vit and 'ln1.weight' not in names else []
     if vit and names['pos_embed'].ndim == 4:
         without.append('cls_token')
-    load_into(module, source.backbone, without=without,
-              fresh=FRESH_IN_VITS if vit else ())
+    load_into(
+        module,
+        source.backbone,
+        without=without,
+        fresh=FRESH_IN_VITS if vit else (),
+    )
 
 
-def run_task(source: Source, task: str, seed: int = 0,
-             work_dir: Union[str, Path] = 'work_dirs/transfer',
-             data_root: Optional[str] = None,
-             overrides: Optional[Dict[str, Any]] = None,
-             recipe: Optional[str] = None, fraction: Optional[float] = None,
-             quiet: bool = True, visualize: int = 0,
-             classifier: Optional[str] = None, resume: bool = True,
-             eval_only: bool = False) -> Outcome:
+def run_task(
+    source: Source,
+    task: str,
+    seed: int = 0,
+    work_dir: str | Path = 'work_dirs/transfer',
+    data_root: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    recipe: str | None = None,
+    fraction: float | None = None,
+    quiet: bool = True,
+    visualize: int = 0,
+    classifier: str | None = None,
+    resume: bool = True,
+    eval_only: bool = False,
+) -> Outcome:
     """Train and evaluate one task, unless its record is there already.
 
     Args:
@@ -194,8 +238,17 @@ def run_task(source: Source, task: str, seed: int = 0,
     root = data_root or row.root
     require_packages(task)
     require_data(task, root)
-    plan, folder = locate(source, task, seed, work_dir, data_root, overrides,
-                          recipe, fraction, classifier)
+    plan, folder = locate(
+        source,
+        task,
+        seed,
+        work_dir,
+        data_root,
+        overrides,
+        recipe,
+        fraction,
+        classifier,
+    )
     done = (folder / FILE_NAME).exists()
     again = eval_only and row.toolbox != 'probe' and not row.trained_by
     if done and not again:
@@ -205,23 +258,36 @@ def run_task(source: Source, task: str, seed: int = 0,
     elif not resume:
         forget(folder)
     started = datetime.now(timezone.utc)
-    measured = measure(plan, source, seed, folder, root, visualize, quiet,
-                       resume)
+    measured = measure(
+        plan, source, seed, folder, root, visualize, quiet, resume
+    )
     if done:
-        return Outcome(read_records(folder / FILE_NAME)[0], folder, False,
-                       measured.metrics)
-    record = make_record(plan, source, seed, folder.name, measured, started,
-                         root)
+        return Outcome(
+            read_records(folder / FILE_NAME)[0],
+            folder,
+            False,
+            measured.metrics,
+        )
+    record = make_record(
+        plan, source, seed, folder.name, measured, started, root
+    )
     if dist.is_main_process():
         record = write_record(folder, record)
     dist.barrier()
     return Outcome(record, folder, True)
 
 
-def locate(source: Source, task: str, seed: int, work_dir: Union[str, Path],
-           data_root: Optional[str], overrides: Optional[Dict[str, Any]],
-           recipe: Optional[str], fraction: Optional[float] = None,
-           classifier: Optional[str] = None) -> Tuple[Plan, Path]:
+def locate(
+    source: Source,
+    task: str,
+    seed: int,
+    work_dir: str | Path,
+    data_root: str | None,
+    overrides: dict[str, Any] | None,
+    recipe: str | None,
+    fraction: float | None = None,
+    classifier: str | None = None,
+) -> tuple[Plan, Path]:
     """What a run would do, and the folder it has or would have.
 
     Args:
@@ -232,24 +298,33 @@ def locate(source: Source, task: str, seed: int, work_dir: Union[str, Path],
     trained_by = find_task(task).trained_by
     if trained_by:
         trainer = identify(source, trained_by, seed, *settings)[1]
-        plan.trained = open_classifier(classifier) if classifier else \
-            trained_classifier(Path(work_dir) / trainer, task, trained_by)
+        plan.trained = (
+            open_classifier(classifier)
+            if classifier
+            else trained_classifier(Path(work_dir) / trainer, task, trained_by)
+        )
         run_id += f'_{plan.trained.sha256[:8]}'
     return plan, Path(work_dir) / run_id
 
 
-def is_done(source: Source, task: str, seed: int, work_dir: Union[str, Path],
-            data_root: Optional[str] = None,
-            overrides: Optional[Dict[str, Any]] = None,
-            recipe: Optional[str] = None) -> bool:
+def is_done(
+    source: Source,
+    task: str,
+    seed: int,
+    work_dir: str | Path,
+    data_root: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    recipe: str | None = None,
+) -> bool:
     """Whether `run_task` would find its record and run nothing.
 
     Args:
         As `run_task`.
     """
     try:
-        folder = locate(source, task, seed, work_dir, data_root, overrides,
-                        recipe)[1]
+        folder = locate(
+            source, task, seed, work_dir, data_root, overrides, recipe
+        )[1]
     except UserError:  # which the run itself will say
         return False
     return (folder / FILE_NAME).exists()
@@ -268,21 +343,32 @@ def join_processes() -> None:
         dist.init_dist('pytorch', backend='nccl')
 
 
-def measure(plan: Plan, source: Source, seed: int, folder: Path, root: str,
-            visualize: int, quiet: bool, resume: bool) -> Measured:
+def measure(
+    plan: Plan,
+    source: Source,
+    seed: int,
+    folder: Path,
+    root: str,
+    visualize: int,
+    quiet: bool,
+    resume: bool,
+) -> Measured:
     """Run a plan, its output in the run's folder."""
     join_processes()
     if plan.trained is not None:
-        plan.changes.append(f'tests {plan.trained.path}, SHA-256 '
-                            f'{plan.trained.sha256}')
+        plan.changes.append(
+            f'tests {plan.trained.path}, SHA-256 {plan.trained.sha256}'
+        )
     read_with_care(plan.config, folder)
     try:
         with toolkit_output(folder, quiet):
             if find_task(plan.task).toolbox == 'probe':
                 from ssl_bench.transfer.probes import run_probe
+
                 return run_probe(plan, source, seed, folder, root)
-            return run_toolbox(plan, source, seed, folder, visualize, quiet,
-                               resume)
+            return run_toolbox(
+                plan, source, seed, folder, visualize, quiet, resume
+            )
     except UserError as error:
         raise one_line(error) from error
     except Exception as error:  # mmengine has no class for this
@@ -291,31 +377,54 @@ def measure(plan: Plan, source: Source, seed: int, folder: Path, root: str,
         raise none_usable(plan.config, folder) from error
 
 
-def identify(source: Source, task: str, seed: int,
-             data_root: Optional[str], overrides: Optional[Dict[str, Any]],
-             recipe: Optional[str],
-             fraction: Optional[float]) -> Tuple[Plan, str]:
+def identify(
+    source: Source,
+    task: str,
+    seed: int,
+    data_root: str | None,
+    overrides: dict[str, Any] | None,
+    recipe: str | None,
+    fraction: float | None,
+) -> tuple[Plan, str]:
     """What a run would do, and its id.
 
     Args:
         As `run_task`.
     """
     row = find_task(task)
-    plan = make_plan(task, source.arch_args, data_root, overrides, recipe,
-                     fraction, world_size(), get_device() != 'cpu')
+    plan = make_plan(
+        task,
+        source.arch_args,
+        data_root,
+        overrides,
+        recipe,
+        fraction,
+        world_size(),
+        get_device() != 'cpu',
+    )
     fit_positions(plan, source)
     note_weights(plan, source)
     note_labels(plan, data_root or row.root)
-    data_print = fingerprint(DATASETS[row.dataset],
-                             str(data_root or row.root))
-    return plan, make_run_id(source.method, source.variant, task, seed,
-                             f'{plan.identity} {data_print}',
-                             source.checkpoint_sha256)
+    data_print = fingerprint(DATASETS[row.dataset], str(data_root or row.root))
+    return plan, make_run_id(
+        source.method,
+        source.variant,
+        task,
+        seed,
+        f'{plan.identity} {data_print}',
+        source.checkpoint_sha256,
+    )
 
 
-def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
-                visualize: int, quiet: bool,
-                resume: bool = True) -> Measured:
+def run_toolbox(
+    plan: Plan,
+    source: Source,
+    seed: int,
+    folder: Path,
+    visualize: int,
+    quiet: bool,
+    resume: bool = True,
+) -> Measured:
     """Train and test a plan of mmdet, mmseg or mmpretrain."""
     config = plan.config
     prepare(plan, source, seed, folder, visualize, quiet, resume)
@@ -327,29 +436,45 @@ def run_toolbox(plan: Plan, source: Source, seed: int, folder: Path,
     if plan.trained is None:
         runner.train()
     else:
-        load_classifier(getattr(runner.model, 'module', runner.model),
-                        plan.trained)
+        load_classifier(
+            getattr(runner.model, 'module', runner.model), plan.trained
+        )
     found = runner.test()
     skipped = skipped_images(folder)
     if skipped:
-        plan.changes.append(f'{len(skipped)} training images cannot be used; '
-                            f'others took their places ({SKIPPED})')
+        plan.changes.append(
+            f'{len(skipped)} training images cannot be used; '
+            f'others took their places ({SKIPPED})'
+        )
     names = find_task(plan.task).metrics
     missing = sorted(set(names) - set(found))
     if missing:
-        raise UserError(f'{plan.task} did not report {missing}; it gave '
-                        f'{sorted(found)}. Was the evaluator replaced?')
-    metrics = {ours: float(found[theirs]) * factor
-               for theirs, (ours, factor) in names.items()}
+        raise UserError(
+            f'{plan.task} did not report {missing}; it gave '
+            f'{sorted(found)}. Was the evaluator replaced?'
+        )
+    metrics = {
+        ours: float(found[theirs]) * factor
+        for theirs, (ours, factor) in names.items()
+    }
     cost = runner.message_hub.get_info('transfer_cost', {})
     seconds = cost.get('seconds')
-    loader = runner.train_dataloader if config.get('train_cfg') \
+    loader = (
+        runner.train_dataloader
+        if config.get('train_cfg')
         else runner.test_dataloader
+    )
     return Measured(
-        {name: value for name, value in metrics.items()
-         if value >= 0 or name in LOWEST},  # COCO: -1, nothing to measure
-        len(loader.dataset), seconds,
-        cost['images'] / seconds if seconds else None, details_of(found))
+        {
+            name: value
+            for name, value in metrics.items()
+            if value >= 0 or name in LOWEST
+        },  # COCO: -1, nothing to measure
+        len(loader.dataset),
+        seconds,
+        cost['images'] / seconds if seconds else None,
+        details_of(found),
+    )
 
 
 def check_data(runner: TransferRunner, plan: Plan) -> None:
@@ -359,28 +484,43 @@ def check_data(runner: TransferRunner, plan: Plan) -> None:
         UserError: They do not fit.
     """
     try:
-        train = runner.train_loop.dataloader.dataset \
-            if plan.config.get('train_cfg') else None
+        train = (
+            runner.train_loop.dataloader.dataset
+            if plan.config.get('train_cfg')
+            else None
+        )
         test = runner.test_loop.dataloader.dataset
     except AssertionError as error:  # how the toolkits' readers complain
-        raise UserError(f'the data of {plan.task} are not as expected: '
-                        f'{error}') from error
+        raise UserError(
+            f'the data of {plan.task} are not as expected: {error}'
+        ) from error
     model = getattr(runner.model, 'module', runner.model)
     plan.changes += check_classes(model, train, test)
     if find_task(plan.task).toolbox != 'mmpretrain':
         head = getattr(model, 'decode_head', None)
-        plan.changes += check_files(getattr(head, 'num_classes', None),
-                                    train, test)
+        plan.changes += check_files(
+            getattr(head, 'num_classes', None), train, test
+        )
 
 
-def details_of(found: Dict[str, float]) -> Dict[str, float]:
+def details_of(found: dict[str, float]) -> dict[str, float]:
     """Numbers that a record keeps beside its metrics."""
-    return {name: value for name, value in found.items()
-            if name.startswith('error/')}
+    return {
+        name: value
+        for name, value in found.items()
+        if name.startswith('error/')
+    }
 
 
-def prepare(plan: Plan, source: Source, seed: int, folder: Path,
-            visualize: int, quiet: bool, resume: bool) -> None:
+def prepare(
+    plan: Plan,
+    source: Source,
+    seed: int,
+    folder: Path,
+    visualize: int,
+    quiet: bool,
+    resume: bool,
+) -> None:
     """Put into the config what belongs to this run alone."""
     config = plan.config
     config.work_dir = str(folder)
@@ -391,10 +531,16 @@ def prepare(plan: Plan, source: Source, seed: int, folder: Path,
     config.launcher = 'pytorch' if world_size() > 1 else 'none'
     if world_size() > 1 and get_device() == 'cpu':
         config.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel', broadcast_buffers=False,
-            device_ids=None, **config.get('model_wrapper_cfg', {}))
-    config.resume = resume and plan.trained is None and \
-        find_latest_checkpoint(folder) is not None
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            device_ids=None,
+            **config.get('model_wrapper_cfg', {}),
+        )
+    config.resume = (
+        resume
+        and plan.trained is None
+        and find_latest_checkpoint(folder) is not None
+    )
     config.load_from = None
     hooks = list(config.get('custom_hooks', []))
     if plan.trained is None:
@@ -403,8 +549,9 @@ def prepare(plan: Plan, source: Source, seed: int, folder: Path,
         hooks.append(dict(type='PicturesHook', count=visualize))
     if quiet:
         config.console_level = 'ERROR'
-        hooks.append(dict(type='ProgressHook', title=title(source, plan,
-                                                           seed)))
+        hooks.append(
+            dict(type='ProgressHook', title=title(source, plan, seed))
+        )
     config.custom_hooks = hooks
 
 

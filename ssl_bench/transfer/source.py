@@ -1,18 +1,30 @@
 """What is transferred: a backbone file, any checkpoint, or nothing."""
+
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any
 
-from ssl_bench.checkpoints import (SUFFIX, Backbone, read_backbone,
-                                   to_backbone, write_backbone)
+from ssl_bench.checkpoints import (
+    SUFFIX,
+    Backbone,
+    read_backbone,
+    to_backbone,
+    write_backbone,
+)
 from ssl_bench.checkpoints.arch_names import canonical_arch
-from ssl_bench.checkpoints.architectures import (RESNETS, VITS, Architecture,
-                                                 ResNet, ViT, describe,
-                                                 recognise)
+from ssl_bench.checkpoints.architectures import (
+    RESNETS,
+    VITS,
+    Architecture,
+    ResNet,
+    ViT,
+    describe,
+    recognise,
+)
 from ssl_bench.checkpoints.position import is_sincos
 from ssl_bench.errors import UserError
-from ssl_bench.transfer.named import find_named
+from ssl_bench.transfer.find_weights import find_named
 
 RANDOM = 'random'
 SUPERVISED = 'supervised'
@@ -30,9 +42,10 @@ class Source:
             the task's own architecture.
         arch_args (dict, optional): ``describe(architecture)``, likewise.
     """
-    backbone: Optional[Backbone]
-    arch: Optional[str] = None
-    arch_args: Optional[Dict[str, Any]] = None
+
+    backbone: Backbone | None
+    arch: str | None = None
+    arch_args: dict[str, Any] | None = None
 
     @property
     def method(self) -> str:
@@ -44,28 +57,34 @@ class Source:
     @property
     def variant(self) -> str:
         """The header's variant, often empty."""
-        return self.backbone.meta.get('variant') or '' \
-            if self.backbone else ''
+        return self.backbone.meta.get('variant') or '' if self.backbone else ''
 
     @property
-    def checkpoint_sha256(self) -> Optional[str]:
+    def checkpoint_sha256(self) -> str | None:
         """Of the file the backbone was made from."""
-        return self.backbone.meta.get('source_sha256') \
-            if self.backbone else None
+        return (
+            self.backbone.meta.get('source_sha256') if self.backbone else None
+        )
 
     @property
     def fixed_positions(self) -> bool:
         """Whether there is a position table, of sines and cosines."""
-        table = self.backbone.state.get('pos_embed') \
-            if self.backbone else None
+        table = self.backbone.state.get('pos_embed') if self.backbone else None
         return table is not None and is_sincos(
-            table, 'cls_token' in self.backbone.state)
+            table, 'cls_token' in self.backbone.state
+        )
 
-    def pretrain(self) -> Dict[str, Any]:
+    def pretrain(self) -> dict[str, Any]:
         """The record's ``pretrain`` group."""
         if self.backbone is None:
-            return dict(data='none', epochs=None, batch=None, config=None,
-                        checkpoint_sha256=None, source='measured')
+            return dict(
+                data='none',
+                epochs=None,
+                batch=None,
+                config=None,
+                checkpoint_sha256=None,
+                source='measured',
+            )
         meta = self.backbone.meta
         own = meta.get('source_format') == 'mmengine'
         return dict(
@@ -74,12 +93,16 @@ class Source:
             batch=meta.get('pretrain_batch'),
             config=meta.get('config') or None,
             checkpoint_sha256=self.checkpoint_sha256,
-            source='measured' if own else 'imported')
+            source='measured' if own else 'imported',
+        )
 
 
-def open_source(checkpoint: Union[str, Path], work_dir: Union[str, Path],
-                arch: Optional[str] = None,
-                meta: Optional[Dict[str, Any]] = None) -> Source:
+def open_source(
+    checkpoint: str | Path,
+    work_dir: str | Path,
+    arch: str | None = None,
+    meta: dict[str, Any] | None = None,
+) -> Source:
     """Read what the user named; write its backbone file beside the runs.
 
     Args:
@@ -105,13 +128,16 @@ def open_source(checkpoint: Union[str, Path], work_dir: Union[str, Path],
     if word == SUPERVISED and not path.is_file():
         if not file:
             raise UserError(
-                f'`{SUPERVISED}` takes the weights\' file: {SUPERVISED}='
-                'resnet50.pth, in torchvision\'s format.')
+                f"`{SUPERVISED}` takes the weights' file: {SUPERVISED}="
+                "resnet50.pth, in torchvision's format."
+            )
         path, foreign, meta = Path(file), 'torchvision', LABELS | (meta or {})
     if not path.is_file():
         if foreign or path.suffix:
-            raise UserError(f'no checkpoint {path}. Name a file, a method, '
-                            f'or `{RANDOM}` for random initialisation.')
+            raise UserError(
+                f'no checkpoint {path}. Name a file, a method, '
+                f'or `{RANDOM}` for random initialisation.'
+            )
         named = find_named(str(checkpoint))
         path, meta = named.path, {'method': named.method} | (meta or {})
     if path.name.endswith(SUFFIX):
@@ -148,17 +174,26 @@ def parse_arch(name: str) -> Architecture:
     if match and int(match[1]) in RESNETS:
         base = int(match[2] or 64)
         return ResNet(int(match[1]), base, int(match[3] or base), base)
-    match = re.fullmatch(r'vit_(?:d(\d+)_l(\d+)_h(\d+)|(\w+))_patch(\d+)',
-                         name)
+    match = re.fullmatch(
+        r'vit_(?:d(\d+)_l(\d+)_h(\d+)|(\w+))_patch(\d+)', name
+    )
     if match and (match[1] or match[4] in VITS):
-        width, depth, heads = map(int, match.groups()[:3]) if match[1] \
-            else VITS[match[4]]
+        width, depth, heads = (
+            map(int, match.groups()[:3]) if match[1] else VITS[match[4]]
+        )
         if width % heads:
-            raise UserError(f'--arch {name}: {heads} heads do not divide a '
-                            f'width of {width}.')
+            raise UserError(
+                f'--arch {name}: {heads} heads do not divide a '
+                f'width of {width}.'
+            )
         return ViT(width, depth, int(match[5]), None, heads, 4 * width)
-    known = ', '.join([*(f'resnet{depth}' for depth in RESNETS),
-                       *(f'vit_{size}_patch16' for size in VITS)])
+    known = ', '.join(
+        [
+            *(f'resnet{depth}' for depth in RESNETS),
+            *(f'vit_{size}_patch16' for size in VITS),
+        ]
+    )
     raise UserError(
         f'--arch {name!r}: random initialisation builds {known}, or another '
-        'width, for instance resnet18-w16, vit_d96_l4_h3_patch8.')
+        'width, for instance resnet18-w16, vit_d96_l4_h3_patch8.'
+    )

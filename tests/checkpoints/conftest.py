@@ -1,4 +1,5 @@
 """Full-size encoders made by the libraries that own their names."""
+
 import pytest
 import torch
 
@@ -20,6 +21,7 @@ def randomised(model, seed=0):
 def resnet50():
     """torchvision's ResNet-50 without classifier."""
     import torchvision
+
     model = torchvision.models.resnet50()
     model.fc = torch.nn.Identity()
     return randomised(model)
@@ -29,6 +31,7 @@ def resnet50():
 def resnet18():
     """torchvision's ResNet-18 without classifier."""
     import torchvision
+
     model = torchvision.models.resnet18()
     model.fc = torch.nn.Identity()
     return randomised(model)
@@ -38,20 +41,19 @@ def resnet18():
 def vit_base():
     """timm's ViT-B/16 without classifier."""
     timm = pytest.importorskip('timm', reason='timm is a test dependency')
-    return randomised(
-        timm.create_model('vit_base_patch16_224', num_classes=0))
+    return randomised(timm.create_model('vit_base_patch16_224', num_classes=0))
 
 
 @pytest.fixture(scope='session')
 def vit_tiny():
     """timm's ViT-Ti/16 without classifier."""
     timm = pytest.importorskip('timm', reason='timm is a test dependency')
-    return randomised(
-        timm.create_model('vit_tiny_patch16_224', num_classes=0))
+    return randomised(timm.create_model('vit_tiny_patch16_224', num_classes=0))
 
 
 @pytest.fixture(scope='session')
 def images():
     """One image, (1, 3, 224, 224)."""
-    return torch.randn(1, 3, 224, 224,
-                       generator=torch.Generator().manual_seed(1))
+    return torch.randn(
+        1, 3, 224, 224, generator=torch.Generator().manual_seed(1)
+    )

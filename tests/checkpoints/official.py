@@ -4,6 +4,7 @@ Names and shapes are those of the official models. The encoder holds real
 values; every other tensor is one number seen through strides of zero, so
 that a 700 MB file takes 100 MB.
 """
+
 import argparse
 import json
 import pathlib
@@ -29,9 +30,10 @@ def tensors(name, encoder, prefix, target=None):
     listed = json.loads((KEYS / f'{name}.json').read_text())
     state = OrderedDict()
     for key, (shape, dtype) in listed.items():
-        ours = key[len(prefix):] if key.startswith(prefix) else None
-        theirs = key[len(target):] if target and key.startswith(target) \
-            else None
+        ours = key[len(prefix) :] if key.startswith(prefix) else None
+        theirs = (
+            key[len(target) :] if target and key.startswith(target) else None
+        )
         if theirs in copied:
             value = copied[theirs]
         elif ours in encoder:
@@ -45,8 +47,10 @@ def tensors(name, encoder, prefix, target=None):
 
 def copies(encoder):
     """A momentum copy: tensor number i is filled with i, to save space."""
-    return {name: torch.full((), i, dtype=tensor.dtype).expand(tensor.shape)
-            for i, (name, tensor) in enumerate(encoder.items())}
+    return {
+        name: torch.full((), i, dtype=tensor.dtype).expand(tensor.shape)
+        for i, (name, tensor) in enumerate(encoder.items())
+    }
 
 
 def prefixed(prefix, state):
@@ -57,45 +61,75 @@ def prefixed(prefix, state):
 def options():
     """What training scripts put beside their weights."""
     return argparse.Namespace(
-        lr=0.1, output_dir=pathlib.Path('/out'), world_size=8)
+        lr=0.1, output_dir=pathlib.Path('/out'), world_size=8
+    )
 
 
 def pixpro(r50, name='pixpro'):
     return dict(
-        opt=options(), epoch=100, optimizer=dict(state={}, param_groups=[]),
-        scheduler={}, amp=None, model=prefixed(
-            'module.', tensors(name, r50, 'encoder.', 'encoder_k.')))
+        opt=options(),
+        epoch=100,
+        optimizer=dict(state={}, param_groups=[]),
+        scheduler={},
+        amp=None,
+        model=prefixed(
+            'module.', tensors(name, r50, 'encoder.', 'encoder_k.')
+        ),
+    )
 
 
 def lewel(r50):
     return dict(
-        epoch=200, arch='resnet50', optimizer={}, scaler={},
-        best_acc1=torch.tensor(68.4), state_dict=prefixed(
-            'module.', tensors('lewel_b', r50, 'online_net.backbone.',
-                               'target_net.backbone.')))
+        epoch=200,
+        arch='resnet50',
+        optimizer={},
+        scaler={},
+        best_acc1=torch.tensor(68.4),
+        state_dict=prefixed(
+            'module.',
+            tensors(
+                'lewel_b', r50, 'online_net.backbone.', 'target_net.backbone.'
+            ),
+        ),
+    )
 
 
 def siamese_im(vit):
     vit = {k: v for k, v in vit.items() if not k.startswith('norm.')}
-    return dict(model=tensors('siamese_im_vitb16', vit, '', 'mm_'),
-                optimizer={}, epoch=400, scaler={}, args=options())
+    return dict(
+        model=tensors('siamese_im_vitb16', vit, '', 'mm_'),
+        optimizer={},
+        epoch=400,
+        scaler={},
+        args=options(),
+    )
 
 
 def barlow_twins(r50):
-    return dict(epoch=1000, optimizer={}, model=prefixed(
-        'module.', tensors('barlow_twins', r50, 'backbone.')))
+    return dict(
+        epoch=1000,
+        optimizer={},
+        model=prefixed('module.', tensors('barlow_twins', r50, 'backbone.')),
+    )
 
 
 def mocov2(r50):
-    return dict(epoch=200, arch='resnet50', optimizer={}, state_dict=prefixed(
-        'module.', tensors('mocov2', r50, 'encoder_q.', 'encoder_k.')))
+    return dict(
+        epoch=200,
+        arch='resnet50',
+        optimizer={},
+        state_dict=prefixed(
+            'module.', tensors('mocov2', r50, 'encoder_q.', 'encoder_k.')
+        ),
+    )
 
 
 def insloc_fpn(r50):
     return dict(
         meta=dict(mmcv_version='0.6.2', epoch=400, config='model = dict()'),
-        optimizer={}, state_dict=tensors('insloc_fpn', r50, 'backbone.',
-                                         'backbone_k.'))
+        optimizer={},
+        state_dict=tensors('insloc_fpn', r50, 'backbone.', 'backbone_k.'),
+    )
 
 
 def insloc_c4(r50):
@@ -103,8 +137,11 @@ def insloc_c4(r50):
     state = OrderedDict()
     for suffix, values in (('', r50), ('_k', copies(r50))):
         for name, tensor in values.items():
-            owner = f'roi_head{suffix}.shared_head.' \
-                if name.startswith('layer4.') else f'backbone{suffix}.'
+            owner = (
+                f'roi_head{suffix}.shared_head.'
+                if name.startswith('layer4.')
+                else f'backbone{suffix}.'
+            )
             state[owner + name] = tensor
         state[f'roi_head{suffix}.bbox_head.fc.weight'] = torch.zeros(128, 2)
     state['queue'] = torch.zeros(128, 4)
@@ -117,10 +154,13 @@ def heads(*names):
 
 def sequential(r50):
     """Names of nn.Sequential(*resnet.children())."""
-    numbers = dict(conv1='0', bn1='1', layer1='4', layer2='5', layer3='6',
-                   layer4='7')
-    return {'.'.join([numbers[name.split('.')[0]], *name.split('.')[1:]]): t
-            for name, t in r50.items()}
+    numbers = dict(
+        conv1='0', bn1='1', layer1='4', layer2='5', layer3='6', layer4='7'
+    )
+    return {
+        '.'.join([numbers[name.split('.')[0]], *name.split('.')[1:]]): t
+        for name, t in r50.items()
+    }
 
 
 def detectron2(r50):
@@ -144,6 +184,11 @@ def detectron2(r50):
 
 
 def lightning(state):
-    return {'epoch': 100, 'global_step': 10, 'state_dict': state,
-            'pytorch-lightning_version': '2.1.0', 'callbacks': {},
-            'hyper_parameters': {'lr': np.float64(0.1)}}
+    return {
+        'epoch': 100,
+        'global_step': 10,
+        'state_dict': state,
+        'pytorch-lightning_version': '2.1.0',
+        'callbacks': {},
+        'hyper_parameters': {'lr': np.float64(0.1)},
+    }

@@ -1,4 +1,5 @@
 """The backbone file: same content, same bytes; damage is noticed."""
+
 import json
 import struct
 import subprocess
@@ -12,23 +13,34 @@ from ssl_bench.checkpoints import Backbone, read_backbone, write_backbone
 from ssl_bench.errors import UserError
 
 META = dict(
-    method='InsLoc', variant='FPN', arch='resnet18-w16',
-    arch_args=dict(depth=18, base=16), pretrain_data='ImageNet-1K',
-    pretrain_epochs=200, pretrain_batch=None, config='a.py',
-    source_format='mmengine', source_sha256='0' * 64,
-    ssl_bench_version='0.1.0', sources=dict(method='meta.cfg.method.name'))
+    method='InsLoc',
+    variant='FPN',
+    arch='resnet18-w16',
+    arch_args=dict(depth=18, base=16),
+    pretrain_data='ImageNet-1K',
+    pretrain_epochs=200,
+    pretrain_batch=None,
+    config='a.py',
+    source_format='mmengine',
+    source_sha256='0' * 64,
+    ssl_bench_version='0.1.0',
+    sources=dict(method='meta.cfg.method.name'),
+)
 
 
 def backbone():
     generator = torch.Generator().manual_seed(0)
     return Backbone(
-        {'conv1.weight': torch.randn(4, 3, 7, 7, generator=generator),
-         'bn1.num_batches_tracked': torch.tensor(3),
-         'bn1.bias': torch.randn(5, generator=generator).half(),
-         'empty': torch.zeros(0, 2)},
+        {
+            'conv1.weight': torch.randn(4, 3, 7, 7, generator=generator),
+            'bn1.num_batches_tracked': torch.tensor(3),
+            'bn1.bias': torch.randn(5, generator=generator).half(),
+            'empty': torch.zeros(0, 2),
+        },
         neck={'fpn_convs.0.conv.weight': torch.ones(2).bfloat16()},
         roi_head={'bbox_head.shared_fcs.0.bias': torch.ones(2).double()},
-        meta=dict(META))
+        meta=dict(META),
+    )
 
 
 def test_round_trip(tmp_path):
@@ -49,15 +61,20 @@ def test_other_tools_read_it(tmp_path):
     with safe_open(str(path), 'pt') as file:
         assert file.metadata()['method'] == 'InsLoc'
         assert json.loads(file.metadata()['pretrain_epochs']) == 200
-        assert torch.equal(file.get_tensor('backbone.conv1.weight'),
-                           backbone().state['conv1.weight'])
+        assert torch.equal(
+            file.get_tensor('backbone.conv1.weight'),
+            backbone().state['conv1.weight'],
+        )
 
 
 def test_order_does_not_change_the_bytes(tmp_path):
     first = backbone()
     second = Backbone(
-        dict(reversed(first.state.items())), first.neck, first.roi_head,
-        dict(reversed(first.meta.items())))
+        dict(reversed(first.state.items())),
+        first.neck,
+        first.roi_head,
+        dict(reversed(first.meta.items())),
+    )
     write_backbone(tmp_path / 'a', first)
     write_backbone(tmp_path / 'b', second)
     assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
@@ -65,8 +82,10 @@ def test_order_does_not_change_the_bytes(tmp_path):
 
 def test_another_process_writes_the_same_bytes(tmp_path):
     write_backbone(tmp_path / 'a', backbone())
-    code = ('from tests.checkpoints.test_backbone import *; '
-            f'write_backbone({str(tmp_path / "b")!r}, backbone())')
+    code = (
+        'from tests.checkpoints.test_backbone import *; '
+        f'write_backbone({str(tmp_path / "b")!r}, backbone())'
+    )
     subprocess.run([sys.executable, '-c', code], check=True)
     assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
 
@@ -92,6 +111,7 @@ def test_damage_is_noticed(tmp_path):
 
 def test_other_safetensors_are_refused(tmp_path):
     from safetensors.torch import save_file
+
     save_file({'conv1.weight': torch.ones(2)}, tmp_path / 'a')
     with pytest.raises(UserError, match='is not a backbone file'):
         read_backbone(tmp_path / 'a')

@@ -1,4 +1,5 @@
 """Out and in again: other programs read the file, features and bytes agree."""
+
 import pickle
 import shutil
 
@@ -40,8 +41,7 @@ def in_and_out(tmp_path, backbone, target, suffix='.pth'):
     export(out, backbone, target)
     back, _ = convert(out)
     assert back.meta == backbone.meta
-    assert tensors_sha256(back.tensors()) == \
-        tensors_sha256(backbone.tensors())
+    assert tensors_sha256(back.tensors()) == tensors_sha256(backbone.tensors())
     return out
 
 
@@ -73,14 +73,15 @@ def vit_tokens(vit_base, images):
 @torch.no_grad()
 def test_torchvision_resnet(tmp_path, r50_backbone, resnet_map, images):
     import torchvision
+
     path = in_and_out(tmp_path, r50_backbone, 'torchvision')
     model = torchvision.models.resnet50()
-    found = model.load_state_dict(torch.load(path, weights_only=True),
-                                  strict=False)
+    found = model.load_state_dict(
+        torch.load(path, weights_only=True), strict=False
+    )
     assert found.missing_keys == ['fc.weight', 'fc.bias']
     assert found.unexpected_keys == []
-    close(resnet_features(model.eval(), images),
-          resnet_map)
+    close(resnet_features(model.eval(), images), resnet_map)
 
 
 @torch.no_grad()
@@ -88,22 +89,33 @@ def test_torchvision_resnet(tmp_path, r50_backbone, resnet_map, images):
 def test_timm_resnet(tmp_path, r50_backbone, resnet_map, images, suffix):
     timm = pytest.importorskip('timm')
     path = in_and_out(tmp_path, r50_backbone, 'timm', suffix)
-    model = timm.create_model('resnet50', num_classes=0,
-                              checkpoint_path=str(path)).eval()
+    model = timm.create_model(
+        'resnet50', num_classes=0, checkpoint_path=str(path)
+    ).eval()
     close(model.forward_features(images), resnet_map)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize('target', ['mmpretrain', 'mmdet', 'mmseg'])
-def test_mm_resnet(tmp_path, r50_backbone, resnet_map, images, target,
-                   registered):
+def test_mm_resnet(
+    tmp_path, r50_backbone, resnet_map, images, target, registered
+):
     import importlib
+
     registry = importlib.import_module(f'{target}.registry').MODELS
     path = in_and_out(tmp_path, r50_backbone, target)
-    model = registry.build(dict(
-        type=f'{target}.ResNet', depth=50, style='pytorch',
-        out_indices=(3,), norm_eval=False, init_cfg=dict(
-            type='Pretrained', checkpoint=str(path), prefix='backbone.')))
+    model = registry.build(
+        dict(
+            type=f'{target}.ResNet',
+            depth=50,
+            style='pytorch',
+            out_indices=(3,),
+            norm_eval=False,
+            init_cfg=dict(
+                type='Pretrained', checkpoint=str(path), prefix='backbone.'
+            ),
+        )
+    )
     model.init_weights()
     model.eval()  # mm backbones return None from it
     close(model(images)[0], resnet_map)
@@ -115,46 +127,53 @@ def test_detectron2_names(tmp_path, r50_backbone, resnet50):
     expected = official.detectron2(dict(resnet50.state_dict()))
     assert content['matching_heuristics'] is True
     assert set(content['model']) == set(expected['model'])
-    assert all((content['model'][name] == value).all()
-               for name, value in expected['model'].items())
+    assert all(
+        (content['model'][name] == value).all()
+        for name, value in expected['model'].items()
+    )
 
 
 @torch.no_grad()
 def test_hf_resnet(tmp_path, r50_backbone, resnet_map, images):
     path = in_and_out(tmp_path, r50_backbone, 'hf', '')
     transformers = pytest.importorskip(
-        'transformers', reason='the proof needs transformers')
+        'transformers', reason='the proof needs transformers'
+    )
     model, info = transformers.ResNetModel.from_pretrained(
-        path, output_loading_info=True)
+        path, output_loading_info=True
+    )
     assert not info['missing_keys'] and not info['unexpected_keys']
-    close(model.eval()(images).last_hidden_state,
-          resnet_map)
+    close(model.eval()(images).last_hidden_state, resnet_map)
 
 
 @torch.no_grad()
 def test_hf_vit(tmp_path, vit_backbone, vit_tokens, images):
     path = in_and_out(tmp_path, vit_backbone, 'hf', '')
     transformers = pytest.importorskip(
-        'transformers', reason='the proof needs transformers')
+        'transformers', reason='the proof needs transformers'
+    )
     model, info = transformers.ViTModel.from_pretrained(
-        path, add_pooling_layer=False, output_loading_info=True)
+        path, add_pooling_layer=False, output_loading_info=True
+    )
     assert not info['missing_keys'] and not info['unexpected_keys']
-    close(model.eval()(images).last_hidden_state,
-          vit_tokens)
+    close(model.eval()(images).last_hidden_state, vit_tokens)
 
 
 @torch.no_grad()
 def test_timm_vit(tmp_path, vit_backbone, vit_tokens, images):
     import timm
+
     path = in_and_out(tmp_path, vit_backbone, 'timm')
-    model = timm.create_model('vit_base_patch16_224', num_classes=0,
-                              checkpoint_path=str(path)).eval()
+    model = timm.create_model(
+        'vit_base_patch16_224', num_classes=0, checkpoint_path=str(path)
+    ).eval()
     close(model.forward_features(images), vit_tokens)
 
 
 @torch.no_grad()
 def test_torchvision_vit(tmp_path, vit_backbone, vit_tokens, images):
     import torchvision
+
     path = in_and_out(tmp_path, vit_backbone, 'torchvision')
     model = torchvision.models.vit_b_16()
     found = model.load_state_dict(torch.load(path), strict=False)
@@ -170,6 +189,7 @@ def test_torchvision_own_file(tmp_path, images):
     """The other way: what torchvision saves, through timm's class."""
     import timm
     import torchvision
+
     theirs = torchvision.models.VisionTransformer(224, 16, 2, 3, 192, 768)
     theirs = randomised(theirs)
     torch.save(theirs.state_dict(), tmp_path / 'c.pth')
@@ -184,19 +204,34 @@ def test_torchvision_own_file(tmp_path, images):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('target,extra', [
-    ('mmpretrain', dict(arch='base', out_type='raw')),
-    ('mmseg', dict(norm_cfg=dict(type='LN', eps=1e-6), img_size=224,
-                   patch_bias=True, final_norm=True, out_indices=(11,)))])
-def test_mm_vit(tmp_path, vit_backbone, vit_tokens, images, target, extra,
-                registered):
+@pytest.mark.parametrize(
+    'target,extra',
+    [
+        ('mmpretrain', dict(arch='base', out_type='raw')),
+        (
+            'mmseg',
+            dict(
+                norm_cfg=dict(type='LN', eps=1e-6),
+                img_size=224,
+                patch_bias=True,
+                final_norm=True,
+                out_indices=(11,),
+            ),
+        ),
+    ],
+)
+def test_mm_vit(
+    tmp_path, vit_backbone, vit_tokens, images, target, extra, registered
+):
     import importlib
+
     registry = importlib.import_module(f'{target}.registry').MODELS
     path = in_and_out(tmp_path, vit_backbone, target)
     model = registry.build(dict(type=f'{target}.VisionTransformer', **extra))
     state = torch.load(path)['state_dict']
-    model.load_state_dict({name[len('backbone.'):]: tensor
-                           for name, tensor in state.items()})
+    model.load_state_dict(
+        {name[len('backbone.') :]: tensor for name, tensor in state.items()}
+    )
     model.eval()  # mm backbones return None from it
     features = model(images)[0]
     expected = vit_tokens
@@ -228,8 +263,9 @@ def test_same_file_after_a_round_trip(tmp_path, resnet18, vit_tiny, target):
         export(tmp_path / 'out', first, target)
         second, _ = convert(tmp_path / 'out')
         write_backbone(tmp_path / 'second', second)
-        assert (tmp_path / 'first').read_bytes() == \
-            (tmp_path / 'second').read_bytes()
+        assert (tmp_path / 'first').read_bytes() == (
+            tmp_path / 'second'
+        ).read_bytes()
         if target == 'hf':
             (tmp_path / 'out/config.json').unlink()
             (tmp_path / 'out/model.safetensors').rename(tmp_path / 'a')
@@ -256,15 +292,19 @@ def test_provenance_ends_where_the_weights_change(tmp_path, r50_backbone):
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_half_precision_is_kept(tmp_path, resnet18, dtype):
-    state = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-             for name, tensor in resnet18.state_dict().items()}
+    state = {
+        name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+        for name, tensor in resnet18.state_dict().items()
+    }
     torch.save(state, tmp_path / 'c.pth')
     backbone, report = convert(tmp_path / 'c.pth')
     assert not report.warnings
     write_backbone(tmp_path / 'b', backbone)
     back = read_backbone(tmp_path / 'b').state
-    assert all(torch.equal(back[name], tensor) and back[name].dtype ==
-               tensor.dtype for name, tensor in state.items())
+    assert all(
+        torch.equal(back[name], tensor) and back[name].dtype == tensor.dtype
+        for name, tensor in state.items()
+    )
     if dtype == torch.bfloat16:
         with pytest.raises(UserError, match='no bfloat16'):
             export(tmp_path / 'c.pkl', backbone, 'detectron2')
@@ -278,18 +318,22 @@ def no_norm(tmp_path, vit_base):
 
 
 @torch.no_grad()
-def test_siamese_im_has_no_final_norm(tmp_path, vit_base, vit_tokens,
-                                      images):
+def test_siamese_im_has_no_final_norm(tmp_path, vit_base, vit_tokens, images):
     import timm
+
     backbone = no_norm(tmp_path, vit_base)
-    for target, message in (('hf', 'final norm'), ('detectron2', 'no plain'),
-                            ('torchvision', 'final norm')):
+    for target, message in (
+        ('hf', 'final norm'),
+        ('detectron2', 'no plain'),
+        ('torchvision', 'final norm'),
+    ):
         with pytest.raises(UserError, match=message):
             export(tmp_path / 'out', backbone, target)
     assert not (tmp_path / 'out').exists()
     path = in_and_out(tmp_path, backbone, 'timm')
-    model = timm.create_model('vit_base_patch16_224', num_classes=0,
-                              final_norm=False)
+    model = timm.create_model(
+        'vit_base_patch16_224', num_classes=0, final_norm=False
+    )
     model.load_state_dict(torch.load(path))
     close(vit_base.norm(model.eval().forward_features(images)), vit_tokens)
 
@@ -297,8 +341,10 @@ def test_siamese_im_has_no_final_norm(tmp_path, vit_base, vit_tokens,
 def test_what_a_target_cannot_hold(tmp_path, vit_base, resnet18):
     import timm
     import torchvision
-    scaled = timm.create_model('vit_tiny_patch16_224', depth=1,
-                               init_values=.1, num_classes=0)
+
+    scaled = timm.create_model(
+        'vit_tiny_patch16_224', depth=1, init_values=0.1, num_classes=0
+    )
     torch.save(scaled.state_dict(), tmp_path / 'c.pth')
     backbone, _ = convert(tmp_path / 'c.pth')
     with pytest.raises(UserError, match='no layer_scale'):

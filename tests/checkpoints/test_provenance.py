@@ -1,21 +1,27 @@
 """What mmengine checkpoints of this project's own methods say and hold."""
+
 import torch
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.convert import convert
 from ssl_bench.checkpoints.provenance import heads_of, parse_config
-from ssl_bench.engine.config import config_dir, load_config
+from ssl_bench.config import config_dir, load_config
 
 CONFIGS = sorted(config_dir().glob('mini/*.py'))
 
 
 def test_a_dumped_config_is_read_and_not_run(tmp_path):
-    config = Config(dict(
-        model=dict(type='MoCo', backbone=dict(depth=18, arch='b')),
-        values=[1, -2.5, (3, None)], table={'a b': True, 1: 'x'}))
+    config = Config(
+        dict(
+            model=dict(type='MoCo', backbone=dict(depth=18, arch='b')),
+            values=[1, -2.5, (3, None)],
+            table={'a b': True, 1: 'x'},
+        )
+    )
     found = parse_config(config.pretty_text)
     assert found['model'] == dict(
-        type='MoCo', backbone=dict(depth=18, arch='b'))
+        type='MoCo', backbone=dict(depth=18, arch='b')
+    )
     assert found['values'] == [1, -2.5, [3, None]]
     assert found['table'] == {'a b': True, 1: 'x'}
     marker = tmp_path / 'run'
@@ -27,6 +33,7 @@ def test_a_dumped_config_is_read_and_not_run(tmp_path):
 def test_heads():
     def backbone(**fields):
         return dict(model=dict(backbone=fields))
+
     assert heads_of(backbone(arch=dict(num_heads=3))) == 3
     assert heads_of(backbone(arch='mocov3-small')) == 12
     assert heads_of(backbone(num_heads=6)) == 6
@@ -36,10 +43,21 @@ def test_heads():
 
 def checkpoint(config, model, path):
     """The file that mmengine's runner saves after epoch 3."""
-    torch.save(dict(
-        meta=dict(epoch=3, iter=30, cfg=config.pretty_text, seed=0,
-                  experiment_name='mini_20240101', mmengine_version='0.10'),
-        state_dict=model.state_dict(), optimizer={}), path)
+    torch.save(
+        dict(
+            meta=dict(
+                epoch=3,
+                iter=30,
+                cfg=config.pretty_text,
+                seed=0,
+                experiment_name='mini_20240101',
+                mmengine_version='0.10',
+            ),
+            state_dict=model.state_dict(),
+            optimizer={},
+        ),
+        path,
+    )
     return path
 
 
@@ -62,12 +80,18 @@ def check(config, model, path):
             assert torch.equal(backbone.state[name], tensor)
     else:
         assert len(backbone.state) == report.loaded
-        assert torch.equal(backbone.state['patch_embed.proj.weight'],
-                           expected['patch_embed.projection.weight'])
-        assert meta['arch_args']['heads'] == \
-            config.model.backbone.arch['num_heads']
-    for name, group in (('neck.', backbone.neck),
-                        ('roi_head.bbox_head.shared_', backbone.roi_head)):
+        assert torch.equal(
+            backbone.state['patch_embed.proj.weight'],
+            expected['patch_embed.projection.weight'],
+        )
+        assert (
+            meta['arch_args']['heads']
+            == config.model.backbone.arch['num_heads']
+        )
+    for name, group in (
+        ('neck.', backbone.neck),
+        ('roi_head.bbox_head.shared_', backbone.roi_head),
+    ):
         there = sum(n.startswith(name) for n in model.state_dict())
         is_fpn = hasattr(model.neck, 'lateral_convs')
         assert len(group) == (there if is_fpn else 0)
@@ -77,6 +101,7 @@ def check(config, model, path):
 def test_every_method_of_this_project(tmp_path, registered):
     """Each mini config's model, saved and converted; targets too."""
     from mmpretrain.registry import MODELS
+
     targets = 0
     assert CONFIGS
     for path in CONFIGS:
@@ -89,14 +114,18 @@ def test_every_method_of_this_project(tmp_path, registered):
                 parameter.add_(0.01 * torch.rand_like(parameter))
         file = tmp_path / f'{path.stem}.pth'
         backbone = check(config, model, file)
-        names = [name for name in model.state_dict()
-                 if name.endswith('backbone.conv1.weight')]
+        names = [
+            name
+            for name in model.state_dict()
+            if name.endswith('backbone.conv1.weight')
+        ]
         if len(names) > 1:
             target, _ = convert(file, branch='target')
             assert target.arch == backbone.arch
             other = next(n for n in names if n != 'backbone.conv1.weight')
-            assert torch.equal(target.state['conv1.weight'],
-                               model.state_dict()[other])
+            assert torch.equal(
+                target.state['conv1.weight'], model.state_dict()[other]
+            )
             targets += 1
         file.unlink()
     assert targets > 0

@@ -1,4 +1,5 @@
 """What a report says when weights did not arrive, or look untrained."""
+
 import pytest
 import torch
 import torchvision
@@ -24,16 +25,23 @@ def test_lists_with_the_nearest_names(tmp_path, state):
         convert(save(tmp_path, state))
     text = str(caught.value)
     assert 'a whole resnet18 (read as torchvision' in text
-    assert ('missing (1): layer2.1.conv2.weight (nearest in the file: '
-            'layer2.1.conv_2.weight)') in text
+    assert (
+        'missing (1): layer2.1.conv2.weight (nearest in the file: '
+        'layer2.1.conv_2.weight)'
+    ) in text
     assert 'unexpected (1): layer2.1.conv_2.weight' in text
-    assert ('layer3.0.conv1.weight (file [7, 128, 3, 3], expected '
-            '[256, 128, 3, 3])') in text
+    assert (
+        'layer3.0.conv1.weight (file [7, 128, 3, 3], expected '
+        '[256, 128, 3, 3])'
+    ) in text
 
 
 def test_a_missing_block(tmp_path, state):
-    whole = {name: tensor for name, tensor in state.items()
-             if not name.startswith('layer4.1.')}
+    whole = {
+        name: tensor
+        for name, tensor in state.items()
+        if not name.startswith('layer4.1.')
+    }
     with pytest.raises(UserError, match=r'missing \(10\): layer4.1.conv1'):
         convert(save(tmp_path, whole))
 
@@ -106,8 +114,10 @@ def test_broken_values_are_reported(tmp_path, state, value):
 
 
 def test_large_halves_are_not_broken(tmp_path, state):
-    half = {name: tensor.half() if tensor.is_floating_point() else tensor
-            for name, tensor in state.items()}
+    half = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in state.items()
+    }
     half['bn1.running_var'] = torch.full((64,), 6e4).half()
     assert convert(save(tmp_path, half))[1].warnings == []
 

@@ -5,23 +5,36 @@ from pathlib import Path
 import pytest
 
 from ssl_bench.cli import demo, main
-from ssl_bench.engine.config import config_dir
+from ssl_bench.config import config_dir
 from ssl_bench.launch.plan import plan_suite
 
 METHODS = {'Random init', 'MoCo v2', 'InsLoc'}
-TASKS = {'mini_voc_det_c4': 'bbox_AP50', 'mini_coco_mrcnn_fpn': 'segm_AP',
-         'mini_seg_fcn': 'mIoU', 'mini_knn': 'top1'}
+TASKS = {
+    'mini_voc_det_c4': 'bbox_AP50',
+    'mini_coco_mrcnn_fpn': 'segm_AP',
+    'mini_seg_fcn': 'mIoU',
+    'mini_knn': 'top1',
+}
 
 
 @pytest.mark.slow
 def test_quick_demo_runs_the_chain_once(tmp_path, capsys):
-    words = ['demo', '--quick', '--data-root', str(tmp_path / 'mini'),
-             '--work-dir', str(tmp_path / 'demo')]
+    words = [
+        'demo',
+        '--quick',
+        '--data-root',
+        str(tmp_path / 'mini'),
+        '--work-dir',
+        str(tmp_path / 'demo'),
+    ]
     assert main(words) == 0
     with open(tmp_path / 'demo/leaderboard.csv') as file:
         rows = list(csv.DictReader(file))
-    measured = {(row['method'], row['task'], row['metric'])
-                for row in rows if row['measured_mean']}
+    measured = {
+        (row['method'], row['task'], row['metric'])
+        for row in rows
+        if row['measured_mean']
+    }
     for method in METHODS:
         for task, metric in TASKS.items():
             assert (method, task, metric) in measured
@@ -48,15 +61,25 @@ def commands(*words):
 
 def test_a_vit_has_tasks_and_a_control_that_suit_it():
     found = [command.words for command in commands('--all')]
-    pretrained = {Path(words[1]).stem for words in found
-                  if words[0] == 'pretrain'}
-    assert pretrained == {path.stem for path in
-                          (config_dir() / 'mini').glob('*.py')}
-    assert all('mini_seg_upernet' not in words or 'siamese_im' in words[1]
-               or demo.VIT in words for words in found)
-    vits = [words[words.index('--tasks') + 1] for words in found
-            if demo.VIT in words or words[0] == 'transfer'
-            and 'siamese_im' in words[1]]
+    pretrained = {
+        Path(words[1]).stem for words in found if words[0] == 'pretrain'
+    }
+    assert pretrained == {
+        path.stem for path in (config_dir() / 'mini').glob('*.py')
+    }
+    assert all(
+        'mini_seg_upernet' not in words
+        or 'siamese_im' in words[1]
+        or demo.VIT in words
+        for words in found
+    )
+    vits = [
+        words[words.index('--tasks') + 1]
+        for words in found
+        if demo.VIT in words
+        or words[0] == 'transfer'
+        and 'siamese_im' in words[1]
+    ]
     assert vits == 2 * ['mini_coco_vitdet', 'mini_seg_upernet', 'mini_knn']
 
 
@@ -68,7 +91,8 @@ def test_transfers_wait_for_their_pretraining():
         else:
             before = found[command.after].words
             assert command.words[1].startswith(
-                before[before.index('--work-dir') + 1])
+                before[before.index('--work-dir') + 1]
+            )
 
 
 def test_jobs_are_at_least_one(capsys):

@@ -8,15 +8,18 @@ from ssl_bench.errors import UserError, unknown_name
 
 
 def test_help_imports_no_torch():
-    code = ('import sys\n'
-            'from ssl_bench.cli import main\n'
-            'try: main(["--help"])\n'
-            'except SystemExit: pass\n'
-            'heavy = {"torch", "mmengine", "numpy", "pandas"}\n'
-            'sys.exit(str(heavy & set(sys.modules)) if heavy & '
-            'set(sys.modules) else 0)')
-    done = subprocess.run([sys.executable, '-c', code], text=True,
-                          capture_output=True)
+    code = (
+        'import sys\n'
+        'from ssl_bench.cli import main\n'
+        'try: main(["--help"])\n'
+        'except SystemExit: pass\n'
+        'heavy = {"torch", "mmengine", "numpy", "pandas"}\n'
+        'sys.exit(str(heavy & set(sys.modules)) if heavy & '
+        'set(sys.modules) else 0)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], text=True, capture_output=True
+    )
     assert done.returncode == 0, done.stderr
     for name in SUBCOMMANDS:
         assert name in done.stdout
@@ -33,6 +36,7 @@ def test_every_subcommand_has_help(name, capsys):
 def run_raising(monkeypatch, error):
     def run(args):
         raise error
+
     monkeypatch.setattr('ssl_bench.cli.doctor.run', run)
     return main(['doctor'])
 
@@ -49,5 +53,6 @@ def test_interrupt_exits_130_without_a_traceback(monkeypatch, capsys):
 
 def test_unknown_name_lists_near_ones():
     message = str(unknown_name('task', 'mini_kn', ['mini_knn', 'coco']))
-    assert message == ("unknown task 'mini_kn'. Did you mean mini_knn? "
-                       'Known: coco, mini_knn.')
+    assert message == (
+        "unknown task 'mini_kn'. Did you mean mini_knn? Known: coco, mini_knn."
+    )

@@ -1,4 +1,5 @@
 """Arrays of the compiled mmcv 2.3.6 operators (CPU build, float32)."""
+
 from pathlib import Path
 
 import numpy as np

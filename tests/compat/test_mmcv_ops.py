@@ -1,4 +1,5 @@
 """The stand-in as a module: who wins, what exists, what raises."""
+
 import ast
 import importlib
 import importlib.machinery
@@ -21,8 +22,11 @@ def operators():
     names = set()
     for file in Path(mmcv.ops.__file__).parent.glob('*.py'):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and 'load_ext' in ast.dump(
-                    node.func) and len(node.args) == 2:
+            if (
+                isinstance(node, ast.Call)
+                and 'load_ext' in ast.dump(node.func)
+                and len(node.args) == 2
+            ):
                 names.update(ast.literal_eval(node.args[1]))
     return sorted(names)
 
@@ -37,6 +41,7 @@ def fresh(monkeypatch):
 
 def test_every_operator_is_served_or_raises_its_name():
     from mmcv import _ext
+
     names = operators()
     assert len(names) > 100 and set(SERVED) < set(names)
     for name in names:
@@ -56,6 +61,7 @@ def test_a_public_function_of_an_unserved_operator_says_what_to_do():
 
 def test_private_names_are_missing():
     from mmcv import _ext
+
     assert not hasattr(_ext, '__wrapped__')
     with pytest.raises(AttributeError, match='_ext.*_private'):
         _ext._private
@@ -67,7 +73,8 @@ def test_the_module_has_a_spec_and_reports_itself():
     assert mmcv_full_available()
     assert 'torchvision' in mmcv.ops.get_compiler_version()
     assert mmcv.ops.get_compiling_cuda_version() == (
-        torch.version.cuda or 'not available')
+        torch.version.cuda or 'not available'
+    )
 
 
 def test_a_compiled_extension_wins(fresh, monkeypatch, tmp_path):
@@ -83,13 +90,14 @@ def test_an_extension_of_another_finder_wins(fresh, monkeypatch):
     class Loader(importlib.abc.Loader):
         create_module = staticmethod(lambda spec: None)
         exec_module = staticmethod(
-            lambda module: module.__dict__.update(nms='compiled'))
+            lambda module: module.__dict__.update(nms='compiled')
+        )
 
     class Finder(importlib.abc.MetaPathFinder):
-
         def find_spec(self, name, path=None, target=None):
             if name == 'mmcv._ext':
                 return importlib.machinery.ModuleSpec(name, Loader())
+            return None
 
     monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path, Finder()])
     assert fresh().nms == 'compiled'
@@ -104,11 +112,14 @@ def test_a_broken_extension_is_named(fresh, monkeypatch, tmp_path):
 
 
 def test_the_package_imports_no_torch_and_the_toolkits_complain_of_nothing():
-    code = ('import sys, ssl_bench, importlib.util\n'
-            'assert "torch" not in sys.modules\n'
-            'import mmdet.models, mmseg.models, mmcv.ops\n'
-            'assert mmcv.ops.nms is not None\n')
+    code = (
+        'import sys, ssl_bench, importlib.util\n'
+        'assert "torch" not in sys.modules\n'
+        'import mmdet.models, mmseg.models, mmcv.ops\n'
+        'assert mmcv.ops.nms is not None\n'
+    )
     done = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True)
+        [sys.executable, '-c', code], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert 'ompile' not in done.stdout + done.stderr

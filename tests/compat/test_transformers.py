@@ -1,4 +1,5 @@
 """transformers of today, there or not: the toolkits import and register."""
+
 import subprocess
 import sys
 
@@ -34,8 +35,9 @@ importlib.metadata.distribution = distribution
 
 
 def run(code):
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -52,12 +54,16 @@ def test_without_transformers():
 
 def test_after_somebody_has_imported_transformers():
     pytest.importorskip('transformers')
-    code = 'from transformers import AutoModel\n' + REGISTERED \
+    code = (
+        'from transformers import AutoModel\n'
+        + REGISTERED
         + 'import transformers; print(transformers.AutoModel is AutoModel)'
+    )
     assert run(code).endswith('True\n')
 
 
 def test_doctor_says_what_is_left_out(capsys):
     from ssl_bench.cli import main
+
     assert main(['doctor']) == 0
     assert 'multimodal models are left out' in capsys.readouterr().out

@@ -1,4 +1,5 @@
 """Whole or absent: determinism, repetition, refusal, interruption."""
+
 import errno
 import json
 import os
@@ -11,21 +12,39 @@ from dataclasses import replace
 import pytest
 
 from ssl_bench.cli import main
-from ssl_bench.data.mini import (MiniSizes, coco, fingerprint, make_mini,
-                                 photos, sets)
+from ssl_bench.data.mini import (
+    MiniSizes,
+    coco,
+    fingerprint,
+    make_mini,
+    photos,
+    sets,
+)
 from ssl_bench.errors import UserError
 
 from .conftest import SMALL
 
 TINY = MiniSizes(
-    imagenet_train=8, imagenet_val=8, imagenet_px=48, voc07_trainval=2,
-    voc07_test=2, voc12_trainval=2, seg_train=2, seg_val=2, coco_train=2,
-    coco_val=2, px=64)
+    imagenet_train=8,
+    imagenet_val=8,
+    imagenet_px=48,
+    voc07_trainval=2,
+    voc07_test=2,
+    voc12_trainval=2,
+    seg_train=2,
+    seg_val=2,
+    coco_train=2,
+    coco_val=2,
+    px=64,
+)
 
 
 def contents(root):
-    return {path.relative_to(root).as_posix(): path.read_bytes()
-            for path in sorted(root.rglob('*')) if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob('*'))
+        if path.is_file()
+    }
 
 
 def test_same_seed_same_bytes_other_seed_other_pictures(mini, tmp_path):
@@ -34,16 +53,23 @@ def test_same_seed_same_bytes_other_seed_other_pictures(mini, tmp_path):
     assert fingerprint(again.root) == mini.manifest['fingerprint']
     other = make_mini(tmp_path / 'other', 4, SMALL)
     one, two = contents(mini.root), contents(other.root)
-    same = [name for name in one if name.endswith('.jpg')
-            and one[name] == two.get(name)]
+    same = [
+        name
+        for name in one
+        if name.endswith('.jpg') and one[name] == two.get(name)
+    ]
     assert not same
-    assert len(set(one[n] for n in one if n.endswith('.jpg'))) == sum(
-        n.endswith('.jpg') for n in one)  # no picture twice
+    assert len({one[n] for n in one if n.endswith('.jpg')}) == sum(
+        n.endswith('.jpg') for n in one
+    )  # no picture twice
 
 
 def test_a_set_does_not_depend_on_the_others_sizes(mini, tmp_path):
-    more = make_mini(tmp_path / 'more', 3,
-                     replace(SMALL, imagenet_train=24, voc07_trainval=26))
+    more = make_mini(
+        tmp_path / 'more',
+        3,
+        replace(SMALL, imagenet_train=24, voc07_trainval=26),
+    )
     name = 'coco/annotations/instances_train2017.json'
     assert (more.root / name).read_bytes() == (mini.root / name).read_bytes()
     for path in (mini.root / 'imagenet/train').rglob('*.jpg'):
@@ -76,13 +102,18 @@ def test_second_call_does_nothing_quickly(mini):
     again = make_mini(mini.root, 3, SMALL)
     assert time.process_time() - started < 0.5
     assert not again.created and again.manifest == mini.manifest
-    assert before == {path: path.stat().st_mtime_ns
-                      for path in mini.root.rglob('*')}
+    assert before == {
+        path: path.stat().st_mtime_ns for path in mini.root.rglob('*')
+    }
 
 
-@pytest.mark.parametrize('seed, sizes, message', (
-    (4, SMALL, r'made with seed 3 \(asked: 4\)'),
-    (3, replace(SMALL, coco_val=5), 'coco_val 4 .asked: 5.')))
+@pytest.mark.parametrize(
+    'seed, sizes, message',
+    (
+        (4, SMALL, r'made with seed 3 \(asked: 4\)'),
+        (3, replace(SMALL, coco_val=5), 'coco_val 4 .asked: 5.'),
+    ),
+)
 def test_other_settings_are_refused(mini, seed, sizes, message):
     before = contents(mini.root)
     with pytest.raises(UserError, match=message):
@@ -105,8 +136,10 @@ def test_foreign_folders_and_files_are_refused(tmp_path):
     with pytest.raises(UserError, match='cannot write'):
         make_mini(tmp_path / 'file/below', 0, TINY)
     assert contents(tmp_path) == {
-        'full/holiday.jpg': b'mine', 'broken/mini.json': b'{"seed": 0',
-        'file': b'mine'}
+        'full/holiday.jpg': b'mine',
+        'broken/mini.json': b'{"seed": 0',
+        'file': b'mine',
+    }
 
 
 def test_an_empty_folder_and_a_link_to_one_are_used(tmp_path):
@@ -129,6 +162,7 @@ def test_interruption_leaves_nothing(tmp_path, after):
     def stop(done, total):
         if done > after:
             raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
         make_mini(tmp_path / 'mini', 0, TINY, stop)
     assert list(tmp_path.iterdir()) == []
@@ -141,22 +175,27 @@ def test_full_disk_leaves_nothing(tmp_path, monkeypatch, empty_folder):
 
     def full(*args):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     monkeypatch.setattr(coco, 'write_instances', full)
     with pytest.raises(UserError, match='No space left.*Nothing was written'):
         make_mini(tmp_path / 'mini', 0, TINY)
-    assert [path.name for path in tmp_path.iterdir()] \
-        == ['mini'] * empty_folder
+    assert [path.name for path in tmp_path.iterdir()] == [
+        'mini'
+    ] * empty_folder
 
 
 def test_two_builders_at_once_agree(tmp_path):
     def rival(done, total):
         if done == total:
             shutil.copytree(finished, tmp_path / 'mini')
+
     finished = make_mini(tmp_path / 'rival', 0, TINY).root
     late = make_mini(tmp_path / 'mini', 0, TINY, rival)
     assert not late.created
-    assert sorted(path.name for path in tmp_path.iterdir()) \
-        == ['mini', 'rival']
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'mini',
+        'rival',
+    ]
 
 
 @pytest.fixture
@@ -174,10 +213,12 @@ def test_interrupted_processes_leave_nothing(tmp_path, processes):
     test_interruption_leaves_nothing(tmp_path, 5)
 
 
-def test_a_full_disk_in_a_process_leaves_nothing(tmp_path, monkeypatch,
-                                                 processes):
+def test_a_full_disk_in_a_process_leaves_nothing(
+    tmp_path, monkeypatch, processes
+):
     def full(*args):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     monkeypatch.setattr(coco, 'save_jpeg', full)
     with pytest.raises(UserError, match='No space left'):
         make_mini(tmp_path / 'mini', 0, TINY)
@@ -186,15 +227,23 @@ def test_a_full_disk_in_a_process_leaves_nothing(tmp_path, monkeypatch,
 
 def test_progress_counts_every_image(tmp_path):
     seen = []
-    root = make_mini(tmp_path / 'mini', 0, TINY,
-                     lambda *pair: seen.append(pair)).root
+    root = make_mini(
+        tmp_path / 'mini', 0, TINY, lambda *pair: seen.append(pair)
+    ).root
     total = sum(1 for path in root.rglob('*.jpg'))
     assert seen == [(index + 1, total) for index in range(total)]
 
 
-@pytest.mark.parametrize('entry, value', (
-    ('px', 20), ('coco_val', 0), ('imagenet_train', 7), ('seg_val', 2.5),
-    ('seg_val', True)))
+@pytest.mark.parametrize(
+    'entry, value',
+    (
+        ('px', 20),
+        ('coco_val', 0),
+        ('imagenet_train', 7),
+        ('seg_val', 2.5),
+        ('seg_val', True),
+    ),
+)
 def test_bad_sizes_are_named(entry, value):
     with pytest.raises(UserError, match=f'{entry} .*got {value!r}'):
         MiniSizes(**{entry: value})
@@ -208,7 +257,7 @@ def test_bad_seeds_are_refused(tmp_path, seed):
 
 def test_a_missing_photograph_is_named(tmp_path, monkeypatch):
     photos.load_photos.cache_clear()
-    monkeypatch.setattr(photos, 'PHOTOS', ('unicorn.png', ))
+    monkeypatch.setattr(photos, 'PHOTOS', ('unicorn.png',))
     with pytest.raises(UserError, match='unicorn.png is not in'):
         make_mini(tmp_path / 'mini', 0, TINY)
     photos.load_photos.cache_clear()
@@ -230,6 +279,8 @@ def test_command_line(tmp_path, capsys):
 
 
 def test_names_and_command_import_no_torch():
-    code = ('import sys, ssl_bench.data.mini.names, ssl_bench.cli.data; '
-            'sys.exit("torch" in sys.modules)')
+    code = (
+        'import sys, ssl_bench.data.mini.names, ssl_bench.cli.data; '
+        'sys.exit("torch" in sys.modules)'
+    )
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0

@@ -1,4 +1,5 @@
 """Masks as boxes, polygons and runs, against pycocotools and by hand."""
+
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
@@ -18,8 +19,9 @@ def decode(shape, height, width):
 def blobs(seed):
     """Random blobs with holes, corner contacts and frame contacts."""
     rng = np.random.default_rng(seed)
-    noise = ndimage.gaussian_filter(rng.normal(size=(31, 43)),
-                                    rng.uniform(0.3, 3))
+    noise = ndimage.gaussian_filter(
+        rng.normal(size=(31, 43)), rng.uniform(0.3, 3)
+    )
     mask = noise > np.quantile(noise, rng.uniform(0.2, 0.8))
     mask[0, 0] = True
     return mask

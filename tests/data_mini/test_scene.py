@@ -1,4 +1,5 @@
 """Shapes and scenes: areas, bookkeeping, contrast, the promises on size."""
+
 import math
 
 import numpy as np
@@ -8,9 +9,13 @@ from scipy import ndimage
 
 from ssl_bench.data.mini import CLASSES
 from ssl_bench.data.mini.photos import load_photos, patch, recolour
-from ssl_bench.data.mini.scene import (add_item, new_scene, object_image,
-                                       objects_scene)
-from ssl_bench.data.mini.shapes import (clutter_outline, outline, place)
+from ssl_bench.data.mini.scene import (
+    add_item,
+    new_scene,
+    object_image,
+    objects_scene,
+)
+from ssl_bench.data.mini.shapes import clutter_outline, outline, place
 
 
 def rng(*seed):
@@ -18,9 +23,9 @@ def rng(*seed):
 
 
 @pytest.mark.parametrize('name', CLASSES)
-@pytest.mark.parametrize('angle', (0., 0.4))
+@pytest.mark.parametrize('angle', (0.0, 0.4))
 def test_every_class_covers_the_area_asked(name, angle):
-    alpha, width, height = place(rng(1), outline(name), 40., angle)
+    alpha, width, height = place(rng(1), outline(name), 40.0, angle)
     pixels = (np.asarray(alpha) >= 128).sum()
     assert pixels == pytest.approx(1600, rel=0.06)
     assert alpha.width - 3 < width <= alpha.width
@@ -30,10 +35,9 @@ def test_every_class_covers_the_area_asked(name, angle):
 def test_classes_are_distinct_outlines():
     masks = []
     for name in CLASSES:
-        alpha, _, _ = place(rng(0), outline(name), 40., 0.)
+        alpha, _, _ = place(rng(0), outline(name), 40.0, 0.0)
         frame = Image.new('L', (96, 96))
-        frame.paste(alpha, ((96 - alpha.width) // 2,
-                            (96 - alpha.height) // 2))
+        frame.paste(alpha, ((96 - alpha.width) // 2, (96 - alpha.height) // 2))
         masks.append(np.asarray(frame) >= 128)
     for i, one in enumerate(masks):
         for other in masks[:i]:
@@ -43,20 +47,22 @@ def test_classes_are_distinct_outlines():
 
 def test_rotation_is_clockwise():
     # a triangle points up; turned by a quarter it points to the right
-    alpha, _, _ = place(rng(0), outline('triangle'), 40., math.pi / 2)
+    alpha, _, _ = place(rng(0), outline('triangle'), 40.0, math.pi / 2)
     columns = (np.asarray(alpha) >= 128).sum(0)
     assert columns[:10].mean() > 3 * columns[-10:].mean()
 
 
 @pytest.mark.parametrize('seed', range(6))
 def test_clutter_has_an_area_of_one(seed):
-    alpha, _, _ = place(rng(0), clutter_outline(rng(seed)), 40., 0.3)
+    alpha, _, _ = place(rng(0), clutter_outline(rng(seed)), 40.0, 0.3)
     assert (np.asarray(alpha) >= 128).sum() == pytest.approx(1600, rel=0.06)
 
 
 @pytest.mark.parametrize('seed', range(5))
 def test_recolour_gives_the_light_and_spread_asked(seed):
-    image = recolour(rng(seed), patch(rng(seed), (64, 48), 1., 0.5), 120., 15.)
+    image = recolour(
+        rng(seed), patch(rng(seed), (64, 48), 1.0, 0.5), 120.0, 15.0
+    )
     grey = np.asarray(image.convert('L')).astype(float)
     assert grey.mean() == pytest.approx(120, abs=22)  # the tint adds its own
     assert 5 < grey.std() < 25
@@ -65,17 +71,24 @@ def test_recolour_gives_the_light_and_spread_asked(seed):
 def test_patch_reaches_no_pixel_outside_a_photograph():
     # outside a photograph PIL gives black; none of ours is black all over
     photos = load_photos()
-    white = tuple(tuple(Image.new('RGB', level.size, 'white')
-                        for level in levels) for levels in photos)
+    white = tuple(
+        tuple(Image.new('RGB', level.size, 'white') for level in levels)
+        for levels in photos
+    )
     load_photos.cache_clear()
     from ssl_bench.data.mini import photos as module
+
     original = module.load_photos
     module.load_photos = lambda: white
     try:
         for seed in range(60):
             generator = rng(seed)
-            image = patch(generator, (160, 120), generator.uniform(0.5, 9),
-                          generator.uniform(0, 7))
+            image = patch(
+                generator,
+                (160, 120),
+                generator.uniform(0.5, 9),
+                generator.uniform(0, 7),
+            )
             assert np.asarray(image).min() == 255
     finally:
         module.load_photos = original
@@ -100,8 +113,14 @@ def test_the_edge_of_an_object_shows():
     for seed in range(30):
         scene = new_scene(rng(seed), (112, 112))
         before = np.asarray(scene.image.convert('L')).astype(float)
-        assert add_item(rng(seed, 1), scene, seed % len(CLASSES), 50.,
-                        (56., 56.), keep=0.)
+        assert add_item(
+            rng(seed, 1),
+            scene,
+            seed % len(CLASSES),
+            50.0,
+            (56.0, 56.0),
+            keep=0.0,
+        )
         after = np.asarray(scene.image.convert('L')).astype(float)
         mask = scene.mask(0)
         mask &= ~ndimage.binary_erosion(mask, iterations=2)
@@ -111,11 +130,11 @@ def test_the_edge_of_an_object_shows():
 
 def test_keep_protects_what_was_there():
     scene = new_scene(rng(0), (112, 112))
-    assert add_item(rng(1), scene, 2, 40., (56., 56.), keep=0.)
+    assert add_item(rng(1), scene, 2, 40.0, (56.0, 56.0), keep=0.0)
     picture = np.asarray(scene.image).copy()
-    assert not add_item(rng(2), scene, 2, 40., (60., 56.), keep=0.6)
+    assert not add_item(rng(2), scene, 2, 40.0, (60.0, 56.0), keep=0.6)
     np.testing.assert_array_equal(np.asarray(scene.image), picture)
-    assert add_item(rng(2), scene, 2, 40., (90., 56.), keep=0.6)
+    assert add_item(rng(2), scene, 2, 40.0, (90.0, 56.0), keep=0.6)
 
 
 @pytest.mark.parametrize('label', range(len(CLASSES)))

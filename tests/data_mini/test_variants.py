@@ -1,4 +1,5 @@
 """Counterparts of ImageNet-A, -R, -Sketch, -C, Places205, iNaturalist."""
+
 import json
 
 import numpy as np
@@ -10,11 +11,21 @@ from ssl_bench.data.mini import CLASSES, MiniSizes, make_mini
 from ssl_bench.data.mini.corrupt import CORRUPTIONS
 from ssl_bench.data.mini.variants import make_variants
 from ssl_bench.errors import UserError
-from ssl_bench.transfer.datasets import MINI_CORRUPTIONS
+from ssl_bench.tasks.datasets import MINI_CORRUPTIONS
 
-SMALL = MiniSizes(imagenet_train=16, imagenet_val=16, imagenet_px=96,
-                  voc07_trainval=8, voc07_test=8, voc12_trainval=8,
-                  seg_train=8, seg_val=4, coco_train=8, coco_val=4, px=96)
+SMALL = MiniSizes(
+    imagenet_train=16,
+    imagenet_val=16,
+    imagenet_px=96,
+    voc07_trainval=8,
+    voc07_test=8,
+    voc12_trainval=8,
+    seg_train=8,
+    seg_val=4,
+    coco_train=8,
+    coco_val=4,
+    px=96,
+)
 
 
 @pytest.fixture(scope='module')
@@ -30,33 +41,49 @@ def roots(tmp_path_factory):
 
 
 def files(root):
-    return {str(path.relative_to(root)): path.read_bytes()
-            for path in root.rglob('*') if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in root.rglob('*')
+        if path.is_file()
+    }
 
 
 def test_layouts(roots):
     root = roots[0]
-    for name, classes in (('a', CLASSES[:4]), ('r', CLASSES[4:]),
-                          ('sketch', CLASSES)):
+    for name, classes in (
+        ('a', CLASSES[:4]),
+        ('r', CLASSES[4:]),
+        ('sketch', CLASSES),
+    ):
         homes = sorted((root / f'imagenet-{name}').iterdir())
         assert [home.name for home in homes] == sorted(classes)
         assert all(len(list(home.iterdir())) == 2 for home in homes)
-    cells = sorted(str(path.relative_to(root / 'imagenet-c'))
-                   for path in (root / 'imagenet-c').glob('*/*'))
-    assert cells == sorted(f'{name}/{severity}' for name in MINI_CORRUPTIONS
-                           for severity in range(1, 6))
+    cells = sorted(
+        str(path.relative_to(root / 'imagenet-c'))
+        for path in (root / 'imagenet-c').glob('*/*')
+    )
+    assert cells == sorted(
+        f'{name}/{severity}'
+        for name in MINI_CORRUPTIONS
+        for severity in range(1, 6)
+    )
     for path in root.glob('imagenet-c/*/*/*/*.jpg'):
         assert Image.open(path).size == (80, 80)
-    lines = (root / 'places205/trainvalsplit_places205/val_places205.csv'
-             ).read_text().splitlines()
+    lines = (
+        (root / 'places205/trainvalsplit_places205/val_places205.csv')
+        .read_text()
+        .splitlines()
+    )
     assert len(lines) == 16
     for line in lines:
         name, label = line.split()
         assert (root / 'imagenet/val' / name).is_file()
         assert name.startswith(CLASSES[int(label)])
     content = json.loads((root / 'inat18/train2018.json').read_text())
-    assert all((root / 'inat18' / row['file_name']).is_file()
-               for row in content['images'])
+    assert all(
+        (root / 'inat18' / row['file_name']).is_file()
+        for row in content['images']
+    )
     assert not list(root.glob('.variants*'))
 
 

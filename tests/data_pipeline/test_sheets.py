@@ -1,4 +1,5 @@
 """What a contact sheet marks is where the geometry says it is."""
+
 import math
 
 import numpy as np
@@ -7,14 +8,25 @@ import torch
 from mmpretrain.structures import DataSample
 from PIL import Image, ImageColor
 
-from ssl_bench.data.contact_sheet import (AUGMENTED, KEY, QUERY,
-                                          contact_sheet, draw_view, views_of)
+from ssl_bench.config import load_config
+from ssl_bench.data.contact_sheet import (
+    AUGMENTED,
+    KEY,
+    QUERY,
+    contact_sheet,
+    draw_view,
+    views_of,
+)
 from ssl_bench.data.geometry import ViewGeometry
-from ssl_bench.data.map_sheet import HOT, map_tiles, overlay
-from ssl_bench.data.match_sheet import (GAP, cell_centre, colour,
-                                        draw_matches, matched_distances)
-from ssl_bench.engine.config import load_config
 from ssl_bench.errors import UserError
+from ssl_bench.methods.lewel.sheet import HOT, map_tiles, overlay
+from ssl_bench.methods.pixpro.sheet import (
+    GAP,
+    cell_centre,
+    colour,
+    draw_matches,
+    matched_distances,
+)
 
 SIDE, GRID = 64, (4, 4)
 BLACK = torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)
@@ -29,31 +41,53 @@ def sample(**fields):
 
 def two_crops(crops, flips):
     """Two black views of a source of 101 x 101 pixels."""
-    return dict(inputs=[BLACK, BLACK], data_samples=sample(
-        crops=torch.tensor(crops, dtype=torch.float32), flips=flips,
-        source_size=torch.tensor([101., 101.])))
+    return dict(
+        inputs=[BLACK, BLACK],
+        data_samples=sample(
+            crops=torch.tensor(crops, dtype=torch.float32),
+            flips=flips,
+            source_size=torch.tensor([101.0, 101.0]),
+        ),
+    )
 
 
-@pytest.mark.parametrize('crops, flips', [
-    ([(0, 0, 64, 64), (32, 16, 96, 80)], [False, False]),
-    ([(0, 0, 64, 64), (32, 16, 96, 80)], [False, True]),
-    ([(10, 5, 90, 85), (20, 40, 60, 80)], [True, False]),
-    ([(0, 0, 30, 30), (60, 60, 90, 90)], [False, False]),  # no overlap
-])
+@pytest.mark.parametrize(
+    'crops, flips',
+    [
+        ([(0, 0, 64, 64), (32, 16, 96, 80)], [False, False]),
+        ([(0, 0, 64, 64), (32, 16, 96, 80)], [False, True]),
+        ([(10, 5, 90, 85), (20, 40, 60, 80)], [True, False]),
+        ([(0, 0, 30, 30), (60, 60, 90, 90)], [False, False]),  # no overlap
+    ],
+)
 def test_dots_are_where_both_views_show_one_place(crops, flips):
     """Expected from `ViewGeometry`, position by position."""
     item = two_crops(crops, flips)
     threshold = 0.7
-    views = [ViewGeometry(crop, (SIDE, SIDE), flip)
-             for crop, flip in zip(crops, flips)]
+    views = [
+        ViewGeometry(crop, (SIDE, SIDE), flip)
+        for crop, flip in zip(crops, flips)
+    ]
     # a crop's outermost pixel centres span its bins: one pixel less wide
-    diagonal = max(math.hypot(c[2] - c[0] - 1, c[3] - c[1] - 1)
-                   for c in crops) / 4
-    places = [[view.to_source(torch.tensor(cell_centre(i, GRID,
-                                                       (SIDE, SIDE))))
-               for i in range(16)] for view in views]
-    distance = torch.stack([torch.stack([torch.dist(p, q) for q in places[1]])
-                            for p in places[0]]) / diagonal
+    diagonal = (
+        max(math.hypot(c[2] - c[0] - 1, c[3] - c[1] - 1) for c in crops) / 4
+    )
+    places = [
+        [
+            view.to_source(torch.tensor(cell_centre(i, GRID, (SIDE, SIDE))))
+            for i in range(16)
+        ]
+        for view in views
+    ]
+    distance = (
+        torch.stack(
+            [
+                torch.stack([torch.dist(p, q) for q in places[1]])
+                for p in places[0]
+            ]
+        )
+        / diagonal
+    )
     got = matched_distances(item['data_samples'], GRID, threshold)
     clear = (distance - threshold).abs() > 0.05  # half a pixel of the bins
     assert torch.equal(got.isfinite()[clear], (distance < threshold)[clear])
@@ -87,11 +121,13 @@ def test_colours_of_positions_differ():
 
 
 def test_pasted_and_augmented_boxes():
-    item = sample(boxes=[[8., 8, 40, 24], [16., 4, 60, 50]],
-                  augmented_box=[12., 12, 48, 30])
+    item = sample(
+        boxes=[[8.0, 8, 40, 24], [16.0, 4, 60, 50]],
+        augmented_box=[12.0, 12, 48, 30],
+    )
     pictures = [draw_view(BLACK, item, i, 2 * SIDE) for i in (0, 1)]
     rgb = {name: ImageColor.getrgb(name) for name in (QUERY, KEY, AUGMENTED)}
-    assert pictures[0].getpixel((16, 32)) == rgb[QUERY]     # left edge
+    assert pictures[0].getpixel((16, 32)) == rgb[QUERY]  # left edge
     assert pictures[0].getpixel((50, 24)) == rgb[AUGMENTED]  # top edge
     assert pictures[0].getpixel((30, 22)) == (0, 0, 0)
     assert pictures[1].getpixel((32, 50)) == rgb[KEY]
@@ -99,8 +135,9 @@ def test_pasted_and_augmented_boxes():
 
 
 def test_outline_of_the_other_crop():
-    item = sample(crops=[[0., 0, 64, 64], [32., 32, 64, 64]],
-                  flips=[False, True])
+    item = sample(
+        crops=[[0.0, 0, 64, 64], [32.0, 32, 64, 64]], flips=[False, True]
+    )
     first, second = (draw_view(BLACK, item, i, SIDE) for i in (0, 1))
     assert first.getpixel((32, 48)) == ImageColor.getrgb(KEY)
     assert first.getpixel((16, 16)) == (0, 0, 0)
@@ -111,12 +148,15 @@ def test_masked_patches_and_tokens():
     """A dropped patch is grey; dots of view 2 mark the same pixels."""
     mask = torch.zeros(4, 4, dtype=torch.bool)
     mask[3, 1] = True
-    item = sample(mask=mask, flips=[False, True],
-                  crops=[[0., 0, 64, 64], [32, 0, 64, 32]])
+    item = sample(
+        mask=mask,
+        flips=[False, True],
+        crops=[[0.0, 0, 64, 64], [32, 0, 64, 32]],
+    )
     first, second = (draw_view(BLACK, item, i, SIDE) for i in (0, 1))
     assert first.getpixel((24, 56)) == (0x70, 0x70, 0x70)
     assert first.getpixel((56, 56)) == (0, 0, 0)
-    orange = (0xff, 0x5f, 0x00)
+    orange = (0xFF, 0x5F, 0x00)
     assert second.getpixel((24, 24)) == orange
     # view 2, mirrored, halves the right upper quarter of the source:
     # its pixel (24, 24) is the source's (64 - 12, 12)
@@ -128,7 +168,7 @@ def test_overlay_is_hottest_where_the_map_is_greatest():
     weights = torch.tensor([[0.1, 0.2], [0.3, 0.4]])
     shown = overlay(BLACK, weights)
     assert shown.shape == BLACK.shape and shown.dtype == torch.uint8
-    corners = shown[0, ::SIDE - 1, ::SIDE - 1].float()
+    corners = shown[0, :: SIDE - 1, :: SIDE - 1].float()
     assert torch.equal(corners.flatten().argsort(), torch.arange(4))
     assert corners[0, 0] == 0
     assert corners[1, 1] == int(HOT[0] / 1.5)
@@ -137,6 +177,7 @@ def test_overlay_is_hottest_where_the_map_is_greatest():
 @pytest.fixture
 def lewel(registered):
     from mmengine.registry import DefaultScope
+
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         yield load_config('mini/lewel_b_r18')
 
@@ -144,6 +185,7 @@ def lewel(registered):
 def test_maps_are_the_models(lewel, tmp_path):
     """The first map of each head, with a run's weights."""
     from mmpretrain.registry import MODELS
+
     torch.manual_seed(1)
     model = MODELS.build(lewel.model)
     path = tmp_path / 'epoch_1.pth'
@@ -151,8 +193,9 @@ def test_maps_are_the_models(lewel, tmp_path):
     tiles = map_tiles(lewel, path)
     view = torch.randint(0, 256, (3, 112, 112), dtype=torch.uint8)
     pre = lewel.data_preprocessor
-    image = (view.float() - torch.tensor(pre.mean).view(3, 1, 1)) \
-        / torch.tensor(pre.std).view(3, 1, 1)
+    image = (
+        view.float() - torch.tensor(pre.mean).view(3, 1, 1)
+    ) / torch.tensor(pre.std).view(3, 1, 1)
     model.eval()
     with torch.no_grad():
         maps = model.neck.maps(model.backbone(image[None])[-1])[0]
@@ -162,25 +205,32 @@ def test_maps_are_the_models(lewel, tmp_path):
     assert picture.size == (5 * 58 - 2, 2 * 58 - 2)
     shown = torch.from_numpy(np.array(picture))[:56, 58:114]
     wanted = overlay(view, maps[0])
-    got = np.array(Image.fromarray(wanted.permute(1, 2, 0).numpy()).resize(
-        (56, 56), Image.NEAREST))
+    got = np.array(
+        Image.fromarray(wanted.permute(1, 2, 0).numpy()).resize(
+            (56, 56), Image.NEAREST
+        )
+    )
     assert np.array_equal(shown.numpy(), got)
 
 
 def test_checkpoints_that_do_not_fit(lewel, tmp_path):
     with pytest.raises(UserError, match='no such checkpoint'):
         map_tiles(lewel, tmp_path / 'none.pth')
-    torch.save(dict(state_dict={'backbone.conv1.weight': torch.zeros(1)}),
-               tmp_path / 'other.pth')
+    torch.save(
+        dict(state_dict={'backbone.conv1.weight': torch.zeros(1)}),
+        tmp_path / 'other.pth',
+    )
     with pytest.raises(UserError, match='does not fit the config.s backbone'):
         map_tiles(lewel, tmp_path / 'other.pth')
 
 
 def test_sheets_of_configs(registered, image_folder):
     def sheet(name, *arguments):
-        config = load_config(name, {'train_dataloader.dataset.data_root':
-                                    str(image_folder)})
+        config = load_config(
+            name, {'train_dataloader.dataset.data_root': str(image_folder)}
+        )
         return views_of(config, 2, *arguments)
+
     assert sheet('mini/pixpro_r18').size == (2 * (2 * 224 + GAP) + 4, 224)
     assert sheet('mini/pixcontrast_r18').size[1] == 224
     assert sheet('mini/lewel_m_r18').size == (2 * (5 * 114 - 2) + 4, 226)
@@ -193,12 +243,16 @@ def test_channels_of_the_toolkits_order_are_swapped(registered, tmp_path):
     red = np.zeros((64, 64, 3), np.uint8)
     red[..., 0] = 200
     Image.fromarray(red).save(tmp_path / 'red.png')
-    config = load_config('mae_vitb16_800e', {
-        'train_dataloader.dataset.data_root': str(tmp_path)})
+    config = load_config(
+        'mae_vitb16_800e',
+        {'train_dataloader.dataset.data_root': str(tmp_path)},
+    )
     assert views_of(config, 1).getpixel((80, 80)) == (200, 0, 0)
 
 
 def test_rows_and_columns():
     items = [dict(inputs=[BLACK], data_samples=sample(x=0))] * 5
     assert contact_sheet(items, SIDE, columns=2).size == (
-        2 * SIDE + 4, 3 * SIDE + 8)
+        2 * SIDE + 4,
+        3 * SIDE + 8,
+    )

@@ -19,37 +19,51 @@ def coordinate_image(height=200, width=240):
 @pytest.mark.parametrize('seed', range(8))
 def test_geometry_agrees_with_image_content(seed):
     torch.manual_seed(seed)
-    results = MakeViews([
-        dict(size=64, scale=(0.1, 1.0)),
-        dict(size=(48, 80), scale=(0.05, 0.5), interpolation='bicubic'),
-    ])(dict(img=coordinate_image()))
-    for view, crop, flip in zip(results['img'], results['crops'],
-                                results['flips']):
+    results = MakeViews(
+        [
+            dict(size=64, scale=(0.1, 1.0)),
+            dict(size=(48, 80), scale=(0.05, 0.5), interpolation='bicubic'),
+        ]
+    )(dict(img=coordinate_image()))
+    for view, crop, flip in zip(
+        results['img'], results['crops'], results['flips']
+    ):
         height, width = view.shape[1:]
-        geometry = ViewGeometry(tuple(crop.tolist()), (height, width),
-                                bool(flip))
+        geometry = ViewGeometry(
+            tuple(crop.tolist()), (height, width), bool(flip)
+        )
         rows, columns = torch.meshgrid(
-            torch.arange(8, height - 8), torch.arange(8, width - 8),
-            indexing='ij')
+            torch.arange(8, height - 8),
+            torch.arange(8, width - 8),
+            indexing='ij',
+        )
         centres = torch.stack([columns, rows], -1) + 0.5
         source = geometry.to_source(centres)
-        seen = view[:2, 8:height - 8, 8:width - 8].permute(1, 2, 0)
+        seen = view[:2, 8 : height - 8, 8 : width - 8].permute(1, 2, 0)
         # the pixel with index i has its centre at i + 0.5
         assert (seen - (source - 0.5)).abs().max() <= 1.0
-        torch.testing.assert_close(geometry.to_view(source), centres,
-                                   rtol=0, atol=1e-3)
+        torch.testing.assert_close(
+            geometry.to_view(source), centres, rtol=0, atol=1e-3
+        )
 
 
 def test_views_of_an_image_agree_with_each_other():
     torch.manual_seed(3)
     results = MakeViews([dict(size=64, scale=(0.5, 1.0), repeat=2)])(
-        dict(img=coordinate_image()))
+        dict(img=coordinate_image())
+    )
     first, second = (
         ViewGeometry(tuple(crop.tolist()), (64, 64), bool(flip))
-        for crop, flip in zip(results['crops'], results['flips']))
-    grid = torch.stack(torch.meshgrid(
-        torch.arange(64), torch.arange(64), indexing='xy'), -1) + 0.5
-    mapped = second.to_view(first.to_source(grid))             # (64, 64, 2)
+        for crop, flip in zip(results['crops'], results['flips'])
+    )
+    grid = (
+        torch.stack(
+            torch.meshgrid(torch.arange(64), torch.arange(64), indexing='xy'),
+            -1,
+        )
+        + 0.5
+    )
+    mapped = second.to_view(first.to_source(grid))  # (64, 64, 2)
     inside = ((mapped > 4) & (mapped < 60)).all(-1)
     inside[:4] = inside[-4:] = inside[:, :4] = inside[:, -4:] = False
     assert inside.sum() > 200
@@ -60,27 +74,41 @@ def test_views_of_an_image_agree_with_each_other():
 
 
 def test_box_in_view_is_mirrored():
-    geometry = ViewGeometry((0, 0, 10, 10), (100, 100), flip=True,
-                            placed=(10, 20, 40, 60))
+    geometry = ViewGeometry(
+        (0, 0, 10, 10), (100, 100), flip=True, placed=(10, 20, 40, 60)
+    )
     assert geometry.box_in_view.tolist() == [60, 20, 90, 60]
-    corner = geometry.to_view(torch.tensor([[0., 0.], [10., 10.]]))
+    corner = geometry.to_view(torch.tensor([[0.0, 0.0], [10.0, 10.0]]))
     assert corner.tolist() == [[90, 20], [60, 60]]
 
 
 @pytest.mark.parametrize('name', ['bilinear', 'bicubic'])
 def test_resize_is_pil_s(photo, name):
-    view = MakeViews([dict(size=96, scale=(1., 1.), ratio=(1., 1.), flip=0.,
-                           interpolation=name)])(dict(img=photo))['img'][0]
+    view = MakeViews(
+        [
+            dict(
+                size=96,
+                scale=(1.0, 1.0),
+                ratio=(1.0, 1.0),
+                flip=0.0,
+                interpolation=name,
+            )
+        ]
+    )(dict(img=photo))['img'][0]
     wanted = Image.fromarray(photo).resize(
-        (96, 96), getattr(Image, name.upper()))
-    difference = np.abs(view.permute(1, 2, 0).numpy().astype(int)
-                        - np.asarray(wanted).astype(int))
+        (96, 96), getattr(Image, name.upper())
+    )
+    difference = np.abs(
+        view.permute(1, 2, 0).numpy().astype(int)
+        - np.asarray(wanted).astype(int)
+    )
     assert difference.max() <= 1
 
 
 def test_pack_keeps_the_fields():
     results = MakeViews([dict(size=32, repeat=2)])(
-        dict(img=coordinate_image(), img_path='a.jpg'))
+        dict(img=coordinate_image(), img_path='a.jpg')
+    )
     packed = PackViews()(results)
     assert [tuple(v.shape) for v in packed['inputs']] == [(3, 32, 32)] * 2
     sample = packed['data_samples']
@@ -93,17 +121,27 @@ def test_pack_keeps_the_fields():
 def test_blur_is_pil_s_within_two_levels(photo, sigma):
     ours = gaussian_blur(torch.from_numpy(photo).permute(2, 0, 1), sigma)
     pil = Image.fromarray(photo).filter(ImageFilter.GaussianBlur(sigma))
-    difference = np.abs(ours.permute(1, 2, 0).numpy().astype(int)
-                        - np.asarray(pil).astype(int))
+    difference = np.abs(
+        ours.permute(1, 2, 0).numpy().astype(int) - np.asarray(pil).astype(int)
+    )
     assert difference.mean() < 2
 
 
-@pytest.mark.parametrize('adjust, factor', [
-    ('adjust_brightness', 0.6), ('adjust_brightness', 1.4),
-    ('adjust_contrast', 0.6), ('adjust_contrast', 1.4),
-    ('adjust_saturation', 0.2), ('adjust_saturation', 1.8),
-    ('adjust_hue', 0.1), ('adjust_hue', -0.2), ('solarize', 128),
-    ('rgb_to_grayscale', 3)])
+@pytest.mark.parametrize(
+    'adjust, factor',
+    [
+        ('adjust_brightness', 0.6),
+        ('adjust_brightness', 1.4),
+        ('adjust_contrast', 0.6),
+        ('adjust_contrast', 1.4),
+        ('adjust_saturation', 0.2),
+        ('adjust_saturation', 1.8),
+        ('adjust_hue', 0.1),
+        ('adjust_hue', -0.2),
+        ('solarize', 128),
+        ('rgb_to_grayscale', 3),
+    ],
+)
 def test_colour_steps_are_pil_s_within_two_levels(photo, adjust, factor):
     function = getattr(F, adjust)
     ours = function(torch.from_numpy(photo).permute(2, 0, 1), factor)
@@ -114,11 +152,17 @@ def test_colour_steps_are_pil_s_within_two_levels(photo, adjust, factor):
 
 def test_photometric_steps_apply_in_order():
     image = torch.full((3, 8, 8), 10, dtype=torch.uint8)
-    steps = build_photometric([
-        dict(type='RandomInvert', p=1.0),                      # 245
-        dict(type='RandomApply', p=1.0,
-             transforms=[dict(type='RandomSolarize', threshold=200, p=1.0)]),
-        lambda x: x + 1])
+    steps = build_photometric(
+        [
+            dict(type='RandomInvert', p=1.0),  # 245
+            dict(
+                type='RandomApply',
+                p=1.0,
+                transforms=[dict(type='RandomSolarize', threshold=200, p=1.0)],
+            ),
+            lambda x: x + 1,
+        ]
+    )
     assert (steps(image) == 11).all()
 
 

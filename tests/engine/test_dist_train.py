@@ -1,4 +1,5 @@
 """tools/dist_train.sh on two CPU processes against one process."""
+
 import os
 import subprocess
 import sys
@@ -39,7 +40,7 @@ class Probe(Hook):
             query=model.backbone.state_dict()),
             os.path.join(runner.work_dir, f'rank{get_rank()}.pth'))
 '''
-CONFIG = '''
+CONFIG = """
 _base_ = '{root}/configs/mini/insloc_r18_fpn.py'
 custom_imports = dict(
     imports=['ssl_bench.methods', 'ssl_bench.data.transforms',
@@ -50,7 +51,7 @@ train_dataloader = dict(batch_size={batch}, num_workers=0,
                         dataset=dict(data_root='{images}'))
 train_cfg = dict(max_epochs=1)
 custom_hooks = [dict(type='Probe')]
-'''
+"""
 
 
 def launch(folder, images, batch, processes, port=29511):
@@ -60,16 +61,31 @@ def launch(folder, images, batch, processes, port=29511):
     config = folder / 'config.py'
     config.write_text(CONFIG.format(root=ROOT, batch=batch, images=images))
     environment = dict(
-        os.environ, PORT=str(port), PYTHON=sys.executable,
+        os.environ,
+        PORT=str(port),
+        PYTHON=sys.executable,
         PYTHONPATH=os.pathsep.join(
-            [str(folder), str(ROOT), os.environ.get('PYTHONPATH', '')]))
+            [str(folder), str(ROOT), os.environ.get('PYTHONPATH', '')]
+        ),
+    )
     done = subprocess.run(
-        ['bash', str(ROOT / 'tools/dist_train.sh'), str(config),
-         str(processes), '--work-dir', str(folder / 'run')],
-        env=environment, capture_output=True, text=True, timeout=600)
+        [
+            'bash',
+            str(ROOT / 'tools/dist_train.sh'),
+            str(config),
+            str(processes),
+            '--work-dir',
+            str(folder / 'run'),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    return [torch.load(folder / f'run/rank{rank}.pth')
-            for rank in range(processes)]
+    return [
+        torch.load(folder / f'run/rank{rank}.pth') for rank in range(processes)
+    ]
 
 
 @pytest.mark.slow
@@ -80,17 +96,21 @@ def test_two_processes_agree_and_equal_one(tmp_path, image_folder):
         assert two[0][part].keys() == two[1][part].keys()
         for name, value in two[0][part].items():
             assert torch.equal(value, two[1][part][name]), (part, name)
-    one, = launch(tmp_path / 'one', image_folder, 8, 1, port)
+    (one,) = launch(tmp_path / 'one', image_folder, 8, 1, port)
     mean = (two[0]['loss'] + two[1]['loss']) / 2
     assert two[0]['loss'] != two[1]['loss']
     assert one['loss'] == pytest.approx(mean, rel=1e-5)
     # and after two steps the weights have stayed together
     for name, value in one['query'].items():
-        torch.testing.assert_close(value, two[0]['query'][name], rtol=1e-3,
-                                   atol=1e-4)
+        torch.testing.assert_close(
+            value, two[0]['query'][name], rtol=1e-3, atol=1e-4
+        )
 
 
 def test_usage(tmp_path):
-    done = subprocess.run(['bash', str(ROOT / 'tools/dist_train.sh')],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        ['bash', str(ROOT / 'tools/dist_train.sh')],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 2 and 'usage' in done.stderr

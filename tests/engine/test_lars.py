@@ -1,4 +1,5 @@
 """LARS against the steps of the papers' programs."""
+
 from pathlib import Path
 
 import numpy as np
@@ -13,43 +14,63 @@ DATA = Path(__file__).parents[1] / 'data'
 
 def load(name, prefix):
     pack = np.load(DATA / f'{name}.npz')
-    return {key[len(prefix):]: pack[key] for key in pack.files
-            if key.startswith(prefix)}
+    return {
+        key[len(prefix) :]: pack[key]
+        for key in pack.files
+        if key.startswith(prefix)
+    }
 
 
 def parameters(arrays, dtype):
-    return {name[3:]: nn.Parameter(torch.from_numpy(value).to(dtype))
-            for name, value in arrays.items() if name.startswith('p0')}
+    return {
+        name[3:]: nn.Parameter(torch.from_numpy(value).to(dtype))
+        for name, value in arrays.items()
+        if name.startswith('p0')
+    }
 
 
-@pytest.mark.parametrize('dtype, rtol, atol', [
-    (torch.float64, 1e-9, 1e-11), (torch.float32, 1e-6, 1.5e-6)])
+@pytest.mark.parametrize(
+    'dtype, rtol, atol',
+    [(torch.float64, 1e-9, 1e-11), (torch.float32, 1e-6, 1.5e-6)],
+)
 def test_pixpro_steps(dtype, rtol, atol):
     """Decay before the norm, lr outside the velocity (PixPro group j)."""
     pack = load('pixpro', 'j.')
     weights = parameters(pack, dtype)
     decay, momentum, trust, eps = pack['wd_mom_trust_eps']
-    optimizer = PaperLARS(weights.values(), lr=1., momentum=momentum,
-                          weight_decay=decay, trust=trust, eps=eps)
+    optimizer = PaperLARS(
+        weights.values(),
+        lr=1.0,
+        momentum=momentum,
+        weight_decay=decay,
+        trust=trust,
+        eps=eps,
+    )
     for step, lr in enumerate(pack['lr']):
         optimizer.param_groups[0]['lr'] = lr
         for name, weight in weights.items():
-            weight.grad = torch.from_numpy(
-                pack[f'grad.{name}'][step]).to(dtype)
+            weight.grad = torch.from_numpy(pack[f'grad.{name}'][step]).to(
+                dtype
+            )
             if weight.ndim > 1:
-                norm = wrapped_update(weight.detach(), weight.grad, decay,
-                                      trust, eps).norm()
+                norm = wrapped_update(
+                    weight.detach(), weight.grad, decay, trust, eps
+                ).norm()
                 expected = pack[f'scaled_grad_norm.{name}'][step]
-                np.testing.assert_allclose(norm, expected, rtol=1e-5,
-                                           atol=1.5e-8)
+                np.testing.assert_allclose(
+                    norm, expected, rtol=1e-5, atol=1.5e-8
+                )
         optimizer.step()
         for name, weight in weights.items():
             np.testing.assert_allclose(
-                weight.detach(), pack[f'p.{name}'][step], rtol, atol, name)
+                weight.detach(), pack[f'p.{name}'][step], rtol, atol, name
+            )
 
 
-@pytest.mark.parametrize('dtype, rtol, atol', [
-    (torch.float64, 1e-9, 1e-11), (torch.float32, 1e-5, 1e-6)])
+@pytest.mark.parametrize(
+    'dtype, rtol, atol',
+    [(torch.float64, 1e-9, 1e-11), (torch.float32, 1e-5, 1e-6)],
+)
 def test_lewel_steps(dtype, rtol, atol):
     """Norms of raw gradient and decay apart, lr inside the velocity."""
     pack = load('lewel', 'lars/')
@@ -59,40 +80,45 @@ def test_lewel_steps(dtype, rtol, atol):
         if name == 'gamma_not_excluded':
             group['lars_exclude'] = False
     decay = float(pack['weight_decay'])
-    optimizer = PaperLARS(groups, lr=1., weight_decay=decay,
-                          eps=0., lr_in_velocity=True)
+    optimizer = PaperLARS(
+        groups, lr=1.0, weight_decay=decay, eps=0.0, lr_in_velocity=True
+    )
     for step, lr in enumerate(pack['lr']):
         for group in optimizer.param_groups:
             group['lr'] = lr
         for name, weight in weights.items():
-            weight.grad = torch.from_numpy(
-                pack[f'grad{step}/{name}']).to(dtype)
+            weight.grad = torch.from_numpy(pack[f'grad{step}/{name}']).to(
+                dtype
+            )
         optimizer.step()
         for name, weight in weights.items():
             np.testing.assert_allclose(
-                weight.detach(), pack[f'p{step + 1}/{name}'], rtol, atol)
+                weight.detach(), pack[f'p{step + 1}/{name}'], rtol, atol
+            )
             np.testing.assert_allclose(
                 optimizer.state[weight]['momentum_buffer'],
-                pack[f'buf{step + 1}/{name}'], rtol, atol)
+                pack[f'buf{step + 1}/{name}'],
+                rtol,
+                atol,
+            )
 
 
 def test_step_length_ignores_the_gradient_scale():
     """Without decay the first step is lr * trust * |w|, whatever |g|."""
-    for scale in (1., 1e4):
-        weight = nn.Parameter(torch.arange(1., 7.).reshape(2, 3))
+    for scale in (1.0, 1e4):
+        weight = nn.Parameter(torch.arange(1.0, 7.0).reshape(2, 3))
         before = weight.detach().clone()
         weight.grad = torch.ones(2, 3) * scale
-        PaperLARS([weight], lr=2., eps=0.).step()
+        PaperLARS([weight], lr=2.0, eps=0.0).step()
         moved = (weight.detach() - before).norm()
         torch.testing.assert_close(moved, 2 * 0.001 * before.norm())
 
 
 def test_zero_weight_and_zero_gradient():
     """Wrapped: plain SGD step. Split: a zero weight never moves, no 0/0."""
-    for inside, expected in ((False, -0.5), (True, 0.)):
+    for inside, expected in ((False, -0.5), (True, 0.0)):
         weight = nn.Parameter(torch.zeros(2, 2))
-        optimizer = PaperLARS([weight], lr=0.5, eps=0.,
-                              lr_in_velocity=inside)
+        optimizer = PaperLARS([weight], lr=0.5, eps=0.0, lr_in_velocity=inside)
         weight.grad = torch.zeros(2, 2)
         optimizer.step()
         assert torch.equal(weight.detach(), torch.zeros(2, 2))
@@ -103,10 +129,12 @@ def test_zero_weight_and_zero_gradient():
 
 def test_resume_is_exact():
     """2 steps, state saved and loaded, 2 steps: equal to 4 steps."""
+
     def run(steps, weight, optimizer):
         for step in steps:
             weight.grad = torch.randn(
-                3, 4, generator=torch.Generator().manual_seed(step))
+                3, 4, generator=torch.Generator().manual_seed(step)
+            )
             optimizer.step()
 
     def fresh():

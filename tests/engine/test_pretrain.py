@@ -1,4 +1,5 @@
 """The pretraining run: resume, failures, whole files."""
+
 import copy
 
 import pytest
@@ -40,24 +41,28 @@ def test_channels_last_is_left_out_on_a_cpu(config, tmp_path):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(),
-                    reason='needs a CUDA device')
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason='needs a CUDA device'
+)
 def test_channels_last_gives_the_same_maps(config, tmp_path):
     """Seen in the norms' statistics, which are all that moves."""
     config.train_cfg.max_epochs = 1
-    config.optim_wrapper.optimizer.lr = 0.
+    config.optim_wrapper.optimizer.lr = 0.0
     plain = state(pretrain(copy.deepcopy(config), tmp_path / 'plain'))
     config.channels_last = True
     last = state(pretrain(config, tmp_path / 'last'))
     assert last['backbone.layer1.0.conv1.weight'].is_contiguous(
-        memory_format=torch.channels_last)
+        memory_format=torch.channels_last
+    )
     for name, value in plain.items():
         torch.testing.assert_close(last[name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_seed_changes_the_run(config, tmp_path):
-    runs = [state(pretrain(copy.deepcopy(config), tmp_path / str(seed),
-                           seed=seed)) for seed in (0, 1)]
+    runs = [
+        state(pretrain(copy.deepcopy(config), tmp_path / str(seed), seed=seed))
+        for seed in (0, 1)
+    ]
     assert not torch.equal(*(run['backbone.conv1.weight'] for run in runs))
 
 
@@ -74,15 +79,15 @@ def test_nothing_to_resume(config, tmp_path):
         pretrain(config, tmp_path, resume=str(tmp_path / 'none.pth'))
 
 
-def test_too_many_unreadable_images_stop_the_run(config, tmp_path,
-                                                 image_folder):
+def test_too_many_unreadable_images_stop_the_run(
+    config, tmp_path, image_folder
+):
     (image_folder / '05.jpg').write_bytes(b'broken')
     with pytest.raises(UserError, match='1 of 12 training images'):
         pretrain(config, tmp_path)
 
 
-def test_error_of_a_loader_worker_is_one_line(config, tmp_path,
-                                              image_folder):
+def test_error_of_a_loader_worker_is_one_line(config, tmp_path, image_folder):
     config.train_dataloader.num_workers = 1
     for path in image_folder.glob('*.jpg'):
         path.write_bytes(b'broken')
@@ -101,23 +106,25 @@ def test_nan_stops_the_run_and_names_the_last_checkpoint(config, tmp_path):
 def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
     class Runner:
         work_dir, cfg, iter = str(tmp_path), {}, 4
+
     (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
     hook = FiniteLossHook()
-    hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.)))
+    hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.0)))
     hook.after_train_iter(
-        Runner, 0, outputs=dict(loss=torch.tensor(float('nan'))))
+        Runner, 0, outputs=dict(loss=torch.tensor(float('nan')))
+    )
     Runner.iter = 5
     with pytest.raises(UserError, match='iteration 5.*epoch_1.pth'):
-        hook.after_train_iter(
-            Runner, 0, outputs=dict(loss=torch.tensor(1.)))
+        hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.0)))
 
 
 @HOOKS.register_module()
 class Spoil(Hook):
     """As a gradient that overflows in the sixth step, of a finite loss."""
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None,
-                         outputs=None):
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ):
         if runner.iter + 1 == 6:
             runner.model.backbone.conv1.weight.data.fill_(torch.inf)
 
@@ -125,11 +132,15 @@ class Spoil(Hook):
 def test_weights_that_are_not_finite_are_not_saved(config, tmp_path):
     config.train_cfg.max_epochs = 3
     config.custom_hooks = [dict(type='Spoil')]
-    with pytest.raises(UserError, match=(
+    with pytest.raises(
+        UserError,
+        match=(
             r'backbone.conv1.weight was no longer finite when the checkpoint '
-            r'after iteration 6 .*checkpoint: .*epoch_1\.pth')):
+            r'after iteration 6 .*checkpoint: .*epoch_1\.pth'
+        ),
+    ):
         pretrain(copy.deepcopy(config), tmp_path / 'run')
-    good, = (tmp_path / 'run').glob('*.pth')
+    (good,) = (tmp_path / 'run').glob('*.pth')
     assert good.name == 'epoch_1.pth'
     with pytest.raises(UserError, match='checkpoint: .*run/epoch_1.pth'):
         pretrain(config, tmp_path / 'other', resume=str(good))
@@ -137,21 +148,26 @@ def test_weights_that_are_not_finite_are_not_saved(config, tmp_path):
 
 def test_a_checkpoint_by_iteration_names_the_right_one(config, tmp_path):
     """The checkpoint hook then runs within the iteration."""
+
     class Runner:
         work_dir, cfg, iter = str(tmp_path), {}, 4
+
     hook = FiniteLossHook()
     hook.after_train_iter(
-        Runner, 0, outputs=dict(loss=torch.tensor(float('inf'))))
+        Runner, 0, outputs=dict(loss=torch.tensor(float('inf')))
+    )
     with pytest.raises(UserError, match='inf at iteration 5. .* none'):
         hook.before_save_checkpoint(Runner, dict(state_dict={}))
 
 
-def test_full_disk_leaves_no_half_written_checkpoint(config, tmp_path,
-                                                     monkeypatch):
+def test_full_disk_leaves_no_half_written_checkpoint(
+    config, tmp_path, monkeypatch
+):
     def full(checkpoint, path, **kwargs):
         with open(path, 'wb') as file:
             file.write(b'half')
         raise OSError(28, 'No space left on device')
+
     monkeypatch.setattr('mmengine.runner.runner.save_checkpoint', full)
     with pytest.raises(UserError, match='No space left.*--resume'):
         pretrain(config, tmp_path)

@@ -7,6 +7,7 @@ from ssl_bench.engine.runner import FormattedOnce
 
 def test_a_config_is_laid_out_once_until_it_changes(monkeypatch):
     from yapf.yapflib import yapf_api
+
     calls = []
     real = yapf_api.FormatCode
 

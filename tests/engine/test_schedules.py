@@ -1,4 +1,5 @@
 """Learning rates against the papers' programs."""
+
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,19 @@ def test_pixpro_rates(case):
     """Warm-up from 1/100 at every iteration, cosine to 1e-6."""
     pack = np.load(DATA / 'pixpro.npz')
     epochs, warm, n, base, multiplier, final = pack[
-        case + 'cfg_epochs_warm_niter_base_mult_etamin']
-    rates = [warmup_cosine(int(t), base, warm * n, epochs * n,
-                           start_factor=1 / multiplier, final=final)
-             for t in pack[case + 'iter']]
+        case + 'cfg_epochs_warm_niter_base_mult_etamin'
+    ]
+    rates = [
+        warmup_cosine(
+            int(t),
+            base,
+            warm * n,
+            epochs * n,
+            start_factor=1 / multiplier,
+            final=final,
+        )
+        for t in pack[case + 'iter']
+    ]
     np.testing.assert_allclose(rates, pack[case + 'lr'], 1e-12, 1e-15)
 
 
@@ -29,21 +39,32 @@ def test_lewel_rates(case):
     """Warm-up at every iteration, cosine at every epoch."""
     pack = np.load(DATA / 'lewel.npz')
     base, warm, epochs, n = (
-        float(pack[f'sched/{case}/cfg_{name}']) for name in
-        ('base_lr', 'warmup_epochs', 'epochs', 'iters_per_epoch'))
-    rates = [warmup_cosine(int(t), base, warm * n, epochs * n, offset=1,
-                           hold=int(n)) for t in pack[f'sched/{case}/iter']]
+        float(pack[f'sched/{case}/cfg_{name}'])
+        for name in ('base_lr', 'warmup_epochs', 'epochs', 'iters_per_epoch')
+    )
+    rates = [
+        warmup_cosine(
+            int(t), base, warm * n, epochs * n, offset=1, hold=int(n)
+        )
+        for t in pack[f'sched/{case}/iter']
+    ]
     np.testing.assert_allclose(rates, pack[f'sched/{case}/lr'], 1e-12)
 
 
 def build(optimizer, **settings):
     return PARAM_SCHEDULERS.build(
-        dict(type='WarmupCosineLR', warmup=2, by_epoch=True,
-             convert_to_iter_based=True, **settings),
-        default_args=dict(optimizer=optimizer, epoch_length=7, end=5))
+        dict(
+            type='WarmupCosineLR',
+            warmup=2,
+            by_epoch=True,
+            convert_to_iter_based=True,
+            **settings,
+        ),
+        default_args=dict(optimizer=optimizer, epoch_length=7, end=5),
+    )
 
 
-def sgd(lr=1.):
+def sgd(lr=1.0):
     return torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=lr)
 
 
@@ -69,8 +90,12 @@ def test_scheduler_follows_the_formula_and_resumes():
 
 def test_final_factor_is_relative_to_each_group():
     optimizer = torch.optim.SGD(
-        [dict(params=[nn.Parameter(torch.ones(1))], lr=lr)
-         for lr in (1., 10.)], lr=1.)
+        [
+            dict(params=[nn.Parameter(torch.ones(1))], lr=lr)
+            for lr in (1.0, 10.0)
+        ],
+        lr=1.0,
+    )
     scheduler = build(optimizer, final_factor=0.001)
     for _ in range(35):
         optimizer.step()

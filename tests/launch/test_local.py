@@ -1,4 +1,5 @@
 """The pool of commands: order, output, failures."""
+
 import os
 import signal
 import subprocess
@@ -22,21 +23,36 @@ def scripts(monkeypatch, tmp_path):
 
 def start(command, processes, place):
     return subprocess.Popen(
-        [sys.executable, '-c', command.words[0]], env={**os.environ, **place},
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        [sys.executable, '-c', command.words[0]],
+        env={**os.environ, **place},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 @pytest.mark.parametrize('jobs', [1, 2, 5])
 def test_a_command_waits_for_what_it_needs(scripts, capsys, jobs):
     make = 'import time; time.sleep(.5); open("a", "w"); print("made")'
     need = 'import os; assert os.path.exists("a"); print("found")'
-    run_commands([Command((make,)), Command((need,), 0),
-                  Command(('print("free")',)), Command((need,), 1)], jobs)
+    run_commands(
+        [
+            Command((make,)),
+            Command((need,), 0),
+            Command(('print("free")',)),
+            Command((need,), 1),
+        ],
+        jobs,
+    )
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if '$' not in line].count('[2/4] found') \
-        == 1
-    assert lines.index('[1/4] made') < lines.index('[2/4] found') \
+    assert [line for line in lines if '$' not in line].count(
+        '[2/4] found'
+    ) == 1
+    assert (
+        lines.index('[1/4] made')
+        < lines.index('[2/4] found')
         < lines.index('[4/4] found')
+    )
     assert '[3/4] free' in lines
     if jobs > 1:  # does not wait behind the first
         assert lines.index('[3/4] free') < lines.index('[1/4] made')
@@ -63,13 +79,20 @@ def test_a_failure_stops_the_others_and_is_told(scripts):
 
 def test_a_failure_holds_up_what_waits_for_it_alone(scripts):
     bad = Command(('import sys; print("why"); sys.exit(2)',))
-    with pytest.raises(UserError, match='why\n2 commands ended well, '
-                       '1 failed, 2 waited'):
-        run_commands([
-            bad, Command(('open("never", "w")',), 0),
-            Command(('open("never", "w")',), 1),
-            Command(('open("a", "w")',)), Command(('open("b", "w")',), 3)],
-            2, keep_going=True)
+    with pytest.raises(
+        UserError, match='why\n2 commands ended well, 1 failed, 2 waited'
+    ):
+        run_commands(
+            [
+                bad,
+                Command(('open("never", "w")',), 0),
+                Command(('open("never", "w")',), 1),
+                Command(('open("a", "w")',)),
+                Command(('open("b", "w")',), 3),
+            ],
+            2,
+            keep_going=True,
+        )
     assert sorted(path.name for path in scripts.iterdir()) == ['a', 'b']
 
 
@@ -79,8 +102,10 @@ def test_devices_are_shared_out(monkeypatch):
     assert local.default_jobs(2) == 4 and local.default_jobs(8) == 1
 
     def devices(*args):
-        return [place['CUDA_VISIBLE_DEVICES']
-                for place in local._places(*args)]
+        return [
+            place['CUDA_VISIBLE_DEVICES'] for place in local._places(*args)
+        ]
+
     assert devices(4, 2) == ['0,1', '2,3', '4,5', '6,7']
     assert devices(2, 8) == 2 * ['0,1,2,3,4,5,6,7']  # shared, as asked for
     with pytest.raises(UserError, match='takes 9 devices.* has 8'):
@@ -94,27 +119,43 @@ def test_several_processes_are_torchruns():
     command = Command(('pretrain', 'a.py'))
     assert command.argv()[1:] == ['-m', 'ssl_bench', 'pretrain', 'a.py']
     assert command.argv(4)[1:] == [
-        '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=4',
-        '-m', 'ssl_bench', 'pretrain', 'a.py']
+        '-m',
+        'torch.distributed.run',
+        '--standalone',
+        '--nproc_per_node=4',
+        '-m',
+        'ssl_bench',
+        'pretrain',
+        'a.py',
+    ]
 
 
 @pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM'])
 def test_nothing_runs_on_when_the_pool_is_stopped(tmp_path, name):
     """A process with two children is told to stop: all three do."""
-    child = f'import os, time; open(r"{tmp_path}/" + str(os.getpid()), "w"' \
+    child = (
+        f'import os, time; open(r"{tmp_path}/" + str(os.getpid()), "w"'
         '); time.sleep(60)'
+    )
     program = (
         'import subprocess, sys\n'
         'from ssl_bench.launch import local\n'
         'local._start = lambda command, *rest: subprocess.Popen('
         '[sys.executable, "-c", command.words[0]], text=True, '
         'stdout=subprocess.PIPE)\n'
-        f'local.run_commands([local.Command(({child!r},))] * 2, 2)')
+        f'local.run_commands([local.Command(({child!r},))] * 2, 2)'
+    )
     # a shell's background job would ignore SIGINT, and so would its children
     parent = subprocess.Popen(
-        [sys.executable, '-c', 'import signal; signal.signal(signal.SIGINT, '
-         'signal.default_int_handler)\n' + program],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        [
+            sys.executable,
+            '-c',
+            'import signal; signal.signal(signal.SIGINT, '
+            'signal.default_int_handler)\n' + program,
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 30
     while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)

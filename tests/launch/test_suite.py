@@ -1,15 +1,16 @@
 """Suites: what the file may say, and what is left to run."""
+
 from pathlib import Path
 
 import pytest
 
 from ssl_bench.cli import main
-from ssl_bench.engine.config import config_dir, load_config
+from ssl_bench.config import config_dir, load_config
 from ssl_bench.errors import UserError
 from ssl_bench.launch.suite import Launch, Method, Suite, read_suite
 
 SUITES = sorted((config_dir().parent / 'suites').glob('*.yaml'))
-GOOD = '''
+GOOD = """
 methods:
   - random
   - configs/mini/mocov2_r18.py
@@ -17,7 +18,7 @@ methods:
 tasks: [mini_knn, mini_seg_fcn]
 seeds: [0, 1]
 launch: {processes: 2}
-'''
+"""
 
 
 @pytest.fixture
@@ -26,41 +27,57 @@ def suite_file(tmp_path):
         path = tmp_path / 'mine.yaml'
         path.write_text(text)
         return path
+
     return write
 
 
 def test_a_suite_is_read(suite_file):
     suite = read_suite(suite_file(GOOD))
     assert suite == Suite(
-        methods=(Method(checkpoint='random'),
-                 Method(config='configs/mini/mocov2_r18.py'),
-                 Method(config='configs/mini/insloc_r18_fpn.py',
-                        tasks=('mini_knn', ), amp=True)),
-        tasks=('mini_knn', 'mini_seg_fcn'), seeds=(0, 1),
-        work_dir='work_dirs/mine', launch=Launch(processes=2))
+        methods=(
+            Method(checkpoint='random'),
+            Method(config='configs/mini/mocov2_r18.py'),
+            Method(
+                config='configs/mini/insloc_r18_fpn.py',
+                tasks=('mini_knn',),
+                amp=True,
+            ),
+        ),
+        tasks=('mini_knn', 'mini_seg_fcn'),
+        seeds=(0, 1),
+        work_dir='work_dirs/mine',
+        launch=Launch(processes=2),
+    )
     assert suite.tasks_of(suite.methods[1]) == ('mini_knn', 'mini_seg_fcn')
-    assert suite.tasks_of(suite.methods[2]) == ('mini_knn', )
+    assert suite.tasks_of(suite.methods[2]) == ('mini_knn',)
 
 
-@pytest.mark.parametrize('old, new, words', [
-    ('seeds: [0, 1]', 'sedes: [0, 1]', "key of the file 'sedes'.*seeds"),
-    ('tasks: [mini_knn, mini_seg_fcn]', 'tasks: [mini_kn]', 'mini_knn'),
-    ('tasks: [mini_knn, mini_seg_fcn]', '', r'methods\[0\] has no tasks'),
-    ('seeds: [0, 1]', 'seeds: 3', 'must be a list, not 3'),
-    ('seeds: [0, 1]', 'seeds: [true]', 'a whole number, not True'),
-    ('seeds: [0, 1]', 'seeds: []', 'must hold a number'),
-    ('  - random', '  - {arch: resnet18}', r'methods\[0\] needs one of'),
-    ('  - random', '  - {checkpoint: random, amp: true}', 'pretrained alre'),
-    ('  - random', '  - {checkpoint: random, epochs: 3}', "'epochs'"),
-    ('processes: 2', 'processes: 0', 'processes must be above 0'),
-    ('processes: 2', 'nodes: 2', 'need `executor: slurm`'),
-    ('processes: 2', 'executor: slrum', 'slurm'),
-    ('amp: true', 'amp: maybe', 'true or false'),
-    ('amp: true', 'recipes: {mini_nothing: x}', 'mini_nothing'),
-    (GOOD, 'methods: {}', 'at least one'),
-    (GOOD, '- 1', 'keys and values'),
-    (GOOD, 'methods: [', 'is not YAML'),
-])
+@pytest.mark.parametrize(
+    'old, new, words',
+    [
+        ('seeds: [0, 1]', 'sedes: [0, 1]', "key of the file 'sedes'.*seeds"),
+        ('tasks: [mini_knn, mini_seg_fcn]', 'tasks: [mini_kn]', 'mini_knn'),
+        ('tasks: [mini_knn, mini_seg_fcn]', '', r'methods\[0\] has no tasks'),
+        ('seeds: [0, 1]', 'seeds: 3', 'must be a list, not 3'),
+        ('seeds: [0, 1]', 'seeds: [true]', 'a whole number, not True'),
+        ('seeds: [0, 1]', 'seeds: []', 'must hold a number'),
+        ('  - random', '  - {arch: resnet18}', r'methods\[0\] needs one of'),
+        (
+            '  - random',
+            '  - {checkpoint: random, amp: true}',
+            'pretrained alre',
+        ),
+        ('  - random', '  - {checkpoint: random, epochs: 3}', "'epochs'"),
+        ('processes: 2', 'processes: 0', 'processes must be above 0'),
+        ('processes: 2', 'nodes: 2', 'need `executor: slurm`'),
+        ('processes: 2', 'executor: slrum', 'slurm'),
+        ('amp: true', 'amp: maybe', 'true or false'),
+        ('amp: true', 'recipes: {mini_nothing: x}', 'mini_nothing'),
+        (GOOD, 'methods: {}', 'at least one'),
+        (GOOD, '- 1', 'keys and values'),
+        (GOOD, 'methods: [', 'is not YAML'),
+    ],
+)
 def test_what_means_nothing_is_refused(suite_file, old, new, words):
     assert old in GOOD
     with pytest.raises(UserError, match=f'mine.yaml.*{words}'):
@@ -76,7 +93,8 @@ def test_a_misspelt_suite_has_a_near_name():
 @pytest.mark.parametrize('path', SUITES, ids=lambda path: path.stem)
 def test_every_suite_can_be_built(registered, path):
     """Its configs load, and each task takes the recipe it names."""
-    from ssl_bench.transfer.build import make_plan
+    from ssl_bench.transfer.plan import make_plan
+
     suite = read_suite(path)
     for method in suite.methods:
         vit = 'vit' in method.arch
@@ -95,9 +113,16 @@ def plan(registered, tmp_path):
     from ssl_bench.launch.plan import plan_suite
 
     def of(*methods, **settings):
-        settings = dict(tasks=('mini_knn', ), work_dir=str(tmp_path),
-                        data_root='data/none') | settings
+        settings = (
+            dict(
+                tasks=('mini_knn',),
+                work_dir=str(tmp_path),
+                data_root='data/none',
+            )
+            | settings
+        )
         return plan_suite(Suite(tuple(methods), **settings))
+
     return of
 
 
@@ -112,14 +137,24 @@ def test_transfers_wait_for_their_pretraining(plan, tmp_path):
     assert words[:2] == ('pretrain', 'mini/mocov2_r18.py')
     assert words[words.index('--seed') + 1] == '4'
     assert words[-2:] == (
-        'epochs=3', 'train_dataloader.dataset.data_root=data/none/imagenet/'
-        'train')
-    assert found[4].words[1] == found[2].words[1] \
+        'epochs=3',
+        'train_dataloader.dataset.data_root=data/none/imagenet/train',
+    )
+    assert (
+        found[4].words[1]
+        == found[2].words[1]
         == str(tmp_path / 'mocov2_r18_seed4/epoch_25.pth')
+    )
 
     each = plan(RANDOM, MOCO, seeds=(4, 5), pretrain_each_seed=True).commands
-    assert [command.after for command in each] \
-        == [None, None, 1, None, None, 4]
+    assert [command.after for command in each] == [
+        None,
+        None,
+        1,
+        None,
+        None,
+        4,
+    ]
     assert '_seed5/' in each[5].words[1]
 
 
@@ -127,33 +162,46 @@ def test_a_finished_pretraining_is_not_repeated(plan, tmp_path):
     last = tmp_path / 'mocov2_r18_seed0/epoch_2.pth'
     last.parent.mkdir()
     last.touch()
-    two = Method(config='mini/mocov2_r18.py',
-                 overrides={'train_cfg.max_epochs': 2})
-    assert [(command.words[:2], command.after)
-            for command in plan(two).commands] \
-        == [(('transfer', str(last)), None)]
+    two = Method(
+        config='mini/mocov2_r18.py', overrides={'train_cfg.max_epochs': 2}
+    )
+    assert [
+        (command.words[:2], command.after) for command in plan(two).commands
+    ] == [(('transfer', str(last)), None)]
 
 
 def test_two_pretrainings_do_not_share_a_folder(plan):
-    assert len(plan(MOCO, MOCO, tasks=('mini_knn', 'mini_linear')).commands) \
-        == 5  # one pretraining, whatever asks for it
+    assert (
+        len(plan(MOCO, MOCO, tasks=('mini_knn', 'mini_linear')).commands) == 5
+    )  # one pretraining, whatever asks for it
     with pytest.raises(UserError, match='two methods would pretrain in'):
         plan(MOCO, Method(config='mini/mocov2_r18.py'))
 
 
 def test_commands_follow_tasks_or_methods(plan):
     tasks = ('mini_in_a', 'mini_finetune', 'mini_linear')
-    vit = Method(checkpoint='random', arch='vit_d96_l4_h3_patch8',
-                 recipes={'mini_linear': 'mae'})
+    vit = Method(
+        checkpoint='random',
+        arch='vit_d96_l4_h3_patch8',
+        recipes={'mini_linear': 'mae'},
+    )
     single = plan(vit, tasks=tasks).commands
-    assert [command.words[3] for command in single] \
-        == ['mini_finetune', 'mini_linear', 'mini_in_a']
+    assert [command.words[3] for command in single] == [
+        'mini_finetune',
+        'mini_linear',
+        'mini_in_a',
+    ]
     assert [command.after for command in single] == [None, None, 0]
-    assert ['--recipe' in command.words for command in single] \
-        == [False, True, False]
+    assert ['--recipe' in command.words for command in single] == [
+        False,
+        True,
+        False,
+    ]
     joined = plan(vit, tasks=tasks, launch=Launch(per='method')).commands
-    assert [command.words[3:5] for command in joined] \
-        == [('mini_finetune', 'mini_in_a'), ('mini_linear', '--seeds')]
+    assert [command.words[3:5] for command in joined] == [
+        ('mini_finetune', 'mini_in_a'),
+        ('mini_linear', '--seeds'),
+    ]
 
 
 def test_what_is_not_there_is_said_before_anything_runs(plan, capsys):
@@ -170,7 +218,7 @@ def test_a_suite_runs_once(suite_file, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mini = str(tmp_path / 'mini')
     assert main(['data', 'mini', '--root', mini]) == 0
-    path = suite_file(f'''
+    path = suite_file(f"""
 methods:
   - {{checkpoint: random, arch: resnet18-w16}}
   - config: {config_dir()}/mini/mocov2_r18.py
@@ -180,7 +228,7 @@ methods:
 tasks: [mini_knn]
 overrides: {{test_dataloader.dataset.indices: 24}}
 data_root: {mini}
-''')
+""")
     words = ['run', str(path), '--jobs', '1']
     assert main([*words, '--dry-run']) == 0
     dry = capsys.readouterr().out

@@ -1,4 +1,5 @@
 """InfoNCE against a value by hand, a slow loop, and under autocast."""
+
 import math
 
 import torch
@@ -8,9 +9,9 @@ from ssl_bench.layers import info_nce
 
 
 def test_by_hand():
-    query = torch.tensor([[1., 0.], [0., 1.]])
-    key = torch.tensor([[1., 0.], [-1., 0.]])
-    negatives = torch.tensor([[0.], [1.]])                # one column
+    query = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    key = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    negatives = torch.tensor([[0.0], [1.0]])  # one column
     losses, accuracy = info_nce(query, key, negatives, 0.5)
     expected = [math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))]
     torch.testing.assert_close(losses, torch.tensor(expected))
@@ -24,10 +25,10 @@ def test_equals_a_slow_loop_and_stays_precise_under_autocast():
     losses, _ = info_nce(query, key, negatives, 0.2)
     for n in range(4):
         own = (query[n] @ key[n] / 0.2).exp()
-        others = sum((query[n] @ negatives[:, j] / 0.2).exp()
-                     for j in range(9))
-        torch.testing.assert_close(
-            losses[n], -(own / (own + others)).log())
+        others = sum(
+            (query[n] @ negatives[:, j] / 0.2).exp() for j in range(9)
+        )
+        torch.testing.assert_close(losses[n], -(own / (own + others)).log())
     with torch.autocast('cpu', torch.bfloat16):
         half, _ = info_nce(query, key, negatives, 0.2)
     assert torch.equal(half, losses)

@@ -1,4 +1,5 @@
 """The queue: unit columns, wrap, resume, refusals."""
+
 import pytest
 import torch
 
@@ -8,8 +9,7 @@ from ssl_bench.layers import FeatureQueue
 
 def test_columns_start_with_unit_length_and_differ_between_levels():
     queue = FeatureQueue(12, 8, levels=4)
-    torch.testing.assert_close(
-        queue.features.norm(dim=1), torch.ones(4, 12))
+    torch.testing.assert_close(queue.features.norm(dim=1), torch.ones(4, 12))
     assert not torch.equal(queue.features[0], queue.features[1])
     assert FeatureQueue(12, 8).features.shape == (8, 12)
     assert queue.pointer.tolist() == [0]
@@ -18,7 +18,7 @@ def test_columns_start_with_unit_length_and_differ_between_levels():
 def test_enqueue_overwrites_the_oldest_and_wraps():
     queue = FeatureQueue(6, 2, levels=2)
     before = queue.features.clone()
-    keys = torch.arange(8.).view(2, 2, 2)             # batch, level, dim
+    keys = torch.arange(8.0).view(2, 2, 2)  # batch, level, dim
     queue.pointer.fill_(5)
     queue.enqueue(keys)
     assert torch.equal(queue.features[:, :, 5], keys[0])

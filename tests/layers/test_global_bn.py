@@ -1,12 +1,16 @@
 """Global batch norm: two processes are one, and one is torch's."""
+
 import pytest
 import torch
 from mmengine.model import revert_sync_batchnorm
 from torch import nn
 
-from ssl_bench.layers.global_bn import (GlobalBatchNorm, TokenBatchNorm,
-                                        replace_sync_bn)
-from ssl_bench.layers.reduce import sum_over_ranks
+from ssl_bench.layers.collectives import sum_over_ranks
+from ssl_bench.layers.global_bn import (
+    GlobalBatchNorm,
+    TokenBatchNorm,
+    replace_sync_bn,
+)
 from tests.processes import run_in_processes
 
 SHAPES = dict(rows=(6, 5), maps=(6, 5, 3, 2))
@@ -20,8 +24,9 @@ def data(shape, seed=0):
 def layer(kind=GlobalBatchNorm, **kwargs):
     bn = kind(5, **kwargs).double()
     if bn.affine:
-        nn.init.normal_(bn.weight, 1, 0.3,
-                        generator=torch.Generator().manual_seed(7))
+        nn.init.normal_(
+            bn.weight, 1, 0.3, generator=torch.Generator().manual_seed(7)
+        )
     return bn
 
 
@@ -30,8 +35,13 @@ def run(bn, x, weight):
     x = x.clone().requires_grad_()
     y = bn(x)
     (y * weight).sum().backward()
-    out = dict(y=y.detach(), x=x.grad, mean=bn.running_mean,
-               var=bn.running_var, count=bn.num_batches_tracked)
+    out = dict(
+        y=y.detach(),
+        x=x.grad,
+        mean=bn.running_mean,
+        var=bn.running_var,
+        count=bn.num_batches_tracked,
+    )
     if bn.affine:
         out.update(weight=bn.weight.grad, bias=bn.bias.grad)
     return out
@@ -39,8 +49,10 @@ def run(bn, x, weight):
 
 def one_rank(rank):
     half = slice(3 * rank, 3 * rank + 3)
-    out = {name: run(layer(), data(shape)[half], data(shape, 1)[half])
-           for name, shape in SHAPES.items()}
+    out = {
+        name: run(layer(), data(shape)[half], data(shape, 1)[half])
+        for name, shape in SHAPES.items()
+    }
     average = layer(momentum=None, affine=False)
     for seed in (0, 1):
         average(data((6, 5), seed)[half])
@@ -79,16 +91,19 @@ def test_cumulative_average_evaluation_and_half_precision(ranks):
     torch.testing.assert_close(ranks[1]['average'], plain.running_mean)
     torch.testing.assert_close(
         torch.cat([out['evaluated'] for out in ranks]),
-        plain.eval()(data((6, 5))))
+        plain.eval()(data((6, 5))),
+    )
     assert ranks[0]['bf16'].dtype == torch.bfloat16
     torch.testing.assert_close(
         torch.cat([out['bf16'] for out in ranks]).double(),
         nn.BatchNorm1d(5).double()(data((6, 5))).detach(),
-        atol=0.03, rtol=0.02)
+        atol=0.03,
+        rtol=0.02,
+    )
 
 
 def test_sum_over_ranks(ranks):
-    assert [float(out['sum']) for out in ranks] == [3., 3.]
+    assert [float(out['sum']) for out in ranks] == [3.0, 3.0]
 
 
 def test_one_process_is_torch():
@@ -129,7 +144,9 @@ def test_a_vector_is_refused():
 def test_takes_the_place_of_torchs_with_its_tensors():
     model = nn.Sequential(
         nn.Sequential(nn.SyncBatchNorm(5, eps=1e-3, momentum=0.3)),
-        nn.SyncBatchNorm(5, affine=False).eval(), nn.BatchNorm2d(5))
+        nn.SyncBatchNorm(5, affine=False).eval(),
+        nn.BatchNorm2d(5),
+    )
     before = dict(model.state_dict(keep_vars=True))
     replace_sync_bn(model)
     after = model.state_dict(keep_vars=True)
@@ -137,7 +154,14 @@ def test_takes_the_place_of_torchs_with_its_tensors():
     assert all(after[name] is value for name, value in before.items())
     first, second, third = model[0][0], model[1], model[2]
     assert (type(first), first.eps, first.momentum, first.training) == (
-        GlobalBatchNorm, 1e-3, 0.3, True)
+        GlobalBatchNorm,
+        1e-3,
+        0.3,
+        True,
+    )
     assert (type(second), second.affine, second.training) == (
-        GlobalBatchNorm, False, False)
+        GlobalBatchNorm,
+        False,
+        False,
+    )
     assert type(third) is nn.BatchNorm2d

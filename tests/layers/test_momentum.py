@@ -1,4 +1,5 @@
 """The momentum encoder: formula, statistics, schedule, resume, refusals."""
+
 import math
 
 import pytest
@@ -6,8 +7,11 @@ import torch
 from torch import nn
 
 from ssl_bench.errors import UserError
-from ssl_bench.layers import (MomentumEncoder, constant_momentum,
-                              cosine_momentum)
+from ssl_bench.layers import (
+    MomentumEncoder,
+    constant_momentum,
+    cosine_momentum,
+)
 
 
 def network():
@@ -85,7 +89,8 @@ def test_a_given_momentum_wins():
     before = key.module[0].weight.clone()
     key.update(source, momentum=0.5)
     torch.testing.assert_close(
-        key.module[0].weight, (before + source[0].weight) / 2)
+        key.module[0].weight, (before + source[0].weight) / 2
+    )
 
 
 def test_copy_from_makes_weights_and_statistics_equal():
@@ -93,8 +98,9 @@ def test_copy_from_makes_weights_and_statistics_equal():
     key = MomentumEncoder(source)
     perturb(source)
     key.copy_from(source)
-    for a, b in zip(key.module.state_dict().values(),
-                    source.state_dict().values()):
+    for a, b in zip(
+        key.module.state_dict().values(), source.state_dict().values()
+    ):
         assert torch.equal(a, b)
 
 

@@ -1,4 +1,5 @@
 """Barlow Twins as a model: limits, gradients, processes, resume, refusals."""
+
 import copy
 
 import pytest
@@ -6,22 +7,36 @@ import torch
 from mmpretrain.registry import MODELS
 from torch import nn
 
-from ssl_bench.methods.barlow_twins import (cross_correlation,
-                                            redundancy_terms)
+from ssl_bench.methods.barlow_twins import cross_correlation, redundancy_terms
 from tests.processes import run_in_processes
 
 
 def tiny(width=16, **overrides):
     """A small convolutional model with synchronised norms."""
-    model = MODELS.build(dict(
-        type='PaperBarlowTwins',
-        backbone=dict(type='ResNet', depth=18, stem_channels=4,
-                      base_channels=4, norm_cfg=dict(type='GlobalBN')),
-        neck=dict(type='NonLinearNeck', in_channels=32, hid_channels=24,
-                  out_channels=width, num_layers=3, with_last_bn=False,
-                  norm_cfg=dict(type='GlobalBN')),
-        head=dict(type='CrossCorrelationHead', in_channels=16,
-                  **overrides)))
+    model = MODELS.build(
+        dict(
+            type='PaperBarlowTwins',
+            backbone=dict(
+                type='ResNet',
+                depth=18,
+                stem_channels=4,
+                base_channels=4,
+                norm_cfg=dict(type='GlobalBN'),
+            ),
+            neck=dict(
+                type='NonLinearNeck',
+                in_channels=32,
+                hid_channels=24,
+                out_channels=width,
+                num_layers=3,
+                with_last_bn=False,
+                norm_cfg=dict(type='GlobalBN'),
+            ),
+            head=dict(
+                type='CrossCorrelationHead', in_channels=16, **overrides
+            ),
+        )
+    )
     model.init_weights()
     return model.train()
 
@@ -37,6 +52,7 @@ def standardise(z):
 
 def test_correlation_is_numpys():
     import numpy as np
+
     z1, z2 = (torch.randn(10, 4, dtype=torch.float64) for _ in range(2))
     expected = np.corrcoef(z1.T.numpy(), z2.T.numpy())[:4, 4:]
     actual = cross_correlation(standardise(z1), standardise(z2))
@@ -44,10 +60,10 @@ def test_correlation_is_numpys():
 
 
 def test_terms_by_hand():
-    c = torch.tensor([[1., 0.5], [-1., 0.]])
+    c = torch.tensor([[1.0, 0.5], [-1.0, 0.0]])
     on, off = redundancy_terms(c)
-    assert on == 1. and off == 1.25
-    assert torch.equal(c, torch.tensor([[1., 0.5], [-1., 0.]]))
+    assert on == 1.0 and off == 1.25
+    assert torch.equal(c, torch.tensor([[1.0, 0.5], [-1.0, 0.0]]))
 
 
 def test_identity_is_the_only_zero():
@@ -55,8 +71,8 @@ def test_identity_is_the_only_zero():
     assert on == 0 and off == 0
     equal = standardise(torch.randn(6, 1)).expand(6, 3)
     on, off = redundancy_terms(cross_correlation(equal, equal))
-    torch.testing.assert_close(on, torch.tensor(0.), atol=1e-6, rtol=0)
-    torch.testing.assert_close(off, torch.tensor(6.))
+    torch.testing.assert_close(on, torch.tensor(0.0), atol=1e-6, rtol=0)
+    torch.testing.assert_close(off, torch.tensor(6.0))
 
 
 def test_invariances():
@@ -66,14 +82,22 @@ def test_invariances():
     loss = head.loss(z1, z2)
     torch.testing.assert_close(head.loss(z2, z1), loss)
     scale = torch.rand(16, dtype=torch.float64) + 1
-    torch.testing.assert_close(head.loss(z1 * scale + 3, z2), loss,
-                               atol=1e-3, rtol=1e-4)  # eps of the norm
+    torch.testing.assert_close(
+        head.loss(z1 * scale + 3, z2), loss, atol=1e-3, rtol=1e-4
+    )  # eps of the norm
 
 
 def test_equals_mmpretrains_on_one_process():
-    ours, theirs = tiny().head, MODELS.build(dict(
-        type='LatentCrossCorrelationHead', in_channels=16,
-        loss=dict(type='CrossCorrelationLoss')))
+    ours, theirs = (
+        tiny().head,
+        MODELS.build(
+            dict(
+                type='LatentCrossCorrelationHead',
+                in_channels=16,
+                loss=dict(type='CrossCorrelationLoss'),
+            )
+        ),
+    )
     z1, z2 = torch.randn(8, 16), torch.randn(8, 16)
     torch.testing.assert_close(ours.loss(z1, z2), theirs.loss(z1, z2))
 
@@ -81,7 +105,7 @@ def test_equals_mmpretrains_on_one_process():
 def test_gradient_reaches_every_parameter():
     model = tiny()
     with torch.no_grad():  # the last scales of residual blocks start at 0
-        for name, p in model.named_parameters():
+        for p in model.parameters():
             if p.ndim == 1:
                 p.add_(torch.rand_like(p))
     model.loss(draw(0), [])['loss'].backward()
@@ -92,12 +116,14 @@ def test_gradient_reaches_every_parameter():
 def rank_step(rank):
     torch.manual_seed(0)
     model = tiny().double()
-    views = [v.double()[4 * rank:4 * rank + 4] for v in draw(0)]
+    views = [v.double()[4 * rank : 4 * rank + 4] for v in draw(0)]
     loss = model.loss(views, [])['loss']
     loss.backward()
-    return dict(loss=loss.detach(), grad={
-        name: p.grad for name, p in model.named_parameters()},
-        buffers=dict(model.named_buffers()))
+    return dict(
+        loss=loss.detach(),
+        grad={name: p.grad for name, p in model.named_parameters()},
+        buffers=dict(model.named_buffers()),
+    )
 
 
 def test_two_processes_equal_one():
@@ -125,7 +151,8 @@ def train(model, optimizer, steps):
 
 def lars(model):
     from ssl_bench.engine.lars import PaperLARS
-    return PaperLARS(model.parameters(), lr=0.1, weight_decay=1e-6, eps=0.)
+
+    return PaperLARS(model.parameters(), lr=0.1, weight_decay=1e-6, eps=0.0)
 
 
 def test_resume_is_bit_identical():
@@ -152,8 +179,11 @@ def test_bfloat16_autocast_is_finite():
     assert loss.dtype == torch.float32 and torch.isfinite(loss)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
     torch.testing.assert_close(
-        loss.detach(), model.loss(draw(0), [])['loss'].detach(),
-        rtol=0.05, atol=0.05)
+        loss.detach(),
+        model.loss(draw(0), [])['loss'].detach(),
+        rtol=0.05,
+        atol=0.05,
+    )
 
 
 def test_overfits_and_does_not_collapse():
@@ -165,7 +195,7 @@ def test_overfits_and_does_not_collapse():
         optimizer.zero_grad()
         loss = model.loss(views, [])['loss']
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.)
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.3 * losses[0]

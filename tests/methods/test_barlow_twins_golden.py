@@ -1,4 +1,5 @@
 """Barlow Twins against the official implementation's numbers."""
+
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,7 @@ import ssl_bench.methods  # noqa: F401  (registers the model)
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.engine.schedules import warmup_cosine
 from ssl_bench.layers.global_bn import GlobalBatchNorm
-from ssl_bench.methods.barlow_twins import (cross_correlation,
-                                            redundancy_terms)
+from ssl_bench.methods.barlow_twins import cross_correlation, redundancy_terms
 
 # read whole: forked processes would share the open file's position
 PACK = dict(np.load(Path(__file__).parents[1] / 'data' / 'barlow_twins.npz'))
@@ -25,17 +25,20 @@ def array(key, dtype=torch.float64):
 
 
 def keys(prefix):
-    return [key[len(prefix):] for key in PACK if key.startswith(prefix)]
+    return [key[len(prefix) :] for key in PACK if key.startswith(prefix)]
 
 
 def close(actual, key, rtol=1e-9, atol=1e-11):
     """Equal to an array of the pack; float32 where ``actual`` is."""
     torch.testing.assert_close(
-        actual.detach(), array(key, actual.dtype), rtol=rtol, atol=atol)
+        actual.detach(), array(key, actual.dtype), rtol=rtol, atol=atol
+    )
 
 
-TOLERANCE = {torch.float64: dict(rtol=1e-9, atol=1e-11),
-             torch.float32: dict(rtol=1e-5, atol=1e-6)}
+TOLERANCE = {
+    torch.float64: dict(rtol=1e-9, atol=1e-11),
+    torch.float32: dict(rtol=1e-5, atol=1e-6),
+}
 
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
@@ -62,40 +65,57 @@ def test_loss(case, dtype):
 
 def our_name(name):
     """The official projector's and norm's names in our model."""
-    for theirs, ours in (('projector.0', 'neck.fc0'),
-                         ('projector.1', 'neck.bn0'),
-                         ('projector.3', 'neck.fc1'),
-                         ('projector.4', 'neck.bn1'),
-                         ('projector.6', 'neck.fc2')):
+    for theirs, ours in (
+        ('projector.0', 'neck.fc0'),
+        ('projector.1', 'neck.bn0'),
+        ('projector.3', 'neck.fc1'),
+        ('projector.4', 'neck.bn1'),
+        ('projector.6', 'neck.fc2'),
+    ):
         name = name.replace(theirs, ours)
     return f'head.{name}' if name.startswith('bn.') else name
 
 
 def build(backbone, case):
     """The pack's tiny model: 16 -> 24 -> 24 -> 12."""
-    assert PACK[f'{case}/divisor'] == len(PACK[{
-        'projector': 'projector/h1', 'step': 'step/step0/view1'}[case]])
-    return MODELS.build(dict(
-        type='PaperBarlowTwins',
-        backbone=backbone,
-        neck=dict(type='NonLinearNeck', in_channels=16, hid_channels=24,
-                  out_channels=12, num_layers=3, with_last_bn=False,
-                  with_avg_pool=False, norm_cfg=dict(type='GlobalBN')),
-        head=dict(type='CrossCorrelationHead', in_channels=12,
-                  lambd=float(PACK[f'{case}/lambda'])))).train()
+    assert PACK[f'{case}/divisor'] == len(
+        PACK[{'projector': 'projector/h1', 'step': 'step/step0/view1'}[case]]
+    )
+    return MODELS.build(
+        dict(
+            type='PaperBarlowTwins',
+            backbone=backbone,
+            neck=dict(
+                type='NonLinearNeck',
+                in_channels=16,
+                hid_channels=24,
+                out_channels=12,
+                num_layers=3,
+                with_last_bn=False,
+                with_avg_pool=False,
+                norm_cfg=dict(type='GlobalBN'),
+            ),
+            head=dict(
+                type='CrossCorrelationHead',
+                in_channels=12,
+                lambd=float(PACK[f'{case}/lambda']),
+            ),
+        )
+    ).train()
 
 
 def load(model, prefix):
     """Fill every tensor of the model from the pack."""
     model.load_state_dict(
-        {our_name(name): array(prefix + name) for name in keys(prefix)})
+        {our_name(name): array(prefix + name) for name in keys(prefix)}
+    )
 
 
 class Features(nn.Module):
     """A backbone that hands its input on."""
 
     def forward(self, x):
-        return (x, )
+        return (x,)
 
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
@@ -104,11 +124,11 @@ def test_projector_and_head(dtype):
     model = build(Features(), 'projector').to(dtype)
     load(model, 'projector/w/')
     model.to(dtype)
-    h1, h2 = (array(f'projector/h{i}', dtype).requires_grad_()
-              for i in (1, 2))
+    h1, h2 = (array(f'projector/h{i}', dtype).requires_grad_() for i in (1, 2))
     z = []
     handle = model.neck.register_forward_hook(
-        lambda _, inputs, output: z.append(output[0]))
+        lambda _, inputs, output: z.append(output[0])
+    )
     loss = model.loss([h1, h2], [])['loss']
     handle.remove()
     loss.backward()
@@ -131,13 +151,18 @@ def test_projector_and_head(dtype):
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 def test_lars(dtype):
     """Section 3: four steps; zero weights and zero gradients among them."""
-    params = {name: nn.Parameter(array(f'lars/p0/{name}', dtype))
-              for name in keys('lars/p0/')}
+    params = {
+        name: nn.Parameter(array(f'lars/p0/{name}', dtype))
+        for name in keys('lars/p0/')
+    }
     flat = [p for p in params.values() if p.ndim == 1]
     deep = [p for p in params.values() if p.ndim > 1]
     optimizer = PaperLARS(
-        [dict(params=deep), dict(params=flat)], lr=0., eps=0.,
-        weight_decay=float(PACK['lars/weight_decay']))
+        [dict(params=deep), dict(params=flat)],
+        lr=0.0,
+        eps=0.0,
+        weight_decay=float(PACK['lars/weight_decay']),
+    )
     for step in range(4):
         for group, kind in zip(optimizer.param_groups, ('weights', 'biases')):
             group['lr'] = float(PACK[f'lars/lr_{kind}'][step])
@@ -146,8 +171,11 @@ def test_lars(dtype):
         optimizer.step()
         for name, p in params.items():
             close(p, f'lars/p{step + 1}/{name}', **TOLERANCE[dtype])
-            close(optimizer.state[p]['momentum_buffer'],
-                  f'lars/mu{step + 1}/{name}', **TOLERANCE[dtype])
+            close(
+                optimizer.state[p]['momentum_buffer'],
+                f'lars/mu{step + 1}/{name}',
+                **TOLERANCE[dtype],
+            )
 
 
 @pytest.mark.parametrize('case', ['official', 'e300', 'tiny'])
@@ -155,14 +183,23 @@ def test_learning_rates(case):
     """Section 3: both rates at every recorded step."""
     epochs, length, batch = (
         int(PACK[f'lr/{case}/cfg_{name}'])
-        for name in ('epochs', 'steps_per_epoch', 'batch'))
+        for name in ('epochs', 'steps_per_epoch', 'batch')
+    )
     for kind, rate in (('weights', 0.2), ('biases', 0.0048)):
         base = rate * batch / 256
-        actual = [warmup_cosine(int(step), base, 10 * length, epochs * length,
-                                final=0.001 * base)
-                  for step in PACK[f'lr/{case}/step']]
-        np.testing.assert_allclose(actual, PACK[f'lr/{case}/lr_{kind}'],
-                                   rtol=1e-12, atol=1e-15)
+        actual = [
+            warmup_cosine(
+                int(step),
+                base,
+                10 * length,
+                epochs * length,
+                final=0.001 * base,
+            )
+            for step in PACK[f'lr/{case}/step']
+        ]
+        np.testing.assert_allclose(
+            actual, PACK[f'lr/{case}/lr_{kind}'], rtol=1e-12, atol=1e-15
+        )
 
 
 class Encoder(nn.Module):
@@ -175,7 +212,8 @@ class Encoder(nn.Module):
         self.conv2 = nn.Conv2d(8, 16, 3, 2, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(16)
         self.downsample = nn.Sequential(
-            nn.Conv2d(8, 16, 1, 2, bias=False), nn.BatchNorm2d(16))
+            nn.Conv2d(8, 16, 1, 2, bias=False), nn.BatchNorm2d(16)
+        )
 
     def forward(self, x):
         y = self.bn1(self.conv1(x)).relu()
@@ -190,14 +228,16 @@ class Pooled(nn.Module):
         self.enc = Encoder()
 
     def forward(self, x):
-        return (self.enc(x).mean((2, 3)), )
+        return (self.enc(x).mean((2, 3)),)
 
 
 def optimizer_of_configs(model, lr, bias_factor):
     """The optimizer wrapper of the configs, the bias factor replaced."""
     from mmengine.config import Config
+
     wrapper = Config.fromfile(
-        'configs/barlow_twins_r50_1000e.py').optim_wrapper
+        'configs/barlow_twins_r50_1000e.py'
+    ).optim_wrapper
     wrapper.type = 'OptimWrapper'
     wrapper.optimizer.lr = lr
     assert wrapper.optimizer.weight_decay == PACK['step/weight_decay']
@@ -214,7 +254,8 @@ def test_three_steps(dtype):
     model.to(dtype)
     epochs, length, batch = (
         int(PACK[f'step/cfg_{name}'])
-        for name in ('epochs', 'steps_per_epoch', 'batch'))
+        for name in ('epochs', 'steps_per_epoch', 'batch')
+    )
     wrapper = optimizer_of_configs(model, 0.2 * batch / 256, 0.024)
     groups = wrapper.optimizer.param_groups
     bases = [group['lr'] for group in groups]
@@ -223,24 +264,35 @@ def test_three_steps(dtype):
     for k in range(3):
         step = int(PACK[f'step/step{k}/index'])
         for group, base in zip(groups, bases):
-            group['lr'] = warmup_cosine(step, base, 10 * length,
-                                        epochs * length, final=0.001 * base)
+            group['lr'] = warmup_cosine(
+                step, base, 10 * length, epochs * length, final=0.001 * base
+            )
             name = names[id(group['params'][0])]
             kind = 'biases' if group['params'][0].ndim == 1 else 'weights'
             assert group['lr'] == pytest.approx(
-                float(PACK[f'step/step{k}/lr_{kind}']), rel=1e-12), name
+                float(PACK[f'step/step{k}/lr_{kind}']), rel=1e-12
+            ), name
         views = [array(f'step/step{k}/view{i}', dtype) for i in (1, 2)]
         loss = model.loss(views, [])['loss']
         wrapper.optimizer.zero_grad()
         loss.backward()
-        close(loss, f'step/step{k}/loss',
-              **(dict(rtol=1e-4, atol=0) if single else {}))
+        close(
+            loss,
+            f'step/step{k}/loss',
+            **(dict(rtol=1e-4, atol=0) if single else {}),
+        )
         params = dict(model.named_parameters())
         for name in keys(f'step/step{k}/grad/'):
-            close(params[our_name(name)].grad, f'step/step{k}/grad/{name}',
-                  **(dict(rtol=1e-3, atol=2e-4) if single else {}))
+            close(
+                params[our_name(name)].grad,
+                f'step/step{k}/grad/{name}',
+                **(dict(rtol=1e-3, atol=2e-4) if single else {}),
+            )
         wrapper.step()
         state = model.state_dict()
         for name in keys(f'step/sd{k + 1}/'):
-            close(state[our_name(name)], f'step/sd{k + 1}/{name}',
-                  **(dict(rtol=1e-4, atol=1e-5) if single else {}))
+            close(
+                state[our_name(name)],
+                f'step/sd{k + 1}/{name}',
+                **(dict(rtol=1e-4, atol=1e-5) if single else {}),
+            )

@@ -1,4 +1,5 @@
 """mmpretrain's recipes read ImageNet through our data set."""
+
 import copy
 import json
 import math
@@ -10,26 +11,31 @@ import torch
 from mmengine.registry import DefaultScope
 from PIL import Image
 
-from ssl_bench.engine.config import load_config
+from ssl_bench.config import load_config
 from ssl_bench.engine.pretrain import pretrain
 from tests.methods.test_baselines import OURS, PAPERS
 
 BASELINES = [name for name in PAPERS if not name.startswith(OURS)]
-VIEWS = {'swav_r50_200e': [224] * 2 + [96] * 6, 'mae_vitb16_800e': [224],
-         'mae_vitb16_1600e': [224]}
+VIEWS = {
+    'swav_r50_200e': [224] * 2 + [96] * 6,
+    'mae_vitb16_800e': [224],
+    'mae_vitb16_1600e': [224],
+}
 
 
 @pytest.fixture
 def folder(tmp_path, photo):
     """Three lossless images, which every reader decodes alike."""
     for i in range(3):
-        Image.fromarray(photo[i * 90:i * 90 + 240, :260]).save(
-            tmp_path / f'{i}.png')
+        Image.fromarray(photo[i * 90 : i * 90 + 240, :260]).save(
+            tmp_path / f'{i}.png'
+        )
     return tmp_path
 
 
 def dataset_of(config, folder):
     from mmpretrain.registry import DATASETS
+
     settings = copy.deepcopy(config.train_dataloader.dataset)
     settings.data_root = str(folder)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
@@ -50,7 +56,8 @@ def test_views_are_those_of_the_recipe(registered, folder, name):
     dataset = dataset_of(config, folder)
     first = inputs_of(dataset[0])
     assert [view.shape for view in first] == [
-        (3, side, side) for side in VIEWS.get(name, [224, 224])]
+        (3, side, side) for side in VIEWS.get(name, [224, 224])
+    ]
     assert all(view.dtype == torch.uint8 for view in first)
     random.seed(7)
     np.random.seed(7)
@@ -63,29 +70,51 @@ def test_views_are_those_of_the_recipe(registered, folder, name):
     assert dataset.unreadable.tolist() == [True, False, False]
 
 
-@pytest.mark.parametrize('name', ['mocov2_r50_200e', 'mae_vitb16_800e',
-                                  'mocov3_vitb16_300e', 'swav_r50_200e'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'mocov2_r50_200e',
+        'mae_vitb16_800e',
+        'mocov3_vitb16_300e',
+        'swav_r50_200e',
+    ],
+)
 def test_views_equal_those_of_mmpretrains_reader(registered, folder, name):
     """Whole recipe, first step included, on the same draws."""
     from mmengine.dataset import Compose
+
     from ssl_bench.data.pretrain_dataset import random_stream
+
     config = load_config(name)
     ours = inputs_of(dataset_of(config, folder)[1])
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         from mmpretrain.registry import TRANSFORMS
-        steps = Compose([TRANSFORMS.build(step)
-                         for step in config.train_pipeline])
+
+        steps = Compose(
+            [TRANSFORMS.build(step) for step in config.train_pipeline]
+        )
     assert config.train_pipeline[0].type == 'LoadImageFromFile'
     with random_stream(0, 0, 1):
         theirs = steps(dict(img_path=str(folder / '1.png')))
     assert all(map(torch.equal, ours, inputs_of(theirs)))
 
 
-VIT = {'model.backbone.arch': dict(_delete_=True, embed_dims=48, num_layers=2,
-                                   num_heads=3, feedforward_channels=96)}
-RESNET = {'model.backbone.depth': 18, 'model.backbone.base_channels': 4,
-          'model.backbone.stem_channels': 4, 'model.neck.in_channels': 32,
-          'model.neck.hid_channels': 16}
+VIT = {
+    'model.backbone.arch': dict(
+        _delete_=True,
+        embed_dims=48,
+        num_layers=2,
+        num_heads=3,
+        feedforward_channels=96,
+    )
+}
+RESNET = {
+    'model.backbone.depth': 18,
+    'model.backbone.base_channels': 4,
+    'model.backbone.stem_channels': 4,
+    'model.neck.in_channels': 32,
+    'model.neck.hid_channels': 16,
+}
 SMALL = {
     'mocov2_r50_200e': RESNET | {'model.queue_len': 8},
     'simclr_r50_200e': RESNET,
@@ -95,23 +124,33 @@ SMALL = {
     'densecl_r50_200e': RESNET | {'model.queue_len': 8},
     'mocov3_vitb16_300e': VIT | {'model.neck.in_channels': 48},
     'mae_vitb16_800e': {
-        'model.backbone.arch': 'deit-tiny', 'model.neck.embed_dim': 192,
-        'model.neck.decoder_embed_dim': 32, 'model.neck.decoder_depth': 1},
+        'model.backbone.arch': 'deit-tiny',
+        'model.neck.embed_dim': 192,
+        'model.neck.decoder_embed_dim': 32,
+        'model.neck.decoder_depth': 1,
+    },
 }
 
 
 def small(name, image_folder, epochs):
     """A recipe with a model for a test, on twelve images."""
-    config = load_config(name, SMALL[name] | {
-        'train_dataloader.batch_size': 4, 'train_dataloader.num_workers': 0,
-        'train_dataloader.persistent_workers': False,
-        'train_dataloader.pin_memory': False,
-        'train_dataloader.dataset.data_root': str(image_folder),
-        'train_cfg.max_epochs': epochs,
-        'default_hooks.checkpoint.interval': 1})
+    config = load_config(
+        name,
+        SMALL[name]
+        | {
+            'train_dataloader.batch_size': 4,
+            'train_dataloader.num_workers': 0,
+            'train_dataloader.persistent_workers': False,
+            'train_dataloader.pin_memory': False,
+            'train_dataloader.dataset.data_root': str(image_folder),
+            'train_cfg.max_epochs': epochs,
+            'default_hooks.checkpoint.interval': 1,
+        },
+    )
     config.log_level = 'ERROR'
-    config.param_scheduler = [dict(
-        type='CosineAnnealingLR', T_max=2, by_epoch=True, begin=0, end=2)]
+    config.param_scheduler = [
+        dict(type='CosineAnnealingLR', T_max=2, by_epoch=True, begin=0, end=2)
+    ]
     return config
 
 
@@ -119,8 +158,12 @@ def small(name, image_folder, epochs):
 def test_every_baseline_trains(registered, image_folder, tmp_path, name):
     config = small(name, image_folder, 1)
     pretrain(config, tmp_path)
-    rows = [json.loads(line) for line in next(tmp_path.glob(
-        '*/vis_data/scalars.json')).read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in next(tmp_path.glob('*/vis_data/scalars.json'))
+        .read_text()
+        .splitlines()
+    ]
     assert math.isfinite(rows[-1]['loss']) and rows[-1]['step'] == 3
     assert rows[-1]['feature_std'] > 0.001
 
@@ -128,7 +171,8 @@ def test_every_baseline_trains(registered, image_folder, tmp_path, name):
 @pytest.mark.parametrize('name', ['mocov3_vitb16_300e', 'mae_vitb16_800e'])
 @pytest.mark.parametrize('amp', [False, True])
 def test_mixed_precision_is_left_out_or_becomes_bfloat16(
-        registered, image_folder, tmp_path, name, amp):
+    registered, image_folder, tmp_path, name, amp
+):
     """On a CPU; the recipe's own takes an accelerator, and scales losses."""
     config = small(name, image_folder, 1)
     assert config.optim_wrapper.type == 'AmpOptimWrapper'
@@ -148,15 +192,20 @@ def test_a_baseline_resumes_bit_for_bit(registered, image_folder, tmp_path):
     straight = pretrain(small(name, image_folder, 2), tmp_path / 'straight')
     (tmp_path / 'halves').mkdir()
     (tmp_path / 'halves/last_checkpoint').write_text(
-        str(tmp_path / 'straight/epoch_1.pth'))
-    resumed = pretrain(small(name, image_folder, 2), tmp_path / 'halves',
-                       resume=True)
-    one, two = (torch.load(path, weights_only=False)['state_dict']
-                for path in (straight, resumed))
+        str(tmp_path / 'straight/epoch_1.pth')
+    )
+    resumed = pretrain(
+        small(name, image_folder, 2), tmp_path / 'halves', resume=True
+    )
+    one, two = (
+        torch.load(path, weights_only=False)['state_dict']
+        for path in (straight, resumed)
+    )
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
 def test_every_recipe_is_among_the_small_ones():
     """The longer schedules differ in nothing else."""
     assert {name.rpartition('_')[0] for name in SMALL} == {
-        name.rpartition('_')[0] for name in BASELINES}
+        name.rpartition('_')[0] for name in BASELINES
+    }

@@ -1,4 +1,5 @@
 """Every config of the baselines, SiameseIM and Barlow Twins builds."""
+
 from pathlib import Path
 
 import pytest
@@ -32,46 +33,82 @@ PAPERS = {
     'barlow_twins_r50_300e': ('BarlowTwins', 2048, 1.6, 300, 174.54),
 }
 # of the paper's appendix or released code, by path in the config
-LARS = {'optim_wrapper.optimizer.type': 'LARS',
-        'optim_wrapper.optimizer.momentum': 0.9,
-        'optim_wrapper.optimizer.weight_decay': 1e-6}
-SGD = {'optim_wrapper.optimizer.type': 'SGD',
-       'optim_wrapper.optimizer.momentum': 0.9,
-       'optim_wrapper.optimizer.weight_decay': 1e-4}
-ADAMW = {'optim_wrapper.optimizer.type': 'AdamW',
-         'param_scheduler.0.type': 'LinearLR', 'param_scheduler.0.end': 40}
+LARS = {
+    'optim_wrapper.optimizer.type': 'LARS',
+    'optim_wrapper.optimizer.momentum': 0.9,
+    'optim_wrapper.optimizer.weight_decay': 1e-6,
+}
+SGD = {
+    'optim_wrapper.optimizer.type': 'SGD',
+    'optim_wrapper.optimizer.momentum': 0.9,
+    'optim_wrapper.optimizer.weight_decay': 1e-4,
+}
+ADAMW = {
+    'optim_wrapper.optimizer.type': 'AdamW',
+    'param_scheduler.0.type': 'LinearLR',
+    'param_scheduler.0.end': 40,
+}
 NUMBERS = {
-    'mocov2_r50_200e': SGD | {
-        'model.head.temperature': 0.2, 'model.queue_len': 65536,
-        'model.momentum': 1 - 0.999, 'model.neck.out_channels': 128},
-    'simclr_r50_200e': LARS | {
-        'model.head.temperature': 0.1, 'model.neck.num_layers': 2,
-        'model.neck.out_channels': 128, 'param_scheduler.0.end': 10},
-    'byol_r50_300e': LARS | {  # of its 300 epochs: 0.3 x 4096 / 256
-        'model.base_momentum': 1 - 0.99, 'model.neck.hid_channels': 4096,
-        'model.neck.out_channels': 256, 'param_scheduler.0.end': 10},
-    'swav_r50_200e': LARS | {
-        'model.head.loss.temperature': 0.1, 'model.head.loss.epsilon': 0.05,
+    'mocov2_r50_200e': SGD
+    | {
+        'model.head.temperature': 0.2,
+        'model.queue_len': 65536,
+        'model.momentum': 1 - 0.999,
+        'model.neck.out_channels': 128,
+    },
+    'simclr_r50_200e': LARS
+    | {
+        'model.head.temperature': 0.1,
+        'model.neck.num_layers': 2,
+        'model.neck.out_channels': 128,
+        'param_scheduler.0.end': 10,
+    },
+    'byol_r50_300e': LARS
+    | {  # of its 300 epochs: 0.3 x 4096 / 256
+        'model.base_momentum': 1 - 0.99,
+        'model.neck.hid_channels': 4096,
+        'model.neck.out_channels': 256,
+        'param_scheduler.0.end': 10,
+    },
+    'swav_r50_200e': LARS
+    | {
+        'model.head.loss.temperature': 0.1,
+        'model.head.loss.epsilon': 0.05,
         'custom_hooks.0.queue_length': 3840,
         'custom_hooks.0.epoch_queue_starts': 15,
         'custom_hooks.0.frozen_layers_cfg.prototypes': 5005,
-        'param_scheduler.0.eta_min': 6e-4},
-    'simsiam_r50_100e': SGD | {
-        'model.neck.num_layers': 3, 'model.neck.out_channels': 2048,
+        'param_scheduler.0.eta_min': 6e-4,
+    },
+    'simsiam_r50_100e': SGD
+    | {
+        'model.neck.num_layers': 3,
+        'model.neck.out_channels': 2048,
         'model.head.predictor.hid_channels': 512,
-        'custom_hooks.0.fix_pred_lr': True},
-    'densecl_r50_200e': SGD | {
-        'model.head.temperature': 0.2, 'model.queue_len': 65536,
-        'model.momentum': 1 - 0.999, 'model.loss_lambda': 0.5},
-    'mocov3_vitb16_300e': ADAMW | {
+        'custom_hooks.0.fix_pred_lr': True,
+    },
+    'densecl_r50_200e': SGD
+    | {
+        'model.head.temperature': 0.2,
+        'model.queue_len': 65536,
+        'model.momentum': 1 - 0.999,
+        'model.loss_lambda': 0.5,
+    },
+    'mocov3_vitb16_300e': ADAMW
+    | {
         'optim_wrapper.optimizer.weight_decay': 0.1,
-        'model.head.temperature': 0.2, 'model.base_momentum': 1 - 0.99,
-        'model.neck.num_layers': 3, 'model.neck.out_channels': 256},
-    'mae_vitb16_800e': ADAMW | {
+        'model.head.temperature': 0.2,
+        'model.base_momentum': 1 - 0.99,
+        'model.neck.num_layers': 3,
+        'model.neck.out_channels': 256,
+    },
+    'mae_vitb16_800e': ADAMW
+    | {
         'optim_wrapper.optimizer.weight_decay': 0.05,
         'optim_wrapper.optimizer.betas': (0.9, 0.95),
-        'model.head.norm_pix': True, 'model.neck.decoder_depth': 8,
-        'model.neck.decoder_embed_dim': 512},
+        'model.head.norm_pix': True,
+        'model.neck.decoder_depth': 8,
+        'model.neck.decoder_embed_dim': 512,
+    },
 }
 MINI = ('mocov2_r18', 'barlow_twins_r18', 'siamese_im_vit_tiny')
 OURS = ('siamese_im', 'barlow_twins')
@@ -116,22 +153,24 @@ def test_recipes_have_the_papers_numbers(name):
         value = config
         for key in path.split('.'):
             value = value[int(key) if key.isdigit() else key]
-        assert value == (expected if isinstance(expected, (str, tuple))
-                         else pytest.approx(expected)), path
+        assert value == (
+            expected
+            if isinstance(expected, (str, tuple))
+            else pytest.approx(expected)
+        ), path
 
 
 def test_every_baseline_has_numbers():
     """The longer schedules differ in nothing else."""
     assert {name.rpartition('_')[0] for name in NUMBERS} == {
-        name.rpartition('_')[0] for name in PAPERS
-        if not name.startswith(OURS)}
+        name.rpartition('_')[0] for name in PAPERS if not name.startswith(OURS)
+    }
 
 
-@pytest.mark.parametrize(
-    'name', [n for n in PAPERS if not n.startswith(OURS)])
+@pytest.mark.parametrize('name', [n for n in PAPERS if not n.startswith(OURS)])
 def test_baselines_inherit_mmpretrains_recipe(name):
     text = (CONFIGS / f'{name}.py').read_text()
-    while "mmpretrain::" not in text:
+    while 'mmpretrain::' not in text:
         base = text.split("_base_ = '")[1].split("'")[0]
         text = (CONFIGS / base).read_text()
     assert 'model' not in [line.split(' ')[0] for line in text.splitlines()]
@@ -142,6 +181,7 @@ def test_mini_models_train(registered, name):
     """One step of the optimizer lowers the loss on the same views."""
     from mmengine.optim import build_optim_wrapper
     from mmpretrain.structures import DataSample
+
     torch.manual_seed(0)
     config = Config.fromfile(CONFIGS / 'mini' / f'{name}.py')
     model = MODELS.build(config.model)
@@ -154,10 +194,11 @@ def test_mini_models_train(registered, name):
     for order in torch.rand(16, 64).argsort(1):
         sample = DataSample()
         fields = dict(
-            crops=torch.tensor([[0., 0, 60, 60], [20, 10, 80, 90]]),
+            crops=torch.tensor([[0.0, 0, 60, 60], [20, 10, 80, 90]]),
             flips=torch.tensor([False, True]),
-            source_size=torch.tensor([96., 100.]),
-            mask=(order < 39).view(8, 8))
+            source_size=torch.tensor([96.0, 100.0]),
+            mask=(order < 39).view(8, 8),
+        )
         for key, value in fields.items():
             sample.set_field(value, key)
         samples.append(sample)
@@ -169,22 +210,29 @@ def test_mini_models_train(registered, name):
         wrapper.update_params(loss)
         losses.append(float(loss.detach()))
         if name == 'mocov2_r18':  # negatives of the second step and on
-            model.queue.copy_(torch.nn.functional.normalize(
-                torch.randn_like(model.queue), dim=0))
+            model.queue.copy_(
+                torch.nn.functional.normalize(
+                    torch.randn_like(model.queue), dim=0
+                )
+            )
     assert losses[-1] < losses[0]
 
 
 def test_every_config_of_a_family_is_in_the_table():
     """A new file without expectations would go untested."""
     families = {name.split('_')[0] for name in PAPERS}
-    found = {path.stem for path in CONFIGS.glob('*.py')
-             if path.stem.split('_')[0] in families}
+    found = {
+        path.stem
+        for path in CONFIGS.glob('*.py')
+        if path.stem.split('_')[0] in families
+    }
     assert found == set(PAPERS)
 
 
 def test_barlow_twins_rates_and_groups(registered):
     """Weights 1.6; biases and norms 0.0384 over the 16 processes."""
     from mmengine.optim import build_optim_wrapper
+
     config = Config.fromfile(CONFIGS / 'barlow_twins_r50_1000e.py')
     model = build_without_memory(config)
     config.optim_wrapper.type = 'OptimWrapper'

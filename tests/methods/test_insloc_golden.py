@@ -3,6 +3,7 @@
 Tolerances are five times the difference that the reference itself shows
 between float32 and float64 runs.
 """
+
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +12,36 @@ import torch
 from torch import nn
 
 from ssl_bench.layers import FeatureQueue, MomentumEncoder
-from ssl_bench.layers.roi_head import level_rois
+from ssl_bench.methods.insloc.roi_head import level_rois
 from tests.processes import run_in_processes
 
-GOLDEN = {name: torch.from_numpy(array) for name, array in np.load(
-    Path(__file__).parents[1] / 'data/insloc.npz').items()
-    if array.dtype != np.dtype('O')}
+GOLDEN = {
+    name: torch.from_numpy(array)
+    for name, array in np.load(
+        Path(__file__).parents[1] / 'data/insloc.npz'
+    ).items()
+    if array.dtype != np.dtype('O')
+}
 LEVELS = 4
 
 
 def group(prefix):
     """Tensors whose names start with a prefix, without it."""
-    return {name[len(prefix):]: tensor for name, tensor in GOLDEN.items()
-            if name.startswith(prefix)}
+    return {
+        name[len(prefix) :]: tensor
+        for name, tensor in GOLDEN.items()
+        if name.startswith(prefix)
+    }
 
 
 def close(got, name, tol):
     torch.testing.assert_close(
-        got.detach(), GOLDEN[name].to(got.dtype), rtol=0, atol=5 * tol,
-        msg=lambda message: f'{name}: {message}')
+        got.detach(),
+        GOLDEN[name].to(got.dtype),
+        rtol=0,
+        atol=5 * tol,
+        msg=lambda message: f'{name}: {message}',
+    )
 
 
 # (b) RoI features: Sec. 3.2, "RoI features of every level".
@@ -41,16 +53,21 @@ def test_query_rois_use_the_augmented_box_on_the_last_level_only():
     levels = maps()
     levels[3].requires_grad_()
     exact, augmented = GOLDEN['roi_gt'], GOLDEN['roi_aug']
-    rois = level_rois(levels, GOLDEN['roi_strides'].tolist(),
-                      [exact, exact, exact, augmented], 7)
+    rois = level_rois(
+        levels,
+        GOLDEN['roi_strides'].tolist(),
+        [exact, exact, exact, augmented],
+        7,
+    )
     close(rois, 'roi_out_q', 1.3e-6)
     (rois * GOLDEN['roi_cot']).sum().backward()
     close(levels[3].grad, 'roi_grad_last', 9e-7)
 
 
 def test_key_rois_are_exact_on_all_levels():
-    rois = level_rois(maps(), GOLDEN['roi_strides'].tolist(),
-                      [GOLDEN['roi_gt']] * LEVELS, 7)
+    rois = level_rois(
+        maps(), GOLDEN['roi_strides'].tolist(), [GOLDEN['roi_gt']] * LEVELS, 7
+    )
     close(rois, 'roi_out_k', 1.5e-6)
 
 
@@ -62,9 +79,17 @@ def test_c4_rois(size):
 
 # (c) the embedding head: Sec. 4, "4 conv + 2 fc".
 def test_head(registered):
-    from ssl_bench.layers.roi_head import InsLocConvFCHead
-    head = InsLocConvFCHead(4, 3, num_convs=4, conv_channels=5, num_fcs=2,
-                            fc_channels=8, out_channels=6)
+    from ssl_bench.methods.insloc.roi_head import InsLocConvFCHead
+
+    head = InsLocConvFCHead(
+        4,
+        3,
+        num_convs=4,
+        conv_channels=5,
+        num_fcs=2,
+        fc_channels=8,
+        out_channels=6,
+    )
     load_all(head, group('head_p.'))
     x = GOLDEN['head_x'].clone().requires_grad_()
     out = head(x)
@@ -81,8 +106,9 @@ def load_all(module, state):
     """Every given tensor fits, and only BN statistics are not given."""
     missing, unexpected = module.load_state_dict(state, strict=False)
     assert not unexpected
-    assert all('running_' in name or 'num_batches' in name
-               for name in missing), missing
+    assert all(
+        'running_' in name or 'num_batches' in name for name in missing
+    ), missing
 
 
 # (d) the contrastive step: InfoNCE per level, queue per level.
@@ -90,11 +116,13 @@ def contrast(raw_q, raw_k, queue, temperature, own=slice(None)):
     """One step from raw rows ``sample * levels + level``."""
     from torch.nn.functional import normalize
 
-    from ssl_bench.methods.insloc import level_losses
+    from ssl_bench.methods.insloc.model import level_losses
+
     query = normalize(raw_q, dim=1).unflatten(0, (-1, LEVELS))
     keys = normalize(raw_k, dim=1).unflatten(0, (-1, LEVELS))
     losses, accuracy = level_losses(
-        query, keys[own], queue.snapshot(), temperature)
+        query, keys[own], queue.snapshot(), temperature
+    )
     queue.enqueue(keys)
     return losses, accuracy
 
@@ -113,8 +141,9 @@ def test_two_contrastive_steps_and_the_wrap_of_the_queue():
     assert GOLDEN['con_dims'].tolist() == [samples, *queue.features.shape]
     for step in ('con1', 'con2'):
         raw = GOLDEN[f'{step}_q'].clone().requires_grad_()
-        losses, accuracy = contrast(raw, GOLDEN[f'{step}_k'], queue,
-                                    GOLDEN['con_T'].item())
+        losses, accuracy = contrast(
+            raw, GOLDEN[f'{step}_k'], queue, GOLDEN['con_T'].item()
+        )
         total = (losses * GOLDEN['con_w']).sum()
         total.backward()
         close(losses, f'{step}_loss', 3e-7)
@@ -128,43 +157,56 @@ def test_two_contrastive_steps_and_the_wrap_of_the_queue():
 def contrastive_rank(rank):
     """One process's share of the step with shuffled keys."""
     from ssl_bench.layers import BatchShuffle
+
     queue = golden_queue('ddp')
     raw_q = GOLDEN['ddp_q'][rank].clone().requires_grad_()
     # the encoder is left out: a key row is looked up by its sample
     samples = torch.arange(2 * rank, 2 * rank + 2)
     shuffle = BatchShuffle(2, permutation=GOLDEN['ddp_perm'])
-    encoded, = shuffle.shuffle(samples)
+    (encoded,) = shuffle.shuffle(samples)
     table = GOLDEN['ddp_k'].flatten(0, 1).unflatten(0, (-1, LEVELS))
     raw_k = shuffle.restore_all(table[encoded]).flatten(0, 1)
-    losses, accuracy = contrast(raw_q, raw_k, queue, 0.2,
-                                slice(2 * rank, 2 * rank + 2))
+    losses, accuracy = contrast(
+        raw_q, raw_k, queue, 0.2, slice(2 * rank, 2 * rank + 2)
+    )
     losses.sum().backward()
-    return dict(rows=encoded, loss=losses.detach(), acc=accuracy,
-                grad=raw_q.grad, queues=queue.features, ptr=queue.pointer)
+    return dict(
+        rows=encoded,
+        loss=losses.detach(),
+        acc=accuracy,
+        grad=raw_q.grad,
+        queues=queue.features,
+        ptr=queue.pointer,
+    )
 
 
 def test_two_processes_with_shuffled_keys():
     for rank, out in enumerate(run_in_processes(contrastive_rank, 2)):
         assert torch.equal(out['rows'], GOLDEN['ddp_key_rows'][rank])
-        for key, name in (('loss', 'ddp_loss'), ('acc', 'ddp_acc'),
-                          ('grad', 'ddp_grad_q')):
+        for key, name in (
+            ('loss', 'ddp_loss'),
+            ('acc', 'ddp_acc'),
+            ('grad', 'ddp_grad_q'),
+        ):
             torch.testing.assert_close(
-                out[key], GOLDEN[name][rank], rtol=0, atol=5 * 3e-7)
+                out[key], GOLDEN[name][rank], rtol=0, atol=5 * 3e-7
+            )
         close(out['queues'], 'ddp_queues', 6e-8)
         assert torch.equal(out['ptr'], GOLDEN['ddp_ptr'])
 
 
 # (e) the momentum update: Sec. 3.1.
-@pytest.mark.parametrize('momentum, name', [(0.999, 'mom999'),
-                                            (0.9, 'mom9')])
+@pytest.mark.parametrize('momentum, name', [(0.999, 'mom999'), (0.9, 'mom9')])
 def test_momentum_update(momentum, name):
     def module(kind):
         out = nn.Module()
         for i in range(3):
             out.register_parameter(
-                f'p{i}', nn.Parameter(GOLDEN[f'mom_{kind}_{i}'].clone()))
+                f'p{i}', nn.Parameter(GOLDEN[f'mom_{kind}_{i}'].clone())
+            )
         out.register_buffer(
-            'running_mean', GOLDEN[f'mom_{kind}_bn_running_mean'].clone())
+            'running_mean', GOLDEN[f'mom_{kind}_bn_running_mean'].clone()
+        )
         return out
 
     query, key = module('q'), MomentumEncoder(module('k'), momentum)
@@ -172,20 +214,27 @@ def test_momentum_update(momentum, name):
         key.update(query)
         if step != 2:
             for i in range(3):
-                close(key.module.get_parameter(f'p{i}'),
-                      f'{name}_after{step}_{i}', 3e-7)
-    assert torch.equal(key.module.running_mean,
-                       GOLDEN['mom_k_bn_running_mean_after'])
+                close(
+                    key.module.get_parameter(f'p{i}'),
+                    f'{name}_after{step}_{i}',
+                    3e-7,
+                )
+    assert torch.equal(
+        key.module.running_mean, GOLDEN['mom_k_bn_running_mean_after']
+    )
 
 
 # (g) the learning rate: mmengine's scheduler as the configs set it.
 def test_learning_rate_schedule():
     from mmengine.optim import CosineAnnealingLR
+
     for (epochs, epoch), (base, expected) in zip(
-            GOLDEN['lr_epochs'].tolist(), GOLDEN['lr_values'].tolist()):
+        GOLDEN['lr_epochs'].tolist(), GOLDEN['lr_values'].tolist()
+    ):
         optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=base)
         scheduler = CosineAnnealingLR(
-            optimizer, T_max=epochs, by_epoch=True, begin=0, end=epochs)
+            optimizer, T_max=epochs, by_epoch=True, begin=0, end=epochs
+        )
         optimizer.step()
         for _ in range(epoch):
             scheduler.step()
@@ -195,6 +244,7 @@ def test_learning_rate_schedule():
 # (h) the pyramid: mmdet's FPN with batch normalisation.
 def test_pyramid(registered):
     from mmdet.models.necks import FPN
+
     neck = FPN([2, 3, 4, 5], 3, 4, norm_cfg=dict(type='BN')).train()
     load_all(neck, group('fpn_p.'))
     outputs = neck([GOLDEN[f'fpn_x{i}'] for i in range(4)])
@@ -209,43 +259,85 @@ def stepped(registered):
     """The model and what its heads put out, after one SGD step."""
     from mmpretrain.registry import MODELS
     from mmpretrain.structures import DataSample
-    model = MODELS.build(dict(
-        type='InsLoc', queue_length=12, momentum=0.99,
-        backbone=dict(type='mmdet.ResNet', depth=50, stem_channels=4,
-                      base_channels=2, norm_eval=False,
-                      zero_init_residual=False),
-        neck=dict(type='mmdet.FPN', in_channels=[8, 16, 32, 64],
-                  out_channels=4, num_outs=4, norm_cfg=dict(type='BN')),
-        roi_head=dict(
-            type='InsLocRoIHead', roi_size=3,
-            bbox_head=dict(type='InsLocConvFCHead', in_channels=4,
-                           roi_size=3, conv_channels=4, fc_channels=16,
-                           out_channels=8)))).double().train()
-    names = [name for name in model.state_dict()
-             if name.startswith(('backbone', 'neck', 'roi_head'))]
-    for networks, state in ((model._query(), group('e2e_q.')),
-                            (model.key_encoder.module, group('e2e_k.'))):
+
+    model = (
+        MODELS.build(
+            dict(
+                type='InsLoc',
+                queue_length=12,
+                momentum=0.99,
+                backbone=dict(
+                    type='mmdet.ResNet',
+                    depth=50,
+                    stem_channels=4,
+                    base_channels=2,
+                    norm_eval=False,
+                    zero_init_residual=False,
+                ),
+                neck=dict(
+                    type='mmdet.FPN',
+                    in_channels=[8, 16, 32, 64],
+                    out_channels=4,
+                    num_outs=4,
+                    norm_cfg=dict(type='BN'),
+                ),
+                roi_head=dict(
+                    type='InsLocRoIHead',
+                    roi_size=3,
+                    bbox_head=dict(
+                        type='InsLocConvFCHead',
+                        in_channels=4,
+                        roi_size=3,
+                        conv_channels=4,
+                        fc_channels=16,
+                        out_channels=8,
+                    ),
+                ),
+            )
+        )
+        .double()
+        .train()
+    )
+    names = [
+        name
+        for name in model.state_dict()
+        if name.startswith(('backbone', 'neck', 'roi_head'))
+    ]
+    for networks, state in (
+        (model._query(), group('e2e_q.')),
+        (model.key_encoder.module, group('e2e_k.')),
+    ):
         assert len(state) == 201 and set(state) <= set(names)
         load_all(networks, state)
     model.queue.features.copy_(GOLDEN['e2e_queues0'])
     model.queue.pointer.copy_(GOLDEN['e2e_ptr0'])
     raw = {}
     model.roi_head.register_forward_hook(
-        lambda module, args, out: raw.update(q=out.detach()))
+        lambda module, args, out: raw.update(q=out.detach())
+    )
     model.key_encoder.module['roi_head'].register_forward_hook(
-        lambda module, args, out: raw.update(k=out.detach()))
+        lambda module, args, out: raw.update(k=out.detach())
+    )
     optimizer = torch.optim.SGD(
-        [p for p in model.parameters() if p.requires_grad], lr=0.03,
-        momentum=0.9, nesterov=True, weight_decay=1e-4)
+        [p for p in model.parameters() if p.requires_grad],
+        lr=0.03,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=1e-4,
+    )
     samples = []
-    for q, k, augmented in zip(GOLDEN['e2e_gt_q'], GOLDEN['e2e_gt_k'],
-                               GOLDEN['e2e_aug']):
+    for q, k, augmented in zip(
+        GOLDEN['e2e_gt_q'], GOLDEN['e2e_gt_k'], GOLDEN['e2e_aug']
+    ):
         sample = DataSample()
         sample.set_field(torch.stack([q, k]), 'boxes')
         sample.set_field(augmented, 'augmented_box')
         samples.append(sample)
-    terms = model([GOLDEN['e2e_img_q'].double(),
-                   GOLDEN['e2e_img_k'].double()], samples, mode='loss')
+    terms = model(
+        [GOLDEN['e2e_img_q'].double(), GOLDEN['e2e_img_k'].double()],
+        samples,
+        mode='loss',
+    )
     total, _ = model.parse_losses(terms)
     total.backward()
     optimizer.step()
@@ -257,8 +349,12 @@ def exact(got, name):
     expected = GOLDEN[name].double()
     bound = 1e-6 * max(expected.abs().max().item(), 1e-30)
     torch.testing.assert_close(
-        got.detach().double(), expected, rtol=0, atol=bound,
-        msg=lambda message: f'{name}: {message}')
+        got.detach().double(),
+        expected,
+        rtol=0,
+        atol=bound,
+        msg=lambda message: f'{name}: {message}',
+    )
 
 
 def test_step_embeddings_losses_and_queue(stepped):
@@ -266,8 +362,10 @@ def test_step_embeddings_losses_and_queue(stepped):
     exact(raw['q'], 'e2e_raw_q')
     exact(raw['k'], 'e2e_raw_k')
     for kind, name in (('loss', 'e2e_loss'), ('accuracy', 'e2e_acc')):
-        exact(torch.stack([terms[f'{kind}_level{i}']
-                           for i in range(LEVELS)]), name)
+        exact(
+            torch.stack([terms[f'{kind}_level{i}'] for i in range(LEVELS)]),
+            name,
+        )
     exact(model.queue.features, 'e2e_queues')
     assert torch.equal(model.queue.pointer, GOLDEN['e2e_ptr'])
 
@@ -278,8 +376,10 @@ def test_step_gradients_and_new_weights(stepped):
     assert len(group('e2e_grad.')) == 8
     for name in group('e2e_grad.'):
         exact(query.get_parameter(name).grad, f'e2e_grad.{name}')
-    for state, prefix in ((query.state_dict(), 'e2e_new_q.'),
-                          (key.state_dict(), 'e2e_new_k.')):
+    for state, prefix in (
+        (query.state_dict(), 'e2e_new_q.'),
+        (key.state_dict(), 'e2e_new_k.'),
+    ):
         assert len(group(prefix)) == 10
         for name in group(prefix):
             exact(state[name], f'{prefix}{name}')

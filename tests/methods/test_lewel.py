@@ -1,4 +1,5 @@
 """LEWEL against the released program, its invariances and its limits."""
+
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,24 @@ from torch import nn
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.errors import UserError
 from ssl_bench.layers import FeatureQueue, cosine_momentum, info_nce
-from ssl_bench.layers.alignment import (LEWELNeck, alignment_maps,
-                                        gather_aligned)
 from ssl_bench.layers.dense_heads import DenseMLP, unit
-from ssl_bench.methods.lewel import (LEWEL, contrast_aligned,
-                                     regression_distance)
+from ssl_bench.methods.lewel.alignment import (
+    LEWELNeck,
+    alignment_maps,
+    gather_aligned,
+)
+from ssl_bench.methods.lewel.model import (
+    LEWEL,
+    contrast_aligned,
+    regression_distance,
+)
 
 PACK = np.load(Path(__file__).parents[1] / 'data' / 'lewel.npz')
-LAYERS = {'mlp.0': 'layers.conv1', 'mlp.1': 'layers.norm1',
-          'mlp.3': 'layers.conv2'}
+LAYERS = {
+    'mlp.0': 'layers.conv1',
+    'mlp.1': 'layers.norm1',
+    'mlp.3': 'layers.conv2',
+}
 
 
 def get(name, dtype=torch.float64):
@@ -26,23 +36,32 @@ def get(name, dtype=torch.float64):
 
 
 def group(prefix, dtype=torch.float64):
-    return {name[len(prefix):]: get(name, dtype) for name in PACK.files
-            if name.startswith(prefix)}
+    return {
+        name[len(prefix) :]: get(name, dtype)
+        for name in PACK.files
+        if name.startswith(prefix)
+    }
 
 
 def close(actual, expected, rtol=1e-9, atol=1e-11, name=''):
     torch.testing.assert_close(
-        actual.detach().to(expected.dtype), expected, rtol=rtol, atol=atol,
-        msg=lambda text: f'{name}: {text}')
+        actual.detach().to(expected.dtype),
+        expected,
+        rtol=rtol,
+        atol=atol,
+        msg=lambda text: f'{name}: {text}',
+    )
 
 
 def ours(name):
     """Names of the released program in ours."""
     name = name.replace('online_net.', '').replace(
-        'target_net.', 'target.module.')
+        'target_net.', 'target.module.'
+    )
     if 'target.module' in name:
         name = name.replace('module.backbone', 'module.0').replace(
-            'module.neck', 'module.1')
+            'module.neck', 'module.1'
+        )
     for old, new in LAYERS.items():
         name = name.replace(old, new)
     return name
@@ -55,28 +74,41 @@ def shaped(values, like):
 
 def load(module, weights, strict=True):
     state = module.state_dict()
-    new = {ours(name): shaped(value, state[ours(name)])
-           for name, value in weights.items()}
+    new = {
+        ours(name): shaped(value, state[ours(name)])
+        for name, value in weights.items()
+    }
     module.load_state_dict(new, strict=strict)
 
 
 # -- neck (9.1) ------------------------------------------------------------
 
 
-@pytest.mark.parametrize('dtype, forward, aligned, grad', [
-    (torch.float64, {}, {}, {}),
-    (torch.float32, dict(rtol=1e-5, atol=1e-5), dict(rtol=1e-4, atol=5e-5),
-     dict(rtol=1e-4, atol=5e-4))])
+@pytest.mark.parametrize(
+    'dtype, forward, aligned, grad',
+    [
+        (torch.float64, {}, {}, {}),
+        (
+            torch.float32,
+            dict(rtol=1e-5, atol=1e-5),
+            dict(rtol=1e-4, atol=5e-5),
+            dict(rtol=1e-4, atol=5e-4),
+        ),
+    ],
+)
 @pytest.mark.parametrize('case', ['neck_h4', 'neck_h1', 'neck_scaled'])
 def test_neck(case, dtype, forward, aligned, grad):
     """Projections, maps, gathering, gradients, statistics, eval mode."""
-    neck = LEWELNeck(16, 24, 12, int(PACK[f'{case}/heads']),
-                     float(PACK[f'{case}/scale'])).to(dtype)
+    neck = LEWELNeck(
+        16, 24, 12, int(PACK[f'{case}/heads']), float(PACK[f'{case}/scale'])
+    ).to(dtype)
     load(neck, group(f'{case}/w/', dtype))
     x = get(f'{case}/x', dtype).requires_grad_()
-    whole, parts = neck((x, ))
-    ((whole * get(f'{case}/cot_global', dtype)).sum()
-     + (parts * get(f'{case}/cot_aligned', dtype)).sum()).backward()
+    whole, parts = neck((x,))
+    (
+        (whole * get(f'{case}/cot_global', dtype)).sum()
+        + (parts * get(f'{case}/cot_aligned', dtype)).sum()
+    ).backward()
     close(whole, get(f'{case}/global'), **forward)
     close(parts, get(f'{case}/aligned'), **aligned)
     close(x.grad, get(f'{case}/grad/x'), **grad)
@@ -134,35 +166,52 @@ def test_a_large_scale_averages_over_space():
     features = torch.randn(2, 4, 10).double()
     gathered = gather_aligned(features, maps, 2)
     torch.testing.assert_close(
-        gathered, features.mean(2, keepdim=True).expand(2, 4, 3))
+        gathered, features.mean(2, keepdim=True).expand(2, 4, 3)
+    )
 
 
 # -- LEWEL_B's loss (9.2) --------------------------------------------------
 
 
-@pytest.mark.parametrize('dtype, tolerance', [
-    (torch.float64, {}), (torch.float32, dict(rtol=1e-5, atol=1e-6))])
+@pytest.mark.parametrize(
+    'dtype, tolerance',
+    [(torch.float64, {}), (torch.float32, dict(rtol=1e-5, atol=1e-6))],
+)
 def test_regression(dtype, tolerance):
     """Both distances, weighted, and their gradients (section 3)."""
     for weight in (0.5, 0.3):
         prefix = f'loss/w{weight}/'
-        heads = nn.ModuleDict(dict(
-            predictor=DenseMLP(12, 24, 12, bias=False),
-            predictor_obj=DenseMLP(12, 24, 12, bias=False))).to(dtype)
-        load(heads, {name.replace('/', '.'): value
-                     for name, value in group('loss/w/', dtype).items()})
-        online = [get(f'loss/online_{kind}', dtype).requires_grad_()
-                  for kind in ('global', 'aligned')]
-        target = [get(f'loss/target_{kind}', dtype)
-                  for kind in ('global', 'aligned')]
+        heads = nn.ModuleDict(
+            dict(
+                predictor=DenseMLP(12, 24, 12, bias=False),
+                predictor_obj=DenseMLP(12, 24, 12, bias=False),
+            )
+        ).to(dtype)
+        load(
+            heads,
+            {
+                name.replace('/', '.'): value
+                for name, value in group('loss/w/', dtype).items()
+            },
+        )
+        online = [
+            get(f'loss/online_{kind}', dtype).requires_grad_()
+            for kind in ('global', 'aligned')
+        ]
+        target = [
+            get(f'loss/target_{kind}', dtype) for kind in ('global', 'aligned')
+        ]
         predictions = [head(z) for head, z in zip(heads.values(), online)]
-        terms = [regression_distance(p, t)
-                 for p, t in zip(predictions, target)]
+        terms = [
+            regression_distance(p, t) for p, t in zip(predictions, target)
+        ]
         loss = weight * terms[0] + (1 - weight) * terms[1]
         loss.backward()
         close(predictions[0][..., 0], get('loss/pred_global'), **tolerance)
-        rows = [z.transpose(1, 2).flatten(0, 1)
-                for z in (predictions[1], target[1])]
+        rows = [
+            z.transpose(1, 2).flatten(0, 1)
+            for z in (predictions[1], target[1])
+        ]
         close(rows[0], get('loss/pred_aligned_rows'), **tolerance)
         close(rows[1], get('loss/target_aligned_rows'), **tolerance)
         close(terms[0], get('loss/loss_global'), **tolerance)
@@ -176,16 +225,18 @@ def test_regression(dtype, tolerance):
             close(mine, shaped(expected, mine), **tolerance)
         buffers = dict(heads.named_buffers())
         for name, expected in group('loss/after/').items():
-            close(buffers[ours(name.replace('/', '.'))], expected,
-                  **tolerance)
+            close(buffers[ours(name.replace('/', '.'))], expected, **tolerance)
 
 
 def test_distance_by_hand():
     """0 for equal, 2 for orthogonal, 4 for opposite directions."""
-    z = torch.tensor([[[3.], [0.]]])
-    for other, expected in (([1., 0.], 0.), ([0., 5.], 2.), ([-1., 0.], 4.)):
-        distance = regression_distance(
-            z, torch.tensor(other).reshape(1, 2, 1))
+    z = torch.tensor([[[3.0], [0.0]]])
+    for other, expected in (
+        ([1.0, 0.0], 0.0),
+        ([0.0, 5.0], 2.0),
+        ([-1.0, 0.0], 4.0),
+    ):
+        distance = regression_distance(z, torch.tensor(other).reshape(1, 2, 1))
         torch.testing.assert_close(distance, torch.tensor(expected))
 
 
@@ -202,27 +253,34 @@ class TinyBackbone(nn.Module):
         self.conv2 = nn.Conv2d(8, 16, 3, 2, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(16)
         self.downsample = nn.Sequential(
-            nn.Conv2d(8, 16, 1, 2, bias=False), nn.BatchNorm2d(16))
+            nn.Conv2d(8, 16, 1, 2, bias=False), nn.BatchNorm2d(16)
+        )
 
     def forward(self, x):
         y = self.bn1(self.conv1(x)).relu()
-        return ((self.bn2(self.conv2(y)) + self.downsample(y)).relu(), )
+        return ((self.bn2(self.conv2(y)) + self.downsample(y)).relu(),)
 
 
 def tiny(base='byol', **kwargs):
     return LEWEL(
         TinyBackbone(),
         dict(in_channels=16, hid_channels=24, out_channels=12, num_heads=4),
-        base=base, predictor_hid_channels=24, queue_len=16, **kwargs)
+        base=base,
+        predictor_hid_channels=24,
+        queue_len=16,
+        **kwargs,
+    )
 
 
 @pytest.mark.parametrize('form', ['eman', 'syncbn'])
 def test_two_iterations(form):
     """Losses, gradients, LARS steps, target parameters and statistics."""
     prefix = f'step_{form}/'
-    model = tiny(eman=form == 'eman',
-                 momentum=float(PACK[prefix + 'base_momentum']),
-                 loss_weight=float(PACK[prefix + 'loss_weight'])).double()
+    model = tiny(
+        eman=form == 'eman',
+        momentum=float(PACK[prefix + 'base_momentum']),
+        loss_weight=float(PACK[prefix + 'loss_weight']),
+    ).double()
     assert model.neck.num_heads == PACK[prefix + 'heads']
     assert model.neck.scale == PACK[prefix + 'scale']
     load(model, group(prefix + 'sd0/'), strict=False)
@@ -237,10 +295,16 @@ def test_two_iterations(form):
             special = dict(lars_exclude=False) if inside else {}
             groups.append(dict(params=[parameter], **special))
             assert name in (
-                excluded if parameter.ndim == 1 and not inside else decayed)
+                excluded if parameter.ndim == 1 and not inside else decayed
+            )
     assert len(groups) == len(excluded) + len(decayed)
-    optimizer = PaperLARS(groups, lr=1., eps=0., lr_in_velocity=True,
-                          weight_decay=float(PACK[prefix + 'weight_decay']))
+    optimizer = PaperLARS(
+        groups,
+        lr=1.0,
+        eps=0.0,
+        lr_in_velocity=True,
+        weight_decay=float(PACK[prefix + 'weight_decay']),
+    )
     for step in range(2):
         at = f'{prefix}step{step}/'
         cur_iter = int(PACK[at + 'cur_iter'])
@@ -262,8 +326,11 @@ def test_two_iterations(form):
         model.update_target()
         state = model.state_dict()
         for name, expected in group(f'{prefix}sd{step + 1}/').items():
-            close(state[ours(name)], shaped(expected, state[ours(name)]),
-                  name=name)
+            close(
+                state[ours(name)],
+                shaped(expected, state[ours(name)]),
+                name=name,
+            )
 
 
 def test_target_update_inside_the_next_step_is_the_same():
@@ -291,30 +358,37 @@ def test_target_update_inside_the_next_step_is_the_same():
 def test_momentum_schedule(case):
     pack = group(f'sched/{case}/')
     total = float(pack['cfg_epochs'] * pack['cfg_iters_per_epoch'])
-    actual = [cosine_momentum(int(t), total, float(pack['cfg_base_momentum']))
-              for t in pack['iter']]
+    actual = [
+        cosine_momentum(int(t), total, float(pack['cfg_base_momentum']))
+        for t in pack['iter']
+    ]
     np.testing.assert_allclose(actual, pack['momentum'], 1e-12)
 
 
 # -- LEWEL_M (9.4) ---------------------------------------------------------
 
 
-@pytest.mark.parametrize('dtype, tolerance', [
-    (torch.float64, {}), (torch.float32, dict(rtol=1e-5, atol=1e-6))])
+@pytest.mark.parametrize(
+    'dtype, tolerance',
+    [(torch.float64, {}), (torch.float32, dict(rtol=1e-5, atol=1e-6))],
+)
 @pytest.mark.parametrize('queue', ['per_map', 'shared'])
 def test_contrast(queue, dtype, tolerance):
     """Section 6: losses, gradients, and what is enqueued."""
     pack = group('lewel_m/', dtype)
     tau, weight = float(pack['tau']), float(pack['loss_weight'])
     shared = queue == 'shared'
-    queues = [FeatureQueue(16, 12).to(dtype),
-              FeatureQueue(16, 12, None if shared else 3).to(dtype)]
+    queues = [
+        FeatureQueue(16, 12).to(dtype),
+        FeatureQueue(16, 12, None if shared else 3).to(dtype),
+    ]
     names = ['queue_global', 'queue_shared' if shared else 'queue_aligned']
     for store, name in zip(queues, names):
         store.features.copy_(pack[name])
         store.pointer.fill_(int(pack['ptr']))
-    q, qa = (pack[f'q_{kind}'].requires_grad_()
-             for kind in ('global', 'aligned'))
+    q, qa = (
+        pack[f'q_{kind}'].requires_grad_() for kind in ('global', 'aligned')
+    )
     k, ka = (unit(pack[f'k_{kind}']) for kind in ('global', 'aligned'))
     whole = info_nce(unit(q), k, queues[0].snapshot(), tau)[0].mean()
     parts = contrast_aligned(unit(qa), ka, queues[1].snapshot(), tau)
@@ -347,30 +421,34 @@ def test_contrast_model_equals_its_parts(queue):
     q, qa = (unit(z) for z in reference.online(both[0]))
     reference.target.update(reference.online)
     k, ka = (unit(z) for z in reference.target(both[1]))
-    whole = info_nce(q[..., 0], k[..., 0], reference.queue_global.features,
-                     0.2)[0].mean()
+    whole = info_nce(
+        q[..., 0], k[..., 0], reference.queue_global.features, 0.2
+    )[0].mean()
     parts = contrast_aligned(qa, ka, reference.queue_aligned.features, 0.2)
     torch.testing.assert_close(losses['loss_global'], 0.3 * whole)
     torch.testing.assert_close(losses['loss_aligned'], 0.7 * parts.mean())
-    torch.testing.assert_close(
-        model.queue_global.features[:, :4], k[..., 0].T)
+    torch.testing.assert_close(model.queue_global.features[:, :4], k[..., 0].T)
     columns = model.queue_aligned.features[..., :4]
-    expected = unit(ka.mean(2)).T if queue == 'shared' else \
-        ka.permute(2, 1, 0)
+    expected = unit(ka.mean(2)).T if queue == 'shared' else ka.permute(2, 1, 0)
     torch.testing.assert_close(columns, expected)
     assert model.queue_aligned.pointer == 4
 
 
 # -- what every method must do ---------------------------------------------
 
-FORMS = [dict(), dict(eman=True), dict(base='moco'),
-         dict(base='moco', queue='shared')]
+FORMS = [
+    dict(),
+    dict(eman=True),
+    dict(base='moco'),
+    dict(base='moco', queue='shared'),
+]
 
 
 def views(seed, n=4, dtype=torch.float32):
     draw = torch.Generator().manual_seed(seed)
-    return [torch.randn(n, 3, 16, 16, generator=draw).to(dtype)
-            for _ in range(2)]
+    return [
+        torch.randn(n, 3, 16, 16, generator=draw).to(dtype) for _ in range(2)
+    ]
 
 
 @pytest.mark.parametrize('form', FORMS)
@@ -396,12 +474,14 @@ def train(model, optimizer, steps):
 @pytest.mark.parametrize('form', FORMS)
 def test_resume_is_exact(form):
     """2 + 2 steps with saved states equal 4: queues, schedule, target."""
+
     def fresh():
         torch.manual_seed(0)
         model = tiny(**form)
         model.target.set_total_steps(8)
-        return model, PaperLARS([p for p in model.parameters()
-                                 if p.requires_grad], lr=1.)
+        return model, PaperLARS(
+            [p for p in model.parameters() if p.requires_grad], lr=1.0
+        )
 
     straight, first, second = fresh(), fresh(), fresh()
     train(*straight, range(4))
@@ -455,14 +535,24 @@ def test_initialisation(registered):
     """Heads N(0, 2 / out), no zeroed residual branch, the target a copy."""
     torch.manual_seed(0)
     model = LEWEL(
-        dict(type='ResNet', depth=18, stem_channels=8, base_channels=8,
-             zero_init_residual=False),
-        dict(in_channels=64, hid_channels=256, out_channels=128))
+        dict(
+            type='ResNet',
+            depth=18,
+            stem_channels=8,
+            base_channels=8,
+            zero_init_residual=False,
+        ),
+        dict(in_channels=64, hid_channels=256, out_channels=128),
+    )
     model.init_weights()
-    for head in (model.neck.proj, model.neck.proj_obj, model.predictor,
-                 model.predictor_obj):
+    for head in (
+        model.neck.proj,
+        model.neck.proj_obj,
+        model.predictor,
+        model.predictor_obj,
+    ):
         for conv in (head.layers.conv1, head.layers.conv2):
-            std = (2 / conv.out_channels)**0.5
+            std = (2 / conv.out_channels) ** 0.5
             assert conv.weight.std().item() == pytest.approx(std, rel=0.05)
     assert model.backbone.layer4[1].bn2.weight.min() == 1
     online = model.online.state_dict()
@@ -473,7 +563,8 @@ def test_initialisation(registered):
 def test_sizes_of_the_published_model(registered):
     model = LEWEL(
         dict(type='ResNet', depth=50),
-        dict(in_channels=2048, hid_channels=4096, out_channels=256))
+        dict(in_channels=2048, hid_channels=4096, out_channels=256),
+    )
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert trainable == 46_609_472
 
@@ -493,7 +584,9 @@ def test_refusals(registered):
     with pytest.raises(UserError, match="eman=True needs base='byol'"):
         tiny('moco', eman=True)
     with pytest.raises(UserError, match='expects 16 .* out 32'):
-        LEWEL(dict(type='ResNet', depth=18, stem_channels=4,
-                   base_channels=4), sizes)
+        LEWEL(
+            dict(type='ResNet', depth=18, stem_channels=4, base_channels=4),
+            sizes,
+        )
     with pytest.raises(UserError, match='16 keys .* batch of 5'):
         tiny('moco').loss(views(0, 5), [])

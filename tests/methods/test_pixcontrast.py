@@ -1,4 +1,5 @@
 """PixContrast against the formula's vectors, and its limits."""
+
 import math
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import torch
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.errors import UserError
 from ssl_bench.layers.dense_heads import unit
-from ssl_bench.methods.pixcontrast import (PixContrast, contrast_loss,
-                                           contrast_terms)
+from ssl_bench.methods.pixcontrast import (
+    PixContrast,
+    contrast_loss,
+    contrast_terms,
+)
 from tests.methods.test_pixpro import TinyEncoder, random_batch, train
 
 PACK = np.load(Path(__file__).parents[1] / 'data' / 'pixpro.npz')
@@ -20,21 +24,25 @@ def get(name, dtype=torch.float64):
     return torch.from_numpy(np.array(PACK[name])).to(dtype)
 
 
-@pytest.mark.parametrize('dtype, atol', [(torch.float64, 1e-10),
-                                         (torch.float32, 2e-6)])
+@pytest.mark.parametrize(
+    'dtype, atol', [(torch.float64, 1e-10), (torch.float32, 2e-6)]
+)
 @pytest.mark.parametrize('grid', ['7x7', '5x8'])
 def test_losses(grid, dtype, atol):
     """Both directions, every image, both averages, and gradients."""
     coords = [get(f'b.coord_{side}', torch.float32) for side in 'qk']
-    q1, k1, q2, k2 = (get(f'g.{grid}.{name}', dtype)
-                      for name in ('q1', 'k1', 'q2', 'k2'))
+    q1, k1, q2, k2 = (
+        get(f'g.{grid}.{name}', dtype) for name in ('q1', 'k1', 'q2', 'k2')
+    )
     q1.requires_grad_(), q2.requires_grad_()
-    directions = dict(zip(('12', '21'), ((q1, k2, *coords),
-                                         (q2, k1, *coords[::-1]))))
+    directions = dict(
+        zip(('12', '21'), ((q1, k2, *coords), (q2, k1, *coords[::-1])))
+    )
 
     def compare(actual, name):
         np.testing.assert_allclose(
-            actual.detach(), PACK[f'g.{grid}.{name}'], 0, atol, name)
+            actual.detach(), PACK[f'g.{grid}.{name}'], 0, atol, name
+        )
 
     losses, undivided = [], []
     for name, arguments in directions.items():
@@ -60,7 +68,8 @@ def test_one_positive_is_cross_entropy():
     crop = torch.tensor([[0.1, 0.1, 0.7, 0.7]]).expand(2, 4)
     logits = q.flatten(2).transpose(1, 2) @ k.flatten(2) / 0.3
     expected = torch.nn.functional.cross_entropy(
-        logits.transpose(1, 2), torch.arange(16).expand(2, 16))
+        logits.transpose(1, 2), torch.arange(16).expand(2, 16)
+    )
     torch.testing.assert_close(contrast_loss(q, k, crop, crop), expected)
 
 
@@ -68,14 +77,15 @@ def test_blind_features_and_everything_positive():
     """Constant maps cost log n for one positive of n, and 0 for n of n."""
     q = unit(torch.ones(1, 3, 4, 4))
     crop = torch.tensor([[0.1, 0.1, 0.7, 0.7]])
-    torch.testing.assert_close(contrast_loss(q, q, crop, crop),
-                               torch.tensor(math.log(16)))
-    assert contrast_loss(q, q, crop, crop, threshold=100.) == 0
+    torch.testing.assert_close(
+        contrast_loss(q, q, crop, crop), torch.tensor(math.log(16))
+    )
+    assert contrast_loss(q, q, crop, crop, threshold=100.0) == 0
 
 
 def test_no_overlap_at_all_is_zero_with_zero_gradient():
     q = unit(torch.randn(2, 3, 4, 4)).requires_grad_()
-    left = torch.tensor([[0., 0., 0.2, 0.2]]).expand(2, 4)
+    left = torch.tensor([[0.0, 0.0, 0.2, 0.2]]).expand(2, 4)
     loss = contrast_loss(q, q.detach(), left, left + 0.7)
     loss.backward()
     assert loss == 0 and torch.equal(q.grad, torch.zeros_like(q))
@@ -85,7 +95,9 @@ def tiny(**kwargs):
     return PixContrast(
         TinyEncoder(),
         dict(in_channels=16, hid_channels=32, out_channels=8),
-        momentum_steps=30, **kwargs)
+        momentum_steps=30,
+        **kwargs,
+    )
 
 
 def test_gradient_reaches_all_of_the_online_side_and_none_of_the_target():
@@ -112,7 +124,8 @@ def test_model_averages_the_two_directions():
         sample.set_field(sample.crops.flip(0), 'crops')
         sample.set_field(sample.flips.flip(0), 'flips')
     torch.testing.assert_close(
-        model.loss(views[::-1], swapped)['loss_pixel'], loss)
+        model.loss(views[::-1], swapped)['loss_pixel'], loss
+    )
     assert 0 < loss < math.log(49) + 2 / 0.5
 
 
@@ -120,8 +133,9 @@ def test_resume_is_exact():
     def fresh():
         torch.manual_seed(0)
         model = tiny()
-        return model, PaperLARS([p for p in model.parameters()
-                                 if p.requires_grad], lr=1.)
+        return model, PaperLARS(
+            [p for p in model.parameters() if p.requires_grad], lr=1.0
+        )
 
     straight, first, second = fresh(), fresh(), fresh()
     train(*straight, range(4))

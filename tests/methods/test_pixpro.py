@@ -1,4 +1,5 @@
 """PixPro against the released program, its geometry, and its limits."""
+
 import math
 from pathlib import Path
 
@@ -13,11 +14,18 @@ from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.errors import UserError
 from ssl_bench.layers import cosine_momentum
 from ssl_bench.layers.dense_heads import DenseMLP, unit
-from ssl_bench.layers.pixel_grid import (batch_coordinates,
-                                         crop_coordinates, pixel_distances)
-from ssl_bench.methods.pixpro import (PixelPropagation, PixPro,
-                                      consistency_loss, instance_loss,
-                                      schedule_steps)
+from ssl_bench.methods.pixpro.model import (
+    PixelPropagation,
+    PixPro,
+    consistency_loss,
+    instance_loss,
+    schedule_steps,
+)
+from ssl_bench.methods.pixpro.pixel_grid import (
+    batch_coordinates,
+    crop_coordinates,
+    pixel_distances,
+)
 
 PACK = np.load(Path(__file__).parents[1] / 'data' / 'pixpro.npz')
 GRIDS = ['7x7', '5x8']
@@ -29,15 +37,19 @@ def get(name, dtype=torch.float64):
 
 
 def group(prefix, dtype=torch.float64):
-    return {name[len(prefix):]: get(name, dtype) for name in PACK.files
-            if name.startswith(prefix)}
+    return {
+        name[len(prefix) :]: get(name, dtype)
+        for name in PACK.files
+        if name.startswith(prefix)
+    }
 
 
 def close(actual, expected, atol, dtype=torch.float64):
     """Five times the released program's own float32 error, or 1e-10."""
     atol = 1e-10 if dtype == torch.float64 else 5 * atol
-    torch.testing.assert_close(actual.detach().double(), expected, rtol=0,
-                               atol=atol)
+    torch.testing.assert_close(
+        actual.detach().double(), expected, rtol=0, atol=atol
+    )
 
 
 def samples(crops, flips, size):
@@ -46,8 +58,9 @@ def samples(crops, flips, size):
         sample = DataSample()
         sample.set_field(crop, 'crops')
         sample.set_field(flip, 'flips')
-        sample.set_field(torch.as_tensor(size, dtype=crop.dtype),
-                         'source_size')
+        sample.set_field(
+            torch.as_tensor(size, dtype=crop.dtype), 'source_size'
+        )
         out.append(sample)
     return out
 
@@ -57,40 +70,50 @@ def samples(crops, flips, size):
 
 def test_coordinates_of_recorded_views():
     """Crop rectangle and flip of a ViewGeometry give the coordinates."""
-    for row, expected in zip(PACK['a.params_WHijhw_flip'],
-                             get('a.coords', torch.float32)):
+    for row, expected in zip(
+        PACK['a.params_WHijhw_flip'], get('a.coords', torch.float32)
+    ):
         width, height, top, left, h, w, flip = (int(v) for v in row)
-        view = ViewGeometry((left, top, left + w, top + h), (224, 224),
-                            bool(flip))
+        view = ViewGeometry(
+            (left, top, left + w, top + h), (224, 224), bool(flip)
+        )
         actual = crop_coordinates(
             torch.tensor(view.crop, dtype=torch.float32),
-            torch.tensor(view.flip), torch.tensor([height, width]))
+            torch.tensor(view.flip),
+            torch.tensor([height, width]),
+        )
         torch.testing.assert_close(actual, expected, rtol=1.2e-7, atol=0)
 
 
 def test_coordinates_after_the_pixel_pipeline():
     i, j, h, w = PACK['a.pix.ijhw_size_sigma'][:4]
     crop = torch.tensor([j, i, j + w, i + h], dtype=torch.float32)
-    actual = crop_coordinates(crop, torch.tensor(True),
-                              torch.tensor(PACK['a.pix.image'].shape[:2]))
+    actual = crop_coordinates(
+        crop, torch.tensor(True), torch.tensor(PACK['a.pix.image'].shape[:2])
+    )
     torch.testing.assert_close(
-        actual, get('a.pix.flip_coord', torch.float32), rtol=1.2e-7, atol=0)
+        actual, get('a.pix.flip_coord', torch.float32), rtol=1.2e-7, atol=0
+    )
 
 
 def test_coordinates_find_a_painted_pixel():
     """The end points are the centres of the outermost pixels of the view."""
-    view = ViewGeometry((30., 10., 70., 50.), (40, 40), flip=True)
+    view = ViewGeometry((30.0, 10.0, 70.0, 50.0), (40, 40), flip=True)
     first = view.to_source(torch.tensor([[0.5, 0.5], [39.5, 39.5]]))
-    coords = crop_coordinates(torch.tensor(view.crop), torch.tensor(True),
-                              torch.tensor([101, 201]))
-    ends = (first - 0.5) / torch.tensor([200., 100.])
+    coords = crop_coordinates(
+        torch.tensor(view.crop), torch.tensor(True), torch.tensor([101, 201])
+    )
+    ends = (first - 0.5) / torch.tensor([200.0, 100.0])
     torch.testing.assert_close(coords, ends.flatten())
 
 
 def test_one_pixel_side_gives_no_match_and_no_nan():
     """The released program divides by zero here."""
-    coords = crop_coordinates(torch.tensor([[0., 0., 1., 1.]]),
-                              torch.tensor([False]), torch.tensor([[1, 1]]))
+    coords = crop_coordinates(
+        torch.tensor([[0.0, 0.0, 1.0, 1.0]]),
+        torch.tensor([False]),
+        torch.tensor([[1, 1]]),
+    )
     q = unit(torch.randn(1, 4, 3, 3)).requires_grad_()
     loss = consistency_loss(q, q.detach(), coords, coords)
     loss.backward()
@@ -100,8 +123,9 @@ def test_one_pixel_side_gives_no_match_and_no_nan():
 @pytest.mark.parametrize('grid', GRIDS)
 def test_matched_pairs(grid):
     size = tuple(int(side) for side in grid.split('x'))
-    distance = pixel_distances(get('b.coord_q', torch.float32),
-                               get('b.coord_k', torch.float32), size)
+    distance = pixel_distances(
+        get('b.coord_q', torch.float32), get('b.coord_k', torch.float32), size
+    )
     np.testing.assert_allclose(distance, PACK[f'b.{grid}.dist'], 0, 1e-5)
     threshold = float(PACK[f'b.{grid}.ratio'])
     matched = distance < threshold
@@ -125,18 +149,26 @@ def test_consistency_loss(grid, dtype):
     loss.backward()
     close(loss, get(f'c.{grid}.loss'), 4e-8, dtype)
     close(q.grad, get(f'c.{grid}.grad_q'), 1e-9, dtype)
-    pairs = torch.stack([
-        consistency_loss(q[n:n + 1], k[n:n + 1], coords[0][n:n + 1],
-                         coords[1][n:n + 1]) for n in range(6)])
+    pairs = torch.stack(
+        [
+            consistency_loss(
+                q[n : n + 1],
+                k[n : n + 1],
+                coords[0][n : n + 1],
+                coords[1][n : n + 1],
+            )
+            for n in range(6)
+        ]
+    )
     close(pairs, get(f'c.{grid}.loss_per_pair'), 6e-8, dtype)
 
 
 def test_consistency_loss_equals_a_slow_loop():
     torch.manual_seed(3)
     q, k = unit(torch.randn(2, 5, 3, 4)), unit(torch.randn(2, 5, 3, 4))
-    cq = torch.tensor([[0.1, 0.2, 0.8, 0.9], [0.9, 0., 0.1, 0.6]])
+    cq = torch.tensor([[0.1, 0.2, 0.8, 0.9], [0.9, 0.0, 0.1, 0.6]])
     ck = torch.tensor([[0.7, 0.1, 0.2, 0.7], [0.2, 0.3, 0.8, 1.0]])
-    total = 0.
+    total = 0.0
     for n in range(2):
         hits = []
         for i in range(12):
@@ -144,8 +176,9 @@ def test_consistency_loss_equals_a_slow_loop():
                 points, diagonals = [], []
                 for c, at in ((cq[n], i), (ck[n], j)):
                     w, h = (c[2] - c[0]) / 4, (c[3] - c[1]) / 3
-                    points.append((c[0] + (at % 4 + 0.5) * w,
-                                   c[1] + (at // 4 + 0.5) * h))
+                    points.append(
+                        (c[0] + (at % 4 + 0.5) * w, c[1] + (at // 4 + 0.5) * h)
+                    )
                     diagonals.append(math.hypot(w, h))
                 if math.dist(*points) / max(diagonals) < 0.7:
                     hits.append(q[n].flatten(1)[:, i] @ k[n].flatten(1)[:, j])
@@ -159,9 +192,11 @@ def test_equal_views_reach_the_lower_bound_and_flips_agree():
     q = unit(torch.randn(2, 4, 7, 7))
     crop = torch.tensor([[0.2, 0.2, 0.6, 0.6]]).expand(2, 4)
     mirrored = crop[:, [2, 1, 0, 3]]
-    for loss in (consistency_loss(q, q, crop, crop),
-                 consistency_loss(q, q.flip(3), crop, mirrored)):
-        torch.testing.assert_close(loss, torch.tensor(-2.))
+    for loss in (
+        consistency_loss(q, q, crop, crop),
+        consistency_loss(q, q.flip(3), crop, mirrored),
+    ):
+        torch.testing.assert_close(loss, torch.tensor(-2.0))
 
 
 @pytest.mark.parametrize('dtype', DTYPES)
@@ -190,20 +225,32 @@ def load(module, weights):
     state = {renamed(name): value for name, value in weights.items()}
     missing, unexpected = module.load_state_dict(state, strict=False)
     assert not unexpected
-    assert all('num_batches' in name or 'running' in name
-               for name in missing)
+    assert all('num_batches' in name or 'running' in name for name in missing)
 
 
 @pytest.mark.parametrize('dtype', DTYPES)
-@pytest.mark.parametrize('case', [
-    'layer0.p1', 'layer0.p2', 'layer1.p1', 'layer1.p2', 'layer2.p1',
-    'layer2.p2', 'layer1.p0.5', 'layer1.p2.clamp0.2'])
+@pytest.mark.parametrize(
+    'case',
+    [
+        'layer0.p1',
+        'layer0.p2',
+        'layer1.p1',
+        'layer1.p2',
+        'layer2.p1',
+        'layer2.p2',
+        'layer1.p0.5',
+        'layer1.p2.clamp0.2',
+    ],
+)
 def test_propagation(case, dtype):
     """Eq. 5 and 6 for every depth of g, exponent and clamp."""
     layers = int(case[5])
     module = PixelPropagation(
-        8, layers, float(case.split('.clamp')[0].split('.p')[1]),
-        float(case.split('.clamp')[1]) if 'clamp' in case else 0.).to(dtype)
+        8,
+        layers,
+        float(case.split('.clamp')[0].split('.p')[1]),
+        float(case.split('.clamp')[1]) if 'clamp' in case else 0.0,
+    ).to(dtype)
     load(module.transform, group(f'd.layer{layers}.w.', dtype))
     x = get('d.x', dtype).requires_grad_()
     y = module(x)
@@ -247,7 +294,8 @@ def test_propagation_is_equivariant_to_permutation():
     x, order = torch.randn(2, 6, 3, 5).double(), torch.randperm(15)
     moved = x.flatten(2)[..., order].reshape(x.shape)
     torch.testing.assert_close(
-        module(moved).flatten(2), module(x).flatten(2)[..., order])
+        module(moved).flatten(2), module(x).flatten(2)[..., order]
+    )
 
 
 # -- schedule (group i) ----------------------------------------------------
@@ -258,8 +306,9 @@ def test_momentum_schedule(row):
     *run, base = PACK['i.cfg_inst_world_batch_epochs_start_base'][row]
     total, first = schedule_steps(*(int(value) for value in run))
     assert (total, first) == tuple(PACK['i.K_k0'][row])
-    actual = [cosine_momentum(int(step), total, base)
-              for step in PACK['i.step'][row]]
+    actual = [
+        cosine_momentum(int(step), total, base) for step in PACK['i.step'][row]
+    ]
     np.testing.assert_allclose(actual, PACK['i.momentum'][row], 0, 1e-15)
 
 
@@ -278,23 +327,31 @@ class TinyEncoder(nn.Module):
 
     def forward(self, x):
         x = self.bn1(self.conv1(x)).relu()
-        return (self.bn2(self.conv2(x)).relu(), )
+        return (self.bn2(self.conv2(x)).relu(),)
 
 
-def tiny(layers=1, exponent=2., instance=0., momentum_steps=30, **kwargs):
+def tiny(layers=1, exponent=2.0, instance=0.0, momentum_steps=30, **kwargs):
     return PixPro(
         TinyEncoder(),
         dict(in_channels=16, hid_channels=32, out_channels=8),
-        dict(num_layers=layers, exponent=exponent), instance_weight=instance,
-        instance_hid_channels=24, momentum_steps=momentum_steps, **kwargs)
+        dict(num_layers=layers, exponent=exponent),
+        instance_weight=instance,
+        instance_hid_channels=24,
+        momentum_steps=momentum_steps,
+        **kwargs,
+    )
 
 
 PARTS = dict(
-    encoder='backbone.', encoder_k='target.module.backbone.',
-    projector='neck.', projector_k='target.module.neck.',
+    encoder='backbone.',
+    encoder_k='target.module.backbone.',
+    projector='neck.',
+    projector_k='target.module.neck.',
     projector_instance='instance_neck.',
     projector_instance_k='target.module.instance_neck.',
-    predictor='predictor.', value_transform='propagation.transform.')
+    predictor='predictor.',
+    value_transform='propagation.transform.',
+)
 
 
 def ours(name):
@@ -307,8 +364,9 @@ def golden_batch(step):
     coords = torch.stack([get(f'h.coord{v}')[step] for v in (1, 2)], 1)
     x = coords[..., [0, 2]].sort(-1).values
     # a source of 2 x 2 pixels has fractions for pixels
-    crops = torch.stack([x[..., 0], coords[..., 1], x[..., 1] + 1,
-                         coords[..., 3] + 1], -1)
+    crops = torch.stack(
+        [x[..., 0], coords[..., 1], x[..., 1] + 1, coords[..., 3] + 1], -1
+    )
     flips = coords[..., 0] > coords[..., 2]
     return views, samples(crops, flips, (2, 2))
 
@@ -320,14 +378,19 @@ def test_three_training_steps(case, dtype):
     layers, exponent, weight = PACK[f'h.{case}.cfg_layer_p_ins']
     total, first = schedule_steps(*(int(v) for v in PACK['h.sched']))
     assert (total, first) == tuple(PACK[f'h.{case}.K_k0'])
-    model = tiny(int(layers), float(exponent), float(weight),
-                 momentum_steps=total).to(dtype)
-    state = {ours(name): value
-             for name, value in group(f'h.{case}.init.').items()}
+    model = tiny(
+        int(layers), float(exponent), float(weight), momentum_steps=total
+    ).to(dtype)
+    state = {
+        ours(name): value for name, value in group(f'h.{case}.init.').items()
+    }
     assert not model.load_state_dict(state, strict=False).unexpected_keys
     assert {n for n, p in model.named_parameters()} == set(state)
-    optimizer = PaperLARS([p for p in model.parameters() if p.requires_grad],
-                          lr=1., weight_decay=1e-5)
+    optimizer = PaperLARS(
+        [p for p in model.parameters() if p.requires_grad],
+        lr=1.0,
+        weight_decay=1e-5,
+    )
     for step in range(3):
         views, fields = golden_batch(step)
         loss = sum(model.loss([v.to(dtype) for v in views], fields).values())
@@ -343,16 +406,20 @@ def test_three_training_steps(case, dtype):
         optimizer.param_groups[0]['lr'] = PACK['h.lr'][step]
         optimizer.step()
         now = model.state_dict()
-        for kind, atol in (('key.', 2e-7), ('buf.', 3e-7),
-                           ('param.', 1.3e-7 if step == 0 else 3e-6)):
+        for kind, atol in (
+            ('key.', 2e-7),
+            ('buf.', 3e-7),
+            ('param.', 1.3e-7 if step == 0 else 3e-6),
+        ):
             for name, expected in group(prefix + kind).items():
                 close(now[ours(name)], expected, atol, dtype)
 
 
 def random_batch(n=4, dtype=torch.float32, seed=0):
     draw = torch.Generator().manual_seed(seed)
-    views = [torch.randn(n, 3, 28, 28, generator=draw).to(dtype)
-             for _ in range(2)]
+    views = [
+        torch.randn(n, 3, 28, 28, generator=draw).to(dtype) for _ in range(2)
+    ]
     corner = torch.randint(0, 20, (n, 2, 2), generator=draw).to(dtype)
     crops = torch.cat([corner, corner + 40], -1)
     flips = torch.rand(n, 2, generator=draw) < 0.5
@@ -361,7 +428,7 @@ def random_batch(n=4, dtype=torch.float32, seed=0):
 
 def test_gradient_reaches_all_of_the_online_side_and_none_of_the_target():
     torch.manual_seed(0)
-    model = tiny(layers=2, instance=1.)
+    model = tiny(layers=2, instance=1.0)
     # where views do not overlap there is no pixel loss: these do
     sum(model.loss(*random_batch()).values()).backward()
     for name, parameter in model.named_parameters():
@@ -388,14 +455,16 @@ def test_target_moves_in_training_only_and_by_the_formula():
     model.loss(*random_batch())
     torch.testing.assert_close(
         model.state_dict()['target.module.' + weight],
-        0.99 * old + 0.01 * online)
+        0.99 * old + 0.01 * online,
+    )
 
 
 def test_initialisation_starts_the_target_as_a_copy(registered):
     torch.manual_seed(0)
     model = PixPro(
         dict(type='ResNet', depth=18, stem_channels=8, base_channels=8),
-        dict(in_channels=64, hid_channels=16, out_channels=8))
+        dict(in_channels=64, hid_channels=16, out_channels=8),
+    )
     model.init_weights()
     online = model.online.state_dict()
     for name, value in model.target.module.state_dict().items():
@@ -408,8 +477,15 @@ def test_sizes_of_the_published_model(registered):
     norm = dict(type='GlobalBN')
     model = PixPro(
         dict(type='ResNet', depth=50, norm_cfg=norm),
-        dict(in_channels=2048, hid_channels=4096, out_channels=256,
-             norm_cfg=norm), dict(num_layers=1), instance_weight=1.)
+        dict(
+            in_channels=2048,
+            hid_channels=4096,
+            out_channels=256,
+            norm_cfg=norm,
+        ),
+        dict(num_layers=1),
+        instance_weight=1.0,
+    )
 
     def count(module):
         return sum(p.numel() for p in module.parameters())
@@ -420,14 +496,17 @@ def test_sizes_of_the_published_model(registered):
     assert count(model.predictor) == 2_109_696
     trainable = [p for p in model.parameters() if p.requires_grad]
     assert sum(p.numel() for p in trainable) == 44_582_976
-    rest = [p for n, p in model.named_parameters() if p.requires_grad
-            and not n.startswith(('instance_neck', 'predictor'))]
+    rest = [
+        p
+        for n, p in model.named_parameters()
+        if p.requires_grad and not n.startswith(('instance_neck', 'predictor'))
+    ]
     assert len(rest) == 167 and sum(p.ndim > 1 for p in rest) == 56
 
 
 def test_bfloat16_autocast_stays_close():
     torch.manual_seed(0)
-    model = tiny(instance=1.).eval()
+    model = tiny(instance=1.0).eval()
     with torch.autocast('cpu', torch.bfloat16):
         half = model.loss(*random_batch())
     full = model.loss(*random_batch())
@@ -446,11 +525,13 @@ def train(model, optimizer, steps):
 
 def test_resume_is_exact():
     """2 + 2 steps with saved states equal 4, momentum schedule included."""
+
     def fresh():
         torch.manual_seed(0)
         model = tiny()
-        return model, PaperLARS([p for p in model.parameters()
-                                 if p.requires_grad], lr=1.)
+        return model, PaperLARS(
+            [p for p in model.parameters() if p.requires_grad], lr=1.0
+        )
 
     straight, first, second = fresh(), fresh(), fresh()
     train(*straight, range(4))
@@ -458,8 +539,9 @@ def test_resume_is_exact():
     for old, new in zip(first, second):
         new.load_state_dict(old.state_dict())
     train(*second, range(2, 4))
-    for a, b in zip(straight[0].state_dict().values(),
-                    second[0].state_dict().values()):
+    for a, b in zip(
+        straight[0].state_dict().values(), second[0].state_dict().values()
+    ):
         assert torch.equal(a, b)
     assert second[0].target.momentum == cosine_momentum(4, 30, 0.99)
 
@@ -482,8 +564,10 @@ def test_overfits_a_batch():
 def test_refusals(registered):
     neck = dict(in_channels=64, hid_channels=16, out_channels=8)
     with pytest.raises(UserError, match='expects 64 .* out 32'):
-        PixPro(dict(type='ResNet', depth=18, stem_channels=4,
-                    base_channels=4), neck)
+        PixPro(
+            dict(type='ResNet', depth=18, stem_channels=4, base_channels=4),
+            neck,
+        )
     with pytest.raises(UserError, match='instance_weight >= 0, got -1'):
         tiny(instance=-1)
     with pytest.raises(ValueError, match='exponent 0'):
@@ -504,5 +588,9 @@ def test_batch_coordinates_stacks_views():
     _, fields = random_batch(3)
     coords = batch_coordinates(fields)
     assert coords.shape == (3, 2, 4)
-    torch.testing.assert_close(coords[1, 0], crop_coordinates(
-        fields[1].crops[0], fields[1].flips[0], fields[1].source_size))
+    torch.testing.assert_close(
+        coords[1, 0],
+        crop_coordinates(
+            fields[1].crops[0], fields[1].flips[0], fields[1].source_size
+        ),
+    )

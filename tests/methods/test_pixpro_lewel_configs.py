@@ -1,16 +1,18 @@
 """Every config of PixPro, PixContrast and LEWEL builds what the paper has."""
+
 import pytest
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
-from ssl_bench.engine.config import config_dir
+from ssl_bench.config import config_dir
 from ssl_bench.layers.global_bn import GlobalBatchNorm
 
 NAMES = sorted(
-    str(path.relative_to(config_dir())) for method in
-    ('pixpro', 'pixcontrast', 'lewel')
+    str(path.relative_to(config_dir()))
+    for method in ('pixpro', 'pixcontrast', 'lewel')
     for path in config_dir().glob(f'**/{method}*.py')
-    if '_base_' not in path.parts)
+    if '_base_' not in path.parts
+)
 
 
 def load(name):
@@ -20,6 +22,7 @@ def load(name):
 def build(config):
     """The model as configured, but for the length of its queues."""
     from mmpretrain.registry import MODELS
+
     if config.model.get('base') == 'moco':
         config.model.queue_len = min(config.model.queue_len, 1024)
     return MODELS.build(config.model)
@@ -38,16 +41,18 @@ def test_builds_and_batch_fits(name, registered):
     batch = config.train_dataloader.batch_size * processes
     assert config.auto_scale_lr.base_batch_size == batch
     assert queue_len % batch == 0
-    views = [view for view in config.views
-             for _ in range(view.get('repeat', 1))]
+    views = [
+        view for view in config.views for _ in range(view.get('repeat', 1))
+    ]
     assert len(views) == 2
     pipeline = config.train_dataloader.dataset.pipeline
     assert pipeline[0].views == config.views
-    scheduler, = config.param_scheduler
+    (scheduler,) = config.param_scheduler
     end = scheduler.get('end')
     assert end == config.train_cfg.max_epochs
-    synchronised = any(isinstance(module, GlobalBatchNorm)
-                       for module in model.modules())
+    synchronised = any(
+        isinstance(module, GlobalBatchNorm) for module in model.modules()
+    )
     eman = config.model.get('eman') or config.model.get('base') == 'moco'
     assert synchronised != eman
 
@@ -61,10 +66,15 @@ def optimizer_of(name):
     return optimizer, names
 
 
-@pytest.mark.parametrize('name, decayed, excluded', [
-    # specification, PixPro section 3 and LEWEL section 5.1
-    ('pixpro_r50_100e.py', 56, 111), ('lewel_b_r50_400e.py', 65, 110),
-    ('lewel_b_eman_r50_100e.py', 61, 114)])
+@pytest.mark.parametrize(
+    'name, decayed, excluded',
+    [
+        # specification, PixPro section 3 and LEWEL section 5.1
+        ('pixpro_r50_100e.py', 56, 111),
+        ('lewel_b_r50_400e.py', 65, 110),
+        ('lewel_b_eman_r50_100e.py', 61, 114),
+    ],
+)
 def test_lars_groups(name, decayed, excluded, registered):
     """Which tensors have decay and adaptation, by the optimiser's rule."""
     optimizer, names = optimizer_of(name)
@@ -73,8 +83,9 @@ def test_lars_groups(name, decayed, excluded, registered):
         for parameter in group['params']:
             if not parameter.requires_grad:
                 continue
-            out = group.get('lars_exclude',
-                            group['exclude_1d'] and parameter.ndim <= 1)
+            out = group.get(
+                'lars_exclude', group['exclude_1d'] and parameter.ndim <= 1
+            )
             counts[out] += 1
             if not out and parameter.ndim == 1:
                 assert names[id(parameter)].endswith('norm1.weight')
@@ -83,8 +94,11 @@ def test_lars_groups(name, decayed, excluded, registered):
 
 def test_recipes():
     """Rates and lengths of the papers' runs."""
-    rates = {name: load(name).optim_wrapper.optimizer.lr for name in NAMES
-             if 'mini' not in name}
+    rates = {
+        name: load(name).optim_wrapper.optimizer.lr
+        for name in NAMES
+        if 'mini' not in name
+    }
     assert rates.pop('lewel_m_r50_200e.py') == 0.03
     assert rates.pop('lewel_b_r50_400e.py') == 7.2
     for name, rate in rates.items():

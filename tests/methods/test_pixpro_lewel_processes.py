@@ -1,4 +1,5 @@
 """Two gloo processes against one process on the joined batch."""
+
 import pytest
 import torch
 from torch import nn
@@ -36,8 +37,8 @@ def build(case):
     if case == 'pixcontrast':
         return test_pixcontrast.tiny().double()
     model = test_lewel.tiny(
-        'moco' if case == 'lewel_m' else 'byol',
-        eman=case == 'lewel_b_eman').double()
+        'moco' if case == 'lewel_m' else 'byol', eman=case == 'lewel_b_eman'
+    ).double()
     model.target.set_total_steps(10)
     return model
 
@@ -47,8 +48,8 @@ def inputs(case):
     if case.startswith('pix'):
         views, fields = test_pixpro.random_batch(4, torch.float64)
         for sample in fields[3:]:
-            sample.crops[0] = torch.tensor([0., 0., 20., 20.])
-            sample.crops[1] = torch.tensor([60., 60., 80., 80.])
+            sample.crops[0] = torch.tensor([0.0, 0.0, 20.0, 20.0])
+            sample.crops[1] = torch.tensor([60.0, 60.0, 80.0, 80.0])
         return views, fields
     return test_lewel.views(0, 4, torch.float64), [None] * 4
 
@@ -68,8 +69,10 @@ def step(rank, world):
         loss = sum(losses.values())
         loss.backward()
         results[case] = dict(
-            loss=loss.detach(), state=dict(model.state_dict()),
-            grads=[p.grad for p in model.parameters() if p.grad is not None])
+            loss=loss.detach(),
+            state=dict(model.state_dict()),
+            grads=[p.grad for p in model.parameters() if p.grad is not None],
+        )
     return results
 
 
@@ -83,11 +86,14 @@ def test_two_processes_equal_one(case, ranks):
     """Loss, averaged gradient, statistics, queues and target are equal."""
     one = step(0, 1)[case]
     first, second = (rank[case] for rank in ranks)
-    torch.testing.assert_close((first['loss'] + second['loss']) / 2,
-                               one['loss'])
-    for whole, a, b in zip(one['grads'], first['grads'], second['grads'],
-                           strict=True):
+    torch.testing.assert_close(
+        (first['loss'] + second['loss']) / 2, one['loss']
+    )
+    for whole, a, b in zip(
+        one['grads'], first['grads'], second['grads'], strict=True
+    ):
         torch.testing.assert_close((a + b) / 2, whole, rtol=1e-7, atol=1e-11)
     for name, value in one['state'].items():
-        torch.testing.assert_close(second['state'][name], value,
-                                   msg=lambda text: f'{name}: {text}')
+        torch.testing.assert_close(
+            second['state'][name], value, msg=lambda text: f'{name}: {text}'
+        )

@@ -1,4 +1,5 @@
 """The views of PixPro's recipe against the released program's pixels."""
+
 import random
 from pathlib import Path
 
@@ -25,8 +26,15 @@ def test_crop_flip_blur_solarize_normalize():
     """Each step on the program's previous result (group a.pix)."""
     top, left, height, width, size, sigma = PACK['a.pix.ijhw_size_sigma']
     crop = F.resized_crop(
-        image('a.pix.image'), int(top), int(left), int(height), int(width),
-        [int(size)] * 2, InterpolationMode.BILINEAR, True)
+        image('a.pix.image'),
+        int(top),
+        int(left),
+        int(height),
+        int(width),
+        [int(size)] * 2,
+        InterpolationMode.BILINEAR,
+        True,
+    )
     assert difference(crop, 'a.pix.crop').max() <= 1
     flip = F.horizontal_flip(image('a.pix.crop'))
     assert difference(flip, 'a.pix.flip').max() == 0
@@ -34,15 +42,20 @@ def test_crop_flip_blur_solarize_normalize():
     blur = difference(gaussian_blur(image('a.pix.flip'), sigma), 'a.pix.blur')
     assert blur.float().mean() <= 2
     solarize = build_photometric(
-        [dict(type='RandomSolarize', threshold=128, p=1.)])
-    assert difference(solarize(image('a.pix.blur')),
-                      'a.pix.solarize').max() == 0
+        [dict(type='RandomSolarize', threshold=128, p=1.0)]
+    )
+    assert (
+        difference(solarize(image('a.pix.blur')), 'a.pix.solarize').max() == 0
+    )
     normalize = SelfSupDataPreprocessor(
-        mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
-    normalized = normalize(dict(
-        inputs=[image('a.pix.solarize')[None]], data_samples=[]))
-    np.testing.assert_allclose(normalized['inputs'][0][0],
-                               PACK['a.pix.normalized'], 0, 1e-6)
+        mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]
+    )
+    normalized = normalize(
+        dict(inputs=[image('a.pix.solarize')[None]], data_samples=[])
+    )
+    np.testing.assert_allclose(
+        normalized['inputs'][0][0], PACK['a.pix.normalized'], 0, 1e-6
+    )
 
 
 def test_crops_with_the_programs_draws(monkeypatch):
@@ -52,12 +65,20 @@ def test_crops_with_the_programs_draws(monkeypatch):
     workers; the formula, its ten attempts and the fallback are the same.
     """
     draw = random.Random(int(PACK['a.sample_seed']))
-    monkeypatch.setattr(torch.Tensor, 'uniform_', lambda self, low, high:
-                        self.fill_(draw.uniform(low, high)))
-    monkeypatch.setattr(torch, 'randint', lambda low, high, size:
-                        torch.tensor([draw.randint(low, high - 1)]))
+    monkeypatch.setattr(
+        torch.Tensor,
+        'uniform_',
+        lambda self, low, high: self.fill_(draw.uniform(low, high)),
+    )
+    monkeypatch.setattr(
+        torch,
+        'randint',
+        lambda low, high, size: torch.tensor([draw.randint(low, high - 1)]),
+    )
     for width, height, *expected in PACK['a.sample_WHijhw'].tolist():
         crop = RandomResizedCrop.get_params(
-            torch.zeros(3, height, width), PACK['a.sample_scale'].tolist(),
-            [3 / 4, 4 / 3])
+            torch.zeros(3, height, width),
+            PACK['a.sample_scale'].tolist(),
+            [3 / 4, 4 / 3],
+        )
         assert list(crop) == expected

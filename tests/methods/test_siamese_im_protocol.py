@@ -1,4 +1,5 @@
 """SiameseIM's views, schedules and transfer arrays of the golden vectors."""
+
 import numpy as np
 import pytest
 import torch
@@ -18,8 +19,9 @@ def image(key):
 
 
 def crop(source, i, j, h, w):
-    return vision.resized_crop(source, i, j, h, w, [32, 32],
-                               vision.InterpolationMode.BICUBIC, True)
+    return vision.resized_crop(
+        source, i, j, h, w, [32, 32], vision.InterpolationMode.BICUBIC, True
+    )
 
 
 def difference(actual, expected):
@@ -50,12 +52,14 @@ def test_colour_steps():
 def test_normalisation_of_the_data_preprocessor():
     from mmengine.config import Config
     from mmpretrain.registry import MODELS
+
     cfg = Config.fromfile('configs/siamese_im_vitb16_1600e.py')
     preprocess = MODELS.build(cfg.data_preprocessor)
     view = image('p/crop32')
     out = preprocess(dict(inputs=[view[None]], data_samples=[]))
-    torch.testing.assert_close(out['inputs'][0][0], array('p/norm32'),
-                               atol=2e-6, rtol=0)
+    torch.testing.assert_close(
+        out['inputs'][0][0], array('p/norm32'), atol=2e-6, rtol=0
+    )
 
 
 def test_schedules():
@@ -66,14 +70,16 @@ def test_schedules():
         assert actual == pytest.approx(lr, rel=1e-9, abs=1e-15)
         assert lr2 == lr and decay == 0.05
         assert cosine_momentum(step, 1600 * 312, 0.995) == pytest.approx(
-            momentum, rel=1e-14)
+            momentum, rel=1e-14
+        )
 
 
 def test_schedules_of_fine_tuning_and_the_linear_probe():
     """Section 11, at fractions of an epoch."""
     for epoch, lr, deep in PACK['g/finetune']:
         actual = warmup_cosine(
-            round(1000 * epoch), 1e-3, 5000, 100000, final=1e-6)
+            round(1000 * epoch), 1e-3, 5000, 100000, final=1e-6
+        )
         assert actual == pytest.approx(lr, rel=1e-6, abs=1e-15)
         assert actual * 0.65**5 == pytest.approx(deep, rel=1e-6, abs=1e-15)
     for epoch, lr in PACK['g/linprobe']:
@@ -87,35 +93,50 @@ def test_encoder_transfers():
     with torch.no_grad():
         tokens = model.extract_feat(array('A/x1'))[0]
     torch.testing.assert_close(tokens, array('i/features'), atol=2e-5, rtol=0)
-    pooled = F.layer_norm(tokens[:, 1:].mean(1), (32, ),
-                          array('i/fc_norm.weight'), array('i/fc_norm.bias'),
-                          1e-6)
-    torch.testing.assert_close(pooled, array('i/pooled_norm'), atol=2e-5,
-                               rtol=0)
+    pooled = F.layer_norm(
+        tokens[:, 1:].mean(1),
+        (32,),
+        array('i/fc_norm.weight'),
+        array('i/fc_norm.bias'),
+        1e-6,
+    )
+    torch.testing.assert_close(
+        pooled, array('i/pooled_norm'), atol=2e-5, rtol=0
+    )
     logits = F.linear(pooled, array('i/head.weight'), array('i/head.bias'))
     torch.testing.assert_close(logits, array('i/logits'), atol=2e-5, rtol=0)
 
 
 def test_position_table_of_another_resolution():
     from mmpretrain.models.utils import resize_pos_embed
-    resized = resize_pos_embed(array('A/pos_embed'), (4, 4), (6, 6),
-                               mode='bicubic', num_extra_tokens=1)
-    torch.testing.assert_close(resized, array('i/pos_embed_interp'),
-                               atol=5e-6, rtol=0)
+
+    resized = resize_pos_embed(
+        array('A/pos_embed'),
+        (4, 4),
+        (6, 6),
+        mode='bicubic',
+        num_extra_tokens=1,
+    )
+    torch.testing.assert_close(
+        resized, array('i/pos_embed_interp'), atol=5e-6, rtol=0
+    )
 
 
 def test_lars_of_the_linear_probe():
     """Section 11: three steps; the bias is not adapted."""
     weight, bias = (torch.nn.Parameter(array(f'i/lars_{n}0')) for n in 'wb')
-    optimizer = PaperLARS([weight, bias], lr=0.4, weight_decay=1e-4, eps=0.)
+    optimizer = PaperLARS([weight, bias], lr=0.4, weight_decay=1e-4, eps=0.0)
     for step in range(3):
         weight.grad = array(f'i/lars_gw{step}')
         bias.grad = array(f'i/lars_gb{step}')
         optimizer.step()
         for value, n in ((weight, 'w'), (bias, 'b')):
             torch.testing.assert_close(
-                value.detach(), array(f'i/lars_{n}{step + 1}'), atol=1e-6,
-                rtol=0)
+                value.detach(),
+                array(f'i/lars_{n}{step + 1}'),
+                atol=1e-6,
+                rtol=0,
+            )
 
 
 def test_layer_decay_of_fine_tuning(registered):
@@ -124,8 +145,9 @@ def test_layer_decay_of_fine_tuning(registered):
     from mmengine.registry import DefaultScope
     from mmpretrain.registry import MODELS
 
-    from ssl_bench.transfer.build import make_plan
+    from ssl_bench.transfer.plan import make_plan
     from ssl_bench.transfer.run import hold_positions
+
     config = make_plan('in1k_finetune', processes=8).config
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         with torch.device('meta'):
@@ -133,16 +155,24 @@ def test_layer_decay_of_fine_tuning(registered):
         hold_positions(model, config)
         wrapper = build_optim_wrapper(model, config.optim_wrapper)
     names = {id(p): name for name, p in model.named_parameters()}
-    actual = {names[id(p)]: (group['lr'], group['weight_decay'])
-              for group in wrapper.optimizer.param_groups
-              for p in group['params'] if p.requires_grad}
+    actual = {
+        names[id(p)]: (group['lr'], group['weight_decay'])
+        for group in wrapper.optimizer.param_groups
+        for p in group['params']
+        if p.requires_grad
+    }
     expected = {}
-    for name, scale, decay in zip(PACK['h/ft_names'], PACK['h/ft_scale'],
-                                  PACK['h/ft_wd']):
+    for name, scale, decay in zip(
+        PACK['h/ft_names'], PACK['h/ft_scale'], PACK['h/ft_wd']
+    ):
         name = str(name).replace('fc_norm', 'backbone.ln2')
-        name = name.replace('head.', 'head.fc.') if name.startswith(
-            'head.') else our_name(name) or name
+        name = (
+            name.replace('head.', 'head.fc.')
+            if name.startswith('head.')
+            else our_name(name) or name
+        )
         expected[name] = (1e-3 * scale, decay)
     assert actual.keys() == expected.keys()
-    np.testing.assert_allclose([actual[n] for n in expected],
-                               list(expected.values()), rtol=1e-6)
+    np.testing.assert_allclose(
+        [actual[n] for n in expected], list(expected.values()), rtol=1e-6
+    )

@@ -1,4 +1,5 @@
 """Rows, warnings and the CSV."""
+
 import csv
 import io
 import random
@@ -12,14 +13,18 @@ from ssl_bench.results.table import main_metrics, rankings
 from ssl_bench.results.text_formats import COLUMNS, to_csv, to_json
 from tests.results.factory import METHODS, make_record, sha, suite
 
-DESIGN = ('method,variant,backbone,pretrain_data,pretrain_epochs,task,metric,'
-          'measured_mean,measured_std,seeds,published,delta,'
-          'published_source,checkpoint_sha256,run_ids')
+DESIGN = (
+    'method,variant,backbone,pretrain_data,pretrain_epochs,task,metric,'
+    'measured_mean,measured_std,seeds,published,delta,'
+    'published_source,checkpoint_sha256,run_ids'
+)
 
 
 def stored(*records):
-    return [Stored(record, f'runs/{i}/result.json')
-            for i, record in enumerate(records)]
+    return [
+        Stored(record, f'runs/{i}/result.json')
+        for i, record in enumerate(records)
+    ]
 
 
 def lines(board):
@@ -36,27 +41,55 @@ def records():
 
 
 def test_one_cell_by_hand():
-    board = build(stored(*(
-        make_record('MoCo v2', task='voc0712_det_c4', seed=seed,
-                    metrics={'bbox_AP': value})
-        for seed, value in ((0, 57.0), (1, 57.4), (2, 57.5)))),
-        published='own')
+    board = build(
+        stored(
+            *(
+                make_record(
+                    'MoCo v2',
+                    task='voc0712_det_c4',
+                    seed=seed,
+                    metrics={'bbox_AP': value},
+                )
+                for seed, value in ((0, 57.0), (1, 57.4), (2, 57.5))
+            )
+        ),
+        published='own',
+    )
     [line] = lines(board)
     assert ','.join(line) == DESIGN == ','.join(COLUMNS)
-    ids = ';'.join(make_record('MoCo v2', task='voc0712_det_c4',
-                               seed=seed)['run_id'] for seed in range(3))
+    ids = ';'.join(
+        make_record('MoCo v2', task='voc0712_det_c4', seed=seed)['run_id']
+        for seed in range(3)
+    )
     assert list(line.values()) == [
-        'MoCo v2', '', 'ResNet-50', 'IN1K', '200', 'voc0712_det_c4',
-        'bbox_AP', '57.3', '0.2645751311', '3', '57', '0.3',
+        'MoCo v2',
+        '',
+        'ResNet-50',
+        'IN1K',
+        '200',
+        'voc0712_det_c4',
+        'bbox_AP',
+        '57.3',
+        '0.2645751311',
+        '3',
+        '57',
+        '0.3',
         'MoCo v2 (repository): ' + board.rows[0].published.source,
-        sha('MoCo v2200'), ids]
+        sha('MoCo v2200'),
+        ids,
+    ]
 
 
 def test_one_seed_has_no_deviation_and_unknown_is_empty():
     [line] = lines(build(stored(make_record(epochs=None))))
     assert (line['measured_std'], line['seeds']) == ('', '1')
-    assert line['published'] == line['delta'] == line['pretrain_epochs'] \
-        == line['published_source'] == ''
+    assert (
+        line['published']
+        == line['delta']
+        == line['pretrain_epochs']
+        == line['published_source']
+        == ''
+    )
 
 
 def test_same_records_same_bytes(records):
@@ -69,16 +102,26 @@ def test_same_records_same_bytes(records):
 def test_sorted_by_task_metric_then_best(records):
     found = lines(build(records))
     assert [(row['task'], row['metric']) for row in found] == sorted(
-        (row['task'], row['metric']) for row in found)
-    values = [float(row['measured_mean'] or row['published'])
-              for row in found if row['metric'] == 'bbox_AP']
+        (row['task'], row['metric']) for row in found
+    )
+    values = [
+        float(row['measured_mean'] or row['published'])
+        for row in found
+        if row['metric'] == 'bbox_AP'
+    ]
     assert len(values) > 50 and values == sorted(values, reverse=True)
 
 
 def test_lower_is_better_comes_first():
-    board = build(stored(*(
-        make_record(name, task='in_c', metrics={'mCE': value})
-        for name, value in (('a', 50.), ('b', 40.)))), published='none')
+    board = build(
+        stored(
+            *(
+                make_record(name, task='in_c', metrics={'mCE': value})
+                for name, value in (('a', 50.0), ('b', 40.0))
+            )
+        ),
+        published='none',
+    )
     assert [row.method for row in board.rows] == ['b', 'a']
     assert [row.place for row in board.rows] == [1, 2]
 
@@ -112,7 +155,8 @@ def test_methods_and_tasks_are_chosen(records):
 def test_asked_task_without_numbers_is_named(records):
     board = build(records, wanted=['mini_seg_fcn'])
     assert board.rows == [] and [str(p) for p in board.problems] == [
-        'empty: no number for task mini_seg_fcn']
+        'empty: no number for task mini_seg_fcn'
+    ]
 
 
 def test_baseline(records):
@@ -121,24 +165,28 @@ def test_baseline(records):
     assert by_name['MoCo v2'].difference is None
     better = by_name['InsLoc (FPN)'].difference
     assert better.pairs == 3 and better.mean == pytest.approx(
-        by_name['InsLoc (FPN)'].mean - by_name['MoCo v2'].mean)
+        by_name['InsLoc (FPN)'].mean - by_name['MoCo v2'].mean
+    )
     line = {row['method']: row for row in lines(board)}['InsLoc']
     assert line['baseline'] == 'moco v2' and line['baseline_pairs'] == '3'
     assert float(line['baseline_diff_low']) == pytest.approx(
-        better.interval[0])
+        better.interval[0]
+    )
     with pytest.raises(UserError, match='unknown baseline'):
         build(records, baseline='BYOL')
 
 
 def test_baseline_stays_with_chosen_methods(records):
-    board = build(records, methods=['PixPro'], baseline='MoCo v2',
-                  wanted=['mini_knn'])
+    board = build(
+        records, methods=['PixPro'], baseline='MoCo v2', wanted=['mini_knn']
+    )
     assert [row.name for row in board.rows] == ['PixPro', 'MoCo v2']
 
 
 def test_ambiguous_baseline_names_the_way_out():
-    both = stored(make_record(epochs=200), make_record(epochs=800),
-                  make_record('PixPro'))
+    both = stored(
+        make_record(epochs=200), make_record(epochs=800), make_record('PixPro')
+    )
     with pytest.raises(UserError, match='200 epochs.*800 epochs|@EPOCHS'):
         build(both, baseline='MoCo v2')
     board = build(both, baseline='MoCo v2@800')
@@ -146,11 +194,13 @@ def test_ambiguous_baseline_names_the_way_out():
 
 
 def test_conflicting_numbers_are_shown():
-    late = make_record(metrics={'top1': 40.},
-                       finished='2025-05-02T00:00:00+00:00')
-    board = build(stored(late, make_record(metrics={'top1': 30.})),
-                  methods=['MoCo v2'])
-    assert [row.mean for row in board.rows] == [40.]
+    late = make_record(
+        metrics={'top1': 40.0}, finished='2025-05-02T00:00:00+00:00'
+    )
+    board = build(
+        stored(late, make_record(metrics={'top1': 30.0})), methods=['MoCo v2']
+    )
+    assert [row.mean for row in board.rows] == [40.0]
     [problem] = board.problems
     assert problem.kind == 'conflict' and '30.0, 40.0' in problem.message
     assert set(problem.paths) == {'runs/0/result.json', 'runs/1/result.json'}
@@ -167,24 +217,32 @@ def test_other_config_is_another_row():
     board = build(stored(make_record(), other), methods=['MoCo v2'])
     assert [len(row.values) for row in board.rows] == [1, 1]
     assert kinds(board) == ['mixed configs']
-    assert board.problems[0].paths == ('runs/0/result.json',
-                                       'runs/1/result.json')
+    assert board.problems[0].paths == (
+        'runs/0/result.json',
+        'runs/1/result.json',
+    )
 
 
 def test_other_data_is_another_row_and_named():
-    other = make_record(seed=1, run_id='other', data=dict(
-        name='mini', fingerprint=sha('other'), images=10))
+    other = make_record(
+        seed=1,
+        run_id='other',
+        data=dict(name='mini', fingerprint=sha('other'), images=10),
+    )
     third = make_record('PixPro')
-    board = build(stored(make_record(), other, third),
-                  methods=['MoCo v2', 'PixPro'])
+    board = build(
+        stored(make_record(), other, third), methods=['MoCo v2', 'PixPro']
+    )
     assert 'mixed data' in kinds(board)
     assert max(len(row.values) for row in board.rows) == 1
 
 
 def test_same_seed_with_two_checkpoints():
     other = make_record(run_id='other')
-    other['pretrain'] = {**other['pretrain'],
-                         'checkpoint_sha256': sha('second')}
+    other['pretrain'] = {
+        **other['pretrain'],
+        'checkpoint_sha256': sha('second'),
+    }
     board = build(stored(make_record(), other), methods=['MoCo v2'])
     assert kinds(board) == ['mixed checkpoints']
     [row] = board.rows
@@ -193,10 +251,14 @@ def test_same_seed_with_two_checkpoints():
 
 
 def test_incomplete_seeds_and_missing_controls():
-    board = build(stored(make_record(), make_record(seed=1),
-                         make_record('PixPro')))
-    assert kinds(board) == ['incomplete seeds', 'missing control',
-                            'missing control']
+    board = build(
+        stored(make_record(), make_record(seed=1), make_record('PixPro'))
+    )
+    assert kinds(board) == [
+        'incomplete seeds',
+        'missing control',
+        'missing control',
+    ]
     assert 'PixPro on mini_knn lacks seed 1' in board.problems[0].message
     assert 'supervised row on mini_knn' in board.problems[2].message
 
@@ -207,8 +269,10 @@ def test_complete_suite_has_no_warnings(records):
 
 def test_rankings(records):
     board = build(records)
-    assert main_metrics(board) == {'voc0712_det_c4': 'bbox_AP',
-                                   'mini_knn': 'top1'}
+    assert main_metrics(board) == {
+        'voc0712_det_c4': 'bbox_AP',
+        'mini_knn': 'top1',
+    }
     found = rankings(board)
     assert [r.of_tasks for r in found] == [1] * 10  # one task per backbone
     last = [r for r in found if r.name == 'Random init']
@@ -217,9 +281,12 @@ def test_rankings(records):
 
 def test_ranking_puts_full_coverage_first():
     records = stored(
-        make_record('a', task='mini_knn', metrics={'top1': 10.}),
-        make_record('a', task='mini_seg_fcn', metrics={'mIoU': 10.}),
-        make_record('b', task='mini_knn', metrics={'top1': 50.}))
+        make_record('a', task='mini_knn', metrics={'top1': 10.0}),
+        make_record('a', task='mini_seg_fcn', metrics={'mIoU': 10.0}),
+        make_record('b', task='mini_knn', metrics={'top1': 50.0}),
+    )
     found = rankings(build(records))
     assert [(r.name, r.average, len(r.places)) for r in found] == [
-        ('a', 1.5, 2), ('b', 1., 1)]
+        ('a', 1.5, 2),
+        ('b', 1.0, 1),
+    ]

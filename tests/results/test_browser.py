@@ -1,4 +1,5 @@
 """The page in a real browser: sort, filter, provenance, keyboard, phone."""
+
 import json
 import shutil
 import time
@@ -12,25 +13,36 @@ from ssl_bench.results.store import scan
 from tests.results.factory import METHODS, make_record, suite
 
 webdriver = pytest.importorskip(
-    'selenium.webdriver', reason='selenium is not installed')
+    'selenium.webdriver', reason='selenium is not installed'
+)
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 DRIVER = shutil.which('chromedriver')
 pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason='chromium and chromedriver are not '
-    'installed (Debian: chromium, chromium-driver)')
-FLAGS = ('--headless --no-sandbox --disable-gpu --disable-quic '
-         '--no-first-run --disable-background-networking '
-         '--disable-component-update --disable-sync --hide-scrollbars'
-         ).split()
+    not (CHROMIUM and DRIVER),
+    reason='chromium and chromedriver are not '
+    'installed (Debian: chromium, chromium-driver)',
+)
+FLAGS = [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--hide-scrollbars',
+]
 EVIL = '<script>alert(1)</script>'
 
 
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     top = tmp_path_factory.mktemp('page')
-    records = list(suite(METHODS, ['voc0712_det_c4', 'mini_knn',
-                                   'mini_seg_fcn']))
-    records.append(make_record(EVIL, metrics={'top1': 1.}))
+    records = list(
+        suite(METHODS, ['voc0712_det_c4', 'mini_knn', 'mini_seg_fcn'])
+    )
+    records.append(make_record(EVIL, metrics={'top1': 1.0}))
     for record in records:
         write_record(top / record['run_id'], record)
     board = build(*scan([top]), baseline='MoCo v2')
@@ -42,13 +54,17 @@ def page(tmp_path_factory):
 def browser(tmp_path_factory):
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, '--user-data-dir='
-                 + str(tmp_path_factory.mktemp('profile'))):
+    for flag in (
+        *FLAGS,
+        '--user-data-dir=' + str(tmp_path_factory.mktemp('profile')),
+    ):
         options.add_argument(flag)
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL',
-                                                 'performance': 'ALL'})
+    options.set_capability(
+        'goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'}
+    )
     driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(DRIVER))
+        options=options, service=webdriver.ChromeService(DRIVER)
+    )
     yield driver
     driver.quit()
 
@@ -75,17 +91,23 @@ def wait(condition, seconds=20):
 
 
 def size(browser, width):
-    browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', dict(
-        width=width, height=900, deviceScaleFactor=1, mobile=width < 600))
+    browser.execute_cdp_cmd(
+        'Emulation.setDeviceMetricsOverride',
+        dict(width=width, height=900, deviceScaleFactor=1, mobile=width < 600),
+    )
 
 
 def column(browser, index):
-    return js(browser, 'return [...document.querySelectorAll('
-              f'"#rows tbody tr")].map(r => r.children[{index}].innerText)')
+    return js(
+        browser,
+        'return [...document.querySelectorAll('
+        f'"#rows tbody tr")].map(r => r.children[{index}].innerText)',
+    )
 
 
 def press(browser, *keys):
     from selenium.webdriver import ActionChains
+
     ActionChains(browser).send_keys(*keys).perform()
 
 
@@ -95,13 +117,20 @@ def click(browser, selector):
 
 def test_draws_every_chart(opened):
     # 3 tasks, 2 backbones' ranks, cost
-    assert js(opened, 'return document.querySelectorAll('
-              '".plot svg.marks").length') == 6
-    labels = js(opened, 'return document.querySelector("#bars")'
-                '.textContent')
+    assert (
+        js(
+            opened,
+            'return document.querySelectorAll(".plot svg.marks").length',
+        )
+        == 6
+    )
+    labels = js(opened, 'return document.querySelector("#bars").textContent')
     assert 'InsLoc (FPN)' in labels
-    color = js(opened, 'return getComputedStyle(document.querySelector('
-               '"#bars .mark-rect path")).fill')
+    color = js(
+        opened,
+        'return getComputedStyle(document.querySelector('
+        '"#bars .mark-rect path")).fill',
+    )
     assert color == 'rgb(63, 124, 179)'  # the variable --bar was resolved
 
 
@@ -109,12 +138,18 @@ def test_loads_nothing(opened):
     opened.get_log('performance')  # of the browser's own first tab
     opened.refresh()
     wait(lambda: js(opened, 'return document.body.dataset.ready'))
-    seen = [json.loads(entry['message'])['message'] for entry in
-            opened.get_log('performance')]
-    urls = [m['params']['request']['url'] for m in seen
-            if m['method'] == 'Network.requestWillBeSent']
-    assert urls and all(url.startswith(('file:', 'data:', 'blob:'))
-                        for url in urls), urls
+    seen = [
+        json.loads(entry['message'])['message']
+        for entry in opened.get_log('performance')
+    ]
+    urls = [
+        m['params']['request']['url']
+        for m in seen
+        if m['method'] == 'Network.requestWillBeSent'
+    ]
+    assert urls and all(
+        url.startswith(('file:', 'data:', 'blob:')) for url in urls
+    ), urls
 
 
 def test_sorts_by_a_column_both_ways(opened):
@@ -124,12 +159,19 @@ def test_sorts_by_a_column_both_ways(opened):
     click(opened, '#rows [data-key=measured]')
     up = [float(v.split()[0]) for v in column(opened, 3)]
     assert up == down[::-1]
-    assert js(opened, 'return document.querySelector("#rows th[aria-sort]")'
-              '.getAttribute("aria-sort")') == 'ascending'
+    assert (
+        js(
+            opened,
+            'return document.querySelector("#rows th[aria-sort]")'
+            '.getAttribute("aria-sort")',
+        )
+        == 'ascending'
+    )
 
 
 def test_filters(opened):
     from selenium.webdriver.support.ui import Select
+
     Select(opened.find_element('id', 'f-task')).select_by_value('mini_knn')
     assert set(column(opened, 1)) == {'Mini kNN'}
     opened.find_element('id', 'f-text').send_keys('pixpro')
@@ -149,9 +191,15 @@ def test_provenance_panel(opened):
     assert panel.is_displayed()
     text = panel.text
     record = make_record('InsLoc', 'FPN', 'voc0712_det_c4')
-    for part in (record['run_id'], record['config_sha256'],
-                 record['pretrain']['checkpoint_sha256'], 'torch 2.14.1',
-                 'GPU hours', 'Against MoCo v2', '95% interval'):
+    for part in (
+        record['run_id'],
+        record['config_sha256'],
+        record['pretrain']['checkpoint_sha256'],
+        'torch 2.14.1',
+        'GPU hours',
+        'Against MoCo v2',
+        '95% interval',
+    ):
         assert part in text, part
     press(opened, '\ue00c')  # Escape
     assert not panel.is_displayed()
@@ -163,20 +211,27 @@ def test_by_keyboard_alone(opened):
     js(opened, 'document.querySelector("#matrix .cell[title]").focus()')
     press(opened, '\ue007')  # Enter
     assert opened.find_element('id', 'panel').is_displayed()
-    inside = js(opened, 'return document.activeElement.closest("dialog")'
-                '?.id')
+    inside = js(opened, 'return document.activeElement.closest("dialog")?.id')
     assert inside == 'panel'
     press(opened, '\ue00c')
     assert js(opened, 'return document.activeElement.className').startswith(
-        'cell')
+        'cell'
+    )
 
 
 def test_a_method_named_script_shows_as_text(opened):
     assert js(opened, 'return document.body.innerText').count(EVIL) >= 2
-    assert EVIL in js(opened, 'return document.querySelector("#bars")'
-                      '.textContent')
-    assert js(opened, 'return [...document.scripts].some('
-              's => s.textContent === "alert(1)")') is False
+    assert EVIL in js(
+        opened, 'return document.querySelector("#bars").textContent'
+    )
+    assert (
+        js(
+            opened,
+            'return [...document.scripts].some('
+            's => s.textContent === "alert(1)")',
+        )
+        is False
+    )
 
 
 @pytest.mark.parametrize('width', [1280, 390, 320])
@@ -185,17 +240,23 @@ def test_nothing_sticks_out(opened, width):
     opened.refresh()
     wait(lambda: js(opened, 'return document.body.dataset.ready'))
     assert js(opened, 'return document.documentElement.scrollWidth') == width
-    cut = js(opened, '''return [...document.querySelectorAll(
+    cut = js(
+        opened,
+        """return [...document.querySelectorAll(
       'main > section > *, .plot svg')].filter(e => e.offsetParent !== null
-        && e.getBoundingClientRect().right > innerWidth + 1).length''')
+        && e.getBoundingClientRect().right > innerWidth + 1).length""",
+    )
     assert cut == 0
 
 
 def test_themes_change_page_and_charts(opened):
     def colors():
-        return js(opened, '''return [document.body, document.querySelector(
+        return js(
+            opened,
+            """return [document.body, document.querySelector(
           "#bars .role-axis-label text")].map((e, i) => getComputedStyle(e)[
-            i ? 'fill' : 'backgroundColor'])''')
+            i ? 'fill' : 'backgroundColor'])""",
+        )
 
     seen = {}
     for _ in range(3):
@@ -203,19 +264,23 @@ def test_themes_change_page_and_charts(opened):
         seen[name] = colors()
         click(opened, '#theme')
     assert seen['Theme: light'] != seen['Theme: dark']
-    assert all(a != b for a, b in zip(seen['Theme: light'],
-                                      seen['Theme: dark']))
+    assert all(
+        a != b for a, b in zip(seen['Theme: light'], seen['Theme: dark'])
+    )
     assert seen['Theme: auto'] == seen['Theme: light']
 
 
 def test_print_is_light_and_without_controls(opened):
     for _ in range(2):
         click(opened, '#theme')  # dark
-    opened.execute_cdp_cmd('Emulation.setEmulatedMedia',
-                           dict(media='print'))
+    opened.execute_cdp_cmd('Emulation.setEmulatedMedia', dict(media='print'))
     try:
-        wait(lambda: js(opened, 'return document.documentElement.dataset'
-                        '.theme') == 'light')
+        wait(
+            lambda: (
+                js(opened, 'return document.documentElement.dataset.theme')
+                == 'light'
+            )
+        )
         assert not opened.find_element('id', 'filters').is_displayed()
         assert opened.find_element('id', 'rows').is_displayed()
     finally:

@@ -1,4 +1,5 @@
 """Bundles: what goes in comes out, and nothing else gets in."""
+
 import hashlib
 import json
 import stat
@@ -8,8 +9,7 @@ import pytest
 
 from ssl_bench.errors import UserError
 from ssl_bench.results import bundle, read_records, scan, write_record
-from ssl_bench.results.bundle import (export_bundle, import_bundle,
-                                      read_bundle)
+from ssl_bench.results.bundle import export_bundle, import_bundle, read_bundle
 from tests.results.factory import make_record
 
 
@@ -18,8 +18,7 @@ def packed(tmp_path):
     for seed in range(3):
         write_record(tmp_path / 'runs' / str(seed), make_record(seed=seed))
     (tmp_path / 'runs' / '0' / 'weights.pth').write_bytes(b'x' * 100)
-    count, problems = export_bundle([tmp_path / 'runs'],
-                                    tmp_path / 'b.zip')
+    count, problems = export_bundle([tmp_path / 'runs'], tmp_path / 'b.zip')
     assert (count, problems) == (3, [])
     return tmp_path / 'b.zip'
 
@@ -31,7 +30,8 @@ def by_id(records):
 def test_round_trip(packed, tmp_path):
     assert import_bundle(packed, tmp_path / 'in') == (3, 0, [])
     assert by_id(read_records(tmp_path / 'in')) == by_id(
-        read_records(tmp_path / 'runs'))
+        read_records(tmp_path / 'runs')
+    )
     assert import_bundle(packed, tmp_path / 'in') == (0, 3, [])
 
 
@@ -55,16 +55,17 @@ def test_bad_records_are_named_and_left_out(packed, tmp_path):
 
 
 def test_conflict_is_kept_beside(packed, tmp_path):
-    mine = make_record(seed=1, metrics={'top1': 1.})
+    mine = make_record(seed=1, metrics={'top1': 1.0})
     write_record(tmp_path / 'in' / 'mine', mine)
     written, skipped, problems = import_bundle(packed, tmp_path / 'in')
     assert (written, skipped) == (3, 0)
     assert [p.kind for p in problems] == ['conflict']
     assert mine['run_id'] in problems[0].message
     stored, _ = scan([tmp_path / 'in'])
-    values = [s.record['metrics']['top1'] for s in stored
-              if s.record['seed'] == 1]
-    assert sorted(values) == [1., 48.]
+    values = [
+        s.record['metrics']['top1'] for s in stored if s.record['seed'] == 1
+    ]
+    assert sorted(values) == [1.0, 48.0]
 
 
 def repack(path, target, change):
@@ -106,28 +107,36 @@ def manifest(**changes):
     def change(members):
         content = {**json.loads(members['manifest.json']), **changes}
         return {**members, 'manifest.json': json.dumps(content).encode()}
+
     return change
 
 
-@pytest.mark.parametrize('change, message', [
-    (edited, 'was changed: its SHA-256'),
-    (edited_with_manifest, 'changed after it was written'),
-    (extra('../evil.json'), "'../evil.json' does not belong"),
-    (extra('/etc/evil'), 'does not belong'),
-    (extra('records/../../x.json'), 'does not belong'),
-    (extra('run.py', b'print()'), "'run.py' does not belong"),
-    (extra(f'records/{"0" * 64}.json'), 'or in the manifest only'),
-    (lambda m: {k: v for k, v in m.items() if k != one(m)},
-     'or in the manifest only'),
-    (lambda m: {k: v for k, v in m.items() if k != 'manifest.json'},
-     'no manifest.json'),
-    (extra('manifest.json', b'[]'), 'manifest.json is damaged'),
-    (extra('manifest.json', b'{'), 'manifest.json is damaged'),
-    (manifest(schema=2), 'this version reads'),
-    (manifest(format='zip'), 'this version reads'),
-    (manifest(records=[dict(sha256='x')]), 'damaged'),
-    (extra(f'records/{"1" * 64}.json', b' ' * (1 << 21)), 'limit'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (edited, 'was changed: its SHA-256'),
+        (edited_with_manifest, 'changed after it was written'),
+        (extra('../evil.json'), "'../evil.json' does not belong"),
+        (extra('/etc/evil'), 'does not belong'),
+        (extra('records/../../x.json'), 'does not belong'),
+        (extra('run.py', b'print()'), "'run.py' does not belong"),
+        (extra(f'records/{"0" * 64}.json'), 'or in the manifest only'),
+        (
+            lambda m: {k: v for k, v in m.items() if k != one(m)},
+            'or in the manifest only',
+        ),
+        (
+            lambda m: {k: v for k, v in m.items() if k != 'manifest.json'},
+            'no manifest.json',
+        ),
+        (extra('manifest.json', b'[]'), 'manifest.json is damaged'),
+        (extra('manifest.json', b'{'), 'manifest.json is damaged'),
+        (manifest(schema=2), 'this version reads'),
+        (manifest(format='zip'), 'this version reads'),
+        (manifest(records=[dict(sha256='x')]), 'damaged'),
+        (extra(f'records/{"1" * 64}.json', b' ' * (1 << 21)), 'limit'),
+    ],
+)
 def test_foreign_content_is_refused(packed, tmp_path, change, message):
     bad = repack(packed, tmp_path / 'bad.zip', change)
     with pytest.raises(UserError, match=message):
@@ -138,8 +147,9 @@ def test_foreign_content_is_refused(packed, tmp_path, change, message):
 def test_wrong_run_id_in_the_manifest(packed, tmp_path):
     entries = json.loads(zipfile.ZipFile(packed).read('manifest.json'))
     entries['records'][0]['run_id'] = 'other'
-    bad = repack(packed, tmp_path / 'bad.zip',
-                 manifest(records=entries['records']))
+    bad = repack(
+        packed, tmp_path / 'bad.zip', manifest(records=entries['records'])
+    )
     with pytest.raises(UserError, match="the manifest says 'other'"):
         read_bundle(bad)
 
@@ -181,7 +191,7 @@ def test_what_is_no_zip(tmp_path, data):
 def test_damaged_in_the_middle(packed):
     data = bytearray(packed.read_bytes())
     for i in range(len(data) // 3, len(data) // 3 + 40):
-        data[i] ^= 0xff
+        data[i] ^= 0xFF
     packed.write_bytes(bytes(data))
     with pytest.raises(UserError, match='b.zip'):
         read_bundle(packed)

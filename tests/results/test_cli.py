@@ -1,4 +1,5 @@
 """The command: formats, files, exit codes."""
+
 import argparse
 import csv
 import subprocess
@@ -37,16 +38,26 @@ def test_csv_and_the_table(runs, tmp_path, capsys):
     assert 'InsLoc (FPN)' in shown.out and '± ' in shown.out
     assert shown.err == f'written: {path}\n'
     frame = pandas.read_csv(path)
-    assert list(frame.columns)[7:10] == ['measured_mean', 'measured_std',
-                                         'seeds']
+    assert list(frame.columns)[7:10] == [
+        'measured_mean',
+        'measured_std',
+        'seeds',
+    ]
     first = path.read_bytes()
     command(runs, '-o', path)
     assert path.read_bytes() == first
 
 
-@pytest.mark.parametrize('ending, start', [
-    ('.csv', 'method,variant'), ('.md', '## VOC07'), ('.tex', '% needs'),
-    ('.json', '{\n "schema": 1'), ('.html', '<!doctype html>')])
+@pytest.mark.parametrize(
+    'ending, start',
+    [
+        ('.csv', 'method,variant'),
+        ('.md', '## VOC07'),
+        ('.tex', '% needs'),
+        ('.json', '{\n "schema": 1'),
+        ('.html', '<!doctype html>'),
+    ],
+)
 def test_format_follows_the_ending(runs, tmp_path, ending, start):
     path = tmp_path / f'x{ending}'
     assert command(runs, '-o', path, '--published', 'own') == 0
@@ -54,8 +65,7 @@ def test_format_follows_the_ending(runs, tmp_path, ending, start):
 
 
 def test_page_goes_into_a_folder(runs, tmp_path):
-    assert command(runs, '-o', f'{tmp_path}/report/', '--format',
-                   'html') == 0
+    assert command(runs, '-o', f'{tmp_path}/report/', '--format', 'html') == 0
     assert (tmp_path / 'report' / 'index.html').stat().st_size > 500_000
 
 
@@ -82,24 +92,30 @@ def test_warnings_give_3_and_name_the_file(runs, tmp_path, capsys):
     assert shown.err.startswith('warning: unusable record: not readable')
 
 
-@pytest.mark.parametrize('words, message', [
-    ([], 'no usable result.json: empty'),
-    (['-o', 'x.docx'], 'no format for'),
-    (['--format', 'html'], 'a page needs a place'),
-    (['--paper', 'pixpro', '-o', 'x.csv'], 'every number'),
-])
+@pytest.mark.parametrize(
+    'words, message',
+    [
+        ([], 'no usable result.json: empty'),
+        (['-o', 'x.docx'], 'no format for'),
+        (['--format', 'html'], 'a page needs a place'),
+        (['--paper', 'pixpro', '-o', 'x.csv'], 'every number'),
+    ],
+)
 def test_unusable(runs, tmp_path, words, message):
     source = runs if words else tmp_path
     with pytest.raises(UserError, match=message):
         command(source, *words)
 
 
-@pytest.mark.parametrize('words, message', [
-    (['--tasks', 'mini_kmn'], 'Did you mean mini_knn'),
-    (['--methods', 'PixPor'], 'Did you mean PixPro'),
-    (['--baseline', 'MoCo v3'], 'Did you mean MoCo v2'),
-    (['--paper', 'inslok'], 'Did you mean insloc'),
-])
+@pytest.mark.parametrize(
+    'words, message',
+    [
+        (['--tasks', 'mini_kmn'], 'Did you mean mini_knn'),
+        (['--methods', 'PixPor'], 'Did you mean PixPro'),
+        (['--baseline', 'MoCo v3'], 'Did you mean MoCo v2'),
+        (['--paper', 'inslok'], 'Did you mean insloc'),
+    ],
+)
 def test_misspelt_names(runs, words, message):
     with pytest.raises(UserError, match=message):
         command(runs, *words)
@@ -120,7 +136,8 @@ def test_export_and_import(runs, tmp_path, capsys):
     assert command(into, '-o', tmp_path / 'a.csv') == 0
     assert command(runs, '-o', tmp_path / 'b.csv') == 0
     assert (tmp_path / 'a.csv').read_bytes() == (
-        tmp_path / 'b.csv').read_bytes()
+        tmp_path / 'b.csv'
+    ).read_bytes()
     with pytest.raises(UserError, match='name the bundle'):
         command('export', runs)
     with pytest.raises(UserError, match='name the bundle'):
@@ -133,7 +150,11 @@ def test_load_gives_a_line_per_number(runs, tmp_path):
     means = frame.groupby(['task', 'metric', 'method']).value.mean()
     assert means['mini_knn', 'top1'].idxmax() == 'InsLoc'
     assert set(frame.columns) >= {
-        'pretrain_epochs', 'cost_gpu_hours', 'data_fingerprint', 'path'}
+        'pretrain_epochs',
+        'cost_gpu_hours',
+        'data_fingerprint',
+        'path',
+    }
     (tmp_path / 'result.json').write_text('')
     with pytest.warns(UserWarning, match='unusable record'):
         assert len(load(tmp_path)) == 0
@@ -147,18 +168,33 @@ def test_needs_no_torch_and_no_pandas(runs, tmp_path):
         'leaderboard.add_arguments(p)\n'
         f'leaderboard.run(p.parse_args([{str(runs)!r}, "--format", "csv"]))\n'
         'heavy = {"torch", "pandas", "altair", "rich", "mmengine"}\n'
-        'print(sorted(heavy & sys.modules.keys()), file=sys.stderr)\n')
-    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT,
-                          capture_output=True, text=True, check=True)
+        'print(sorted(heavy & sys.modules.keys()), file=sys.stderr)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stderr == '[]\n'
 
 
 def test_the_door_in_tools(tmp_path):
     write_record(tmp_path / 'run', make_record())
     done = subprocess.run(
-        [sys.executable, 'tools/leaderboard.py', str(tmp_path), '-o',
-         str(tmp_path / 'leaderboard.csv')], cwd=ROOT, capture_output=True,
-        text=True, env={'PYTHONPATH': str(ROOT), 'PATH': '/usr/bin'})
+        [
+            sys.executable,
+            'tools/leaderboard.py',
+            str(tmp_path),
+            '-o',
+            str(tmp_path / 'leaderboard.csv'),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={'PYTHONPATH': str(ROOT), 'PATH': '/usr/bin'},
+    )
     assert done.returncode == 3, done.stderr  # no controls
     assert 'MoCo v2' in done.stdout and 'missing control' in done.stderr
     assert (tmp_path / 'leaderboard.csv').read_text().count('\n') == 2

@@ -1,4 +1,5 @@
 """What the user changed is not compared with what a paper measured."""
+
 import pytest
 
 from ssl_bench.cli import main
@@ -9,39 +10,61 @@ from ssl_bench.results.papers import paper_grids
 from ssl_bench.results.record import Stored, validate, write_record
 from tests.results.factory import make_record, sha
 
-CHANGED = dict(departures=['train_cfg.max_iters=100'],
-               config_sha256=sha('other'))
+CHANGED = dict(
+    departures=['train_cfg.max_iters=100'], config_sha256=sha('other')
+)
 
 
 def board_of(*records, **options):
-    return build([Stored(record, f'r/{i}/result.json')
-                  for i, record in enumerate(records)], **options)
+    return build(
+        [
+            Stored(record, f'r/{i}/result.json')
+            for i, record in enumerate(records)
+        ],
+        **options,
+    )
 
 
 def test_a_departed_record_has_no_published_value():
     kept = make_record(task='voc0712_det_c4')
     other = make_record(task='voc0712_det_c4', run_id='other', **CHANGED)
     board = board_of(kept, other, published='own')
-    rows = {bool(row.departures): row for row in board.rows
-            if row.metric == 'bbox_AP'}
+    rows = {
+        bool(row.departures): row
+        for row in board.rows
+        if row.metric == 'bbox_AP'
+    }
     assert rows[False].published.value == 57.0
     assert rows[True].published is None and rows[True].verdict == ''
-    assert [str(problem) for problem in board.problems
-            if problem.kind == 'other protocol'] == [
+    assert [
+        str(problem)
+        for problem in board.problems
+        if problem.kind == 'other protocol'
+    ] == [
         'other protocol: MoCo v2 on voc0712_det_c4 is not compared with '
-        'published numbers: train_cfg.max_iters=100 (r/1/result.json)']
+        'published numbers: train_cfg.max_iters=100 (r/1/result.json)'
+    ]
 
 
 def test_it_is_marked_where_tables_show_it():
     board = board_of(make_record(task='voc0712_det_c4', **CHANGED))
     names = [[part.text for part in row[0]] for row in grids(board)[0].body]
-    assert ['MoCo v2', 'other settings or data than the protocol\'s'] in names
+    assert ['MoCo v2', "other settings or data than the protocol's"] in names
 
 
 def test_the_tables_of_a_paper_leave_it_out():
-    text = [part.text for grid in paper_grids('insloc', board_of(make_record(
-        'InsLoc', 'FPN', 'coco_mrcnn_fpn_1x', **CHANGED)))
-        for row in grid.body for cell in row for part in cell]
+    text = [
+        part.text
+        for grid in paper_grids(
+            'insloc',
+            board_of(
+                make_record('InsLoc', 'FPN', 'coco_mrcnn_fpn_1x', **CHANGED)
+            ),
+        )
+        for row in grid.body
+        for cell in row
+        for part in cell
+    ]
     assert not any('ours' in line for line in text)
 
 

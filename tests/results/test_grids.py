@@ -1,4 +1,5 @@
 """Tables: cells, papers' tables, Markdown, LaTeX, terminal."""
+
 import io
 
 import pytest
@@ -7,8 +8,13 @@ from rich.console import Console
 from ssl_bench.errors import UserError
 from ssl_bench.results.board import build
 from ssl_bench.results.grid import Grid, Part, grids, task_grid
-from ssl_bench.results.markup import (escape_latex, escape_markdown,
-                                      grid_to_latex, to_latex, to_markdown)
+from ssl_bench.results.markup import (
+    escape_latex,
+    escape_markdown,
+    grid_to_latex,
+    to_latex,
+    to_markdown,
+)
 from ssl_bench.results.papers import PAPERS, paper_grids
 from ssl_bench.results.published import published
 from ssl_bench.results.record import Problem
@@ -21,9 +27,13 @@ EVIL = 'A|B*_<script>&%$#{}~^\\'
 
 @pytest.fixture(scope='module')
 def board():
-    return build(stored(*suite(METHODS, ['voc0712_det_c4', 'mini_knn',
-                                         'mini_seg_fcn'])),
-                 published='own', baseline='MoCo v2')
+    return build(
+        stored(
+            *suite(METHODS, ['voc0712_det_c4', 'mini_knn', 'mini_seg_fcn'])
+        ),
+        published='own',
+        baseline='MoCo v2',
+    )
 
 
 def texts(cell):
@@ -32,27 +42,44 @@ def texts(cell):
 
 def test_cells_of_a_task(board):
     grid = task_grid(board, 'voc0712_det_c4')
-    assert grid.heads == ['method', 'epochs', 'n', 'box AP', 'box AP50',
-                          'box AP75']
+    assert grid.heads == [
+        'method',
+        'epochs',
+        'n',
+        'box AP',
+        'box AP50',
+        'box AP75',
+    ]
     rows = {row[0][0].text: row for row in grid.body}
-    assert list(rows) == ['InsLoc (FPN)', 'PixPro', 'MoCo v2', 'Supervised',
-                          'Random init']
+    assert list(rows) == [
+        'InsLoc (FPN)',
+        'PixPro',
+        'MoCo v2',
+        'Supervised',
+        'Random init',
+    ]
     moco = {r.metric: r for r in board.rows if r.method == 'MoCo v2'}
     ap = moco['bbox_AP']
     assert texts(rows['MoCo v2'][3]) == [
-        f'{ap.mean:.1f} ± {ap.std:.1f}', f'publ. 57.0 ({ap.delta:+.1f} =)']
+        f'{ap.mean:.1f} ± {ap.std:.1f}',
+        f'publ. 57.0 ({ap.delta:+.1f} =)',
+    ]
     assert rows['InsLoc (FPN)'][3][0].kind == 'best'
     assert rows['Random init'][3][0].kind == 'measured'
-    low, high = next(r for r in board.rows if r.method == 'PixPro'
-                     and r.metric == 'bbox_AP').difference.interval
+    low, high = next(
+        r for r in board.rows if r.method == 'PixPro' and r.metric == 'bbox_AP'
+    ).difference.interval
     assert f'± {(high - low) / 2:.1f}' in texts(rows['PixPro'][3])[-1]
     assert texts(rows['Random init'][1]) == ['']
 
 
 def test_secondary_metrics_stay_in_the_files():
-    board = build(stored(make_record(metrics={
-        'top1': 40., 'top1_k5': 39.}), make_record(
-            task='mini_new', metrics={'top1_k5': 1., 'mAP': 2.})))
+    board = build(
+        stored(
+            make_record(metrics={'top1': 40.0, 'top1_k5': 39.0}),
+            make_record(task='mini_new', metrics={'top1_k5': 1.0, 'mAP': 2.0}),
+        )
+    )
     assert task_grid(board, 'mini_knn').heads[3:] == ['top1']
     assert task_grid(board, 'mini_new').heads[3:] == ['mAP', 'top1 k5']
     assert len(board.rows) == 4
@@ -60,8 +87,7 @@ def test_secondary_metrics_stay_in_the_files():
 
 def test_printed_rows_name_their_paper():
     board = build(stored(make_record(task='voc0712_det_c4')))
-    names = [texts(row[0]) for row in task_grid(board,
-                                                'voc0712_det_c4').body]
+    names = [texts(row[0]) for row in task_grid(board, 'voc0712_det_c4').body]
     assert ['MoCo v2'] in names
     assert ['PixPro', 'in PixPro'] in names and len(names) > 60
 
@@ -70,8 +96,10 @@ def test_rank_table_and_legends(board):
     found = grids(board)
     assert [grid.title for grid in found] == [
         'VOC07+12 detection, C4 (voc0712_det_c4)',
-        'Mini FCN segmentation (mini_seg_fcn)', 'Mini kNN (mini_knn)',
-        'Average rank over tasks']
+        'Mini FCN segmentation (mini_seg_fcn)',
+        'Mini kNN (mini_knn)',
+        'Average rank over tasks',
+    ]
     assert texts(found[-1].body[-1][-1]) == ['2 of 2']
     assert any('MoCo v2' in note for note in found[-1].notes)
 
@@ -79,45 +107,108 @@ def test_rank_table_and_legends(board):
 @pytest.mark.parametrize('name', sorted(PAPERS))
 def test_every_printed_number_of_a_paper_is_in_its_tables_once(name):
     board = build(stored(make_record()))
-    cells = [part.text for grid in paper_grids(name, board)
-             for row in grid.body for cell in row[2:] for part in cell]
-    expected = [row for row in published()
-                if row.reported_in == PAPERS[name].reported_in]
+    cells = [
+        part.text
+        for grid in paper_grids(name, board)
+        for row in grid.body
+        for cell in row[2:]
+        for part in cell
+    ]
+    expected = [
+        row
+        for row in published()
+        if row.reported_in == PAPERS[name].reported_in
+    ]
     assert len(cells) == len(expected) > 10
     assert sorted(float(c.rstrip('?')) for c in cells) == sorted(
-        row.value for row in expected)
+        row.value for row in expected
+    )
     assert sum(c.endswith('?') for c in cells) == sum(
-        not row.verified for row in expected)
+        not row.verified for row in expected
+    )
 
 
-@pytest.mark.parametrize('name, table, order', [
-    ('pixpro', 0, ['Random init', 'Supervised', 'MoCo v1', 'SimCLR',
-                   'MoCo v2', 'InfoMin', 'InfoMin', 'PixPro', 'PixPro']),
-    ('insloc', 1, ['MoCo v2', 'MoCo v2', 'InsLoc (C4 model)',
-                   'InsLoc (C4 model)']),
-    ('siamese_im', 1, ['MoCo v3', 'MAE', 'SiameseIM']),
-    ('lewel', 0, ['LEWEL (B (EMAN))', 'LEWEL (B (EMAN))',
-                  'LEWEL (B (SyncBN))']),
-    ('barlow_twins', 0, [
-        'Supervised', 'MoCo v1', 'PIRL', 'SimCLR', 'MoCo v2', 'SimSiam',
-        'SwAV (w/o multi-crop)', 'BYOL', 'SwAV (multi-crop)',
-        'Barlow Twins', 'Barlow Twins (ablation baseline)']),
-    ('barlow_twins', 3, ['Supervised', 'MoCo v2', 'SwAV', 'SimSiam',
-                         'Barlow Twins'])])
+@pytest.mark.parametrize(
+    'name, table, order',
+    [
+        (
+            'pixpro',
+            0,
+            [
+                'Random init',
+                'Supervised',
+                'MoCo v1',
+                'SimCLR',
+                'MoCo v2',
+                'InfoMin',
+                'InfoMin',
+                'PixPro',
+                'PixPro',
+            ],
+        ),
+        (
+            'insloc',
+            1,
+            ['MoCo v2', 'MoCo v2', 'InsLoc (C4 model)', 'InsLoc (C4 model)'],
+        ),
+        ('siamese_im', 1, ['MoCo v3', 'MAE', 'SiameseIM']),
+        (
+            'lewel',
+            0,
+            ['LEWEL (B (EMAN))', 'LEWEL (B (EMAN))', 'LEWEL (B (SyncBN))'],
+        ),
+        (
+            'barlow_twins',
+            0,
+            [
+                'Supervised',
+                'MoCo v1',
+                'PIRL',
+                'SimCLR',
+                'MoCo v2',
+                'SimSiam',
+                'SwAV (w/o multi-crop)',
+                'BYOL',
+                'SwAV (multi-crop)',
+                'Barlow Twins',
+                'Barlow Twins (ablation baseline)',
+            ],
+        ),
+        (
+            'barlow_twins',
+            3,
+            ['Supervised', 'MoCo v2', 'SwAV', 'SimSiam', 'Barlow Twins'],
+        ),
+    ],
+)
 def test_rows_stand_in_the_papers_order(name, table, order):
     grid = paper_grids(name, build(stored(make_record())))[table]
     assert [texts(row[0])[0] for row in grid.body] == order
 
 
 def test_reproduced_number_stands_beside_the_printed():
-    board = build(stored(*(make_record(
-        'InsLoc', 'C4', 'coco_mrcnn_c4_1x', seed,
-        {'bbox_AP': 39.4 + seed / 10}) for seed in (0, 1))))
-    row = next(row for row in paper_grids('insloc', board)[1].body
-               if texts(row[0]) == ['InsLoc (C4 model)']
-               and texts(row[1]) == ['200'])
+    board = build(
+        stored(
+            *(
+                make_record(
+                    'InsLoc',
+                    'C4',
+                    'coco_mrcnn_c4_1x',
+                    seed,
+                    {'bbox_AP': 39.4 + seed / 10},
+                )
+                for seed in (0, 1)
+            )
+        )
+    )
+    row = next(
+        row
+        for row in paper_grids('insloc', board)[1].body
+        if texts(row[0]) == ['InsLoc (C4 model)'] and texts(row[1]) == ['200']
+    )
     assert texts(row[2]) == ['39.5', 'ours 39.5 ± 0.1 (-0.0 =)'] or texts(
-        row[2]) == ['39.5', 'ours 39.5 ± 0.1 (+0.0 =)']
+        row[2]
+    ) == ['39.5', 'ours 39.5 ± 0.1 (+0.0 =)']
     assert texts(row[5]) == ['34.5']  # mask AP was not measured
 
 
@@ -127,7 +218,7 @@ def test_unknown_paper():
 
 
 def test_markdown(board):
-    text = to_markdown(grids(board), [Problem('a|b', '<i>', ('x.json', ))])
+    text = to_markdown(grids(board), [Problem('a|b', '<i>', ('x.json',))])
     table = text.split('\n\n')[1].splitlines()
     assert table[1] == '| :-- | --: | --: | --: | --: | --: |'
     assert {line.count('|') for line in table} == {7}
@@ -138,10 +229,12 @@ def test_markdown(board):
 
 def test_names_stay_text_in_markup():
     assert escape_markdown(EVIL) == (
-        'A\\|B\\*\\_&lt;script&gt;&amp;%$#{}\\~^\\\\')
+        'A\\|B\\*\\_&lt;script&gt;&amp;%$#{}\\~^\\\\'
+    )
     assert escape_latex(EVIL) == (
         r'A\textbar{}B*\_\textless{}script\textgreater{}\&\%\$\#\{\}'
-        r'\textasciitilde{}\textasciicircum{}\textbackslash{}')
+        r'\textasciitilde{}\textasciicircum{}\textbackslash{}'
+    )
     assert escape_markdown('a\nb') == escape_latex('a\nb') == 'a b'
 
 

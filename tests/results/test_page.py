@@ -1,4 +1,5 @@
 """The HTML page as a file, and the media it embeds."""
+
 import base64
 import io
 import json
@@ -10,8 +11,12 @@ from PIL import Image
 from ssl_bench.results import write_record
 from ssl_bench.results.board import build
 from ssl_bench.results.charts import specifications
-from ssl_bench.results.media import (find_curves, find_pictures, read_curve,
-                                     thin)
+from ssl_bench.results.media import (
+    find_curves,
+    find_pictures,
+    read_curve,
+    thin,
+)
 from ssl_bench.results.report import page_data, safe_json, to_html
 from ssl_bench.results.store import scan
 from tests.results.factory import METHODS, make_record, suite
@@ -25,14 +30,18 @@ def runs(tmp_path_factory):
     top = tmp_path_factory.mktemp('runs')
     for record in suite(METHODS, ['mini_knn', 'mini_seg_fcn']):
         write_record(top / record['run_id'], record)
-    write_record(top / 'evil', make_record(
-        EVIL, notes=EVIL, metrics={'top1': 3.}))
+    write_record(
+        top / 'evil', make_record(EVIL, notes=EVIL, metrics={'top1': 3.0})
+    )
     run = top / record['run_id']
     log = run / '20250101_000000' / 'vis_data'
     log.mkdir(parents=True)
-    (log / 'scalars.json').write_text(''.join(
-        json.dumps(dict(loss=5 - step / 100, step=step)) + '\n'
-        for step in range(1, 400)))
+    (log / 'scalars.json').write_text(
+        ''.join(
+            json.dumps(dict(loss=5 - step / 100, step=step)) + '\n'
+            for step in range(1, 400)
+        )
+    )
     Image.new('RGB', (300, 200), 'red').save(run / 'predictions.png')
     Image.new('RGB', (4000, 100)).save(run / 'contact_sheet.jpg')
     Image.new('RGB', (30, 20)).save(run / 'unrelated.png')
@@ -46,8 +55,12 @@ def page(runs):
 
 
 def data_of(text):
-    found = re.search(r'<script type="application/json" id="data">(.*?)'
-                      r'</script>', text, re.DOTALL)
+    found = re.search(
+        r'<script type="application/json" id="data">(.*?)'
+        r'</script>',
+        text,
+        re.DOTALL,
+    )
     return json.loads(found.group(1))
 
 
@@ -83,18 +96,24 @@ def test_page_holds_rows_runs_and_provenance(page):
     data = data_of(text)
     assert len(data['rows']) == len(board.rows)
     assert len(data['runs']) == 31
-    row = next(r for r in data['rows'] if r['name'] == 'PixPro'
-               and r['task'] == 'mini_knn')
+    row = next(
+        r
+        for r in data['rows']
+        if r['name'] == 'PixPro' and r['task'] == 'mini_knn'
+    )
     own = [data['runs'][i] for i in row['runs']]
     assert [run['seed'] for run in own] == [0, 1, 2]
     assert row['mean'] == pytest.approx(
-        sum(run['metrics']['top1'] for run in own) / 3)
+        sum(run['metrics']['top1'] for run in own) / 3
+    )
     assert row['cost']['hours'] == pytest.approx(
-        sum(run['cost']['gpu_hours'] for run in own) / 3)
+        sum(run['cost']['gpu_hours'] for run in own) / 3
+    )
     assert own[0]['path'].endswith('result.json')
     assert data['csv'].startswith('method,variant,')
     assert [w['kind'] for w in data['warnings']] == [
-        p.kind for p in board.problems]
+        p.kind for p in board.problems
+    ]
 
 
 def test_plain_tables_for_readers_without_script(page):
@@ -106,8 +125,10 @@ def test_plain_tables_for_readers_without_script(page):
 def test_charts_are_valid_and_without_addresses():
     for name, spec in specifications().items():
         assert spec['$schema'].startswith('https://vega.github.io/'), name
-        sources = [spec.get('data'), *(
-            layer.get('data') for layer in spec['layer'])]
+        sources = [
+            spec.get('data'),
+            *(layer.get('data') for layer in spec['layer']),
+        ]
         assert {'name': 'rows'} in sources, name
 
 
@@ -135,12 +156,13 @@ def test_curve_of_a_pretraining_is_named_by_its_config(tmp_path):
         log = tmp_path / 'insloc_r18_fpn' / stamp / 'vis_data'
         log.mkdir(parents=True)
         (log / 'scalars.json').write_text(
-            '\n'.join(f'{{"loss": {step}, "step": {step}}}'
-                      for step in steps) + '\n{"acc": 1, "step": 1}\n')
+            '\n'.join(f'{{"loss": {step}, "step": {step}}}' for step in steps)
+            + '\n{"acc": 1, "step": 1}\n'
+        )
     [curve], problems = find_curves([tmp_path], scan([tmp_path])[0])
     assert problems == []
     assert (curve.group, curve.name) == ('pretraining', 'InsLoc (FPN)')
-    assert curve.points == [(10, 10.), (20, 20.), (30, 30.)]
+    assert curve.points == [(10, 10.0), (20, 20.0), (30, 30.0)]
 
 
 def test_bad_media_are_named(tmp_path):
@@ -149,7 +171,7 @@ def test_bad_media_are_named(tmp_path):
     log.write_text('{"loss": 1, "step": 1}\n{"lo')
     (tmp_path / 'detections.png').write_bytes(b'no image')
     curves, problems = find_curves([tmp_path], [])
-    assert curves == [] and problems[0].paths == (str(log), )
+    assert curves == [] and problems[0].paths == (str(log),)
     assert 'line 2 is not JSON' in problems[0].message
     pictures, problems = find_pictures([tmp_path], [])
     assert pictures == [] and problems[0].kind == 'picture'
@@ -157,8 +179,10 @@ def test_bad_media_are_named(tmp_path):
 
 def test_losses_that_are_no_numbers_are_passed_over(tmp_path):
     path = tmp_path / 'scalars.json'
-    path.write_text('{"loss": NaN, "step": 1}\n\n[1]\n{"loss": "x"}\n'
-                    '{"loss": 2.5, "step": 2}\n')
+    path.write_text(
+        '{"loss": NaN, "step": 1}\n\n[1]\n{"loss": "x"}\n'
+        '{"loss": 2.5, "step": 2}\n'
+    )
     assert read_curve(str(path)) == [(2, 2.5)]
 
 
@@ -167,8 +191,9 @@ def test_thinning_keeps_the_mean_and_the_end():
     thinned = thin(points, 10)
     assert len(thinned) == 10 and thinned[-1][0] == 999
     assert sum(v for _, v in thinned) / 10 == pytest.approx(
-        sum(v for _, v in points) / 1000)
-    assert thin([(2, 1.), (1, 3.)]) == [(1, 3.), (2, 1.)]
+        sum(v for _, v in points) / 1000
+    )
+    assert thin([(2, 1.0), (1, 3.0)]) == [(1, 3.0), (2, 1.0)]
 
 
 def test_page_of_printed_numbers_only_has_no_charts(tmp_path):

@@ -1,11 +1,17 @@
 """Records: what is accepted, what is refused and how it is said."""
+
 import json
 
 import pytest
 
 from ssl_bench.errors import UserError
-from ssl_bench.results import (make_run_id, read_records, scan, validate,
-                               write_record)
+from ssl_bench.results import (
+    make_run_id,
+    read_records,
+    scan,
+    validate,
+    write_record,
+)
 from tests.results.factory import make_record, sha
 
 
@@ -30,8 +36,12 @@ def test_defaults_are_filled_in(tmp_path):
 
 def test_run_id_depends_on_every_part():
     base = ('MoCo v2', 'x', 'mini_knn', 0, sha('c'), sha('k'))
-    others = [base[:i] + (new, ) + base[i + 1:] for i, new in enumerate(
-        ('PixPro', 'y', 'mini_linear', 1, sha('d'), None))]
+    others = [
+        base[:i] + (new,) + base[i + 1 :]
+        for i, new in enumerate(
+            ('PixPro', 'y', 'mini_linear', 1, sha('d'), None)
+        )
+    ]
     ids = {make_run_id(*parts) for parts in [base, *others]}
     assert len(ids) == 7
     assert make_run_id(*base) == make_run_id(*base)
@@ -45,35 +55,38 @@ def nested(group, name, value):
     return record
 
 
-@pytest.mark.parametrize('record, message', [
-    (make_record(schema=2), 'unknown schema version 2; .* reads schema 1'),
-    (make_record(task='mini_kn n'), "unknown task 'mini_kn n'"),
-    (make_record(task='voc0712_det_c5'), 'Did you mean voc0712_det_c4'),
-    (make_record(metrics={'bbox_ap': 1.}), "unknown metric 'bbox_ap'"),
-    (make_record(metrics={}) | {'metrics': {}}, 'number or more'),
-    (make_record(metrics={'top1': float('nan')}), r'0\.\.100 .* nan'),
-    (make_record(metrics={'top1': 100.5}), r'0\.\.100 .* 100.5'),
-    (make_record(metrics={'top1': True}), 'must be a number, got True'),
-    (make_record(metrics={'bbox_AP': -1.}), r'got -1\.0'),
-    (make_record(seed=-1), 'seed must be a whole number >= 0, got -1'),
-    (make_record(seed=1.5), 'seed must be a whole number'),
-    (make_record(method=''), 'method is empty'),
-    (make_record(run_id='../x'), 'run_id'),
-    (make_record(config_sha256='abc'), '64 hexadecimal digits'),
-    (make_record(status='failed'), 'must be "completed", got \'failed\''),
-    (make_record(versions=['torch']), 'versions must map'),
-    (make_record(started='yesterday'), 'ISO 8601'),
-    (make_record(finished='2025-01-01'), 'lies before started'),
-    (make_record(finised=1), 'finised is not a field'),
-    (make_record(changes='none'), 'list of texts'),
-    (make_record(extra=[]), 'extra must be dict'),
-    (make_record(cost=None), 'cost must be an object'),
-    (nested('pretrain', 'source', 'bought'), 'measured'),
-    (nested('pretrain', 'checkpoint_sha256', 'x'), 'checkpoint_sha256'),
-    (nested('cost', 'gpu_hours', float('inf')), 'number >= 0'),
-    (nested('data', 'images', 'many'), 'data.images'),
-    ([], 'a record is an object, got list'),
-])
+@pytest.mark.parametrize(
+    'record, message',
+    [
+        (make_record(schema=2), 'unknown schema version 2; .* reads schema 1'),
+        (make_record(task='mini_kn n'), "unknown task 'mini_kn n'"),
+        (make_record(task='voc0712_det_c5'), 'Did you mean voc0712_det_c4'),
+        (make_record(metrics={'bbox_ap': 1.0}), "unknown metric 'bbox_ap'"),
+        (make_record(metrics={}) | {'metrics': {}}, 'number or more'),
+        (make_record(metrics={'top1': float('nan')}), r'0\.\.100 .* nan'),
+        (make_record(metrics={'top1': 100.5}), r'0\.\.100 .* 100.5'),
+        (make_record(metrics={'top1': True}), 'must be a number, got True'),
+        (make_record(metrics={'bbox_AP': -1.0}), r'got -1\.0'),
+        (make_record(seed=-1), 'seed must be a whole number >= 0, got -1'),
+        (make_record(seed=1.5), 'seed must be a whole number'),
+        (make_record(method=''), 'method is empty'),
+        (make_record(run_id='../x'), 'run_id'),
+        (make_record(config_sha256='abc'), '64 hexadecimal digits'),
+        (make_record(status='failed'), 'must be "completed", got \'failed\''),
+        (make_record(versions=['torch']), 'versions must map'),
+        (make_record(started='yesterday'), 'ISO 8601'),
+        (make_record(finished='2025-01-01'), 'lies before started'),
+        (make_record(finised=1), 'finised is not a field'),
+        (make_record(changes='none'), 'list of texts'),
+        (make_record(extra=[]), 'extra must be dict'),
+        (make_record(cost=None), 'cost must be an object'),
+        (nested('pretrain', 'source', 'bought'), 'measured'),
+        (nested('pretrain', 'checkpoint_sha256', 'x'), 'checkpoint_sha256'),
+        (nested('cost', 'gpu_hours', float('inf')), 'number >= 0'),
+        (nested('data', 'images', 'many'), 'data.images'),
+        ([], 'a record is an object, got list'),
+    ],
+)
 def test_invalid_is_named(record, message):
     with pytest.raises(UserError, match=message):
         validate(record)
@@ -107,22 +120,30 @@ def spoil(tmp_path, change):
     path.write_bytes(change(path.read_bytes()))
     stored, problems = scan([tmp_path])
     assert [s.record['seed'] for s in stored] == [1]
-    assert [p.paths for p in problems] == [(str(path), )]
+    assert [p.paths for p in problems] == [(str(path),)]
     return problems[0].message
 
 
-@pytest.mark.parametrize('change, message', [
-    (lambda data: data[:200], 'not readable as JSON'),
-    (lambda data: b'', 'not readable as JSON'),
-    (lambda data: data.replace(b'48.0', b'58.0'), 'changed after'),
-    (lambda data: data.replace(b'48.0', b'NaN'), 'NaN is not a number'),
-    (lambda data: data.replace(b'"schema": 1', b'"schema": 9'), 'version 9'),
-    (lambda data: data.replace(b'"seed": 2', b'"seed": 2, "seed": 3'),
-     "'seed' stands there twice"),
-    (lambda data: b'\xff\xfe' + data, 'not UTF-8'),
-    (lambda data: b'[' * 100000, 'not readable as JSON'),
-    (lambda data: b' ' * (1 << 20) + data, 'larger than'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda data: data[:200], 'not readable as JSON'),
+        (lambda data: b'', 'not readable as JSON'),
+        (lambda data: data.replace(b'48.0', b'58.0'), 'changed after'),
+        (lambda data: data.replace(b'48.0', b'NaN'), 'NaN is not a number'),
+        (
+            lambda data: data.replace(b'"schema": 1', b'"schema": 9'),
+            'version 9',
+        ),
+        (
+            lambda data: data.replace(b'"seed": 2', b'"seed": 2, "seed": 3'),
+            "'seed' stands there twice",
+        ),
+        (lambda data: b'\xff\xfe' + data, 'not UTF-8'),
+        (lambda data: b'[' * 100000, 'not readable as JSON'),
+        (lambda data: b' ' * (1 << 20) + data, 'larger than'),
+    ],
+)
 def test_spoilt_file_is_named_and_left_out(tmp_path, change, message):
     assert message in spoil(tmp_path, change)
 
@@ -134,8 +155,9 @@ def test_record_without_digest_is_accepted(tmp_path):
 
 def test_folders_are_searched_once(tmp_path):
     write_record(tmp_path / 'a' / 'b', make_record())
-    stored, problems = scan([tmp_path, tmp_path / 'a',
-                             tmp_path / 'a' / 'b' / 'result.json'])
+    stored, problems = scan(
+        [tmp_path, tmp_path / 'a', tmp_path / 'a' / 'b' / 'result.json']
+    )
     assert len(stored) == 1 and problems == []
 
 

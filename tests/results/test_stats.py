@@ -1,4 +1,5 @@
 """The formulas against scipy and against numbers worked by hand."""
+
 import itertools
 import random
 
@@ -7,22 +8,28 @@ import scipy.stats
 
 from ssl_bench.results import stats
 
-SAMPLES = [[random.Random(seed * 100 + i).uniform(0, 100)
-            for i in range(2 + seed % 7)] for seed in range(40)]
+SAMPLES = [
+    [
+        random.Random(seed * 100 + i).uniform(0, 100)
+        for i in range(2 + seed % 7)
+    ]
+    for seed in range(40)
+]
 
 
 @pytest.mark.parametrize('degrees', [1, 2, 4, 30])
 def test_t_quantile(degrees):
     assert stats.t_quantile(degrees) == pytest.approx(
-        scipy.stats.t.ppf(0.975, degrees), rel=1e-9)
+        scipy.stats.t.ppf(0.975, degrees), rel=1e-9
+    )
 
 
 def test_interval_by_hand():
     # mean 2, s = 1, t(0.975, 2) = 4.30265: 2 -/+ 4.30265 / sqrt(3)
-    low, high = stats.interval([1., 2., 3.])
+    low, high = stats.interval([1.0, 2.0, 3.0])
     assert (low, high) == pytest.approx((-0.48414, 4.48414), abs=1e-5)
-    assert stats.sample_std([1., 2., 3.]) == 1
-    assert stats.interval([5.]) is None and stats.sample_std([5.]) is None
+    assert stats.sample_std([1.0, 2.0, 3.0]) == 1
+    assert stats.interval([5.0]) is None and stats.sample_std([5.0]) is None
 
 
 @pytest.mark.parametrize('values', SAMPLES)
@@ -30,8 +37,9 @@ def test_interval_equals_scipy(values):
     spread = scipy.stats.tstd(values)
     low, high = stats.interval(values)
     assert stats.sample_std(values) == pytest.approx(spread, abs=1e-7)
-    half = scipy.stats.t.ppf(0.975, len(values) - 1) * spread / len(
-        values)**0.5
+    half = (
+        scipy.stats.t.ppf(0.975, len(values) - 1) * spread / len(values) ** 0.5
+    )
     assert (high - low) / 2 == pytest.approx(half, abs=1e-6)
 
 
@@ -43,11 +51,12 @@ def test_mean_does_not_depend_on_the_order(values):
 
 
 def test_paired_difference_equals_scipy():
-    a = {0: 50.2, 1: 51.0, 2: 50.7, 7: 99.}
-    b = {0: 49.0, 1: 50.5, 2: 49.1, 8: 1.}
+    a = {0: 50.2, 1: 51.0, 2: 50.7, 7: 99.0}
+    b = {0: 49.0, 1: 50.5, 2: 49.1, 8: 1.0}
     found = stats.difference(a, b)
-    test = scipy.stats.ttest_rel([a[i] for i in range(3)],
-                                 [b[i] for i in range(3)])
+    test = scipy.stats.ttest_rel(
+        [a[i] for i in range(3)], [b[i] for i in range(3)]
+    )
     expected = test.confidence_interval(0.95)
     assert found.pairs == 3
     assert found.mean == pytest.approx(1.1)
@@ -56,20 +65,20 @@ def test_paired_difference_equals_scipy():
 
 
 def test_difference_without_pairs():
-    found = stats.difference({0: 3., 1: 5.}, {2: 1.})
-    assert (found.mean, found.interval, found.pairs) == (3., None, 0)
+    found = stats.difference({0: 3.0, 1: 5.0}, {2: 1.0})
+    assert (found.mean, found.interval, found.pairs) == (3.0, None, 0)
     assert found.within_noise is None
-    assert stats.difference({0: 3.}, {0: 1.}).interval is None
+    assert stats.difference({0: 3.0}, {0: 1.0}).interval is None
 
 
 def test_within_noise_is_whether_the_interval_holds_zero():
-    assert stats.Difference(.1, (-.1, .3), 3).within_noise is True
-    assert stats.Difference(.1, (.05, .15), 3).within_noise is False
+    assert stats.Difference(0.1, (-0.1, 0.3), 3).within_noise is True
+    assert stats.Difference(0.1, (0.05, 0.15), 3).within_noise is False
 
 
 def test_tie_groups_by_hand():
-    means = [10., 9.5, 8., 7.9]
-    bounds = [(9., 11.), (9.2, 9.8), (7.5, 8.5), None]
+    means = [10.0, 9.5, 8.0, 7.9]
+    bounds = [(9.0, 11.0), (9.2, 9.8), (7.5, 8.5), None]
     groups = stats.tie_groups(means, bounds)
     assert groups == [[0, 1], [2, 3]]
     assert stats.places(groups) == [1.5, 1.5, 3.5, 3.5]
@@ -77,19 +86,21 @@ def test_tie_groups_by_hand():
 
 def test_overlap_is_with_the_best_of_the_group():
     # 1 overlaps 0, 2 overlaps 1 only: no chain of ties
-    groups = stats.tie_groups([10., 9., 8.], [(9.4, 10.6), (8.4, 9.6),
-                                              (7.4, 8.6)])
+    groups = stats.tie_groups(
+        [10.0, 9.0, 8.0], [(9.4, 10.6), (8.4, 9.6), (7.4, 8.6)]
+    )
     assert groups == [[0, 1], [2]]
 
 
 def test_lower_is_better_turns_the_order():
-    assert stats.tie_groups([50., 40.], [None, None], False) == [[1], [0]]
+    assert stats.tie_groups([50.0, 40.0], [None, None], False) == [[1], [0]]
 
 
 @pytest.mark.parametrize('seed', range(20))
 def test_places_equal_scipy_ranks_where_ties_are_equal_values(seed):
-    values = [float(random.Random(seed * 10 + i).randint(0, 4))
-              for i in range(8)]
+    values = [
+        float(random.Random(seed * 10 + i).randint(0, 4)) for i in range(8)
+    ]
     groups = stats.tie_groups(values, [None] * 8)
     expected = scipy.stats.rankdata([-v for v in values], 'average')
     assert stats.places(groups) == list(expected)
@@ -101,10 +112,17 @@ def test_places_sum_is_fixed():
         assert sum(stats.places(groups)) == 10
 
 
-@pytest.mark.parametrize('measured, bounds, expected', [
-    (57.4, None, 'reproduced'), (57.5, None, 'reproduced'),
-    (57.6, None, 'off'), (56.2, (55.0, 57.4), 'within noise'),
-    (56.2, (56.0, 56.4), 'off'), (56.5, (56.4, 56.6), 'reproduced')])
+@pytest.mark.parametrize(
+    'measured, bounds, expected',
+    [
+        (57.4, None, 'reproduced'),
+        (57.5, None, 'reproduced'),
+        (57.6, None, 'off'),
+        (56.2, (55.0, 57.4), 'within noise'),
+        (56.2, (56.0, 56.4), 'off'),
+        (56.5, (56.4, 56.6), 'reproduced'),
+    ],
+)
 def test_verdict(measured, bounds, expected):
     assert stats.verdict(measured, bounds, 57.0, 0.5) == expected
 

@@ -1,4 +1,5 @@
 """The table of task ids and metrics, also against the transfer station."""
+
 import importlib.util
 
 import pytest
@@ -14,10 +15,19 @@ def test_metrics_of_tasks_are_known():
             assert tasks.base_metric(metric) is not None
 
 
-@pytest.mark.parametrize('metric, base', [
-    ('top1', 'top1'), ('top1_k200', 'top1'), ('mIoU_ms_flip', 'mIoU'),
-    ('bbox_APr', 'bbox_APr'), ('bbox_AP', 'bbox_AP'), ('AP', None),
-    ('top_1', None), ('', None)])
+@pytest.mark.parametrize(
+    'metric, base',
+    [
+        ('top1', 'top1'),
+        ('top1_k200', 'top1'),
+        ('mIoU_ms_flip', 'mIoU'),
+        ('bbox_APr', 'bbox_APr'),
+        ('bbox_AP', 'bbox_AP'),
+        ('AP', None),
+        ('top_1', None),
+        ('', None),
+    ],
+)
 def test_base_metric(metric, base):
     assert tasks.base_metric(metric) == base
 
@@ -39,17 +49,24 @@ def test_any_mini_task_is_known():
 def test_order_follows_the_tables():
     ids = ['mini_zoo', 'voc07_det_c4', 'mini_knn', 'voc0712_det_c4']
     assert sorted(ids, key=tasks.task_order) == [
-        'voc0712_det_c4', 'mini_knn', 'mini_zoo', 'voc07_det_c4']
-    assert sorted(['segm_AP', 'bbox_AP50', 'bbox_AP', 'bbox_APs'],
-                  key=lambda m: tasks.metric_order('coco_vitdet_b', m)) == [
-        'bbox_AP', 'bbox_AP50', 'segm_AP', 'bbox_APs']
+        'voc0712_det_c4',
+        'mini_knn',
+        'mini_zoo',
+        'voc07_det_c4',
+    ]
+    assert sorted(
+        ['segm_AP', 'bbox_AP50', 'bbox_AP', 'bbox_APs'],
+        key=lambda m: tasks.metric_order('coco_vitdet_b', m),
+    ) == ['bbox_AP', 'bbox_AP50', 'segm_AP', 'bbox_APs']
 
 
 @pytest.mark.skipif(
-    importlib.util.find_spec('ssl_bench.transfer.tasks') is None,
-    reason='the transfer station has no task table')
+    importlib.util.find_spec('ssl_bench.tasks.table') is None,
+    reason='the transfer station has no task table',
+)
 def test_every_task_that_can_be_run_can_be_recorded():
-    from ssl_bench.transfer.tasks import TASKS
+    from ssl_bench.tasks.table import TASKS
+
     assert set(TASKS) <= set(tasks.TASKS)
     for task, row in TASKS.items():
         ours = {name for name, _ in row.metrics.values()}

@@ -1,13 +1,17 @@
 """The published numbers that configs aim at are those of the table."""
+
 import pytest
 
-from ssl_bench.engine.config import config_dir, load_config
+from ssl_bench.config import config_dir, load_config
 from ssl_bench.results.names import method_key
 from ssl_bench.results.published import published
-from ssl_bench.transfer.tasks import TASKS
+from ssl_bench.tasks.table import TASKS
 
-REAL = [name for name, task in TASKS.items()
-        if not task.dataset.startswith('mini_')]
+REAL = [
+    name
+    for name, task in TASKS.items()
+    if not task.dataset.startswith('mini_')
+]
 
 
 def aims(task):
@@ -32,6 +36,8 @@ def test_expected_numbers_were_published(task):
     printed = [row for row in published() if row.task == task]
     for method, metric, value, tolerance in aims(task):
         assert 0 < tolerance <= 1, (method, metric)
-        assert any(method_key(method) in spellings(row)
-                   and (row.metric, row.value) == (metric, value)
-                   for row in printed), (task, method, metric, value)
+        assert any(
+            method_key(method) in spellings(row)
+            and (row.metric, row.value) == (metric, value)
+            for row in printed
+        ), (task, method, metric, value)

@@ -1,28 +1,32 @@
 """A distinctive backbone reaches every part of a task's model."""
+
 import pytest
 import torch
 
 from ssl_bench.errors import UserError
-from ssl_bench.transfer.build import make_plan
+from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.run import load_backbone
 from ssl_bench.transfer.source import Source, open_source
-from tests.transfer.conftest import thin_backbone, tiny_vit
+from tests.backbones import thin_backbone, tiny_vit
 
 
 @pytest.fixture(scope='module')
 def reference(source):
     """mmdet's whole ResNet with the same weights."""
     from mmdet.models.backbones import ResNet
+
     net = ResNet(18, base_channels=16, norm_eval=False)
     missing = net.load_state_dict(source.backbone.state, strict=False)
-    assert all(name.endswith('num_batches_tracked')
-               for name in missing.missing_keys)
+    assert all(
+        name.endswith('num_batches_tracked') for name in missing.missing_keys
+    )
     net.eval()
     return net
 
 
 def build(task, source):
     from mmengine.registry import DefaultScope
+
     plan = make_plan(task, source.arch_args)
     scope = plan.config.default_scope
     with DefaultScope.overwrite_default_scope(scope):
@@ -37,23 +41,25 @@ def build(task, source):
     return net
 
 
-@pytest.mark.parametrize('task', ['mini_voc_det_c4', 'mini_coco_mrcnn_fpn',
-                                  'mini_linear'])
-def test_features_are_the_source_networks(registered, source, reference,
-                                          task):
+@pytest.mark.parametrize(
+    'task', ['mini_voc_det_c4', 'mini_coco_mrcnn_fpn', 'mini_linear']
+)
+def test_features_are_the_source_networks(registered, source, reference, task):
     net = build(task, source)
     load_backbone(net, source)
     net.eval()
-    image = torch.randn(2, 3, 64, 64, generator=torch.Generator()
-                        .manual_seed(1))
+    image = torch.randn(
+        2, 3, 64, 64, generator=torch.Generator().manual_seed(1)
+    )
     with torch.no_grad():
         want, got = reference(image), list(net.backbone(image))
         if 'c4' in task:
             shared = net.roi_head.shared_head
             got.append(shared.layer4(got[-1]))
             # a fresh norm keeps what it is given, but for eps
-            torch.testing.assert_close(shared(got[0]), got[-1], rtol=1e-4,
-                                       atol=1e-5)
+            torch.testing.assert_close(
+                shared(got[0]), got[-1], rtol=1e-4, atol=1e-5
+            )
         for ours, theirs in zip(reversed(got), reversed(want)):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
@@ -61,29 +67,39 @@ def test_features_are_the_source_networks(registered, source, reference,
 def test_a_segmenters_features_are_the_source_networks(registered, source):
     """At its own strides and dilations, which weights know nothing of."""
     from mmseg.models.backbones import ResNet
+
     net = build('mini_seg_fcn', source)
     load_backbone(net, source)
-    whole = ResNet(18, stem_channels=16, base_channels=16,
-                   strides=net.backbone.strides,
-                   dilations=net.backbone.dilations, contract_dilation=True)
+    whole = ResNet(
+        18,
+        stem_channels=16,
+        base_channels=16,
+        strides=net.backbone.strides,
+        dilations=net.backbone.dilations,
+        contract_dilation=True,
+    )
     whole.load_state_dict(source.backbone.state, strict=False)
     net.eval(), whole.eval()
     image = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
-        for ours, theirs in zip(net.backbone(image), whole(image),
-                                strict=True):
+        for ours, theirs in zip(
+            net.backbone(image), whole(image), strict=True
+        ):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize('task', ['mini_voc_det_c4', 'mini_coco_mrcnn_fpn',
-                                  'mini_seg_fcn'])
-@pytest.mark.parametrize('name', ['layer2.0.conv1.weight',
-                                  'layer4.1.bn2.running_var'])
+@pytest.mark.parametrize(
+    'task', ['mini_voc_det_c4', 'mini_coco_mrcnn_fpn', 'mini_seg_fcn']
+)
+@pytest.mark.parametrize(
+    'name', ['layer2.0.conv1.weight', 'layer4.1.bn2.running_var']
+)
 def test_one_renamed_tensor_is_refused(registered, task, name):
     backbone = thin_backbone()
     backbone.state[name + 'x'] = backbone.state.pop(name)
-    source = Source(backbone, backbone.meta['arch'],
-                    backbone.meta['arch_args'])
+    source = Source(
+        backbone, backbone.meta['arch'], backbone.meta['arch_args']
+    )
     with pytest.raises(UserError, match='conv1.weight|running_var'):
         load_backbone(build(task, source), source)
 
@@ -103,12 +119,14 @@ def test_vit_tokens_are_the_source_networks(registered):
     net.patch_resolution = tuned.backbone.patch_resolution
     net.patch_embed.init_out_size = tuned.backbone.patch_embed.init_out_size
     with torch.no_grad():
-        torch.testing.assert_close(tuned.backbone(image)[0], net(image)[0],
-                                   rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(
+            tuned.backbone(image)[0], net(image)[0], rtol=1e-5, atol=1e-5
+        )
 
 
 def test_what_the_user_names(tmp_path, source):
     from ssl_bench.checkpoints import write_backbone
+
     assert open_source('random', tmp_path).method == 'Random init'
     thin = open_source('random', tmp_path, 'resnet18-w16')
     assert thin.arch == 'resnet18-w16' and thin.arch_args['base'] == 16
@@ -120,14 +138,21 @@ def test_what_the_user_names(tmp_path, source):
     with pytest.raises(UserError, match='no checkpoint .*nothing.pth'):
         open_source(tmp_path / 'nothing.pth', tmp_path)
     # a training checkpoint leaves its backbone file beside the runs
-    torch.save(dict(meta=dict(epoch=3, cfg='', mmengine_version='0.10',
-                              experiment_name='x'),
-                    message_hub={},
-                    state_dict={f'backbone.{k}': v for k, v in
-                                source.backbone.state.items()}),
-               tmp_path / 'epoch_3.pth')
-    found = open_source(tmp_path / 'epoch_3.pth', tmp_path / 'runs',
-                        meta=dict(method='Mine'))
+    torch.save(
+        dict(
+            meta=dict(
+                epoch=3, cfg='', mmengine_version='0.10', experiment_name='x'
+            ),
+            message_hub={},
+            state_dict={
+                f'backbone.{k}': v for k, v in source.backbone.state.items()
+            },
+        ),
+        tmp_path / 'epoch_3.pth',
+    )
+    found = open_source(
+        tmp_path / 'epoch_3.pth', tmp_path / 'runs', meta=dict(method='Mine')
+    )
     assert found.pretrain()['epochs'] == 3
     files = list((tmp_path / 'runs').glob('mine_*.backbone.safetensors'))
     assert len(files) == 1
@@ -136,6 +161,7 @@ def test_what_the_user_names(tmp_path, source):
 def test_heads_come_from_the_header(tmp_path):
     """No tensor tells them; widths known by name may have others (MoCo v3)."""
     from ssl_bench.checkpoints import write_backbone
+
     _, backbone = tiny_vit()
     for heads in (3, 6):
         backbone.meta['arch_args']['heads'] = heads
@@ -147,14 +173,17 @@ def test_heads_come_from_the_header(tmp_path):
 def test_supervised_weights_are_a_method(tmp_path):
     """A file as torchvision saves it: its classifier is left aside."""
     from torchvision.models import resnet18
+
     state = resnet18().state_dict()
     torch.save(state, tmp_path / 'resnet18.pth')
     found = open_source(f'supervised={tmp_path}/resnet18.pth', tmp_path)
     assert (found.method, found.arch) == ('Supervised', 'resnet18')
     group = found.pretrain()
     assert (group['data'], group['source']) == ('IN1K labels', 'imported')
-    assert torch.equal(found.backbone.state['layer4.1.conv2.weight'],
-                       state['layer4.1.conv2.weight'])
+    assert torch.equal(
+        found.backbone.state['layer4.1.conv2.weight'],
+        state['layer4.1.conv2.weight'],
+    )
     assert not [key for key in found.backbone.state if key.startswith('fc')]
     with pytest.raises(UserError, match='supervised=resnet50.pth'):
         open_source('supervised', tmp_path)
@@ -164,8 +193,12 @@ def test_supervised_weights_are_a_method(tmp_path):
     torch.save(state, tmp_path / 'part.pth')
     with pytest.raises(UserError, match='layer3.1.conv2'):
         open_source(f'supervised={tmp_path}/part.pth', tmp_path)
-    torch.save({f'module.encoder_q.{key}': value
-                for key, value in resnet18().state_dict().items()},
-               tmp_path / 'moco.pth')
+    torch.save(
+        {
+            f'module.encoder_q.{key}': value
+            for key, value in resnet18().state_dict().items()
+        },
+        tmp_path / 'moco.pth',
+    )
     with pytest.raises(UserError, match='torchvision'):
         open_source(f'supervised={tmp_path}/moco.pth', tmp_path)

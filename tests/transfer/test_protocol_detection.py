@@ -1,11 +1,12 @@
 """Each flag of the detection protocols, on built models and configs."""
+
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from ssl_bench.transfer.build import make_plan
+from ssl_bench.transfer.plan import make_plan
 
 C4 = ('voc0712_det_c4', 'coco_mrcnn_c4_1x', 'coco_mrcnn_c4_2x')
 FPN = ('coco_mrcnn_fpn_1x', 'coco_mrcnn_fpn_2x')
@@ -24,6 +25,7 @@ def config(registered):
             assert task.startswith('mini_') or plan.changes == []
             read[task] = plan.config
         return read[task]
+
     return get
 
 
@@ -31,25 +33,32 @@ def config(registered):
 def model(config):
     """Built models, built once."""
     from mmdet.registry import MODELS
+
     built = {}
 
     def get(task):
         if task not in built:
             built[task] = MODELS.build(config(task).model).train()
         return built[task]
+
     return get
 
 
-@pytest.mark.parametrize('task', ['voc0712_det_c4', 'coco_mrcnn_c4_1x',
-                                  'coco_mrcnn_fpn_1x', *MINI])
+@pytest.mark.parametrize(
+    'task', ['voc0712_det_c4', 'coco_mrcnn_c4_1x', 'coco_mrcnn_fpn_1x', *MINI]
+)
 def test_everything_trains_and_every_norm_is_sync(model, task):
     net = model(task)
-    norms = [module for module in net.modules()
-             if isinstance(module, BATCH_NORM)]
+    norms = [
+        module for module in net.modules() if isinstance(module, BATCH_NORM)
+    ]
     assert norms and all(isinstance(m, nn.SyncBatchNorm) for m in norms)
     assert all(m.training and m.weight.requires_grad for m in norms)
-    frozen = [name for name, value in net.named_parameters()
-              if not value.requires_grad]
+    frozen = [
+        name
+        for name, value in net.named_parameters()
+        if not value.requires_grad
+    ]
     assert frozen == []
     assert net.backbone.conv1.kernel_size == (7, 7)
 
@@ -74,19 +83,22 @@ def test_res5_with_norm(model, task):
 @pytest.mark.parametrize('task', FPN)
 def test_fpn_norms_and_heads(model, task):
     net = model(task)
-    for convs in (net.neck.lateral_convs, net.neck.fpn_convs,
-                  net.roi_head.bbox_head.shared_convs,
-                  net.roi_head.mask_head.convs):
+    for convs in (
+        net.neck.lateral_convs,
+        net.neck.fpn_convs,
+        net.roi_head.bbox_head.shared_convs,
+        net.roi_head.mask_head.convs,
+    ):
         assert len(convs) == 4
         for conv in convs:
             assert isinstance(conv.norm, nn.SyncBatchNorm)
             assert conv.conv.bias is None
     assert all(not conv.with_activation for conv in net.neck.fpn_convs)
     head = net.roi_head.bbox_head
-    assert [tuple(fc.weight.shape) for fc in head.shared_fcs] == \
-        [(1024, 256 * 49)]
-    assert not any(isinstance(m, BATCH_NORM)
-                   for m in net.rpn_head.modules())
+    assert [tuple(fc.weight.shape) for fc in head.shared_fcs] == [
+        (1024, 256 * 49)
+    ]
+    assert not any(isinstance(m, BATCH_NORM) for m in net.rpn_head.modules())
     assert net.roi_head.mask_head.upsample.weight.shape == (256, 256, 2, 2)
 
 
@@ -102,9 +114,9 @@ def test_c4_mask_branch(model):
 def test_input(model, config, task):
     pre = model(task).data_preprocessor
     assert pre.mean.flatten().tolist() == pytest.approx(
-        [123.675, 116.28, 103.53])
-    assert pre.std.flatten().tolist() == pytest.approx(
-        [58.395, 57.12, 57.375])
+        [123.675, 116.28, 103.53]
+    )
+    assert pre.std.flatten().tolist() == pytest.approx([58.395, 57.12, 57.375])
     assert pre._channel_conversion  # images are read as BGR
     assert pre.pad_size_divisor == (1 if task in C4 else 32)
     assert bool(pre.pad_mask) == ('mrcnn' in task)
@@ -124,8 +136,10 @@ def test_input(model, config, task):
             assert steps['LoadAnnotations'].poly2mask is False
     assert loader.sampler.type == 'InfiniteSampler'
     assert loader.batch_sampler.type == 'AspectRatioBatchSampler'
-    test = {step.type: step
-            for step in config(task).test_dataloader.dataset.pipeline}
+    test = {
+        step.type: step
+        for step in config(task).test_dataloader.dataset.pipeline
+    }
     assert test['Resize'].scale == (1333, 800)
     assert test['Resize'].backend == 'pillow'
 
@@ -133,9 +147,11 @@ def test_input(model, config, task):
 @pytest.mark.parametrize('task', C4 + FPN + MINI)
 def test_rpn_and_roi_rules(config, task):
     train, test = config(task).model.train_cfg, config(task).model.test_cfg
-    assert train.rpn.assigner.min_pos_iou == 0.
-    assert (train.rpn.assigner.pos_iou_thr,
-            train.rpn.assigner.neg_iou_thr) == (0.7, 0.3)
+    assert train.rpn.assigner.min_pos_iou == 0.0
+    assert (
+        train.rpn.assigner.pos_iou_thr,
+        train.rpn.assigner.neg_iou_thr,
+    ) == (0.7, 0.3)
     assert train.rpn.assigner.match_low_quality
     assert train.rpn.allowed_border == -1
     assert train.rcnn.assigner.match_low_quality is False
@@ -150,21 +166,27 @@ def test_rpn_and_roi_rules(config, task):
     assert (train.rpn.sampler.num, train.rcnn.sampler.num) == (256, 512)
     assert test.rcnn.max_per_img == 100
     c4 = task in C4
-    assert (train.rpn_proposal.nms_pre, train.rpn_proposal.max_per_img) == \
-        ((12000, 2000) if c4 else (2000, 1000))
-    assert (test.rpn.nms_pre, test.rpn.max_per_img) == \
-        ((6000, 1000) if c4 else (1000, 1000))
+    assert (train.rpn_proposal.nms_pre, train.rpn_proposal.max_per_img) == (
+        (12000, 2000) if c4 else (2000, 1000)
+    )
+    assert (test.rpn.nms_pre, test.rpn.max_per_img) == (
+        (6000, 1000) if c4 else (1000, 1000)
+    )
     if 'mrcnn' in task:
         assert train.rcnn.mask_size == (14 if c4 else 28)
 
 
-@pytest.mark.parametrize('task,sizes,ratios', [
-    ('voc0712_det_c4', [[32, 64, 128, 256, 512]], 3),
-    ('coco_mrcnn_fpn_1x', [[32], [64], [128], [256], [512]], 3)])
+@pytest.mark.parametrize(
+    'task,sizes,ratios',
+    [
+        ('voc0712_det_c4', [[32, 64, 128, 256, 512]], 3),
+        ('coco_mrcnn_fpn_1x', [[32], [64], [128], [256], [512]], 3),
+    ],
+)
 def test_anchors(model, task, sizes, ratios):
     bases = model(task).rpn_head.prior_generator.base_anchors
     for anchors, wanted in zip(bases, sizes, strict=True):
-        side = (anchors[:, 2:] - anchors[:, :2])
+        side = anchors[:, 2:] - anchors[:, :2]
         areas = side.prod(dim=1).sqrt().round().int().tolist()
         assert sorted(areas) == sorted(wanted * ratios)
         shape = (side[:, 1] / side[:, 0]).round(decimals=3)
@@ -172,17 +194,25 @@ def test_anchors(model, task, sizes, ratios):
 
 
 def test_roi_align(model):
-    for task, sides in (('voc0712_det_c4', [(14, 14)]),
-                        ('coco_mrcnn_fpn_1x', [(7, 7)] * 4)):
+    for task, sides in (
+        ('voc0712_det_c4', [(14, 14)]),
+        ('coco_mrcnn_fpn_1x', [(7, 7)] * 4),
+    ):
         layers = model(task).roi_head.bbox_roi_extractor.roi_layers
         assert [layer.output_size for layer in layers] == sides
-        assert all(layer.aligned and layer.sampling_ratio == 0
-                   for layer in layers)
+        assert all(
+            layer.aligned and layer.sampling_ratio == 0 for layer in layers
+        )
 
 
-@pytest.mark.parametrize('task,classes', [
-    ('voc0712_det_c4', 20), ('coco_mrcnn_c4_1x', 80),
-    ('coco_mrcnn_fpn_1x', 80)])
+@pytest.mark.parametrize(
+    'task,classes',
+    [
+        ('voc0712_det_c4', 20),
+        ('coco_mrcnn_c4_1x', 80),
+        ('coco_mrcnn_fpn_1x', 80),
+    ],
+)
 def test_outputs_and_losses(model, task, classes):
     net = model(task)
     head, rpn = net.roi_head.bbox_head, net.rpn_head
@@ -190,44 +220,68 @@ def test_outputs_and_losses(model, task, classes):
     assert head.fc_cls.weight.shape == (classes + 1, width)
     assert head.fc_reg.weight.shape == (4 * classes, width)  # per class
     assert head.bbox_coder.stds == [0.1, 0.1, 0.2, 0.2]
-    assert rpn.bbox_coder.stds == [1., 1., 1., 1.]
-    assert math.isclose(head.bbox_coder.decode(
-        torch.tensor([[0., 0., 16., 16.]]),
-        torch.tensor([[0., 0., 99., 0.]]))[0, 2], 8 + 500, rel_tol=1e-5)
+    assert rpn.bbox_coder.stds == [1.0, 1.0, 1.0, 1.0]
+    assert math.isclose(
+        head.bbox_coder.decode(
+            torch.tensor([[0.0, 0.0, 16.0, 16.0]]),
+            torch.tensor([[0.0, 0.0, 99.0, 0.0]]),
+        )[0, 2],
+        8 + 500,
+        rel_tol=1e-5,
+    )
     assert rpn.loss_cls.use_sigmoid and not head.loss_cls.use_sigmoid
-    assert {type(part.loss_bbox).__name__ for part in (rpn, head)} == \
-        {'L1Loss'}
+    assert {type(part.loss_bbox).__name__ for part in (rpn, head)} == {
+        'L1Loss'
+    }
     assert rpn.rpn_cls.out_channels == (3 if 'fpn' in task else 15)
 
 
-@pytest.mark.parametrize('task,iterations,steps,warm_up', [
-    ('voc0712_det_c4', 24000, (18000, 22000), 100),
-    ('coco_mrcnn_c4_1x', 90000, (60000, 80000), 1000),
-    ('coco_mrcnn_fpn_1x', 90000, (60000, 80000), 1000),
-    ('coco_mrcnn_c4_2x', 180000, (120000, 160000), 1000),
-    ('coco_mrcnn_fpn_2x', 180000, (120000, 160000), 1000)])
+@pytest.mark.parametrize(
+    'task,iterations,steps,warm_up',
+    [
+        ('voc0712_det_c4', 24000, (18000, 22000), 100),
+        ('coco_mrcnn_c4_1x', 90000, (60000, 80000), 1000),
+        ('coco_mrcnn_fpn_1x', 90000, (60000, 80000), 1000),
+        ('coco_mrcnn_c4_2x', 180000, (120000, 160000), 1000),
+        ('coco_mrcnn_fpn_2x', 180000, (120000, 160000), 1000),
+    ],
+)
 def test_schedule_is_detectron2s(config, task, iterations, steps, warm_up):
     cfg = config(task)
     assert cfg.train_cfg.max_iters == iterations
     assert cfg.auto_scale_lr.base_batch_size == 16
     assert cfg.train_dataloader.batch_size * 8 == 16
-    rates = simulate(cfg, {0, warm_up // 2, warm_up - 1, warm_up, steps[0] - 1,
-                           steps[0], steps[1] - 1, steps[1]})
+    rates = simulate(
+        cfg,
+        {
+            0,
+            warm_up // 2,
+            warm_up - 1,
+            warm_up,
+            steps[0] - 1,
+            steps[0],
+            steps[1] - 1,
+            steps[1],
+        },
+    )
     for iteration, rate in rates.items():
         factor = 0.001 + (1 - 0.001) * min(iteration / warm_up, 1)
         drops = sum(iteration >= step for step in steps)
-        assert math.isclose(rate, 0.02 * factor * 0.1**drops,
-                            rel_tol=1e-9), iteration
+        assert math.isclose(rate, 0.02 * factor * 0.1**drops, rel_tol=1e-9), (
+            iteration
+        )
 
 
 def simulate(cfg, wanted):
     """Learning rates that mmengine's schedulers give at some iterations."""
     from mmengine.registry import PARAM_SCHEDULERS
+
     weight = nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD(
-        [weight], lr=cfg.optim_wrapper.optimizer.lr)
-    schedulers = [PARAM_SCHEDULERS.build(dict(
-        row, optimizer=optimizer)) for row in cfg.param_scheduler]
+    optimizer = torch.optim.SGD([weight], lr=cfg.optim_wrapper.optimizer.lr)
+    schedulers = [
+        PARAM_SCHEDULERS.build(dict(row, optimizer=optimizer))
+        for row in cfg.param_scheduler
+    ]
     rates = {}
     for iteration in range(max(wanted) + 1):
         if iteration in wanted:
@@ -240,57 +294,76 @@ def simulate(cfg, wanted):
 @pytest.mark.parametrize('task', ['voc0712_det_c4', 'coco_mrcnn_fpn_1x'])
 def test_norms_are_not_decayed(model, config, task):
     from mmengine.optim import build_optim_wrapper
+
     net = model(task)
-    optimizer = build_optim_wrapper(
-        net, config(task).optim_wrapper).optimizer
-    assert (optimizer.defaults['lr'], optimizer.defaults['momentum'],
-            optimizer.defaults['nesterov']) == (0.02, 0.9, False)
-    decay = {id(value): group['weight_decay']
-             for group in optimizer.param_groups
-             for value in group['params']}
-    norm_values = {id(value) for module in net.modules()
-                   if isinstance(module, BATCH_NORM)
-                   for value in module.parameters()}
+    optimizer = build_optim_wrapper(net, config(task).optim_wrapper).optimizer
+    assert (
+        optimizer.defaults['lr'],
+        optimizer.defaults['momentum'],
+        optimizer.defaults['nesterov'],
+    ) == (0.02, 0.9, False)
+    decay = {
+        id(value): group['weight_decay']
+        for group in optimizer.param_groups
+        for value in group['params']
+    }
+    norm_values = {
+        id(value)
+        for module in net.modules()
+        if isinstance(module, BATCH_NORM)
+        for value in module.parameters()
+    }
     for name, value in net.named_parameters():
-        wanted = 0. if id(value) in norm_values else 1e-4
+        wanted = 0.0 if id(value) in norm_values else 1e-4
         assert decay[id(value)] == wanted, name
 
 
 @pytest.mark.parametrize('task', C4 + FPN)
 def test_precise_statistics_and_metrics(config, task):
     cfg = config(task)
-    assert dict(type='TrainingPreciseBNHook', num_iters=200) in \
-        cfg.custom_hooks
+    assert (
+        dict(type='TrainingPreciseBNHook', num_iters=200) in cfg.custom_hooks
+    )
     assert cfg.get('val_cfg') is None
     if 'voc' in task:
         assert cfg.test_evaluator.type == 'VOCDetectionMetric'
         sets = cfg.train_dataloader.dataset.datasets
         assert [part.ann_file for part in sets] == [
-            f'VOC{year}/ImageSets/Main/trainval.txt'
-            for year in (2007, 2012)]
+            f'VOC{year}/ImageSets/Main/trainval.txt' for year in (2007, 2012)
+        ]
         assert {part.type for part in sets} == {'VOCDetection'}
-        assert cfg.test_dataloader.dataset.ann_file == \
-            'VOC2007/ImageSets/Main/test.txt'
+        assert (
+            cfg.test_dataloader.dataset.ann_file
+            == 'VOC2007/ImageSets/Main/test.txt'
+        )
     else:
         assert cfg.test_evaluator.proposal_nums == (1, 10, 100)
         assert cfg.test_evaluator.metric == ['bbox', 'segm']
         assert cfg.train_dataloader.dataset.ann_file.endswith(
-            'instances_train2017.json')
+            'instances_train2017.json'
+        )
 
 
 def test_insloc_box_head_has_one_more_norm(registered):
     from mmdet.registry import MODELS
-    settings = dict(in_channels=8, conv_out_channels=8, fc_out_channels=16,
-                    num_classes=3, norm_cfg=dict(type='SyncBN'))
+
+    settings = dict(
+        in_channels=8,
+        conv_out_channels=8,
+        fc_out_channels=16,
+        num_classes=3,
+        norm_cfg=dict(type='SyncBN'),
+    )
     plain = MODELS.build(dict(type='Shared4Conv1FCBBoxHead', **settings))
     head = MODELS.build(dict(type='InsLocBoxHead', **settings)).eval()
     more = set(dict(head.named_parameters())) - set(
-        dict(plain.named_parameters()))
+        dict(plain.named_parameters())
+    )
     assert more == {'fc_norm.weight', 'fc_norm.bias'}
     plain.load_state_dict(head.state_dict(), strict=False)
     plain.eval()
     x = torch.randn(4, 8, 7, 7)
-    head.fc_norm.running_mean += 5.
+    head.fc_norm.running_mean += 5.0
     with torch.no_grad():
         for got, unnormed in zip(head(x), plain(x)):
             assert got.shape == unnormed.shape

@@ -1,12 +1,13 @@
 """Recipes of the image-level tasks against the papers'."""
+
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from ssl_bench.transfer.build import make_plan
-from ssl_bench.transfer.scores import Features, centred, logistic
+from ssl_bench.transfer.plan import make_plan
+from ssl_bench.transfer.probe_scores import Features, centred, logistic
 
 
 def settings(task, recipe=None):
@@ -14,17 +15,25 @@ def settings(task, recipe=None):
     return config, config.optim_wrapper.optimizer, config.param_scheduler
 
 
-@pytest.mark.parametrize('recipe, kind, rate, decay, batch, epochs, steps', [
-    (None, 'SGD', 30., 0., 256, 100, [60, 80]),
-    ('barlowtwins', 'SGD', 0.3, 1e-6, 256, 100, None),
-    ('lewel', 'SGD', 0.4, 0., 256, 50, [30, 40]),
-    ('simsiam', 'LARS', 1.6, 0., 4096, 90, None),
-    ('siamese_im', 'PaperLARS', 6.4, 0., 16384, 90, None),
-    ('mae', 'PaperLARS', 6.4, 0., 16384, 90, None)])
+@pytest.mark.parametrize(
+    'recipe, kind, rate, decay, batch, epochs, steps',
+    [
+        (None, 'SGD', 30.0, 0.0, 256, 100, [60, 80]),
+        ('barlowtwins', 'SGD', 0.3, 1e-6, 256, 100, None),
+        ('lewel', 'SGD', 0.4, 0.0, 256, 50, [30, 40]),
+        ('simsiam', 'LARS', 1.6, 0.0, 4096, 90, None),
+        ('siamese_im', 'PaperLARS', 6.4, 0.0, 16384, 90, None),
+        ('mae', 'PaperLARS', 6.4, 0.0, 16384, 90, None),
+    ],
+)
 def test_linear_recipes(recipe, kind, rate, decay, batch, epochs, steps):
     config, optimizer, schedule = settings('in1k_linear', recipe)
-    assert (optimizer.type, optimizer.lr, optimizer.weight_decay,
-            optimizer.momentum) == (kind, rate, decay, 0.9)
+    assert (
+        optimizer.type,
+        optimizer.lr,
+        optimizer.weight_decay,
+        optimizer.momentum,
+    ) == (kind, rate, decay, 0.9)
     assert config.auto_scale_lr.base_batch_size == batch
     assert config.train_dataloader.batch_size * 8 == batch
     assert config.train_cfg.max_epochs == epochs
@@ -40,13 +49,24 @@ def test_linear_recipes(recipe, kind, rate, decay, batch, epochs, steps):
 @pytest.mark.parametrize('recipe', ['siamese_im', 'mae'])
 def test_linear_probe_of_a_vit(registered, recipe):
     from mmpretrain.registry import MODELS
-    arch = dict(family='vit', width=96, depth=3, heads=3, hidden=384,
-                patch=16, cls_token=True, final_norm=True)
+
+    arch = dict(
+        family='vit',
+        width=96,
+        depth=3,
+        heads=3,
+        hidden=384,
+        patch=16,
+        cls_token=True,
+        final_norm=True,
+    )
     config = make_plan('in1k_linear', arch, recipe=recipe).config
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         net = MODELS.build(config.model).train()
-    assert {name for name, p in net.named_parameters() if p.requires_grad} \
-        == {'head.fc.weight', 'head.fc.bias'}
+    assert {name for name, p in net.named_parameters() if p.requires_grad} == {
+        'head.fc.weight',
+        'head.fc.bias',
+    }
     assert isinstance(net.neck.bn, nn.BatchNorm1d)
     assert not net.neck.bn.affine and net.neck.bn.eps == 1e-6
     net.init_weights()
@@ -54,8 +74,10 @@ def test_linear_probe_of_a_vit(registered, recipe):
     images = torch.rand(2, 3, 224, 224)
     feature = net.backbone(images)[-1]
     assert feature.shape == (2, 96)
-    steps = [config[f'{split}_dataloader'].dataset.pipeline[1]
-             for split in ('train', 'test')]
+    steps = [
+        config[f'{split}_dataloader'].dataset.pipeline[1]
+        for split in ('train', 'test')
+    ]
     bicubic = [step.get('interpolation') == 'bicubic' for step in steps]
     assert bicubic == [recipe == 'siamese_im'] * 2
     if recipe == 'siamese_im':
@@ -67,35 +89,46 @@ def test_linear_probe_of_a_vit(registered, recipe):
 
 
 @pytest.mark.parametrize(
-    'task, classes, epochs, steps', [
+    'task, classes, epochs, steps',
+    [
         ('places205_linear', 205, 14, [4, 8, 12]),
-        ('inat18_linear', 8142, 84, [24, 48, 72])])
+        ('inat18_linear', 8142, 84, [24, 48, 72]),
+    ],
+)
 def test_vissl_linear(registered, task, classes, epochs, steps):
     from mmpretrain.registry import MODELS
+
     config, optimizer, schedule = settings(task)
-    assert (optimizer.type, optimizer.lr, optimizer.weight_decay,
-            optimizer.nesterov) == ('SGD', 0.01, 5e-4, True)
+    assert (
+        optimizer.type,
+        optimizer.lr,
+        optimizer.weight_decay,
+        optimizer.nesterov,
+    ) == ('SGD', 0.01, 5e-4, True)
     assert config.train_cfg.max_epochs == epochs
     assert schedule[0].milestones == steps
     assert config.auto_scale_lr.base_batch_size == 256
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         net = MODELS.build(config.model).train()
-    assert {name for name, p in net.named_parameters() if p.requires_grad} \
-        == {'head.fc.weight', 'head.fc.bias'}
+    assert {name for name, p in net.named_parameters() if p.requires_grad} == {
+        'head.fc.weight',
+        'head.fc.bias',
+    }
     assert net.head.fc.weight.shape == (classes, 8192)
     maps = torch.rand(4, 2048, 7, 7)
-    found = net.neck((maps, ))[0].view(4, 2048, 2, 2)
+    found = net.neck((maps,))[0].view(4, 2048, 2, 2)
     assert found.mean(0).abs().max() < 1e-4  # normalised over the batch
-    want = maps[..., 1:, :6].mean((2, 3))    # lower left of four windows
+    want = maps[..., 1:, :6].mean((2, 3))  # lower left of four windows
     want = (want - want.mean(0)) / (want.var(0, correction=0) + 1e-5).sqrt()
     assert torch.allclose(found[..., 1, 0], want, atol=1e-4)
     average = make_plan(task, recipe='average').config
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         net = MODELS.build(average.model)
-    assert net.neck((maps, ))[0].shape == (4, 2048)
+    assert net.neck((maps,))[0].shape == (4, 2048)
     assert net.head.fc.in_features == 2048
-    openmmlab, vicreg = (settings(task, name)
-                         for name in ('openmmlab', 'vicreg'))
+    openmmlab, vicreg = (
+        settings(task, name) for name in ('openmmlab', 'vicreg')
+    )
     assert openmmlab[1].weight_decay == vicreg[1].weight_decay == 1e-4
     if classes == 205:
         assert openmmlab[2][0].milestones == [7, 14, 21]
@@ -108,14 +141,23 @@ def test_vissl_linear(registered, task, classes, epochs, steps):
 def test_few_shot_protocol():
     config = make_plan('in1k_fewshot1').config
     assert (config.backbone.out_type, config.backbone.final_norm) == (
-        'cls_token', False)
+        'cls_token',
+        False,
+    )
     steps = config.train_dataloader.dataset.pipeline
     assert [step.type for step in steps] == [
-        'LoadImageFromFile', 'ResizeEdge', 'CenterCrop', 'PackInputs']
+        'LoadImageFromFile',
+        'ResizeEdge',
+        'CenterCrop',
+        'PackInputs',
+    ]
     assert 'interpolation' not in steps[1]  # bilinear
     assert config.train_dataloader.dataset.ann_file == 'meta/semi1.txt'
-    assert (config.probe.strength, config.probe.max_iter,
-            config.probe.tol) == (0.1, 300, 1e-3)
+    assert (
+        config.probe.strength,
+        config.probe.max_iter,
+        config.probe.tol,
+    ) == (0.1, 300, 1e-3)
 
 
 def test_logistic_regression_minimises_the_protocols_objective():
@@ -124,27 +166,34 @@ def test_logistic_regression_minimises_the_protocols_objective():
     labels = torch.arange(60) % 3
     features = torch.randn(60, 8, generator=generator)
     features[torch.arange(60), labels] += 1.5
-    features += 3.  # each vector's own mean is taken away
+    features += 3.0  # each vector's own mean is taken away
     bank = centred(features).double()
     assert bank.sum(1).abs().max() < 1e-5
-    assert torch.allclose(bank.norm(dim=1), torch.ones(60).double(),
-                          atol=1e-6)
+    assert torch.allclose(bank.norm(dim=1), torch.ones(60).double(), atol=1e-6)
     weight = torch.zeros(3, 8, dtype=torch.float64, requires_grad=True)
-    solver = torch.optim.LBFGS([weight], max_iter=500, tolerance_grad=1e-9,
-                               line_search_fn='strong_wolfe')
+    solver = torch.optim.LBFGS(
+        [weight],
+        max_iter=500,
+        tolerance_grad=1e-9,
+        line_search_fn='strong_wolfe',
+    )
 
     def objective():
         solver.zero_grad()
-        loss = nn.functional.cross_entropy(bank @ weight.T, labels) + \
-            0.1 / (2 * 60) * weight.square().sum()
+        loss = (
+            nn.functional.cross_entropy(bank @ weight.T, labels)
+            + 0.1 / (2 * 60) * weight.square().sum()
+        )
         loss.backward()
         return loss
+
     solver.step(objective)
     queries = torch.randn(200, 8, generator=generator)
     ours = (centred(queries).double() @ weight.T).argmax(1).detach()
-    found = logistic(Features(features, labels), Features(queries, ours),
-                     tol=1e-6)
-    assert found['top1'] == 100.  # the same decisions
+    found = logistic(
+        Features(features, labels), Features(queries, ours), tol=1e-6
+    )
+    assert found['top1'] == 100.0  # the same decisions
     with pytest.raises(Exception, match='single class'):
         logistic(Features(features, labels * 0), Features(queries, ours))
     assert np.isfinite(found['top1'])

@@ -1,4 +1,5 @@
 """Whole runs, a few iterations long, on embedded data."""
+
 import functools
 import json
 
@@ -9,17 +10,20 @@ from PIL import Image
 
 from ssl_bench.errors import UserError
 from ssl_bench.results import read_records
+from ssl_bench.toolbox.fraction import FractionDataset
 from ssl_bench.transfer import run as station
-from ssl_bench.transfer.fraction import FractionDataset
-from ssl_bench.transfer.records import compare_expected
+from ssl_bench.transfer.record import compare_expected
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
-from tests.transfer.conftest import tiny_vit
+from tests.backbones import tiny_vit
 
-SHORT = {'train_cfg.max_iters': 3, 'train_dataloader.batch_size': 2,
-         'auto_scale_lr.base_batch_size': 2,
-         'default_hooks.logger.interval': 1,
-         'custom_hooks.0.num_iters': 1}
+SHORT = {
+    'train_cfg.max_iters': 3,
+    'train_dataloader.batch_size': 2,
+    'auto_scale_lr.base_batch_size': 2,
+    'default_hooks.logger.interval': 1,
+    'custom_hooks.0.num_iters': 1,
+}
 SEG = {key: value for key, value in SHORT.items() if 'custom' not in key}
 
 
@@ -29,8 +33,16 @@ def go(registered, mini_root, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('work')
 
     def run(source, task, seed=0, options=SHORT, where='a', **more):
-        return run_task(source, task, seed, work_dir / where,
-                        str(mini_root), dict(options), **more)
+        return run_task(
+            source,
+            task,
+            seed,
+            work_dir / where,
+            str(mini_root),
+            dict(options),
+            **more,
+        )
+
     return run
 
 
@@ -38,9 +50,11 @@ def test_voc_detection_leaves_a_record_and_pictures(go, source):
     outcome = go(source, 'mini_voc_det_c4', visualize=2)
     record = outcome.record
     assert outcome.fresh and set(record['metrics']) == {
-        'bbox_AP', 'bbox_AP50', 'bbox_AP75'}
-    assert (record['method'], record['backbone']) == (
-        'Noise', 'resnet18-w16')
+        'bbox_AP',
+        'bbox_AP50',
+        'bbox_AP75',
+    }
+    assert (record['method'], record['backbone']) == ('Noise', 'resnet18-w16')
     assert record['data']['images'] == 32  # both trainvals
     assert record['cost']['train_seconds'] > 0
     assert record['pretrain']['checkpoint_sha256'] == '0' * 64
@@ -62,18 +76,22 @@ def test_a_finished_run_is_not_repeated(go, source, monkeypatch):
 def test_knn_reads_the_cache(go, source, monkeypatch):
     first = go(source, 'mini_knn', options={}, where='cache')
     from ssl_bench.transfer import probes
+
     monkeypatch.setattr(probes, 'extract', None)
-    other = go(source, 'mini_knn', options={'probe.headline': 5},
-               where='cache')
+    other = go(
+        source, 'mini_knn', options={'probe.headline': 5}, where='cache'
+    )
     assert other.fresh
-    assert other.record['metrics']['top1'] == \
-        first.record['metrics']['top1_k5']
+    assert (
+        other.record['metrics']['top1'] == first.record['metrics']['top1_k5']
+    )
     assert other.record['config_sha256'] != first.record['config_sha256']
 
 
 def test_linear_sweeps_read_the_features_of_knn(go, source, monkeypatch):
     go(source, 'mini_knn', options={}, where='sweep')
     from ssl_bench.transfer import probes
+
     monkeypatch.setattr(probes, 'extract', None)  # would fail
     seeds, score = [], probes.PROBES['linear']
 
@@ -81,32 +99,55 @@ def test_linear_sweeps_read_the_features_of_knn(go, source, monkeypatch):
     def spy(*args, **kwargs):
         seeds.append(kwargs['seed'])
         return score(*args, **kwargs)
+
     monkeypatch.setitem(probes.PROBES, 'linear', spy)
     sweep = {'probe.epochs': 5}
-    runs = [go(source, 'mini_linear_cached', where='sweep', seed=seed,
-               options={**sweep, 'probe.rates': rates})
-            for seed, rates in ((0, [0.3, 3.]), (0, [3.]), (1, [0.3, 3.]))]
+    runs = [
+        go(
+            source,
+            'mini_linear_cached',
+            where='sweep',
+            seed=seed,
+            options={**sweep, 'probe.rates': rates},
+        )
+        for seed, rates in ((0, [0.3, 3.0]), (0, [3.0]), (1, [0.3, 3.0]))
+    ]
     assert all(run.fresh for run in runs)
     found = [run.record['extra']['details'] for run in runs]
-    assert set(found[0]) == {'chosen/rate', 'held_out/top1_rate0.3',
-                             'held_out/top1_rate3'}
+    assert set(found[0]) == {
+        'chosen/rate',
+        'held_out/top1_rate0.3',
+        'held_out/top1_rate3',
+    }
     assert found[0]['held_out/top1_rate3'] == found[1]['held_out/top1_rate3']
-    assert found[1]['chosen/rate'] == 3. and seeds == [0, 0, 1]
+    assert found[1]['chosen/rate'] == 3.0 and seeds == [0, 0, 1]
     assert set(runs[0].record['metrics']) == {'top1'}
 
 
 def test_svm_reads_the_cache(go, source, monkeypatch):
-    options = {'probe.costs': [1.], 'probe.folds': 2}
+    options = {'probe.costs': [1.0], 'probe.folds': 2}
     first = go(source, 'mini_voc07_svm', options=options, where='cache')
     from ssl_bench.transfer import probes
+
     monkeypatch.setattr(probes, 'extract', None)
-    other = go(source, 'mini_voc07_svm', where='cache',
-               options={**options, 'probe.costs': [1e-6]})
+    other = go(
+        source,
+        'mini_voc07_svm',
+        where='cache',
+        options={**options, 'probe.costs': [1e-6]},
+    )
     assert other.fresh and other.record['metrics'] != first.record['metrics']
-    assert len(list((first.folder.parent / 'features').glob('*.safetensors'))) >= 2
+    assert (
+        len(list((first.folder.parent / 'features').glob('*.safetensors')))
+        >= 2
+    )
     with pytest.raises(TypeError):  # other features
-        go(source, 'mini_voc07_svm', where='cache',
-           options={**options, 'probe.pool': 'corner_average'})
+        go(
+            source,
+            'mini_voc07_svm',
+            where='cache',
+            options={**options, 'probe.pool': 'corner_average'},
+        )
 
 
 def test_instances_and_seeds(go):
@@ -117,8 +158,10 @@ def test_instances_and_seeds(go):
     assert first.record['method'] == 'Random init'
     assert first.record['pretrain']['data'] == 'none'
     assert {'bbox_AP', 'segm_AP50'} <= set(first.record['metrics'])
-    losses = [[row['loss'] for row in scalars(outcome)]
-              for outcome in (first, again, other)]
+    losses = [
+        [row['loss'] for row in scalars(outcome)]
+        for outcome in (first, again, other)
+    ]
     assert first.record['metrics'] == again.record['metrics']
     assert losses[0] == losses[1] != losses[2]
 
@@ -131,15 +174,20 @@ def scalars(outcome):
 
 
 def test_an_interrupted_run_continues(go, source, monkeypatch):
-    options = {**SEG, 'default_hooks.checkpoint.interval': 1,
-               'train_cfg.max_iters': 4}
-    from ssl_bench.transfer.hooks import CostHook
+    options = {
+        **SEG,
+        'default_hooks.checkpoint.interval': 1,
+        'train_cfg.max_iters': 4,
+    }
+    from ssl_bench.toolbox.hooks import CostHook
+
     count = CostHook.after_train_iter
 
     def interrupt(self, runner, *args, **kwargs):
         count(self, runner, *args, **kwargs)
         if runner.iter == 2:
             raise KeyboardInterrupt
+
     monkeypatch.setattr(CostHook, 'after_train_iter', interrupt)
     with pytest.raises(KeyboardInterrupt):
         go(source, 'mini_seg_fcn', options=options)
@@ -156,8 +204,11 @@ def test_linear_and_svm(go, source):
     linear = go(source, 'mini_linear', options={'train_cfg.max_epochs': 1})
     assert set(linear.record['metrics']) == {'top1', 'top5'}
     assert linear.record['data']['images'] == 40
-    svm = go(source, 'mini_voc07_svm',
-             options={'probe.costs': [1.], 'probe.folds': 2})
+    svm = go(
+        source,
+        'mini_voc07_svm',
+        options={'probe.costs': [1.0], 'probe.folds': 2},
+    )
     assert 0 < svm.record['metrics']['mAP'] <= 100
 
 
@@ -166,8 +217,12 @@ def test_vit_probe_and_fine_tuning(go):
     source = Source(backbone, backbone.arch, backbone.meta['arch_args'])
     knn = go(source, 'mini_knn', options={}, where='vit')
     assert knn.record['changes'] == ['features: mean of the patch tokens']
-    tuned = go(source, 'mini_finetune',
-               options={'train_cfg.max_epochs': 1}, where='vit')
+    tuned = go(
+        source,
+        'mini_finetune',
+        options={'train_cfg.max_epochs': 1},
+        where='vit',
+    )
     assert tuned.record['backbone'] == 'vit_d96_l4_patch8'
     assert set(tuned.record['metrics']) == {'top1', 'top5'}
     with pytest.raises(UserError, match='plain residual network'):
@@ -187,45 +242,58 @@ def test_lvis_with_a_plain_vit(go):
     losses = scalars(outcome)
     # the hook has told the federated loss what to draw by, or it would stop
     assert len(losses) == 3 and all(
-        np.isfinite(row[name]) for row in losses
-        for name in ('loss_cls', 'loss_bbox', 'loss_mask', 'loss_rpn_cls'))
+        np.isfinite(row[name])
+        for row in losses
+        for name in ('loss_cls', 'loss_bbox', 'loss_mask', 'loss_rpn_cls')
+    )
 
 
 def test_upernet_on_a_plain_vit(go):
     backbone = tiny_vit()[1]
     source = Source(backbone, backbone.arch, backbone.meta['arch_args'])
-    outcome = go(source, 'mini_seg_upernet', options=SEG, where='vit',
-                 visualize=1)
+    outcome = go(
+        source, 'mini_seg_upernet', options=SEG, where='vit', visualize=1
+    )
     record = outcome.record
     assert set(record['metrics']) == {'mIoU', 'mAcc', 'aAcc'}
     assert record['data']['images'] == 8
     losses = scalars(outcome)
     assert len(losses) == 3 and all(
-        row['decode.loss_ce'] > 0 and row['aux.loss_ce'] > 0
-        for row in losses)
+        row['decode.loss_ce'] > 0 and row['aux.loss_ce'] > 0 for row in losses
+    )
     assert (outcome.folder / 'predictions.png').is_file()
 
 
 def test_fine_tuning_leaves_a_sincos_table_alone(go):
     """A learned table is trained, and the record says so."""
     from ssl_bench.checkpoints.position import resize
-    from ssl_bench.layers.sincos import sincos_table
+    from ssl_bench.methods.siamese_im.sincos import sincos_table
+
     tables = {}
     for name in ('learned', 'sincos'):
         backbone = tiny_vit()[1]
         if name == 'sincos':
             backbone.state['pos_embed'] = sincos_table(96, 8)[None].float()
         source = Source(backbone, backbone.arch, backbone.meta['arch_args'])
-        tuned = go(source, 'mini_finetune',
-                   options={'train_cfg.max_epochs': 1}, where=name)
-        state = torch.load(tuned.folder / 'epoch_1.pth',
-                           weights_only=False)['state_dict']
+        tuned = go(
+            source,
+            'mini_finetune',
+            options={'train_cfg.max_epochs': 1},
+            where=name,
+        )
+        state = torch.load(tuned.folder / 'epoch_1.pth', weights_only=False)[
+            'state_dict'
+        ]
         before = resize(backbone.state['pos_embed'], 10, True)
         tables[name] = torch.equal(state['backbone.pos_embed'], before)
-        assert not torch.equal(state['backbone.cls_token'],
-                               backbone.state['cls_token'])
-        said = [change for change in tuned.record['changes']
-                if change.startswith('position table trained')]
+        assert not torch.equal(
+            state['backbone.cls_token'], backbone.state['cls_token']
+        )
+        said = [
+            change
+            for change in tuned.record['changes']
+            if change.startswith('position table trained')
+        ]
         assert len(said) == (name == 'learned')
     assert tables == dict(learned=False, sincos=True)
 
@@ -233,20 +301,24 @@ def test_fine_tuning_leaves_a_sincos_table_alone(go):
 def test_semi_supervised_reads_its_list(go, source):
     outcome = go(source, 'mini_semi10', options={'train_cfg.max_epochs': 1})
     assert outcome.record['data']['images'] == 16  # of 40
-    assert 'labels of semi10.txt: 16 images, 50% of each class drawn with ' \
+    assert (
+        'labels of semi10.txt: 16 images, 50% of each class drawn with '
         'seed 0' in outcome.record['changes']
+    )
 
 
 def test_other_data_are_another_run(go, source, mini_root, tmp_path):
     import shutil
+
     first = go(source, 'mini_knn', options={})
     shutil.copytree(mini_root / 'imagenet', tmp_path / 'imagenet')
     next((tmp_path / 'imagenet/val').glob('*/*.jpg')).unlink()
-    other = run_task(source, 'mini_knn', 0, first.folder.parent,
-                     str(tmp_path))
+    other = run_task(source, 'mini_knn', 0, first.folder.parent, str(tmp_path))
     assert other.fresh and other.folder != first.folder
-    assert other.record['data']['fingerprint'] != \
-        first.record['data']['fingerprint']
+    assert (
+        other.record['data']['fingerprint']
+        != first.record['data']['fingerprint']
+    )
 
 
 def test_fraction_of_the_training_images(go, source):
@@ -254,8 +326,9 @@ def test_fraction_of_the_training_images(go, source):
     half = go(source, 'mini_seg_fcn', options=options, fraction=0.5)
     assert half.record['data']['images'] == 4  # of 8
     assert '0.5 of the training images' in half.record['changes'][0]
-    tenth, same, more = (FractionDataset(FakeSet(100), part)
-                         for part in (0.1, 0.1, 0.3))
+    tenth, same, more = (
+        FractionDataset(FakeSet(100), part) for part in (0.1, 0.1, 0.3)
+    )
     assert [tenth[i] for i in range(10)] == [same[i] for i in range(10)]
     assert set(tenth.indices) < set(more.indices)
     assert tenth.get_data_info(3) == dict(width=tenth[3])
@@ -288,11 +361,22 @@ def test_what_cannot_run(go, source, tmp_path):
 
 def test_expected_values_give_a_verdict(source):
     from types import SimpleNamespace
-    plan = SimpleNamespace(arch='resnet50', config=dict(expected=[
-        ('Noise 1', 'bbox_AP', 50., 0.5), ('Other', 'bbox_AP', 1., 1.)]))
-    found = {value: compare_expected(
-        plan, source, dict(bbox_AP=value))[0]['verdict']
-        for value in (50.4, 50.9, 52.)}
+
+    plan = SimpleNamespace(
+        arch='resnet50',
+        config=dict(
+            expected=[
+                ('Noise 1', 'bbox_AP', 50.0, 0.5),
+                ('Other', 'bbox_AP', 1.0, 1.0),
+            ]
+        ),
+    )
+    found = {
+        value: compare_expected(plan, source, dict(bbox_AP=value))[0][
+            'verdict'
+        ]
+        for value in (50.4, 50.9, 52.0)
+    }
     assert list(found.values()) == ['reproduced', 'within noise', 'off']
     plan.arch = 'resnet18-w16'
-    assert compare_expected(plan, source, dict(bbox_AP=50.)) == []
+    assert compare_expected(plan, source, dict(bbox_AP=50.0)) == []

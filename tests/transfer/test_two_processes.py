@@ -1,19 +1,28 @@
 """Every task on two CPU processes, two iterations each."""
+
 import os
 
 import pytest
 import torch
 
+from ssl_bench.tasks.table import TASKS
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
-from ssl_bench.transfer.tasks import TASKS
+from tests.backbones import thin_backbone, tiny_vit
 from tests.processes import run_in_processes
-from tests.transfer.conftest import thin_backbone, tiny_vit
 
 NAMES = [name for name in TASKS if name.startswith('mini_')]
-FOR_VIT = ('mini_coco_vitdet', 'mini_lvis_vitdet', 'mini_seg_upernet',
-           'mini_finetune', 'mini_fewshot10', 'mini_in_a', 'mini_in_r',
-           'mini_in_sketch', 'mini_in_c')
+FOR_VIT = (
+    'mini_coco_vitdet',
+    'mini_lvis_vitdet',
+    'mini_seg_upernet',
+    'mini_finetune',
+    'mini_fewshot10',
+    'mini_in_a',
+    'mini_in_r',
+    'mini_in_sketch',
+    'mini_in_c',
+)
 LEFT_OUT = ('mini_in_r', 'mini_in_sketch')  # as mini_in_a, other folders
 PROCESSES = 2
 
@@ -22,14 +31,17 @@ def options_of(name):
     """Two iterations, an image per process and iteration where trained."""
     task = TASKS[name]
     if name == 'mini_voc07_svm':
-        return {'probe.costs': [1.], 'probe.folds': 2}
+        return {'probe.costs': [1.0], 'probe.folds': 2}
     if task.toolbox == 'probe':
         return {}
     if task.toolbox == 'mmpretrain':
         return {'train_cfg.max_epochs': 1}  # 40 images, 20 a process
-    options = {'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2,
-               'train_dataloader.batch_size': 1,
-               'auto_scale_lr.base_batch_size': 2}
+    options = {
+        'train_cfg.max_iters': 2,
+        'train_cfg.val_interval': 2,
+        'train_dataloader.batch_size': 1,
+        'auto_scale_lr.base_batch_size': 2,
+    }
     if name in ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn'):
         options['custom_hooks.0.num_iters'] = 1
     return options
@@ -43,15 +55,19 @@ def source_of(name):
 
 def transfer(rank, names, root, work_dir, processes):
     """Metrics and changes of every task."""
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank),
-                      WORLD_SIZE=str(processes))
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes)
+    )
     found = {}
     for name in names:
-        record = run_task(source_of(name), name, 0, work_dir, root,
-                          options_of(name)).record
-        found[name] = dict(metrics=record['metrics'],
-                           changes=record['changes'],
-                           world=record['hardware']['world_size'])
+        record = run_task(
+            source_of(name), name, 0, work_dir, root, options_of(name)
+        ).record
+        found[name] = dict(
+            metrics=record['metrics'],
+            changes=record['changes'],
+            world=record['hardware']['world_size'],
+        )
     return found
 
 
@@ -59,8 +75,13 @@ def transfer(rank, names, root, work_dir, processes):
 def ranks(registered, mini_root, tmp_path_factory):
     names = [name for name in NAMES if name not in LEFT_OUT]
     return run_in_processes(
-        transfer, PROCESSES, names, str(mini_root),
-        str(tmp_path_factory.mktemp('two')), PROCESSES)
+        transfer,
+        PROCESSES,
+        names,
+        str(mini_root),
+        str(tmp_path_factory.mktemp('two')),
+        PROCESSES,
+    )
 
 
 @pytest.mark.slow
@@ -70,15 +91,18 @@ def test_every_task_runs_on_two_processes(ranks, name):
     assert first['world'] == 2 and first['metrics']
     assert first['metrics'] == second['metrics']
     if name in ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn', 'mini_seg_fcn'):
-        assert 'SyncBN is ssl_bench\'s GlobalBN: CPU processes' \
-            in first['changes']
+        assert (
+            "SyncBN is ssl_bench's GlobalBN: CPU processes" in first['changes']
+        )
 
 
 @pytest.mark.parametrize('name', ['mini_knn', 'mini_voc07_svm'])
 def test_probes_give_the_same_number_on_one_and_two_processes(
-        ranks, mini_root, tmp_path, name):
-    alone = run_task(source_of(name), name, 0, tmp_path, str(mini_root),
-                     options_of(name)).record
+    ranks, mini_root, tmp_path, name
+):
+    alone = run_task(
+        source_of(name), name, 0, tmp_path, str(mini_root), options_of(name)
+    ).record
     for metric, value in alone['metrics'].items():
         assert ranks[0][name]['metrics'][metric] == pytest.approx(value)
 
@@ -86,14 +110,15 @@ def test_probes_give_the_same_number_on_one_and_two_processes(
 def gathered(rank):
     """Rows of two processes; as many bytes as they hold are sent."""
     from ssl_bench.transfer.probes import in_order
-    pool = torch.arange(8000.).view(1000, 8)
+
+    pool = torch.arange(8000.0).view(1000, 8)
     rows = pool[rank:20:2]  # views of a large tensor, as the sampler deals
     return in_order(rows)
 
 
 def test_features_come_in_the_order_of_the_data():
     for rows in run_in_processes(gathered, PROCESSES):
-        assert torch.equal(rows, torch.arange(160.).view(20, 8))
+        assert torch.equal(rows, torch.arange(160.0).view(20, 8))
 
 
 def one_fails(rank):
@@ -102,6 +127,7 @@ def one_fails(rank):
 
     def make():
         raise UserError('the first process could not')
+
     try:
         on_main_process(make)
     except UserError as error:
@@ -109,6 +135,7 @@ def one_fails(rank):
 
 
 def test_an_error_of_the_first_process_reaches_all():
-    assert run_in_processes(one_fails, PROCESSES) == [
-        'the first process could not'] * 2
-
+    assert (
+        run_in_processes(one_fails, PROCESSES)
+        == ['the first process could not'] * 2
+    )

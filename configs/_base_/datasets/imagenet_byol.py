@@ -4,7 +4,8 @@ pretrain_data = 'IN1K'
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375])
+    std=[58.395, 57.12, 57.375],
+)
 colour = [
     dict(
         type='RandomApply',
@@ -15,9 +16,11 @@ colour = [
                 brightness=0.4,
                 contrast=0.4,
                 saturation=0.2,
-                hue=0.1)
-        ]),
-    dict(type='RandomGrayscale', p=0.2)
+                hue=0.1,
+            )
+        ],
+    ),
+    dict(type='RandomGrayscale', p=0.2),
 ]
 crop = dict(size=224, scale=(0.08, 1.0), interpolation='bicubic', flip=0.5)
 views = [
@@ -25,15 +28,17 @@ views = [
         **crop,
         photometric=[
             *colour,
-            dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=1.0)
-        ]),
+            dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=1.0),
+        ],
+    ),
     dict(
         **crop,
         photometric=[
             *colour,
             dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.1),
-            dict(type='RandomSolarize', threshold=128, p=0.2)
-        ])
+            dict(type='RandomSolarize', threshold=128, p=0.2),
+        ],
+    ),
 ]
 train_dataloader = dict(
     batch_size=128,
@@ -45,7 +50,6 @@ train_dataloader = dict(
     dataset=dict(
         type='PretrainDataset',
         data_root='data/imagenet/train',
-        pipeline=[
-            dict(type='MakeViews', views=views),
-            dict(type='PackViews')
-        ]))
+        pipeline=[dict(type='MakeViews', views=views), dict(type='PackViews')],
+    ),
+)

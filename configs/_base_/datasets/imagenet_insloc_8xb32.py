@@ -3,7 +3,8 @@ pretrain_data = 'IN1K'
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375])
+    std=[58.395, 57.12, 57.375],
+)
 photometric = [
     dict(
         type='RandomApply',
@@ -14,10 +15,12 @@ photometric = [
                 brightness=0.4,
                 contrast=0.4,
                 saturation=0.4,
-                hue=0.1)
-        ]),
+                hue=0.1,
+            )
+        ],
+    ),
     dict(type='RandomGrayscale', p=0.2),
-    dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5)
+    dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5),
 ]
 train_dataloader = dict(
     batch_size=32,
@@ -34,6 +37,14 @@ train_dataloader = dict(
             dict(type='InsLocViews', photometric=photometric),
             dict(
                 type='PackViews',
-                fields=('crops', 'flips', 'source_size', 'boxes',
-                        'augmented_box'))
-        ]))
+                fields=(
+                    'crops',
+                    'flips',
+                    'source_size',
+                    'boxes',
+                    'augmented_box',
+                ),
+            ),
+        ],
+    ),
+)

@@ -18,15 +18,18 @@ views = [
                         brightness=0.4,
                         contrast=0.4,
                         saturation=0.4,
-                        hue=0.1)
-                ]),
+                        hue=0.1,
+                    )
+                ],
+            ),
             dict(type='RandomGrayscale', p=0.2),
-            dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5)
-        ])
+            dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5),
+        ],
+    )
 ]
 train_dataloader = dict(
     batch_size=32,
-    dataset=dict(pipeline=[
-        dict(type='MakeViews', views=views),
-        dict(type='PackViews')
-    ]))
+    dataset=dict(
+        pipeline=[dict(type='MakeViews', views=views), dict(type='PackViews')]
+    ),
+)

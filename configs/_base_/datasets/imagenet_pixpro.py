@@ -7,7 +7,7 @@ views = _base_.views
 views[0].update(interpolation='bilinear')
 views[1].update(interpolation='bilinear')
 train_dataloader = dict(
-    dataset=dict(pipeline=[
-        dict(type='MakeViews', views=views),
-        dict(type='PackViews')
-    ]))
+    dataset=dict(
+        pipeline=[dict(type='MakeViews', views=views), dict(type='PackViews')]
+    )
+)

@@ -5,7 +5,8 @@
 #     train_dataloader = _base_.stream
 #     train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]
 custom_imports = dict(
-    imports=['ssl_bench.data.transforms'], allow_failed_imports=False)
+    imports=['ssl_bench.data.transforms'], allow_failed_imports=False
+)
 stream = dict(
     # the released programs of these methods drop the incomplete batch
     sampler=dict(type='StreamSampler', shuffle=True, drop_last=True),
@@ -16,4 +17,6 @@ stream = dict(
         _delete_=True,
         type='PretrainDataset',
         data_root='data/imagenet/train',
-        channel_order='bgr'))  # as mmpretrain's own reader
+        channel_order='bgr',
+    ),
+)  # as mmpretrain's own reader

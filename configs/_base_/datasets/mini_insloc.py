@@ -17,9 +17,18 @@ train_dataloader = dict(
                 canvas=(64, 64),
                 size_range=(32, 64),
                 anchor_stride=4,
-                photometric=photometric),
+                photometric=photometric,
+            ),
             dict(
                 type='PackViews',
-                fields=('crops', 'flips', 'source_size', 'boxes',
-                        'augmented_box'))
-        ]))
+                fields=(
+                    'crops',
+                    'flips',
+                    'source_size',
+                    'boxes',
+                    'augmented_box',
+                ),
+            ),
+        ],
+    ),
+)

@@ -6,7 +6,8 @@ model = dict(
         type='ResNet',
         depth=50,
         norm_cfg=dict(type='GlobalBN'),
-        zero_init_residual=True),
+        zero_init_residual=True,
+    ),
     neck=dict(
         type='NonLinearNeck',
         in_channels=2048,
@@ -15,5 +16,7 @@ model = dict(
         num_layers=3,
         norm_cfg=dict(type='GlobalBN'),
         with_last_bn=False,
-        with_avg_pool=True),
-    head=dict(type='CrossCorrelationHead', in_channels=8192, lambd=0.0051))
+        with_avg_pool=True,
+    ),
+    head=dict(type='CrossCorrelationHead', in_channels=8192, lambd=0.0051),
+)

@@ -11,13 +11,15 @@ model = dict(
         frozen_stages=-1,
         norm_cfg=norm_cfg,
         norm_eval=False,
-        zero_init_residual=False),
+        zero_init_residual=False,
+    ),
     neck=dict(
         type='mmdet.FPN',
         in_channels=[256, 512, 1024, 2048],
         out_channels=256,
         num_outs=4,
-        norm_cfg=norm_cfg),
+        norm_cfg=norm_cfg,
+    ),
     roi_head=dict(
         type='InsLocRoIHead',
         strides=(4, 8, 16, 32),
@@ -31,8 +33,11 @@ model = dict(
             num_fcs=2,
             fc_channels=1024,
             out_channels=128,
-            norm_cfg=norm_cfg)),
-    augmented_levels=(3, ),
+            norm_cfg=norm_cfg,
+        ),
+    ),
+    augmented_levels=(3,),
     queue_length=65536,
     momentum=0.999,
-    temperature=0.2)
+    temperature=0.2,
+)

@@ -5,13 +5,16 @@ model = dict(
     type='LEWEL',
     base='byol',
     backbone=dict(
-        type='ResNet', depth=50, norm_cfg=norm, zero_init_residual=False),
+        type='ResNet', depth=50, norm_cfg=norm, zero_init_residual=False
+    ),
     neck=dict(
         in_channels=2048,
         hid_channels=4096,
         out_channels=256,
         num_heads=4,
-        norm_cfg=norm),
+        norm_cfg=norm,
+    ),
     predictor_hid_channels=4096,
     loss_weight=0.5,
-    momentum=0.996)
+    momentum=0.996,
+)

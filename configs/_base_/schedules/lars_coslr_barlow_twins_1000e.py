@@ -12,16 +12,20 @@ optim_wrapper = dict(
         momentum=0.9,
         weight_decay=1e-6,
         trust=0.001,
-        eps=0.),
+        eps=0.0,
+    ),
     paramwise_cfg=dict(
-        custom_keys={'bn': bias, 'bias': bias, 'downsample.1': bias}))
+        custom_keys={'bn': bias, 'bias': bias, 'downsample.1': bias}
+    ),
+)
 param_scheduler = [
     dict(
         type='WarmupCosineLR',
         warmup=10,
         end=1000,
         final_factor=0.001,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1000)
 auto_scale_lr = dict(base_batch_size=2048)

@@ -8,8 +8,10 @@ optim_wrapper = dict(
         momentum=0.9,
         weight_decay=1e-6,  # as in the released log; the script has 1.5e-6
         trust=0.001,
-        eps=0.,
-        lr_in_velocity=True))
+        eps=0.0,
+        lr_in_velocity=True,
+    ),
+)
 param_scheduler = [
     dict(
         type='WarmupCosineLR',
@@ -17,7 +19,8 @@ param_scheduler = [
         end=100,
         offset=1,
         hold='epoch',
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100)
 auto_scale_lr = dict(base_batch_size=1024)

@@ -9,7 +9,9 @@ optim_wrapper = dict(
         momentum=0.9,
         weight_decay=1e-5,
         trust=0.001,
-        eps=1e-8))
+        eps=1e-8,
+    ),
+)
 param_scheduler = [
     dict(
         type='WarmupCosineLR',
@@ -17,7 +19,8 @@ param_scheduler = [
         end=100,
         start_factor=0.01,
         final=1e-6,
-        convert_to_iter_based=True)
+        convert_to_iter_based=True,
+    )
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100)
 auto_scale_lr = dict(base_batch_size=1024)

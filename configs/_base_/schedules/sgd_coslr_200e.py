@@ -3,7 +3,9 @@
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(
-        type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4, nesterov=True))
+        type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4, nesterov=True
+    ),
+)
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=200, by_epoch=True, begin=0, end=200)
 ]

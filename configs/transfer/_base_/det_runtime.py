@@ -4,20 +4,23 @@
 _base_ = 'mmdet::_base_/default_runtime.py'
 
 custom_imports = dict(
-    imports=['ssl_bench.transfer.detection', 'ssl_bench.transfer.hooks'],
-    allow_failed_imports=False)
+    imports=['ssl_bench.toolbox.detection_heads', 'ssl_bench.toolbox.hooks'],
+    allow_failed_imports=False,
+)
 
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4),
-    paramwise_cfg=dict(norm_decay_mult=0.))  # stock decays norm layers
+    paramwise_cfg=dict(norm_decay_mult=0.0),
+)  # stock decays norm layers
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # 8 devices x 2
 
 val_cfg = None  # one evaluation, at the end
 test_cfg = dict(type='TestLoop')
 
 default_hooks = dict(
-    checkpoint=dict(by_epoch=False, interval=5000, max_keep_ckpts=2))
+    checkpoint=dict(by_epoch=False, interval=5000, max_keep_ckpts=2)
+)
 # Detectron2 recomputes the statistics once, over 200 batches; stock does not
 custom_hooks = [dict(type='TrainingPreciseBNHook', num_iters=200)]
 log_processor = dict(by_epoch=False)

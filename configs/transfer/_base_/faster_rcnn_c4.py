@@ -8,20 +8,25 @@ model = dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
-        pad_size_divisor=1),  # stock 32
+        pad_size_divisor=1,
+    ),  # stock 32
     backbone=dict(
         frozen_stages=-1,
         norm_cfg=trained_norm,
         norm_eval=False,
         style='pytorch',
         zero_init_residual=False,  # stock True: random branches times 0
-        init_cfg=None),  # the backbone file is loaded after building
+        init_cfg=None,
+    ),  # the backbone file is loaded after building
     roi_head=dict(
         shared_head=dict(
             type='Res5WithNorm',
             norm_cfg=trained_norm,
             norm_eval=False,
             style='pytorch',
-            init_cfg=None)),
+            init_cfg=None,
+        )
+    ),
     # stock 0.3: Detectron2 has no lower bound for an object's best anchor
-    train_cfg=dict(rpn=dict(assigner=dict(min_pos_iou=0.))))
+    train_cfg=dict(rpn=dict(assigner=dict(min_pos_iou=0.0))),
+)

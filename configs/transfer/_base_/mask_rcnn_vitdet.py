@@ -1,16 +1,19 @@
 # Mask R-CNN on a plain ViT-B/16, images of 1024 pixels, COCO's data read as
 # Detectron2's ViTDet project reads them (transfer_protocols: coco_vitdet_b).
 _base_ = [
-    'mmdet::_base_/models/mask-rcnn_r50_fpn.py', './coco_instance.py',
-    './det_runtime.py'
+    'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
+    './coco_instance.py',
+    './det_runtime.py',
 ]
 
 custom_imports = dict(
     imports=[
-        'ssl_bench.transfer.detection', 'ssl_bench.transfer.vitdet',
-        'ssl_bench.transfer.hooks'
+        'ssl_bench.toolbox.detection_heads',
+        'ssl_bench.toolbox.vitdet',
+        'ssl_bench.toolbox.hooks',
     ],
-    allow_failed_imports=False)
+    allow_failed_imports=False,
+)
 
 image = 1024
 layer_norm = dict(type='mmpretrain.LN2d', eps=1e-6)  # over channels
@@ -25,30 +28,33 @@ model = dict(
         table_size=224,  # of pretraining
         patch_size=16,
         window_size=14,
-        drop_path_rate=0.1),
+        drop_path_rate=0.1,
+    ),
     neck=dict(
         _delete_=True,
         type='SimpleFeaturePyramid',
         in_channels=768,
         out_channels=256,
-        norm_cfg=layer_norm),
+        norm_cfg=layer_norm,
+    ),
     rpn_head=dict(num_convs=2),
     roi_head=dict(
         bbox_head=dict(type='Shared4Conv1FCBBoxHead', norm_cfg=layer_norm),
-        mask_head=dict(norm_cfg=layer_norm)),
+        mask_head=dict(norm_cfg=layer_norm),
+    ),
     train_cfg=dict(
-        rpn=dict(assigner=dict(min_pos_iou=0.)),  # stock 0.3
+        rpn=dict(assigner=dict(min_pos_iou=0.0)),  # stock 0.3
         # stock True, which can hand a box to another object
-        rcnn=dict(assigner=dict(match_low_quality=False))))
+        rcnn=dict(assigner=dict(match_low_quality=False)),
+    ),
+)
 
 # large-scale jittering; stock resizes the short side to 800
 train_pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
     dict(
-        type='LoadAnnotations',
-        with_bbox=True,
-        with_mask=True,
-        poly2mask=False),  # targets are cut from the polygons
+        type='LoadAnnotations', with_bbox=True, with_mask=True, poly2mask=False
+    ),  # targets are cut from the polygons
     dict(type='RandomFlip', prob=0.5),
     dict(
         type='RandomResize',
@@ -56,19 +62,22 @@ train_pipeline = [
         ratio_range=(0.1, 2.0),
         keep_ratio=True,
         resize_type='Resize',
-        backend='pillow'),
+        backend='pillow',
+    ),
     dict(
         type='RandomCrop',
         crop_type='absolute',
         crop_size=(image, image),
         recompute_bbox=True,  # from what is left of the masks
-        allow_negative_crop=True),
+        allow_negative_crop=True,
+    ),
     dict(
         type='FilterAnnotations',
         min_gt_bbox_wh=(1e-2, 1e-2),
         # a crop without objects is all background; stock takes another image
-        keep_empty=False),
-    dict(type='PackDetInputs')
+        keep_empty=False,
+    ),
+    dict(type='PackDetInputs'),
 ]
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].update(scale=(image, image))
@@ -82,11 +91,14 @@ optim_wrapper = dict(
     type='AmpOptimWrapper',
     constructor='mmengine.ViTLayerDecay',
     optimizer=dict(
-        type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.1),
+        type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.1
+    ),
     paramwise_cfg=dict(
         num_layers=12,
         layer_decay_rate=0.7,
-        norm_decay_mult=0.,  # biases and relative positions are decayed
-        custom_keys={'backbone.pos_embed': dict(decay_mult=0.)}))
+        norm_decay_mult=0.0,  # biases and relative positions are decayed
+        custom_keys={'backbone.pos_embed': dict(decay_mult=0.0)},
+    ),
+)
 auto_scale_lr = dict(base_batch_size=64)
 custom_hooks = []  # there is no batch norm

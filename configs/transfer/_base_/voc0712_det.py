@@ -9,26 +9,33 @@ train_pipeline = [
         scales=[(1333, short) for short in range(480, 801, 32)],
         keep_ratio=True,
         resize_type='Resize',
-        backend='pillow'),  # antialiased; stock OpenCV is not
+        backend='pillow',
+    ),  # antialiased; stock OpenCV is not
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs')
+    dict(type='PackDetInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
-    dict(
-        type='Resize', scale=(1333, 800), keep_ratio=True, backend='pillow'),
+    dict(type='Resize', scale=(1333, 800), keep_ratio=True, backend='pillow'),
     dict(type='LoadAnnotations', with_bbox=True),  # in original pixels
     dict(
         type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
-                   'scale_factor'))
+        meta_keys=(
+            'img_id',
+            'img_path',
+            'ori_shape',
+            'img_shape',
+            'scale_factor',
+        ),
+    ),
 ]
 train_set = dict(
     type='VOCDetection',
     data_root='data/VOCdevkit/',
     # stock drops images under 32 px and ignores boxes under 32 px
     filter_cfg=dict(filter_empty_gt=True, min_size=0),
-    pipeline=train_pipeline)
+    pipeline=train_pipeline,
+)
 train_dataloader = dict(
     sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
     dataset=dict(
@@ -39,12 +46,16 @@ train_dataloader = dict(
             dict(
                 ann_file='VOC2007/ImageSets/Main/trainval.txt',
                 data_prefix=dict(sub_data_root='VOC2007/'),
-                **train_set),
+                **train_set,
+            ),
             dict(
                 ann_file='VOC2012/ImageSets/Main/trainval.txt',
                 data_prefix=dict(sub_data_root='VOC2012/'),
-                **train_set)
-        ]))
+                **train_set,
+            ),
+        ],
+    ),
+)
 test_dataloader = dict(
     batch_size=1,
     num_workers=2,
@@ -57,7 +68,9 @@ test_dataloader = dict(
         ann_file='VOC2007/ImageSets/Main/test.txt',
         data_prefix=dict(sub_data_root='VOC2007/'),
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_evaluator = dict(_delete_=True, type='VOCDetectionMetric')
 val_dataloader = None  # one evaluation, at the end
 val_evaluator = None

@@ -1,13 +1,15 @@
 """Build the embedded data as a whole, or leave nothing behind."""
+
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Optional, Union
+from typing import NamedTuple
 
 from ssl_bench.data.mini import sets
 from ssl_bench.data.mini.photos import load_photos
@@ -40,6 +42,7 @@ class MiniSizes:
         coco_val (int): COCO val2017 images.
         px (int): Longer side of the VOC and COCO images, in pixels.
     """
+
     imagenet_train: int = 800
     imagenet_val: int = 800
     imagenet_px: int = 112
@@ -55,26 +58,38 @@ class MiniSizes:
     def __post_init__(self) -> None:
         for entry in fields(self):
             value = getattr(self, entry.name)
-            low, high = (48, 1024) if entry.name.endswith('px') else \
-                (8, 1_000_000) if entry.name.startswith('imagenet') else \
-                (2, 999_999)
-            if isinstance(value, bool) or not isinstance(value, int) \
-                    or not low <= value <= high:
+            low, high = (
+                (48, 1024)
+                if entry.name.endswith('px')
+                else (8, 1_000_000)
+                if entry.name.startswith('imagenet')
+                else (2, 999_999)
+            )
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int)
+                or not low <= value <= high
+            ):
                 raise UserError(
                     f'size {entry.name} of the embedded data must be a whole '
-                    f'number from {low} to {high}; got {value!r}')
+                    f'number from {low} to {high}; got {value!r}'
+                )
 
 
 class Mini(NamedTuple):
     """Where the data are, their manifest, and whether this call made them."""
+
     root: Path
     manifest: dict
     created: bool
 
 
-def make_mini(root: Union[str, Path], seed: int = 0,
-              sizes: MiniSizes = MiniSizes(),
-              progress: Optional[Progress] = None) -> Mini:
+def make_mini(
+    root: str | Path,
+    seed: int = 0,
+    sizes: MiniSizes = MiniSizes(),
+    progress: Progress | None = None,
+) -> Mini:
     """Write the embedded data under ``root``, unless they are there.
 
     Everything is built in a folder beside ``root`` that is renamed at the
@@ -99,8 +114,11 @@ def make_mini(root: Union[str, Path], seed: int = 0,
     part = None
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(
-            dir=root.parent, prefix=f'.{root.name}.', suffix='.part'))
+        part = Path(
+            tempfile.mkdtemp(
+                dir=root.parent, prefix=f'.{root.name}.', suffix='.part'
+            )
+        )
         _write_all(part, seed, sizes, progress or (lambda done, total: None))
         manifest = _manifest(part, settings)
         (part / MANIFEST).write_text(json.dumps(manifest, indent=1) + '\n')
@@ -116,7 +134,8 @@ def make_mini(root: Union[str, Path], seed: int = 0,
         raise UserError(
             f'cannot write the embedded data to {root}: '
             f'{error.strerror or error}. Nothing was written there; free '
-            'space or choose another place.') from error
+            'space or choose another place.'
+        ) from error
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
@@ -124,20 +143,27 @@ def make_mini(root: Union[str, Path], seed: int = 0,
 
 
 def _settings(seed: int, sizes: MiniSizes) -> dict:
-    if isinstance(seed, bool) or not isinstance(seed, int) \
-            or not 0 <= seed < 2**32:
-        raise UserError(f'the seed of the embedded data must be a whole '
-                        f'number from 0 to {2**32 - 1}; got {seed!r}')
+    if (
+        isinstance(seed, bool)
+        or not isinstance(seed, int)
+        or not 0 <= seed < 2**32
+    ):
+        raise UserError(
+            f'the seed of the embedded data must be a whole '
+            f'number from 0 to {2**32 - 1}; got {seed!r}'
+        )
     return dict(version=VERSION, seed=seed, sizes=asdict(sizes))
 
 
-def _finished(root: Path, settings: dict) -> Optional[dict]:
+def _finished(root: Path, settings: dict) -> dict | None:
     """The manifest of finished data of these settings; None if no data."""
     if not os.path.lexists(root):
         return None
     if not root.is_dir():
-        raise UserError(f'{root} is a file; the embedded data need a folder. '
-                        'Choose another --root.')
+        raise UserError(
+            f'{root} is a file; the embedded data need a folder. '
+            'Choose another --root.'
+        )
     path = root / MANIFEST
     try:
         if next(os.scandir(root), None) is None:
@@ -148,20 +174,25 @@ def _finished(root: Path, settings: dict) -> Optional[dict]:
     if not isinstance(manifest, dict) or 'fingerprint' not in manifest:
         raise UserError(
             f'{root} holds something that is not the embedded data. Nothing '
-            'was changed; choose another --root.')
-    other = [f'{key} {_flat(manifest).get(key)!r} (asked: {value!r})'
-             for key, value in _flat(settings).items()
-             if _flat(manifest).get(key) != value]
+            'was changed; choose another --root.'
+        )
+    other = [
+        f'{key} {_flat(manifest).get(key)!r} (asked: {value!r})'
+        for key, value in _flat(settings).items()
+        if _flat(manifest).get(key) != value
+    ]
     if other:
         raise UserError(
             f'{root} holds embedded data made with {"; ".join(other)}. '
             'Nothing was changed; choose another --root, or delete that '
-            'folder first.')
+            'folder first.'
+        )
     found = len(_files(root))
     if found < manifest['files']:
         raise UserError(
             f'{root} has lost files: {found} of {manifest["files"]} are '
-            'there. Delete the folder and run this again.')
+            'there. Delete the folder and run this again.'
+        )
     return manifest
 
 
@@ -169,8 +200,9 @@ def _flat(settings: dict) -> dict:
     return {**settings, **settings.get('sizes', {})} | {'sizes': None}
 
 
-def _write_all(part: Path, seed: int, sizes: MiniSizes,
-               progress: Progress) -> None:
+def _write_all(
+    part: Path, seed: int, sizes: MiniSizes, progress: Progress
+) -> None:
     load_photos()  # before any process starts, and to fail early
     plans = sets.plans(part, seed, sizes)
     jobs = [job for plan in plans for job in plan.jobs]
@@ -181,19 +213,24 @@ def _write_all(part: Path, seed: int, sizes: MiniSizes,
             progress(len(results), len(jobs))
     first = 0
     for plan in plans:
-        plan.finish(results[first:first + len(plan.jobs)])
+        plan.finish(results[first : first + len(plan.jobs)])
         first += len(plan.jobs)
 
 
-def _files(root: Path) -> List[Path]:
+def _files(root: Path) -> list[Path]:
     """Every file below ``root`` but the manifest, sorted by its path."""
-    return sorted((Path(base) / name for base, _, names in os.walk(root)
-                   for name in names
-                   if Path(base) != root or name != MANIFEST),
-                  key=lambda path: path.relative_to(root).as_posix())
+    return sorted(
+        (
+            Path(base) / name
+            for base, _, names in os.walk(root)
+            for name in names
+            if Path(base) != root or name != MANIFEST
+        ),
+        key=lambda path: path.relative_to(root).as_posix(),
+    )
 
 
-def fingerprint(root: Union[str, Path]) -> str:
+def fingerprint(root: str | Path) -> str:
     """SHA-256 over the relative paths and contents of all files.
 
     The manifest itself is left out. Two folders with the same fingerprint
@@ -208,7 +245,10 @@ def fingerprint(root: Union[str, Path]) -> str:
 
 
 def _manifest(part: Path, settings: dict) -> dict:
-    return dict(settings, name='mini', files=len(_files(part)),
-                libraries={name: metadata.version(name)
-                           for name in LIBRARIES},
-                fingerprint=fingerprint(part))
+    return dict(
+        settings,
+        name='mini',
+        files=len(_files(part)),
+        libraries={name: metadata.version(name) for name in LIBRARIES},
+        fingerprint=fingerprint(part),
+    )

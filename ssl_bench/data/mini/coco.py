@@ -1,7 +1,7 @@
 """The COCO set: images and instances_<split>.json."""
+
 import json
 from pathlib import Path
-from typing import List, Tuple
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from ssl_bench.data.mini.scene import Scene, objects_scene
 CROWDS = 0.1
 
 
-def write_image(rng: np.random.Generator, folder: Path, image_id: int,
-                size: int) -> Tuple[dict, List[dict]]:
+def write_image(
+    rng: np.random.Generator, folder: Path, image_id: int, size: int
+) -> tuple[dict, list[dict]]:
     """Write one image.
 
     Args:
@@ -32,10 +33,12 @@ def write_image(rng: np.random.Generator, folder: Path, image_id: int,
     name = f'{image_id:012d}.jpg'
     save_jpeg(rng, scene.image, folder / name)
     width, height = scene.image.size
-    record = dict(license=1, file_name=name, height=height, width=width,
-                  id=image_id)
-    return record, [annotation(scene, index, image_id)
-                    for index in range(len(scene.items))]
+    record = dict(
+        license=1, file_name=name, height=height, width=width, id=image_id
+    )
+    return record, [
+        annotation(scene, index, image_id) for index in range(len(scene.items))
+    ]
 
 
 def annotation(scene: Scene, index: int, image_id: int) -> dict:
@@ -43,14 +46,17 @@ def annotation(scene: Scene, index: int, image_id: int) -> dict:
     item, mask = scene.items[index], scene.mask(index)
     x1, y1, x2, y2 = extent(mask)
     shape = run_lengths(mask) if item.crowd else polygons(mask)
-    return dict(segmentation=shape, area=int(mask.sum()),
-                iscrowd=int(item.crowd), image_id=image_id,
-                bbox=[x1, y1, x2 - x1, y2 - y1],
-                category_id=CATEGORY_IDS[item.label])
+    return dict(
+        segmentation=shape,
+        area=int(mask.sum()),
+        iscrowd=int(item.crowd),
+        image_id=image_id,
+        bbox=[x1, y1, x2 - x1, y2 - y1],
+        category_id=CATEGORY_IDS[item.label],
+    )
 
 
-def write_instances(path: Path,
-                    images: List[Tuple[dict, List[dict]]]) -> None:
+def write_instances(path: Path, images: list[tuple[dict, list[dict]]]) -> None:
     """Write the annotation file of a split."""
     annotations = []
     for _, group in images:
@@ -61,6 +67,9 @@ def write_instances(path: Path,
         licenses=[dict(id=1, name='composed', url='')],
         images=[record for record, _ in images],
         annotations=annotations,
-        categories=[dict(supercategory='shape', id=number, name=name)
-                    for number, name in zip(CATEGORY_IDS, CLASSES)])
+        categories=[
+            dict(supercategory='shape', id=number, name=name)
+            for number, name in zip(CATEGORY_IDS, CLASSES)
+        ],
+    )
     path.write_text(json.dumps(content, separators=(',', ':')))

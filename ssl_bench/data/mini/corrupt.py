@@ -3,8 +3,9 @@
 Severities of the corruptions are those of ImageNet-C (Hendrycks and
 Dietterich, ICLR 2019) where they do not depend on the image's size.
 """
+
 import io
-from typing import Callable, Dict
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -23,26 +24,32 @@ def _values(image: Image.Image) -> np.ndarray:
     return np.asarray(image, np.float32) / 255
 
 
-def gaussian_noise(rng: np.random.Generator, image: Image.Image,
-                   severity: int) -> Image.Image:
+def gaussian_noise(
+    rng: np.random.Generator, image: Image.Image, severity: int
+) -> Image.Image:
     """Independent noise in every channel."""
-    scale = (.08, .12, .18, .26, .38)[severity - 1]
+    scale = (0.08, 0.12, 0.18, 0.26, 0.38)[severity - 1]
     values = _values(image)
     return _to_image(values + rng.normal(scale=scale, size=values.shape))
 
 
-def defocus_blur(rng: np.random.Generator, image: Image.Image,
-                 severity: int) -> Image.Image:
+def defocus_blur(
+    rng: np.random.Generator, image: Image.Image, severity: int
+) -> Image.Image:
     """A disc as point spread; radii for pictures of 80 pixels."""
-    radius = (1., 1.5, 2., 3., 4.)[severity - 1]
+    radius = (1.0, 1.5, 2.0, 3.0, 4.0)[severity - 1]
     grid = np.arange(-5, 6)
-    disc = (grid[:, None]**2 + grid**2 <= radius**2).astype(np.float32)
-    return _to_image(ndimage.convolve(
-        _values(image), (disc / disc.sum())[..., None], mode='nearest'))
+    disc = (grid[:, None] ** 2 + grid**2 <= radius**2).astype(np.float32)
+    return _to_image(
+        ndimage.convolve(
+            _values(image), (disc / disc.sum())[..., None], mode='nearest'
+        )
+    )
 
 
-def brightness(rng: np.random.Generator, image: Image.Image,
-               severity: int) -> Image.Image:
+def brightness(
+    rng: np.random.Generator, image: Image.Image, severity: int
+) -> Image.Image:
     """Lift the largest channel, the others in proportion."""
     lift = severity / 10
     values = _values(image)
@@ -51,51 +58,66 @@ def brightness(rng: np.random.Generator, image: Image.Image,
     return _to_image(values * ratio)
 
 
-def contrast(rng: np.random.Generator, image: Image.Image,
-             severity: int) -> Image.Image:
+def contrast(
+    rng: np.random.Generator, image: Image.Image, severity: int
+) -> Image.Image:
     """Pull every pixel towards the mean colour."""
-    left = (.4, .3, .2, .1, .05)[severity - 1]
+    left = (0.4, 0.3, 0.2, 0.1, 0.05)[severity - 1]
     values = _values(image)
     mean = values.mean(axis=(0, 1), keepdims=True)
     return _to_image(mean + left * (values - mean))
 
 
-def pixelate(rng: np.random.Generator, image: Image.Image,
-             severity: int) -> Image.Image:
+def pixelate(
+    rng: np.random.Generator, image: Image.Image, severity: int
+) -> Image.Image:
     """Shrink and enlarge again, in blocks."""
-    share = (.6, .5, .4, .3, .25)[severity - 1]
-    small = image.resize([max(1, round(side * share)) for side in image.size],
-                         Image.Resampling.BOX)
+    share = (0.6, 0.5, 0.4, 0.3, 0.25)[severity - 1]
+    small = image.resize(
+        [max(1, round(side * share)) for side in image.size],
+        Image.Resampling.BOX,
+    )
     return small.resize(image.size, Image.Resampling.NEAREST)
 
 
-def jpeg_compression(rng: np.random.Generator, image: Image.Image,
-                     severity: int) -> Image.Image:
+def jpeg_compression(
+    rng: np.random.Generator, image: Image.Image, severity: int
+) -> Image.Image:
     """A file of low quality."""
     file = io.BytesIO()
     image.save(file, 'JPEG', quality=(25, 18, 15, 10, 7)[severity - 1])
     return Image.open(file).convert('RGB')
 
 
-CORRUPTIONS: Dict[str, Corruption] = dict(
-    gaussian_noise=gaussian_noise, defocus_blur=defocus_blur,
-    brightness=brightness, contrast=contrast, pixelate=pixelate,
-    jpeg_compression=jpeg_compression)
+CORRUPTIONS: dict[str, Corruption] = dict(
+    gaussian_noise=gaussian_noise,
+    defocus_blur=defocus_blur,
+    brightness=brightness,
+    contrast=contrast,
+    pixelate=pixelate,
+    jpeg_compression=jpeg_compression,
+)
 
 
 def hard(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     """In place of ImageNet-A: turned, cut off and partly covered."""
-    image = image.rotate(rng.uniform(-60, 60), Image.Resampling.BILINEAR,
-                         fillcolor=(124, 116, 104))
+    image = image.rotate(
+        rng.uniform(-60, 60),
+        Image.Resampling.BILINEAR,
+        fillcolor=(124, 116, 104),
+    )
     width, height = image.size
-    left, top = (int(rng.integers(0, side // 4 + 1))
-                 for side in (width, height))
-    image = image.crop((left, top, left + 3 * width // 4,
-                        top + 3 * height // 4)).resize((width, height))
+    left, top = (
+        int(rng.integers(0, side // 4 + 1)) for side in (width, height)
+    )
+    image = image.crop(
+        (left, top, left + 3 * width // 4, top + 3 * height // 4)
+    ).resize((width, height))
     side = min(width, height) // 3
     x, y = (int(rng.integers(0, size - side + 1)) for size in image.size)
-    patch = Image.new('RGB', (side, side),
-                      tuple(int(c) for c in rng.integers(0, 256, 3)))
+    patch = Image.new(
+        'RGB', (side, side), tuple(int(c) for c in rng.integers(0, 256, 3))
+    )
     image.paste(patch, (x, y))
     return image
 
@@ -103,8 +125,7 @@ def hard(rng: np.random.Generator, image: Image.Image) -> Image.Image:
 def rendition(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     """In place of ImageNet-R: flat areas in few and other colours."""
     flat = image.filter(ImageFilter.ModeFilter(5))
-    hue, saturation, value = ImageOps.posterize(flat, 2).convert(
-        'HSV').split()
+    hue, saturation, value = ImageOps.posterize(flat, 2).convert('HSV').split()
     turn = int(rng.integers(0, 256))
     hue = hue.point(lambda level: (level + turn) % 256)
     return Image.merge('HSV', (hue, saturation, value)).convert('RGB')
@@ -113,7 +134,8 @@ def rendition(rng: np.random.Generator, image: Image.Image) -> Image.Image:
 def sketch(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     """In place of ImageNet-Sketch: dark edges on white."""
     grey = ndimage.gaussian_filter(
-        np.asarray(image.convert('L'), np.float32), 1)
+        np.asarray(image.convert('L'), np.float32), 1
+    )
     edges = np.hypot(ndimage.sobel(grey, 0), ndimage.sobel(grey, 1))
-    edges = 255 * (1 - edges / max(edges.max(), 1.))
+    edges = 255 * (1 - edges / max(edges.max(), 1.0))
     return Image.fromarray(edges.astype(np.uint8)).convert('RGB')

@@ -1,10 +1,9 @@
 """Masks as boxes, polygons and run lengths, exact to the pixel."""
-from typing import Dict, List, Tuple
 
 import numpy as np
 
 
-def extent(mask: np.ndarray) -> Tuple[int, int, int, int]:
+def extent(mask: np.ndarray) -> tuple[int, int, int, int]:
     """Smallest box around a mask.
 
     Args:
@@ -15,11 +14,15 @@ def extent(mask: np.ndarray) -> Tuple[int, int, int, int]:
         are one past the last pixel.
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1,
-            int(rows[-1]) + 1)
+    return (
+        int(columns[0]),
+        int(rows[0]),
+        int(columns[-1]) + 1,
+        int(rows[-1]) + 1,
+    )
 
 
-def run_lengths(mask: np.ndarray) -> Dict[str, list]:
+def run_lengths(mask: np.ndarray) -> dict[str, list]:
     """COCO's uncompressed run lengths: column-major, background first."""
     flat = np.concatenate([[0], mask.T.reshape(-1).astype(np.int8), [0]])
     edges = np.flatnonzero(np.diff(flat))
@@ -30,7 +33,7 @@ def run_lengths(mask: np.ndarray) -> Dict[str, list]:
     return dict(counts=counts, size=list(mask.shape))
 
 
-def polygons(mask: np.ndarray) -> List[List[int]]:
+def polygons(mask: np.ndarray) -> list[list[int]]:
     """Outlines of a mask along pixel edges, as COCO polygons.
 
     A polygon cannot have a hole, so a part with one is cut in two through
@@ -45,8 +48,7 @@ def polygons(mask: np.ndarray) -> List[List[int]]:
     loops = _loops(mask)
     holes = [loop for loop in loops if _signed_area(loop) < 0]
     if not holes:
-        return [[value for point in loop for value in point]
-                for loop in loops]
+        return [[value for point in loop for value in point] for loop in loops]
     columns = [x for x, _ in holes[0]]
     cut = (min(columns) + max(columns)) // 2  # a column of the hole itself
     left, right = mask.copy(), mask.copy()
@@ -55,17 +57,18 @@ def polygons(mask: np.ndarray) -> List[List[int]]:
     return polygons(left) + polygons(right)
 
 
-def _loops(mask: np.ndarray) -> List[List[Tuple[int, int]]]:
+def _loops(mask: np.ndarray) -> list[list[tuple[int, int]]]:
     """Closed walks along pixel edges with the mask on the right."""
     full = np.pad(mask, 1)
     inside = full[1:-1, 1:-1]
-    steps: Dict[Tuple[int, int], List[Tuple[int, int]]] = {}
+    steps: dict[tuple[int, int], list[tuple[int, int]]] = {}
     # (neighbour that must be empty, corner where the edge starts, its step)
     for empty, (dx, dy), step in (
-            (full[:-2, 1:-1], (0, 0), (1, 0)),
-            (full[1:-1, 2:], (1, 0), (0, 1)),
-            (full[2:, 1:-1], (1, 1), (-1, 0)),
-            (full[1:-1, :-2], (0, 1), (0, -1))):
+        (full[:-2, 1:-1], (0, 0), (1, 0)),
+        (full[1:-1, 2:], (1, 0), (0, 1)),
+        (full[2:, 1:-1], (1, 1), (-1, 0)),
+        (full[1:-1, :-2], (0, 1), (0, -1)),
+    ):
         for y, x in np.argwhere(inside & ~empty).tolist():
             steps.setdefault((x + dx, y + dy), []).append(step)
     loops = []
@@ -90,7 +93,12 @@ def _loops(mask: np.ndarray) -> List[List[Tuple[int, int]]]:
     return loops
 
 
-def _signed_area(loop: List[Tuple[int, int]]) -> float:
+def _signed_area(loop: list[tuple[int, int]]) -> float:
     """Area in pixels; negative for the outline of a hole."""
-    return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(
-        loop, loop[1:] + loop[:1])) / 2
+    return (
+        sum(
+            x1 * y2 - x2 * y1
+            for (x1, y1), (x2, y2) in zip(loop, loop[1:] + loop[:1])
+        )
+        / 2
+    )

@@ -2,8 +2,16 @@
 
 #: Class names in alphabetical order, so that an image folder's labels and
 #: every other set's labels are the same numbers.
-CLASSES = ('arrow', 'crescent', 'cross', 'heart', 'ring', 'square', 'star',
-           'triangle')
+CLASSES = (
+    'arrow',
+    'crescent',
+    'cross',
+    'heart',
+    'ring',
+    'square',
+    'star',
+    'triangle',
+)
 
 #: COCO category ids of `CLASSES`: increasing, with gaps, as in real COCO.
 CATEGORY_IDS = (1, 2, 4, 5, 9, 11, 17, 22)

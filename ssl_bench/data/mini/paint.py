@@ -1,7 +1,7 @@
 """Paint: textured shapes pasted over a photograph, and who owns a pixel."""
+
 import math
 from dataclasses import dataclass, field
-from typing import List, Optional, Tuple
 
 import numpy as np
 from PIL import Image
@@ -13,7 +13,7 @@ from ssl_bench.data.mini.shapes import Outline, outline, place
 
 #: Standard deviations of grey values: photographs behind and on the objects
 #: are calmer than the objects' edges.
-BACKGROUND_SPREAD, OBJECT_SPREAD = (6., 18.), (8., 20.)
+BACKGROUND_SPREAD, OBJECT_SPREAD = (6.0, 18.0), (8.0, 20.0)
 #: Width of an object's rim as a share of its thickest part's half width.
 RIM = (0.32, 0.48)
 
@@ -30,6 +30,7 @@ class Item:
         angle (float): Rotation in radians.
         crowd (bool): Whether it stands for many.
     """
+
     label: int
     area: int
     visible: int
@@ -47,28 +48,40 @@ class Scene:
         owner (np.ndarray): (H, W) int32; 0 background, k the k-th item.
         items (list[Item]): Item k is ``items[k - 1]``.
     """
+
     image: Image.Image
     owner: np.ndarray
-    items: List[Item] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
 
     def mask(self, index: int) -> np.ndarray:
         """Visible pixels of ``items[index]``, (H, W) bool."""
         return self.owner == index + 1
 
 
-def new_scene(rng: np.random.Generator, size: Tuple[int, int]) -> Scene:
+def new_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     """A photographic background of ``size`` = (width, height)."""
-    image = patch(rng, size, zoom=rng.uniform(0.8, 3.),
-                  angle=rng.uniform(-0.3, 0.3))
-    image = recolour(rng, image, light=rng.uniform(50, 205),
-                     spread=rng.uniform(*BACKGROUND_SPREAD))
+    image = patch(
+        rng, size, zoom=rng.uniform(0.8, 3.0), angle=rng.uniform(-0.3, 0.3)
+    )
+    image = recolour(
+        rng,
+        image,
+        light=rng.uniform(50, 205),
+        spread=rng.uniform(*BACKGROUND_SPREAD),
+    )
     return Scene(image, np.zeros(size[::-1], np.int32))
 
 
-def add_shape(rng: np.random.Generator, scene: Scene, parts: Outline,
-              side: float, angle: float, centre: Tuple[float, float],
-              keep: float,
-              rim: bool = False) -> Optional[Tuple[np.ndarray, int]]:
+def add_shape(
+    rng: np.random.Generator,
+    scene: Scene,
+    parts: Outline,
+    side: float,
+    angle: float,
+    centre: tuple[float, float],
+    keep: float,
+    rim: bool = False,
+) -> tuple[np.ndarray, int] | None:
     """Paste a textured shape if it leaves the others visible enough.
 
     Args:
@@ -102,8 +115,11 @@ def add_shape(rng: np.random.Generator, scene: Scene, parts: Outline,
     texture = _texture(rng, alpha.size, light)
     if rim:
         step = math.copysign(rng.uniform(50, 80), 128 - light)
-        texture.paste(_texture(rng, alpha.size, light + step), (0, 0),
-                      _within_rim(rng, alpha))
+        texture.paste(
+            _texture(rng, alpha.size, light + step),
+            (0, 0),
+            _within_rim(rng, alpha),
+        )
     scene.image.paste(texture, (left, top), alpha)
     for item, pixels in zip(scene.items, lost[1:]):
         item.visible -= int(pixels)
@@ -111,38 +127,58 @@ def add_shape(rng: np.random.Generator, scene: Scene, parts: Outline,
     return mask, area
 
 
-def _texture(rng: np.random.Generator, size: Tuple[int, int],
-             light: float) -> Image.Image:
-    image = patch(rng, size, zoom=rng.uniform(0.7, 2.5),
-                  angle=rng.uniform(0, 2 * math.pi))
+def _texture(
+    rng: np.random.Generator, size: tuple[int, int], light: float
+) -> Image.Image:
+    image = patch(
+        rng,
+        size,
+        zoom=rng.uniform(0.7, 2.5),
+        angle=rng.uniform(0, 2 * math.pi),
+    )
     return recolour(rng, image, light, rng.uniform(*OBJECT_SPREAD))
 
 
 def _within_rim(rng: np.random.Generator, alpha: Image.Image) -> Image.Image:
     """What is left of a shape without its rim; mode L."""
     inside = np.pad(np.asarray(alpha) >= 128, 1)
-    depth = distance_transform_edt(inside)[1:-1, 1:-1]      # pixels to edge
+    depth = distance_transform_edt(inside)[1:-1, 1:-1]  # pixels to edge
     depth = depth - rng.uniform(*RIM) * depth.max() + 0.5
     return Image.fromarray((255 * depth.clip(0, 1)).astype(np.uint8))
 
 
-def _contrasting(rng: np.random.Generator, image: Image.Image,
-                 mask: np.ndarray) -> float:
+def _contrasting(
+    rng: np.random.Generator, image: Image.Image, mask: np.ndarray
+) -> float:
     """A brightness well above or well below what lies under the mask."""
     under = np.asarray(image.convert('L'))[mask]
     local = int(under.sum(dtype=np.int64)) / len(under)
     step = rng.uniform(60, 100) * rng.choice((-1, 1))
     if not 25 <= local + step <= 230:
         step = -step
-    return min(max(local + step, 25.), 230.)
+    return min(max(local + step, 25.0), 230.0)
 
 
-def add_item(rng: np.random.Generator, scene: Scene, label: int, side: float,
-             centre: Tuple[float, float], keep: float) -> bool:
+def add_item(
+    rng: np.random.Generator,
+    scene: Scene,
+    label: int,
+    side: float,
+    centre: tuple[float, float],
+    keep: float,
+) -> bool:
     """Paste an object of a class and record it; False if it did not fit."""
     angle = rng.uniform(-0.5, 0.5)
-    placed = add_shape(rng, scene, outline(CLASSES[label]), side, angle,
-                       centre, keep, rim=True)
+    placed = add_shape(
+        rng,
+        scene,
+        outline(CLASSES[label]),
+        side,
+        angle,
+        centre,
+        keep,
+        rim=True,
+    )
     if placed is None:
         return False
     mask, area = placed

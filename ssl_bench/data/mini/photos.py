@@ -1,9 +1,9 @@
 """Textures: patches of the photographs inside scikit-image's wheel."""
+
 import importlib.util
 import math
 from functools import lru_cache
 from pathlib import Path
-from typing import List, Tuple
 
 import numpy as np
 from PIL import Image
@@ -11,14 +11,26 @@ from PIL import Image
 from ssl_bench.errors import UserError
 
 #: Photographs in the wheel itself; skimage.data would download the others.
-PHOTOS = ('astronaut.png', 'brick.png', 'camera.png', 'chelsea.png',
-          'coffee.png', 'coins.png', 'grass.png', 'gravel.png',
-          'hubble_deep_field.jpg', 'ihc.png', 'moon.png',
-          'motorcycle_left.png', 'retina.jpg', 'rocket.jpg')
+PHOTOS = (
+    'astronaut.png',
+    'brick.png',
+    'camera.png',
+    'chelsea.png',
+    'coffee.png',
+    'coins.png',
+    'grass.png',
+    'gravel.png',
+    'hubble_deep_field.jpg',
+    'ihc.png',
+    'moon.png',
+    'motorcycle_left.png',
+    'retina.jpg',
+    'rocket.jpg',
+)
 
 
 @lru_cache(maxsize=1)
-def load_photos() -> Tuple[Tuple[Image.Image, ...], ...]:
+def load_photos() -> tuple[tuple[Image.Image, ...], ...]:
     """Read every photograph with its half and quarter size.
 
     Raises:
@@ -29,9 +41,10 @@ def load_photos() -> Tuple[Tuple[Image.Image, ...], ...]:
     missing = [name for name in PHOTOS if not (folder / name).is_file()]
     if missing:
         raise UserError(
-            f'the embedded data is composed from scikit-image\'s photographs,'
+            f"the embedded data is composed from scikit-image's photographs,"
             f' and {", ".join(missing)} is not in {folder}. Reinstall it: '
-            'pip install --force-reinstall scikit-image')
+            'pip install --force-reinstall scikit-image'
+        )
     pyramids = []
     for name in PHOTOS:
         with Image.open(folder / name) as file:
@@ -42,8 +55,9 @@ def load_photos() -> Tuple[Tuple[Image.Image, ...], ...]:
     return tuple(pyramids)
 
 
-def patch(rng: np.random.Generator, size: Tuple[int, int], zoom: float,
-          angle: float) -> Image.Image:
+def patch(
+    rng: np.random.Generator, size: tuple[int, int], zoom: float, angle: float
+) -> Image.Image:
     """Cut a rotated rectangle out of a random photograph.
 
     Args:
@@ -71,22 +85,34 @@ def patch(rng: np.random.Generator, size: Tuple[int, int], zoom: float,
     a, b = zoom * cos * mirror, -zoom * sin
     d, e = zoom * sin * mirror, zoom * cos
     return pyramid[level].transform(
-        size, Image.Transform.AFFINE,
-        (a, b, x - a * size[0] / 2 - b * size[1] / 2,
-         d, e, y - d * size[0] / 2 - e * size[1] / 2),
-        resample=Image.Resampling.BILINEAR)
+        size,
+        Image.Transform.AFFINE,
+        (
+            a,
+            b,
+            x - a * size[0] / 2 - b * size[1] / 2,
+            d,
+            e,
+            y - d * size[0] / 2 - e * size[1] / 2,
+        ),
+        resample=Image.Resampling.BILINEAR,
+    )
 
 
-def hue_matrix(angle: float) -> List[List[float]]:
+def hue_matrix(angle: float) -> list[list[float]]:
     """Rotation of RGB about the grey axis by ``angle`` radians, 3 x 3."""
     cos, sin = math.cos(angle), math.sin(angle) / math.sqrt(3)
     same, rest = cos + (1 - cos) / 3, (1 - cos) / 3
-    return [[same, rest - sin, rest + sin], [rest + sin, same, rest - sin],
-            [rest - sin, rest + sin, same]]
+    return [
+        [same, rest - sin, rest + sin],
+        [rest + sin, same, rest - sin],
+        [rest - sin, rest + sin, same],
+    ]
 
 
-def recolour(rng: np.random.Generator, image: Image.Image, light: float,
-             spread: float) -> Image.Image:
+def recolour(
+    rng: np.random.Generator, image: Image.Image, light: float, spread: float
+) -> Image.Image:
     """Give a patch a random hue and tint, and the asked brightness.
 
     Args:
@@ -99,21 +125,23 @@ def recolour(rng: np.random.Generator, image: Image.Image, light: float,
     """
     mean, _ = moments(image)
     _, deviation = moments(image.convert('L'))
-    gain = min(spread / max(float(deviation[0]), 1.), 4.)
+    gain = min(spread / max(float(deviation[0]), 1.0), 4.0)
     turn = hue_matrix(rng.uniform(0, 2 * math.pi))
     colour = rng.uniform(0.2, 0.8)
     hue, strength = rng.uniform(0, 2 * math.pi), rng.uniform(0, 15)
-    matrix: List[float] = []
+    matrix: list[float] = []
     for channel, row in enumerate(turn):
         tint = strength * math.cos(hue + channel * 2 * math.pi / 3)
-        row = [gain * (colour * value + (1 - colour) * grey)
-               for value, grey in zip(row, (0.299, 0.587, 0.114))]
+        row = [
+            gain * (colour * value + (1 - colour) * grey)
+            for value, grey in zip(row, (0.299, 0.587, 0.114))
+        ]
         shift = sum(a * b for a, b in zip(row, mean.tolist()))
         matrix += [*row, light + tint - shift]
     return image.convert('RGB', tuple(matrix))
 
 
-def moments(image: Image.Image) -> Tuple[np.ndarray, np.ndarray]:
+def moments(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each band, (bands,) float64 each.
 
     Summed in whole numbers, so that no processor rounds them differently.
@@ -123,4 +151,4 @@ def moments(image: Image.Image) -> Tuple[np.ndarray, np.ndarray]:
     pixels = counts[0].sum()
     total, squares = counts @ values, counts @ values**2
     mean = total / pixels
-    return mean, np.sqrt(np.maximum(squares / pixels - mean**2, 0.))
+    return mean, np.sqrt(np.maximum(squares / pixels - mean**2, 0.0))

@@ -1,12 +1,14 @@
 """What makes up the embedded data: every image a job, every set a plan."""
+
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +16,8 @@ from ssl_bench.data.mini import coco, folder, voc
 
 #: (seed, set, index): seeds the generator of one image, so that no image
 #: depends on another, on the sizes of the sets or on who computes it.
-Key = Tuple[int, int, int]
-Job = Tuple[Callable, Key, tuple]
+Key = tuple[int, int, int]
+Job = tuple[Callable, Key, tuple]
 #: Fewer images than this are not worth a second process.
 WORTH_A_PROCESS = 100
 
@@ -29,11 +31,12 @@ class Plan:
             with a generator and the arguments.
         finish (Callable): Called with the list of the jobs' results.
     """
-    jobs: List[Job]
+
+    jobs: list[Job]
     finish: Callable[[list], None] = lambda results: None
 
 
-def plans(part: Path, seed: int, sizes: Any) -> List[Plan]:
+def plans(part: Path, seed: int, sizes: Any) -> list[Plan]:
     """Make the empty folders under ``part`` and plan every set.
 
     Args:
@@ -44,15 +47,33 @@ def plans(part: Path, seed: int, sizes: Any) -> List[Plan]:
     all_plans = []
     for stream, split in ((0, 'train'), (1, 'val')):
         home = part / 'imagenet' / split
-        all_plans.append(Plan([
-            (folder.write_image, (seed, stream, index),
-             (home, index, sizes.imagenet_px))
-            for index in range(getattr(sizes, f'imagenet_{split}'))]))
-    all_plans += [_voc07(part / 'VOCdevkit/VOC2007', seed, sizes),
-                  _voc12(part / 'VOCdevkit/VOC2012', seed, sizes)]
+        all_plans.append(
+            Plan(
+                [
+                    (
+                        folder.write_image,
+                        (seed, stream, index),
+                        (home, index, sizes.imagenet_px),
+                    )
+                    for index in range(getattr(sizes, f'imagenet_{split}'))
+                ]
+            )
+        )
+    all_plans += [
+        _voc07(part / 'VOCdevkit/VOC2007', seed, sizes),
+        _voc12(part / 'VOCdevkit/VOC2012', seed, sizes),
+    ]
     for stream, split in ((4, 'train'), (5, 'val')):
-        all_plans.append(_coco(part / 'coco', seed, stream, f'{split}2017',
-                               getattr(sizes, f'coco_{split}'), sizes.px))
+        all_plans.append(
+            _coco(
+                part / 'coco',
+                seed,
+                stream,
+                f'{split}2017',
+                getattr(sizes, f'coco_{split}'),
+                sizes.px,
+            )
+        )
     return all_plans
 
 
@@ -62,46 +83,89 @@ def _voc07(home: Path, seed: int, sizes: Any) -> Plan:
     _make(home, 'JPEGImages', 'Annotations', 'ImageSets/Main')
 
     def finish(results: list) -> None:
-        trainval = ids[:sizes.voc07_trainval]
-        voc.write_image_sets(home, dict(
-            train=trainval[::2], val=trainval[1::2], trainval=trainval,
-            test=ids[sizes.voc07_trainval:]), dict(zip(ids, results)))
+        trainval = ids[: sizes.voc07_trainval]
+        voc.write_image_sets(
+            home,
+            dict(
+                train=trainval[::2],
+                val=trainval[1::2],
+                trainval=trainval,
+                test=ids[sizes.voc07_trainval :],
+            ),
+            dict(zip(ids, results)),
+        )
 
-    return Plan([(voc.write_image, (seed, 2, index),
-                  (home, image_id, sizes.px, False))
-                 for index, image_id in enumerate(ids)], finish)
+    return Plan(
+        [
+            (
+                voc.write_image,
+                (seed, 2, index),
+                (home, image_id, sizes.px, False),
+            )
+            for index, image_id in enumerate(ids)
+        ],
+        finish,
+    )
 
 
 def _voc12(home: Path, seed: int, sizes: Any) -> Plan:
     masks = sizes.seg_train + sizes.seg_val
     count = max(sizes.voc12_trainval, masks)
     ids = [f'2012_{index + 1:06d}' for index in range(count)]
-    _make(home, 'JPEGImages', 'Annotations', 'ImageSets/Main',
-          'ImageSets/Segmentation', 'SegmentationClass', 'SegmentationObject')
+    _make(
+        home,
+        'JPEGImages',
+        'Annotations',
+        'ImageSets/Main',
+        'ImageSets/Segmentation',
+        'SegmentationClass',
+        'SegmentationObject',
+    )
 
     def finish(results: list) -> None:
-        trainval = ids[:sizes.voc12_trainval]
-        voc.write_image_sets(home, dict(
-            train=trainval[::2], val=trainval[1::2], trainval=trainval),
-            dict(zip(ids, results)))
+        trainval = ids[: sizes.voc12_trainval]
+        voc.write_image_sets(
+            home,
+            dict(train=trainval[::2], val=trainval[1::2], trainval=trainval),
+            dict(zip(ids, results)),
+        )
         voc.write_segmentation_sets(home, ids, sizes.seg_train, masks)
 
-    return Plan([(voc.write_image, (seed, 3, index),
-                  (home, image_id, sizes.px, index < masks))
-                 for index, image_id in enumerate(ids)], finish)
+    return Plan(
+        [
+            (
+                voc.write_image,
+                (seed, 3, index),
+                (home, image_id, sizes.px, index < masks),
+            )
+            for index, image_id in enumerate(ids)
+        ],
+        finish,
+    )
 
 
-def _coco(home: Path, seed: int, stream: int, split: str, count: int,
-          size: int) -> Plan:
+def _coco(
+    home: Path, seed: int, stream: int, split: str, count: int, size: int
+) -> Plan:
     _make(home, split, 'annotations')
     # ids with gaps, as the real ones
     steps = np.random.default_rng((seed, stream + 100, 0)).integers(
-        1, 400, size=count)
-    return Plan([(coco.write_image, (seed, stream, index),
-                  (home / split, image_id, size))
-                 for index, image_id in enumerate(np.cumsum(steps).tolist())],
-                partial(coco.write_instances,
-                        home / 'annotations' / f'instances_{split}.json'))
+        1, 400, size=count
+    )
+    return Plan(
+        [
+            (
+                coco.write_image,
+                (seed, stream, index),
+                (home / split, image_id, size),
+            )
+            for index, image_id in enumerate(np.cumsum(steps).tolist())
+        ],
+        partial(
+            coco.write_instances,
+            home / 'annotations' / f'instances_{split}.json',
+        ),
+    )
 
 
 def _make(home: Path, *names: str) -> None:
@@ -116,7 +180,7 @@ def run_job(job: Job) -> Any:
 
 
 @contextmanager
-def each_result(jobs: List[Job]) -> Iterator[Iterator[Any]]:
+def each_result(jobs: list[Job]) -> Iterator[Iterator[Any]]:
     """Give the results of all jobs, in order, from every core there is.
 
     Processes are forked, which costs nothing and imports nothing; where
@@ -128,7 +192,8 @@ def each_result(jobs: List[Job]) -> Iterator[Iterator[Any]]:
         return
     # Ctrl-C reaches the whole group: only this process is to act on it
     with multiprocessing.get_context('fork').Pool(
-            workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    ) as pool:
         yield pool.imap(run_job, jobs, chunksize=8)
 
 

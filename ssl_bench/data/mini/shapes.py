@@ -1,7 +1,7 @@
 """The outlines of the classes, and drawing them as masks."""
+
 import math
-from functools import lru_cache
-from typing import List, Tuple
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -9,15 +9,15 @@ from PIL import Image, ImageDraw
 #: Sub-pixels per pixel and axis while a mask is drawn.
 OVERSAMPLE = 4
 
-Outline = List[Tuple[np.ndarray, int]]  # (points (N, 2), 1 fill / 0 erase)
+Outline = list[tuple[np.ndarray, int]]  # (points (N, 2), 1 fill / 0 erase)
 
 
-def _circle(radius: float, x: float = 0., y: float = 0.) -> np.ndarray:
+def _circle(radius: float, x: float = 0.0, y: float = 0.0) -> np.ndarray:
     turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     return np.stack([x + radius * np.cos(turn), y + radius * np.sin(turn)], 1)
 
 
-def _spokes(radii: List[float]) -> np.ndarray:
+def _spokes(radii: list[float]) -> np.ndarray:
     """Polygon through points at equal angles, the first pointing up."""
     turn = np.arange(len(radii)) * 2 * np.pi / len(radii) - np.pi / 2
     return np.stack([radii * np.cos(turn), radii * np.sin(turn)], 1)
@@ -25,19 +25,20 @@ def _spokes(radii: List[float]) -> np.ndarray:
 
 def _heart() -> np.ndarray:
     t = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-    x = 16 * np.sin(t)**3
-    y = -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t)
-          - np.cos(4 * t))
+    x = 16 * np.sin(t) ** 3
+    y = -(
+        13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
+    )
     return np.stack([x, y + 2.5], 1) / 16
 
 
 def _arrow() -> np.ndarray:
-    half = np.array([[0., -1.], [0.85, -0.05], [0.3, -0.05], [0.3, 0.9]])
+    half = np.array([[0.0, -1.0], [0.85, -0.05], [0.3, -0.05], [0.3, 0.9]])
     return np.concatenate([half, half[:0:-1] * [-1, 1]])
 
 
 def _cross(arm: float = 0.32) -> np.ndarray:
-    quarter = np.array([[arm, arm], [arm, 1.], [-arm, 1.]])
+    quarter = np.array([[arm, arm], [arm, 1.0], [-arm, 1.0]])
     turns = [quarter]
     for _ in range(3):
         quarter = np.stack([-quarter[:, 1], quarter[:, 0]], 1)
@@ -45,7 +46,7 @@ def _cross(arm: float = 0.32) -> np.ndarray:
     return np.concatenate(turns)
 
 
-@lru_cache(maxsize=None)
+@cache
 def outline(name: str) -> Outline:
     """A class's outline, centred, scaled to cover an area of 1.
 
@@ -55,15 +56,16 @@ def outline(name: str) -> Outline:
     parts: Outline = dict(
         arrow=lambda: [(_arrow(), 1)],
         cross=lambda: [(_cross(), 1)],
-        crescent=lambda: [(_circle(1.), 1), (_circle(0.82, 0.5), 0)],
+        crescent=lambda: [(_circle(1.0), 1), (_circle(0.82, 0.5), 0)],
         heart=lambda: [(_heart(), 1)],
-        ring=lambda: [(_circle(1.), 1), (_circle(0.6), 0)],
-        square=lambda: [(_spokes([1.] * 4) @ _turn(math.pi / 4), 1)],
-        star=lambda: [(_spokes([1., 0.45] * 5), 1)],
-        triangle=lambda: [(_spokes([1.] * 3), 1)],
+        ring=lambda: [(_circle(1.0), 1), (_circle(0.6), 0)],
+        square=lambda: [(_spokes([1.0] * 4) @ _turn(math.pi / 4), 1)],
+        star=lambda: [(_spokes([1.0, 0.45] * 5), 1)],
+        triangle=lambda: [(_spokes([1.0] * 3), 1)],
     )[name]()
-    image = _draw([(512 + 400 * points, fill) for points, fill in parts],
-                  (1024, 1024))
+    image = _draw(
+        [(512 + 400 * points, fill) for points, fill in parts], (1024, 1024)
+    )
     area = np.asarray(image).astype(bool).sum() / 400**2
     return [(points / math.sqrt(area), fill) for points, fill in parts]
 
@@ -73,12 +75,11 @@ def _turn(angle: float) -> np.ndarray:
     return np.array([[cos, sin], [-sin, cos]])
 
 
-def _draw(parts: Outline, size: Tuple[int, int]) -> Image.Image:
+def _draw(parts: Outline, size: tuple[int, int]) -> Image.Image:
     image = Image.new('L', size)
     pen = ImageDraw.Draw(image)
     for points, fill in parts:
-        pen.polygon([(float(x), float(y)) for x, y in points],
-                    fill=255 * fill)
+        pen.polygon([(float(x), float(y)) for x, y in points], fill=255 * fill)
     return image
 
 
@@ -88,15 +89,20 @@ def clutter_outline(rng: np.random.Generator) -> Outline:
         half = math.sqrt(rng.uniform(4, 8)) / 2
         box = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
         return [(box * [half, 0.25 / half], 1)]
-    blob = _spokes(list(rng.uniform(0.35, 1., size=9)))
+    blob = _spokes(list(rng.uniform(0.35, 1.0, size=9)))
     following = np.roll(blob, -1, axis=0)
-    area = abs(np.sum(blob[:, 0] * following[:, 1]
-                      - blob[:, 1] * following[:, 0])) / 2
+    area = (
+        abs(
+            np.sum(blob[:, 0] * following[:, 1] - blob[:, 1] * following[:, 0])
+        )
+        / 2
+    )
     return [(blob / math.sqrt(area), 1)]
 
 
-def place(rng: np.random.Generator, parts: Outline, side: float,
-          angle: float) -> Tuple[Image.Image, float, float]:
+def place(
+    rng: np.random.Generator, parts: Outline, side: float, angle: float
+) -> tuple[Image.Image, float, float]:
     """Draw an outline, scaled, stretched a little and rotated.
 
     Args:
@@ -115,7 +121,8 @@ def place(rng: np.random.Generator, parts: Outline, side: float,
     solid = np.concatenate([points for points, fill in moved if fill])
     low, high = solid.min(0), solid.max(0)
     width, height = (int(value) for value in np.ceil(high - low) + 1)
-    image = _draw([((points - low + 0.5) * OVERSAMPLE, fill)
-                   for points, fill in moved],
-                  (width * OVERSAMPLE, height * OVERSAMPLE))
+    image = _draw(
+        [((points - low + 0.5) * OVERSAMPLE, fill) for points, fill in moved],
+        (width * OVERSAMPLE, height * OVERSAMPLE),
+    )
     return image.reduce(OVERSAMPLE), *(high - low)

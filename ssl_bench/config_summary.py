@@ -1,0 +1,122 @@
+"""The settings of a pretraining config, in a line or two."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from mmpretrain.registry import MODELS
+
+from ssl_bench.data.views import ViewMaker
+from ssl_bench.methods.insloc.views import InsLocViews
+
+SGD_LIKE = dict(PaperLARS='LARS')
+PARTS = ('backbone', 'neck', 'data_preprocessor', 'init_cfg', 'norm_cfg')
+
+
+def settings_line(config) -> str:
+    """Batch, epochs, optimizer, rate, schedule and views of a config.
+
+    Args:
+        config (mmengine.Config): A pretraining config.
+    """
+    optimizer = config.optim_wrapper.optimizer
+    kind = SGD_LIKE.get(optimizer.type, optimizer.type)
+    return '; '.join(
+        [
+            f'batch {config.auto_scale_lr.base_batch_size}',
+            f'{config.train_cfg.max_epochs} epochs',
+            f'{kind}, lr {optimizer.lr:g}, weight decay '
+            f'{optimizer.get("weight_decay", 0):g}',
+            schedule(config.param_scheduler),
+            views(config),
+        ]
+    )
+
+
+def model_line(config) -> str:
+    """``threshold=0.7, momentum=0.99, ...``: the method's own numbers.
+
+    Those of the config and the defaults of the class for what it leaves out;
+    of nested parts (``head``, ``propagation``) the config's, but not of the
+    backbone and neck, which the names of configs tell.
+
+    Args:
+        config (mmengine.Config): A pretraining config.
+    """
+    kind = MODELS.get(config.model.type)
+    values = {
+        name: parameter.default
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    values.update(config.model)
+    return ', '.join(_scalars(values))
+
+
+def _scalars(values: dict[str, Any], prefix: str = '') -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, dict) and name not in PARTS:
+            yield from _scalars(value, f'{prefix}{name}.')
+        elif name != 'type' and isinstance(value, (bool, int, float, str)):
+            yield f'{prefix}{name}={value!r}'
+
+
+def schedule(schedulers: list[dict[str, Any]]) -> str:
+    """``cosine after 10 epochs of warm-up``, from mmengine's schedulers."""
+    words, warmup = [], ''
+    for entry in schedulers:
+        if entry['type'] == 'LinearLR':
+            unit = 'epochs' if entry.get('by_epoch', True) else 'iterations'
+            warmup = f' after {entry["end"]} {unit} of warm-up'
+        elif entry['type'] == 'WarmupCosineLR':
+            words.append('cosine')
+            warmup = f' after {entry["warmup"]} epochs of warm-up'
+        elif entry['type'] == 'CosineAnnealingLR':
+            words.append('cosine')
+        else:
+            words.append(entry['type'])
+    return ' and '.join(words) + warmup
+
+
+def views(config) -> str:
+    """``2 views of 224 px (area 0.2 to 1)``, from the data pipeline."""
+    found: dict[str, int] = {}
+    for count, size, scale in _crops(config.train_dataloader.dataset.pipeline):
+        side = size if isinstance(size, int) else '{}x{}'.format(*size)
+        text = f'of {side} px (area {scale[0]:g} to {scale[1]:g})'
+        found[text] = found.get(text, 0) + count
+    return ' + '.join(
+        f'{count} view{"s" if count > 1 else ""} {text}'
+        for text, count in found.items()
+    )
+
+
+def _crops(pipeline: list[dict[str, Any]]) -> Iterator[tuple]:
+    """Number, size and area bounds of every kind of view."""
+    for step in pipeline:
+        if step['type'] == 'MakeViews':
+            for view in step['views']:
+                yield (
+                    view.get('repeat', 1),
+                    view['size'],
+                    view.get('scale') or _default(ViewMaker, 'scale'),
+                )
+        elif step['type'] == 'InsLocViews':
+            canvas, area = (
+                step.get(name) or _default(InsLocViews, name)
+                for name in ('canvas', 'area')
+            )
+            yield 2, canvas, area
+        elif step['type'] == 'RandomResizedCrop':
+            yield 1, step['scale'], step.get('crop_ratio_range', (0.08, 1.0))
+        elif step['type'] == 'MultiView':
+            numbers = step['num_views']
+            if isinstance(numbers, int):
+                numbers = [numbers]
+            for number, steps in zip(numbers, step['transforms']):
+                for _, size, scale in _crops(steps):
+                    yield number, size, scale
+
+
+def _default(kind: type, name: str) -> Any:
+    return inspect.signature(kind).parameters[name].default

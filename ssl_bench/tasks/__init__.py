@@ -1,0 +1,1 @@
+"""What tasks and data sets are. Imports no toolkit."""

@@ -1,0 +1,89 @@
+"""Lists of a few per cent of an image folder's labels."""
+
+import json
+import random
+from pathlib import Path
+
+from ssl_bench.errors import UserError
+from ssl_bench.files import sha256, write_text
+
+SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+
+
+def stratified_list(
+    folder: str | Path, percent: float, seed: int = 0
+) -> list[str]:
+    """Draw the same share of every class, at least one image of each.
+
+    The draw of a class depends on the seed, its name and its file names
+    only, so that lists of several percentages are nested.
+
+    Args:
+        folder (str | Path): ``<class>/<image>``.
+        percent (float): Above 0, at most 100.
+        seed (int): Of the draw.
+
+    Returns:
+        list[str]: Lines of ``class/image label``, sorted.
+
+    Raises:
+        UserError: No class folders, an empty one, or another percentage.
+    """
+    if not 0 < percent <= 100:
+        raise UserError(
+            f'a subset has more than 0 and at most 100 per cent, '
+            f'got {percent:g}.'
+        )
+    classes = sorted(path for path in Path(folder).glob('*') if path.is_dir())
+    if not classes:
+        raise UserError(
+            f'{folder} has no class folders; expected '
+            '<class>/<image> below it.'
+        )
+    lines = []
+    for label, home in enumerate(classes):
+        names = sorted(
+            path.name
+            for path in home.iterdir()
+            if path.suffix.lower() in SUFFIXES
+        )
+        if not names:
+            raise UserError(f'{home} holds no image.')
+        random.Random(f'{seed} {home.name}').shuffle(names)
+        count = max(1, round(len(names) * percent / 100))
+        lines += [f'{home.name}/{name} {label}' for name in names[:count]]
+    return sorted(lines)
+
+
+def write_subset(
+    folder: str | Path, percent: float, path: str | Path, seed: int = 0
+) -> int:
+    """Write `stratified_list` to a file; return the number of images.
+
+    A second file beside it, with ``.json`` added to its name, says how the
+    list was drawn.
+    """
+    lines = stratified_list(folder, percent, seed)
+    write_text(path, ''.join(f'{line}\n' for line in lines))
+    write_text(
+        f'{path}.json',
+        json.dumps(dict(percent=percent, seed=seed, sha256=sha256(Path(path))))
+        + '\n',
+    )
+    return len(lines)
+
+
+def origin_of(path: str | Path) -> str:
+    """Which list of labels a run reads: one we drew, or one as given."""
+    path = Path(path)
+    digest, about = sha256(path), Path(f'{path}.json')
+    count = len(path.read_text().split('\n')) - 1
+    text = f'labels of {path.name}: {count} images, '
+    if about.is_file():
+        drawn = json.loads(about.read_text())
+        if drawn.get('sha256') == digest:
+            return text + (
+                f'{drawn["percent"]:g}% of each class drawn with '
+                f'seed {drawn["seed"]}'
+            )
+    return text + f'a list as given, SHA-256 {digest[:12]}'

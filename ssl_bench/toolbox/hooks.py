@@ -1,0 +1,135 @@
+"""Hooks of a transfer run."""
+
+import time
+
+import torch
+from mmengine import dist
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+BatchNorm = nn.modules.batchnorm._BatchNorm
+
+
+@HOOKS.register_module()
+class TrainingPreciseBNHook(Hook):
+    """Recompute batch norm statistics once, after the last iteration.
+
+    Training batches go through the model in ``loss`` mode without
+    gradients, and means and variances of every batch norm are averaged over
+    them (and over the processes), as Detectron2's ``PreciseBN`` does.
+    mmpretrain's hook of a similar name runs the model as at test time, which
+    for a two-stage detector means test-time proposals and so other
+    statistics in the RoI head. Weights do not change.
+
+    Args:
+        num_iters (int): Batches.
+    """
+
+    priority = 'NORMAL'  # before the last checkpoint, which is VERY_LOW
+
+    def __init__(self, num_iters: int = 200) -> None:
+        self.num_iters = num_iters
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Act in the last iteration only."""
+        if runner.iter + 1 != runner.max_iters or not self.num_iters:
+            return
+        model = (
+            runner.model.module
+            if is_model_wrapper(runner.model)
+            else runner.model
+        )
+        batches = runner.train_loop.dataloader_iterator
+        runner.logger.info(
+            f'batch norm statistics over {self.num_iters} batches'
+        )
+        recompute_statistics(model, batches, self.num_iters)
+
+
+@torch.no_grad()
+def recompute_statistics(model: nn.Module, batches, num_iters: int) -> None:
+    """Set the running statistics of a model to means over batches.
+
+    Args:
+        model (BaseModel): In training mode; called with ``mode='loss'``.
+        batches (Iterator): Of the training loader.
+        num_iters (int): How many to use.
+    """
+    norms = [
+        module
+        for module in model.modules()
+        if isinstance(module, BatchNorm)
+        and module.training
+        and module.track_running_stats
+    ]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    sums: list[tuple[Tensor, Tensor]] = [
+        (
+            torch.zeros_like(norm.running_mean),
+            torch.zeros_like(norm.running_var),
+        )
+        for norm in norms
+    ]
+    for norm in norms:
+        norm.momentum = 1.0  # what a batch leaves is its own
+    for _ in range(num_iters):
+        data = model.data_preprocessor(next(batches), True)
+        model(**data, mode='loss')
+        for norm, (mean, var) in zip(norms, sums):
+            mean += norm.running_mean
+            var += norm.running_var
+    for norm, momentum, (mean, var) in zip(norms, momenta, sums):
+        norm.momentum = momentum
+        for buffer, total in (
+            (norm.running_mean, mean),
+            (norm.running_var, var),
+        ):
+            total /= num_iters
+            if dist.get_world_size() > 1:
+                dist.all_reduce(total, op='mean')
+            buffer.copy_(total)
+
+
+@HOOKS.register_module()
+class CostHook(Hook):
+    """Count seconds and images of training, over interruptions too.
+
+    The sums travel in the checkpoint's message hub.
+    """
+
+    priority = 'VERY_HIGH'  # the sums are saved by the checkpoint hook
+
+    def __init__(self) -> None:
+        self.started: float | None = None
+        self.before: dict[str, float] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Take up the sums of the part before an interruption."""
+        self.before = dict(runner.message_hub.get_info('transfer_cost', {}))
+        self.started = time.perf_counter()
+        self.first = runner.iter
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Keep the sums up to date."""
+        batch = (
+            runner.train_dataloader.batch_size
+            or runner.train_dataloader.batch_sampler.batch_size
+        )
+        done = (runner.iter + 1 - self.first) * batch * runner.world_size
+        seconds = time.perf_counter() - self.started
+        runner.message_hub.update_info(
+            'transfer_cost',
+            dict(
+                seconds=self.before.get('seconds', 0.0) + seconds,
+                images=self.before.get('images', 0) + done,
+            ),
+        )

@@ -1,0 +1,222 @@
+"""ViTDet: a plain vision transformer under a detector's heads."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule, ModuleList
+from mmengine.model.weight_init import trunc_normal_
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from mmpretrain.models.backbones.vit_sam import (
+    TransformerEncoderLayer,
+    ViTSAM,
+    window_partition,
+    window_unpartition,
+)
+from mmpretrain.models.utils import build_norm_layer
+from torch import Tensor, nn
+
+CHANNEL_NORM = dict(type='mmpretrain.LN2d', eps=1e-6)
+
+
+class DropPathBlock(TransformerEncoderLayer):
+    """mmpretrain's block with stochastic depth on both of its branches."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens of a map, (B, H, W, D), to the same shape."""
+        height, width = x.shape[1:3]
+        y = self.ln1(x)
+        if self.window_size > 0:
+            y, padded = window_partition(y, self.window_size)
+        y = self.attn(y)
+        if self.window_size > 0:
+            y = window_unpartition(
+                y, self.window_size, padded, (height, width)
+            )
+        x = x + self.ffn.dropout_layer(y)
+        return self.ffn(self.ln2(x), identity=x)
+
+
+@MODELS.register_module()
+class ViTDet(ViTSAM):
+    """Plain ViT whose blocks attend in windows, but for a few.
+
+    Reference: Li et al., ECCV 2022, Sec. 3; Detectron2's ViTDet project.
+    Deviations: from mmpretrain's `ViTSAM`, which gives the blocks, the
+        windows and the relative positions: stochastic depth on both
+        branches, and a position table that keeps the size it was pretrained
+        at and is resized bicubically in every step, as Detectron2's is.
+        There is no class token and no final norm.
+
+    Args:
+        arch (str | dict): As `ViTSAM`; a dict names ``embed_dims``,
+            ``num_layers``, ``num_heads``, ``feedforward_channels`` and
+            ``global_attn_indexes``.
+        img_size (int): Side of the padded images, pixels; decides how many
+            relative positions a global block knows.
+        table_size (int): Side of the images that the position table is for.
+        patch_size (int): Side of a patch, pixels.
+        window_size (int): Side of a window, patches.
+        drop_path_rate (float): Stochastic depth of the last block; those
+            before have less, linearly.
+        init_cfg (dict, optional): Initialisation of the weights.
+    """
+
+    def __init__(
+        self,
+        arch: str | dict = 'base',
+        img_size: int = 1024,
+        table_size: int = 224,
+        patch_size: int = 16,
+        window_size: int = 14,
+        drop_path_rate: float = 0.1,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            arch=arch,
+            img_size=img_size,
+            patch_size=patch_size,
+            out_channels=0,
+            use_abs_pos=True,
+            use_rel_pos=True,
+            window_size=window_size,
+            drop_path_rate=drop_path_rate,
+            init_cfg=init_cfg,
+        )
+        for layer in self.layers:
+            layer.__class__ = DropPathBlock
+        self.patch_resolution = (table_size // patch_size,) * 2
+        self.pos_embed = nn.Parameter(
+            self.pos_embed.new_zeros(
+                1, *self.patch_resolution, self.embed_dims
+            )
+        )
+
+    def init_weights(self) -> None:
+        """Truncated normal of 0.02; relative positions start at zero."""
+        super().init_weights()
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+
+@MODELS.register_module()
+class SimpleFeaturePyramid(BaseModule):
+    """Maps of several strides from the last map of a plain ViT.
+
+    Reference: Li et al., ECCV 2022, Sec. 3 and Fig. 2: transposed
+        convolutions and max pooling make the strides, then each map gets a
+        1x1 and a 3x3 convolution, each followed by layer norm over channels
+        and by no activation. One more map is the last, subsampled by 2.
+
+    Args:
+        in_channels (int): D of the backbone's map.
+        out_channels (int): Of every map that is returned.
+        norm_cfg (dict): Norm over channels.
+        init_cfg (dict, optional): Initialisation of the weights.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int = 256,
+        norm_cfg: dict = CHANNEL_NORM,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        half, quarter = in_channels // 2, in_channels // 4
+        self.scales = ModuleList(
+            [
+                nn.Sequential(
+                    nn.ConvTranspose2d(in_channels, half, 2, stride=2),
+                    build_norm_layer(norm_cfg, half),
+                    nn.GELU(),
+                    nn.ConvTranspose2d(half, quarter, 2, stride=2),
+                ),
+                nn.ConvTranspose2d(in_channels, half, 2, stride=2),
+                nn.Identity(),
+                nn.MaxPool2d(2),
+            ]
+        )
+        self.convs = ModuleList(
+            [
+                nn.Sequential(
+                    *(
+                        ConvModule(
+                            width,
+                            out_channels,
+                            side,
+                            padding=side // 2,
+                            norm_cfg=norm_cfg,
+                            act_cfg=None,
+                        )
+                        for width, side in ((channels, 1), (out_channels, 3))
+                    )
+                )
+                for channels in (quarter, half, in_channels, in_channels)
+            ]
+        )
+
+    def forward(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The backbone's one map, (B, D, H, W).
+
+        Returns:
+            tuple[Tensor]: Five maps (B, out_channels, h, w); h is H times 4,
+            2, 1, 1/2 and 1/4.
+        """
+        maps = [
+            conv(scale(x[-1])) for scale, conv in zip(self.scales, self.convs)
+        ]
+        return (*maps, F.max_pool2d(maps[-1], 1, stride=2))
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class ViTLayerDecay(DefaultOptimWrapperConstructor):
+    """mmengine's parameter groups with rates that fall towards the input.
+
+    Block i of n has ``layer_decay_rate`` to the power n - i times the rate,
+    patches and positions to the power n + 1, all else the rate itself. The
+    toolkits' own constructors know other backbones and exempt biases from
+    weight decay, which Detectron2 does not.
+
+    ``paramwise_cfg`` takes ``layer_decay_rate`` and ``num_layers`` (n)
+    beside what mmengine's constructor knows.
+    """
+
+    def add_params(
+        self,
+        params: list[dict[str, Any]],
+        module: nn.Module,
+        prefix: str = '',
+        **kwargs,
+    ) -> None:
+        """Add a module's parameters, each a group of its own."""
+        super().add_params(params, module, prefix, **kwargs)
+        if prefix:  # mmengine calls this for every child
+            return
+        names = {id(value): name for name, value in module.named_parameters()}
+        depth = self.paramwise_cfg['num_layers']
+        for group in params:
+            layer = vit_layer(names[id(group['params'][0])], depth)
+            scale = self.paramwise_cfg['layer_decay_rate'] ** (
+                depth + 1 - layer
+            )
+            group['lr'] = group.get('lr', self.base_lr) * scale
+
+
+def vit_layer(name: str, depth: int) -> int:
+    """Place of a detector's tensor: 0 at the input, depth + 1 behind.
+
+    Args:
+        name (str): Of a parameter of the whole model.
+        depth (int): Blocks of the backbone.
+    """
+    if name.startswith(('backbone.patch_embed.', 'backbone.pos_embed')):
+        return 0
+    if name.startswith('backbone.layers.'):
+        return int(name.split('.')[2]) + 1
+    return depth + 1

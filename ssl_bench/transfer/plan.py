@@ -1,0 +1,312 @@
+"""A task's toolbox config, fitted to a backbone, a machine and a data root."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from math import gcd
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ssl_bench.config import config_dir, load_config
+from ssl_bench.engine.optim import leave_out_mixed
+from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.tasks.table import find_task
+from ssl_bench.toolbox.fraction import take_fraction
+from ssl_bench.transfer.architecture import architecture_name, set_architecture
+
+NODES = (dict, list, tuple)
+
+
+@dataclass
+class Plan:
+    """A task ready to run.
+
+    Attributes:
+        task (str): Its id.
+        config (Config): Toolbox config, nothing left to decide but seed,
+            work dir and weights.
+        config_sha256 (str): Of the task's settings before they were fitted
+            to backbone, machine and data root: the protocol's identity.
+        arch (str): Name of the architecture, for instance resnet18-w16.
+        changes (list[str]): What was fitted, for log and record.
+        departures (list[str]): What the user changed, so that the number is
+            not the protocol's: for the record.
+        trained (Trained, optional): What is tested without training.
+    """
+
+    task: str
+    config: Config
+    config_sha256: str
+    arch: str = ''
+    changes: list[str] = field(default_factory=list)
+    departures: list[str] = field(default_factory=list)
+    trained: Any = None
+
+    @property
+    def identity(self) -> str:
+        """Settings and architecture: what a run is the same run by."""
+        return hashlib.sha256(
+            f'{self.config_sha256} {self.arch}'.encode()
+        ).hexdigest()
+
+
+def world_size() -> int:
+    """Processes that torchrun started, one without it."""
+    return int(os.environ.get('WORLD_SIZE', 1))
+
+
+def make_plan(
+    task: str,
+    arch_args: dict[str, Any] | None = None,
+    data_root: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    recipe: str | None = None,
+    fraction: float | None = None,
+    processes: int = 1,
+    accelerator: bool = False,
+) -> Plan:
+    """Read a task's config and fit it.
+
+    Args:
+        task (str): Task id.
+        arch_args (dict, optional): ``describe(architecture)`` of the
+            backbone; the config's own architecture when None.
+        data_root (str, optional): Folder above VOCdevkit, coco, imagenet;
+            the task's own when None.
+        overrides (dict, optional): Dotted keys and values.
+        recipe (str, optional): One of the config's ``recipes``, the settings
+            of a paper that departs from the task's own.
+        fraction (float, optional): Part of the training images, drawn from
+            a fixed seed.
+        processes (int): Of the run.
+        accelerator (bool): Whether they run on accelerators.
+
+    Raises:
+        UserError: Unknown task, bad overrides, or an architecture that the
+            task cannot take.
+    """
+    row = find_task(task)
+    config = load_config(config_dir() / 'transfer' / f'{task}.py')
+    apply_recipe(config, task, recipe)
+    override(config, overrides or {}, task)
+    part = [] if fraction is None else [take_fraction(config, fraction)]
+    if row.trained_by:
+        drop_training(config)
+        part = []  # it was the classifier's
+    plan = Plan(
+        task,
+        config,
+        settings_sha256(config),
+        changes=part,
+        departures=[
+            *(f'{key}={value}' for key, value in (overrides or {}).items()),
+            *part,
+        ],
+    )
+    if data_root is not None:
+        for name, value in config.items():
+            if name.endswith(('_dataloader', '_evaluator')):
+                config[name] = rebase(value, row.root, str(data_root))
+    if arch_args is not None:
+        plan.changes += set_architecture(config, arch_args)
+    plan.arch = architecture_name(config)
+    if row.toolbox != 'probe' and not row.trained_by:
+        fit_batch(plan, processes)
+        fit_norms(plan, processes, accelerator)
+        fit_precision(plan, accelerator)
+        check_evaluator(config)
+    return plan
+
+
+def apply_recipe(config: Config, task: str, recipe: str | None) -> None:
+    """Merge a named recipe and drop the others, so that they leave no trace.
+
+    Raises:
+        UserError: The task has no such recipe.
+    """
+    recipes = config.pop('recipes', {})
+    if recipe is None:
+        return
+    if recipe not in recipes:
+        raise unknown_name(f'recipe of {task}', recipe, recipes or ['none'])
+    override(config, recipes[recipe], task)
+    config.recipe = recipe
+
+
+def drop_training(config: Config) -> None:
+    """Leave what tests a classifier that another task has trained."""
+    for name in (
+        'train_dataloader',
+        'train_cfg',
+        'optim_wrapper',
+        'param_scheduler',
+        'auto_scale_lr',
+        'recipes',
+        'fixed_positions',
+    ):
+        config.pop(name, None)
+
+
+def override(config: Config, values: dict[str, Any], task: str) -> None:
+    """Merge dotted keys into a config.
+
+    Raises:
+        UserError: A key points at something that is not there.
+    """
+    try:
+        config.merge_from_dict(values)
+    except (KeyError, TypeError, IndexError) as error:
+        raise UserError(
+            f'{task} cannot take the options {sorted(values)}: {error}'
+        ) from error
+
+
+def settings_sha256(config: Config) -> str:
+    """Digest of a config's values; the order of keys does not matter."""
+    text = json.dumps(config.to_dict(), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rebase(value: Any, old: str, new: str) -> Any:
+    """Replace ``old`` at the start of every path below a config value."""
+    if isinstance(value, str) and (
+        value == old or value.startswith(old + '/')
+    ):
+        return new.rstrip('/') + value[len(old) :]
+    return map_nodes(value, lambda item: rebase(item, old, new))
+
+
+def map_nodes(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Apply ``change`` to the direct members of a dict, list or tuple."""
+    if isinstance(value, dict):
+        for key in list(value):
+            value[key] = change(value[key])
+        return value
+    if isinstance(value, (list, tuple)):
+        return type(value)([change(item) for item in value])
+    return value
+
+
+def fit_batch(plan: Plan, processes: int) -> None:
+    """Keep the protocol's batch with any number of processes.
+
+    Too many processes for the batch get fewer images each. Gradients are
+    accumulated when the batch at hand divides the protocol's;
+    otherwise the rate is scaled linearly. Schedules counted in iterations
+    are stretched either way, so that the images seen stay the same.
+
+    Args:
+        plan (Plan): Changed in place; what was done is noted.
+        processes (int): Of the run.
+    """
+    config = plan.config
+    protocol = config.auto_scale_lr.base_batch_size
+    have = config.train_dataloader.batch_size * processes
+    if have == protocol:
+        return
+    if have > protocol and protocol % processes == 0:
+        config.train_dataloader.batch_size = protocol // processes
+        plan.changes.append(
+            f'{protocol // processes} images per process, for a batch of '
+            f'{protocol}'
+        )
+        return
+    if protocol % have == 0:
+        config.optim_wrapper.accumulative_counts = protocol // have
+        done = (
+            f'gradients of {protocol // have} batches of {have} are '
+            'accumulated; batch norm still sees the small ones'
+        )
+    else:
+        config.optim_wrapper.optimizer.lr *= have / protocol
+        done = f'learning rate scaled to {config.optim_wrapper.optimizer.lr:g}'
+    factor = protocol // gcd(protocol, have), have // gcd(protocol, have)
+    if 'max_iters' in config.train_cfg:
+        stretch_schedule(config, *factor)
+        done += f'; schedule of iterations x {factor[0]}/{factor[1]}'
+    plan.changes.append(f'batch {have} instead of {protocol}: {done}')
+
+
+def stretch_schedule(config: Config, numerator: int, denominator: int) -> None:
+    """Multiply every count of iterations by a fraction."""
+
+    def scaled(count: int) -> int:
+        return -(-count * numerator // denominator)
+
+    config.train_cfg.max_iters = scaled(config.train_cfg.max_iters)
+    config.train_cfg.val_interval = config.train_cfg.max_iters
+    for row in config.param_scheduler:
+        if row.get('by_epoch', True):
+            continue
+        for key in ('begin', 'end', 'T_max'):
+            if key in row:
+                row[key] = scaled(row[key])
+        if 'milestones' in row:
+            row.milestones = [scaled(count) for count in row.milestones]
+
+
+def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
+    """Let SyncBN work where torch's does not: between CPU processes."""
+    if accelerator or not re.search(r"'SyncBN'", str(plan.config.model)):
+        return
+    if processes == 1:
+        plan.changes.append('SyncBN is plain BN: there is one process')
+        return
+
+    def change(value: Any) -> Any:
+        if isinstance(value, dict) and value.get('type') == 'SyncBN':
+            value['type'] = 'mmengine.GlobalBN'
+        return map_nodes(value, change)
+
+    plan.config.model = change(plan.config.model)
+    plan.changes.append("SyncBN is ssl_bench's GlobalBN: CPU processes")
+
+
+def fit_precision(plan: Plan, accelerator: bool) -> None:
+    """Leave mixed precision out where there is no accelerator for it."""
+    if not accelerator and leave_out_mixed(plan.config.optim_wrapper):
+        plan.changes.append('single precision: mixed needs an accelerator')
+
+
+def check_evaluator(config: Config) -> None:
+    """Refuse the fast COCO scores where they are others.
+
+    Raises:
+        UserError: More than 100 detections an image, or no package.
+    """
+    kind = config.test_evaluator.get('type')
+    if not str(kind).endswith('FasterCocoMetric'):
+        return
+    most = config.model.test_cfg.rcnn.max_per_img
+    if most > 100:
+        raise UserError(
+            f'{kind} scores {most} detections an image unlike pycocotools, '
+            'which takes 100 of them. Leave test_evaluator.type at '
+            'ExactCocoMetric, or set model.test_cfg.rcnn.max_per_img=100.'
+        )
+    if find_spec('faster_coco_eval') is None:
+        raise UserError(
+            f'{kind} needs the package faster-coco-eval: '
+            'pip install faster-coco-eval'
+        )
+
+
+def data_paths(config: Config) -> list[Path]:
+    """Folders and files that a plan's loaders would read."""
+    found = set()
+
+    def collect(value: Any) -> Any:
+        if isinstance(value, dict) and 'data_root' in value:
+            root = Path(value['data_root'])
+            found.add(root / value.get('ann_file', ''))
+        return map_nodes(value, collect)
+
+    for name in ('train_dataloader', 'test_dataloader'):
+        collect(config.get(name, {}))
+    return sorted(found)

@@ -1,0 +1,175 @@
+import pytest
+from mmengine.config import Config
+
+from ssl_bench.checkpoints.architectures import ResNet, ViT, describe
+from ssl_bench.errors import UserError
+from ssl_bench.transfer.plan import (
+    Plan,
+    fit_batch,
+    make_plan,
+    rebase,
+    set_architecture,
+)
+from ssl_bench.transfer.settings_table import settings_table
+from ssl_bench.transfer.source import parse_arch
+
+
+def test_rebase_replaces_only_the_start():
+    value = dict(
+        a='data/coco/x.json', b=['data', 'database/y'], c=dict(d='my/data/z')
+    )
+    assert rebase(value, 'data', '/mnt/d/') == dict(
+        a='/mnt/d/coco/x.json',
+        b=['/mnt/d', 'database/y'],
+        c=dict(d='my/data/z'),
+    )
+
+
+def test_data_root_reaches_loaders_and_evaluator():
+    plan = make_plan('mini_coco_mrcnn_fpn', data_root='/elsewhere')
+    config = plan.config
+    assert config.train_dataloader.dataset.data_root == '/elsewhere/coco/'
+    assert (
+        config.test_evaluator.ann_file
+        == '/elsewhere/coco/annotations/instances_val2017.json'
+    )
+    assert plan.config_sha256 == make_plan('mini_coco_mrcnn_fpn').config_sha256
+
+
+def test_identity_follows_settings_and_architecture():
+    base = make_plan('mini_knn')
+    other = make_plan('mini_knn', overrides={'probe.headline': 5})
+    wide = make_plan('mini_knn', describe(parse_arch('resnet18-w32')))
+    assert base.config_sha256 != other.config_sha256
+    assert base.config_sha256 == wide.config_sha256
+    assert base.identity != wide.identity
+    assert (base.arch, wide.arch) == ('resnet18-w16', 'resnet18-w32')
+
+
+def batch_plan():
+    return Plan(
+        'x',
+        Config(
+            dict(
+                auto_scale_lr=dict(base_batch_size=16),
+                train_dataloader=dict(batch_size=2),
+                optim_wrapper=dict(optimizer=dict(lr=0.02)),
+                train_cfg=dict(max_iters=100, val_interval=100),
+                param_scheduler=[
+                    dict(type='LinearLR', by_epoch=False, begin=0, end=11),
+                    dict(
+                        type='MultiStepLR',
+                        by_epoch=False,
+                        milestones=[60, 90],
+                        begin=0,
+                        end=100,
+                    ),
+                ],
+            )
+        ),
+        '',
+    )
+
+
+def test_protocol_batch_changes_nothing():
+    plan = batch_plan()
+    fit_batch(plan, 8)
+    assert plan.changes == []
+    assert plan.config.to_dict() == batch_plan().config.to_dict()
+
+
+def test_a_divisor_accumulates_gradients():
+    plan = batch_plan()
+    fit_batch(plan, 2)
+    assert plan.config.optim_wrapper.accumulative_counts == 4
+    assert plan.config.optim_wrapper.optimizer.lr == 0.02
+    assert plan.config.train_cfg.max_iters == 400
+    assert plan.config.param_scheduler[0].end == 44
+    assert plan.config.param_scheduler[1].milestones == [240, 360]
+    assert 'accumulated' in plan.changes[0]
+
+
+def test_more_processes_get_fewer_images():
+    plan = batch_plan()
+    fit_batch(plan, 16)
+    assert plan.config.train_dataloader.batch_size == 1
+    assert plan.config.train_cfg.max_iters == 100
+    assert plan.config.optim_wrapper.optimizer.lr == 0.02
+    assert plan.changes == ['1 images per process, for a batch of 16']
+
+
+def test_another_batch_scales_the_rate():
+    plan = batch_plan()
+    fit_batch(plan, 3)
+    assert 'accumulative_counts' not in plan.config.optim_wrapper
+    assert plan.config.optim_wrapper.optimizer.lr == pytest.approx(
+        0.02 * 6 / 16
+    )
+    assert plan.config.train_cfg.max_iters == 267  # 100 * 16 / 6, up
+    assert plan.config.param_scheduler[1].milestones == [160, 240]
+    assert 'learning rate scaled' in plan.changes[0]
+
+
+def test_sync_bn_between_cpu_processes():
+    plan = make_plan('mini_seg_fcn', processes=2)
+    assert plan.config.model.backbone.norm_cfg.type == 'mmengine.GlobalBN'
+    assert plan.config.model.decode_head.norm_cfg.type == 'mmengine.GlobalBN'
+    assert any('GlobalBN' in change for change in plan.changes)
+    accelerated = make_plan('mini_seg_fcn', processes=2, accelerator=True)
+    assert accelerated.config.model.backbone.norm_cfg.type == 'SyncBN'
+
+
+def test_bottleneck_widths():
+    config = make_plan('mini_voc_det_c4').config
+    set_architecture(config, describe(ResNet(50)))
+    model = config.model
+    assert model.rpn_head.in_channels == 1024
+    assert model.roi_head.bbox_head.in_channels == 2048
+    assert model.roi_head.shared_head.depth == 50
+    with pytest.raises(UserError, match='plain residual network'):
+        set_architecture(config, describe(ViT(192, 12, 16, 14, 3, 768)))
+
+
+def test_recipes():
+    plain = make_plan('voc0712_det_c4', processes=8)
+    barlow = make_plan('voc0712_det_c4', recipe='barlowtwins', processes=8)
+    assert 'recipes' not in plain.config
+    assert plain.config.optim_wrapper.optimizer.lr == 0.02
+    assert barlow.config.optim_wrapper.optimizer.lr == 0.1
+    warm_up = barlow.config.param_scheduler[0]
+    assert (warm_up.start_factor, warm_up.end) == (0.333, 1001)
+    assert plain.config_sha256 != barlow.config_sha256
+    with pytest.raises(UserError, match='mean barlowtwins'):
+        make_plan('voc0712_det_c4', recipe='barlow')
+
+
+def test_options_that_point_nowhere():
+    with pytest.raises(UserError, match='mini_knn cannot take'):
+        make_plan('mini_knn', overrides={'test_pipeline.9.scale': 3})
+
+
+def test_dry_run_table_names_the_protocol():
+    plan = make_plan('mini_knn', overrides={'probe.headline': 5})
+    text = settings_table(plan, make_plan('mini_knn'))
+    assert '5  [protocol: 20]' in text
+    assert 'data/mini/imagenet/train' in text
+
+
+def test_random_architectures():
+    assert parse_arch('r50') == ResNet(50)
+    assert parse_arch('resnet18-w16').name == 'resnet18-w16'
+    assert parse_arch('vitb16').name == 'vit_base_patch16'
+    assert parse_arch('vit_d96_l4_h3_patch8') == ViT(96, 4, 8, None, 3, 384)
+    with pytest.raises(UserError, match='5 heads do not divide .* 96'):
+        parse_arch('vit_d96_l4_h5_patch8')
+    with pytest.raises(UserError, match='vgg16'):
+        parse_arch('vgg16')
+    for name in ('resnet19', 'beit_base_patch16', 'vit_vast_patch16'):
+        with pytest.raises(UserError, match='resnet18-w16'):
+            parse_arch(name)
+
+
+def test_a_random_vit_is_probed():
+    plan = make_plan('mini_knn', describe(parse_arch('vit_d96_l4_h3_patch8')))
+    assert plan.arch == 'vit_d96_l4_patch8'
+    assert plan.config.backbone.arch.num_heads == 3

@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+import torch
+
+from ssl_bench.errors import UserError
+from ssl_bench.transfer.probe_scores import (
+    Features,
+    Standardise,
+    fit_linear,
+    knn,
+    knn_votes,
+    linear,
+    ranking_ap,
+    svm,
+)
+
+
+def blobs(count, seed, noise=0.2):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 3
+    centres = torch.eye(3, 8)
+    return Features(
+        centres[labels] + noise * torch.randn(count, 8, generator=generator),
+        labels,
+    )
+
+
+def test_votes_equal_a_slow_loop():
+    train, test = blobs(30, 0, 2.0), blobs(7, 1, 2.0)
+    votes = knn_votes(train, test.features, 5, 3, 0.07)
+    for query, got in zip(test.features, votes):
+        cosines = [
+            (float(torch.cosine_similarity(query, row, dim=0)), int(label))
+            for row, label in zip(*train)
+        ]
+        want = [0.0] * 3
+        for cosine, label in sorted(cosines, reverse=True)[:5]:
+            want[label] += np.exp(cosine / 0.07)
+        np.testing.assert_allclose(got, want, rtol=1e-4)
+
+
+def test_knn_headline_and_scale_invariance():
+    train, test = blobs(60, 0), blobs(30, 1)
+    found = knn(train, test, [1, 10], headline=10)
+    assert found['top1'] == found['top1_k10'] == 100.0
+    assert set(found) == {'top1', 'top1_k1', 'top1_k10'}
+    longer = Features(train.features * 7, train.labels)
+    assert knn(longer, test, [1, 10], headline=10) == found
+
+
+def test_too_many_neighbours():
+    with pytest.raises(UserError, match='20 neighbours asked of 9'):
+        knn(blobs(9, 0), blobs(3, 1), [20], headline=20)
+
+
+def test_ranking_ap_by_hand():
+    present = np.array([True, False, True, False])
+    assert ranking_ap(
+        np.array([4.0, 3.0, 2.0, 1.0]), present
+    ) == pytest.approx(0.5 + 0.5 * 2 / 3)
+    assert ranking_ap(np.array([4.0, 2.0, 3.0, 1.0]), present) == 1.0
+
+
+def multi(count, seed):
+    features, labels = blobs(count, seed)
+    return Features(features, torch.eye(3, dtype=torch.int64)[labels])
+
+
+def test_svm_separates_and_leaves_difficult_out():
+    train, test = multi(45, 0), multi(30, 1)
+    assert svm(train, test, [1.0])['mAP'] == pytest.approx(100.0)
+    # a difficult image that looks like class 0 would be a false positive
+    spoilt = test.labels.clone()
+    spoilt[0] = torch.tensor([0, 1, 0])
+    worse = svm(train, Features(test.features, spoilt), [1.0])['mAP']
+    spoilt[0] = torch.tensor([-1, -1, -1])
+    left_out = svm(train, Features(test.features, spoilt), [1.0])['mAP']
+    assert worse < left_out == pytest.approx(100.0)
+
+
+def test_svm_needs_every_class():
+    train = multi(45, 0)
+    train.labels[:, 2] = 0
+    with pytest.raises(UserError, match='class 2 has 0 training'):
+        svm(train, multi(30, 1), [1.0])
+
+
+SWEEP = dict(epochs=20, batch_size=16)
+
+
+def test_linear_separates_what_can_be():
+    train, test = blobs(90, 0), blobs(30, 1)
+    found = linear(train, test, [1.0, 10.0], **SWEEP)
+    # the first of the best
+    assert found == {
+        'top1': 100.0,
+        'chosen/rate': 1.0,
+        'held_out/top1_rate1': 100.0,
+        'held_out/top1_rate10': 100.0,
+    }
+    # an affine change of the features is undone
+    moved = [
+        Features(split.features * 1e3 + 5e3, split.labels)
+        for split in (train, test)
+    ]
+    assert linear(*moved, [1.0, 10.0], **SWEEP)['top1'] == 100.0
+
+
+def test_linear_never_chooses_by_the_test_set():
+    train, test = blobs(90, 0, 2.0), blobs(30, 1, 2.0)
+    first = linear(train, test, [0.01, 1.0, 30.0], **SWEEP)
+    other = linear(
+        train,
+        Features(test.features, 2 - test.labels),
+        [0.01, 1.0, 30.0],
+        **SWEEP,
+    )
+    chosen = [
+        {name: value for name, value in found.items() if '/' in name}
+        for found in (first, other)
+    ]
+    assert chosen[0] == chosen[1] and first['top1'] != other['top1']
+    alone = linear(train, test, [first['chosen/rate']], **SWEEP)
+    assert alone['top1'] == first['top1']
+
+
+def test_linear_depends_on_the_seed_alone():
+    train, test = blobs(90, 0, 2.0), blobs(30, 1, 2.0)
+    found = []
+    for seed in (3, 3, 4):
+        torch.rand(len(found) + 1)  # the global stream is of no account
+        found.append(linear(train, test, [0.3, 1.0, 3.0], seed=seed, **SWEEP))
+    assert found[0] == found[1] != found[2]
+
+
+def test_layers_are_trained_each_by_itself():
+    """By hand: one step from zero moves W by rate x mean (y - 1/C) x."""
+    train = blobs(12, 0)
+    index = torch.arange(12)
+    layers = fit_linear(train, index, [0.5, 1e30, 2.0], 3, 1, 12, 0.9, 0)
+    x = Standardise(train.features, index)(train.features)
+    torch.testing.assert_close(x.mean(0), torch.zeros(8))
+    assert float(x.square().sum(1).mean()) == pytest.approx(1.0, abs=1e-3)
+    target = torch.nn.functional.one_hot(train.labels, 3) - 1 / 3
+    for layer, rate in ((layers[0], 0.5), (layers[2], 2.0)):
+        torch.testing.assert_close(
+            layer[1].weight.data, rate * target.T @ x / 12
+        )
+        torch.testing.assert_close(layer[1].bias.data, rate * target.mean(0))
+
+
+def test_linear_cannot():
+    with pytest.raises(UserError, match='9 training images leave no tenth'):
+        linear(blobs(9, 0), blobs(3, 1), [1.0], **SWEEP)
+    for rates in ([], [1.0, 0.0]):
+        with pytest.raises(UserError, match='rates above 0, got'):
+            linear(blobs(90, 0), blobs(3, 1), rates, **SWEEP)
+    with pytest.raises(UserError, match='diverged at every rate of .3e.38'):
+        linear(blobs(90, 0, 2.0), blobs(3, 1), [3e38], **SWEEP)
+    found = linear(blobs(90, 0), blobs(30, 1), [3e38, 1.0], **SWEEP)
+    assert found['top1'] == 100.0 and found['held_out/top1_rate3e+38'] == -1
