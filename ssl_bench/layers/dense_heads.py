@@ -4,8 +4,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 
-import torch
-import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
@@ -13,17 +11,6 @@ from torch import Tensor, nn
 
 from ssl_bench.errors import UserError
 from ssl_bench.layers import global_bn  # noqa: F401  registers GlobalBN
-
-
-def upcast(x: Tensor) -> Tensor:
-    """Bring half precision to float32; leave float32 and float64 alone."""
-    half = x.dtype in (torch.float16, torch.bfloat16)
-    return x.float() if half else x
-
-
-def unit(x: Tensor, dim: int = 1) -> Tensor:
-    """Scale to Euclidean norm 1 (floor 1e-12) in float32 at least."""
-    return F.normalize(upcast(x), dim=dim, eps=1e-12)
 
 
 @MODELS.register_module()
@@ -65,7 +52,7 @@ class DenseMLP(BaseModule):
                 'DenseMLP with num_layers=0 is the identity, but in_channels '
                 f'{in_channels} and out_channels {out_channels} differ.'
             )
-        layers = OrderedDict()
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
         for i in range(1, num_layers + 1):
             last = i == num_layers
             width = out_channels if last else hid_channels

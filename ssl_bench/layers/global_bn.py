@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ssl_bench.layers.collectives import sum_over_ranks
+from ssl_bench.layers.precision import upcast
 
 
 @MODELS.register_module('GlobalBN')
@@ -47,7 +48,7 @@ class GlobalBatchNorm(_BatchNorm):
 
     def _normalise_on_cpu(self, x: Tensor) -> Tensor:
         """Two exact passes: the mean first, then the biased variance."""
-        dtype, x = x.dtype, x.float() if x.dtype.itemsize < 4 else x
+        dtype, x = x.dtype, upcast(x)
         dims = [d for d in range(x.ndim) if d != 1]
         shape = [1, -1] + [1] * (x.ndim - 2)
         count = sum_over_ranks(x.new_tensor(float(x[:, 0].numel())))
@@ -100,15 +101,3 @@ def replace_sync_bn(model: nn.Module) -> None:
                     norm._buffers,
                 )
                 setattr(parent, name, ours.train(norm.training))
-
-
-@MODELS.register_module('TokenBN')
-class TokenBatchNorm(GlobalBatchNorm):
-    """Batch normalisation of tokens: statistics over samples and tokens.
-
-    SiameseIM's 'PermuteBN'; cls, patch and mask tokens share the statistics.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise tokens (B, T, C) per channel."""
-        return super().forward(x.flatten(0, 1)).view_as(x)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ssl_bench.errors import unknown_name
 from ssl_bench.layers.collectives import mean_over_processes
-from ssl_bench.layers.dense_heads import unit, upcast
+from ssl_bench.layers.precision import unit, upcast
 from ssl_bench.methods.pixpro.model import PixPro
 from ssl_bench.methods.pixpro.pixel_grid import pixel_distances
 

@@ -6,11 +6,8 @@ from mmengine.model import revert_sync_batchnorm
 from torch import nn
 
 from ssl_bench.layers.collectives import sum_over_ranks
-from ssl_bench.layers.global_bn import (
-    GlobalBatchNorm,
-    TokenBatchNorm,
-    replace_sync_bn,
-)
+from ssl_bench.layers.global_bn import GlobalBatchNorm, replace_sync_bn
+from ssl_bench.methods.siamese_im.vit import TokenBatchNorm
 from tests.processes import run_in_processes
 
 SHAPES = dict(rows=(6, 5), maps=(6, 5, 3, 2))

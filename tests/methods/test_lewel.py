@@ -10,7 +10,8 @@ from torch import nn
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.errors import UserError
 from ssl_bench.layers import FeatureQueue, cosine_momentum, info_nce
-from ssl_bench.layers.dense_heads import DenseMLP, unit
+from ssl_bench.layers.dense_heads import DenseMLP
+from ssl_bench.layers.precision import unit
 from ssl_bench.methods.lewel.alignment import (
     LEWELNeck,
     alignment_maps,

@@ -13,7 +13,8 @@ from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.errors import UserError
 from ssl_bench.layers import cosine_momentum
-from ssl_bench.layers.dense_heads import DenseMLP, unit
+from ssl_bench.layers.dense_heads import DenseMLP
+from ssl_bench.layers.precision import unit
 from ssl_bench.methods.pixpro.model import (
     PixelPropagation,
     PixPro,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -17,7 +16,8 @@ from ssl_bench.layers import (
     info_nce,
 )
 from ssl_bench.layers.dense_heads import check_stride
-from ssl_bench.methods.insloc.roi_head import full_precision, require_same
+from ssl_bench.layers.precision import unit
+from ssl_bench.methods.insloc.roi_head import require_same
 
 
 def level_losses(
@@ -223,8 +223,7 @@ class InsLoc(BaseSelfSupervisor):
 
     def _unit(self, raw: Tensor) -> Tensor:
         """Raw (N * L, D) to unit vectors (N, L, D)."""
-        unit = F.normalize(full_precision(raw), dim=1)
-        return unit.unflatten(0, (-1, self.levels))
+        return unit(raw).unflatten(0, (-1, self.levels))
 
     @torch.no_grad()
     def _keys(

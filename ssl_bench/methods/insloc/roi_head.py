@@ -12,11 +12,7 @@ from torch import Tensor, nn
 from torchvision.ops import roi_align
 
 from ssl_bench.errors import UserError
-
-
-def full_precision(x: Tensor) -> Tensor:
-    """Half precision to float32; float32 and float64 as they are."""
-    return x.float() if x.element_size() < 4 else x
+from ssl_bench.layers.precision import upcast
 
 
 def require_same(name: str, got: int, other: str, expected: int) -> None:
@@ -51,7 +47,7 @@ def level_rois(
     """
     rois = []
     for features, stride, box in zip(maps, strides, boxes):
-        features = full_precision(features)
+        features = upcast(features)
         index = torch.arange(len(box), device=box.device).unsqueeze(1)
         box = torch.cat([index, box], 1).to(features.dtype)  # (N, 5)
         rois.append(

@@ -6,7 +6,8 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from ssl_bench.errors import UserError
-from ssl_bench.layers.dense_heads import DenseMLP, unit
+from ssl_bench.layers.dense_heads import DenseMLP
+from ssl_bench.layers.precision import unit
 
 Pair = tuple[Tensor, Tensor]
 # normal of std sqrt(2 / out_channels), as the released code starts its heads

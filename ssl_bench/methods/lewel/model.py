@@ -20,8 +20,8 @@ from ssl_bench.layers.dense_heads import (
     check_channels,
     check_stride,
     total_stride,
-    unit,
 )
+from ssl_bench.layers.precision import unit
 from ssl_bench.methods.lewel.alignment import HEAD_INIT
 
 Pair = tuple[Tensor, Tensor]

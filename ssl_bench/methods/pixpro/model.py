@@ -14,10 +14,9 @@ from ssl_bench.layers.dense_heads import (
     check_channels,
     check_stride,
     total_stride,
-    unit,
-    upcast,
 )
 from ssl_bench.layers.momentum import MomentumEncoder
+from ssl_bench.layers.precision import unit, upcast
 from ssl_bench.methods.pixpro.pixel_grid import (
     batch_coordinates,
     pixel_distances,

@@ -8,11 +8,8 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from ssl_bench.layers import (
-    MomentumEncoder,
-    global_bn,  # noqa: F401  (registers TokenBN)
-    mean_over_processes,
-)
+from ssl_bench.layers import MomentumEncoder, mean_over_processes
+from ssl_bench.layers.precision import upcast
 from ssl_bench.methods.siamese_im.sincos import (
     relative_position,
     relative_sincos,
@@ -287,10 +284,8 @@ class SiameseIM(BaseSelfSupervisor):
         target = self.target(view2)[0][:, 1:]  # no cls
         with torch.autocast(pred.device.type, enabled=False):
             return unigrad_dense_loss(
-                *(
-                    x.to(torch.promote_types(x.dtype, torch.float32))
-                    for x in (pred, target)
-                ),
+                upcast(pred),
+                upcast(target),
                 self.neg_weight,
                 self.normalise_pred,
             )
@@ -308,9 +303,8 @@ class SiameseIM(BaseSelfSupervisor):
             for name in ('crops', 'flips', 'source_size', 'mask')
         )
         self._check_mask(mask)
-        relative = relative_position(crops, flips, size).to(
-            torch.promote_types(inputs[0].dtype, torch.float32)
-        )
+        relative = relative_position(crops, flips, size)
+        relative = relative.to(upcast(inputs[0]).dtype)
         terms = self.terms(inputs[0], inputs[1], mask, relative)
         return dict(
             loss=terms['loss'],

@@ -9,7 +9,20 @@ from mmpretrain.models.backbones.vision_transformer import (
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ssl_bench.layers.global_bn import GlobalBatchNorm
 from ssl_bench.methods.siamese_im.sincos import sincos_table
+
+
+@MODELS.register_module('TokenBN')
+class TokenBatchNorm(GlobalBatchNorm):
+    """Batch normalisation of tokens: statistics over samples and tokens.
+
+    SiameseIM's 'PermuteBN'; cls, patch and mask tokens share the statistics.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise tokens (B, T, C) per channel."""
+        return super().forward(x.flatten(0, 1)).view_as(x)
 
 
 def transformer_blocks(
