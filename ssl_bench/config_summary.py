@@ -6,8 +6,7 @@ from typing import Any
 
 from mmpretrain.registry import MODELS
 
-from ssl_bench.data.views import ViewMaker
-from ssl_bench.methods.insloc.views import InsLocViews
+from ssl_bench.data.pipeline import build_pipeline, view_summary
 
 SGD_LIKE = dict(PaperLARS='LARS')
 PARTS = ('backbone', 'neck', 'data_preprocessor', 'init_cfg', 'norm_cfg')
@@ -28,7 +27,7 @@ def settings_line(config) -> str:
             f'{kind}, lr {optimizer.lr:g}, weight decay '
             f'{optimizer.get("weight_decay", 0):g}',
             schedule(config.param_scheduler),
-            views(config),
+            view_summary(build_pipeline(config)),
         ]
     )
 
@@ -76,47 +75,3 @@ def schedule(schedulers: list[dict[str, Any]]) -> str:
         else:
             words.append(entry['type'])
     return ' and '.join(words) + warmup
-
-
-def views(config) -> str:
-    """``2 views of 224 px (area 0.2 to 1)``, from the data pipeline."""
-    found: dict[str, int] = {}
-    for count, size, scale in _crops(config.train_dataloader.dataset.pipeline):
-        side = size if isinstance(size, int) else '{}x{}'.format(*size)
-        text = f'of {side} px (area {scale[0]:g} to {scale[1]:g})'
-        found[text] = found.get(text, 0) + count
-    return ' + '.join(
-        f'{count} view{"s" if count > 1 else ""} {text}'
-        for text, count in found.items()
-    )
-
-
-def _crops(pipeline: list[dict[str, Any]]) -> Iterator[tuple]:
-    """Number, size and area bounds of every kind of view."""
-    for step in pipeline:
-        if step['type'] == 'MakeViews':
-            for view in step['views']:
-                yield (
-                    view.get('repeat', 1),
-                    view['size'],
-                    view.get('scale') or _default(ViewMaker, 'scale'),
-                )
-        elif step['type'] == 'InsLocViews':
-            canvas, area = (
-                step.get(name) or _default(InsLocViews, name)
-                for name in ('canvas', 'area')
-            )
-            yield 2, canvas, area
-        elif step['type'] == 'RandomResizedCrop':
-            yield 1, step['scale'], step.get('crop_ratio_range', (0.08, 1.0))
-        elif step['type'] == 'MultiView':
-            numbers = step['num_views']
-            if isinstance(numbers, int):
-                numbers = [numbers]
-            for number, steps in zip(numbers, step['transforms']):
-                for _, size, scale in _crops(steps):
-                    yield number, size, scale
-
-
-def _default(kind: type, name: str) -> Any:
-    return inspect.signature(kind).parameters[name].default

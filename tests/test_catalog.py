@@ -80,7 +80,7 @@ def test_update_writes_the_table_into_a_file(registered, tmp_path, capsys):
         (
             'insloc_r50_fpn',
             'batch 256; 200 epochs; SGD, lr 0.03, weight decay '
-            '0.0001; cosine; 2 views of 256x256 px (area 0.2 to 1)',
+            '0.0001; cosine; 2 views of 256 px (area 0.2 to 1)',
         ),
         (
             'swav_r50_200e',

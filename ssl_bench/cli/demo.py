@@ -186,7 +186,7 @@ def _arch(config: Path) -> str:
 def _draw_views(work_dir: Path) -> None:
     """Contact sheets of the views that the methods were shown."""
     from ssl_bench.config import load_config
-    from ssl_bench.data.contact_sheet import views_of
+    from ssl_bench.engine.view_sheet import takes_checkpoint, views_of
     from ssl_bench.files import atomic_path
 
     for folder in sorted(work_dir.glob('*_seed*')):
@@ -196,9 +196,9 @@ def _draw_views(work_dir: Path) -> None:
         config = load_config(settings)
         last = (
             (folder / 'last_checkpoint').read_text().strip()
-            if config.model.type == 'LEWEL'
+            if takes_checkpoint(config)
             else None
-        )  # its maps are learnt
+        )
         sheet = views_of(config, 12, last)
         name = folder.name.rpartition('_seed')[0]
         with atomic_path(work_dir / f'views_{name}.png') as part:

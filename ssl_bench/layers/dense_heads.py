@@ -125,7 +125,7 @@ def check_stride(
     for side in (side for size in sizes for side in size):
         if stride and -side % stride > slack * stride:
             raise UserError(
-                f'views of {side} pixels are no multiple of the stride of '
+                f'views of {side} pixels are not a multiple of the stride of '
                 f'{stride} pixels of the feature map; make them '
                 f'{max(side // stride, 1) * stride} or '
                 f'{(side // stride + 1) * stride}.'

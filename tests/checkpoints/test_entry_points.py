@@ -139,7 +139,7 @@ def test_convert_and_transfer(evil, tmp_path, monkeypatch, capsys, words):
 
 def test_pictures_of_views(registered, evil, image_folder):
     from ssl_bench.config import load_config
-    from ssl_bench.data.contact_sheet import views_of
+    from ssl_bench.engine.view_sheet import views_of
 
     settings = load_config(
         'mini/lewel_m_r18',

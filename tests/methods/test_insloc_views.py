@@ -273,7 +273,7 @@ def test_photometric_steps_act_on_the_whole_composite():
     [
         (dict(size_range=(128, 257)), r'\(128, 257\).*canvas \(256, 256\)'),
         (dict(size_range=(0, 9)), r'\(0, 9\)'),
-        (dict(canvas=(72, 72), size_range=(32, 64)), 'no multiple of.* 16'),
+        (dict(canvas=(72, 72), size_range=(32, 64)), 'not a multiple of.* 16'),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(options, message):

@@ -18,6 +18,7 @@ from ssl_bench.layers import (
 from ssl_bench.layers.dense_heads import check_stride
 from ssl_bench.layers.precision import unit
 from ssl_bench.methods.insloc.roi_head import require_same
+from ssl_bench.methods.insloc.sheet import box_sheet
 
 
 def level_losses(
@@ -89,6 +90,8 @@ class InsLoc(BaseSelfSupervisor):
             other, or a backbone that keeps its normalisation in evaluation
             mode.
     """
+
+    contact_sheet = staticmethod(box_sheet)
 
     def __init__(
         self,

@@ -19,11 +19,10 @@ from torch import Tensor
 
 from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.data.photometric import Step, build_photometric
-from ssl_bench.data.views import geometry_fields
+from ssl_bench.data.views import Size, geometry_fields, summarise
 from ssl_bench.errors import UserError
 from ssl_bench.methods.insloc.anchors import anchor_grid, augment_box
 
-Size = tuple[int, int]
 TRIES = 10
 
 
@@ -203,7 +202,7 @@ class InsLocViews(BaseTransform):
             )
         if canvas[0] % anchor_stride or canvas[1] % anchor_stride:
             raise UserError(
-                f'InsLocViews: canvas {tuple(canvas)} is no multiple of '
+                f'InsLocViews: canvas {tuple(canvas)} is not a multiple of '
                 f'anchor_stride {anchor_stride}.'
             )
         self.canvas, self.size_range = tuple(canvas), (low, high)
@@ -216,6 +215,14 @@ class InsLocViews(BaseTransform):
             anchor_ratios,
         )
         self.augment = dict(iou=iou, nms=nms, fallback=fallback)
+
+    def view_sizes(self) -> list[Size]:
+        """Height and width of the query and the key view."""
+        return [self.canvas] * 2
+
+    def view_summary(self) -> str:
+        """Number, size and crop areas of the views, in a line."""
+        return summarise([(self.canvas, self.area)] * 2)
 
     def transform(self, results: dict) -> dict:
         """Replace the foreground by the two composed views."""

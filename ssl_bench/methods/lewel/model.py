@@ -23,6 +23,7 @@ from ssl_bench.layers.dense_heads import (
 )
 from ssl_bench.layers.precision import unit
 from ssl_bench.methods.lewel.alignment import HEAD_INIT
+from ssl_bench.methods.lewel.sheet import map_sheet
 
 Pair = tuple[Tensor, Tensor]
 
@@ -108,6 +109,8 @@ class LEWEL(BaseSelfSupervisor):
         UserError: Unknown base or queue, channels that do not fit, a weight
             outside 0..1, or averaged statistics with LEWEL_M.
     """
+
+    contact_sheet = staticmethod(map_sheet)
 
     def __init__(
         self,

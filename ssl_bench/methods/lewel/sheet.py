@@ -1,14 +1,15 @@
 """LEWEL: where the alignment maps of a model look."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmpretrain.registry import MODELS
 from PIL import Image
+from PIL.Image import Resampling
 from torch import Tensor, nn
 
-from ssl_bench.errors import UserError
+from ssl_bench.data.contact_sheet import Sheet, in_a_column, in_a_row, picture
+from ssl_bench.errors import UserError, one_line
 
 HOT = torch.tensor([255.0, 40.0, 0.0])
 GAP = 2
@@ -38,7 +39,7 @@ def overlay(view: Tensor, weights: Tensor) -> Tensor:
 
 
 class MapTiles:
-    """Draws both views and, beside each, the first map of every head.
+    """Draws both views and, next to each, the first map of every head.
 
     Args:
         backbone, neck (nn.Module): Of a LEWEL, in evaluation mode.
@@ -49,8 +50,8 @@ class MapTiles:
         self,
         backbone: nn.Module,
         neck: nn.Module,
-        mean: list[float],
-        std: list[float],
+        mean: Sequence[float],
+        std: Sequence[float],
     ) -> None:
         self.backbone, self.neck = backbone, neck
         for module in (backbone, neck):
@@ -72,32 +73,24 @@ class MapTiles:
         for view in item['inputs'][:2]:
             cells = [view, *(overlay(view, one) for one in self.maps(view))]
             rows.append(
-                [
-                    Image.fromarray(cell.permute(1, 2, 0).numpy()).resize(
-                        (side, side), Image.NEAREST
-                    )
-                    for cell in cells
-                ]
+                in_a_row(
+                    [
+                        picture(cell, side, Resampling.NEAREST)
+                        for cell in cells
+                    ],
+                    GAP,
+                )
             )
-        step = side + GAP
-        tile = Image.new(
-            'RGB', (step * len(rows[0]) - GAP, step * len(rows) - GAP), 'white'
-        )
-        for y, row in enumerate(rows):
-            for x, cell in enumerate(row):
-                tile.paste(cell, (x * step, y * step))
-        return tile
+        return in_a_column(rows, GAP)
 
 
-def map_tiles(
-    config, checkpoint: str | Path | None = None
-) -> Callable[[dict, int], Image.Image]:
+def map_tiles(config, state: Mapping[str, Tensor] | None = None) -> MapTiles:
     """What draws the samples of a LEWEL config.
 
     Args:
         config (mmengine.Config): The config.
-        checkpoint (str | Path, optional): Of a run of it; without one the
-            maps are those of random initialisation.
+        state (mapping, optional): Tensors of a checkpoint of a run of it;
+            without one the maps are those of random initialisation.
 
     Raises:
         UserError: The checkpoint is of another model.
@@ -107,21 +100,22 @@ def map_tiles(
         neck=MODELS.build(dict(type='LEWELNeck') | dict(config.model.neck)),
     )
     for name, module in parts.items():
-        if checkpoint is None:
+        if state is None:
             module.init_weights()
         else:
-            _load(module, name, checkpoint)
-    # the whole model is left alone: its queues can take a gigabyte
+            _load(module, name, state)
+    # the whole model is not built: its queues can take a gigabyte
     pre = config.model.get('data_preprocessor') or config.data_preprocessor
     return MapTiles(**parts, mean=pre.mean, std=pre.std)
 
 
-def _load(module: nn.Module, name: str, checkpoint: str | Path) -> None:
-    """Fill a part of the model from a training checkpoint, whole."""
-    from ssl_bench.checkpoints.formats import unwrap
-    from ssl_bench.checkpoints.reading import read_object
+def map_sheet(config, state: Mapping[str, Tensor] | None = None) -> Sheet:
+    """How the samples of a LEWEL config are drawn; see `map_tiles`."""
+    return Sheet(map_tiles(config, state), side=112, columns=2)
 
-    state, _ = unwrap(read_object(checkpoint), checkpoint)
+
+def _load(module: nn.Module, name: str, state: Mapping[str, Tensor]) -> None:
+    """Fill a part of the model from a checkpoint's tensors, all of it."""
     try:
         module.load_state_dict(
             {
@@ -132,5 +126,6 @@ def _load(module: nn.Module, name: str, checkpoint: str | Path) -> None:
         )
     except RuntimeError as error:
         raise UserError(
-            f"{checkpoint} does not fit the config's {name}: {error}"
+            f"the checkpoint does not fit the config's {name}: "
+            f'{one_line(error)}'
         ) from error

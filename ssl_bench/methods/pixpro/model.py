@@ -21,6 +21,7 @@ from ssl_bench.methods.pixpro.pixel_grid import (
     batch_coordinates,
     pixel_distances,
 )
+from ssl_bench.methods.pixpro.sheet import match_sheet
 
 # offset of the code where the exponent is below 1 and 0 has no derivative
 _EPS_POWER = 1e-6
@@ -196,6 +197,8 @@ class PixPro(BaseSelfSupervisor):
             run longer than ``momentum_steps``.
     """
 
+    contact_sheet = staticmethod(match_sheet)
+
     def __init__(
         self,
         backbone: dict,
@@ -250,7 +253,7 @@ class PixPro(BaseSelfSupervisor):
         """Refuse views whose positions are not where the loss takes them.
 
         The loss divides a view evenly among the positions of the map. Where
-        the view is no multiple of the stride they lie askew; up to half a
+        the view is not a multiple of the stride they lie askew; up to half a
         cell at its end that is less than the threshold. Both maps have the
         same positions.
         """

@@ -1,5 +1,7 @@
 """SiameseIM: predict the dense target of one view from another, masked."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -8,8 +10,11 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from ssl_bench.errors import UserError
 from ssl_bench.layers import MomentumEncoder, mean_over_processes
 from ssl_bench.layers.precision import upcast
+from ssl_bench.methods.siamese_im.block_mask import AddBlockMask
+from ssl_bench.methods.siamese_im.sheet import token_sheet
 from ssl_bench.methods.siamese_im.sincos import (
     relative_position,
     relative_sincos,
@@ -183,8 +188,10 @@ class SiameseIM(BaseSelfSupervisor):
         init_cfg (dict, optional): As mmpretrain.
 
     Raises:
-        ValueError: Sizes that do not fit one another, with both numbers.
+        ValueError: Sizes that do not fit each other, with both numbers.
     """
+
+    contact_sheet = staticmethod(token_sheet)
 
     def __init__(
         self,
@@ -231,6 +238,28 @@ class SiameseIM(BaseSelfSupervisor):
         """Initialise, then start the target at the online weights."""
         super().init_weights()
         self.target.copy_from(self.online)
+
+    def check_data(self, transforms: Sequence) -> None:
+        """Refuse masks of another number of patches than the model drops.
+
+        Args:
+            transforms (sequence): The built transforms of the data.
+
+        Raises:
+            UserError: The numbers or the grids differ.
+        """
+        patches = self.num_masked + self.num_visible
+        for step in transforms:
+            if not isinstance(step, AddBlockMask):
+                continue
+            masked, of = step.draw.masked, step.draw.grid**2
+            if (masked, of) != (self.num_masked, patches):
+                raise UserError(
+                    f'the model was built for num_masked={self.num_masked} '
+                    f'of {patches} patches, the data mask {masked} of {of}; '
+                    'change model.num_masked, or size, patch_size and ratio '
+                    'of AddBlockMask, so that they agree.'
+                )
 
     def visible_patches(self, mask: Tensor) -> Tensor:
         """Indices of the patches not masked, in raster order.
