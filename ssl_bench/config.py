@@ -1,17 +1,24 @@
-"""Find and read configs; a mistake in one is said in a line."""
+"""Find and read configs; a mistake in one is told in one line."""
 
 import ast
 import difflib
+import os
+import traceback
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import ssl_bench
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, one_line
+
+# folders like ``configs``, in addition to it, separated as in PATH
+FOLDERS = 'SSL_BENCH_CONFIGS'
+BASE, DELETE = '_base_', '_delete_'
 
 
 def config_dir() -> Path:
-    """The folder ``configs``: of the checkout, or installed beside us."""
+    """The folder ``configs``: of the checkout, or installed with us."""
     package = Path(ssl_bench.__file__).parent
     for folder in (package.parent / 'configs', package / 'configs'):
         if (folder / '_base_').is_dir():
@@ -22,12 +29,29 @@ def config_dir() -> Path:
     )
 
 
+def config_dirs() -> list[Path]:
+    """`config_dir`, then the folders that ``SSL_BENCH_CONFIGS`` names.
+
+    Raises:
+        UserError: The variable names something that is not a folder.
+    """
+    words = os.environ.get(FOLDERS, '').split(os.pathsep)
+    folders = [Path(word) for word in words if word]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(
+                f'{FOLDERS} names {folder}, which is not a folder. Correct '
+                'or unset this environment variable.'
+            )
+    return [config_dir(), *folders]
+
+
 def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     """Read an mmengine config.
 
     Args:
-        path (str | Path): A file, or a name below ``configs`` with or
-            without ``.py``.
+        path (str | Path): A file, or a name below one of `config_dirs`, with
+            or without ``.py``.
         overrides (dict, optional): Dotted keys and values that replace
             those of the file, as ``--cfg-options`` gives them.
 
@@ -36,7 +60,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
 
     Raises:
         UserError: There is no such file (near names are listed), it does not
-            load, or an override points at something that is not there.
+            load, or an override names a setting that does not exist.
     """
     from mmengine.config import Config
     from mmengine.config.utils import MODULE2PACKAGE
@@ -49,29 +73,184 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
         config = Config.fromfile(path)
         config.merge_from_dict(overrides or {})
     except Exception as error:  # a config is code: anything may be raised
-        raise UserError(
-            f'config {path} does not load: {type(error).__name__}: {error}'
-        ) from error
+        read_literals(path)  # says where the syntax or a base is wrong
+        raise _does_not_load(path, error) from error
     return config
+
+
+def _does_not_load(path: Path, error: Exception) -> UserError:
+    """The error of a config, in one line of about 300 characters.
+
+    mmengine's messages can have whole configs or ``sys.path`` in them.
+    """
+    while isinstance(error, ImportError):
+        inner = error.__cause__ or error.__context__
+        if not isinstance(inner, ImportError):
+            break
+        error = inner  # mmengine's own say which import failed, not why
+    where = ''
+    for frame in traceback.extract_tb(error.__traceback__):
+        # code at the top level of a file other than mmengine's: a config's
+        if frame.name == '<module>':
+            name = (
+                '' if Path(frame.filename) == path else f'{frame.filename}, '
+            )
+            where = f' ({name}line {frame.lineno})'
+    return UserError(
+        f'config {path} does not load: {type(error).__name__}: '
+        f'{one_line(error)}{where}'
+    )
 
 
 def _find(path: Path) -> Path:
     """The file meant by ``path``; raises UserError with near names."""
     named = path if path.suffix == '.py' else path.with_name(path.name + '.py')
-    for candidate in (path, named, config_dir() / named):
+    folders = config_dirs()
+    for candidate in (path, named, *(folder / named for folder in folders)):
         if candidate.is_file():
             return candidate
-    root = config_dir()
-    known = [
-        str(p.relative_to(root))
-        for p in root.rglob('*.py')
-        if '_base_' not in p.parts
-    ]
+    known = {
+        file.relative_to(folder).as_posix(): display_name(file)
+        for folder in reversed(folders)
+        for file in folder.rglob('*.py')
+        if BASE not in file.parts
+    }
     near = difflib.get_close_matches(
-        str(named).removeprefix('configs/'), known, n=3, cutoff=0.4
+        named.as_posix().removeprefix('configs/'), known, n=3, cutoff=0.4
     )
-    hint = f' Did you mean configs/{", configs/".join(near)}?' if near else ''
+    names = ', '.join(known[name] for name in near)
+    hint = f' Did you mean {names}?' if near else ''
     raise UserError(f'no config at {path}.{hint}')
+
+
+def display_name(file: Path) -> str:
+    """``configs/...`` for a config of ours; else the whole path."""
+    root = config_dir().parent
+    inside = file.is_relative_to(root)
+    return file.relative_to(root).as_posix() if inside else str(file)
+
+
+def parse_config(text: str) -> dict[str, Any]:
+    """Read the top-level values of a dumped mmengine config, running nothing.
+
+    Args:
+        text (str): ``Config.pretty_text``: assignments of literals and
+            ``dict(...)``.
+
+    Returns:
+        dict: What could be read; None for a value that is not a literal,
+        and nothing from a text that is not Python.
+    """
+    try:
+        return _assignments(ast.parse(text))
+    except (SyntaxError, ValueError):
+        return {}
+
+
+def read_literals(path: str | Path) -> dict[str, Any]:
+    """Top-level values of a config and of its bases, running nothing.
+
+    Args:
+        path (str | Path): A config. Bases are merged as mmengine does; a
+            base that is not written as a literal is left out.
+
+    Returns:
+        dict: As `parse_config`.
+
+    Raises:
+        UserError: A file that is missing or is not Python; the line names
+            the file and, where there is one, the line.
+    """
+    path = Path(path)
+    try:
+        fields = _assignments(ast.parse(path.read_text(encoding='utf-8')))
+    except SyntaxError as error:
+        raise UserError(
+            f'config {path} does not load: SyntaxError: {error.msg} '
+            f'(line {error.lineno})'
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or one_line(error)
+        raise UserError(f'config {path} does not load: {reason}') from error
+    bases = fields.pop(BASE, None) or []
+    merged: dict[str, Any] = {}
+    for base in [bases] if isinstance(bases, str) else bases:
+        if not isinstance(base, str):
+            continue
+        file = _base_file(base, path)
+        if file is None or not file.is_file() or file.samefile(path):
+            raise UserError(
+                f'config {path} does not load: its base {base} does not exist'
+            )
+        merged.update(read_literals(file))
+    return _merge(fields, merged)
+
+
+def _base_file(base: str, path: Path) -> Path | None:
+    """The file of a ``_base_`` of a config at ``path``.
+
+    None for ``package::file`` of a package that is not installed.
+    """
+    package, external, name = base.rpartition('::')
+    if not external:
+        return path.parent / base
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0], '.mim', 'configs', name)
+
+
+def _merge(fields: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``fields`` over it, dict by dict."""
+    merged = dict(base)
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            value = dict(value)
+            if not value.pop(DELETE, False):
+                old = base.get(name)
+                value = _merge(value, old if isinstance(old, dict) else {})
+        merged[name] = value
+    return merged
+
+
+def _assignments(tree: ast.Module) -> dict[str, Any]:
+    """Values of the assignments to plain names at the top level."""
+    return {
+        node.targets[0].id: _literal(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and isinstance(node.targets[0], ast.Name)
+    }
+
+
+def _literal(node: ast.AST) -> Any:
+    """A literal's value, None for anything else."""
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == 'dict'
+    ):
+        found: dict[str, Any] = {}
+        for argument in node.args:  # dict({'not a name': 1})
+            value = _literal(argument)
+            found.update(value if isinstance(value, dict) else {})
+        for word in node.keywords:
+            if word.arg:
+                found[word.arg] = _literal(word.value)
+        return found
+    if isinstance(node, ast.Dict):
+        return {
+            _literal(key): _literal(value)
+            for key, value in zip(node.keys, node.values)
+            if isinstance(key, ast.Constant)
+        }
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_literal(item) for item in node.elts]
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
 
 
 def parse_options(words: Sequence[str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def one_line(text: object, most: int = 200) -> str:
     line = ' '.join(str(text).split())
     if len(line) <= most:
         return line
-    head = (most - 5) * 2 // 3
+    head = (most - 5) // 2
     return f'{line[:head]} ... {line[head + 5 - most :]}'
 
 

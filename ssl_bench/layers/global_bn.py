@@ -1,5 +1,7 @@
 """Batch normalisation over the batch of all processes, on any device."""
 
+from typing import cast
+
 import torch
 from mmengine.dist import get_world_size
 from mmengine.registry import MODELS
@@ -15,9 +17,10 @@ class GlobalBatchNorm(_BatchNorm):
     """torch's ``SyncBatchNorm``, which also works between CPU processes.
 
     torch's own (registered as ``SyncBN``) refuses CPU tensors as soon as
-    there are two processes, and mmengine's runner replaces it by a plain
-    norm layer on CPU; hence it is borrowed from here, not inherited. On an
-    accelerator and with a single process the numbers are torch's.
+    there are two processes, and mmengine's runner replaces it and what
+    inherits from it by a plain norm layer on CPU; so this class calls it and
+    does not inherit from it. On an accelerator and with a single process the
+    numbers are torch's.
 
     Args:
         As `torch.nn.SyncBatchNorm`.
@@ -42,7 +45,7 @@ class GlobalBatchNorm(_BatchNorm):
         ):
             return super().forward(x)
         if x.device.type != 'cpu':
-            return nn.SyncBatchNorm.forward(self, x)
+            return nn.SyncBatchNorm.forward(cast(nn.SyncBatchNorm, self), x)
         self._check_input_dim(x)
         return self._normalise_on_cpu(x)
 
@@ -64,18 +67,19 @@ class GlobalBatchNorm(_BatchNorm):
     @torch.no_grad()
     def _track(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
         """Move the running statistics, with the unbiased variance."""
-        if not (self.training and self.track_running_stats):
+        steps = self.num_batches_tracked
+        old_mean, old_var = self.running_mean, self.running_var
+        if (
+            not self.training
+            or steps is None
+            or old_mean is None
+            or old_var is None
+        ):
             return
-        self.num_batches_tracked += 1
-        factor = (
-            1 / float(self.num_batches_tracked)
-            if self.momentum is None
-            else self.momentum
-        )
-        self.running_mean.lerp_(mean.to(self.running_mean), factor)
-        self.running_var.lerp_(
-            (var * count / (count - 1)).to(self.running_var), factor
-        )
+        steps.add_(1)
+        factor = 1 / float(steps) if self.momentum is None else self.momentum
+        old_mean.lerp_(mean.to(old_mean), factor)
+        old_var.lerp_((var * count / (count - 1)).to(old_var), factor)
 
 
 def replace_sync_bn(model: nn.Module) -> None:

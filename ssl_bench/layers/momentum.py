@@ -37,7 +37,7 @@ class MomentumEncoder(nn.Module):
 
     ``theta <- m * theta + (1 - m) * theta_source`` for every parameter, m
     being the coefficient of the old weights. The number of updates made is a
-    buffer, so that a resumed run goes on with its schedule.
+    buffer, so that a resumed run continues its schedule.
 
     mmengine initialises weights after the model has been built: a model that
     owns a momentum encoder ends its ``init_weights`` with `copy_from`.
@@ -57,6 +57,8 @@ class MomentumEncoder(nn.Module):
     Raises:
         UserError: Unknown schedule or statistics.
     """
+
+    step: Tensor
 
     def __init__(
         self,
@@ -80,7 +82,7 @@ class MomentumEncoder(nn.Module):
         self.train(self.training)
 
     def set_total_steps(self, total: float) -> None:
-        """Say how many updates the whole training makes, before it starts.
+        """Tell how many updates the whole training makes, before it starts.
 
         A hook of the runner calls this on every momentum encoder; PixPro's
         total is not an integer number of loader lengths, hence a float.
@@ -100,10 +102,10 @@ class MomentumEncoder(nn.Module):
             raise RuntimeError(
                 f'the {self.schedule} momentum schedule needs the number of '
                 'training steps: call set_total_steps() before the first '
-                "update (the runner's momentum hook does)."
+                "update (the runner's RunSizeHook does)."
             )
         return SCHEDULES[self.schedule](
-            self._step, self.total_steps, self.base
+            self._step, self.total_steps or 0.0, self.base
         )
 
     @torch.no_grad()
@@ -152,7 +154,7 @@ class MomentumEncoder(nn.Module):
         return self.module(*args, **kwargs)
 
     def train(self, mode: bool = True) -> 'MomentumEncoder':
-        """Set the mode, except where evaluation mode is for ever."""
+        """Set the mode; with ``evaluate``, always evaluation mode."""
         return super().train(mode and not self.evaluate)
 
     def _pairs(

@@ -37,7 +37,8 @@ def contrast_terms(
         tuple[Tensor, Tensor]: Mean l(i) of each image, (N,), 0 where no
         position has a positive; the number of positions with one, (N,).
     """
-    distance = pixel_distances(coords_q, coords_k, tuple(q.shape[2:]))
+    size = (q.shape[2], q.shape[3])
+    distance = pixel_distances(coords_q, coords_k, size)
     positive = distance < threshold  # (N, n, n)
     inside = positive.any(2)  # (N, n)
     logits = upcast(q.flatten(2).transpose(1, 2) @ k.flatten(2)) / temperature
@@ -105,10 +106,15 @@ class PixContrast(PixPro):
     """
 
     def __init__(
-        self, *args, temperature: float = 0.3, average: str = 'valid', **kwargs
+        self,
+        backbone: dict,
+        neck: dict,
+        temperature: float = 0.3,
+        average: str = 'valid',
+        **kwargs,
     ) -> None:
         super().__init__(
-            *args, propagation=None, instance_weight=0.0, **kwargs
+            backbone, neck, propagation=None, instance_weight=0.0, **kwargs
         )
         if average not in AVERAGES:
             raise unknown_name('average', average, AVERAGES)

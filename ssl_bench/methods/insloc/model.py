@@ -1,6 +1,7 @@
 """InsLoc: tell instances apart by the box they were pasted into."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from mmpretrain.models import BaseSelfSupervisor
@@ -234,9 +235,8 @@ class InsLoc(BaseSelfSupervisor):
     ) -> Tensor:
         """Keys of the global batch, (G, L, D), encoded in shuffled order."""
         images, boxes = shuffle.shuffle(images, boxes)
-        raw = self.encode(
-            self.key_encoder.module, images, [boxes] * self.levels
-        )
+        networks = cast(nn.ModuleDict, self.key_encoder.module)
+        raw = self.encode(networks, images, [boxes] * self.levels)
         return shuffle.restore_all(self._unit(raw))
 
     def loss(

@@ -205,7 +205,8 @@ class InsLocViews(BaseTransform):
                 f'InsLocViews: canvas {tuple(canvas)} is not a multiple of '
                 f'anchor_stride {anchor_stride}.'
             )
-        self.canvas, self.size_range = tuple(canvas), (low, high)
+        self.canvas: Size = (canvas[0], canvas[1])
+        self.size_range = (low, high)
         self.area, self.ratio, self.flip = area, ratio, flip
         self.photometric = build_photometric(photometric)
         self.anchors = anchor_grid(
@@ -214,7 +215,7 @@ class InsLocViews(BaseTransform):
             anchor_scales,
             anchor_ratios,
         )
-        self.augment = dict(iou=iou, nms=nms, fallback=fallback)
+        self.iou, self.nms, self.fallback = iou, nms, fallback
 
     def view_sizes(self) -> list[Size]:
         """Height and width of the query and the key view."""
@@ -239,16 +240,10 @@ class InsLocViews(BaseTransform):
         ]
         draws = [np.random.randint(*self.size_range, 2) for _ in crops]
         sizes = [
-            fitted_size(crop.height, crop.width, pair)
-            for crop, pair in zip(crops, draws)
+            fitted_size(crop.height, crop.width, (first, second))
+            for crop, (first, second) in zip(crops, draws)
         ]
-        places = [
-            tuple(
-                np.random.randint(bound)
-                for bound in position_bounds(self.canvas, size)
-            )
-            for size in sizes
-        ]
+        places = [self._place(size) for size in sizes]
         images, geometries = zip(
             *(
                 self._view(
@@ -269,11 +264,22 @@ class InsLocViews(BaseTransform):
             img=list(images),
             boxes=boxes,
             augmented_box=torch.from_numpy(
-                augment_box(boxes[0].numpy(), self.anchors, **self.augment)
+                augment_box(
+                    boxes[0].numpy(),
+                    self.anchors,
+                    self.iou,
+                    self.nms,
+                    self.fallback,
+                )
             ),
             **geometry_fields(geometries, (height, width)),
         )
         return results
+
+    def _place(self, size: Size) -> Size:
+        """Draw the row and the column of a patch on the canvas."""
+        rows, columns = position_bounds(self.canvas, size)
+        return np.random.randint(rows), np.random.randint(columns)
 
     def _view(
         self, image: np.ndarray, crop: Crop, size: Size, place: Size

@@ -1,5 +1,7 @@
 """Alignment maps, and the neck that gathers features under them (LEWEL)."""
 
+from typing import Any
+
 import torch
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
@@ -90,7 +92,7 @@ class LEWELNeck(BaseModule):
                     f'LEWELNeck: num_heads {num_heads} does not divide '
                     f'{name} {width}. Choose a divisor of both widths.'
                 )
-        sizes = dict(
+        sizes: dict[str, Any] = dict(
             in_channels=in_channels,
             hid_channels=hid_channels,
             out_channels=out_channels,

@@ -224,11 +224,15 @@ class LEWEL(BaseSelfSupervisor):
         predictions = [
             (self.predictor(z), self.predictor_obj(a)) for z, a in online
         ]
-        pairs = list(zip(predictions, targets[::-1]))
-        return tuple(
-            sum(regression_distance(p[part], t[part]) for p, t in pairs)
-            for part in (0, 1)
-        )
+
+        def distance(part: int) -> Tensor:
+            first, second = (
+                regression_distance(prediction[part], target[part])
+                for prediction, target in zip(predictions, targets[::-1])
+            )
+            return first + second
+
+        return distance(0), distance(1)
 
     def _loss_m(self, inputs: list[Tensor]) -> Pair:
         """View 1 against view 2 and the queues, global and aligned."""
@@ -261,8 +265,12 @@ class LEWEL(BaseSelfSupervisor):
         if self.training:
             self.target.update(self.online)
         shuffle = BatchShuffle(len(view), view.device)
-        keys = self.target(*shuffle.shuffle(view))
-        return shuffle, *(shuffle.restore_all(unit(z)) for z in keys)
+        whole, aligned = self.target(*shuffle.shuffle(view))
+        return (
+            shuffle,
+            shuffle.restore_all(unit(whole)),
+            shuffle.restore_all(unit(aligned)),
+        )
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)

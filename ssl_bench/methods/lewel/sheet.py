@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ssl_bench.data.contact_sheet import Sheet, in_a_column, in_a_row, picture
 from ssl_bench.errors import UserError, one_line
+from ssl_bench.methods.lewel.alignment import LEWELNeck
 
 HOT = torch.tensor([255.0, 40.0, 0.0])
 GAP = 2
@@ -42,14 +43,15 @@ class MapTiles:
     """Draws both views and, next to each, the first map of every head.
 
     Args:
-        backbone, neck (nn.Module): Of a LEWEL, in evaluation mode.
+        backbone (nn.Module): Of a LEWEL.
+        neck (LEWELNeck): Of the same.
         mean, std (sequence[float]): Of the data preprocessor.
     """
 
     def __init__(
         self,
         backbone: nn.Module,
-        neck: nn.Module,
+        neck: LEWELNeck,
         mean: Sequence[float],
         std: Sequence[float],
     ) -> None:

@@ -45,7 +45,8 @@ def consistency_loss(
     Returns:
         Tensor: Scalar; an image without a matched pair contributes 0.
     """
-    distance = pixel_distances(coords_q, coords_k, tuple(q.shape[2:]))
+    size = (q.shape[2], q.shape[3])
+    distance = pixel_distances(coords_q, coords_k, size)
     matched = (distance < threshold).float()  # (N, n, n)
     cosine = upcast(q.flatten(2).transpose(1, 2) @ k.flatten(2))
     count = matched.sum((1, 2)) + _EPS_COUNT
@@ -233,7 +234,8 @@ class PixPro(BaseSelfSupervisor):
         self.threshold = threshold
         self.momentum_steps = momentum_steps
         self.instance_weight = instance_weight
-        self.instance_neck = self.predictor = None
+        self.instance_neck: nn.Module | None = None
+        self.predictor: nn.Module | None = None
         if instance_weight:
             self.instance_neck = MODELS.build(neck)
             self.predictor = DenseMLP(
@@ -279,22 +281,19 @@ class PixPro(BaseSelfSupervisor):
         in training mode only.
         """
         coords = batch_coordinates(data_samples).to(inputs[0].device)
-        online = [self.online(view) for view in inputs]
+        c1, c2 = coords[:, 0], coords[:, 1]
+        (q1, whole1), (q2, whole2) = (self.online(view) for view in inputs)
         if self.training:
             self._move_target()
-        target = [self.target(view) for view in inputs]
+        (k1, key1), (k2, key2) = (self.target(view) for view in inputs)
         losses = dict(
-            loss_pixel=sum(
-                self.direction(
-                    online[a][0], target[b][0], coords[:, a], coords[:, b]
-                )
-                for a, b in ((0, 1), (1, 0))
-            )
+            loss_pixel=self.direction(q1, k2, c1, c2)
+            + self.direction(q2, k1, c2, c1)
         )
-        if self.instance_weight:
-            losses['loss_instance'] = self.instance_weight * sum(
-                instance_loss(self.predictor(online[a][1]), target[b][1])
-                for a, b in ((0, 1), (1, 0))
+        if self.predictor is not None:
+            losses['loss_instance'] = self.instance_weight * (
+                instance_loss(self.predictor(whole1), key2)
+                + instance_loss(self.predictor(whole2), key1)
             )
         return losses
 

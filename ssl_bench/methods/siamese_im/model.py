@@ -89,10 +89,10 @@ class SiameseIMProjector(BaseModule):
 
     def forward(self, x: tuple[Tensor]) -> tuple[Tensor]:
         """Tokens (B, T, D) to tokens (B, T, E)."""
-        x = self.embed(x[-1])
+        tokens = self.embed(x[-1])
         for block in self.blocks:
-            x = block(x)
-        return (x,)
+            tokens = block(tokens)
+        return (tokens,)
 
 
 @MODELS.register_module()
