@@ -2,7 +2,9 @@
 
 import ast
 import difflib
+import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import ssl_bench
 from ssl_bench.errors import UserError
 
 
+@lru_cache(maxsize=1)
 def config_dir() -> Path:
     """The folder ``configs``: of the checkout, or installed beside us."""
     package = Path(ssl_bench.__file__).parent
@@ -20,6 +23,20 @@ def config_dir() -> Path:
         'the configs are missing from this installation; '
         'install ssl-bench from its repository.'
     )
+
+
+def config_dirs() -> list[Path]:
+    """`config_dir`, and those that ``SSL_BENCH_CONFIGS`` names.
+
+    Raises:
+        UserError: One of them is not a folder.
+    """
+    named = os.environ.get('SSL_BENCH_CONFIGS', '')
+    more = [Path(name) for name in named.split(os.pathsep) if name]
+    for folder in more:
+        if not folder.is_dir():
+            raise UserError(f'SSL_BENCH_CONFIGS: {folder} is not a folder.')
+    return [config_dir(), *more]
 
 
 def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
@@ -58,7 +75,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
 def _find(path: Path) -> Path:
     """The file meant by ``path``; raises UserError with near names."""
     named = path if path.suffix == '.py' else path.with_name(path.name + '.py')
-    for candidate in (path, named, config_dir() / named):
+    for candidate in (path, named, *(root / named for root in config_dirs())):
         if candidate.is_file():
             return candidate
     root = config_dir()

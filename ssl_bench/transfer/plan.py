@@ -13,10 +13,10 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ssl_bench.config import config_dir, load_config
+from ssl_bench.config import load_config
 from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.tasks.table import find_task
+from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.fraction import take_fraction
 from ssl_bench.transfer.architecture import architecture_name, set_architecture
 
@@ -92,7 +92,8 @@ def make_plan(
             task cannot take.
     """
     row = find_task(task)
-    config = load_config(config_dir() / 'transfer' / f'{task}.py')
+    config = load_config(task_config(task))
+    config.pop('TASK')
     apply_recipe(config, task, recipe)
     override(config, overrides or {}, task)
     part = [] if fraction is None else [take_fraction(config, fraction)]

@@ -4,7 +4,6 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,6 @@ from ssl_bench.checkpoints.backbone import (
 from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.layers.collectives import gather
-from ssl_bench.tasks.datasets import DATASETS
 from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_same
@@ -125,7 +123,10 @@ def run_probe(
         for split, path in files.items():
             title = f'{plan.task}, {source.method}, {split}'
             keep_features(
-                path, partial(extract, model, plan.config, split, title)
+                path,
+                lambda split=split, title=title: extract(
+                    model, plan.config, split, title
+                ),
             )
 
     def probed() -> tuple[dict[str, float], int]:
@@ -187,11 +188,11 @@ def check_probe(config: Config) -> None:
     Raises:
         UserError: They differ.
     """
-    from mmpretrain.registry import DATASETS as READERS
+    from mmpretrain.registry import DATASETS
 
     try:
         sets = [
-            READERS.build(config[f'{split}_dataloader'].dataset)
+            DATASETS.build(config[f'{split}_dataloader'].dataset)
             for split in ('train', 'test')
         ]
     except AssertionError as error:  # how the toolkits' readers complain
@@ -224,11 +225,7 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
     settings['out_type'] = plan.config.backbone.get('out_type')
     settings['pool'] = plan.config.probe.get('pool', 'global_average')
     text = json.dumps(
-        [
-            tensors_sha256(weights),
-            fingerprint(DATASETS[row.dataset], root),
-            settings,
-        ],
+        [tensors_sha256(weights), fingerprint(row.data, root), settings],
         sort_keys=True,
         default=str,
     )

@@ -21,12 +21,12 @@ from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.errors import UserError
 from ssl_bench.results import (
     FILE_NAME,
+    SCHEMA,
     make_run_id,
     read_records,
+    validate,
     write_record,
 )
-from ssl_bench.results.tasks import LOWEST
-from ssl_bench.tasks.datasets import DATASETS
 from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.tasks.subsets import origin_of
 from ssl_bench.tasks.table import find_task, require_data, require_packages
@@ -135,7 +135,7 @@ def note_weights(plan: Plan, source: Source) -> None:
 
 def note_labels(plan: Plan, root: str | Path) -> None:
     """Say in the record which list of a few labels was read."""
-    for path in DATASETS[find_task(plan.task).dataset].paths:
+    for path in find_task(plan.task).data.paths:
         if path.startswith('imagenet/meta/'):
             plan.changes.append(origin_of(Path(root) / path))
 
@@ -258,6 +258,7 @@ def run_task(
     elif not resume:
         forget(folder)
     started = datetime.now(timezone.utc)
+    check_record(plan, source, seed, folder.name, root)
     measured = measure(
         plan, source, seed, folder, root, visualize, quiet, resume
     )
@@ -275,6 +276,22 @@ def run_task(
         record = write_record(folder, record)
     dist.barrier()
     return Outcome(record, folder, True)
+
+
+def check_record(
+    plan: Plan, source: Source, seed: int, run_id: str, root: str
+) -> None:
+    """Check, before a run starts, that its record will be accepted.
+
+    Raises:
+        UserError: A name or number in it that records do not take.
+    """
+    name, rule = next(iter(find_task(plan.task).metrics.items()))
+    preview = Measured({name: rule.lowest}, 0)
+    record = make_record(
+        plan, source, seed, run_id, preview, datetime.now(timezone.utc), root
+    )
+    validate(dict(record, schema=SCHEMA, status='completed'))
 
 
 def locate(
@@ -405,7 +422,7 @@ def identify(
     fit_positions(plan, source)
     note_weights(plan, source)
     note_labels(plan, data_root or row.root)
-    data_print = fingerprint(DATASETS[row.dataset], str(data_root or row.root))
+    data_print = fingerprint(row.data, str(data_root or row.root))
     return plan, make_run_id(
         source.method,
         source.variant,
@@ -446,16 +463,16 @@ def run_toolbox(
             f'{len(skipped)} training images cannot be used; '
             f'others took their places ({SKIPPED})'
         )
-    names = find_task(plan.task).metrics
-    missing = sorted(set(names) - set(found))
+    rules = find_task(plan.task).metrics
+    missing = sorted({rule.toolkit for rule in rules.values()} - set(found))
     if missing:
         raise UserError(
             f'{plan.task} did not report {missing}; it gave '
             f'{sorted(found)}. Was the evaluator replaced?'
         )
     metrics = {
-        ours: float(found[theirs]) * factor
-        for theirs, (ours, factor) in names.items()
+        name: float(found[rule.toolkit]) * rule.factor
+        for name, rule in rules.items()
     }
     cost = runner.message_hub.get_info('transfer_cost', {})
     seconds = cost.get('seconds')
@@ -468,7 +485,7 @@ def run_toolbox(
         {
             name: value
             for name, value in metrics.items()
-            if value >= 0 or name in LOWEST
+            if value >= rules[name].lowest
         },  # COCO: -1, nothing to measure
         len(loader.dataset),
         seconds,

@@ -378,11 +378,3 @@ def test_mixed_precision_is_for_accelerators():
     few = make_plan('coco_vitdet_b', processes=8, accelerator=True)
     assert few.config.optim_wrapper.accumulative_counts == 4
     assert few.config.train_cfg.max_iters == 4 * 184375
-
-
-def test_published_values():
-    expected = make_plan('coco_vitdet_b').config.expected
-    assert ('SiameseIM', 'bbox_AP', 52.1, 0.5) in map(tuple, expected)
-    assert ('MAE', 'segm_AP', 45.9, 0.5) in map(tuple, expected)
-    rare = make_plan('lvis_vitdet_b').config.expected
-    assert ('SiameseIM', 'segm_APr', 30.1, 1.0) in map(tuple, rare)
