@@ -4,7 +4,8 @@ import ast
 import difflib
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ FOLDERS = 'SSL_BENCH_CONFIGS'
 BASE, DELETE = '_base_', '_delete_'
 
 
+@lru_cache(maxsize=1)
 def config_dir() -> Path:
     """The folder ``configs``: of the checkout, or installed with us."""
     package = Path(ssl_bench.__file__).parent
@@ -40,8 +42,8 @@ def config_dirs() -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise UserError(
-                f'{FOLDERS} names {folder}, which is not a folder. Correct '
-                'or unset this environment variable.'
+                f'{FOLDERS}: {folder} is not a folder. Correct or unset this '
+                'environment variable.'
             )
     return [config_dir(), *folders]
 
@@ -284,3 +286,38 @@ def _value(text: str) -> Any:
     return (
         list(value) if isinstance(value, tuple) and text[0] != '(' else value
     )
+
+
+def rebase(value: Any, old: str, new: str) -> Any:
+    """Replace ``old`` at the start of every path below a config value."""
+    if isinstance(value, str) and (
+        value == old or value.startswith(old + '/')
+    ):
+        return new.rstrip('/') + value[len(old) :]
+    return map_nodes(value, lambda item: rebase(item, old, new))
+
+
+def map_nodes(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Apply ``change`` to the direct members of a dict, list or tuple."""
+    if isinstance(value, dict):
+        for key in list(value):
+            value[key] = change(value[key])
+        return value
+    if isinstance(value, (list, tuple)):
+        return type(value)([change(item) for item in value])
+    return value
+
+
+def data_paths(config: Mapping[str, Any]) -> list[Path]:
+    """Folders and files that the loaders of a config would read."""
+    found = set()
+
+    def collect(value: Any) -> Any:
+        if isinstance(value, dict) and 'data_root' in value:
+            root = Path(value['data_root'])
+            found.add(root / value.get('ann_file', ''))
+        return map_nodes(value, collect)
+
+    for name in ('train_dataloader', 'test_dataloader'):
+        collect(config.get(name, {}))
+    return sorted(found)

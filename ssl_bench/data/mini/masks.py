@@ -74,12 +74,11 @@ def _loops(mask: np.ndarray) -> list[list[tuple[int, int]]]:
     loops = []
     while steps:
         start = point = next(p for p, s in steps.items() if len(s) == 1)
-        previous: tuple[int, int] | None = None
-        corners = []
+        previous, corners = (0, 0), []
         while True:
             choices = steps[point]
             step = choices[0]
-            if len(choices) == 2 and previous:
+            if len(choices) == 2:
                 # two pixels touch here by a corner: stay with this one
                 step = (-previous[1], previous[0])
             choices.remove(step)
