@@ -37,7 +37,7 @@ Reference: Chen, Kornblith, Norouzi, Hinton, "A Simple Framework for
 Predict a moving-average network's embedding of the other view.
 
 There are no negatives: a predictor on the online side and the slow target
-keep the embeddings apart. Cosine distance, both directions.
+prevent equal embeddings. Cosine distance, both directions.
 
 Reference: Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020,
     arXiv:2006.07733.
@@ -86,7 +86,7 @@ Reference: Chen, Xie, He, "An Empirical Study of Training Self-Supervised
 Predict three quarters of an image's patches from the other quarter.
 
 The encoder sees the visible patches only; a light decoder predicts the
-normalised pixels of the masked ones, on which alone the loss is taken.
+normalised pixels of the masked ones. The loss is over masked patches only.
 
 Reference: He, Chen, Xie, Li, Dollar, Girshick, "Masked Autoencoders Are
     Scalable Vision Learners", CVPR 2022, arXiv:2111.06377.
@@ -98,7 +98,7 @@ Parity: mmpretrain's model; a test compares settings with the paper's.
 
 
 def check_swav(config, batch: int, processes: int) -> None:
-    """Check the hook of SwAV, which has the queue and is told the batch.
+    """Check the hook of SwAV, which has the queue and its own batch size.
 
     Args:
         config (mmengine.Config): Of the run.
@@ -117,7 +117,7 @@ def check_swav(config, batch: int, processes: int) -> None:
             continue
         if hook['batch_size'] != batch:
             raise UserError(
-                f'the SwAVHook was told a batch of {hook["batch_size"]} '
+                f'the SwAVHook is set to a batch of {hook["batch_size"]} '
                 f'images per process, the loader has {batch}. Set both to '
                 f'the same number (custom_hooks.{i}.batch_size).'
             )

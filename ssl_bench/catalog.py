@@ -41,7 +41,7 @@ class Method:
     Args:
         name (str): As in the published tables.
         model (str): Registered class; empty where nothing is trained.
-        doc (str): Its description, in the form of our docstrings.
+        doc (str): Its description, in the form of a docstring.
         files (list[Path]): The configs.
         variants (list[str]): Of those configs, for instance ``'B (EMAN)'``.
     """
@@ -147,7 +147,7 @@ def _add(found: dict[str, Method], path: Path, texts: dict[str, str]) -> None:
     """Put a config with its method.
 
     Raises:
-        UserError: It is not Python, or does not say its method and model.
+        UserError: It is not Python, or does not name its method and model.
     """
     config = read_literals(path)
     name = _text(config, 'method', 'name')
@@ -230,7 +230,7 @@ def _names(node: ast.ClassDef) -> Iterator[str]:
 
 
 def find_method(name: str) -> Method:
-    """A method by its name, perhaps with a variant (``LEWEL_M``).
+    """A method by its name, with or without a variant (``LEWEL_M``).
 
     Case and spaces do not count, nor what a variant has in brackets.
 

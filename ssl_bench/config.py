@@ -1,4 +1,4 @@
-"""Find and read configs; a mistake in one is told in one line."""
+"""Find and read configs; an error in one is reported in one line."""
 
 import ast
 import difflib
@@ -75,7 +75,9 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
         config = Config.fromfile(path)
         config.merge_from_dict(overrides or {})
     except Exception as error:  # a config is code: anything may be raised
-        read_literals(path)  # says where the syntax or a base is wrong
+        read_literals(
+            path
+        )  # names the line with wrong syntax, or a missing base
         raise _does_not_load(path, error) from error
     return config
 
@@ -89,7 +91,7 @@ def _does_not_load(path: Path, error: Exception) -> UserError:
         inner = error.__cause__ or error.__context__
         if not isinstance(inner, ImportError):
             break
-        error = inner  # mmengine's own say which import failed, not why
+        error = inner  # mmengine's own tell which import failed, not why
     where = ''
     for frame in traceback.extract_tb(error.__traceback__):
         # code at the top level of a file other than mmengine's: a config's
@@ -126,7 +128,7 @@ def _find(path: Path) -> Path:
 
 
 def display_name(file: Path) -> str:
-    """``configs/...`` for a config of ours; else the whole path."""
+    """``configs/...`` for a config of this project; else the path."""
     root = config_dir().parent
     inside = file.is_relative_to(root)
     return file.relative_to(root).as_posix() if inside else str(file)

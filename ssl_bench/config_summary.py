@@ -35,9 +35,9 @@ def settings_line(config) -> str:
 def model_line(config) -> str:
     """``threshold=0.7, momentum=0.99, ...``: the method's own numbers.
 
-    Those of the config and the defaults of the class for what it leaves out;
-    of nested parts (``head``, ``propagation``) the config's, but not of the
-    backbone and neck, which the names of configs tell.
+    These are the config's, and the defaults of the class for the others. Of
+    nested parts (``head``, ``propagation``) they are the config's. Backbone
+    and neck are left out: the names of configs tell them.
 
     Args:
         config (mmengine.Config): A pretraining config.

@@ -15,7 +15,7 @@ Step = dict | Callable[[Tensor], Tensor]
 
 
 class RandomGaussianBlur:
-    """Blur with a standard deviation drawn anew for each image.
+    """Blur with a standard deviation drawn for each image.
 
     The papers' programs use PIL's ``GaussianBlur(radius=sigma)``, which
     approximates the Gaussian by repeated box filters; this is the Gaussian

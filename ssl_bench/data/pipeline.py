@@ -56,7 +56,7 @@ def view_summary(transforms: Sequence[Transform]) -> str:
 def _toolkit_views(step: Transform) -> Iterator[tuple[Size, Area]]:
     """Size and crop areas of each view that a transform of mmpretrain makes.
 
-    ``MultiView`` holds a pipeline for each of its views.
+    ``MultiView`` has a pipeline for each of its views.
     """
     if isinstance(step, RandomResizedCrop):
         height, width = step.scale

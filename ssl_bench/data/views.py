@@ -154,7 +154,7 @@ class MakeViews(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackViews(BaseTransform):
-    """Hand the views and their fields on in mmpretrain's form.
+    """Return the views and their fields in mmpretrain's form.
 
     Args:
         fields (sequence[str]): Keys of the results that become fields of the

@@ -2,8 +2,8 @@
 
 Classes check their own arguments when they are built. This module checks what
 is between the model and the data, and inside the toolkits' models, which
-would stop in the middle of a step or go on with fewer pixels. What a single
-method needs is a method of its model (`check_sizes` says which), or of the
+would stop in the middle of a step or continue with fewer pixels. What a
+single method needs is a method of its model (see `check_sizes`), or in the
 table `CHECKS` for models of the toolkits.
 """
 
@@ -30,7 +30,7 @@ def check_sizes(config, model: nn.Module, processes: int) -> None:
 
     Args:
         config (mmengine.Config): The config the model was built from.
-        model (nn.Module): The model, perhaps wrapped for several processes.
+        model (nn.Module): The model, wrapped for several processes or not.
         processes (int): How many train.
 
     Raises:
@@ -52,7 +52,7 @@ def check_sizes(config, model: nn.Module, processes: int) -> None:
 
 
 def check_queues(model: nn.Module, batch: int) -> None:
-    """Queues of ours and of mmpretrain have whole global batches."""
+    """A queue, of this project or mmpretrain, has whole global batches."""
     for module in model.modules():
         check_batch = getattr(module, 'check_batch', None)
         if callable(check_batch):

@@ -1,4 +1,4 @@
-"""The contact sheet of a pretraining config, drawn as its method says.
+"""The contact sheet of a pretraining config, drawn the way of its method.
 
 A model may have a function ``contact_sheet(config)`` or
 ``contact_sheet(config, state=None)`` that returns a `Sheet`. With ``state``

@@ -72,7 +72,7 @@ class DenseMLP(BaseModule):
 
 
 def check_channels(backbone: nn.Module, in_channels: int, user: str) -> None:
-    """Refuse a head whose input is not what the backbone puts out.
+    """Refuse a head whose input width is not the backbone's output width.
 
     Args:
         backbone (nn.Module): Its width is ``feat_dim``, where it has one.
@@ -85,8 +85,8 @@ def check_channels(backbone: nn.Module, in_channels: int, user: str) -> None:
     width = getattr(backbone, 'feat_dim', in_channels)
     if width != in_channels:
         raise UserError(
-            f'{user} expects {in_channels} channels, but the backbone puts '
-            f'out {width}. Set {user}.in_channels={width}.'
+            f'{user} expects {in_channels} channels, but the backbone '
+            f'gives {width}. Set {user}.in_channels={width}.'
         )
 
 
@@ -117,7 +117,7 @@ def check_stride(
         stride (int | None): Pixels of a view per cell of the feature map,
             as of `total_stride`; None checks nothing.
         sizes (sequence[tuple]): Height and width of every kind of view.
-        slack (float): Part of a cell that may lie outside.
+        slack (float): Part of a cell that may be outside.
 
     Raises:
         UserError: A side that whole cells do not fit.

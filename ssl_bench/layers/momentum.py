@@ -17,8 +17,8 @@ def constant_momentum(step: int, total: float, base: float) -> float:
 def cosine_momentum(step: int, total: float, base: float) -> float:
     """The coefficient of the old weights, from ``base`` up to 1.
 
-    ``1 - (1 - base) * (cos(pi * step / total) + 1) / 2``: BYOL, PixPro,
-    LEWEL and SiameseIM alike.
+    ``1 - (1 - base) * (cos(pi * step / total) + 1) / 2``, as in BYOL, PixPro,
+    LEWEL and SiameseIM.
 
     Args:
         step (int): Updates made before this one.
@@ -40,7 +40,7 @@ class MomentumEncoder(nn.Module):
     buffer, so that a resumed run continues its schedule.
 
     mmengine initialises weights after the model has been built: a model that
-    owns a momentum encoder ends its ``init_weights`` with `copy_from`.
+    has a momentum encoder ends its ``init_weights`` with `copy_from`.
 
     Args:
         module (nn.Module): The original; it is copied, not kept.
@@ -52,7 +52,7 @@ class MomentumEncoder(nn.Module):
             statistics of batch normalisation: ``'own'`` leaves them alone;
             ``'average'`` treats those of floating point like parameters and
             copies the others (EMAN); ``'copy'`` copies all.
-        evaluate (bool): Stay in evaluation mode whatever the model's mode.
+        evaluate (bool): Stay in evaluation mode in any mode of the model.
 
     Raises:
         UserError: Unknown schedule or statistics.

@@ -96,8 +96,8 @@ class BarlowTwins(MMPretrainBarlowTwins):
     Parity: golden vectors of the released code.
     Deviations: the final norm is synchronised as in the released code
         (mmpretrain's is per process). The gradient is the true one of the
-        global batch whatever the number of processes; the released code's
-        is that over the number of processes, which LARS undoes for weights
+        global batch for any number of processes; the released code's is
+        that over the number of processes, which LARS undoes for weights
         but not for biases and norm layers, so the configs divide the latter
         rate by the 16 processes of the released runs. The correlation is
         taken in float32 under mixed precision (half precision there). The

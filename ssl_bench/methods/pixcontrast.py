@@ -89,7 +89,7 @@ class PixContrast(PixPro):
     Reference: Xie, Lin, Zhang, Cao, Lin, Hu, CVPR 2021, arXiv:2011.10043,
         Sec. 3.1.
     Published: no number that could be read at its source.
-    Parity: a reading of the paper, held to vectors of its formulas.
+    Parity: a reading of the paper; vectors of its formulas.
     Deviations: the released code has no PixContrast, so this is a reading of
         the paper: the positions averaged over are those with a positive, the
         two directions are averaged, and images whose views do not overlap

@@ -28,7 +28,7 @@ CASES = {
         {'train_dataloader.batch_size': 48},
         'queue of 1024 keys is not a multiple of the global batch of 48',
     ),
-    'SwAV told another batch': (
+    'SwAV set to another batch': (
         'swav_r50_200e',
         {'train_dataloader.batch_size': 64},
         'batch of 32 images per process, the loader has 64',
@@ -122,12 +122,12 @@ CASES = {
     'channels of PixPro': (
         'mini/pixpro_r18',
         {'model.neck.in_channels': 100},
-        'expects 100 channels, but the backbone puts out 128',
+        'expects 100 channels, but the backbone gives 128',
     ),
     'channels of PixContrast': (
         'mini/pixcontrast_r18',
         {'model.neck.in_channels': 100},
-        'expects 100 channels, but the backbone puts out 128',
+        'expects 100 channels, but the backbone gives 128',
     ),
     'channels of Barlow Twins': (
         'mini/barlow_twins_r18',

@@ -333,7 +333,7 @@ def test_two_processes_equal_one(registered):
     'changes, message',
     [
         (dict(roi_head__strides=(4, 8, 16)), 'strides is 3.*maps is 4'),
-        (dict(augmented_levels=(4,)), r'\[4\] must lie in 0 .. 3'),
+        (dict(augmented_levels=(4,)), r'\[4\] must be in 0 .. 3'),
         (dict(level_weights=[1, 1]), 'level_weights is 2.*levels is 4'),
         (
             dict(roi_head__bbox_head__in_channels=5),

@@ -584,7 +584,7 @@ def test_refusals(registered):
         tiny(loss_weight=2)
     with pytest.raises(UserError, match="eman=True needs base='byol'"):
         tiny('moco', eman=True)
-    with pytest.raises(UserError, match='expects 16 .* out 32'):
+    with pytest.raises(UserError, match='expects 16 .* gives 32'):
         LEWEL(
             dict(type='ResNet', depth=18, stem_channels=4, base_channels=4),
             sizes,

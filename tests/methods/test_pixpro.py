@@ -564,7 +564,7 @@ def test_overfits_a_batch():
 
 def test_refusals(registered):
     neck = dict(in_channels=64, hid_channels=16, out_channels=8)
-    with pytest.raises(UserError, match='expects 64 .* out 32'):
+    with pytest.raises(UserError, match='expects 64 .* gives 32'):
         PixPro(
             dict(type='ResNet', depth=18, stem_channels=4, base_channels=4),
             neck,

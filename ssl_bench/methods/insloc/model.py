@@ -25,7 +25,7 @@ from ssl_bench.methods.insloc.sheet import box_sheet
 def level_losses(
     query: Tensor, key: Tensor, negatives: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """InfoNCE for every level apart, against the queue of that level.
+    """InfoNCE for each level, against the queue of that level.
 
     Args:
         query (Tensor): Unit vectors, (N, L, D).
@@ -64,11 +64,11 @@ class InsLoc(BaseSelfSupervisor):
         of the paper.
     Deviations: (1) The overlapping anchor is drawn in the data loader
         (`InsLocViews`): it has no parameters, and so a training step never
-        waits for the device. (2) No spare queue beside the queues of the
-        levels, as the released checkpoints have. (3) No released code trains
-        R50-C4: RoIs of 14x14, the MoCo v2 projection (2048, 128) and its
-        initialisation are a reading of the released weights' converter.
-        (4) Logits are in float32 under mixed precision.
+        waits for the device. (2) The released checkpoints have an unused
+        queue in addition to those of the levels; here there is none. (3) No
+        released code trains R50-C4: RoIs of 14x14, the MoCo v2 projection
+        (2048, 128) and its initialisation are a reading of the released
+        weights' converter. (4) Logits are in float32 under mixed precision.
 
     Args:
         backbone (dict): Network with one output per pyramid level (FPN) or a
@@ -144,7 +144,7 @@ class InsLoc(BaseSelfSupervisor):
         if not self.augmented_levels <= set(range(self.levels)):
             raise UserError(
                 f'InsLoc: augmented_levels {sorted(self.augmented_levels)} '
-                f'must lie in 0 .. {self.levels - 1}, one per feature map.'
+                f'must be in 0 .. {self.levels - 1}, one per feature map.'
             )
         if self.with_neck and hasattr(self.backbone, 'feat_dim'):
             self._check_neck()

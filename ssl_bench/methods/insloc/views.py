@@ -1,7 +1,7 @@
 """InsLoc's views: crops of one image pasted onto two others, with boxes.
 
-The steps are functions of plain numbers and arrays. A source of chance is an
-argument where the order of draws matters; numpy's global generator is the
+The steps are functions of plain numbers and arrays. Where the order of random
+draws matters, their source is an argument; numpy's global generator is the
 default. Sizes are height before width, positions row before column, boxes
 ``xyxy`` in pixels with exclusive right and bottom edges.
 """
@@ -89,7 +89,7 @@ def fitted_size(height: int, width: int, draws: tuple[int, int]) -> Size:
     """Scale a crop so that it just fits an unordered pair of bounds.
 
     The larger draw bounds the longer side and the smaller one the shorter,
-    whatever the orientation; the aspect ratio stays.
+    in either orientation; the aspect ratio stays.
 
     Returns:
         tuple[int, int]: Height and width in pixels.
@@ -156,8 +156,8 @@ class InsLocViews(BaseTransform):
     (2, 4), the exact boxes; ``augmented_box`` (4,), an anchor that overlaps
     the query's box; and the fields of `geometry_fields`.
 
-    Colours change after pasting, so both parts of a view change alike, and
-    the mirror comes last.
+    Colours change after pasting, so both parts of a view change in the same
+    way, and the mirror comes last.
 
     Args:
         canvas (tuple): Height and width of a view in pixels.

@@ -53,8 +53,8 @@ class LEWELNeck(BaseModule):
     """Global and aligned embeddings of a feature map (Sec. 3.2).
 
     One projector sees the pooled feature and every position in a single
-    call, so that its norm layer mixes their statistics; what it makes of the
-    positions are the alignment maps. A second projector embeds the features
+    call, so that its norm layer mixes their statistics. Its output for the
+    positions gives the alignment maps. A second projector embeds the features
     gathered under the maps.
 
     Args:

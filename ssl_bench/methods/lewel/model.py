@@ -183,7 +183,7 @@ class LEWEL(BaseSelfSupervisor):
     def check_views(self, sizes: Sequence[tuple[int, int]]) -> None:
         """Refuse views whose last positions would look at padding only.
 
-        Up to half a cell of padding is let pass, as in `PixPro`.
+        Up to half a cell of padding is accepted, as in `PixPro`.
         """
         check_stride(total_stride(self.backbone), sizes, slack=0.5)
 
@@ -206,7 +206,7 @@ class LEWEL(BaseSelfSupervisor):
     def update_target(self) -> None:
         """Move LEWEL_B's target; once after every optimiser step.
 
-        The next training step does it where the caller has not.
+        The next training step does it if the caller has not.
         """
         self.target.update(self.online)
         self.pending.fill_(False)

@@ -19,7 +19,7 @@ GAP = 2
 def overlay(view: Tensor, weights: Tensor) -> Tensor:
     """Tint a view where a map is high, darken it where it is low.
 
-    A map is nearly flat (its logits lie in -1 .. 1), so it is stretched from
+    A map is nearly flat (its logits are in -1 .. 1), so it is stretched from
     its own least to its own greatest value.
 
     Args:

@@ -68,7 +68,7 @@ class PixelPropagation(BaseModule):
     """Each position becomes the similarity-weighted sum of its image.
 
     ``y_i = sum_j max(cos(x_i, x_j), clamp)^exponent g(x_j) / |g(x_j)|``
-    (Sec. 3.3, Eq. 5 and 6; the norm of g stands in the code only).
+    (Sec. 3.3, Eq. 5 and 6; the norm of g is in the code only).
 
     Args:
         channels (int): C of the input and output.
@@ -172,7 +172,7 @@ class PixPro(BaseSelfSupervisor):
         instance loss of BYOL's kind. The step of the momentum schedule is
         saved with the weights (the released code restarts it on resuming),
         a side of one pixel does not divide by zero, and the instance branch
-        pools the whole map whatever its size. That schedule is as long as
+        pools the whole map at any size. That schedule is as long as
         the run, which drops incomplete batches: 125 100 steps in the paper's
         100 epochs, where the released code counts 125 113 (`schedule_steps`,
         for ``momentum_steps``). Under gradient accumulation the branch moves
@@ -252,12 +252,12 @@ class PixPro(BaseSelfSupervisor):
         return PixelBranch(self.backbone, self.neck, self.instance_neck)
 
     def check_views(self, sizes: Sequence[tuple[int, int]]) -> None:
-        """Refuse views whose positions are not where the loss takes them.
+        """Refuse views whose positions are not where the loss assumes them.
 
-        The loss divides a view evenly among the positions of the map. Where
-        the view is not a multiple of the stride they lie askew; up to half a
-        cell at its end that is less than the threshold. Both maps have the
-        same positions.
+        The loss divides a view evenly between the positions of the map. Where
+        the view is not a multiple of the stride, the positions are shifted.
+        Up to half a cell at the view's end, the shift is less than the
+        threshold. Both maps have the same positions.
         """
         check_stride(total_stride(self.backbone), sizes, slack=0.5)
         if len(set(sizes)) > 1:

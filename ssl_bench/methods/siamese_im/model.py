@@ -29,7 +29,7 @@ def unigrad_dense_loss(
     neg_weight: float = 0.02,
     normalise_pred: bool = False,
 ) -> dict[str, Tensor]:
-    """Pull predictions to their targets, push them off all others.
+    """Pull predictions to their targets, push them from all others.
 
     ``pos = mean_n |p_n - t_n|^2``, ``neg = mean_n p_n^T C p_n``, with C the
     correlation of the targets of all processes, (E, E): the pairwise term
@@ -160,8 +160,8 @@ class SiameseIM(BaseSelfSupervisor):
     """A masked view predicts the dense representation of another view.
 
     The target encoder is a moving average and sees view 2 whole; view 1 is
-    always the online one. Each prediction is told only where its patch of
-    view 2 lies relative to view 1.
+    always the online one. Each prediction gets only the place of its patch
+    of view 2, relative to view 1.
 
     Reference: Tao et al., Siamese Image Modeling for Self-Supervised Vision
         Representation Learning, CVPR 2023, arXiv:2206.01204, Sec. 3.
@@ -275,7 +275,7 @@ class SiameseIM(BaseSelfSupervisor):
         return order[:, : self.num_visible]
 
     def _check_mask(self, mask: Tensor) -> None:
-        """Refuse masks of another number than the model was told."""
+        """Refuse masks of another number of patches than ``num_masked``."""
         if self._mask_checked:  # once: it makes an accelerator wait
             return
         counts = set(mask.flatten(1).sum(1).tolist())

@@ -15,7 +15,7 @@ def mark_tokens(
     """Dropped patches of view 1, and view 2's tokens in both views.
 
     View 2's token centres are dots, those of its first row larger. Their
-    places in view 1 are what the predictor is told.
+    places in view 1 are what the predictor gets.
     """
     width, height = draw.im.size
     grid = sample.mask.shape[-1]
