@@ -51,7 +51,7 @@ def test_every_method_says_what_it_learns_and_was_compared_with(registered):
         assert 'Args:' not in method.description
 
 
-def test_a_table_replaces_what_stands_between_the_marks(registered):
+def test_a_table_replaces_what_is_between_the_marks(registered):
     text = 'a\n<!-- methods -->\nstale row\n<!-- /methods -->\nb\n'
     new = with_table(text)
     assert new.startswith('a\n<!-- methods -->\n| Method')

@@ -107,6 +107,12 @@ class _WithoutMultimodal(_Around):
 
 
 def install() -> None:
-    """Put the finder in front of the others, once."""
+    """Put the finder in front of the others, once.
+
+    A part of mmpretrain that somebody imported before has already decided on
+    its multimodal models; that is changed here.
+    """
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+    if DEPENDENCY in sys.modules:
+        vars(sys.modules[DEPENDENCY])['WITH_MULTIMODAL'] = False

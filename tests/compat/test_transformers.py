@@ -52,6 +52,12 @@ def test_without_transformers():
     assert 'left out:' in run(ABSENT + REGISTERED)
 
 
+def test_after_somebody_has_imported_a_part_of_mmpretrain():
+    pytest.importorskip('transformers')
+    code = 'from mmpretrain.structures import DataSample\n' + REGISTERED
+    assert 'left out:' in run(code)
+
+
 def test_after_somebody_has_imported_transformers():
     pytest.importorskip('transformers')
     code = (
