@@ -10,6 +10,7 @@ from ssl_bench.data.pipeline import build_pipeline, view_summary
 
 SGD_LIKE = dict(PaperLARS='LARS')
 PARTS = ('backbone', 'neck', 'data_preprocessor', 'init_cfg', 'norm_cfg')
+NO_NUMBERS = ('type', '_scope_')
 
 
 def settings_line(config) -> str:
@@ -56,7 +57,9 @@ def _scalars(values: dict[str, Any], prefix: str = '') -> Iterator[str]:
     for name, value in values.items():
         if isinstance(value, dict) and name not in PARTS:
             yield from _scalars(value, f'{prefix}{name}.')
-        elif name != 'type' and isinstance(value, (bool, int, float, str)):
+        elif name not in NO_NUMBERS and isinstance(
+            value, (bool, int, float, str)
+        ):
             yield f'{prefix}{name}={value!r}'
 
 

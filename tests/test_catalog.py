@@ -119,6 +119,7 @@ def test_show_names_paper_configs_and_settings(registered, capsys):
         'head.temperature=0.2',
     ):
         assert text in shown, text
+    assert '_scope_' not in shown
 
 
 @pytest.mark.parametrize(
