@@ -14,6 +14,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ssl_bench.config import config_dir, load_config
+from ssl_bench.config_edits import edit
 from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task
@@ -154,14 +155,14 @@ def drop_training(config: Config) -> None:
 
 
 def override(config: Config, values: dict[str, Any], task: str) -> None:
-    """Merge dotted keys into a config.
+    """Change a config by dotted keys: `ssl_bench.config_edits.edit`.
 
     Raises:
         UserError: A key points at something that is not there.
     """
     try:
-        config.merge_from_dict(values)
-    except (KeyError, TypeError, IndexError) as error:
+        edit(config, values)
+    except UserError as error:
         raise UserError(
             f'{task} cannot take the options {sorted(values)}: {error}'
         ) from error
