@@ -10,6 +10,7 @@ from mmpretrain.registry import MODELS
 from torch import nn
 
 import ssl_bench.methods  # noqa: F401  (registers the model)
+from ssl_bench.config import load_config
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.engine.schedules import warmup_cosine
 from ssl_bench.layers.global_bn import GlobalBatchNorm
@@ -233,11 +234,7 @@ class Pooled(nn.Module):
 
 def optimizer_of_configs(model, lr, bias_factor):
     """The optimizer wrapper of the configs, the bias factor replaced."""
-    from mmengine.config import Config
-
-    wrapper = Config.fromfile(
-        'configs/barlow_twins_r50_1000e.py'
-    ).optim_wrapper
+    wrapper = load_config('barlow_twins_r50_1000e').optim_wrapper
     wrapper.type = 'OptimWrapper'
     wrapper.optimizer.lr = lr
     assert wrapper.optimizer.weight_decay == PACK['step/weight_decay']

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.optim import build_optim_wrapper
 
+from ssl_bench.config import load_config
 from ssl_bench.methods.siamese_im.model import (
     relative_position,
     unigrad_dense_loss,
@@ -291,10 +292,9 @@ def test_trajectory_in_double_precision():
 
 def test_full_size_model_has_the_official_parameters():
     """Section 8: names, groups and counts of ViT-B/16, on no memory."""
-    from mmengine.config import Config
     from mmpretrain.registry import MODELS
 
-    config = Config.fromfile('configs/siamese_im_vitb16_1600e.py')
+    config = load_config('siamese_im_vitb16_1600e')
     with torch.device('meta'):
         model = MODELS.build(config.model)
     params = dict(model.named_parameters())

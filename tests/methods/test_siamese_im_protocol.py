@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.transforms.v2 import functional as vision
 
+from ssl_bench.config import load_config
 from ssl_bench.data.photometric import gaussian_blur
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.engine.schedules import warmup_cosine
@@ -50,10 +51,9 @@ def test_colour_steps():
 
 
 def test_normalisation_of_the_data_preprocessor():
-    from mmengine.config import Config
     from mmpretrain.registry import MODELS
 
-    cfg = Config.fromfile('configs/siamese_im_vitb16_1600e.py')
+    cfg = load_config('siamese_im_vitb16_1600e')
     preprocess = MODELS.build(cfg.data_preprocessor)
     view = image('p/crop32')
     out = preprocess(dict(inputs=[view[None]], data_samples=[]))
