@@ -1,13 +1,15 @@
-"""Trained networks, for tasks and runs that only test one."""
+"""Weights into a task's model: a backbone, or a whole trained network."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import find_latest_checkpoint
 from torch import Tensor, nn
 
+from ssl_bench.checkpoints import load_into
 from ssl_bench.checkpoints.formats import bare_names, unwrap
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.reading import read_object
@@ -15,11 +17,79 @@ from ssl_bench.errors import UserError
 from ssl_bench.files import sha256
 from ssl_bench.results import FILE_NAME
 from ssl_bench.toolbox.load_images import SKIPPED
+from ssl_bench.transfer.source import Source
+
+# beginnings and patterns of tensors that a ViT's file does not have
+FRESH_IN_VITS = (
+    'ln2.',
+    'layers.*.attn.rel_pos_?',
+    'layers.*.gamma_?',
+    'layers.*.attn.relative_position_*',
+)
+
+
+def hold_positions(model: nn.Module, config: Config) -> None:
+    """Leave a ViT's position table untrained, where the config says so."""
+    if config.get('fixed_positions', False):
+        model.backbone.pos_embed.requires_grad_(False)
+
+
+def load_backbone(
+    model: nn.Module, source: Source, neck_and_head: bool = False
+) -> None:
+    """Fill a task's model; of a C4 detector also the shared head.
+
+    Args:
+        model (nn.Module): Detector, segmenter or classifier.
+        source (Source): With a backbone.
+        neck_and_head (bool): Also InsLoc's pyramid and box head.
+
+    Raises:
+        UserError: A tensor finds no place, or a place no tensor.
+    """
+    if neck_and_head:
+        load_into(model.neck, source.backbone, group='neck')
+        load_into(
+            model.roi_head.bbox_head,
+            source.backbone,
+            prefix='bbox_head.',
+            group='roi_head',
+            # the second layer is of pretraining's projection
+            without=('shared_fcs.1.',),
+            fresh=('fc_cls.', 'fc_reg.', 'fc_norm.'),
+        )
+    shared = getattr(getattr(model, 'roi_head', None), 'shared_head', None)
+    if shared is None:
+        load_whole(model.backbone, source)
+        return
+    load_into(model.backbone, source.backbone, without=('layer4.',))
+    load_into(shared.layer4, source.backbone, prefix='layer4.')
+
+
+def load_whole(module: nn.Module, source: Source) -> None:
+    """Fill a backbone that is not part of a detector with a shared head.
+
+    A ViT that averages its tokens has a fresh norm after that (``ln2``) in
+    the place of the file's last one (``ln1``). A detector's has no class
+    token. Its relative positions start as they are initialised, as does a
+    segmenter's layer scale.
+    """
+    names = module.state_dict()
+    vit = 'patch_embed.projection.weight' in names
+    without = ['ln1.'] if vit and 'ln1.weight' not in names else []
+    if vit and names['pos_embed'].ndim == 4:
+        without.append('cls_token')
+    load_into(
+        module,
+        source.backbone,
+        without=without,
+        fresh=FRESH_IN_VITS if vit else (),
+    )
 
 
 @dataclass
 class Trained:
-    """Where trained weights lie.
+    """Where trained weights are.
 
     Attributes:
         path (Path): The checkpoint.
