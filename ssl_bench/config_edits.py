@@ -56,11 +56,14 @@ def edit(config: Any, values: Mapping[str, Any]) -> None:
 def apply_edits(config: Any) -> None:
     """Apply and remove a config's own ``edit``, ``edit_a``, ``edit_b``, ...
 
+    Unlike `edit`, it makes no key but the last one: a file changes what its
+    bases, or those that it is listed with, have.
+
     Args:
         config (Config | dict): Merged with its bases.
 
     Raises:
-        UserError: As of `edit`.
+        UserError: As of `edit`, or a key that is not there.
     """
     for name in [name for name in config if _is_edit(name)]:
         values = config.pop(name)
@@ -68,7 +71,9 @@ def apply_edits(config: Any) -> None:
             raise UserError(
                 f'{name} must be a dict of dotted keys, not {values!r}.'
             )
-        edit(config, values)
+        for key, value in values.items():
+            _check_parents(config, key)
+            edit(config, {key: value})
 
 
 @contextmanager
@@ -100,6 +105,17 @@ def _merging_by(function: Any) -> Iterator[None]:
         yield
     finally:
         Config._merge_a_into_b = before
+
+
+def _check_parents(config: Any, key: str) -> None:
+    """Refuse a key below one that is not there; `edit` checks in lists."""
+    node, path = config, 'the config'
+    for step in key.split('.')[:-1]:
+        if not isinstance(node, (dict, Config)):
+            return
+        if step not in node:
+            raise unknown_name(f'key of {path}', step, node)
+        node, path = node[step], step
 
 
 def _is_edit(name: str) -> bool:
@@ -165,6 +181,10 @@ def _merged(old: Any, new: Any, path: str) -> Any:
 def _places(node: Any, step: str, path: str) -> list[tuple]:
     """Where ``step`` leads: a key, or indices into lists within lists."""
     if isinstance(node, dict):
+        if step == '*' or '#' in str(step):
+            raise UserError(
+                f'{path} is not a list: {step} has no meaning there.'
+            )
         return [(step,)]
     if step == '*':
         return [(index,) for index in range(len(node))]

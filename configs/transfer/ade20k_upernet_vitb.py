@@ -16,12 +16,11 @@ TASK = dict(
     shown=['mIoU'],
     source='MAE (He et al., CVPR 2022, App. A.4)',
 )
-_base_ = ['mmseg::mae/mae-base_upernet_8xb2-amp-160k_ade20k-512x512.py']
+_base_ = [
+    'mmseg::mae/mae-base_upernet_8xb2-amp-160k_ade20k-512x512.py',
+    '_base_/seg_runtime.py',
+]
 
-custom_imports = dict(
-    imports=['ssl_bench.toolbox.hooks'], allow_failed_imports=False
-)
-randomness = dict(seed=0)
 model = dict(
     pretrained=None,  # the backbone file is loaded after building
     # the table of positions fits one size: images that are shorter than the

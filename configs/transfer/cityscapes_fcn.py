@@ -19,6 +19,7 @@ _base_ = [
     'mmseg::_base_/models/fcn_r50-d8.py',
     'mmseg::_base_/datasets/cityscapes_769x769.py',
     'mmseg::_base_/schedules/schedule_40k.py',
+    'mmseg::_base_/default_runtime.py',
     '_base_/seg_runtime.py',
 ]
 crop_size = (769, 769)
@@ -65,8 +66,9 @@ recipes = dict(
         'model.auxiliary_head': None,
         'model.test_cfg.mode': 'whole',
         'train_dataloader.dataset.pipeline': moco_pipeline,
-        'test_dataloader.dataset.pipeline.1.scale': None,
-        'test_dataloader.dataset.pipeline.1.scale_factor': 1.0,
+        'test_dataloader.dataset.pipeline.Resize': dict(
+            scale=None, scale_factor=1.0
+        ),
         'optim_wrapper.optimizer.lr': 0.01,
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'train_cfg.max_iters': 90000,

@@ -14,11 +14,11 @@ TASK = dict(
     shown=['top1', 'top5'],
     source='SiameseIM (Tao et al., CVPR 2023), ViT-B/16',
 )
-_base_ = 'mmpretrain::mae/benchmarks/vit-base-p16_8xb128-coslr-100e_in1k.py'
+_base_ = [
+    'mmpretrain::mae/benchmarks/vit-base-p16_8xb128-coslr-100e_in1k.py',
+    '_base_/image_imports.py',
+]
 
-custom_imports = dict(
-    imports=['ssl_bench.toolbox.hooks'], allow_failed_imports=False
-)
 model = dict(
     backbone=dict(init_cfg=None)
 )  # the backbone file is loaded after building

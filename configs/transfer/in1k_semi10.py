@@ -26,6 +26,7 @@ param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[30, 40], gamma=0.1)
 ]
 recipes = dict(
+    _delete_=True,  # those of 1 %
     # one of OpenMMLab's nine, as in in1k_semi1.py
     openmmlab={
         'train_cfg.max_epochs': 20,
@@ -39,5 +40,5 @@ recipes = dict(
                 gamma=0.2,
             )
         ],
-    }
+    },
 )

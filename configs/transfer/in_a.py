@@ -18,14 +18,6 @@ TASK = dict(
 )
 _base_ = './in1k_finetune.py'
 
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.hooks',
-        'ssl_bench.toolbox.image_sets',
-        'ssl_bench.toolbox.robustness',
-    ],
-    allow_failed_imports=False,
-)
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,

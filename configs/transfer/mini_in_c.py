@@ -22,15 +22,6 @@ TASK = dict(
     trained_by='mini_finetune',
 )
 _base_ = './mini_finetune.py'
-
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.hooks',
-        'ssl_bench.toolbox.image_sets',
-        'ssl_bench.toolbox.robustness',
-    ],
-    allow_failed_imports=False,
-)
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='CenterCrop', crop_size=80),  # stored at that size

@@ -45,14 +45,14 @@ recipes = dict(
     # paper text; the rest as above
     barlowtwins={
         'optim_wrapper.optimizer.lr': 0.1,
-        'param_scheduler.0.start_factor': 0.333,
-        'param_scheduler.0.end': 1001,
+        'param_scheduler.LinearLR.start_factor': 0.333,
+        'param_scheduler.LinearLR.end': 1001,
     },
     # as Barlow Twins, and the RPN's losses weigh 0.2 (paper text)
     vicreg={
         'optim_wrapper.optimizer.lr': 0.1,
-        'param_scheduler.0.start_factor': 0.333,
-        'param_scheduler.0.end': 1001,
+        'param_scheduler.LinearLR.start_factor': 0.333,
+        'param_scheduler.LinearLR.end': 1001,
         'model.rpn_head.loss_cls.loss_weight': 0.2,
         'model.rpn_head.loss_bbox.loss_weight': 0.2,
     },

@@ -20,6 +20,7 @@ _base_ = [
     'mmseg::_base_/models/fcn_r50-d8.py',
     'mmseg::_base_/datasets/pascal_voc12_aug.py',
     'mmseg::_base_/schedules/schedule_20k.py',
+    'mmseg::_base_/default_runtime.py',
     '_base_/seg_runtime.py',
 ]
 crop_size = (512, 512)
@@ -65,11 +66,11 @@ recipes = dict(
         'model.decode_head.concat_input': False,
         'model.auxiliary_head': None,
         'model.data_preprocessor.size': (513, 513),
-        'train_dataloader.dataset.datasets.0.pipeline': moco_pipeline,
-        'train_dataloader.dataset.datasets.1.pipeline': moco_pipeline,
+        'train_dataloader.dataset.datasets.*.pipeline': moco_pipeline,
         # the whole image at its own size
-        'test_dataloader.dataset.pipeline.1.scale': None,
-        'test_dataloader.dataset.pipeline.1.scale_factor': 1.0,
+        'test_dataloader.dataset.pipeline.Resize': dict(
+            scale=None, scale_factor=1.0
+        ),
         'optim_wrapper.optimizer.lr': 0.003,
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'train_cfg.max_iters': 30000,

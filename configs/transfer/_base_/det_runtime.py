@@ -4,7 +4,12 @@
 _base_ = 'mmdet::_base_/default_runtime.py'
 
 custom_imports = dict(
-    imports=['ssl_bench.toolbox.detection_heads', 'ssl_bench.toolbox.hooks'],
+    imports=[
+        'ssl_bench.toolbox.detection_heads',
+        'ssl_bench.toolbox.hooks',
+        'ssl_bench.toolbox.lvis',
+        'ssl_bench.toolbox.vitdet',
+    ],
     allow_failed_imports=False,
 )
 

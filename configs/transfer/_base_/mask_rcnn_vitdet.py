@@ -6,15 +6,6 @@ _base_ = [
     './det_runtime.py',
 ]
 
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.detection_heads',
-        'ssl_bench.toolbox.vitdet',
-        'ssl_bench.toolbox.hooks',
-    ],
-    allow_failed_imports=False,
-)
-
 image = 1024
 layer_norm = dict(type='mmpretrain.LN2d', eps=1e-6)  # over channels
 model = dict(
@@ -79,12 +70,10 @@ train_pipeline = [
     ),
     dict(type='PackDetInputs'),
 ]
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(scale=(image, image))
 # 32 devices x 2 make the protocol's 64; fewer accumulate gradients, which is
 # the same with layer norm
 train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+edit = {'test_dataloader.dataset.pipeline.Resize.scale': (image, image)}
 
 optim_wrapper = dict(
     _delete_=True,
