@@ -18,7 +18,7 @@ from ssl_bench.errors import UserError, unknown_name
 _MISSING = object()
 
 
-def edit(config: Any, values: Mapping[str, Any]) -> None:
+def edit(config: Any, values: Mapping[str, Any], strict: bool = False) -> None:
     """Change a config in place, one dotted key after the other.
 
     A part of a key that meets a list is one of
@@ -38,6 +38,7 @@ def edit(config: Any, values: Mapping[str, Any]) -> None:
     Args:
         config (Config | dict): What to change.
         values (Mapping[str, Any]): Dotted keys and values.
+        strict (bool): Make no missing key but the last of a dotted one.
 
     Raises:
         UserError: An entry that the list does not have, or has several
@@ -46,7 +47,7 @@ def edit(config: Any, values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         top, *rest = key.split('.')
         holder = ConfigDict({top: config[top]} if top in config else {})
-        changed = _put(holder, [top, *rest], value, '')
+        changed = _put(holder, [top, *rest], value, '', strict)
         if top in changed:
             config[top] = changed[top]
         else:
@@ -56,14 +57,12 @@ def edit(config: Any, values: Mapping[str, Any]) -> None:
 def apply_edits(config: Any) -> None:
     """Apply and remove a config's own ``edit``, ``edit_a``, ``edit_b``, ...
 
-    Unlike `edit`, it makes no key but the last one: a file changes what its
-    bases, or those that it is listed with, have.
-
     Args:
         config (Config | dict): Merged with its bases.
 
     Raises:
-        UserError: As of `edit`, or a key that is not there.
+        UserError: As of `edit`, which is strict here: a file changes what its
+            bases, or those that it is listed with, have.
     """
     for name in [name for name in config if _is_edit(name)]:
         values = config.pop(name)
@@ -71,9 +70,7 @@ def apply_edits(config: Any) -> None:
             raise UserError(
                 f'{name} must be a dict of dotted keys, not {values!r}.'
             )
-        for key, value in values.items():
-            _check_parents(config, key)
-            edit(config, {key: value})
+        edit(config, values, strict=True)
 
 
 @contextmanager
@@ -107,28 +104,19 @@ def _merging_by(function: Any) -> Iterator[None]:
         Config._merge_a_into_b = before
 
 
-def _check_parents(config: Any, key: str) -> None:
-    """Refuse a key below one that is not there; `edit` checks in lists."""
-    node, path = config, 'the config'
-    for step in key.split('.')[:-1]:
-        if not isinstance(node, (dict, Config)):
-            return
-        if step not in node:
-            raise unknown_name(f'key of {path}', step, node)
-        node, path = node[step], step
-
-
 def _is_edit(name: str) -> bool:
     return name == 'edit' or name.startswith('edit_')
 
 
-def _put(node: Any, steps: list[str], value: Any, path: str) -> Any:
+def _put(
+    node: Any, steps: list[str], value: Any, path: str, strict: bool
+) -> Any:
     """A copy of ``node`` with ``value`` at ``steps``; ``path`` led here.
 
     Only what changes is copied: nodes may be shared between places.
     """
     if not steps:
-        return _merged(node, value, path)
+        return _merged(node, value, path, strict)
     if node is _MISSING:
         node = ConfigDict()
     if not isinstance(node, (dict, list, tuple)):
@@ -140,15 +128,15 @@ def _put(node: Any, steps: list[str], value: Any, path: str) -> Any:
     changed: Any = list(node) if isinstance(node, tuple) else node.copy()
     # from the end, so that removing one leaves the others at their places
     for index, *inner in reversed(_places(node, step, path)):
-        if inner or rest or not _removes(value):
-            old = (
-                node.get(index, _MISSING)
-                if isinstance(node, dict)
-                else changed[index]
-            )
-            changed[index] = _put(old, [*map(str, inner), *rest], value, below)
-        else:
+        missing = isinstance(node, dict) and index not in node
+        last = not inner and not rest
+        if missing and (_removes(value) if last else strict):
+            raise unknown_name(f'key of {path or "the config"}', index, node)
+        if last and _removes(value):
             del changed[index]
+        else:
+            old = _MISSING if missing else node[index]
+            changed[index] = _put(old, [*inner, *rest], value, below, strict)
     return tuple(changed) if isinstance(node, tuple) else changed
 
 
@@ -156,7 +144,7 @@ def _removes(value: Any) -> bool:
     return isinstance(value, dict) and value == dict(_delete_=True)
 
 
-def _merged(old: Any, new: Any, path: str) -> Any:
+def _merged(old: Any, new: Any, path: str, strict: bool) -> Any:
     """``new`` in place of ``old``, or merged into it."""
     if not isinstance(new, dict):
         return ConfigDict(value=copy.deepcopy(new)).value
@@ -174,25 +162,26 @@ def _merged(old: Any, new: Any, path: str) -> Any:
             'dict in its place.'
         )
     for name, value in new.items():
-        old = _put(old, [name], value, path)
+        old = _put(old, [name], value, path, strict)
     return old
 
 
 def _places(node: Any, step: str, path: str) -> list[tuple]:
     """Where ``step`` leads: a key, or indices into lists within lists."""
     if isinstance(node, dict):
-        if step == '*' or '#' in str(step):
+        if step not in node and (step == '*' or '#' in str(step)):
             raise UserError(
                 f'{path} is not a list: {step} has no meaning there.'
             )
         return [(step,)]
+    step = str(step)
     if step == '*':
         return [(index,) for index in range(len(node))]
     if step.isdigit():
         if int(step) >= len(node):
             raise UserError(
-                f'{path} has {len(node)} entries, the last is {path}.'
-                f'{len(node) - 1}; there is no {path}.{step}.'
+                f'{path} has {len(node)} entries, counted from 0: there is '
+                f'no {path}.{step}.'
             )
         return [(int(step),)]
     name, mark, number = step.partition('#')
@@ -217,6 +206,6 @@ def _types(node: Any) -> Iterator[tuple[str, tuple]]:
     for index, entry in enumerate(node):
         if isinstance(entry, (list, tuple)):
             for kind, place in _types(entry):
-                yield kind, (index, *place)
+                yield kind, (index, *map(str, place))
         elif isinstance(entry, dict) and 'type' in entry:
             yield str(entry['type']).rpartition('.')[2], (index,)

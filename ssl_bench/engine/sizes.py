@@ -68,14 +68,15 @@ def check_swav(
             raise UserError(
                 f'the SwAVHook was told a batch of {hook["batch_size"]} '
                 f'images per process, the loader has {batch}. Set both to '
-                'the same number (custom_hooks.0.batch_size).'
+                'the same number (custom_hooks.SwAVHook.batch_size).'
             )
         length = hook.get('queue_length', 0)
         if length % (batch * processes):  # the hook would shorten it
             raise UserError(
                 f'a queue of {length} embeddings is no multiple of the '
-                f'global batch of {batch * processes}. Change custom_hooks.0.'
-                'queue_length or the batch so that it divides.'
+                f'global batch of {batch * processes}. Change '
+                'custom_hooks.SwAVHook.queue_length or the batch so that it '
+                'divides.'
             )
 
 

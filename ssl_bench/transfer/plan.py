@@ -133,7 +133,7 @@ def apply_recipe(config: Config, task: str, recipe: str | None) -> None:
         return
     if recipe not in recipes:
         raise unknown_name(f'recipe of {task}', recipe, recipes or ['none'])
-    override(config, recipes[recipe], task)
+    override(config, recipes[recipe], task, strict=True)
     config.recipe = recipe
 
 
@@ -151,14 +151,16 @@ def drop_training(config: Config) -> None:
         config.pop(name, None)
 
 
-def override(config: Config, values: dict[str, Any], task: str) -> None:
+def override(
+    config: Config, values: dict[str, Any], task: str, strict: bool = False
+) -> None:
     """Change a config by dotted keys: `ssl_bench.config_edits.edit`.
 
     Raises:
         UserError: A key points at something that is not there.
     """
     try:
-        edit(config, values)
+        edit(config, values, strict)
     except UserError as error:
         raise UserError(
             f'{task} cannot take the options {sorted(values)}: {error}'
