@@ -119,12 +119,11 @@ def run_probe(
             check_probe(plan.config)
         for split, path in files.items():
             title = f'{plan.task}, {source.method}, {split}'
-            keep_features(
-                path,
-                lambda split=split, title=title: extract(
-                    model, plan.config, split, title
-                ),
-            )
+
+            def make(split: str = split, title: str = title) -> Any:
+                return extract(model, plan.config, split, title)
+
+            keep_features(path, make)
 
     def probed() -> tuple[dict[str, float], int]:
         splits = [
@@ -251,6 +250,8 @@ def keep_features(path: Path, make: Callable[[], Features | None]) -> None:
     features = make()
 
     def keep() -> None:
+        if features is None:
+            raise ValueError('the first process has no features to keep.')
         if not torch.isfinite(features.features).all():
             raise UserError(
                 f'the features for {path} are not finite; the '

@@ -53,6 +53,11 @@ from ssl_bench.transfer.weights import (
 )
 
 
+def unwrapped(model: Any) -> Any:
+    """A model without the wrapper for several processes."""
+    return getattr(model, 'module', model)
+
+
 @dataclass
 class Outcome:
     """A finished run.
@@ -88,7 +93,7 @@ class TransferRunner(AtomicRunner):
     def _init_model_weights(self) -> None:
         super()._init_model_weights()
         if self.source is not None and self.source.backbone is not None:
-            model = getattr(self.model, 'module', self.model)
+            model = unwrapped(self.model)
             load_backbone(
                 model,
                 self.source,
@@ -186,7 +191,7 @@ def run_task(
     done = (folder / FILE_NAME).exists()
     again = eval_only and row.toolbox != 'probe' and not row.trained_by
     if done and not again:
-        return Outcome(read_records(folder / FILE_NAME)[0], folder, False)
+        return Outcome(read_records([folder / FILE_NAME])[0], folder, False)
     if again:
         plan.trained = finished_training(folder, plan.config.train_cfg)
     elif not resume:
@@ -198,7 +203,7 @@ def run_task(
     )
     if done:
         return Outcome(
-            read_records(folder / FILE_NAME)[0],
+            read_records([folder / FILE_NAME])[0],
             folder,
             False,
             measured.metrics,
@@ -385,9 +390,7 @@ def run_toolbox(
     if plan.trained is None:
         runner.train()
     else:
-        load_classifier(
-            getattr(runner.model, 'module', runner.model), plan.trained
-        )
+        load_classifier(unwrapped(runner.model), plan.trained)
     found = runner.test()
     skipped = skipped_images(folder)
     if skipped:
@@ -443,7 +446,7 @@ def check_data(runner: TransferRunner, plan: Plan) -> None:
         raise UserError(
             f'the data of {plan.task} are not as expected: {error}'
         ) from error
-    model = getattr(runner.model, 'module', runner.model)
+    model = unwrapped(runner.model)
     plan.changes += check_classes(model, train, test)
     if find_task(plan.task).toolbox != 'mmpretrain':
         head = getattr(model, 'decode_head', None)

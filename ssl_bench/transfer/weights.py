@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
@@ -28,14 +29,14 @@ FRESH_IN_VITS = (
 )
 
 
-def hold_positions(model: nn.Module, config: Config) -> None:
+def hold_positions(model: Any, config: Config) -> None:
     """Leave a ViT's position table untrained, where the config says so."""
     if config.get('fixed_positions', False):
         model.backbone.pos_embed.requires_grad_(False)
 
 
 def load_backbone(
-    model: nn.Module, source: Source, neck_and_head: bool = False
+    model: Any, source: Source, neck_and_head: bool = False
 ) -> None:
     """Fill a task's model; of a C4 detector also the shared head.
 
@@ -48,10 +49,10 @@ def load_backbone(
         UserError: A tensor finds no place, or a place no tensor.
     """
     if neck_and_head:
-        load_into(model.neck, source.backbone, group='neck')
+        load_into(model.neck, source.weights, group='neck')
         load_into(
             model.roi_head.bbox_head,
-            source.backbone,
+            source.weights,
             prefix='bbox_head.',
             group='roi_head',
             # the second layer is of pretraining's projection
@@ -62,8 +63,8 @@ def load_backbone(
     if shared is None:
         load_whole(model.backbone, source)
         return
-    load_into(model.backbone, source.backbone, without=('layer4.',))
-    load_into(shared.layer4, source.backbone, prefix='layer4.')
+    load_into(model.backbone, source.weights, without=('layer4.',))
+    load_into(shared.layer4, source.weights, prefix='layer4.')
 
 
 def load_whole(module: nn.Module, source: Source) -> None:
@@ -81,7 +82,7 @@ def load_whole(module: nn.Module, source: Source) -> None:
         without.append('cls_token')
     load_into(
         module,
-        source.backbone,
+        source.weights,
         without=without,
         fresh=FRESH_IN_VITS if vit else (),
     )
@@ -164,7 +165,13 @@ def finished_training(folder: Path, loop: dict) -> Trained:
             f'{folder} has no checkpoint to test. Train first: '
             'the same command without --eval-only.'
         )
-    unit, count = re.search(r'(iter|epoch)_(\d+)\.pth$', last).groups()
+    match = re.search(r'(iter|epoch)_(\d+)\.pth$', last)
+    if match is None:
+        raise UserError(
+            f'{last} is not a checkpoint of a training here: expected '
+            'iter_N.pth or epoch_N.pth.'
+        )
+    unit, count = match.groups()
     most = loop.get('max_iters' if unit == 'iter' else 'max_epochs')
     if int(count) != most:
         raise UserError(
