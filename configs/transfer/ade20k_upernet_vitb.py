@@ -1,6 +1,6 @@
 # UPerNet on ViT-B/16, ADE20K. mmseg's MAE config, which SiameseIM says it
 # follows; rate and layer decay are MAE's, found by a sweep, and are to be
-# reported with a result (transfer_protocols, section 3).
+# reported with a result (docs/protocols.md).
 TASK = dict(
     id='ade20k_upernet_vitb',
     title='ADE20K UPerNet, ViT-B',

@@ -1,5 +1,5 @@
-# FCN R50-D8 on Cityscapes, protocol (a) of transfer_protocols, section 3.
-# mmseg's config but for the stem, as in voc12aug_fcn.py.
+# FCN R50-D8 on Cityscapes (docs/protocols.md). mmseg's config but for the
+# stem, as in voc12aug_fcn.py.
 TASK = dict(
     id='cityscapes_fcn',
     title='Cityscapes FCN',

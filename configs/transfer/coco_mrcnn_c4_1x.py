@@ -1,5 +1,5 @@
 # Mask R-CNN R50-C4 on COCO, 1x schedule. Source: Detectron2's settings in
-# MoCo's and InsLoc's released configs (transfer_protocols, section 2).
+# MoCo's and InsLoc's released configs (docs/protocols.md).
 TASK = dict(
     id='coco_mrcnn_c4_1x',
     title='COCO Mask R-CNN C4, 1x',

@@ -1,5 +1,5 @@
 # Mask R-CNN R50-FPN on COCO, 2x schedule. Source: Detectron2's settings in
-# MoCo's and InsLoc's released configs (transfer_protocols, section 2).
+# MoCo's and InsLoc's released configs (docs/protocols.md).
 TASK = dict(
     id='coco_mrcnn_fpn_2x',
     title='COCO Mask R-CNN FPN, 2x',

@@ -1,6 +1,5 @@
 # ViTDet-B on LVIS v1, 100 epochs: coco_vitdet_b with the federated loss,
-# repeat factors, more classes and more detections (transfer_protocols,
-# section 2).
+# repeat factors, more classes and more detections (docs/protocols.md).
 TASK = dict(
     id='lvis_vitdet_b',
     title='LVIS ViTDet-B',

@@ -1,5 +1,5 @@
 # Faster R-CNN R50-C4 on VOC07+12. Source: MoCo's Detectron2 config
-# pascal_voc_R_50_C4_24k_moco, restated in transfer_protocols, section 2.
+# pascal_voc_R_50_C4_24k_moco, restated in docs/protocols.md.
 TASK = dict(
     id='voc0712_det_c4',
     title='VOC07+12 detection, C4',

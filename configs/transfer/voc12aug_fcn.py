@@ -1,6 +1,6 @@
-# FCN R50-D8 on VOC12 + aug, protocol (a) of transfer_protocols, section 3:
-# DenseCL and the OpenMMLab benchmarks. mmseg's config but for the stem, which
-# a pretraining checkpoint must find as it was trained: one 7x7 convolution.
+# FCN R50-D8 on VOC12 + aug as in DenseCL and the OpenMMLab benchmarks
+# (docs/protocols.md). mmseg's config but for the stem, which has to be the
+# one that was pretrained: one 7x7 convolution.
 TASK = dict(
     id='voc12aug_fcn',
     title='VOC12+aug FCN',

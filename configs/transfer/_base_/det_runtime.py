@@ -1,6 +1,6 @@
 # Shared by every detection task: counted in iterations, optimised and
-# regularised as Detectron2 does (transfer_protocols: "Shared by the ResNet-50
-# detection tasks"). "stock" below means mmdet's own config.
+# regularised as Detectron2 does (docs/protocols.md, "Detection with a
+# ResNet-50"). "stock" below means mmdet's own config.
 _base_ = 'mmdet::_base_/default_runtime.py'
 
 custom_imports = dict(

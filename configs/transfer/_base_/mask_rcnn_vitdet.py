@@ -1,5 +1,5 @@
 # Mask R-CNN on a plain ViT-B/16, images of 1024 pixels, COCO's data read as
-# Detectron2's ViTDet project reads them (transfer_protocols: coco_vitdet_b).
+# Detectron2's ViTDet project reads them (docs/protocols.md).
 _base_ = [
     'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
     './coco_instance.py',
