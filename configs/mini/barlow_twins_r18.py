@@ -8,8 +8,8 @@ _base_ = [
 epochs = 20
 
 model = dict(
-    # paper: the last norm of each block starts at 0, which costs a short run
-    # too much of its time
+    # paper: the last norm of each block starts at 0, which is too slow for a
+    # short run
     backbone=dict(
         depth=18, stem_channels=16, base_channels=16, zero_init_residual=False
     ),

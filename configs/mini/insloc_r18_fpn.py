@@ -13,8 +13,8 @@ model = dict(
         bbox_head=dict(
             in_channels=32,
             # paper: 4 convolutions and 2 hidden layers; here: the projection
-            # alone, because behind their ReLUs all boxes start out alike
-            # (cosine 0.65) and some hundred steps of SGD only move them
+            # alone, because after their ReLUs all boxes start out similar
+            # (cosine 0.65), and some hundred steps of SGD only move them
             # along their common direction: the loss stays at ln(K + 1)
             num_convs=0,
             num_fcs=0,
@@ -33,8 +33,8 @@ edit = {
     )
 }
 
-# paper: 0.03 without warm-up; here: less, and next to nothing until the
-# queue holds keys instead of noise, which would be learnt to be told apart
+# paper: 0.03 without warm-up; here: less, and very little until the queue is
+# full of keys. Before, it is noise, which the net would learn to recognise
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=16),

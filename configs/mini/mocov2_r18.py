@@ -14,7 +14,7 @@ model = dict(
     momentum=0.01,  # of the new weights; the queue is 8 steps long
     backbone=dict(depth=18, stem_channels=16, base_channels=16),
     # paper: no normalisation; here: batch norm in the projection, because
-    # without it some hundred steps of SGD end where all images are alike
+    # without it all images have equal features after some hundred steps
     neck=dict(
         _delete_=True,
         type='NonLinearNeck',

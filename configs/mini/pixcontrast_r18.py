@@ -11,8 +11,8 @@ model = dict(
         depth=18,
         stem_channels=16,
         base_channels=16,
-        # paper: the last norm of each block starts at 0, which costs a short
-        # run too much of its time
+        # paper: the last norm of each block starts at 0, which is too slow
+        # for a short run
         zero_init_residual=False,
     ),
     neck=dict(in_channels=128, hid_channels=256, out_channels=64),

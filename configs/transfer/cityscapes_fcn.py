@@ -1,4 +1,4 @@
-# FCN R50-D8 on Cityscapes (docs/protocols.md). mmseg's config but for the
+# FCN R50-D8 on Cityscapes (docs/protocols.md). mmseg's config except the
 # stem, as in voc12aug_fcn.py.
 TASK = dict(
     id='cityscapes_fcn',
@@ -28,8 +28,8 @@ model = dict(
     pretrained=None,  # the backbone file is loaded after building
     backbone=dict(
         type='ResNet',  # stock ResNetV1c: three 3x3 convolutions
-        zero_init_residual=False,
-    ),  # stock True: random branches times 0
+        zero_init_residual=False,  # stock True: branches start at 0
+    ),
     decode_head=dict(align_corners=True),
     auxiliary_head=dict(align_corners=True),
     test_cfg=dict(mode='slide', crop_size=crop_size, stride=(513, 513)),
@@ -39,7 +39,7 @@ val_dataloader = None
 val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=8)  # 4 devices x 2
 
-moco_pipeline = [  # neither distorted colours nor a limit on a class's share
+moco_pipeline = [  # no distorted colours, no limit on a class's share
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     # 0.5 to 2 times the image's own size
@@ -55,7 +55,7 @@ moco_pipeline = [  # neither distorted colours nor a limit on a class's share
     dict(type='PackSegInputs'),
 ]
 recipes = dict(
-    # protocol (b), MoCo's paper: stride 16, head of two 3x3 convolutions 256
+    # MoCo's paper: stride 16, head of two 3x3 convolutions 256
     # wide with dilation 6, no auxiliary head
     moco={
         'model.backbone.dilations': (1, 1, 1, 2),

@@ -57,9 +57,9 @@ _base_ = [
     '_base_/coco_instance.py',
     '_base_/det_runtime.py',
 ]
-train_cfg = dict(
+train_cfg = dict(  # stock 12 epochs
     type='IterBasedTrainLoop', max_iters=90000, val_interval=90000
-)  # stock 12 epochs
+)
 param_scheduler = [
     # Detectron2 reaches the full rate at iteration 1000
     dict(

@@ -57,9 +57,9 @@ _base_ = [
     '_base_/coco_instance.py',
     '_base_/det_runtime.py',
 ]
-train_cfg = dict(
+train_cfg = dict(  # stock 24 epochs
     type='IterBasedTrainLoop', max_iters=180000, val_interval=180000
-)  # stock 24 epochs
+)
 param_scheduler = [
     # Detectron2 reaches the full rate at iteration 1000
     dict(

@@ -1,5 +1,5 @@
 # Fine-tuning ViT-B/16 on ImageNet as SiameseIM does: MAE's recipe at half its
-# rate. mmpretrain's config but for what is marked.
+# rate. mmpretrain's config except what is marked.
 TASK = dict(
     id='in1k_finetune',
     title='ImageNet fine-tuning',
@@ -19,10 +19,9 @@ _base_ = [
     '_base_/image_imports.py',
 ]
 
-model = dict(
-    backbone=dict(init_cfg=None)
-)  # the backbone file is loaded after building
-# SiameseIM: a table of sines and cosines stays as it is; stock trains it
+# the backbone file is loaded after building
+model = dict(backbone=dict(init_cfg=None))
+# SiameseIM: a table of sines and cosines is not trained; stock trains it
 fixed_positions = True
 # SiameseIM: 2.5e-4 x batch / 256; stock is MAE's 2e-3
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -20,9 +20,9 @@ _base_ = [
 ]
 model = dict(
     backbone=dict(
-        # the backbone file is loaded after building; what random
-        # initialisation is: torchvision's. Stock names a file, and starts the
-        # last norm of each block at 0
+        # torchvision's random initialisation; the backbone file is loaded
+        # after building. Stock names a file, and starts the last norm of each
+        # block at 0
         init_cfg=[
             dict(type='Kaiming', layer=['Conv2d']),
             dict(type='Constant', val=1, layer=['_BatchNorm']),
@@ -93,11 +93,11 @@ recipes = dict(
     mae=vit_recipe,
     siamese_im={
         **vit_recipe,
-        # mean of the patch tokens through a fresh, untrained norm; the
-        # stock config takes the class token through the trained one
+        # mean of the patch tokens through a new, untrained norm; stock
+        # takes the class token through the trained norm
         'model.backbone.out_type': 'avg_featmap',
         'model.backbone.final_norm': False,
-        # stock: up to ten tries, then the middle; bilinear
+        # stock: up to ten tries, then the centre; bilinear
         'train_dataloader.dataset.pipeline.RandomResizedCrop': dict(
             type='OneTryCrop', scale=224, **bicubic
         ),

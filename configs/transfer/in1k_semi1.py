@@ -55,8 +55,8 @@ recipes = dict(
             )
         ],
     },
-    # one of OpenMMLab's nine: rate {0.1, 0.01, 0.001} x head {1, 10, 100},
-    # the best reported
+    # one of OpenMMLab's nine pairs of rate (0.1, 0.01, 0.001) and head (1, 10,
+    # 100), of which it reports the best
     openmmlab={
         'optim_wrapper.optimizer.lr': 0.01,
         'optim_wrapper.optimizer.weight_decay': 5e-4,

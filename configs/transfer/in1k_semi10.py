@@ -26,8 +26,8 @@ param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[30, 40], gamma=0.1)
 ]
 recipes = dict(
-    _delete_=True,  # those of 1 %
-    # one of OpenMMLab's nine, as in in1k_semi1.py
+    _delete_=True,  # the rates of in1k_semi1 are for 1 % of the labels
+    # one of OpenMMLab's nine pairs, as in in1k_semi1.py
     openmmlab={
         'train_cfg.max_epochs': 20,
         'optim_wrapper.optimizer.weight_decay': 5e-4,

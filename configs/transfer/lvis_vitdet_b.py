@@ -104,4 +104,4 @@ param_scheduler = [
         end=156250,
     ),
 ]
-custom_hooks = [dict(type='ClassCountsHook')]  # what the loss draws by
+custom_hooks = [dict(type='ClassCountsHook')]  # for the loss's draws

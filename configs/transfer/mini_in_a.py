@@ -1,5 +1,5 @@
-# in_a on the embedded counterpart of ImageNet-A, 4 of the 8 classes, with what
-# mini_finetune left.
+# in_a on the embedded counterpart of ImageNet-A, 4 of the 8 classes, with the
+# model of mini_finetune.
 TASK = dict(
     id='mini_in_a',
     title='Mini ImageNet-A',

@@ -1,5 +1,5 @@
-# in_c on the embedded images under six corruptions, with what mini_finetune
-# left.
+# in_c on the embedded images under six corruptions, with the model of
+# mini_finetune.
 TASK = dict(
     id='mini_in_c',
     title='Mini ImageNet-C',

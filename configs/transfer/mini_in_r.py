@@ -1,5 +1,5 @@
-# in_r on the embedded counterpart of ImageNet-R, 4 of the 8 classes, with what
-# mini_finetune left.
+# in_r on the embedded counterpart of ImageNet-R, 4 of the 8 classes, with the
+# model of mini_finetune.
 TASK = dict(
     id='mini_in_r',
     title='Mini ImageNet-R',

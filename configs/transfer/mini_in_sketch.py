@@ -1,5 +1,5 @@
 # in_sketch on the embedded counterpart of ImageNet-Sketch, all 8 classes, with
-# what mini_finetune left.
+# the model of mini_finetune.
 TASK = dict(
     id='mini_in_sketch',
     title='Mini ImageNet-Sketch',

@@ -82,4 +82,4 @@ test_evaluator = dict(
     ann_file='data/mini/lvis/lvis_v1_val.json',
     metric=['bbox', 'segm'],
 )
-custom_hooks = [dict(type='ClassCountsHook')]  # what the loss draws by
+custom_hooks = [dict(type='ClassCountsHook')]  # for the loss's draws

@@ -1,5 +1,5 @@
 # FCN R50-D8 on VOC12 + aug as in DenseCL and the OpenMMLab benchmarks
-# (docs/protocols.md). mmseg's config but for the stem, which has to be the
+# (docs/protocols.md). mmseg's config except the stem, which has to be the
 # one that was pretrained: one 7x7 convolution.
 TASK = dict(
     id='voc12aug_fcn',
@@ -29,8 +29,8 @@ model = dict(
     pretrained=None,  # the backbone file is loaded after building
     backbone=dict(
         type='ResNet',  # stock ResNetV1c: three 3x3 convolutions
-        zero_init_residual=False,
-    ),  # stock True: random branches times 0
+        zero_init_residual=False,  # stock True: branches start at 0
+    ),
     decode_head=dict(num_classes=21),
     auxiliary_head=dict(num_classes=21),
 )
@@ -39,7 +39,7 @@ val_dataloader = None
 val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # 4 devices x 4
 
-moco_pipeline = [  # neither distorted colours nor a limit on a class's share
+moco_pipeline = [  # no distorted colours, no limit on a class's share
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     # 0.5 to 2 times the image's own size
@@ -56,7 +56,7 @@ moco_pipeline = [  # neither distorted colours nor a limit on a class's share
     dict(type='PackSegInputs'),
 ]
 recipes = dict(
-    # protocol (b), MoCo's paper: stride 16, head of two 3x3 convolutions 256
+    # MoCo's paper: stride 16, head of two 3x3 convolutions 256
     # wide with dilation 6, no auxiliary head
     moco={
         'model.backbone.dilations': (1, 1, 1, 2),

@@ -1,4 +1,4 @@
-# SiameseIM's views: BYOL's, whose first is masked as well. The roles are never
+# SiameseIM's views: BYOL's, and the first is masked. Their roles are never
 # swapped.
 _base_ = 'imagenet_byol.py'
 

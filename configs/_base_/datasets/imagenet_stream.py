@@ -10,8 +10,8 @@ edit = {
     'train_dataloader.sampler': dict(
         _delete_=True, type='StreamSampler', shuffle=True, drop_last=True
     ),
-    'train_dataloader.drop_last': False,  # of the loader: the sampler does it
-    # without the scope that comes with the recipe's: it would be passed on
+    'train_dataloader.drop_last': False,  # the sampler has dropped it
+    # replaced, since the recipe's has a scope that the function would get
     'train_dataloader.collate_fn': dict(_delete_=True, type='default_collate'),
     'train_dataloader.dataset': dict(
         _keep_=['pipeline'],

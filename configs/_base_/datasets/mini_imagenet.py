@@ -1,5 +1,5 @@
-# The embedded images, for every mini pretraining. A config lists this file
-# after the recipe that it makes small.
+# The embedded images, for every mini pretraining. List this file after the
+# config that it makes small.
 edit_data = {
     'pretrain_data': 'mini',
     'train_dataloader.num_workers': 1,

@@ -16,8 +16,8 @@ custom_imports = dict(
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4),
-    paramwise_cfg=dict(norm_decay_mult=0.0),
-)  # stock decays norm layers
+    paramwise_cfg=dict(norm_decay_mult=0.0),  # stock decays norm layers
+)
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # 8 devices x 2
 
 val_cfg = None  # one evaluation, at the end

@@ -1,4 +1,4 @@
-# The classes of ours that tasks on images may name, for all of them.
+# Modules with our own classes that the tasks on single images use.
 custom_imports = dict(
     imports=[
         'ssl_bench.toolbox.hooks',

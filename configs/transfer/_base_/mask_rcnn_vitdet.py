@@ -16,7 +16,7 @@ model = dict(
         type='ViTDet',
         arch='base',
         img_size=image,
-        table_size=224,  # of pretraining
+        table_size=224,  # pixels in pretraining
         patch_size=16,
         window_size=14,
         drop_path_rate=0.1,
@@ -35,7 +35,7 @@ model = dict(
     ),
     train_cfg=dict(
         rpn=dict(assigner=dict(min_pos_iou=0.0)),  # stock 0.3
-        # stock True, which can hand a box to another object
+        # stock True, which can give a box to another object
         rcnn=dict(assigner=dict(match_low_quality=False)),
     ),
 )
@@ -43,9 +43,10 @@ model = dict(
 # large-scale jittering; stock resizes the short side to 800
 train_pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
+    # polygons stay polygons: the targets are cut from them
     dict(
         type='LoadAnnotations', with_bbox=True, with_mask=True, poly2mask=False
-    ),  # targets are cut from the polygons
+    ),
     dict(type='RandomFlip', prob=0.5),
     dict(
         type='RandomResize',
@@ -59,7 +60,7 @@ train_pipeline = [
         type='RandomCrop',
         crop_type='absolute',
         crop_size=(image, image),
-        recompute_bbox=True,  # from what is left of the masks
+        recompute_bbox=True,  # from the part of a mask inside the crop
         allow_negative_crop=True,
     ),
     dict(

@@ -7,8 +7,7 @@ mini_set = dict(
 )
 thin = dict(in_channels=32, conv_out_channels=32, num_classes=8)
 edit_data = {
-    # in so few epochs many small steps learn more than half as many of twice
-    # the batch
+    # in so few epochs, many steps with small batches learn more
     'train_dataloader.batch_size': 4,
     'auto_scale_lr.base_batch_size': 4,
     'train_dataloader.dataset': mini_set,

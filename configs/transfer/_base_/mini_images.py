@@ -1,5 +1,5 @@
-# Sizes of the mini tasks on single images. A task lists this file after the
-# one that it makes small.
+# What the mini tasks on single images share. List this file after the task
+# that it makes small.
 _base_ = 'mini.py'
 
 edit_sizes = {

@@ -14,16 +14,15 @@ mini_set = dict(
 )
 nine_classes = dict(
     num_classes=9,
-    # paper: all pixels alike; here three of four are background, and some
-    # hundred steps can end where all are
+    # paper: equal weights; here three of four pixels are background, and in
+    # some hundred steps a net can learn to predict nothing else
     loss_decode=dict(class_weight=[0.2, *[1.0] * 8]),
 )
 edit_data = {
     'model.data_preprocessor.size': (96, 96),
     'model.decode_head': nine_classes,
     'model.auxiliary_head': nine_classes,
-    # in so few epochs many small steps learn more than half as many of twice
-    # the batch
+    # in so few epochs, many steps with small batches learn more
     'train_dataloader.batch_size': 4,
     'auto_scale_lr.base_batch_size': 4,
     'train_dataloader.num_workers': 0,
