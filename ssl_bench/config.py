@@ -55,10 +55,12 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
         path (str | Path): A file, or a name below one of `config_dirs`, with
             or without ``.py``.
         overrides (dict, optional): Dotted keys and values that replace
-            those of the file, as ``--cfg-options`` gives them.
+            those of the file, as ``--cfg-options`` gives them; see
+            `ssl_bench.config_edits.edit`.
 
     Returns:
-        mmengine.Config: With ``overrides`` merged in.
+        mmengine.Config: With what it and its bases say in ``edit`` applied,
+        then ``overrides``.
 
     Raises:
         UserError: There is no such file (near names are listed), it does not
@@ -67,13 +69,19 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     from mmengine.config import Config
     from mmengine.config.utils import MODULE2PACKAGE
 
+    from ssl_bench.config_edits import apply_edits, edit, edits_of_bases
+
     # mmengine looks for a distribution `mmsegmentation`; the fork's has
     # another name, but the module, which it tries next, is there
     MODULE2PACKAGE['mmseg'] = 'mmseg'
     path = _find(Path(path))
     try:
-        config = Config.fromfile(path)
-        config.merge_from_dict(overrides or {})
+        with edits_of_bases():
+            config = Config.fromfile(path)
+        apply_edits(config)
+        edit(config, overrides or {})
+    except UserError as error:
+        raise UserError(f'config {path}: {error}') from error
     except Exception as error:  # a config is code: anything may be raised
         read_literals(
             path

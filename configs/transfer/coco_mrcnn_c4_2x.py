@@ -1,5 +1,5 @@
 # Mask R-CNN R50-C4 on COCO, 2x schedule. Source: Detectron2's settings in
-# MoCo's and InsLoc's released configs (transfer_protocols, section 2).
+# MoCo's and InsLoc's released configs (docs/protocols.md).
 TASK = dict(
     id='coco_mrcnn_c4_2x',
     title='COCO Mask R-CNN C4, 2x',
@@ -57,9 +57,9 @@ _base_ = [
     '_base_/coco_instance.py',
     '_base_/det_runtime.py',
 ]
-train_cfg = dict(
+train_cfg = dict(  # stock 24 epochs
     type='IterBasedTrainLoop', max_iters=180000, val_interval=180000
-)  # stock 24 epochs
+)
 param_scheduler = [
     # Detectron2 reaches the full rate at iteration 1000
     dict(

@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ssl_bench.config import load_config, map_nodes, rebase
+from ssl_bench.config_edits import edit
 from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task, task_config
@@ -132,7 +133,7 @@ def apply_recipe(config: Config, task: str, recipe: str | None) -> None:
         return
     if recipe not in recipes:
         raise unknown_name(f'recipe of {task}', recipe, recipes or ['none'])
-    override(config, recipes[recipe], task)
+    override(config, recipes[recipe], task, strict=True)
     config.recipe = recipe
 
 
@@ -150,15 +151,17 @@ def drop_training(config: Config) -> None:
         config.pop(name, None)
 
 
-def override(config: Config, values: dict[str, Any], task: str) -> None:
-    """Merge dotted keys into a config.
+def override(
+    config: Config, values: dict[str, Any], task: str, strict: bool = False
+) -> None:
+    """Change a config by dotted keys: `ssl_bench.config_edits.edit`.
 
     Raises:
         UserError: A key points at something that is not there.
     """
     try:
-        config.merge_from_dict(values)
-    except (KeyError, TypeError, IndexError) as error:
+        edit(config, values, strict)
+    except UserError as error:
         raise UserError(
             f'{task} cannot take the options {sorted(values)}: {error}'
         ) from error

@@ -247,7 +247,7 @@ def test_views_are_drawn_from_the_global_generators():
 
 
 def test_sizes_follow_the_published_distribution():
-    """Reference section 2.4: sides 64..254, mean side 173, area 45 %."""
+    """Official draws: sides 64..254, mean side 173, area 45 %."""
     np.random.seed(0)
     sides, areas = [], []
     for _ in range(4000):

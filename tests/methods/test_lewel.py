@@ -179,7 +179,7 @@ def test_a_large_scale_averages_over_space():
     [(torch.float64, {}), (torch.float32, dict(rtol=1e-5, atol=1e-6))],
 )
 def test_regression(dtype, tolerance):
-    """Both distances, weighted, and their gradients (section 3)."""
+    """Both distances, weighted, and their gradients."""
     for weight in (0.5, 0.3):
         prefix = f'loss/w{weight}/'
         heads = nn.ModuleDict(
@@ -245,7 +245,7 @@ def test_distance_by_hand():
 
 
 class TinyBackbone(nn.Module):
-    """16 x 16 pixels to a 16 x 4 x 4 map, as in 9.3."""
+    """16 x 16 pixels to a 16 x 4 x 4 map."""
 
     def __init__(self):
         super().__init__()
@@ -375,7 +375,7 @@ def test_momentum_schedule(case):
 )
 @pytest.mark.parametrize('queue', ['per_map', 'shared'])
 def test_contrast(queue, dtype, tolerance):
-    """Section 6: losses, gradients, and what is enqueued."""
+    """Losses, gradients, and what is enqueued."""
     pack = group('lewel_m/', dtype)
     tau, weight = float(pack['tau']), float(pack['loss_weight'])
     shared = queue == 'shared'

@@ -474,7 +474,7 @@ def test_initialisation_starts_the_target_as_a_copy(registered):
 
 
 def test_sizes_of_the_published_model(registered):
-    """Parameter counts of the specification, instance branch included."""
+    """Parameter counts of the official model, instance branch included."""
     norm = dict(type='GlobalBN')
     model = PixPro(
         dict(type='ResNet', depth=50, norm_cfg=norm),
