@@ -112,20 +112,20 @@ def check_swav(config, batch: int, processes: int) -> None:
     from ssl_bench.errors import UserError
     from ssl_bench.layers.feature_queue import check_queue
 
-    for i, hook in enumerate(config.get('custom_hooks', [])):
+    for hook in config.get('custom_hooks', []):
         if hook['type'] != 'SwAVHook':
             continue
         if hook['batch_size'] != batch:
             raise UserError(
                 f'the SwAVHook is set to a batch of {hook["batch_size"]} '
                 f'images per process, the loader has {batch}. Set both to '
-                f'the same number (custom_hooks.{i}.batch_size).'
+                'the same number (custom_hooks.SwAVHook.batch_size).'
             )
         if length := hook.get('queue_length', 0):
             check_queue(
                 length,
                 batch * processes,
-                f'custom_hooks.{i}.queue_length',
+                'custom_hooks.SwAVHook.queue_length',
                 'embeddings',
             )
 
