@@ -1,13 +1,18 @@
-"""What the toolkits' imports need with the packages of today.
+"""What the toolkits' imports need with current packages.
 
-Two things are done when somebody imports them, wherever that is: mmcv's
-compiled operators are served from torchvision where they are not there, and
-mmpretrain's multimodal models are left out. Nothing here imports torch.
+Three things are done when somebody imports the toolkits: mmcv's compiled
+operators are served from torchvision if they are not installed, mmpretrain's
+multimodal models are left out, and large packages that few of their classes
+use are imported later (`ssl_bench.compat.deferred`). Nothing here imports
+torch.
 """
 
 import importlib.abc
 import importlib.machinery
 import sys
+from importlib.machinery import SourceFileLoader
+
+from ssl_bench.compat import deferred
 
 OPERATORS = 'mmcv._ext'
 DEPENDENCY = 'mmpretrain.utils.dependency'
@@ -21,9 +26,15 @@ class _Finder(importlib.abc.MetaPathFinder):
     """Finds what others find, and puts a loader of ours around it."""
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname not in (OPERATORS, DEPENDENCY):
+        waits = fullname in deferred.WAITING or fullname in deferred.TOO_NEW
+        if not waits and fullname not in (OPERATORS, DEPENDENCY):
             return None
         spec = self._found_by_others(fullname, path, target)
+        if waits:
+            # not a module from a zip file or of an instrumented import
+            if spec is not None and type(spec.loader) is SourceFileLoader:
+                spec.loader = deferred.Loader(fullname, spec.loader.path)
+            return spec
         if fullname == DEPENDENCY:
             if spec is not None:
                 spec.loader = _WithoutMultimodal(spec.loader)
