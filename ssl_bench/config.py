@@ -2,7 +2,9 @@
 
 import ast
 import difflib
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import ssl_bench
 from ssl_bench.errors import UserError
 
 
+@lru_cache(maxsize=1)
 def config_dir() -> Path:
     """The folder ``configs``: of the checkout, or installed beside us."""
     package = Path(ssl_bench.__file__).parent
@@ -20,6 +23,20 @@ def config_dir() -> Path:
         'the configs are missing from this installation; '
         'install ssl-bench from its repository.'
     )
+
+
+def config_dirs() -> list[Path]:
+    """`config_dir`, and those that ``SSL_BENCH_CONFIGS`` names.
+
+    Raises:
+        UserError: One of them is not a folder.
+    """
+    named = os.environ.get('SSL_BENCH_CONFIGS', '')
+    more = [Path(name) for name in named.split(os.pathsep) if name]
+    for folder in more:
+        if not folder.is_dir():
+            raise UserError(f'SSL_BENCH_CONFIGS: {folder} is not a folder.')
+    return [config_dir(), *more]
 
 
 def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
@@ -58,7 +75,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
 def _find(path: Path) -> Path:
     """The file meant by ``path``; raises UserError with near names."""
     named = path if path.suffix == '.py' else path.with_name(path.name + '.py')
-    for candidate in (path, named, config_dir() / named):
+    for candidate in (path, named, *(root / named for root in config_dirs())):
         if candidate.is_file():
             return candidate
     root = config_dir()
@@ -105,3 +122,96 @@ def _value(text: str) -> Any:
     return (
         list(value) if isinstance(value, tuple) and text[0] != '(' else value
     )
+
+
+def parse_config(text: str) -> dict[str, Any]:
+    """Read the top-level values of a dumped mmengine config, running nothing.
+
+    Args:
+        text (str): ``Config.pretty_text``: assignments of literals and
+            ``dict(...)``.
+
+    Returns:
+        dict: What could be read; a value that is no literal is left out.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return {}
+    fields = {}
+    for node in tree.body:
+        if (
+            isinstance(node, ast.Assign)
+            and len(node.targets) == 1
+            and isinstance(node.targets[0], ast.Name)
+        ):
+            fields[node.targets[0].id] = _literal(node.value)
+    return fields
+
+
+def _literal(node: ast.AST) -> Any:
+    """A literal's value, None for anything else."""
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == 'dict'
+    ):
+        found: dict[str, Any] = {}
+        for argument in node.args:  # dict({'not a name': 1})
+            value = _literal(argument)
+            found.update(value if isinstance(value, dict) else {})
+        return {
+            **found,
+            **{
+                word.arg: _literal(word.value)
+                for word in node.keywords
+                if word.arg
+            },
+        }
+    if isinstance(node, ast.Dict):
+        return {
+            _literal(key): _literal(value)
+            for key, value in zip(node.keys, node.values)
+            if isinstance(key, ast.Constant)
+        }
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_literal(item) for item in node.elts]
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def rebase(value: Any, old: str, new: str) -> Any:
+    """Replace ``old`` at the start of every path below a config value."""
+    if isinstance(value, str) and (
+        value == old or value.startswith(old + '/')
+    ):
+        return new.rstrip('/') + value[len(old) :]
+    return map_nodes(value, lambda item: rebase(item, old, new))
+
+
+def map_nodes(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Apply ``change`` to the direct members of a dict, list or tuple."""
+    if isinstance(value, dict):
+        for key in list(value):
+            value[key] = change(value[key])
+        return value
+    if isinstance(value, (list, tuple)):
+        return type(value)([change(item) for item in value])
+    return value
+
+
+def data_paths(config: Mapping[str, Any]) -> list[Path]:
+    """Folders and files that the loaders of a config would read."""
+    found = set()
+
+    def collect(value: Any) -> Any:
+        if isinstance(value, dict) and 'data_root' in value:
+            root = Path(value['data_root'])
+            found.add(root / value.get('ann_file', ''))
+        return map_nodes(value, collect)
+
+    for name in ('train_dataloader', 'test_dataloader'):
+        collect(config.get(name, {}))
+    return sorted(found)

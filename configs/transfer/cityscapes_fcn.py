@@ -1,5 +1,20 @@
 # FCN R50-D8 on Cityscapes, protocol (a) of transfer_protocols, section 3.
 # mmseg's config but for the stem, as in voc12aug_fcn.py.
+TASK = dict(
+    id='cityscapes_fcn',
+    title='Cityscapes FCN',
+    group='segmentation',
+    order=80,
+    toolbox='mmseg',
+    dataset='cityscapes',
+    metrics={
+        'mIoU': dict(toolkit='mIoU', tolerance=1.0),
+        'mAcc': dict(toolkit='mAcc', tolerance=0.5),
+        'aAcc': dict(toolkit='aAcc', tolerance=0.5),
+    },
+    shown=['mIoU'],
+    source='DenseCL and OpenMMLab benchmarks, mmseg FCN-D8',
+)
 _base_ = [
     'mmseg::_base_/models/fcn_r50-d8.py',
     'mmseg::_base_/datasets/cityscapes_769x769.py',
@@ -22,7 +37,6 @@ val_cfg = None  # one evaluation, at the end; stock every 4000
 val_dataloader = None
 val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=8)  # 4 devices x 2
-expected = []  # no published number read in its source
 
 moco_pipeline = [  # neither distorted colours nor a limit on a class's share
     dict(type='LoadImageFromFile'),

@@ -1,5 +1,57 @@
 # Mask R-CNN R50-C4 on COCO, 1x schedule. Source: Detectron2's settings in
 # MoCo's and InsLoc's released configs (transfer_protocols, section 2).
+TASK = dict(
+    id='coco_mrcnn_c4_1x',
+    title='COCO Mask R-CNN C4, 1x',
+    group='detection',
+    order=10,
+    toolbox='mmdet',
+    dataset='coco',
+    metrics={
+        'bbox_AP': dict(toolkit='coco/bbox_mAP', factor=100.0, tolerance=0.5),
+        'bbox_AP50': dict(
+            toolkit='coco/bbox_mAP_50', factor=100.0, tolerance=0.5
+        ),
+        'bbox_AP75': dict(
+            toolkit='coco/bbox_mAP_75', factor=100.0, tolerance=1.0
+        ),
+        'bbox_APs': dict(
+            toolkit='coco/bbox_mAP_s', factor=100.0, tolerance=0.5
+        ),
+        'bbox_APm': dict(
+            toolkit='coco/bbox_mAP_m', factor=100.0, tolerance=0.5
+        ),
+        'bbox_APl': dict(
+            toolkit='coco/bbox_mAP_l', factor=100.0, tolerance=0.5
+        ),
+        'segm_AP': dict(toolkit='coco/segm_mAP', factor=100.0, tolerance=0.5),
+        'segm_AP50': dict(
+            toolkit='coco/segm_mAP_50', factor=100.0, tolerance=0.5
+        ),
+        'segm_AP75': dict(
+            toolkit='coco/segm_mAP_75', factor=100.0, tolerance=1.0
+        ),
+        'segm_APs': dict(
+            toolkit='coco/segm_mAP_s', factor=100.0, tolerance=0.5
+        ),
+        'segm_APm': dict(
+            toolkit='coco/segm_mAP_m', factor=100.0, tolerance=0.5
+        ),
+        'segm_APl': dict(
+            toolkit='coco/segm_mAP_l', factor=100.0, tolerance=0.5
+        ),
+    },
+    shown=[
+        'bbox_AP',
+        'bbox_AP50',
+        'bbox_AP75',
+        'segm_AP',
+        'segm_AP50',
+        'segm_AP75',
+    ],
+    source='Detectron2 configs of MoCo and InsLoc',
+    gpu_hours=116.8,
+)
 _base_ = [
     '_base_/mask_rcnn_c4.py',
     '_base_/coco_instance.py',
@@ -21,13 +73,6 @@ param_scheduler = [
         begin=0,
         end=90000,
     ),
-]
-# method, metric, published value, tolerance
-expected = [
-    ('MoCo v2 200', 'bbox_AP', 38.9, 0.3),
-    ('MoCo v2 200', 'segm_AP', 34.1, 0.3),
-    ('InsLoc 200', 'bbox_AP', 39.5, 0.3),
-    ('InsLoc 200', 'segm_AP', 34.5, 0.3),
 ]
 
 recipes = dict(barlowtwins={'optim_wrapper.optimizer.lr': 0.03})  # paper text

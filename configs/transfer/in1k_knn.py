@@ -1,5 +1,16 @@
 # Weighted nearest neighbours on frozen, L2-normalised features: Wu et al.,
 # CVPR 2018, Sec. 3.4 (vote exp(s / 0.07)), as DINO reports it for several k.
+TASK = dict(
+    id='in1k_knn',
+    title='ImageNet kNN',
+    group='features',
+    order=110,
+    toolbox='probe',
+    dataset='imagenet',
+    metrics={'top1': dict(tolerance=0.5)},
+    shown=['top1'],
+    source='Wu et al., CVPR 2018, Sec. 3.4',
+)
 _base_ = [
     'mmpretrain::_base_/datasets/imagenet_bs32_pil_resize.py',
     'mmpretrain::_base_/default_runtime.py',
@@ -22,4 +33,3 @@ train_dataloader = dict(  # no augmentation
     dataset=dict(pipeline=_base_.test_pipeline),
 )
 test_dataloader = dict(batch_size=256)
-expected = []

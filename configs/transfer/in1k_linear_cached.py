@@ -1,6 +1,17 @@
 # A linear layer on cached features of images without augmentation: a quick
 # sweep, and not the protocol of any paper, which is in1k_linear. The features
 # are those of in1k_knn.
+TASK = dict(
+    id='in1k_linear_cached',
+    title='ImageNet linear, no augmentation',
+    group='features',
+    order=120,
+    toolbox='probe',
+    dataset='imagenet',
+    metrics={'top1': dict(tolerance=0.5)},
+    shown=['top1'],
+    source="no paper's: a quick sweep, unaugmented",
+)
 _base_ = './in1k_knn.py'
 
 probe = dict(
@@ -12,4 +23,3 @@ probe = dict(
     batch_size=1024,
     momentum=0.9,
 )
-expected = []  # nothing published

@@ -1,6 +1,27 @@
 # ImageNet-C with a fine-tuned ViT-B/16: mean corruption error over fifteen
 # corruptions, each divided by AlexNet's (Hendrycks and Dietterich, ICLR 2019,
 # Sec. 4). The images are stored at 224 pixels: they are cropped, not resized.
+TASK = dict(
+    id='in_c',
+    title='ImageNet-C',
+    group='robustness',
+    order=230,
+    toolbox='mmpretrain',
+    dataset='imagenet_c',
+    metrics={
+        'mCE': dict(
+            toolkit='mCE',
+            highest=1000.0,
+            higher_is_better=False,
+            tolerance=1.0,
+        ),
+        '1-mCE': dict(toolkit='1-mCE', lowest=-900.0, tolerance=1.0),
+        'top1': dict(toolkit='top1', tolerance=0.5),
+    },
+    shown=['1-mCE', 'mCE'],
+    source='Hendrycks and Dietterich, ICLR 2019, Sec. 4',
+    trained_by='in1k_finetune',
+)
 _base_ = './in_a.py'
 
 test_pipeline = [
@@ -36,9 +57,3 @@ test_dataloader = dict(
     )
 )
 test_evaluator = dict(_delete_=True, type='CorruptionError')
-# method, metric, published value, tolerance
-expected = [
-    ('SiameseIM 1600', '1-mCE', 57.1, 1.0),
-    ('MAE 1600', '1-mCE', 48.3, 1.0),
-    ('MoCo v3', '1-mCE', 55.4, 1.0),
-]

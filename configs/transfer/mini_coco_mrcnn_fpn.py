@@ -1,5 +1,56 @@
 # coco_mrcnn_fpn_1x on the embedded COCO set: the same classes and rules with
 # images of 160 pixels, a thin pyramid, few proposals and iterations.
+TASK = dict(
+    id='mini_coco_mrcnn_fpn',
+    title='Mini COCO Mask R-CNN FPN',
+    group='detection',
+    order=250,
+    toolbox='mmdet',
+    dataset='mini_coco',
+    metrics={
+        'bbox_AP': dict(toolkit='coco/bbox_mAP', factor=100.0, tolerance=0.5),
+        'bbox_AP50': dict(
+            toolkit='coco/bbox_mAP_50', factor=100.0, tolerance=0.5
+        ),
+        'bbox_AP75': dict(
+            toolkit='coco/bbox_mAP_75', factor=100.0, tolerance=1.0
+        ),
+        'bbox_APs': dict(
+            toolkit='coco/bbox_mAP_s', factor=100.0, tolerance=0.5
+        ),
+        'bbox_APm': dict(
+            toolkit='coco/bbox_mAP_m', factor=100.0, tolerance=0.5
+        ),
+        'bbox_APl': dict(
+            toolkit='coco/bbox_mAP_l', factor=100.0, tolerance=0.5
+        ),
+        'segm_AP': dict(toolkit='coco/segm_mAP', factor=100.0, tolerance=0.5),
+        'segm_AP50': dict(
+            toolkit='coco/segm_mAP_50', factor=100.0, tolerance=0.5
+        ),
+        'segm_AP75': dict(
+            toolkit='coco/segm_mAP_75', factor=100.0, tolerance=1.0
+        ),
+        'segm_APs': dict(
+            toolkit='coco/segm_mAP_s', factor=100.0, tolerance=0.5
+        ),
+        'segm_APm': dict(
+            toolkit='coco/segm_mAP_m', factor=100.0, tolerance=0.5
+        ),
+        'segm_APl': dict(
+            toolkit='coco/segm_mAP_l', factor=100.0, tolerance=0.5
+        ),
+    },
+    shown=[
+        'bbox_AP',
+        'bbox_AP50',
+        'bbox_AP75',
+        'segm_AP',
+        'segm_AP50',
+        'segm_AP75',
+    ],
+    source='coco_mrcnn_fpn_1x, scaled down',
+)
 _base_ = ['./coco_mrcnn_fpn_1x.py', '_base_/mini.py']
 
 model = dict(
@@ -73,4 +124,3 @@ param_scheduler = [
 auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(checkpoint=dict(interval=iterations))
 custom_hooks = [dict(type='TrainingPreciseBNHook', num_iters=10)]
-expected = []  # nothing published

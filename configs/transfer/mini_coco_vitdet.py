@@ -1,6 +1,57 @@
 # coco_vitdet_b on the embedded COCO set: the same classes and rules with
 # images of 96 pixels, patches of 8, a very small ViT, few proposals and
 # iterations.
+TASK = dict(
+    id='mini_coco_vitdet',
+    title='Mini COCO ViTDet',
+    group='detection',
+    order=260,
+    toolbox='mmdet',
+    dataset='mini_coco',
+    metrics={
+        'bbox_AP': dict(toolkit='coco/bbox_mAP', factor=100.0, tolerance=0.5),
+        'bbox_AP50': dict(
+            toolkit='coco/bbox_mAP_50', factor=100.0, tolerance=0.5
+        ),
+        'bbox_AP75': dict(
+            toolkit='coco/bbox_mAP_75', factor=100.0, tolerance=1.0
+        ),
+        'bbox_APs': dict(
+            toolkit='coco/bbox_mAP_s', factor=100.0, tolerance=0.5
+        ),
+        'bbox_APm': dict(
+            toolkit='coco/bbox_mAP_m', factor=100.0, tolerance=0.5
+        ),
+        'bbox_APl': dict(
+            toolkit='coco/bbox_mAP_l', factor=100.0, tolerance=0.5
+        ),
+        'segm_AP': dict(toolkit='coco/segm_mAP', factor=100.0, tolerance=0.5),
+        'segm_AP50': dict(
+            toolkit='coco/segm_mAP_50', factor=100.0, tolerance=0.5
+        ),
+        'segm_AP75': dict(
+            toolkit='coco/segm_mAP_75', factor=100.0, tolerance=1.0
+        ),
+        'segm_APs': dict(
+            toolkit='coco/segm_mAP_s', factor=100.0, tolerance=0.5
+        ),
+        'segm_APm': dict(
+            toolkit='coco/segm_mAP_m', factor=100.0, tolerance=0.5
+        ),
+        'segm_APl': dict(
+            toolkit='coco/segm_mAP_l', factor=100.0, tolerance=0.5
+        ),
+    },
+    shown=[
+        'bbox_AP',
+        'bbox_AP50',
+        'bbox_AP75',
+        'segm_AP',
+        'segm_AP50',
+        'segm_AP75',
+    ],
+    source='coco_vitdet_b, scaled down',
+)
 _base_ = ['./coco_vitdet_b.py', '_base_/mini.py']
 
 image = 96
@@ -92,4 +143,3 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(checkpoint=dict(interval=iterations))
-expected = []  # nothing published

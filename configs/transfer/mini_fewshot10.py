@@ -1,6 +1,17 @@
 # in1k_fewshot1 on the embedded image folder with a very small ViT. One per
 # cent of its labels would be one image a class; this takes the ten of
 # mini_semi10's list.
+TASK = dict(
+    id='mini_fewshot10',
+    title='Mini 10%, frozen features',
+    group='features',
+    order=350,
+    toolbox='probe',
+    dataset='mini_semi10',
+    metrics={'top1': dict(tolerance=0.5)},
+    shown=['top1'],
+    source='in1k_fewshot1, scaled down',
+)
 _base_ = ['./in1k_fewshot1.py', '_base_/mini.py']
 
 backbone = dict(
@@ -40,4 +51,3 @@ test_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
-expected = []  # nothing published

@@ -1,4 +1,18 @@
 # in1k_finetune on the embedded image folder with a very small ViT.
+TASK = dict(
+    id='mini_finetune',
+    title='Mini fine-tuning',
+    group='classification',
+    order=420,
+    toolbox='mmpretrain',
+    dataset='mini_imagenet',
+    metrics={
+        'top1': dict(toolkit='accuracy/top1', tolerance=0.5),
+        'top5': dict(toolkit='accuracy/top5', tolerance=0.5),
+    },
+    shown=['top1', 'top5'],
+    source='in1k_finetune, scaled down',
+)
 _base_ = ['./in1k_finetune.py', '_base_/mini.py']
 
 data_preprocessor = dict(num_classes=8)
@@ -66,5 +80,4 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=40)
 default_hooks = dict(checkpoint=dict(interval=20))
-expected = []  # nothing published
 recipes = dict()

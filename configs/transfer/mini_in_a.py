@@ -1,5 +1,20 @@
 # in_a on the embedded counterpart of ImageNet-A, 4 of the 8 classes, with what
 # mini_finetune left.
+TASK = dict(
+    id='mini_in_a',
+    title='Mini ImageNet-A',
+    group='robustness',
+    order=380,
+    toolbox='mmpretrain',
+    dataset='mini_imagenet_a',
+    metrics={
+        'top1': dict(toolkit='accuracy/top1', tolerance=0.5),
+        'top5': dict(toolkit='accuracy/top5', tolerance=0.5),
+    },
+    shown=['top1'],
+    source='in_a, scaled down',
+    trained_by='mini_finetune',
+)
 _base_ = './mini_finetune.py'
 
 custom_imports = dict(
@@ -21,4 +36,3 @@ test_dataloader = dict(
     )
 )
 test_evaluator = dict(_delete_=True, type='SubsetAccuracy', topk=(1, 5))
-expected = []  # nothing published

@@ -1,5 +1,26 @@
 # in_c on the embedded images under six corruptions, with what mini_finetune
 # left.
+TASK = dict(
+    id='mini_in_c',
+    title='Mini ImageNet-C',
+    group='robustness',
+    order=410,
+    toolbox='mmpretrain',
+    dataset='mini_imagenet_c',
+    metrics={
+        'mCE': dict(
+            toolkit='mCE',
+            highest=1000.0,
+            higher_is_better=False,
+            tolerance=1.0,
+        ),
+        '1-mCE': dict(toolkit='1-mCE', lowest=-900.0, tolerance=1.0),
+        'top1': dict(toolkit='top1', tolerance=0.5),
+    },
+    shown=['1-mCE', 'mCE'],
+    source='in_c, scaled down',
+    trained_by='mini_finetune',
+)
 _base_ = './mini_finetune.py'
 
 custom_imports = dict(
@@ -35,4 +56,3 @@ test_dataloader = dict(
     )
 )
 test_evaluator = dict(_delete_=True, type='CorruptionError')
-expected = []  # nothing published

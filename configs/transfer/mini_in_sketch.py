@@ -1,5 +1,20 @@
 # in_sketch on the embedded counterpart of ImageNet-Sketch, all 8 classes, with
 # what mini_finetune left.
+TASK = dict(
+    id='mini_in_sketch',
+    title='Mini ImageNet-Sketch',
+    group='robustness',
+    order=400,
+    toolbox='mmpretrain',
+    dataset='mini_imagenet_sketch',
+    metrics={
+        'top1': dict(toolkit='accuracy/top1', tolerance=0.5),
+        'top5': dict(toolkit='accuracy/top5', tolerance=0.5),
+    },
+    shown=['top1'],
+    source='in_sketch, scaled down',
+    trained_by='mini_finetune',
+)
 _base_ = './mini_finetune.py'
 
 custom_imports = dict(
@@ -21,4 +36,3 @@ test_dataloader = dict(
     )
 )
 test_evaluator = dict(_delete_=True, type='SubsetAccuracy', topk=(1, 5))
-expected = []  # nothing published

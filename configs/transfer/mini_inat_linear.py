@@ -1,5 +1,19 @@
 # inat18_linear on the embedded images, with annotation files such as
 # iNaturalist's. A sixth of the epochs.
+TASK = dict(
+    id='mini_inat_linear',
+    title='Mini iNat linear',
+    group='classification',
+    order=370,
+    toolbox='mmpretrain',
+    dataset='mini_inat',
+    metrics={
+        'top1': dict(toolkit='accuracy/top1', tolerance=0.5),
+        'top5': dict(toolkit='accuracy/top5', tolerance=0.5),
+    },
+    shown=['top1'],
+    source='inat18_linear, scaled down',
+)
 _base_ = ['./inat18_linear.py', '_base_/mini.py']
 
 data_preprocessor = dict(num_classes=8)
@@ -31,5 +45,4 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=40)
 default_hooks = dict(checkpoint=dict(interval=14))
-expected = []  # nothing published
 recipes = dict(_delete_=True)

@@ -1,4 +1,15 @@
 # in1k_knn on the embedded image folder, where a class has 100 images.
+TASK = dict(
+    id='mini_knn',
+    title='Mini kNN',
+    group='features',
+    order=310,
+    toolbox='probe',
+    dataset='mini_imagenet',
+    metrics={'top1': dict(tolerance=0.5)},
+    shown=['top1'],
+    source='in1k_knn, scaled down',
+)
 _base_ = ['./in1k_knn.py']
 
 backbone = dict(depth=18, base_channels=16, stem_channels=16)
@@ -18,4 +29,3 @@ test_dataloader = dict(
     num_workers=0,
     dataset=dict(data_root='data/mini/imagenet/val', **mini_set),
 )
-expected = []  # nothing published

@@ -1,4 +1,18 @@
 # in1k_linear on the embedded image folder: the same frozen network and rules.
+TASK = dict(
+    id='mini_linear',
+    title='Mini linear',
+    group='classification',
+    order=300,
+    toolbox='mmpretrain',
+    dataset='mini_imagenet',
+    metrics={
+        'top1': dict(toolkit='accuracy/top1', tolerance=0.5),
+        'top5': dict(toolkit='accuracy/top5', tolerance=0.5),
+    },
+    shown=['top1', 'top5'],
+    source='in1k_linear, scaled down',
+)
 _base_ = ['./in1k_linear.py', '_base_/mini.py']
 
 data_preprocessor = dict(num_classes=8)
@@ -39,4 +53,3 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=40)
 default_hooks = dict(checkpoint=dict(interval=20))
-expected = []  # nothing published

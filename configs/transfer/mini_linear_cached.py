@@ -1,4 +1,15 @@
 # in1k_linear_cached on the embedded image folder: the features of mini_knn.
+TASK = dict(
+    id='mini_linear_cached',
+    title='Mini linear, no augmentation',
+    group='features',
+    order=320,
+    toolbox='probe',
+    dataset='mini_imagenet',
+    metrics={'top1': dict(tolerance=0.5)},
+    shown=['top1'],
+    source='in1k_linear_cached, scaled down',
+)
 _base_ = './mini_knn.py'
 
 probe = dict(
@@ -9,4 +20,3 @@ probe = dict(
     batch_size=80,
     momentum=0.9,
 )
-expected = []  # nothing published

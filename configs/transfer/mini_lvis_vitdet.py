@@ -1,5 +1,44 @@
 # lvis_vitdet_b on the embedded set in LVIS's form, with the sizes of
 # mini_coco_vitdet.
+TASK = dict(
+    id='mini_lvis_vitdet',
+    title='Mini LVIS ViTDet',
+    group='detection',
+    order=270,
+    toolbox='mmdet',
+    dataset='mini_lvis',
+    metrics={
+        'bbox_AP': dict(toolkit='lvis/bbox_AP', factor=100.0, tolerance=0.5),
+        'bbox_AP50': dict(
+            toolkit='lvis/bbox_AP50', factor=100.0, tolerance=0.5
+        ),
+        'bbox_AP75': dict(
+            toolkit='lvis/bbox_AP75', factor=100.0, tolerance=1.0
+        ),
+        'bbox_APs': dict(toolkit='lvis/bbox_APs', factor=100.0, tolerance=0.5),
+        'bbox_APm': dict(toolkit='lvis/bbox_APm', factor=100.0, tolerance=0.5),
+        'bbox_APl': dict(toolkit='lvis/bbox_APl', factor=100.0, tolerance=0.5),
+        'bbox_APr': dict(toolkit='lvis/bbox_APr', factor=100.0, tolerance=0.5),
+        'bbox_APc': dict(toolkit='lvis/bbox_APc', factor=100.0, tolerance=0.5),
+        'bbox_APf': dict(toolkit='lvis/bbox_APf', factor=100.0, tolerance=0.5),
+        'segm_AP': dict(toolkit='lvis/segm_AP', factor=100.0, tolerance=0.5),
+        'segm_AP50': dict(
+            toolkit='lvis/segm_AP50', factor=100.0, tolerance=0.5
+        ),
+        'segm_AP75': dict(
+            toolkit='lvis/segm_AP75', factor=100.0, tolerance=1.0
+        ),
+        'segm_APs': dict(toolkit='lvis/segm_APs', factor=100.0, tolerance=0.5),
+        'segm_APm': dict(toolkit='lvis/segm_APm', factor=100.0, tolerance=0.5),
+        'segm_APl': dict(toolkit='lvis/segm_APl', factor=100.0, tolerance=0.5),
+        'segm_APr': dict(toolkit='lvis/segm_APr', factor=100.0, tolerance=0.5),
+        'segm_APc': dict(toolkit='lvis/segm_APc', factor=100.0, tolerance=0.5),
+        'segm_APf': dict(toolkit='lvis/segm_APf', factor=100.0, tolerance=0.5),
+    },
+    shown=['bbox_AP', 'bbox_APr', 'segm_AP', 'segm_APr'],
+    source='lvis_vitdet_b, scaled down',
+    packages=['lvis'],
+)
 _base_ = './mini_coco_vitdet.py'
 
 custom_imports = dict(

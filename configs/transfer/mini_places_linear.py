@@ -1,4 +1,18 @@
 # places205_linear on the embedded images, listed as Places205 lists its own.
+TASK = dict(
+    id='mini_places_linear',
+    title='Mini Places linear',
+    group='classification',
+    order=360,
+    toolbox='mmpretrain',
+    dataset='mini_places',
+    metrics={
+        'top1': dict(toolkit='accuracy/top1', tolerance=0.5),
+        'top5': dict(toolkit='accuracy/top5', tolerance=0.5),
+    },
+    shown=['top1'],
+    source='places205_linear, scaled down',
+)
 _base_ = ['./places205_linear.py', '_base_/mini.py']
 
 data_preprocessor = dict(num_classes=8)
@@ -36,5 +50,4 @@ test_dataloader = dict(
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 auto_scale_lr = dict(base_batch_size=40)
 default_hooks = dict(checkpoint=dict(interval=14))
-expected = []  # nothing published
 recipes = dict(_delete_=True)

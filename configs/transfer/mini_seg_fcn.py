@@ -1,5 +1,20 @@
 # voc12aug_fcn on the embedded devkit: the same classes and rules with crops
 # of 96 pixels, thin heads and few iterations.
+TASK = dict(
+    id='mini_seg_fcn',
+    title='Mini FCN segmentation',
+    group='segmentation',
+    order=290,
+    toolbox='mmseg',
+    dataset='mini_seg',
+    metrics={
+        'mIoU': dict(toolkit='mIoU', tolerance=1.0),
+        'mAcc': dict(toolkit='mAcc', tolerance=0.5),
+        'aAcc': dict(toolkit='aAcc', tolerance=0.5),
+    },
+    shown=['mIoU'],
+    source='voc12aug_fcn, scaled down',
+)
 _base_ = ['./voc12aug_fcn.py', '_base_/mini.py']
 
 crop_size = (96, 96)
@@ -78,4 +93,3 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(checkpoint=dict(interval=iterations))
-expected = []  # nothing published

@@ -1,5 +1,20 @@
 # ade20k_upernet_vitb on the embedded devkit: the same classes and rules with
 # crops of 96 pixels, a very small ViT, thin heads and few iterations.
+TASK = dict(
+    id='mini_seg_upernet',
+    title='Mini UPerNet segmentation',
+    group='segmentation',
+    order=280,
+    toolbox='mmseg',
+    dataset='mini_seg',
+    metrics={
+        'mIoU': dict(toolkit='mIoU', tolerance=1.0),
+        'mAcc': dict(toolkit='mAcc', tolerance=0.5),
+        'aAcc': dict(toolkit='aAcc', tolerance=0.5),
+    },
+    shown=['mIoU'],
+    source='ade20k_upernet_vitb, scaled down',
+)
 _base_ = ['./ade20k_upernet_vitb.py', '_base_/mini.py']
 
 crop_size = (96, 96)
@@ -85,4 +100,3 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(checkpoint=dict(interval=iterations))
-expected = []  # nothing published

@@ -1,5 +1,19 @@
 # in1k_semi10 on the embedded image folder: the same rules on a list of a
 # tenth of its labels, which `ssl-bench data subset` writes.
+TASK = dict(
+    id='mini_semi10',
+    title='Mini 10% of the labels',
+    group='classification',
+    order=340,
+    toolbox='mmpretrain',
+    dataset='mini_semi10',
+    metrics={
+        'top1': dict(toolkit='accuracy/top1', tolerance=0.5),
+        'top5': dict(toolkit='accuracy/top5', tolerance=0.5),
+    },
+    shown=['top1', 'top5'],
+    source='in1k_semi10, scaled down',
+)
 _base_ = ['./in1k_semi10.py', '_base_/mini.py']
 
 data_preprocessor = dict(num_classes=8)

@@ -1,4 +1,15 @@
 # voc07_svm on the embedded devkit, with the global average and fewer costs.
+TASK = dict(
+    id='mini_voc07_svm',
+    title='Mini VOC linear SVM',
+    group='features',
+    order=330,
+    toolbox='probe',
+    dataset='mini_voc',
+    metrics={'mAP': dict(tolerance=0.5)},
+    shown=['mAP'],
+    source='voc07_svm, scaled down',
+)
 _base_ = ['./voc07_svm.py', '_base_/mini.py']
 
 backbone = dict(depth=18, base_channels=16, stem_channels=16)

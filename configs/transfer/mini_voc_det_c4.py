@@ -1,5 +1,20 @@
 # voc0712_det_c4 on the embedded devkit: the same classes and rules with
 # images of 160 pixels, anchors to fit, few proposals and iterations.
+TASK = dict(
+    id='mini_voc_det_c4',
+    title='Mini VOC detection, C4',
+    group='detection',
+    order=240,
+    toolbox='mmdet',
+    dataset='mini_voc',
+    metrics={
+        'bbox_AP': dict(toolkit='voc/AP', tolerance=0.5),
+        'bbox_AP50': dict(toolkit='voc/AP50', tolerance=0.5),
+        'bbox_AP75': dict(toolkit='voc/AP75', tolerance=1.0),
+    },
+    shown=['bbox_AP', 'bbox_AP50', 'bbox_AP75'],
+    source='voc0712_det_c4, scaled down',
+)
 _base_ = ['./voc0712_det_c4.py', '_base_/mini.py']
 
 model = dict(
@@ -72,4 +87,3 @@ param_scheduler = [
 auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(checkpoint=dict(interval=iterations))
 custom_hooks = [dict(type='TrainingPreciseBNHook', num_iters=10)]
-expected = []  # nothing published

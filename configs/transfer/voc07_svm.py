@@ -2,6 +2,17 @@
 # as the OpenMMLab benchmarks run it. Feature: layer4 at 224 pixels averaged
 # 6x6 at stride 1 to 2x2, 8192 numbers. Barlow Twins instead averages globally:
 # --cfg-options probe.pool=global_average.
+TASK = dict(
+    id='voc07_svm',
+    title='VOC07 linear SVM',
+    group='features',
+    order=190,
+    toolbox='probe',
+    dataset='voc07',
+    metrics={'mAP': dict(tolerance=0.5)},
+    shown=['mAP'],
+    source='Goyal et al., ICCV 2019, Sec. 4.1 (VISSL)',
+)
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 
 backbone = dict(
@@ -52,4 +63,3 @@ test_dataloader = dict(
         pipeline=pipeline,
     ),
 )
-expected = []

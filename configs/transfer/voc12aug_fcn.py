@@ -1,6 +1,21 @@
 # FCN R50-D8 on VOC12 + aug, protocol (a) of transfer_protocols, section 3:
 # DenseCL and the OpenMMLab benchmarks. mmseg's config but for the stem, which
 # a pretraining checkpoint must find as it was trained: one 7x7 convolution.
+TASK = dict(
+    id='voc12aug_fcn',
+    title='VOC12+aug FCN',
+    group='segmentation',
+    order=70,
+    toolbox='mmseg',
+    dataset='voc12aug',
+    metrics={
+        'mIoU': dict(toolkit='mIoU', tolerance=1.0),
+        'mAcc': dict(toolkit='mAcc', tolerance=0.5),
+        'aAcc': dict(toolkit='aAcc', tolerance=0.5),
+    },
+    shown=['mIoU'],
+    source='DenseCL and OpenMMLab benchmarks, mmseg FCN-D8',
+)
 _base_ = [
     'mmseg::_base_/models/fcn_r50-d8.py',
     'mmseg::_base_/datasets/pascal_voc12_aug.py',
@@ -22,11 +37,6 @@ val_cfg = None  # one evaluation, at the end; stock every 2000
 val_dataloader = None
 val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # 4 devices x 4
-# method, metric, published value, tolerance
-expected = [
-    ('MoCo v2 200', 'mIoU', 67.5, 1.0),
-    ('DenseCL 200', 'mIoU', 69.4, 1.0),
-]
 
 moco_pipeline = [  # neither distorted colours nor a limit on a class's share
     dict(type='LoadImageFromFile'),

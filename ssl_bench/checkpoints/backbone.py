@@ -233,7 +233,7 @@ def read_safetensors(
 
     try:
         with safe_open(str(path), framework='pt') as file:
-            tensors = {name: file.get_tensor(name) for name in file}
+            tensors = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
             return tensors, dict(file.metadata() or {})
     except FileNotFoundError:
         raise UserError(f'no such file: {path}') from None

@@ -1,72 +1,14 @@
 """What a checkpoint says of its own making."""
 
-import ast
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from ssl_bench.checkpoints.backbone import Backbone, tensors_sha256
 from ssl_bench.checkpoints.verify import Report
+from ssl_bench.config import parse_config
 
 Fields = dict[str, Any]
-
-
-def parse_config(text: str) -> Fields:
-    """Read the top-level values of a dumped mmengine config, running nothing.
-
-    Args:
-        text (str): ``Config.pretty_text``: assignments of literals and
-            ``dict(...)``.
-
-    Returns:
-        dict: What could be read; a value that is no literal is left out.
-    """
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return {}
-    fields = {}
-    for node in tree.body:
-        if (
-            isinstance(node, ast.Assign)
-            and len(node.targets) == 1
-            and isinstance(node.targets[0], ast.Name)
-        ):
-            fields[node.targets[0].id] = _literal(node.value)
-    return fields
-
-
-def _literal(node: ast.AST) -> Any:
-    """A literal's value, None for anything else."""
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == 'dict'
-    ):
-        found: Fields = {}
-        for argument in node.args:  # dict({'not a name': 1})
-            value = _literal(argument)
-            found.update(value if isinstance(value, dict) else {})
-        return {
-            **found,
-            **{
-                word.arg: _literal(word.value)
-                for word in node.keywords
-                if word.arg
-            },
-        }
-    if isinstance(node, ast.Dict):
-        return {
-            _literal(key): _literal(value)
-            for key, value in zip(node.keys, node.values)
-            if isinstance(key, ast.Constant)
-        }
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return [_literal(item) for item in node.elts]
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        return None
 
 
 def _at(tree: Any, path: str) -> Any:

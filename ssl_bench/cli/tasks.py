@@ -4,7 +4,13 @@ Example: ssl-bench tasks voc0712_det_c4
 """
 
 import argparse
-import ast
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ssl_bench.tasks.datasets import Dataset
+    from ssl_bench.tasks.table import Task
 
 HOURS = (
     "* estimates: iterations times the seconds that Detectron2's model "
@@ -18,102 +24,85 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'tasks', nargs='*', metavar='TASK', help='only these; all if none'
     )
     parser.add_argument(
-        '--data-root', help='say whether the data lie below this folder'
+        '--data-root', help='say whether the data are below this folder'
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a paragraph for each named task, or a line for every task."""
-    from ssl_bench.tasks.datasets import DATASETS
-    from ssl_bench.tasks.table import TASKS, find_task
+    from ssl_bench.tasks.table import find_task, tasks
 
-    for name in args.tasks:
-        find_task(name)  # a misspelt name before any output
-    if args.tasks:
-        print(
-            '\n\n'.join(describe(name, args.data_root) for name in args.tasks)
+    named = [find_task(name) for name in args.tasks]  # before any output
+    if named:
+        print('\n\n'.join(describe(task, args.data_root) for task in named))
+        return 0
+    rows = [('task', 'data', 'metrics (percent)', 'GPU hours*', 'protocol')]
+    rows += [
+        (
+            task.id,
+            task.data.title,
+            ', '.join(task.shown),
+            hours(task),
+            task.source,
         )
-    else:
-        rows = [
-            ('task', 'data', 'metrics (percent)', 'GPU hours*', 'protocol')
-        ]
-        rows += [
-            (
-                name,
-                DATASETS[task.dataset].title,
-                ', '.join(main_metrics(name)),
-                hours(task),
-                task.source,
-            )
-            for name, task in TASKS.items()
-        ]
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        for row in rows:
-            print(
-                '  '.join(
-                    f'{cell:{width}}' for cell, width in zip(row, widths)
-                ).rstrip()
-            )
-        print(HOURS)
+        for task in tasks().values()
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        print(
+            '  '.join(
+                f'{cell:{width}}' for cell, width in zip(row, widths)
+            ).rstrip()
+        )
+    print(HOURS)
+    for problem in tasks().broken.values():
+        print(f'warning: {problem}', file=sys.stderr)
     return 0
 
 
-def hours(task) -> str:
+def hours(task: 'Task') -> str:
     """What a run is expected to cost, as far as a source says."""
-    return (
-        'not known'
-        if task.gpu_hours is None
-        else f'about {task.gpu_hours:.0f}'
-    )
+    if task.gpu_hours is None:
+        return 'not known'
+    return f'about {task.gpu_hours:.0f}'
 
 
-def main_metrics(name: str) -> tuple:
-    """What stands in tables."""
-    from ssl_bench.results.tasks import task_info
-
-    return task_info(name).metrics
-
-
-def describe(name: str, data_root: str = None) -> str:
+def describe(task: 'Task', data_root: str | None = None) -> str:
     """Everything the table says of a task."""
-    from ssl_bench.results.tasks import task_info
-    from ssl_bench.tasks.datasets import DATASETS
-    from ssl_bench.tasks.table import find_task
+    from ssl_bench.tasks.table import task_config
 
-    task = find_task(name)
-    data, root = DATASETS[task.dataset], data_root or task.root
-    return '\n'.join(
-        (
-            f'{name}: {task_info(name).title}',
-            f'  config     configs/transfer/{name}.py ({task.toolbox})',
-            f'  protocol   {task.source}',
-            f'  metrics    {", ".join(main_metrics(name))} (percent)',
-            f'  data       {data.title}: {", ".join(data.paths)}',
-            f'             below {root}: {_found(data, root)}',
-            f'  prepare    {data.prepare.format(root=root)}',
-            f'  recipes    {_recipes(name)}',
-            f'  GPU hours* {hours(task)}',
-            HOURS,
-        )
-    )
+    data, root = task.data, data_root or task.root
+    path = task_config(task.id)
+    lines = [
+        f'{task.id}: {task.title}',
+        f'  config     {_shown(path)} ({task.toolbox})',
+        f'  protocol   {task.source}',
+        f'  metrics    {", ".join(task.shown)} (percent)',
+        f'  data       {data.title}: {", ".join(data.paths)}',
+        f'             below {root}: {_found(data, root)}',
+        f'  prepare    {data.prepare.format(root=root)}',
+        f'  recipes    {_recipes(path)}',
+        f'  GPU hours* {hours(task)}',
+        HOURS,
+    ]
+    return '\n'.join(lines)
 
 
-def _recipes(name: str) -> str:
+def _shown(path: Path) -> str:
+    """A config's path as short as it names the file from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _recipes(path: Path) -> str:
     """Names of a config's recipes, read without importing a toolkit."""
-    from ssl_bench.config import config_dir
+    from ssl_bench.config import parse_config
 
-    text = (config_dir() / 'transfer' / f'{name}.py').read_text()
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == 'recipes':
-            names = [
-                key.arg for key in node.value.keywords if key.arg != '_delete_'
-            ]
-            return ', '.join(names) or 'the protocol only'
-    return 'the protocol only'
+    recipes = parse_config(path.read_text(encoding='utf-8')).get('recipes')
+    names = [name for name in recipes or {} if name != '_delete_']
+    return ', '.join(names) or 'the protocol only'
 
 
-def _found(data, root: str) -> str:
-    from pathlib import Path
-
+def _found(data: 'Dataset', root: str) -> str:
     missing = [p for p in data.paths if not (Path(root) / p).exists()]
     return f'{len(missing)} missing' if missing else 'all there'

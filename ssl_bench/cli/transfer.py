@@ -288,10 +288,12 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
 
 def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
+    from ssl_bench.results.board import verdicts
+
     record = outcome.record
     aims = {
-        row['metric']: f' (published {row["published"]:g}: {row["verdict"]})'
-        for row in record.get('extra', {}).get('expected', [])
+        metric: f' (published {value:g}: {verdict})'
+        for metric, (value, verdict) in verdicts(record).items()
     }
     numbers = '  '.join(
         f'{name} {value:.1f}{aims.get(name, "")}'

@@ -3,6 +3,7 @@
 from ssl_bench.results.frame import load
 from ssl_bench.results.record import (
     FILE_NAME,
+    SCHEMA,
     Problem,
     Stored,
     make_run_id,
@@ -13,6 +14,7 @@ from ssl_bench.results.store import read_records, scan
 
 __all__ = [
     'FILE_NAME',
+    'SCHEMA',
     'Problem',
     'Stored',
     'load',

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.results import stats, tasks
+from ssl_bench.results import headings, stats
 from ssl_bench.results.checks import check, without_duplicates
 from ssl_bench.results.names import is_chosen, label, method_key, squeeze
 from ssl_bench.results.published import PublishedIndex
-from ssl_bench.results.record import Problem, Stored
+from ssl_bench.results.record import Problem, Record, Stored
 from ssl_bench.results.table import Board, Row, cells
 
 
@@ -19,11 +19,7 @@ def _choose(
     Raises:
         UserError: A name that neither records nor papers have.
     """
-    ids = {
-        *tasks.TASKS,
-        *tasks.PUBLISHED_ONLY,
-        *(s.record['task'] for s in stored),
-    }
+    ids = {*headings.known_tasks(), *(s.record['task'] for s in stored)}
     for task in wanted:
         if task not in ids:
             raise unknown_name('task', task, ids)
@@ -116,6 +112,24 @@ def departed(rows: list[Row], index: PublishedIndex) -> list[Problem]:
     ]
 
 
+def not_installed(stored: list[Stored]) -> list[Problem]:
+    """Say which records are of tasks whose configs are not there."""
+    known = headings.known_tasks()
+    strange: dict[str, list[str]] = {}
+    for item in stored:
+        if item.record['task'] not in known:
+            strange.setdefault(item.record['task'], []).append(item.path)
+    return [
+        Problem(
+            'task not installed',
+            f'{task} has no config here: its numbers are shown, '
+            'not ranked or compared',
+            tuple(paths),
+        )
+        for task, paths in sorted(strange.items())
+    ]
+
+
 def _compare(rows: list[Row], baseline: str) -> None:
     """Fill in each row's difference to the baseline of its task.
 
@@ -143,16 +157,33 @@ def _compare(rows: list[Row], baseline: str) -> None:
             )
 
 
+def verdicts(record: Record) -> dict[str, tuple[float, str]]:
+    """How one record compares with the papers, as the leaderboard says it.
+
+    Returns:
+        dict: Metric to published value and verdict, where there is one.
+    """
+    rows = _join(cells([Stored(record, '')]), 'own', (), (), PublishedIndex())
+    return {
+        row.metric: (row.published.value, row.verdict)
+        for row in rows
+        if row.published is not None
+    }
+
+
 def _place(rows: list[Row]) -> None:
     """Give each row its place among those of its task and metric."""
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
         groups.setdefault((row.task, row.metric), []).append(row)
-    for (_, metric), members in groups.items():
+    for (task, metric), members in groups.items():
+        higher = headings.higher_is_better(task, metric)
+        if higher is None:  # of a task that is not installed
+            continue
         ties = stats.tie_groups(
             [row.mean for row in members],
             [row.interval for row in members],
-            tasks.higher_is_better(metric),
+            higher,
         )
         for row, place in zip(members, stats.places(ties)):
             row.place = place
@@ -196,6 +227,7 @@ def build(
         _compare(rows, baseline)
     rows = _join(rows, published, wanted, methods, index or PublishedIndex())
     conflicts += departed(rows, index or PublishedIndex())
+    conflicts += not_installed(chosen)
     rows.sort(key=lambda row: row.sort_key)
     shown = {row.task for row in rows}
     warnings = (

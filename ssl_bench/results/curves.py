@@ -79,7 +79,7 @@ def read_run(folder: Path) -> Run | None:
     Raises:
         UserError: A line of the log is not JSON.
     """
-    from ssl_bench.checkpoints.provenance import parse_config
+    from ssl_bench.config import parse_config
 
     config = next(iter(sorted(folder.glob('*.py'))), None)
     method = (

@@ -6,7 +6,7 @@ Terminal, Markdown, LaTeX and HTML show the same grids.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ssl_bench.results import stats, tasks
+from ssl_bench.results import headings, stats
 from ssl_bench.results.published import Published
 from ssl_bench.results.table import Board, Row, rankings
 
@@ -138,9 +138,9 @@ def shown_metrics(rows: Sequence[Row], task: str) -> list[str]:
     The files hold the others (AP by size, kNN with another k).
     """
     present = {row.metric for row in rows}
-    own = present & set(tasks.task_info(task).metrics)
+    own = present & set(headings.heading(task).metrics)
     return sorted(
-        own or present, key=lambda metric: tasks.metric_order(task, metric)
+        own or present, key=lambda metric: headings.metric_order(task, metric)
     )
 
 
@@ -188,12 +188,14 @@ def task_grid(board: Board, task: str) -> Grid:
             ]
         )
     arrow = {
-        metric: '' if tasks.higher_is_better(metric) else ' (lower is better)'
+        metric: ' (lower is better)'
+        if headings.higher_is_better(task, metric) is False
+        else ''
         for metric in metrics
     }
-    heads = [tasks.metric_title(m) + arrow[m] for m in metrics]
+    heads = [headings.metric_title(m) + arrow[m] for m in metrics]
     return Grid(
-        f'{tasks.task_info(task).title} ({task})',
+        f'{headings.heading(task).title} ({task})',
         ['method', 'epochs', 'n', *heads],
         body,
     )

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ssl_bench.errors import unknown_name
-from ssl_bench.results import tasks
 from ssl_bench.results.grid import (
     LEGEND,
     Cell,
@@ -15,10 +14,10 @@ from ssl_bench.results.grid import (
     published_text,
     spread,
 )
+from ssl_bench.results.headings import BOX, MASK, heading, metric_title
 from ssl_bench.results.names import label
 from ssl_bench.results.published import Published, PublishedIndex
 from ssl_bench.results.table import Board, Row
-from ssl_bench.results.tasks import BOX, MASK
 
 Columns = tuple[tuple[str, str], ...]  # (task, metric)
 
@@ -358,8 +357,7 @@ def _table_grid(
         )
     several = len({task for task, _ in table.columns}) > 1
     heads = [
-        (f'{tasks.task_info(task).title}\n' if several else '')
-        + tasks.metric_title(metric)
+        (f'{heading(task).title}\n' if several else '') + metric_title(metric)
         for task, metric in table.columns
     ]
     return Grid(

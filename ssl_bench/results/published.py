@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssl_bench.errors import UserError
-from ssl_bench.results import tasks
+from ssl_bench.results import headings
 from ssl_bench.results.names import (
     backbone_key,
     data_key,
@@ -98,19 +98,20 @@ def _parse(row: dict[str, str], place: str) -> Published:
         UserError: Unknown task or metric, value out of range, no source.
     """
     task, metric = row['task'], row['metric']
-    if task not in tasks.TASKS and task not in tasks.PUBLISHED_ONLY:
+    if task not in headings.known_tasks():
         raise UserError(
-            f'{place}: unknown task {task!r}; add it to '
-            'ssl_bench/results/tasks.py'
+            f'{place}: unknown task {task!r}; add a config for it in '
+            'configs/transfer, or, if only papers run it, a heading in '
+            'ssl_bench/results/headings.py'
         )
-    base = tasks.base_metric(metric)
-    if base is None:
+    rule = headings.metric_rule(task, metric)
+    if rule is None:
         raise UserError(f'{place}: unknown metric {metric!r}')
     value = _number(row['value'], 'value', place)
-    if value is None or not 0 <= value <= tasks.METRICS[base]:
+    if value is None or not 0 <= value <= rule.highest:
         raise UserError(
-            f'{place}: value must lie in 0..'
-            f'{tasks.METRICS[base]:g}, got {row["value"]!r}'
+            f'{place}: value must lie in 0..{rule.highest:g}, '
+            f'got {row["value"]!r}'
         )
     for name in (
         'method',

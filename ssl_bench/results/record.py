@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import write_text
-from ssl_bench.results import tasks
+from ssl_bench.tasks.table import find_task, tasks
 
 SCHEMA = 1
 FILE_NAME = 'result.json'
@@ -21,51 +23,89 @@ MAX_BYTES = 1 << 20  # a record holds numbers; anything larger is no record
 Record = dict[str, Any]
 PathLike = str | Path
 
-TEXT, NUMBER, COUNT = str, float, int
-FLAT = {
-    'run_id': TEXT,
-    'method': TEXT,
-    'variant': TEXT,
-    'backbone': TEXT,
-    'task': TEXT,
-    'seed': COUNT,
-    'code_version': TEXT,
-    'started': TEXT,
-    'finished': TEXT,
-    'status': TEXT,
-}
-MAY_BE_EMPTY = {'variant', 'code_version'}
-# A name ending in '?' may be null: not known, or not applicable.
-_NESTED = {
-    'pretrain': {
-        'data?': TEXT,
-        'epochs?': NUMBER,
-        'batch?': NUMBER,
-        'config?': TEXT,
-        'checkpoint_sha256?': TEXT,
-        'source': TEXT,
-    },
-    'hardware': {'device?': TEXT, 'world_size?': COUNT},
-    'cost': {
-        'train_seconds?': NUMBER,
-        'images_per_second?': NUMBER,
-        'peak_memory_mib?': NUMBER,
-        'gpu_hours?': NUMBER,
-    },
-    'data': {'name?': TEXT, 'fingerprint?': TEXT, 'images?': COUNT},
-}
-NESTED = {
-    group: {
-        name.rstrip('?'): (kind, name.endswith('?'))
-        for name, kind in fields.items()
-    }
-    for group, fields in _NESTED.items()
-}
-KIND_NAMES = {TEXT: 'text', NUMBER: 'number >= 0', COUNT: 'whole number >= 0'}
-OTHER = {'schema', 'metrics', 'versions', 'config_sha256'}
-OPTIONAL = {'changes', 'departures', 'notes', 'extra', 'record_sha256'}
-SHA256 = re.compile(r'[0-9a-f]{64}')
-RUN_ID = re.compile(r'[A-Za-z0-9][A-Za-z0-9._+-]{0,199}')
+Text = Annotated[str, Field(strict=True, min_length=1)]
+TextOrEmpty = Annotated[str, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=0)]
+Sha256 = Annotated[str, Field(strict=True, pattern='^[0-9a-f]{64}$')]
+RunId = Annotated[
+    str, Field(strict=True, pattern='^[A-Za-z0-9][A-Za-z0-9._+-]{0,199}$')
+]
+
+
+class _Group(BaseModel):
+    """Fields that belong together; null means not known."""
+
+    model_config = ConfigDict(extra='allow')
+
+
+class Pretrain(_Group):
+    """What the weights were pretrained on, and where they come from."""
+
+    data: TextOrEmpty | None
+    epochs: Number | None
+    batch: Number | None
+    config: TextOrEmpty | None
+    checkpoint_sha256: Sha256 | None
+    source: Literal['measured', 'imported']
+
+
+class Hardware(_Group):
+    """Where a run ran."""
+
+    device: TextOrEmpty | None
+    world_size: Count | None
+
+
+class Cost(_Group):
+    """What a run cost."""
+
+    train_seconds: Number | None
+    images_per_second: Number | None
+    peak_memory_mib: Number | None
+    gpu_hours: Number | None
+
+
+class Data(_Group):
+    """What a run was trained on."""
+
+    name: TextOrEmpty | None
+    fingerprint: TextOrEmpty | None
+    images: Count | None
+
+
+class RecordFields(BaseModel):
+    """The fields of a record, as docs/leaderboard.md describes them.
+
+    ``changes`` are automatic adjustments, ``departures`` what the user
+    changed: such a record is not compared with published numbers.
+    """
+
+    model_config = ConfigDict(extra='forbid')
+
+    record_schema: Literal[1] = Field(alias='schema')  # SCHEMA
+    run_id: RunId
+    method: Text
+    variant: TextOrEmpty
+    backbone: Text
+    pretrain: Pretrain
+    task: Text
+    metrics: dict[str, Any] = Field(min_length=1)
+    seed: Count
+    config_sha256: Sha256
+    code_version: TextOrEmpty
+    versions: dict[str, TextOrEmpty]
+    hardware: Hardware
+    cost: Cost
+    data: Data
+    started: Text
+    finished: Text
+    status: Literal['completed']
+    changes: list[TextOrEmpty] = []
+    departures: list[TextOrEmpty] = []
+    notes: TextOrEmpty = ''
+    extra: dict[str, Any] = {}
+    record_sha256: TextOrEmpty = ''
 
 
 _CANONICAL = json.JSONEncoder(
@@ -139,78 +179,75 @@ def digest(record: Record) -> str:
     return hashlib.sha256(_CANONICAL.encode(rest).encode()).hexdigest()
 
 
-def _type_fault(name: str, value: Any, kind: type) -> str | None:
-    """Why ``value`` is not of ``kind``, or None."""
-    good = (
-        isinstance(value, str)
-        if kind == TEXT
-        else isinstance(value, (int, float)) and not isinstance(value, bool)
-    )
-    if kind == COUNT:
-        good = good and isinstance(value, int) and value >= 0
-    elif kind == NUMBER:
-        good = good and math.isfinite(value) and value >= 0
-    if good:
-        return None
-    return f'{name} must be a {KIND_NAMES[kind]}, got {value!r}'
+# What is asked of a value, by the kind of pydantic's error.
+_ASKED = {
+    'string_type': 'must be a text',
+    'string_too_short': 'is empty',
+    'int_type': 'must be a whole number >= 0',
+    'int_from_float': 'must be a whole number >= 0',
+    'float_type': 'must be a number >= 0',
+    'finite_number': 'must be a number >= 0',
+    'model_type': 'must be an object',
+    'dict_type': 'must be an object',
+    'list_type': 'must be a list of texts',
+    'too_short': 'must be an object with a number or more',
+}
+# More than the kind of value, by field.
+_ASKED_OF = {
+    'run_id': 'must be up to 200 letters, digits and ._+- (see make_run_id)',
+    'status': 'must be "completed"',
+    'pretrain.source': 'must be "measured" or "imported"',
+    'config_sha256': 'must be 64 hexadecimal digits',
+    'pretrain.checkpoint_sha256': 'must be 64 hexadecimal digits',
+    'versions': 'must map names to texts',
+    'changes': 'must be a list of texts',
+    'departures': 'must be a list of texts',
+}
 
 
-def _field_faults(record: Record) -> Iterator[str]:
-    known = {*FLAT, *NESTED, *OTHER}
-    for name in sorted(known - record.keys()):
-        yield f'{name} is missing'
-    for name in sorted(record.keys() - known - OPTIONAL):
-        yield f'{name} is not a field of a record (put it under "extra")'
-    for name, kind in FLAT.items():
-        value = record.get(name)
-        if name in record and not (value and type(value) is str is kind):
-            fault = _type_fault(name, value, kind)
-            if fault:
-                yield fault
-            elif value == '' and name not in MAY_BE_EMPTY:
-                yield f'{name} is empty'
-    for name, fields in NESTED.items():
-        group = record.get(name)
-        if name in record and not isinstance(group, dict):
-            yield f'{name} must be an object, got {group!r}'
-        elif name in record:
-            yield from _group_faults(name, group, fields)
+def _field_fault(error: ErrorDetails) -> str:
+    """One of pydantic's errors in words, with the value that was found."""
+    place = [str(part) for part in error['loc']]
+    name, group = '.'.join(place[:2]), place[0]
+    kind = error['type']
+    if kind == 'missing':
+        null = ' (null means not known)' if len(place) > 1 else ''
+        return f'{name} is missing{null}'
+    if kind == 'extra_forbidden':
+        return f'{name} is not a field of a record (put it under "extra")'
+    if kind == 'string_too_short':
+        return f'{name} is empty'
+    asked = _ASKED_OF.get(name)
+    if asked is None and group in _ASKED_OF:  # of a list or a mapping
+        name, asked = group, _ASKED_OF[group]
+    if asked is None and kind == 'greater_than_equal':
+        whole = isinstance(error['input'], int)
+        asked = f'must be a {"whole " if whole else ""}number >= 0'
+    if asked is None:
+        asked = _ASKED.get(kind, error['msg'])
+    return f'{name} {asked}, got {error["input"]!r}'
 
 
-def _group_faults(name: str, group: Record, fields: dict) -> Iterator[str]:
-    for key, (kind, may_be_null) in fields.items():
-        value = group.get(key)
-        # most fields; ten thousand records have many
-        if type(value) is kind and (kind is TEXT or 0 <= value < math.inf):
-            continue
-        if key not in group:
-            yield f'{name}.{key} is missing (null means not known)'
-        elif value is not None or not may_be_null:
-            fault = _type_fault(f'{name}.{key}', value, kind)
-            if fault:
-                yield fault
-
-
-def _metric_faults(metrics: Any) -> Iterator[str]:
-    if not isinstance(metrics, dict) or not metrics:
-        yield f'metrics must be an object with a number or more: {metrics!r}'
+def _metric_faults(task: Any, metrics: Any) -> Iterator[str]:
+    """Names and ranges, by the task's config where it is installed."""
+    if not isinstance(metrics, dict):
         return
+    found = tasks().get(task) if isinstance(task, str) else None
     for name, value in metrics.items():
-        base = tasks.base_metric(name)
-        if base is None:
+        rule = found.metric(name) if found is not None else None
+        if found is not None and rule is None:
             yield (
-                f'unknown metric {name!r}; known: '
-                f'{", ".join(sorted(tasks.METRICS))}'
+                f'unknown metric {name!r}; known of {task}: '
+                f'{", ".join(found.metrics)}'
             )
         elif isinstance(value, bool) or not isinstance(value, (int, float)):
             yield f'metrics.{name} must be a number, got {value!r}'
-        elif (
-            not tasks.LOWEST.get(base, 0.0) <= value <= tasks.METRICS[base]
-        ):  # also catches NaN
+        elif rule is None and not abs(value) < float('inf'):
+            yield f'metrics.{name} must be a finite number, got {value!r}'
+        elif rule and not rule.lowest <= value <= rule.highest:  # NaN, too
             yield (
-                f'metrics.{name} must lie in '
-                f'{tasks.LOWEST.get(base, 0.0):g}..'
-                f'{tasks.METRICS[base]:g} (percent), got {value!r}'
+                f'metrics.{name} must lie in {rule.lowest:g}..'
+                f'{rule.highest:g} (percent), got {value!r}'
             )
 
 
@@ -222,57 +259,24 @@ def _moment(record: Record, name: str) -> datetime | None:
         return None
 
 
-def _value_faults(record: Record) -> Iterator[str]:
-    """Checks that need more than a type."""
-    task = record.get('task')
-    if isinstance(task, str) and not tasks.is_known_task(task):
-        try:
-            tasks.check_task(task)
-        except UserError as error:
-            yield str(error)
-    run_id = record.get('run_id')
-    if isinstance(run_id, str) and run_id and not RUN_ID.fullmatch(run_id):
-        yield (
-            f'run_id {run_id[:60]!r} must be up to 200 letters, digits '
-            'and ._+- (see make_run_id)'
-        )
-    hashes = {'config_sha256': record.get('config_sha256', '0' * 64)}
-    pretrain = record.get('pretrain')
-    if isinstance(pretrain, dict):
-        checkpoint = pretrain.get('checkpoint_sha256')
-        hashes['pretrain.checkpoint_sha256'] = checkpoint or '0' * 64
-        if pretrain.get('source') not in ('measured', 'imported'):
-            yield (
-                'pretrain.source must be "measured" or "imported", got '
-                f'{pretrain.get("source")!r}'
-            )
-    for name, value in hashes.items():
-        if not isinstance(value, str) or not SHA256.fullmatch(value):
-            yield f'{name} must be 64 hexadecimal digits, got {value!r}'
-    if record.get('status', 'completed') != 'completed':
-        yield f'status must be "completed", got {record["status"]!r}'
-    versions = record.get('versions', {})
-    if not isinstance(versions, dict) or not all(
-        isinstance(v, str) for v in versions.values()
-    ):
-        yield f'versions must map names to texts, got {versions!r}'
-    yield from _time_faults(record)
-
-
 def _time_faults(record: Record) -> Iterator[str]:
-    started, finished = _moment(record, 'started'), _moment(record, 'finished')
-    for name, moment in (('started', started), ('finished', finished)):
+    moments = {name: _moment(record, name) for name in ('started', 'finished')}
+    for name, moment in moments.items():
         if name in record and moment is None:
             yield f'{name} must be an ISO 8601 time, got {record[name]!r}'
+    started, finished = moments['started'], moments['finished']
     if started and finished and finished < started:
         yield (
-            f'finished {record["finished"]} lies before started '
+            f'finished {record["finished"]} is before started '
             f'{record["started"]}'
         )
 
 
 def faults(record: Any) -> list[str]:
-    """Everything that is wrong with a record; empty when it is valid."""
+    """Everything that is wrong with a record; empty when it is valid.
+
+    The metrics of a task that is not installed are taken as they are.
+    """
     if not isinstance(record, dict):
         return [f'a record is an object, got {type(record).__name__}']
     if record.get('schema') != SCHEMA:
@@ -280,18 +284,13 @@ def faults(record: Any) -> list[str]:
             f'unknown schema version {record.get("schema")!r}; this '
             f'version of ssl_bench reads schema {SCHEMA}'
         ]
-    found = [*_field_faults(record), *_value_faults(record)]
-    if 'metrics' in record:
-        found += _metric_faults(record['metrics'])
-    for name in ('changes', 'departures'):
-        texts = record.get(name, [])
-        if not isinstance(texts, list) or not all(
-            isinstance(text, str) for text in texts
-        ):
-            found.append(f'{name} must be a list of texts, got {texts!r}')
-    for name, kind in (('notes', str), ('extra', dict)):
-        if not isinstance(record.get(name, kind()), kind):
-            found.append(f'{name} must be {kind.__name__}')
+    found: list[str] = []
+    try:
+        RecordFields.model_validate(record)
+    except ValidationError as error:
+        found = [_field_fault(item) for item in error.errors()]
+    found += _metric_faults(record.get('task'), record.get('metrics'))
+    found += _time_faults(record)
     if not found and 'record_sha256' in record:
         try:
             fits = record['record_sha256'] == digest(record)
@@ -306,12 +305,19 @@ def faults(record: Any) -> list[str]:
 
 
 def validate(record: Any) -> None:
-    """Check every field, type and range of a record.
+    """Check every field, type and range of a record that is to be written.
 
     Raises:
-        UserError: Lists each fault with the value found.
+        UserError: Lists each fault with the value found; also a task that is
+            not installed, with the nearest ids.
     """
     found = faults(record)
+    task = record.get('task') if isinstance(record, dict) else None
+    if isinstance(task, str) and task:
+        try:
+            find_task(task)
+        except UserError as error:
+            found.insert(0, str(error))
     if found:
         raise UserError('not a valid result record: ' + '; '.join(found))
 
@@ -322,11 +328,8 @@ def write_record(path: PathLike, record: Record) -> Record:
     Args:
         path (str | Path): The file, or the run's folder, where it becomes
             ``result.json``.
-        record (dict): Fields of design.md; ``schema``, ``run_id`` and
-            ``status`` are filled in when absent. Optional: ``changes``
-            (list of automatic adjustments), ``departures`` (list of what
-            the user changed: such a record is not compared with published
-            numbers), ``notes`` and ``extra`` (dict).
+        record (dict): As `RecordFields`; ``schema``, ``run_id`` and
+            ``status`` are filled in when absent.
 
     Returns:
         dict: The record as written.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.results import grid, tasks
+from ssl_bench.results import grid, headings
 from ssl_bench.results.media import find_curves, find_pictures
 from ssl_bench.results.names import is_random, is_supervised
 from ssl_bench.results.record import PathLike, Stored
@@ -92,8 +92,8 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
             for row in sorted(
                 board.rows,
                 key=lambda row: (
-                    tasks.task_order(row.task),
-                    tasks.metric_order(row.task, row.metric),
+                    headings.task_order(row.task),
+                    headings.metric_order(row.task, row.metric),
                 ),
             )
         ],
@@ -126,22 +126,24 @@ def _tasks(board: Board) -> list[dict[str, Any]]:
     for task in board.tasks:
         metrics = sorted(
             {r.metric for r in board.rows if r.task == task},
-            key=lambda metric: tasks.metric_order(task, metric),
+            key=lambda metric: headings.metric_order(task, metric),
         )
         found.append(
             dict(
                 id=task,
-                title=tasks.task_info(task).title,
-                group=tasks.task_info(task).group,
+                title=headings.heading(task).title,
+                group=headings.heading(task).group,
                 main=mains.get(task),
                 metrics=[
                     dict(
                         id=m,
-                        title=tasks.metric_title(m),
-                        higher=tasks.higher_is_better(m),
-                        tolerance=tasks.tolerance(m),
+                        title=headings.metric_title(m),
+                        higher=rule is None or rule.higher_is_better,
+                        tolerance=0.0 if rule is None else rule.tolerance,
                     )
-                    for m in metrics
+                    for m, rule in (
+                        (m, headings.metric_rule(task, m)) for m in metrics
+                    )
                 ],
             )
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ssl_bench.results import stats, tasks
+from ssl_bench.results import headings, stats
 from ssl_bench.results.names import label
 from ssl_bench.results.published import Published
 from ssl_bench.results.record import Problem, Stored
@@ -90,13 +90,11 @@ class Row:
     @property
     def verdict(self) -> str:
         """``reproduced``, ``within noise``, ``off``, or empty."""
-        if self.mean is None or self.published is None:
+        rule = headings.metric_rule(self.task, self.metric)
+        if self.mean is None or self.published is None or rule is None:
             return ''
         return stats.verdict(
-            self.mean,
-            self.interval,
-            self.published.value,
-            tasks.tolerance(self.metric),
+            self.mean, self.interval, self.published.value, rule.tolerance
         )
 
     @property
@@ -118,7 +116,7 @@ class Row:
         """Task, metric, best first; then names, for the same bytes."""
         value = self.published.value if self.mean is None else self.mean
         value = round(value, 9)  # -0.0000000001 is no order
-        if tasks.higher_is_better(self.metric):
+        if headings.higher_is_better(self.task, self.metric) is not False:
             value = -value
         source = '' if self.mean is not None else self.published.cited
         return (
@@ -146,7 +144,7 @@ class Board:
     @property
     def tasks(self) -> list[str]:
         """Ids of the tasks in it, in the order of the tables."""
-        return sorted({row.task for row in self.rows}, key=tasks.task_order)
+        return sorted({row.task for row in self.rows}, key=headings.task_order)
 
     @property
     def measured(self) -> list[Row]:
@@ -214,7 +212,7 @@ def main_metrics(board: Board) -> dict[str, str]:
         found[row.task] = min(
             best,
             row.metric,
-            key=lambda metric: tasks.metric_order(row.task, metric),
+            key=lambda metric: headings.metric_order(row.task, metric),
         )
     return {task: found[task] for task in board.tasks if task in found}
 
@@ -226,7 +224,7 @@ def rankings(board: Board) -> list[Ranking]:
     names: dict[tuple, str] = {}
     possible: dict[str, set] = {}
     for row in board.measured:
-        if mains[row.task] == row.metric:
+        if mains[row.task] == row.metric and row.place is not None:
             possible.setdefault(row.backbone, set()).add(row.task)
             own = places.setdefault(row.method_id, {})
             own.setdefault(row.task, []).append(row.place)

@@ -12,7 +12,7 @@ from ssl_bench.tasks.annotation_rules import (
     OUTSIDE,
     annotation_fault,
 )
-from ssl_bench.tasks.datasets import DATASETS, Dataset
+from ssl_bench.tasks.datasets import Dataset
 from ssl_bench.tasks.mask_files import mask_pairs, mask_problems
 from ssl_bench.tasks.subsets import SUFFIXES
 from ssl_bench.tasks.table import find_task
@@ -42,7 +42,7 @@ def check_task(
         UserError: Unknown task.
     """
     row = find_task(task)
-    dataset, root = DATASETS[row.dataset], Path(root or row.root)
+    dataset, root = row.data, Path(root or row.root)
     missing = [
         f'{root / path} is missing'
         for path in dataset.paths

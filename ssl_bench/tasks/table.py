@@ -1,247 +1,235 @@
-"""The task table: every downstream task as data. Imports no toolkit."""
+"""The task table: what each task is, read from the tasks' own configs.
 
-from dataclasses import dataclass
+A task is one file, ``configs/transfer/<id>.py``, with a literal
+``TASK = dict(...)`` in it. The literal is read without running the config
+and without importing a toolkit; everything that lists, runs, records or shows
+tasks derives from it. The environment variable ``SSL_BENCH_CONFIGS`` names
+further folders of this form.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ssl_bench.config import config_dirs, parse_config
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.tasks.datasets import DATASETS
+from ssl_bench.tasks.datasets import DATASETS, Dataset
 
-_VOC_BOX = {
-    'voc/AP': ('bbox_AP', 1.0),
-    'voc/AP50': ('bbox_AP50', 1.0),
-    'voc/AP75': ('bbox_AP75', 1.0),
-}
-_COCO = {
-    f'coco/{kind}_mAP{theirs}': (f'{kind}_AP{ours}', 100.0)
-    for kind in ('bbox', 'segm')
-    for theirs, ours in (
-        ('', ''),
-        ('_50', '50'),
-        ('_75', '75'),
-        ('_s', 's'),
-        ('_m', 'm'),
-        ('_l', 'l'),
-    )
-}
-_LVIS = {
-    f'lvis/{kind}_AP{part}': (f'{kind}_AP{part}', 100.0)
-    for kind in ('bbox', 'segm')
-    for part in ('', '50', '75', 's', 'm', 'l', 'r', 'c', 'f')
-}
-_MIOU = {'mIoU': ('mIoU', 1.0), 'mAcc': ('mAcc', 1.0), 'aAcc': ('aAcc', 1.0)}
-_MCE = {'mCE': ('mCE', 1.0), '1-mCE': ('1-mCE', 1.0), 'top1': ('top1', 1.0)}
-_TOP = {'accuracy/top1': ('top1', 1.0), 'accuracy/top5': ('top5', 1.0)}
+FOLDER = 'transfer'  # below each folder of configs
+TOOLBOXES = ('mmdet', 'mmseg', 'mmpretrain', 'probe')
 
 
-@dataclass(frozen=True)
-class Task:
-    """How a downstream task is run; what it means stands in its config.
+class Metric(BaseModel):
+    """One number that a task gives.
 
     Attributes:
+        toolkit (str): What the toolkit's evaluator calls it; empty for a
+            probe, which uses our name.
+        factor (float): From the toolkit's unit to percent.
+        lowest, highest (float): Possible values, percent.
+        higher_is_better (bool): False for errors.
+        tolerance (float): Points by which two faithful runs may differ.
+    """
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    toolkit: str = ''
+    factor: float = 1.0
+    lowest: float = 0.0
+    highest: float = 100.0
+    higher_is_better: bool = True
+    tolerance: float
+
+
+class Task(BaseModel):
+    """What a downstream task is; how it runs is the rest of its config.
+
+    Attributes:
+        id (str): The config's file name.
+        title (str): Heading in tables.
+        group (str): ``detection``, ``segmentation``, ``classification``,
+            ``features`` or ``robustness``; another word is another group.
+        order (int): Place in lists and tables.
         toolbox (str): ``mmdet``, ``mmseg``, ``mmpretrain``, or ``probe``
             for frozen features without training by gradient.
         dataset (str): Key of `datasets.DATASETS`.
-        metrics (dict): Toolkit's metric to ours and the factor to percent.
+        metrics (dict[str, Metric]): By our name.
+        shown (tuple[str, ...]): Those in tables, the main one first.
         source (str): Whose protocol it is.
         gpu_hours (float, optional): Estimate of a run's training, summed
-            over 8 V100s, by `zoo_hours`; None where nothing is known.
-        packages (tuple[str, ...]): Needed beside what the project needs.
+            over 8 V100s: the protocol's iterations times the seconds that
+            Detectron2's model zoo states. None where nothing is known.
+        packages (tuple[str, ...]): Needed next to what the project needs.
         trained_by (str): Of a task that trains nothing: the task whose
             classifier it tests.
     """
 
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    id: str
+    title: str
+    group: str
+    order: int = 1000
     toolbox: str
     dataset: str
-    metrics: dict[str, tuple[str, float]]
+    metrics: dict[str, Metric]
+    shown: tuple[str, ...]
     source: str
     gpu_hours: float | None = None
-    trained_by: str = ''
     packages: tuple[str, ...] = ()
+    trained_by: str = ''
+
+    @property
+    def data(self) -> Dataset:
+        """The data set that it reads."""
+        return DATASETS[self.dataset]
 
     @property
     def root(self) -> str:
         """Where the config expects the data, from the checkout."""
         return 'data/mini' if self.dataset.startswith('mini_') else 'data'
 
+    def metric(self, name: str) -> Metric | None:
+        """The rule of a metric, or of a variety of one; None if unknown.
 
-# Seconds per iteration of 16 images on 8 V100s, by Detectron2's MODEL_ZOO.md:
-# Faster R-CNN R50-C4 on VOC, Mask R-CNN R50-C4 and R50-FPN on COCO.
-_SECONDS = dict(voc_c4=0.537, c4=0.584, fpn=0.261)
-_ITERATIONS = {'1x': 90_000, '2x': 180_000, 'voc': 24_000}
+        A variety adds words after an underscore: ``top1_k200`` (another k),
+        ``mIoU_ms_flip`` (multi-scale test).
+        """
+        parts = name.split('_')
+        for end in range(len(parts), 0, -1):
+            found = self.metrics.get('_'.join(parts[:end]))
+            if found is not None:
+                return found
+        return None
+
+    def problem(self) -> str:
+        """What is wrong with the literal, beyond the types; often empty."""
+        if self.toolbox not in TOOLBOXES:
+            return f'toolbox {self.toolbox!r} is none of {TOOLBOXES}'
+        if self.dataset not in DATASETS:
+            return str(unknown_name('dataset', self.dataset, DATASETS))
+        if not self.metrics or not self.shown:
+            return '`metrics` and `shown` need a name each'
+        strange = [name for name in self.shown if name not in self.metrics]
+        if strange:
+            return f'{strange[0]!r} of `shown` is not in `metrics`'
+        unnamed = [name for name, m in self.metrics.items() if not m.toolkit]
+        if unnamed and self.toolbox != 'probe':
+            return (
+                f'metrics.{unnamed[0]} needs `toolkit`, the name that the '
+                f'evaluator of {self.toolbox} gives it'
+            )
+        return ''
 
 
-def zoo_hours(model: str, schedule: str) -> float:
-    """GPU hours of a schedule at the speed that the model zoo states.
+class Table(Mapping[str, Task]):
+    """Every task by id, in the order of lists and tables.
 
-    An estimate: the zoo's models have no SyncBN.
-
-    Args:
-        model (str): ``voc_c4``, ``c4`` or ``fpn``.
-        schedule (str): ``1x``, ``2x`` or ``voc``.
+    Attributes:
+        broken (dict[str, str]): Configs that cannot be read as a task: why.
     """
-    return _SECONDS[model] * _ITERATIONS[schedule] * 8 / 3600
+
+    def __init__(self, folders: tuple[Path, ...]) -> None:
+        self.broken: dict[str, str] = {}
+        self.paths: dict[str, Path] = {}
+        found = []
+        for folder in folders:
+            for path in sorted((folder / FOLDER).glob('*.py')):
+                if path.stem in self.paths:
+                    self.broken[path.stem] = (
+                        f'{path} has the id of {self.paths[path.stem]}'
+                    )
+                    continue
+                self.paths[path.stem] = path
+                try:
+                    found.append(read_task(path))
+                except UserError as error:
+                    self.broken[path.stem] = str(error)
+        found.sort(key=lambda task: (task.order, task.id))
+        self._tasks = {task.id: task for task in found}
+        for task in found:
+            if task.trained_by and task.trained_by not in self._tasks:
+                self.broken[task.id] = (
+                    f'{self.paths[task.id]}: trained_by {task.trained_by!r} '
+                    'is not a task'
+                )
+                del self._tasks[task.id]
+
+    def __getitem__(self, name: str) -> Task:
+        return self._tasks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
 
 
-_D2 = 'Detectron2 config of MoCo (He et al., CVPR 2020, App. A.3)'
-_VITDET = "Li et al., ECCV 2022, Detectron2's ViTDet project"
-_VISSL = 'Goyal et al., ICCV 2019, Sec. 4 (VISSL)'
-_COCO_D2 = 'Detectron2 configs of MoCo and InsLoc'
+def read_task(path: Path) -> Task:
+    """Read the literal ``TASK`` of a config, running nothing.
 
-TASKS: dict[str, Task] = {
-    'voc0712_det_c4': Task(
-        'mmdet', 'voc0712', _VOC_BOX, _D2, zoo_hours('voc_c4', 'voc')
-    ),
-    **{
-        f'coco_mrcnn_{net}_{schedule}': Task(
-            'mmdet', 'coco', _COCO, _COCO_D2, zoo_hours(net, schedule)
+    Raises:
+        UserError: There is none, or it is not what `Task` says.
+    """
+    literal = parse_config(path.read_text(encoding='utf-8')).get('TASK')
+    if not isinstance(literal, dict):
+        raise UserError(
+            f'{path} has no literal `TASK = dict(...)`, which says what the '
+            'task is (CONTRIBUTING.md, "Add a task").'
         )
-        for net in ('c4', 'fpn')
-        for schedule in ('1x', '2x')
-    },
-    'coco_vitdet_b': Task('mmdet', 'coco', _COCO, _VITDET),
-    'lvis_vitdet_b': Task('mmdet', 'lvis', _LVIS, _VITDET, packages=('lvis',)),
-    'voc12aug_fcn': Task(
-        'mmseg',
-        'voc12aug',
-        _MIOU,
-        'DenseCL and OpenMMLab benchmarks, mmseg FCN-D8',
-    ),
-    'cityscapes_fcn': Task(
-        'mmseg',
-        'cityscapes',
-        _MIOU,
-        'DenseCL and OpenMMLab benchmarks, mmseg FCN-D8',
-    ),
-    'ade20k_upernet_vitb': Task(
-        'mmseg', 'ade20k', _MIOU, 'MAE (He et al., CVPR 2022, App. A.4)'
-    ),
-    'in1k_linear': Task(
-        'mmpretrain', 'imagenet', _TOP, 'MoCo (He et al., CVPR 2020, Sec. 4.1)'
-    ),
-    'in1k_knn': Task(
-        'probe', 'imagenet', {}, 'Wu et al., CVPR 2018, Sec. 3.4'
-    ),
-    'in1k_linear_cached': Task(
-        'probe', 'imagenet', {}, "no paper's: a quick sweep, unaugmented"
-    ),
-    'in1k_semi1': Task(
-        'mmpretrain',
-        'imagenet_semi1',
-        _TOP,
-        'Barlow Twins (Zbontar et al., ICML 2021, App. A)',
-    ),
-    'in1k_semi10': Task(
-        'mmpretrain',
-        'imagenet_semi10',
-        _TOP,
-        'LEWEL (Huang et al., CVPR 2022)',
-    ),
-    'in1k_finetune': Task(
-        'mmpretrain',
-        'imagenet',
-        _TOP,
-        'SiameseIM (Tao et al., CVPR 2023), ViT-B/16',
-    ),
-    'in1k_fewshot1': Task(
-        'probe',
-        'imagenet_semi1',
-        {},
-        'SiameseIM (Tao et al., CVPR 2023), after MSN',
-    ),
-    'places205_linear': Task('mmpretrain', 'places205', _TOP, _VISSL),
-    'inat18_linear': Task('mmpretrain', 'inat18', _TOP, _VISSL),
-    'voc07_svm': Task(
-        'probe', 'voc07', {}, 'Goyal et al., ICCV 2019, Sec. 4.1 (VISSL)'
-    ),
-    **{
-        name: Task(
-            'mmpretrain',
-            f'imagenet_{name[3:]}',
-            _TOP,
-            'SiameseIM (Tao et al., CVPR 2023), after MAE',
-            trained_by='in1k_finetune',
-        )
-        for name in ('in_a', 'in_r', 'in_sketch')
-    },
-    'in_c': Task(
-        'mmpretrain',
-        'imagenet_c',
-        _MCE,
-        'Hendrycks and Dietterich, ICLR 2019, Sec. 4',
-        trained_by='in1k_finetune',
-    ),
-    'mini_voc_det_c4': Task(
-        'mmdet', 'mini_voc', _VOC_BOX, 'voc0712_det_c4, scaled down'
-    ),
-    'mini_coco_mrcnn_fpn': Task(
-        'mmdet', 'mini_coco', _COCO, 'coco_mrcnn_fpn_1x, scaled down'
-    ),
-    'mini_coco_vitdet': Task(
-        'mmdet', 'mini_coco', _COCO, 'coco_vitdet_b, scaled down'
-    ),
-    'mini_lvis_vitdet': Task(
-        'mmdet',
-        'mini_lvis',
-        _LVIS,
-        'lvis_vitdet_b, scaled down',
-        packages=('lvis',),
-    ),
-    'mini_seg_upernet': Task(
-        'mmseg', 'mini_seg', _MIOU, 'ade20k_upernet_vitb, scaled down'
-    ),
-    'mini_seg_fcn': Task(
-        'mmseg', 'mini_seg', _MIOU, 'voc12aug_fcn, scaled down'
-    ),
-    'mini_linear': Task(
-        'mmpretrain', 'mini_imagenet', _TOP, 'in1k_linear, scaled down'
-    ),
-    'mini_semi10': Task(
-        'mmpretrain', 'mini_semi10', _TOP, 'in1k_semi10, scaled down'
-    ),
-    'mini_finetune': Task(
-        'mmpretrain', 'mini_imagenet', _TOP, 'in1k_finetune, scaled down'
-    ),
-    'mini_knn': Task('probe', 'mini_imagenet', {}, 'in1k_knn, scaled down'),
-    'mini_linear_cached': Task(
-        'probe', 'mini_imagenet', {}, 'in1k_linear_cached, scaled down'
-    ),
-    'mini_voc07_svm': Task('probe', 'mini_voc', {}, 'voc07_svm, scaled down'),
-    'mini_fewshot10': Task(
-        'probe', 'mini_semi10', {}, 'in1k_fewshot1, scaled down'
-    ),
-    'mini_places_linear': Task(
-        'mmpretrain', 'mini_places', _TOP, 'places205_linear, scaled down'
-    ),
-    'mini_inat_linear': Task(
-        'mmpretrain', 'mini_inat', _TOP, 'inat18_linear, scaled down'
-    ),
-    **{
-        f'mini_{name}': Task(
-            'mmpretrain',
-            f'mini_imagenet_{name[3:]}',
-            _MCE if name == 'in_c' else _TOP,
-            f'{name}, scaled down',
-            trained_by='mini_finetune',
-        )
-        for name in ('in_a', 'in_r', 'in_sketch', 'in_c')
-    },
-}
+    try:
+        task = Task(**literal)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = '.'.join(map(str, first['loc']))
+        raise UserError(f'{path}: TASK.{place}: {first["msg"]}') from error
+    problem = task.problem()
+    if task.id != path.stem:
+        problem = f'id {task.id!r} is not the name of the file'
+    if problem:
+        raise UserError(f'{path}: TASK: {problem}')
+    return task
+
+
+@lru_cache(maxsize=4)
+def _table(folders: tuple[Path, ...]) -> Table:
+    return Table(folders)
+
+
+def tasks() -> Table:
+    """Every task that is installed, read once per process."""
+    return _table(tuple(config_dirs()))
 
 
 def find_task(name: str) -> Task:
-    """The row of a task id.
+    """The task of an id.
 
     Raises:
-        UserError: Unknown; it names the nearest ids.
+        UserError: Unknown, with the nearest ids, or its config is broken.
     """
-    if name not in TASKS:
-        raise unknown_name('task', name, TASKS)
-    return TASKS[name]
+    table = tasks()
+    if name in table:
+        return table[name]
+    if name in table.broken:
+        raise UserError(table.broken[name])
+    raise unknown_name('task', name, table)
+
+
+def task_config(name: str) -> Path:
+    """The config file of a task.
+
+    Raises:
+        UserError: As `find_task`.
+    """
+    find_task(name)
+    return tasks().paths[name]
 
 
 def require_packages(name: str) -> None:
-    """Check that what a task needs beside the project is installed.
+    """Check that what a task needs besides the project is installed.
 
     Raises:
         UserError: Says what to install.
@@ -259,12 +247,12 @@ def require_packages(name: str) -> None:
 
 
 def require_data(name: str, root: str | Path) -> None:
-    """Check that a task's data lie below ``root``.
+    """Check that a task's data are below ``root``.
 
     Raises:
         UserError: Says what was looked for and how to prepare it.
     """
-    dataset = DATASETS[find_task(name).dataset]
+    dataset = find_task(name).data
     root = Path(root)
     missing = [path for path in dataset.paths if not (root / path).exists()]
     if missing:

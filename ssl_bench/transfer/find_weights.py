@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssl_bench.checkpoints import SUFFIX
-from ssl_bench.checkpoints.provenance import parse_config
+from ssl_bench.config import parse_config
 from ssl_bench.errors import UserError
 from ssl_bench.results.names import is_chosen, squeeze
 

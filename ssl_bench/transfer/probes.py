@@ -4,9 +4,8 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +24,6 @@ from ssl_bench.checkpoints.backbone import (
 from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.layers.collectives import gather
-from ssl_bench.tasks.datasets import DATASETS
 from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_same
@@ -37,10 +35,9 @@ from ssl_bench.transfer.probe_scores import (
     logistic,
     svm,
 )
+from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
-
-if TYPE_CHECKING:
-    from ssl_bench.transfer.record import Measured
+from ssl_bench.transfer.weights import load_whole
 
 
 class Frozen(nn.Module):
@@ -94,7 +91,7 @@ POOLS = dict(
 
 def run_probe(
     plan: Plan, source: Source, seed: int, folder: Path, root: str
-) -> 'Measured':
+) -> Measured:
     """Extract features, or read them from the cache, and score the probe.
 
     Args:
@@ -106,8 +103,6 @@ def run_probe(
         folder (Path): Of the run; the cache lies beside the runs.
         root (str): Data root, for the cache's key.
     """
-    from ssl_bench.transfer.record import Measured
-
     settings = plan.config.probe
     if settings.type not in PROBES:
         raise unknown_name('probe', settings.type, PROBES)
@@ -124,9 +119,11 @@ def run_probe(
             check_probe(plan.config)
         for split, path in files.items():
             title = f'{plan.task}, {source.method}, {split}'
-            keep_features(
-                path, partial(extract, model, plan.config, split, title)
-            )
+
+            def make(split: str = split, title: str = title) -> Any:
+                return extract(model, plan.config, split, title)
+
+            keep_features(path, make)
 
     def probed() -> tuple[dict[str, float], int]:
         splits = [
@@ -187,11 +184,11 @@ def check_probe(config: Config) -> None:
     Raises:
         UserError: They differ.
     """
-    from mmpretrain.registry import DATASETS as READERS
+    from mmpretrain.registry import DATASETS
 
     try:
         sets = [
-            READERS.build(config[f'{split}_dataloader'].dataset)
+            DATASETS.build(config[f'{split}_dataloader'].dataset)
             for split in ('train', 'test')
         ]
     except AssertionError as error:  # how the toolkits' readers complain
@@ -201,8 +198,6 @@ def check_probe(config: Config) -> None:
 
 def build_frozen(config: Config, source: Source) -> Frozen:
     """The backbone with its weights, in evaluation mode."""
-    from ssl_bench.transfer.run import load_whole
-
     model = Frozen(config.backbone, dict(config.data_preprocessor))
     model.backbone.init_weights()
     if source.backbone is not None:
@@ -224,11 +219,7 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
     settings['out_type'] = plan.config.backbone.get('out_type')
     settings['pool'] = plan.config.probe.get('pool', 'global_average')
     text = json.dumps(
-        [
-            tensors_sha256(weights),
-            fingerprint(DATASETS[row.dataset], root),
-            settings,
-        ],
+        [tensors_sha256(weights), fingerprint(row.data, root), settings],
         sort_keys=True,
         default=str,
     )
@@ -259,6 +250,8 @@ def keep_features(path: Path, make: Callable[[], Features | None]) -> None:
     features = make()
 
     def keep() -> None:
+        if features is None:
+            raise ValueError('the first process has no features to keep.')
         if not torch.isfinite(features.features).all():
             raise UserError(
                 f'the features for {path} are not finite; the '

@@ -14,14 +14,11 @@ from mmengine import dist
 from mmengine.device import get_device, get_max_cuda_memory
 
 import ssl_bench
-from ssl_bench.tasks.datasets import DATASETS
 from ssl_bench.tasks.fingerprint import fingerprint, other_data
 from ssl_bench.tasks.table import find_task
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.source import Source
 
-# the networks that published numbers are of
-PAPERS_NETS = ('resnet50', 'vit_base_patch16')
 PACKAGES = (
     'torch',
     'torchvision',
@@ -56,8 +53,8 @@ def make_record(
     started: datetime,
     root: str,
 ) -> dict[str, Any]:
-    """The record of design.md."""
-    dataset = DATASETS[find_task(plan.task).dataset]
+    """The record of a run, as `results.record` writes it."""
+    dataset = find_task(plan.task).data
     seconds, accelerated = measured.seconds, get_device() != 'cpu'
     memory = get_max_cuda_memory() if accelerated else peak_memory()
     hours = (
@@ -68,9 +65,6 @@ def make_record(
     extra = dict(recipe=plan.config.get('recipe', ''))
     if measured.details:
         extra['details'] = measured.details
-    verdicts = compare_expected(plan, source, measured.metrics)
-    if verdicts:
-        extra['expected'] = verdicts
     return dict(
         run_id=run_id,
         method=source.method,
@@ -101,47 +95,6 @@ def make_record(
         extra=extra,
         departures=plan.departures + other_data(dataset, str(root)),
     )
-
-
-def compare_expected(
-    plan: Plan, source: Source, metrics: dict[str, float]
-) -> list[dict[str, Any]]:
-    """Hold measured numbers against the config's published ones.
-
-    Returns:
-        list[dict]: Per number: metric, published, tolerance, measured and
-        ``reproduced`` (within the tolerance), ``within noise`` (within
-        twice) or ``off``.
-    """
-    epochs = source.pretrain()['epochs']
-    full = f'{source.method} {source.variant}'.strip()
-    names = {
-        source.method,
-        full,
-        f'{source.method} {epochs}',
-        f'{full} {epochs}',
-    }
-    found = []
-    for method, metric, value, tolerance in plan.config.get('expected', []):
-        if method in names and metric in metrics and plan.arch in PAPERS_NETS:
-            distance = abs(metrics[metric] - value)
-            verdict = (
-                'reproduced'
-                if distance <= tolerance
-                else 'within noise'
-                if distance <= 2 * tolerance
-                else 'off'
-            )
-            found.append(
-                dict(
-                    metric=metric,
-                    published=value,
-                    tolerance=tolerance,
-                    measured=metrics[metric],
-                    verdict=verdict,
-                )
-            )
-    return found
 
 
 def peak_memory() -> float:

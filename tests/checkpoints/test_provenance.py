@@ -4,8 +4,8 @@ import torch
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.convert import convert
-from ssl_bench.checkpoints.provenance import heads_of, parse_config
-from ssl_bench.config import config_dir, load_config
+from ssl_bench.checkpoints.provenance import heads_of
+from ssl_bench.config import config_dir, load_config, parse_config
 
 CONFIGS = sorted(config_dir().glob('mini/*.py'))
 

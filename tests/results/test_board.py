@@ -3,11 +3,14 @@
 import csv
 import io
 import random
+from types import SimpleNamespace
 
 import pytest
 
+from ssl_bench.cli.transfer import summary
+from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError
-from ssl_bench.results.board import build
+from ssl_bench.results.board import build, verdicts
 from ssl_bench.results.record import Stored
 from ssl_bench.results.table import main_metrics, rankings
 from ssl_bench.results.text_formats import COLUMNS, to_csv, to_json
@@ -290,3 +293,25 @@ def test_ranking_puts_full_coverage_first():
         ('a', 1.5, 2),
         ('b', 1.0, 1),
     ]
+
+
+@pytest.mark.parametrize(
+    'value, verdict',
+    [(39.3, 'reproduced'), (39.5, 'off'), (38.9, 'reproduced')],
+)
+def test_one_verdict(value, verdict):
+    """The terminal says of a run what the leaderboard says of it."""
+    record = make_record(
+        'MoCo v2', task='coco_mrcnn_c4_1x', metrics={'bbox_AP': value}
+    )
+    [row] = build(stored(record), published='own').rows
+    assert (row.published.value, row.verdict) == (38.9, verdict)
+    assert verdicts(record) == {'bbox_AP': (38.9, verdict)}
+    assert f'(published 38.9: {verdict})' in summary(
+        SimpleNamespace(record=record, folder='x', fresh=True, retested=None)
+    )
+
+
+def test_no_config_repeats_a_published_number():
+    for path in (config_dir() / 'transfer').rglob('*.py'):
+        assert 'expected' not in path.read_text(), path

@@ -8,10 +8,10 @@ from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.check import Note, check_task
 from ssl_bench.tasks.subsets import origin_of, stratified_list, write_subset
-from ssl_bench.tasks.table import TASKS
+from ssl_bench.tasks.table import tasks
 
 MINI = [
-    name for name, task in TASKS.items() if task.dataset.startswith('mini_')
+    name for name, task in tasks().items() if task.dataset.startswith('mini_')
 ]
 
 

@@ -10,8 +10,8 @@ from torch import nn
 from ssl_bench.checkpoints.architectures import ResNet, ViT, describe
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.run import load_backbone
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.weights import load_backbone
 from tests.backbones import tiny_vit
 from tests.transfer.test_protocol_detection import simulate
 
@@ -378,11 +378,3 @@ def test_mixed_precision_is_for_accelerators():
     few = make_plan('coco_vitdet_b', processes=8, accelerator=True)
     assert few.config.optim_wrapper.accumulative_counts == 4
     assert few.config.train_cfg.max_iters == 4 * 184375
-
-
-def test_published_values():
-    expected = make_plan('coco_vitdet_b').config.expected
-    assert ('SiameseIM', 'bbox_AP', 52.1, 0.5) in map(tuple, expected)
-    assert ('MAE', 'segm_AP', 45.9, 0.5) in map(tuple, expected)
-    rare = make_plan('lvis_vitdet_b').config.expected
-    assert ('SiameseIM', 'segm_APr', 30.1, 1.0) in map(tuple, rare)

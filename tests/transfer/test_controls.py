@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
-from ssl_bench.tasks.table import TASKS
+from ssl_bench.tasks.table import tasks
 from ssl_bench.transfer.plan import make_plan
 
 SCOPES = dict(
@@ -24,7 +24,7 @@ def backbone_of(task):
     settings = config.get('model', config).backbone
     if not settings.type.startswith('ResNet'):
         return None
-    scope = SCOPES[TASKS[task].toolbox]
+    scope = SCOPES[tasks()[task].toolbox]
     registry = dict(mmdet=MMDET, mmseg=MMSEG, mmpretrain=MMPRETRAIN)[scope]
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope(scope):
@@ -33,7 +33,7 @@ def backbone_of(task):
     return backbone
 
 
-@pytest.mark.parametrize('task', TASKS)
+@pytest.mark.parametrize('task', tasks())
 def test_random_residual_branches_are_not_zeroed(registered, task):
     backbone = backbone_of(task)
     if backbone is None:
@@ -48,7 +48,7 @@ def test_random_residual_branches_are_not_zeroed(registered, task):
         assert torch.equal(norm.weight, torch.ones_like(norm.weight)), block
 
 
-@pytest.mark.parametrize('task', TASKS)
+@pytest.mark.parametrize('task', tasks())
 def test_random_convolutions_have_torchvisions_spread(registered, task):
     backbone = backbone_of(task)
     if backbone is None:

@@ -94,7 +94,6 @@ def test_probes():
     sweep = make_plan('in1k_linear_cached').config
     assert sweep.probe.type == 'linear' and 'neighbours' not in sweep.probe
     assert sweep.train_dataloader == knn.train_dataloader
-    assert sweep.expected == []  # it is no paper's protocol
     svm = make_plan('voc07_svm').config
     assert (svm.probe.folds, svm.probe.max_iter) == (3, 2000)
     assert len(svm.probe.costs) == 19 and svm.probe.costs[:3] == [1, 10, 100]

@@ -12,7 +12,6 @@ from ssl_bench.errors import UserError
 from ssl_bench.results import read_records
 from ssl_bench.toolbox.fraction import FractionDataset
 from ssl_bench.transfer import run as station
-from ssl_bench.transfer.record import compare_expected
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import tiny_vit
@@ -357,26 +356,3 @@ def test_what_cannot_run(go, source, tmp_path):
     with pytest.raises(UserError, match='Prepare it with'):
         run_task(source, 'mini_knn', 0, tmp_path, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_expected_values_give_a_verdict(source):
-    from types import SimpleNamespace
-
-    plan = SimpleNamespace(
-        arch='resnet50',
-        config=dict(
-            expected=[
-                ('Noise 1', 'bbox_AP', 50.0, 0.5),
-                ('Other', 'bbox_AP', 1.0, 1.0),
-            ]
-        ),
-    )
-    found = {
-        value: compare_expected(plan, source, dict(bbox_AP=value))[0][
-            'verdict'
-        ]
-        for value in (50.4, 50.9, 52.0)
-    }
-    assert list(found.values()) == ['reproduced', 'within noise', 'off']
-    plan.arch = 'resnet18-w16'
-    assert compare_expected(plan, source, dict(bbox_AP=50.0)) == []

@@ -5,13 +5,13 @@ import os
 import pytest
 import torch
 
-from ssl_bench.tasks.table import TASKS
+from ssl_bench.tasks.table import tasks
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import thin_backbone, tiny_vit
 from tests.processes import run_in_processes
 
-NAMES = [name for name in TASKS if name.startswith('mini_')]
+NAMES = [name for name in tasks() if name.startswith('mini_')]
 FOR_VIT = (
     'mini_coco_vitdet',
     'mini_lvis_vitdet',
@@ -29,7 +29,7 @@ PROCESSES = 2
 
 def options_of(name):
     """Two iterations, an image per process and iteration where trained."""
-    task = TASKS[name]
+    task = tasks()[name]
     if name == 'mini_voc07_svm':
         return {'probe.costs': [1.0], 'probe.folds': 2}
     if task.toolbox == 'probe':

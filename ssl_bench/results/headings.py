@@ -1,0 +1,133 @@
+"""What tables say of a task: its heading, its metrics, its place.
+
+Tasks that the project runs come from the task table; tasks that only papers
+print are listed here. A record may also be of a task that is not installed:
+it is shown under its id, and its metrics are not ranked.
+"""
+
+from dataclasses import dataclass
+
+from ssl_bench.tasks.table import Metric, tasks
+
+BOX = ('bbox_AP', 'bbox_AP50', 'bbox_AP75')
+MASK = ('segm_AP', 'segm_AP50', 'segm_AP75')
+NOT_INSTALLED = 'not installed'
+
+
+@dataclass(frozen=True)
+class Heading:
+    """How a task is shown.
+
+    Args:
+        title (str): Short heading.
+        group (str): As `tasks.table.Task`; ``other`` when not known.
+        metrics (tuple[str, ...]): Those shown, the main one first; empty
+            when not known.
+    """
+
+    title: str
+    group: str
+    metrics: tuple[str, ...]
+
+
+def _detection(title: str, *metrics: str) -> Heading:
+    return Heading(title, 'detection', metrics or BOX + MASK)
+
+
+def _segmentation(title: str) -> Heading:
+    return Heading(title, 'segmentation', ('mIoU',))
+
+
+def _top1(title: str) -> Heading:
+    return Heading(title, 'classification', ('top1',))
+
+
+# Tasks that papers print and this project does not run.
+PUBLISHED_ONLY: dict[str, Heading] = {
+    'voc07_det_c4': _detection('VOC07 detection, C4', *BOX),
+    'voc0712_det_c4_mmdet': _detection('VOC07+12 C4, mmselfsup', *BOX),
+    'coco_mrcnn_fpn_6x': _detection('COCO Mask R-CNN FPN, 6x'),
+    'coco_mrcnn_fpn_unspecified': _detection(
+        'COCO Mask R-CNN FPN, schedule not stated'
+    ),
+    'coco_mrcnn_fpn_1x_mmdet': _detection('COCO FPN 1x, mmselfsup'),
+    'coco_frcnn_fpn_1x': _detection('COCO Faster R-CNN FPN, 1x', *BOX),
+    'coco10pct_mrcnn_fpn_12k': _detection('10% of COCO, FPN, 12k'),
+    'coco_mrcnn_vitb_fpn': _detection('COCO Mask R-CNN ViT-B (MAE)'),
+    'coco_cascade_vitb': _detection('COCO Cascade R-CNN, ViT-B'),
+    'lvis_mrcnn_fpn': _detection('LVIS Mask R-CNN FPN'),
+    'lvis_mrcnn_fpn_1x': _detection('LVIS Mask R-CNN FPN, 1x'),
+    'cityscapes_mrcnn_fpn': _detection('Cityscapes instances', *MASK[:2]),
+    'voc12_seg_unspecified': _segmentation('VOC12, protocol not stated'),
+    'voc12_linseg_frozen': _segmentation('VOC12 linear head, frozen'),
+    'voc12_linseg_finetune': _segmentation('VOC12 linear head, tuned'),
+    'cityscapes_linseg_frozen': _segmentation('Cityscapes linear, frozen'),
+    'places205_finetune': _top1('Places205 fine-tuning'),
+    'inat18_finetune': _top1('iNat18 fine-tuning'),
+}
+
+
+def known_tasks() -> dict[str, int]:
+    """Ids of the tasks that are run or printed, with their places."""
+    table = tasks()
+    if _places.get(id(table)) is None:
+        _places.clear()
+        ids = [*table, *PUBLISHED_ONLY]
+        _places[id(table)] = {name: i for i, name in enumerate(ids)}
+    return _places[id(table)]
+
+
+_places: dict[int, dict[str, int]] = {}
+
+
+def heading(task: str) -> Heading:
+    """Heading, group and metrics of any task."""
+    found = tasks().get(task)
+    if found is not None:
+        return Heading(found.title, found.group, found.shown)
+    return PUBLISHED_ONLY.get(task) or Heading(
+        f'{task}, {NOT_INSTALLED}', 'other', ()
+    )
+
+
+def metric_rule(task: str, metric: str) -> Metric | None:
+    """Range, direction and tolerance of a metric of a task.
+
+    Returns:
+        Metric | None: As the task's config says. Of a task that only papers
+        print, and of a metric that a paper prints of one of our tasks
+        besides its own, as the other tasks say; None when none does.
+    """
+    own = tasks().get(task)
+    rule = own.metric(metric) if own is not None else None
+    if rule is None and task in known_tasks():
+        rules = (other.metric(metric) for other in tasks().values())
+        rule = next((found for found in rules if found is not None), None)
+    return rule
+
+
+def higher_is_better(task: str, metric: str) -> bool | None:
+    """The direction of a metric; None when it is not known."""
+    rule = metric_rule(task, metric)
+    return None if rule is None else rule.higher_is_better
+
+
+def metric_title(metric: str) -> str:
+    """Heading of a metric: ``bbox_AP50`` is ``box AP50``."""
+    return (
+        metric.replace('bbox_', 'box ')
+        .replace('segm_', 'mask ')
+        .replace('_', ' ')
+    )
+
+
+def task_order(task: str) -> tuple[int, str]:
+    """Sort key: the task table, what papers print, what is not installed."""
+    known = known_tasks()
+    return known.get(task, len(known)), task
+
+
+def metric_order(task: str, metric: str) -> tuple[int, str]:
+    """Sort key: the task's own metrics first, its main one first of all."""
+    shown = heading(task).metrics
+    return (shown.index(metric) if metric in shown else len(shown)), metric
