@@ -266,11 +266,12 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
     """Print what each task would do, beside its protocol's values."""
     from mmengine.device import get_device
 
+    from ssl_bench.engine.distributed import world_size
     from ssl_bench.transfer.plan import make_plan
     from ssl_bench.transfer.settings_table import settings_table
 
     machine = (
-        args.gpus or int(os.environ.get('WORLD_SIZE', 1)),
+        args.gpus or world_size(),
         get_device() != 'cpu',
     )
     for source in sources:

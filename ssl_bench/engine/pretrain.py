@@ -1,6 +1,5 @@
 """Run a pretraining config: one process or many, any device."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,12 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import find_latest_checkpoint
 
 from ssl_bench import register_all_modules
+from ssl_bench.engine.distributed import (
+    join_processes,
+    launcher,
+    plain_error,
+    world_size,
+)
 from ssl_bench.engine.optim import leave_out_mixed, set_precision
 from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.engine.sizes import check_sizes
@@ -31,7 +36,7 @@ def pretrain(
     """Train and return the last checkpoint.
 
     Under torchrun (``WORLD_SIZE`` in the environment) it joins the process
-    group: NCCL with accelerators, gloo without.
+    group (`join_processes`).
 
     Args:
         config (Config): A pretraining config; its ``randomness``,
@@ -55,7 +60,8 @@ def pretrain(
     config.work_dir = str(work_dir)
     # mmengine names loggers by the second; two runs must not share one
     config.experiment_name = f'{Path(work_dir).name}-{time.monotonic_ns()}'
-    _set_launcher(config)
+    config.launcher = launcher()
+    join_processes()
     _set_provenance(config)
     _set_seed(config, seed)
     single = _set_precision(config, amp)
@@ -74,9 +80,7 @@ def pretrain(
         with _cores_shared_with(config.train_dataloader.num_workers):
             runner.train()
     except UserError as error:
-        # one from a loader worker arrives wrapped in that worker's traceback
-        message = str(error).rpartition('UserError: ')[2].strip()
-        raise UserError(message) from error
+        raise plain_error(error) from error
     barrier()  # the first process may still be writing
     return Path(find_latest_checkpoint(work_dir))
 
@@ -116,23 +120,6 @@ def _build(config: Config) -> AtomicRunner:
     return runner
 
 
-def _set_launcher(config: Config) -> None:
-    distributed = int(os.environ.get('WORLD_SIZE', 1)) > 1
-    config.launcher = 'pytorch' if distributed else 'none'
-    config.env_cfg.dist_cfg = dict(backend='nccl')
-    if distributed and not torch.cuda.is_available():
-        # mmengine's own start asks for a CUDA device, whatever the backend
-        if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group('gloo')
-        wrapper = dict(
-            type='MMDistributedDataParallel',
-            broadcast_buffers=False,
-            find_unused_parameters=config.get('find_unused_parameters', False),
-        )
-        wrapper.update(config.get('model_wrapper_cfg', {}), device_ids=None)
-        config.model_wrapper_cfg = wrapper
-
-
 def _set_precision(config: Config, amp: bool) -> bool:
     """bfloat16 if asked for; else the config's, where it can run.
 
@@ -163,7 +150,7 @@ def _global_batch(config: Config) -> int:
     """Images per optimizer step, over all processes."""
     return (
         config.train_dataloader.batch_size
-        * int(os.environ.get('WORLD_SIZE', 1))
+        * world_size()
         * config.optim_wrapper.get('accumulative_counts', 1)
     )
 

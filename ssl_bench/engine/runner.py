@@ -15,6 +15,7 @@ from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
 from ssl_bench.checkpoints.reading import read_training
+from ssl_bench.engine.distributed import cpu_wrapper
 from ssl_bench.errors import UserError
 from ssl_bench.layers.global_bn import replace_sync_bn
 
@@ -79,9 +80,10 @@ class AtomicRunner(Runner):
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: nn.Module
     ) -> nn.Module:
-        """Wrap for several processes, synchronised norms on CPUs too."""
+        """Wrap for several processes; on CPUs, too."""
         if self.distributed and get_device() == 'cpu':
             replace_sync_bn(model)
+            model_wrapper_cfg = cpu_wrapper(self.cfg, model_wrapper_cfg)
         return super().wrap_model(model_wrapper_cfg, model)
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
