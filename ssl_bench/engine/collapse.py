@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -88,8 +88,8 @@ class CollapseHook(Hook):
     the loss.
 
     Args:
-        interval (int): Iterations of an epoch between two readings; an epoch
-            ends with one.
+        interval (int, optional): Iterations of an epoch between two
+            readings; an epoch ends with one. The logger's if left out.
         min_std (float): Lowest standard deviation, times sqrt(D), without a
             warning.
         min_rank (float): Lowest effective rank without a warning, of a batch
@@ -99,7 +99,7 @@ class CollapseHook(Hook):
 
     def __init__(
         self,
-        interval: int = 50,
+        interval: int | None = None,
         min_std: float = 0.01,
         min_rank: float = 2.0,
         images: int = 512,
@@ -111,7 +111,13 @@ class CollapseHook(Hook):
         self._handle = None
 
     def before_train(self, runner: Runner) -> None:
-        """Say so if the model has nothing to watch."""
+        """Take the logger's interval; say if there is nothing to watch."""
+        if self.interval is None:
+            self.interval = next(
+                hook.interval
+                for hook in [*runner.hooks, LoggerHook()]
+                if isinstance(hook, LoggerHook)
+            )
         if self._backbone(runner) is None:
             runner.logger.warning(
                 'the model has no `backbone`: collapse is not watched.'

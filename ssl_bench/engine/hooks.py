@@ -81,6 +81,8 @@ class ChannelsLastHook(Hook):
 class UnreadableImagesHook(Hook):
     """Stop a run whose training folder has too many broken images.
 
+    For `PretrainDataset`, which skips and marks them.
+
     Args:
         limit (float): Fraction of the set that may be unreadable.
     """
@@ -96,23 +98,30 @@ class UnreadableImagesHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Compare the count, which the loader workers share, to the limit."""
-        marks = runner.train_dataloader.dataset.unreadable
+        marks = self._marks(runner)
+        if marks is None:
+            return
         count = int(marks.sum())
         if count > self.limit * len(marks):
             raise UserError(
                 f'{count} of {len(marks)} training images are unreadable, '
-                f'more than {self.limit:.0%}; the log names each. Mend or '
+                f'more than {self.limit:.0%}; the log names each. Fix or '
                 'remove them, then start again with --resume.'
             )
 
     def after_train(self, runner: Runner) -> None:
         """Say how many images were skipped, if any."""
-        marks = runner.train_dataloader.dataset.unreadable
-        if marks.any():
+        marks = self._marks(runner)
+        if marks is not None and marks.any():
             runner.logger.warning(
                 f'{int(marks.sum())} of {len(marks)} training images were '
                 'unreadable and skipped; the log names each.'
             )
+
+    @staticmethod
+    def _marks(runner: Runner) -> torch.Tensor | None:
+        """One for each unreadable image; other data sets have no marks."""
+        return getattr(runner.train_dataloader.dataset, 'unreadable', None)
 
 
 @HOOKS.register_module()

@@ -13,6 +13,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import find_latest_checkpoint
 
 from ssl_bench import register_all_modules
+from ssl_bench.config import load_config
 from ssl_bench.engine.distributed import (
     join_processes,
     launcher,
@@ -172,30 +173,22 @@ def _set_data(config: Config) -> None:
 
 
 def _set_hooks(config: Config, quiet: bool) -> None:
-    """Add the hooks that every pretraining has, mmpretrain's configs too."""
-    hooks = [
-        dict(type='StepSeedHook'),
-        dict(type='RunSizeHook'),
-        dict(type='FiniteLossHook'),
-    ]
-    if not _lists(config, 'CollapseHook'):  # a config may set its bounds
-        interval = config.default_hooks.get('logger', {}).get('interval', 10)
-        hooks.append(dict(type='CollapseHook', interval=interval))
+    """Add the hooks of every pretraining, and those that are asked for."""
+    if 'pretraining_hooks' not in config:  # over a recipe of mmpretrain
+        listed = load_config('_base_/pretraining_hooks')
+        config.pretraining_hooks = listed.pretraining_hooks
+    hooks = [*config.pretraining_hooks]
     if config.get('channels_last'):
         hooks.append(dict(type='ChannelsLastHook'))
-    if config.train_dataloader.dataset.type == 'PretrainDataset':
-        hooks.append(dict(type='UnreadableImagesHook'))
     if quiet:
         config.console_level = 'ERROR'
         title = f'pretrain {Path(config.work_dir).name}'
         hooks.append(dict(type='ProgressHook', title=title))
-    config.custom_hooks = config.get('custom_hooks', []) + hooks
-
-
-def _lists(config: Config, hook: str) -> bool:
-    return any(
-        entry['type'] == hook for entry in config.get('custom_hooks', [])
-    )
+    own = [*config.get('custom_hooks', [])]
+    given = {hook['type'] for hook in own}
+    config.custom_hooks = own + [
+        hook for hook in hooks if hook['type'] not in given
+    ]
 
 
 def _set_resume(config: Config, resume: bool | str) -> None:
