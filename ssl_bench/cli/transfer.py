@@ -270,10 +270,7 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
     from ssl_bench.transfer.plan import make_plan
     from ssl_bench.transfer.settings_table import settings_table
 
-    machine = (
-        args.gpus or world_size(),
-        get_device() != 'cpu',
-    )
+    machine = (args.gpus or world_size(), get_device() != 'cpu')
     for source in sources:
         for task in args.tasks:
             plan, protocol = (

@@ -16,6 +16,7 @@ from torch import nn
 
 from ssl_bench.checkpoints.reading import read_training
 from ssl_bench.engine.distributed import cpu_wrapper
+from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.errors import UserError
 from ssl_bench.layers.global_bn import replace_sync_bn
 
@@ -67,6 +68,15 @@ class AtomicRunner(Runner):
     def from_cfg(cls, cfg: Config) -> 'AtomicRunner':
         """Build a runner; see mmengine's."""
         return super().from_cfg(FormattedOnce.of(cfg))
+
+    def train(self) -> nn.Module:
+        """mmengine's; an error is printed below the logs, not into a bar."""
+        try:
+            return super().train()
+        finally:
+            for hook in self.hooks:
+                if isinstance(hook, ProgressHook):
+                    hook.stop()
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """The runner's logger, its terminal handlers at their own level."""

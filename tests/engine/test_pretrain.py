@@ -1,6 +1,7 @@
 """The pretraining run: resume, failures, whole files."""
 
 import copy
+import io
 from types import SimpleNamespace
 
 import pytest
@@ -168,6 +169,22 @@ def test_too_many_unreadable_images_stop_the_run(
     (image_folder / '05.jpg').write_bytes(b'broken')
     with pytest.raises(UserError, match='1 of 12 training images'):
         pretrain(config, tmp_path)
+
+
+def test_an_error_takes_the_bar_off_the_terminal(
+    config, tmp_path, monkeypatch
+):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    monkeypatch.setattr('sys.stderr', stream)
+    config.optim_wrapper.optimizer.lr = 1e30
+    with pytest.raises(UserError, match='loss became'):
+        pretrain(config, tmp_path / 'run', quiet=True)
+    assert 'pretrain run ' in stream.getvalue()
+    assert stream.getvalue().endswith('\x1b[2K')
 
 
 def test_error_of_a_loader_worker_is_one_line(config, tmp_path, image_folder):
