@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from ssl_bench.cfg_options import option_words
 from ssl_bench.config import load_config
 from ssl_bench.errors import UserError
 from ssl_bench.launch.local import Command
@@ -151,7 +151,7 @@ class _Planner:
             '--resume',
             'auto',
             *(['--amp'] if method.amp else []),
-            *_options(options),
+            *option_words(options),
         )
 
     def _transfer_words(
@@ -175,7 +175,7 @@ class _Planner:
             '--work-dir',
             self.suite.work_dir,
             *(word for pair in given.items() if pair[1] for word in pair),
-            *_options(self.suite.overrides),
+            *option_words(self.suite.overrides),
         )
 
     def _groups(self, method: Method, tasks: Sequence[str]) -> list[list[str]]:
@@ -228,8 +228,3 @@ class _Planner:
             except UserError as error:
                 self.plan.problems.append(str(error))
         return self.sources[key]
-
-
-def _options(values: dict[str, Any]) -> list[str]:
-    words = [f'{key}={value}' for key, value in values.items()]
-    return ['--cfg-options', *words] if words else []
