@@ -54,8 +54,8 @@ class ProgressLine:
                 self._task, completed=done, note=note, refresh=True
             )
         elif not self.stream.isatty():
-            left = (now - self.started) / (done - self.first)
-            left = clock(left * (self.total - done))
+            step = (now - self.started) / (done - self.first)
+            left = clock(step * (self.total - done))
             self._write(
                 f'{self.title}: {done}/{self.total} {note} {left} left'
             )

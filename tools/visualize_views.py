@@ -1,4 +1,4 @@
-"""Write a contact sheet of what a config's method sees.
+"""Write a contact sheet of the views of a config.
 
 InsLoc: the boxes pasted, and the query's augmented box; PixPro, PixContrast:
 the matched positions of two views; LEWEL: where the maps of four heads look;

@@ -17,10 +17,10 @@ Batch = Sequence[dict] | None
 
 @HOOKS.register_module()
 class StepSeedHook(Hook):
-    """Seed the model's draws by (seed, iteration, rank).
+    """Seed the model's random numbers by (seed, iteration, rank).
 
-    Dropout, shuffles and the like then depend on nothing that a checkpoint
-    would have to carry: a resumed run continues exactly.
+    Dropout, shuffles and so on then need no state in the checkpoint: a
+    resumed run continues exactly.
     """
 
     priority = 'VERY_HIGH'
@@ -32,12 +32,12 @@ class StepSeedHook(Hook):
         seed = _mix(runner.seed, runner.iter, get_rank())
         if torch.cuda.is_available():
             torch.manual_seed(seed)
-        else:  # without a device, torch would queue the call for ever
+        else:  # without a device, torch would queue each call
             torch.default_generator.manual_seed(seed)
 
 
 def _mix(seed: int, iteration: int, rank: int) -> int:
-    """One 63-bit seed out of three numbers (splitmix64's multipliers)."""
+    """One 63-bit seed from three numbers (splitmix64's multipliers)."""
     value = 0
     for word in (seed, iteration, rank):
         value = (value + word + 1) * 0x9E3779B97F4A7C15 % 2**64
@@ -59,16 +59,16 @@ class RunSizeHook(Hook):
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Store convolutions by channels last: faster on GPUs under autocast.
+    """Store convolutions with channels last: faster on GPUs under autocast.
 
-    After initialisation, which fills a tensor in the order of its memory:
-    the run starts from the same weights as without. Not on CPUs: with torch
-    2.14's oneDNN 3.12 on an AVX2 machine such training was seen to write
-    where it must not and to end in a crash (tests of small ResNets).
+    This comes after initialisation, which fills a tensor in the order of its
+    memory, so the run starts from the same weights as without it. It is left
+    out on CPUs: with torch 2.14 and oneDNN 3.12 on an AVX2 machine, training
+    of small ResNets wrote outside its memory and crashed.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Convert the model; its maps follow."""
+        """Convert the model; its feature maps then have this format, too."""
         if get_device() == 'cpu':
             runner.logger.warning(
                 'channels_last is left out on a CPU, where it is not safe'
@@ -120,16 +120,16 @@ class UnreadableImagesHook(Hook):
 
     @staticmethod
     def _marks(runner: Runner) -> torch.Tensor | None:
-        """One for each unreadable image; other data sets have no marks."""
+        """A flag for each image; None for other data sets."""
         return getattr(runner.train_dataloader.dataset, 'unreadable', None)
 
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stop when the loss is NaN or infinite, before it is logged away.
+    """Stop when the loss is NaN or infinite.
 
-    The check reads the loss of the iteration before, which has long been
-    computed, so that it never makes an accelerator wait.
+    The check reads the loss of the iteration before. That one is computed by
+    then, so the accelerator never waits.
     """
 
     def __init__(self) -> None:
@@ -144,13 +144,14 @@ class FiniteLossHook(Hook):
     ) -> None:
         """Check the iteration before, remember this one."""
         self._check(runner)
-        self._previous = runner.iter + 1, outputs['loss'].detach()
+        if outputs is not None:
+            self._previous = runner.iter + 1, outputs['loss'].detach()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Never let what is not finite become the last good checkpoint.
+        """Never save weights that are not finite.
 
-        A finite loss can have a gradient that is not: the weights after it
-        are looked at, too.
+        A finite loss can have a gradient that is not finite, so the weights
+        are checked, too.
         """
         self._check(runner)
         for name, value in checkpoint['state_dict'].items():

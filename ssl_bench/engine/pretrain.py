@@ -1,4 +1,4 @@
-"""Run a pretraining config: one process or many, any device."""
+"""Run a pretraining config, in one process or several, on any device."""
 
 import time
 from collections.abc import Iterator
@@ -48,8 +48,8 @@ def pretrain(
             ``work_dir``, or from the file named.
         amp (bool): Run the forward pass under bfloat16 autocast.
         seed (int, optional): Replaces the config's seed.
-        quiet (bool): One progress line instead of log lines; the log file
-            has them all the same.
+        quiet (bool): One progress line instead of log lines, which are
+            still in the log file.
 
     Returns:
         Path: The checkpoint of the last epoch.
@@ -82,15 +82,16 @@ def pretrain(
             runner.train()
     except UserError as error:
         raise plain_error(error) from error
-    barrier()  # the first process may still be writing
+    barrier()  # the first process can still be writing
     return Path(find_latest_checkpoint(work_dir))
 
 
 @contextmanager
 def _cores_shared_with(workers: int) -> Iterator[None]:
-    """Where a CPU trains, leave the loader's workers a core each.
+    """In training on a CPU, leave a core for each worker of the loader.
 
-    OpenMP's threads spin while they wait: one too many slows all down.
+    OpenMP's threads use their core while they wait, so one thread too many
+    slows all of them down.
     """
     threads = torch.get_num_threads()
     if get_device() == 'cpu':
@@ -102,7 +103,7 @@ def _cores_shared_with(workers: int) -> Iterator[None]:
 
 
 def _build(config: Config) -> AtomicRunner:
-    """The runner with model and data; what does not fit is said in a line."""
+    """The runner with its model and data; a mistake gives one line."""
     from mmpretrain.registry import MODELS
 
     with DefaultScope.overwrite_default_scope(config.default_scope):
@@ -114,7 +115,7 @@ def _build(config: Config) -> AtomicRunner:
         _ = runner.train_loop  # builds the loader, its data, transforms
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     except (TypeError, ValueError, KeyError, AssertionError) as error:
-        # how classes of ours, registries and the toolkits refuse arguments
+        # what classes, registries and the toolkits raise for bad arguments
         raise UserError(
             f'the config cannot be built: {str(error) or repr(error)}'
         ) from error
@@ -125,7 +126,7 @@ def _set_precision(config: Config, amp: bool) -> bool:
     """bfloat16 if asked for; else the config's, where it can run.
 
     Returns:
-        bool: The config's mixed precision was left out.
+        bool: Whether the config's mixed precision was left out.
     """
     if amp:
         set_precision(config.optim_wrapper, 'BFloat16OptimWrapper')
@@ -134,10 +135,10 @@ def _set_precision(config: Config, amp: bool) -> bool:
 
 
 def _set_seed(config: Config, seed: int | None) -> None:
-    """One known seed for all processes, without which no resume is exact.
+    """Set one seed for all processes, which an exact resume needs.
 
-    mmpretrain's recipes draw one at every start, or one for each process;
-    what has to differ between processes mixes in the rank by itself.
+    mmpretrain's recipes draw a seed at each start, or one for each process.
+    Code that has to differ between processes adds the rank itself.
     """
     if seed is None:
         seed = config.get('randomness', {}).get('seed')
@@ -157,7 +158,7 @@ def _global_batch(config: Config) -> int:
 
 
 def _set_provenance(config: Config) -> None:
-    """What the checkpoint will say of itself beside its settings."""
+    """Add what the checkpoint says about itself next to its settings."""
     if 'method' not in config:
         config.method = dict(name=config.model.type)
     config.method.batch = _global_batch(config)
@@ -166,7 +167,7 @@ def _set_provenance(config: Config) -> None:
 
 
 def _set_data(config: Config) -> None:
-    """Let the sampler know the batch, which the loader alone states."""
+    """Tell the sampler the batch size, which only the loader has."""
     loader = config.train_dataloader
     if loader.sampler.type == 'StreamSampler':
         loader.sampler.batch_size = loader.batch_size
@@ -208,7 +209,7 @@ def _set_resume(config: Config, resume: bool | str) -> None:
 
 
 def _say_batch(runner: AtomicRunner, config: Config) -> None:
-    """Warn when the learning rate was meant for another global batch."""
+    """Warn if the learning rate is for another global batch."""
     batch, base = _global_batch(config), config.auto_scale_lr.base_batch_size
     if batch != base and is_main_process():
         what = (
