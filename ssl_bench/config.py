@@ -4,7 +4,7 @@ import ast
 import difflib
 import os
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -263,39 +263,6 @@ def _literal(node: ast.AST) -> Any:
         return ast.literal_eval(node)
     except ValueError:
         return None
-
-
-def parse_options(words: Sequence[str]) -> dict[str, Any]:
-    """Read ``key=value`` words as OpenMMLab's ``--cfg-options`` does.
-
-    Values are Python literals where they parse as such, comma separated
-    lists, true/false/none, or else plain strings.
-
-    Raises:
-        UserError: A word without ``=``.
-    """
-    options = {}
-    for word in words:
-        key, equals, text = word.partition('=')
-        if not (equals and key):
-            raise UserError(f'--cfg-options takes key=value, got {word!r}.')
-        options[key] = _value(text)
-    return options
-
-
-def _value(text: str) -> Any:
-    named = dict(true=True, false=False, none=None)
-    if text.lower() in named:
-        return named[text.lower()]
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return (
-            [_value(part) for part in text.split(',')] if ',' in text else text
-        )
-    return (
-        list(value) if isinstance(value, tuple) and text[0] != '(' else value
-    )
 
 
 def rebase(value: Any, old: str, new: str) -> Any:

@@ -8,43 +8,9 @@ from ssl_bench.config import (
     config_dirs,
     load_config,
     parse_config,
-    parse_options,
     read_literals,
 )
 from ssl_bench.errors import UserError, one_line
-
-
-def test_options_are_read_as_literals():
-    options = parse_options(
-        [
-            'a.b=1',
-            'c=1e-3',
-            'd=x,2',
-            'e=[1,2]',
-            'f=true',
-            'g=none',
-            'h=text',
-            'i=(1,2)',
-            'j="q=r"',
-        ]
-    )
-    assert options == {
-        'a.b': 1,
-        'c': 1e-3,
-        'd': ['x', 2],
-        'e': [1, 2],
-        'f': True,
-        'g': None,
-        'h': 'text',
-        'i': (1, 2),
-        'j': 'q=r',
-    }
-
-
-@pytest.mark.parametrize('word', ['novalue', '=3'])
-def test_option_without_key_or_value(word):
-    with pytest.raises(UserError, match='key=value'):
-        parse_options([word])
 
 
 def test_config_is_found_by_name_and_overridden():

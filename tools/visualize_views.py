@@ -1,4 +1,4 @@
-"""Write a contact sheet of what a config's method sees.
+"""Write a contact sheet of the views of a config.
 
 It shows the views of the config's own data, with what the method knows about
 them (docs/methods.md lists the marks); by default, each of two views has the
@@ -10,6 +10,7 @@ python tools/visualize_views.py configs/mini/insloc_r18_fpn.py -o views.png
 import argparse
 import sys
 
+from ssl_bench.cfg_options import add_cfg_options, read_options
 from ssl_bench.errors import UserError
 
 
@@ -24,21 +25,19 @@ def parse_args() -> argparse.Namespace:
         help='of a run of the config, for a method whose sheet shows what '
         'the model has learnt; random initialisation if left out',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE'
-    )
+    add_cfg_options(parser, 'replace settings of the config')
     return parser.parse_args()
 
 
 def main() -> int:
     """Write the sheet and name it."""
     args = parse_args()
-    from ssl_bench.config import load_config, parse_options
+    from ssl_bench.config import load_config
     from ssl_bench.engine.view_sheet import views_of
     from ssl_bench.files import atomic_path
 
     try:
-        config = load_config(args.config, parse_options(args.cfg_options))
+        config = load_config(args.config, read_options(args.cfg_options))
         sheet = views_of(config, args.samples, args.checkpoint)
         with atomic_path(args.out) as part:
             sheet.save(part, format='png')

@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
             may_warn=True,
         )
     _draw_views(work_dir)
-    from ssl_bench.engine.progress import clock
+    from ssl_bench.progress import clock
 
     print(f'\nThe chain took {clock(time.monotonic() - started)}. Look at:')
     for path in sorted(

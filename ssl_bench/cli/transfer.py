@@ -14,6 +14,8 @@ Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
 import argparse
 import os
 
+from ssl_bench.cfg_options import add_cfg_options, read_options
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -95,13 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='print the resolved settings and the data paths; run nothing',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help="replace settings of every task's config",
-    )
+    add_cfg_options(parser, "replace settings of every task's config")
     parser.add_argument(
         '--visualize',
         type=int,
@@ -142,9 +138,7 @@ def run(args: argparse.Namespace) -> int:
             require_data(name, root)
     if (args.gpus or 1) != 1 and 'RANK' not in os.environ:
         return relaunch(args)
-    from ssl_bench.config import parse_options
-
-    overrides = parse_options(args.cfg_options)
+    overrides = read_options(args.cfg_options)
     sources = open_sources(args)
     if args.dry_run:
         return dry_run(args, sources, overrides)
@@ -266,13 +260,11 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
     """Print what each task would do, beside its protocol's values."""
     from mmengine.device import get_device
 
+    from ssl_bench.engine.distributed import world_size
     from ssl_bench.transfer.plan import make_plan
     from ssl_bench.transfer.settings_table import settings_table
 
-    machine = (
-        args.gpus or int(os.environ.get('WORLD_SIZE', 1)),
-        get_device() != 'cpu',
-    )
+    machine = (args.gpus or world_size(), get_device() != 'cpu')
     for source in sources:
         for task in args.tasks:
             plan, protocol = (

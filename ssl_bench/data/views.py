@@ -9,7 +9,6 @@ from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
-from torchvision.transforms.v2 import functional as F
 
 from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.data.photometric import Step, build_photometric
@@ -77,6 +76,9 @@ class ViewMaker:
 
     def __call__(self, image: Tensor) -> tuple[Tensor, ViewGeometry]:
         """A uint8 image (3, H, W) to a uint8 view and its geometry."""
+        # imports torch's compiler, which takes half a second
+        from torchvision.transforms.v2 import functional as F
+
         top, left, height, width = RandomResizedCrop.get_params(
             image, list(self.scale), list(self.ratio)
         )

@@ -1,4 +1,4 @@
-"""A suite: which methods meet which tasks. Read from YAML, checked whole."""
+"""A suite: methods, tasks and seeds. Read from YAML and checked."""
 
 import difflib
 from dataclasses import dataclass, field, fields, replace
@@ -9,7 +9,7 @@ from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task
 
-# what a value may be, by the annotation of its field
+# what a value can be, by the annotation of its field
 KINDS = {
     str: (str, 'a text'),
     int: (int, 'a whole number'),
@@ -20,12 +20,12 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Method:
-    """One row of a comparison: what is pretrained, or brought along.
+    """One row of a comparison: a config to pretrain, or a checkpoint.
 
     Attributes:
-        config (str): Pretraining config; empty for weights at hand.
-        checkpoint (str): What `ssl-bench transfer` takes for these: a file,
-            ``random``, ``supervised=FILE``, the name of a method.
+        config (str): Pretraining config; empty if there is a checkpoint.
+        checkpoint (str): What `ssl-bench transfer` takes: a file,
+            ``random``, ``supervised=FILE``, or the name of a method.
         tasks (tuple[str, ...]): Instead of the suite's.
         arch, name, variant (str): ``--arch``, ``--method`` and
             ``--variant`` of `ssl-bench transfer`.
@@ -47,17 +47,17 @@ class Method:
 
 @dataclass(frozen=True)
 class Launch:
-    """Where and how wide the commands run.
+    """Where the commands run, and in how many processes.
 
     Attributes:
         executor (str): ``local`` or ``slurm``.
-        processes (int): Of a command, on each node: one a device, or CPU
-            processes.
-        nodes (int): Of a command; more than one with Slurm only.
-        jobs (int): Commands at a time, with ``local``; 0 for what the
-            machine allows (`local.default_jobs`).
-        per (str): ``task``: each task is a command of its own; ``method``:
-            a method's tasks follow each other in one.
+        processes (int): Of a command on each node: one for each device, or
+            CPU processes.
+        nodes (int): Of a command; more than one only with Slurm.
+        jobs (int): Commands at a time with ``local``; 0 for
+            `local.default_jobs`.
+        per (str): ``task``: one command for each task; ``method``: one for
+            all tasks of a method.
         slurm (dict): Further settings of submitit's ``AutoExecutor``:
             ``slurm_partition``, ``timeout_min``, ``cpus_per_task``, ...
     """
@@ -78,8 +78,8 @@ class Suite:
         methods (tuple[Method, ...]): In the order in which they run.
         tasks (tuple[str, ...]): Task ids.
         seeds (tuple[int, ...]): Of the transfers.
-        pretrain_each_seed (bool): Pretrain once for each seed; else once,
-            with the first, as the papers do.
+        pretrain_each_seed (bool): Pretrain once for each seed; otherwise
+            once, with the first seed, as the papers do.
         work_dir (str): Checkpoints and records; work_dirs/NAME.
         data_root (str): As of `ssl-bench transfer`; pretraining reads
             ``imagenet/train`` below it.
@@ -99,7 +99,7 @@ class Suite:
     launch: Launch = Launch()
 
     def tasks_of(self, method: Method) -> tuple[str, ...]:
-        """What a method is transferred to."""
+        """The tasks of a method: its own, or the suite's."""
         return method.tasks or self.tasks
 
 
@@ -110,11 +110,11 @@ def read_suite(path: str | Path) -> Suite:
         path (str | Path): A file, or the name of one below ``suites``.
 
     Returns:
-        Suite: Every name checked; no file that it names was opened.
+        Suite: All names are checked; the files that it names are not opened.
 
     Raises:
-        UserError: No such file, no YAML, or an entry that means nothing: the
-            message names its place.
+        UserError: There is no such file, it is not YAML, or an entry is not
+            valid; the message says which.
     """
     import yaml
 
@@ -143,7 +143,7 @@ def _find(path: Path) -> Path:
 
 
 def _suite(content: Any, path: Path) -> Suite:
-    """The checked suite; messages do not name the file."""
+    """Check a suite; messages do not name the file."""
     content = _mapping(content, 'the file')
     methods = content.pop('methods', None)
     if not isinstance(methods, list) or not methods:
@@ -169,7 +169,7 @@ def _suite(content: Any, path: Path) -> Suite:
         for task in (*suite.tasks_of(method), *method.recipes):
             find_task(task)
     if not suite.seeds:
-        raise UserError('`seeds` must hold a number.')
+        raise UserError('`seeds` must have at least one number.')
     _check_launch(launch)
     return suite
 
@@ -202,20 +202,20 @@ def _method(entry: Any, where: str) -> Method:
         raise UserError(f'{where} needs one of `config` and `checkpoint`.')
     if method.checkpoint and (method.overrides or method.amp):
         raise UserError(
-            f'{where}: `overrides` and `amp` are of pretraining, '
-            'and a checkpoint is pretrained already.'
+            f'{where}: `overrides` and `amp` are for pretraining, '
+            'but a checkpoint is pretrained already.'
         )
     return method
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UserError(f'{where} must hold keys and values, not {value!r}.')
+        raise UserError(f'{where} must be keys and values, not {value!r}.')
     return dict(value)
 
 
 def _build(kind: type, content: Any, where: str, **ready: Any) -> Any:
-    """A dataclass from YAML's values, each of the kind its field takes."""
+    """A dataclass from YAML's values; their types are checked."""
     taken = {
         entry.name: entry.type
         for entry in fields(kind)
@@ -237,7 +237,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
             raise UserError(f'{where} must be a list, not {value!r}.')
         return tuple(_value(of, item, where) for item in value)
     accepted, words = KINDS[getattr(kind, '__origin__', kind)]
-    # to Python, true is a number
+    # in Python, true is a number
     if not isinstance(value, accepted) or (
         accepted is int and isinstance(value, bool)
     ):
@@ -246,7 +246,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
 
 
 def with_options(suite: Suite, **options: Any | None) -> Suite:
-    """The suite with what the command line says instead."""
+    """The suite with the options of the command line."""
     given = {key: value for key, value in options.items() if value is not None}
     launch = {
         key: given.pop(key) for key in ('executor', 'jobs') if key in given

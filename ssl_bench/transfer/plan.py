@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -51,11 +50,6 @@ class Plan:
         return hashlib.sha256(
             f'{self.config_sha256} {self.arch}'.encode()
         ).hexdigest()
-
-
-def world_size() -> int:
-    """Processes that torchrun started, one without it."""
-    return int(os.environ.get('WORLD_SIZE', 1))
 
 
 def make_plan(

@@ -15,6 +15,12 @@ import ssl_bench.engine.progress
 import ssl_bench.layers.global_bn
 import ssl_bench.toolbox.hooks
 import ssl_bench.toolbox.pictures  # noqa: F401  registers, as those above
+from ssl_bench.engine.distributed import (
+    join_processes,
+    launcher,
+    plain_error,
+    world_size,
+)
 from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.errors import UserError
 from ssl_bench.results import (
@@ -33,11 +39,10 @@ from ssl_bench.toolbox.load_images import (
     GIVEN_UP,
     SKIPPED,
     none_usable,
-    one_line,
     read_with_care,
     skipped_images,
 )
-from ssl_bench.transfer.plan import Plan, make_plan, world_size
+from ssl_bench.transfer.plan import Plan, make_plan
 from ssl_bench.transfer.probes import run_probe
 from ssl_bench.transfer.record import Measured, make_record
 from ssl_bench.transfer.source import Source
@@ -286,19 +291,6 @@ def is_done(
     return (folder / FILE_NAME).exists()
 
 
-def join_processes() -> None:
-    """Start torch.distributed where torchrun started several processes.
-
-    mmengine does that on accelerators alone: it asks CUDA for a device.
-    """
-    if world_size() == 1 or dist.is_distributed():
-        return
-    if get_device() == 'cpu':
-        torch.distributed.init_process_group('gloo')
-    else:
-        dist.init_dist('pytorch', backend='nccl')
-
-
 def measure(
     plan: Plan,
     source: Source,
@@ -324,7 +316,7 @@ def measure(
                 plan, source, seed, folder, visualize, quiet, resume
             )
     except UserError as error:
-        raise one_line(error) from error
+        raise plain_error(error) from error
     except Exception as error:  # mmengine has no class for this
         if GIVEN_UP not in str(error):
             raise
@@ -480,14 +472,7 @@ def prepare(
     # mmengine names loggers by the second; two runs must not share one
     config.experiment_name = f'{folder.name}-{time.monotonic_ns()}'
     config.visualizer.name = config.experiment_name
-    config.launcher = 'pytorch' if world_size() > 1 else 'none'
-    if world_size() > 1 and get_device() == 'cpu':
-        config.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel',
-            broadcast_buffers=False,
-            device_ids=None,
-            **config.get('model_wrapper_cfg', {}),
-        )
+    config.launcher = launcher()
     config.resume = (
         resume
         and plan.trained is None

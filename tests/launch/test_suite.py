@@ -60,7 +60,7 @@ def test_a_suite_is_read(suite_file):
         ('tasks: [mini_knn, mini_seg_fcn]', '', r'methods\[0\] has no tasks'),
         ('seeds: [0, 1]', 'seeds: 3', 'must be a list, not 3'),
         ('seeds: [0, 1]', 'seeds: [true]', 'a whole number, not True'),
-        ('seeds: [0, 1]', 'seeds: []', 'must hold a number'),
+        ('seeds: [0, 1]', 'seeds: []', 'must have at least one number'),
         ('  - random', '  - {arch: resnet18}', r'methods\[0\] needs one of'),
         (
             '  - random',
