@@ -125,11 +125,7 @@ def _write_flat(path: Path, state: State, backbone: Backbone) -> None:
     """A plain state dict, for torchvision and timm."""
     mark = stamp(backbone)
     if path.suffix == '.safetensors':
-        write_safetensors(
-            path,
-            dict(sorted(state.items())),
-            dict(format='pt', ssl_bench=mark),
-        )
+        write_safetensors(path, state, dict(format='pt', ssl_bench=mark))
         return
     ordered = OrderedDict(
         (name, _whole(tensor)) for name, tensor in state.items()
@@ -189,8 +185,8 @@ def _write_hf(path: Path, state: State, backbone: Backbone) -> None:
     )
     write_safetensors(
         path / 'model.safetensors',
-        dict(sorted(state.items())),
-        dict(format='pt', ssl_bench=stamp(backbone)),
+        state,
+        dict(format='pt', ssl_bench=stamp(backbone)),  # it asks for "pt"
     )
     write_text(path / 'config.json', json.dumps(config, indent=2) + '\n')
 
