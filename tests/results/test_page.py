@@ -11,13 +11,9 @@ from PIL import Image
 from ssl_bench.results import write_record
 from ssl_bench.results.board import build
 from ssl_bench.results.charts import specifications
-from ssl_bench.results.media import (
-    find_curves,
-    find_pictures,
-    read_curve,
-    thin,
-)
+from ssl_bench.results.media import find_curves, find_pictures, thin
 from ssl_bench.results.report import page_data, safe_json, to_html
+from ssl_bench.results.scalars import read_losses
 from ssl_bench.results.store import scan
 from tests.results.factory import METHODS, make_record, suite
 
@@ -180,10 +176,10 @@ def test_bad_media_are_named(tmp_path):
 def test_losses_that_are_no_numbers_are_passed_over(tmp_path):
     path = tmp_path / 'scalars.json'
     path.write_text(
-        '{"loss": NaN, "step": 1}\n\n[1]\n{"loss": "x"}\n'
-        '{"loss": 2.5, "step": 2}\n'
+        '{"loss": NaN, "step": 1}\n\n[1]\n3\n{"loss": "x"}\n{"loss": 1}\n'
+        '{"loss": 2.5, "step": 2, "lr": 0.1}\n'
     )
-    assert read_curve(str(path)) == [(2, 2.5)]
+    assert read_losses(path) == [dict(step=2, loss=2.5, lr=0.1)]
 
 
 def test_thinning_keeps_the_mean_and_the_end():
