@@ -83,17 +83,21 @@ function matrixColumns(tasks, ranked) {
 
 function matrixValue(item, key) {
   if (key === 'name') return item.first.name;
-  if (key === 'rank') return item.rank.average;
+  if (key === 'rank') return item.rank ? item.rank.average : null;
   return (item.byTask.get(key) || [{mean: null}])[0].mean;
 }
 
+/** The average rank; empty for a method whose tasks are not ranked. */
+function rankCell(rank) {
+  return el('td', {}, rank ? el('div', {class: 'cell plain'},
+    el('b', {}, rank.text), el('small', {},
+      `${Object.keys(rank.places).length} of ${rank.of} tasks`)) : null);
+}
+
 function matrixLine(item, tasks, ranked) {
-  const rank = ranked ? el('td', {}, el('div', {class: 'cell plain'},
-    el('b', {}, item.rank.text), el('small', {},
-      `${Object.keys(item.rank.places).length} of ${item.rank.of} tasks`)))
-    : null;
   return el('tr', {}, el('th', {scope: 'row'}, item.first.name,
-    el('small', {}, pretraining(item.first))), rank,
+    el('small', {}, pretraining(item.first))),
+  ranked ? rankCell(item.rank) : null,
   tasks.map((task) => el('td', {},
     (item.byTask.get(task.id) || []).map(matrixCell))));
 }
