@@ -62,7 +62,7 @@ def _costs(row: Row) -> dict[str, float]:
 
 
 def _cost_text(cost: dict[str, float | None]) -> str:
-    """``3.61 GPU hours, 1.3e+04 s``: what is known of a run's cost."""
+    """``3.61 GPU hours, 12996 s``: what is known of a run's cost."""
     units = dict(
         gpu_hours='GPU hours',
         train_seconds='s',
@@ -94,7 +94,7 @@ def _texts(row: Row) -> dict[str, str]:
         style=STYLES.get(row.verdict, ''),
         departed=grid.DEPARTED_MARK if row.departures else '',
         difference=grid.difference_text(found) if found else '',
-        difference_bounds=rounding.bounds(found.interval)
+        difference_bounds=rounding.signed_bounds(found.interval)
         if found and found.interval
         else '',
     )

@@ -7,20 +7,14 @@ so that a number has the same digits everywhere.
 from ssl_bench.results.stats import Interval
 
 
-def _fixed(number: float, digits: int, sign: str = '') -> str:
-    text = f'{number:{sign}.{digits}f}'
-    # no minus before a zero
-    return text if float(text) else text.replace('-', sign)
-
-
 def value(number: float) -> str:
     """A metric: ``57.3``."""
-    return _fixed(number, 1)
+    return f'{number:.1f}'
 
 
 def signed(number: float) -> str:
-    """A difference of metrics: ``+0.3``, ``-0.3``."""
-    return _fixed(number, 1, '+')
+    """A difference of metrics: ``+0.3``, ``-0.3``; ``-0.0`` for -0.04."""
+    return f'{number:+.1f}'
 
 
 def spread(mean: float, std: float | None) -> str:
@@ -29,13 +23,18 @@ def spread(mean: float, std: float | None) -> str:
 
 
 def bounds(interval: Interval) -> str:
-    """An interval of metrics: ``56.6 to 57.9``."""
+    """An interval of a metric: ``56.6 to 57.9``."""
     return f'{value(interval[0])} to {value(interval[1])}'
+
+
+def signed_bounds(interval: Interval) -> str:
+    """An interval of a difference: ``-1.4 to -0.0`` does not contain zero."""
+    return f'{signed(interval[0])} to {signed(interval[1])}'
 
 
 def rank(number: float) -> str:
     """An average rank: ``1.75``."""
-    return _fixed(number, 2)
+    return f'{number:.2f}'
 
 
 def as_printed(number: float) -> str:
@@ -45,5 +44,5 @@ def as_printed(number: float) -> str:
 
 
 def short(number: float) -> str:
-    """A time, a speed or a size: four digits."""
-    return f'{number:.4g}'
+    """A time, a speed or a size: four digits, no exponent."""
+    return f'{number:.0f}' if abs(number) >= 1000 else f'{number:.4g}'

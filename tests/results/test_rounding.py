@@ -18,18 +18,18 @@ from tests.results.test_board import stored
 def test_digits():
     assert rounding.value(57.249999) == '57.2'
     assert rounding.value(57.25) == '57.2'  # JavaScript would say 57.3
-    assert rounding.value(-0.04) == '0.0'
-    assert rounding.value(-0.06) == '-0.1'
     assert rounding.signed(0.26) == '+0.3'
-    assert rounding.signed(-0.04) == '+0.0'
+    assert rounding.signed(-0.04) == '-0.0'
     assert rounding.signed(-1.25) == '-1.2'
     assert rounding.spread(57.3, None) == '57.3'
     assert rounding.spread(57.3, 0.25) == '57.3 ± 0.2'
     assert rounding.bounds((56.64, 57.96)) == '56.6 to 58.0'
+    assert rounding.signed_bounds((-1.44, -0.02)) == '-1.4 to -0.0'
     assert rounding.rank(1.75) == '1.75' and rounding.rank(2) == '2.00'
     assert rounding.as_printed(57.0) == '57.0'
     assert rounding.as_printed(39.82) == '39.82'
-    assert rounding.short(12996.2) == '1.3e+04' and rounding.short(3) == '3'
+    assert rounding.short(12996.2) == '12996' and rounding.short(3) == '3'
+    assert rounding.short(3.61249) == '3.612'
 
 
 @pytest.fixture

@@ -69,7 +69,8 @@ function drawRanks() {
         name: names[i], kind: 'place', rank: place,
         task: TASKS.get(task).title})),
     ]), (spec) => {
-      spec.layer[0].encoding.x.scale.domainMax = ranks.length;
+      spec.layer[0].encoding.x.scale.domainMax = Math.max(
+        ranks.length, ...ranks.flatMap((r) => Object.values(r.places)));
     });
   });
 }
