@@ -24,7 +24,7 @@ FORMAT = 'ssl_bench.backbone/2'
 FORMAT_1 = 'ssl_bench.backbone/1'  # one key of the metadata for each field
 GROUPS = ('backbone', 'neck', 'roi_head')
 # safetensors' names, which the digest of the tensors contains
-DTYPES = {
+DTYPES: dict[torch.dtype, str] = {
     torch.float64: 'F64',
     torch.float32: 'F32',
     torch.float16: 'F16',
@@ -62,7 +62,8 @@ class Backbone:
     @property
     def arch(self) -> str:
         """The architecture's name, for instance resnet18-w16."""
-        return self.meta['arch']
+        arch: str = self.meta['arch']
+        return arch
 
     def group(self, name: str) -> dict[str, Tensor]:
         """The tensors of ``backbone``, ``neck`` or ``roi_head``."""
@@ -95,7 +96,7 @@ def dtype_name(tensor: Tensor) -> str:
 def _bytes(tensor: Tensor) -> memoryview:
     """A tensor's values as little-endian bytes, without a copy."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy())
+    return flat.view(torch.uint8).numpy().data
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
