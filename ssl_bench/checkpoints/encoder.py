@@ -178,11 +178,14 @@ def _cut(found: State, prefix: str, row: Format | None) -> Encoder:
             state[name] = tensor
         else:
             rest[name] = tensor
+    scheme = scheme_of(state)
+    if scheme is None:  # never: `find_encoder` saw a name of one
+        raise ValueError(f'the names after {prefix!r} are not known')
     return Encoder(
         row.name if row else 'raw',
         row.method if row else '',
         prefix,
-        to_ours(state, scheme_of(state)),
+        to_ours(state, scheme),
         rest,
         row.last_epoch if row else None,
     )

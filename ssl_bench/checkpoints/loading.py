@@ -122,7 +122,7 @@ def _fit_positions(
     old = grid_of(table, cls_token)
     table = resize(table, grid, cls_token)
     if image:
-        table = table[:, int(cls_token) :].unflatten(1, (grid, grid))
+        table = table[:, int(cls_token) :].reshape(1, grid, grid, -1)
     source[name] = table
     return (
         []

@@ -180,7 +180,7 @@ def scheme_of(names: Iterable[str]) -> str | None:
 
 
 @cache
-def _pattern(template: str) -> 're.Pattern':
+def _pattern(template: str) -> re.Pattern[str]:
     text = re.escape(template).replace(r'\{i\}', r'(?P<i>\d+)')
     return re.compile(text.replace(r'\{p\}', r'(?P<p>.+)') + r'\Z')
 
@@ -221,10 +221,9 @@ def _fuse(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not match:
             fused[name] = tensor
         elif match[2] == 'q':
-            parts = [
-                state.get(f'{match[1]}.{part}.{match[3]}') for part in 'qkv'
-            ]
-            if all(part is not None for part in parts):
+            names = [f'{match[1]}.{part}.{match[3]}' for part in 'qkv']
+            parts = [state[part] for part in names if part in state]
+            if len(parts) == 3:
                 fused[f'{match[1]}.qkv.{match[3]}'] = torch.cat(parts)
     return fused
 

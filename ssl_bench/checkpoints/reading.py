@@ -1,6 +1,7 @@
 """Files to plain tensors: any container, and no code from inside it."""
 
 import codecs
+import importlib
 import pickle
 import re
 from collections import OrderedDict
@@ -26,7 +27,7 @@ class Inert:
     It keeps what the pickle would have given to the class and runs nothing.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.args = args
 
     def __setstate__(self, state: Any) -> None:
@@ -34,7 +35,7 @@ class Inert:
             self.__dict__.update(state)
 
 
-def _ordered(*args) -> OrderedDict:
+def _ordered(*args: Any) -> OrderedDict[Any, Any]:
     """Stands for a dict subclass made by a call, such as defaultdict."""
     return OrderedDict()
 
@@ -96,6 +97,10 @@ def inert_globals(
 class _Buffer(Inert):
     """Stands for mmengine's log of one number while a file is read."""
 
+    _log_history: Any
+    _count_history: Any
+    max_length: Any
+
     def real(self) -> Any:
         """The log itself, made of the arrays alone."""
         from mmengine.logging import HistoryBuffer
@@ -130,10 +135,9 @@ def _log_types() -> dict[str, Any]:
 def _multiarray() -> ModuleType:
     """Where numpy keeps the functions that its pickles name."""
     try:
-        from numpy._core import multiarray
+        return importlib.import_module('numpy._core.multiarray')
     except ImportError:  # numpy 1
-        from numpy.core import multiarray
-    return multiarray
+        return importlib.import_module('numpy.core.multiarray')
 
 
 class ArrayUnpickler(pickle.Unpickler):
@@ -310,7 +314,7 @@ def _with_logs(content: Any) -> Any:
     """A run's checkpoint with mmengine's own logs in it."""
     hub = content.get('message_hub') if isinstance(content, dict) else None
     logs = hub.get('log_scalars') if isinstance(hub, dict) else None
-    if isinstance(logs, dict):
+    if isinstance(hub, dict) and isinstance(logs, dict):
         hub['log_scalars'] = OrderedDict(
             (name, log.real() if isinstance(log, _Buffer) else log)
             for name, log in logs.items()

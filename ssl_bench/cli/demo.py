@@ -146,7 +146,7 @@ def _suite(args: argparse.Namespace, work_dir: Path):
         for config, arch in zip(configs, archs)
     ]
     return Suite(
-        tuple(method for method in methods if method.tasks),
+        methods=tuple(method for method in methods if method.tasks),
         seeds=tuple(args.seeds),
         pretrain_each_seed=True,
         work_dir=str(work_dir),

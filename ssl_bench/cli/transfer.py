@@ -280,15 +280,16 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
 
 def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
+    from ssl_bench.results import rounding
     from ssl_bench.results.board import verdicts
 
     record = outcome.record
     aims = {
-        metric: f' (published {value:g}: {verdict})'
+        metric: f' (published {rounding.as_printed(value)}: {verdict})'
         for metric, (value, verdict) in verdicts(record).items()
     }
     numbers = '  '.join(
-        f'{name} {value:.1f}{aims.get(name, "")}'
+        f'{name} {rounding.value(value)}{aims.get(name, "")}'
         for name, value in record['metrics'].items()
     )
     again = '' if outcome.fresh else '  (done before)'

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import atomic_path, write_text
@@ -128,7 +129,7 @@ def _read(path: Path, archive: zipfile.ZipFile, name: str, size: int) -> bytes:
     return data
 
 
-def _manifest(path: Path, data: bytes) -> dict[str, dict]:
+def _manifest(path: Path, data: bytes) -> dict[str, dict[str, Any]]:
     """Entries by file name.
 
     Raises:
@@ -194,7 +195,9 @@ def read_bundle(path: PathLike) -> list[Record]:
         raise UserError(f'{path}: damaged ({error})') from error
 
 
-def _checked(path: Path, name: str, entry: dict, data: bytes) -> Record:
+def _checked(
+    path: Path, name: str, entry: dict[str, Any], data: bytes
+) -> Record:
     sha = hashlib.sha256(data).hexdigest()
     if not sha == entry.get('sha256') == name[len('records/') : -5]:
         raise UserError(f'{path}: {name} was changed: its SHA-256 is {sha}')

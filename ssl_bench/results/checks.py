@@ -87,7 +87,7 @@ def _mixed(stored: list[Stored]) -> list[Problem]:
     names = ('method', 'variant', 'backbone', 'task')
     for (method, variant, _, task), items in _by(stored, *names).items():
         name = label(method, variant)
-        by_epochs: dict[tuple, list[Stored]] = {}
+        by_epochs: dict[tuple[Any, ...], list[Stored]] = {}
         for item in items:
             pretrain = item.record['pretrain']
             key = pretrain['data'], pretrain['epochs']
@@ -103,7 +103,7 @@ def _mixed(stored: list[Stored]) -> list[Problem]:
                         cell,
                     )
                 )
-            seeds: dict[tuple, list[Stored]] = {}
+            seeds: dict[tuple[int, str], list[Stored]] = {}
             for item in cell:
                 key = item.record['seed'], item.record['config_sha256']
                 seeds.setdefault(key, []).append(item)

@@ -52,7 +52,7 @@ def cells(row: Row) -> dict[str, str]:
         measured_mean=number(row.mean),
         measured_std=number(row.std),
         seeds=str(len(row.values)) if row.values else '',
-        published=number(row.published and row.published.value),
+        published=number(row.published.value if row.published else None),
         delta=number(row.delta),
         published_source=source,
         checkpoint_sha256=';'.join(row.checkpoints),

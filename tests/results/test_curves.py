@@ -125,5 +125,5 @@ def test_nothing_to_read(tmp_path):
         find_runs([tmp_path])
     write_run(tmp_path / 'run', [1.0])
     (tmp_path / 'run/1/vis_data/scalars.json').write_text('{"step"')
-    with pytest.raises(UserError, match='scalars.json, line 1, is not JSON'):
+    with pytest.raises(UserError, match='scalars.json: line 1 is not JSON'):
         find_runs([tmp_path])
