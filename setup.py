@@ -24,7 +24,7 @@ setup(
     + ['ssl_bench.configs', 'ssl_bench.suites'],
     package_dir={'ssl_bench.configs': 'configs', 'ssl_bench.suites': 'suites'},
     package_data={
-        'ssl_bench': ['results/*.csv', 'results/page/*', 'toolbox/*.txt'],
+        'ssl_bench': ['results/*.csv', 'results/page/*', 'tasks/*.txt'],
         'ssl_bench.configs': ['**/*.py'],
         'ssl_bench.suites': ['*.yaml'],
     },

@@ -141,9 +141,10 @@ def run_variants(args: argparse.Namespace) -> int:
 def run_check(args: argparse.Namespace) -> int:
     """Say of each task what is wrong with its data; 1 if anything is.
 
-    What the readers leave out is told, but not wrong.
+    What the loaders leave out is printed, and is not wrong.
     """
-    from ssl_bench.tasks.check import Note, check_task
+    from ssl_bench.tasks.check import check_task
+    from ssl_bench.tasks.layouts import Note
     from ssl_bench.tasks.table import tasks
 
     wrong = 0

@@ -135,9 +135,10 @@ def note_weights(plan: Plan, source: Source) -> None:
 
 def note_labels(plan: Plan, root: str | Path) -> None:
     """Say in the record which list of a few labels was read."""
-    for path in find_task(plan.task).data.paths:
-        if path.startswith('imagenet/meta/'):
-            plan.changes.append(origin_of(Path(root) / path))
+    dataset = find_task(plan.task).data
+    if dataset.drawn_from is not None:
+        for layout in dataset.train:
+            plan.changes += [origin_of(Path(root) / f) for f in layout.files]
 
 
 def load_backbone(

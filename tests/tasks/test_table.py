@@ -168,7 +168,7 @@ def test_missing_data_names_folder_and_command(tmp_path):
 
 def test_data_that_are_there(mini_root):
     for name, task in tasks().items():
-        if task.dataset.startswith('mini_'):
+        if task.root == 'data/mini':
             require_data(name, mini_root)
 
 
