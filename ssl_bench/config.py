@@ -3,7 +3,8 @@
 import ast
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -63,13 +64,38 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     MODULE2PACKAGE['mmseg'] = 'mmseg'
     path = _find(Path(path))
     try:
-        config = Config.fromfile(path)
+        with _own_task():
+            config = Config.fromfile(path)
         config.merge_from_dict(overrides or {})
     except Exception as error:  # a config is code: anything may be raised
         raise UserError(
             f'config {path} does not load: {type(error).__name__}: {error}'
         ) from error
     return config
+
+
+@contextmanager
+def _own_task() -> Iterator[None]:
+    """Leave ``TASK`` to the file that states it.
+
+    mmengine would merge it with the base's, and would refuse a data set of
+    the file's own over the name of the base's data set.
+    """
+    from mmengine.config import Config
+
+    merge = Config._merge_a_into_b
+
+    def merge_settings(new, old, allow_list_keys: bool = False):
+        if 'TASK' in new and 'TASK' in old:
+            old = old.copy()
+            old.pop('TASK')
+        return merge(new, old, allow_list_keys)
+
+    Config._merge_a_into_b = staticmethod(merge_settings)
+    try:
+        yield
+    finally:
+        Config._merge_a_into_b = staticmethod(merge)
 
 
 def _find(path: Path) -> Path:

@@ -133,13 +133,20 @@ def visible_files(
         yield prefix, files
 
 
-def images_below(folder: str | Path) -> list[str]:
-    """Sorted paths of the images below a folder, relative to it."""
+def images_below(
+    folder: str | Path, endings: tuple[str, ...] = IMAGE_ENDINGS
+) -> list[str]:
+    """Sorted paths of the images below a folder, relative to it.
+
+    Args:
+        folder (str | Path): Where to look, as `visible_files` does.
+        endings (tuple[str, ...]): Of their names, in small letters.
+    """
     return sorted(
         [
             prefix + entry.name
             for prefix, files in visible_files(folder)
             for entry in files
-            if entry.name.lower().endswith(IMAGE_ENDINGS)
+            if entry.name.lower().endswith(endings)
         ]
     )

@@ -2,12 +2,14 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from PIL import Image
 from torch import nn
 
 from ssl_bench.errors import UserError
+from ssl_bench.tasks.datasets import Dataset
 from ssl_bench.tasks.layouts.base import missing_files, refuse, spread
 from ssl_bench.tasks.layouts.masks import single_label
 
@@ -170,8 +172,32 @@ def _rows(dataset) -> list[dict]:
     return [dataset.get_data_info(index) for index in range(len(dataset))]
 
 
+def read_elsewhere(
+    paths: Iterable[Path], dataset: Dataset, root: str | Path
+) -> list[str]:
+    """What loaders read although the task's data set does not name it.
+
+    Fingerprint and check are those of the data set, so a record must say so.
+
+    Args:
+        paths (Iterable[Path]): Files and folders that loaders read.
+        dataset (Dataset): Of the task.
+        root (str | Path): Data root.
+    """
+    named = [Path(os.path.abspath(Path(root) / p)) for p in dataset.paths]
+    return [
+        f'{path} is read, which is not of the data set {dataset.title}'
+        for path in paths
+        if not any(
+            name == full or full in name.parents or name in full.parents
+            for full in [Path(os.path.abspath(path))]
+            for name in named
+        )
+    ]
+
+
 def readers(*datasets) -> Iterator:
-    """The data sets within those that join or choose from others."""
+    """The data sets in those that join or choose from others."""
     for dataset in filter(None, datasets):
         inner = getattr(dataset, 'datasets', None) or [
             getattr(dataset, 'dataset', None)

@@ -122,9 +122,9 @@ def note_skipped(file: str, path: str, reason: str) -> None:
 def read_with_care(config: Config, folder: Path | None) -> None:
     """Let a task's loaders list, open and check as the layouts do.
 
-    The sets of the toolkits become ours (`LISTED`); images are read with
-    `ReadImage`, masks with `ReadMask`. Frozen features have no place to
-    fill: a probe skips nothing.
+    The sets of the toolkits become ours (`LISTED`), unless a config sets the
+    file endings itself; images are read with `ReadImage`, masks with
+    `ReadMask`. Frozen features have no place to fill: a probe skips nothing.
 
     Args:
         config (Config): Changed in place.
@@ -146,7 +146,11 @@ def read_with_care(config: Config, folder: Path | None) -> None:
             value.pop('_scope_', None)
         elif kind == 'LoadAnnotations' and classes is not None:
             value.update(type='ReadMask', classes=classes, skipped=skipped)
-        elif scope in LISTED and kind in LISTED[scope].sets:
+        elif (
+            scope in LISTED
+            and kind in LISTED[scope].sets
+            and 'extensions' not in value
+        ):
             value['type'] = f'Listed{kind}'
         return map_nodes(value, lambda item: change(item, skipped))
 

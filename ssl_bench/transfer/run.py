@@ -30,7 +30,11 @@ from ssl_bench.results import (
 from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.tasks.subsets import origin_of
 from ssl_bench.tasks.table import find_task, require_data, require_packages
-from ssl_bench.toolbox.check_data import check_classes, check_files
+from ssl_bench.toolbox.check_data import (
+    check_classes,
+    check_files,
+    read_elsewhere,
+)
 from ssl_bench.toolbox.load_images import (
     GIVEN_UP,
     SKIPPED,
@@ -46,7 +50,7 @@ from ssl_bench.transfer.classifier import (
     open_classifier,
     trained_classifier,
 )
-from ssl_bench.transfer.plan import Plan, make_plan, world_size
+from ssl_bench.transfer.plan import Plan, data_paths, make_plan, world_size
 from ssl_bench.transfer.record import Measured, make_record
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.toolkit_output import toolkit_output
@@ -422,8 +426,10 @@ def identify(
     )
     fit_positions(plan, source)
     note_weights(plan, source)
-    note_labels(plan, data_root or row.root)
-    data_print = fingerprint(row.data, str(data_root or row.root))
+    root = data_root or row.root
+    note_labels(plan, root)
+    plan.departures += read_elsewhere(data_paths(plan.config), row.data, root)
+    data_print = fingerprint(row.data, str(root))
     return plan, make_run_id(
         source.method,
         source.variant,

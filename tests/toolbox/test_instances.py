@@ -97,7 +97,10 @@ def test_objects_that_cannot_be_trained_on(registered, coco):
     }
     whole = sum(map(len, labels(dataset)))
     assert whole == len(coco[1]['annotations']) - 3
-    with pytest.raises(UserError, match=f'1 objects without mask to be scored against, first {second["id"]}'):
+    with pytest.raises(
+        UserError,
+        match=f'1 objects without mask to be scored against, first {second["id"]}',
+    ):
         read(coco, test_mode=True)
     coco[1]['annotations'].clear()
     with pytest.raises(UserError, match='no image has an object'):
