@@ -24,7 +24,12 @@ setup(
     + ['ssl_bench.configs', 'ssl_bench.suites'],
     package_dir={'ssl_bench.configs': 'configs', 'ssl_bench.suites': 'suites'},
     package_data={
-        'ssl_bench': ['results/*.csv', 'results/page/*', 'tasks/*.txt'],
+        'ssl_bench': [
+            'py.typed',
+            'results/*.csv',
+            'results/page/*',
+            'tasks/*.txt',
+        ],
         'ssl_bench.configs': ['**/*.py'],
         'ssl_bench.suites': ['*.yaml'],
     },
@@ -37,10 +42,11 @@ setup(
         'onedl-mmdetection>=3.5.1,<3.6',
         'onedl-mmsegmentation>=1.4.2,<1.5',
         'onedl-mmpretrain>=1.3.6,<1.4',
+        'jinja2>=3.1',
         'numpy',
-        'pandas',
         'pillow',
         'pycocotools>=2.0.7',
+        'pydantic>=2.7',
         'rich',
         'safetensors>=0.4.3',
         'scikit-image>=0.24',
@@ -53,6 +59,7 @@ setup(
             'faster-coco-eval>=1.8',
             'lvis>=0.5.3',
             'mypy>=1.15',
+            'pandas',
             'pytest>=8',
             'pytest-xdist>=3.5',
             'ruff>=0.12',
@@ -63,6 +70,7 @@ setup(
         ],
         'coco': ['faster-coco-eval>=1.8'],  # test_evaluator.type, quicker
         'lvis': ['lvis>=0.5.3'],  # lvis_vitdet_b
+        'pandas': ['pandas'],  # ssl_bench.results.load
         'slurm': ['submitit>=1.5'],
     },
     entry_points={'console_scripts': ['ssl-bench=ssl_bench.cli:main']},

@@ -3,7 +3,7 @@
 import ast
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -206,3 +206,38 @@ def _literal(node: ast.AST) -> Any:
         return ast.literal_eval(node)
     except ValueError:
         return None
+
+
+def rebase(value: Any, old: str, new: str) -> Any:
+    """Replace ``old`` at the start of every path below a config value."""
+    if isinstance(value, str) and (
+        value == old or value.startswith(old + '/')
+    ):
+        return new.rstrip('/') + value[len(old) :]
+    return map_nodes(value, lambda item: rebase(item, old, new))
+
+
+def map_nodes(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Apply ``change`` to the direct members of a dict, list or tuple."""
+    if isinstance(value, dict):
+        for key in list(value):
+            value[key] = change(value[key])
+        return value
+    if isinstance(value, (list, tuple)):
+        return type(value)([change(item) for item in value])
+    return value
+
+
+def data_paths(config: Mapping[str, Any]) -> list[Path]:
+    """Folders and files that the loaders of a config would read."""
+    found = set()
+
+    def collect(value: Any) -> Any:
+        if isinstance(value, dict) and 'data_root' in value:
+            root = Path(value['data_root'])
+            found.add(root / value.get('ann_file', ''))
+        return map_nodes(value, collect)
+
+    for name in ('train_dataloader', 'test_dataloader'):
+        collect(config.get(name, {}))
+    return sorted(found)

@@ -24,12 +24,14 @@ class Unrounded:
     """
 
     module: ModuleType = coco_metric
-    scorers = ('COCOeval', 'COCOevalMP')
+    scorers: tuple[str, ...] = ('COCOeval', 'COCOevalMP')
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """mmdet's, and then the digits that it has cut off."""
         with noted(self.module, self.scorers) as made:
-            found = super().compute_metrics(results)
+            found: dict[str, float] = super().compute_metrics(  # type: ignore
+                results
+            )
         for scorer in made:
             if getattr(scorer.params, 'useCats', True):  # not proposals
                 found.update(

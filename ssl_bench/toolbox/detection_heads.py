@@ -1,7 +1,5 @@
 """What the detectors of the protocols have and mmdet's do not."""
 
-from collections.abc import Sequence
-
 from mmcv.cnn import build_norm_layer
 from mmdet.models import Shared4Conv1FCBBoxHead
 from mmdet.models.backbones import ResNet
@@ -100,7 +98,7 @@ class InsLocBoxHead(Shared4Conv1FCBBoxHead):
             norm['type'] = 'BN1d'
         self.fc_norm = build_norm_layer(norm, self.fc_out_channels)[1]
 
-    def forward(self, x: Sequence[Tensor]) -> tuple:
+    def forward(self, x: Tensor) -> tuple:
         """RoI features (R, C, 7, 7) to class scores and box deltas."""
         for conv in self.shared_convs:
             x = conv(x)

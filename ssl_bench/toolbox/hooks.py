@@ -1,6 +1,7 @@
 """Hooks of a transfer run."""
 
 import time
+from typing import Any
 
 import torch
 from mmengine import dist
@@ -52,7 +53,7 @@ class TrainingPreciseBNHook(Hook):
 
 
 @torch.no_grad()
-def recompute_statistics(model: nn.Module, batches, num_iters: int) -> None:
+def recompute_statistics(model: Any, batches, num_iters: int) -> None:
     """Set the running statistics of a model to means over batches.
 
     Args:
@@ -70,31 +71,26 @@ def recompute_statistics(model: nn.Module, batches, num_iters: int) -> None:
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    sums: list[tuple[Tensor, Tensor]] = [
-        (
-            torch.zeros_like(norm.running_mean),
-            torch.zeros_like(norm.running_var),
-        )
+    buffers: list[Tensor] = [
+        norm.get_buffer(name)
         for norm in norms
+        for name in ('running_mean', 'running_var')
     ]
+    sums = [torch.zeros_like(buffer) for buffer in buffers]
     for norm in norms:
         norm.momentum = 1.0  # what a batch leaves is its own
     for _ in range(num_iters):
         data = model.data_preprocessor(next(batches), True)
         model(**data, mode='loss')
-        for norm, (mean, var) in zip(norms, sums):
-            mean += norm.running_mean
-            var += norm.running_var
-    for norm, momentum, (mean, var) in zip(norms, momenta, sums):
+        for buffer, total in zip(buffers, sums):
+            total += buffer
+    for norm, momentum in zip(norms, momenta):
         norm.momentum = momentum
-        for buffer, total in (
-            (norm.running_mean, mean),
-            (norm.running_var, var),
-        ):
-            total /= num_iters
-            if dist.get_world_size() > 1:
-                dist.all_reduce(total, op='mean')
-            buffer.copy_(total)
+    for buffer, total in zip(buffers, sums):
+        total /= num_iters
+        if dist.get_world_size() > 1:
+            dist.all_reduce(total, op='mean')
+        buffer.copy_(total)
 
 
 @HOOKS.register_module()
@@ -107,7 +103,7 @@ class CostHook(Hook):
     priority = 'VERY_HIGH'  # the sums are saved by the checkpoint hook
 
     def __init__(self) -> None:
-        self.started: float | None = None
+        self.started = 0.0
         self.before: dict[str, float] = {}
 
     def before_train(self, runner: Runner) -> None:

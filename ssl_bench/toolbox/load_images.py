@@ -14,9 +14,9 @@ from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
 from PIL import Image
 
+from ssl_bench.config import data_paths, map_nodes
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.layouts.base import image_errors
-from ssl_bench.transfer.plan import data_paths, map_nodes
 
 SKIPPED = 'skipped_images.txt'
 GIVEN_UP = 'Cannot find valid image'  # mmengine's words, after 1000 tries

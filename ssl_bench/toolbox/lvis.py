@@ -70,6 +70,8 @@ class FederatedLoss(nn.Module):
     # mmdet's box head asks these of a loss that is no softmax
     custom_cls_channels = custom_activation = custom_accuracy = True
 
+    counts: Tensor
+
     def __init__(
         self,
         num_classes: int,
@@ -248,7 +250,7 @@ class LvisMetric(Unrounded, LVISMetric):
     """
 
     module = lvis_metric
-    scorers = ('LVISEval',)
+    scorers: tuple[str, ...] = ('LVISEval',)
 
     def __init__(self, **kwargs) -> None:
         restore_float()

@@ -25,7 +25,8 @@ class OneTryCrop(RandomResizedCrop):
         """Draw top, left, height and width for an image (H, W, 3)."""
         height, width = img.shape[:2]
         area = height * width * np.random.uniform(*self.crop_ratio_range)
-        aspect = exp(np.random.uniform(*map(log, self.aspect_ratio_range)))
+        low, high = self.aspect_ratio_range
+        aspect = exp(np.random.uniform(log(low), log(high)))
         w = min(max(round(sqrt(area * aspect)), 1), width)
         h = min(max(round(sqrt(area / aspect)), 1), height)
         return (

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmdet.registry import MODELS
@@ -89,10 +90,8 @@ class ViTDet(ViTSAM):
         for layer in self.layers:
             layer.__class__ = DropPathBlock
         self.patch_resolution = (table_size // patch_size,) * 2
-        self.pos_embed = nn.Parameter(
-            self.pos_embed.new_zeros(
-                1, *self.patch_resolution, self.embed_dims
-            )
+        self.pos_embed: nn.Parameter = nn.Parameter(
+            torch.zeros(1, *self.patch_resolution, self.embed_dims)
         )
 
     def init_weights(self) -> None:

@@ -72,10 +72,10 @@ def _match(objects: Objects, detections: Detections) -> tuple:
     places: dict[int, list[int]] = {}
     for place, image in enumerate(detections.image.tolist()):
         places.setdefault(image, []).append(place)
-    for image, rows in places.items():
+    for image, in_image in places.items():
         mine = np.flatnonzero(objects.image == image)
         if len(mine):
-            rows = np.array(rows)
+            rows = np.array(in_image)
             overlap[rows], best = _best_overlaps(
                 detections.boxes[rows], objects.boxes[mine]
             )

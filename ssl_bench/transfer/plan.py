@@ -4,23 +4,19 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from math import gcd
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from ssl_bench.config import load_config
+from ssl_bench.config import load_config, map_nodes, rebase
 from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.fraction import take_fraction
 from ssl_bench.transfer.architecture import architecture_name, set_architecture
-
-NODES = (dict, list, tuple)
 
 
 @dataclass
@@ -174,26 +170,6 @@ def settings_sha256(config: Config) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def rebase(value: Any, old: str, new: str) -> Any:
-    """Replace ``old`` at the start of every path below a config value."""
-    if isinstance(value, str) and (
-        value == old or value.startswith(old + '/')
-    ):
-        return new.rstrip('/') + value[len(old) :]
-    return map_nodes(value, lambda item: rebase(item, old, new))
-
-
-def map_nodes(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Apply ``change`` to the direct members of a dict, list or tuple."""
-    if isinstance(value, dict):
-        for key in list(value):
-            value[key] = change(value[key])
-        return value
-    if isinstance(value, (list, tuple)):
-        return type(value)([change(item) for item in value])
-    return value
-
-
 def fit_batch(plan: Plan, processes: int) -> None:
     """Keep the protocol's batch with any number of processes.
 
@@ -296,18 +272,3 @@ def check_evaluator(config: Config) -> None:
             f'{kind} needs the package faster-coco-eval: '
             'pip install faster-coco-eval'
         )
-
-
-def data_paths(config: Config) -> list[Path]:
-    """Folders and files that a plan's loaders would read."""
-    found = set()
-
-    def collect(value: Any) -> Any:
-        if isinstance(value, dict) and 'data_root' in value:
-            root = Path(value['data_root'])
-            found.add(root / value.get('ann_file', ''))
-        return map_nodes(value, collect)
-
-    for name in ('train_dataloader', 'test_dataloader'):
-        collect(config.get(name, {}))
-    return sorted(found)

@@ -342,16 +342,20 @@ class Standardise(nn.Module):
         index (Tensor): (M,), the rows that are.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, features: Tensor, index: Tensor) -> None:
         super().__init__()
         chunks = index.split(4096)  # so that all are never copied
-        mean = sum(features[chunk].double().sum(0) for chunk in chunks) / len(
-            index
-        )
+        total = features.new_zeros(features.shape[1], dtype=torch.float64)
+        mean = sum((features[c].double().sum(0) for c in chunks), total)
+        mean = mean / len(index)  # (D,)
         var = sum(
-            (features[chunk].double() - mean).square().sum(0)
-            for chunk in chunks
-        ) / len(index)
+            ((features[c].double() - mean).square().sum(0) for c in chunks),
+            total,
+        )
+        var = var / len(index)  # (D,)
         scale = ((var + 1e-6) * features.shape[1]).rsqrt()  # (D,)
         self.register_buffer('mean', mean.float())
         self.register_buffer('scale', scale.float())
@@ -404,9 +408,10 @@ def fit_linear(
         order = index[torch.randperm(len(index), generator=generator)]
         for x, label in batches(train, order, batch_size, device):
             x = scaling(x)  # (B, D)
-            loss = sum(F.cross_entropy(layer(x), label) for layer in layers)
+            losses = [F.cross_entropy(layer(x), label) for layer in layers]
             optimizer.zero_grad()
-            loss.backward()  # a layer's gradient is of its own term alone
+            # a layer's gradient is of its own term alone
+            torch.stack(losses).sum().backward()
             optimizer.step()
             schedule.step()
     return [nn.Sequential(scaling, layer) for layer in layers]

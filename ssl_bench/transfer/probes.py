@@ -5,7 +5,7 @@ import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,10 +35,9 @@ from ssl_bench.transfer.probe_scores import (
     logistic,
     svm,
 )
+from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
-
-if TYPE_CHECKING:
-    from ssl_bench.transfer.record import Measured
+from ssl_bench.transfer.weights import load_whole
 
 
 class Frozen(nn.Module):
@@ -92,7 +91,7 @@ POOLS = dict(
 
 def run_probe(
     plan: Plan, source: Source, seed: int, folder: Path, root: str
-) -> 'Measured':
+) -> Measured:
     """Extract features, or read them from the cache, and score the probe.
 
     Args:
@@ -104,8 +103,6 @@ def run_probe(
         folder (Path): Of the run; the cache lies beside the runs.
         root (str): Data root, for the cache's key.
     """
-    from ssl_bench.transfer.record import Measured
-
     settings = plan.config.probe
     if settings.type not in PROBES:
         raise unknown_name('probe', settings.type, PROBES)
@@ -122,12 +119,11 @@ def run_probe(
             check_probe(plan.config)
         for split, path in files.items():
             title = f'{plan.task}, {source.method}, {split}'
-            keep_features(
-                path,
-                lambda split=split, title=title: extract(
-                    model, plan.config, split, title
-                ),
-            )
+
+            def make(split: str = split, title: str = title) -> Any:
+                return extract(model, plan.config, split, title)
+
+            keep_features(path, make)
 
     def probed() -> tuple[dict[str, float], int]:
         splits = [
@@ -202,8 +198,6 @@ def check_probe(config: Config) -> None:
 
 def build_frozen(config: Config, source: Source) -> Frozen:
     """The backbone with its weights, in evaluation mode."""
-    from ssl_bench.transfer.run import load_whole
-
     model = Frozen(config.backbone, dict(config.data_preprocessor))
     model.backbone.init_weights()
     if source.backbone is not None:
@@ -256,6 +250,8 @@ def keep_features(path: Path, make: Callable[[], Features | None]) -> None:
     features = make()
 
     def keep() -> None:
+        if features is None:
+            raise ValueError('the first process has no features to keep.')
         if not torch.isfinite(features.features).all():
             raise UserError(
                 f'the features for {path} are not finite; the '

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from mmengine import dist
-from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import find_latest_checkpoint
 
@@ -16,7 +15,7 @@ import ssl_bench.engine.progress
 import ssl_bench.layers.global_bn
 import ssl_bench.toolbox.hooks
 import ssl_bench.toolbox.pictures  # noqa: F401  registers, as those above
-from ssl_bench.checkpoints import load_into
+from ssl_bench.config import data_paths
 from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.errors import UserError
 from ssl_bench.results import (
@@ -43,25 +42,25 @@ from ssl_bench.toolbox.load_images import (
     read_with_care,
     skipped_images,
 )
-from ssl_bench.transfer.classifier import (
+from ssl_bench.transfer.plan import Plan, make_plan, world_size
+from ssl_bench.transfer.probes import run_probe
+from ssl_bench.transfer.record import Measured, make_record
+from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.toolkit_output import toolkit_output
+from ssl_bench.transfer.weights import (
     finished_training,
     forget,
+    hold_positions,
+    load_backbone,
     load_classifier,
     open_classifier,
     trained_classifier,
 )
-from ssl_bench.transfer.plan import Plan, data_paths, make_plan, world_size
-from ssl_bench.transfer.record import Measured, make_record
-from ssl_bench.transfer.source import Source
-from ssl_bench.transfer.toolkit_output import toolkit_output
 
-# beginnings and patterns of tensors that a ViT's file lacks
-FRESH_IN_VITS = (
-    'ln2.',
-    'layers.*.attn.rel_pos_?',
-    'layers.*.gamma_?',
-    'layers.*.attn.relative_position_*',
-)
+
+def unwrapped(model: Any) -> Any:
+    """A model without the wrapper for several processes."""
+    return getattr(model, 'module', model)
 
 
 @dataclass
@@ -99,18 +98,12 @@ class TransferRunner(AtomicRunner):
     def _init_model_weights(self) -> None:
         super()._init_model_weights()
         if self.source is not None and self.source.backbone is not None:
-            model = getattr(self.model, 'module', self.model)
+            model = unwrapped(self.model)
             load_backbone(
                 model,
                 self.source,
                 self.cfg.get('transfer_neck_and_head', False),
             )
-
-
-def hold_positions(model: torch.nn.Module, config: Config) -> None:
-    """Leave a ViT's position table untrained, where the config says so."""
-    if config.get('fixed_positions', False):
-        model.backbone.pos_embed.requires_grad_(False)
 
 
 def fit_positions(plan: Plan, source: Source) -> None:
@@ -143,59 +136,6 @@ def note_labels(plan: Plan, root: str | Path) -> None:
     if dataset.drawn_from is not None:
         for layout in dataset.train:
             plan.changes += [origin_of(Path(root) / f) for f in layout.files]
-
-
-def load_backbone(
-    model: torch.nn.Module, source: Source, neck_and_head: bool = False
-) -> None:
-    """Fill a task's model; of a C4 detector also the shared head.
-
-    Args:
-        model (nn.Module): Detector, segmenter or classifier.
-        source (Source): With a backbone.
-        neck_and_head (bool): Also InsLoc's pyramid and box head.
-
-    Raises:
-        UserError: A tensor finds no place, or a place no tensor.
-    """
-    if neck_and_head:
-        load_into(model.neck, source.backbone, group='neck')
-        load_into(
-            model.roi_head.bbox_head,
-            source.backbone,
-            prefix='bbox_head.',
-            group='roi_head',
-            # the second layer is of pretraining's projection
-            without=('shared_fcs.1.',),
-            fresh=('fc_cls.', 'fc_reg.', 'fc_norm.'),
-        )
-    shared = getattr(getattr(model, 'roi_head', None), 'shared_head', None)
-    if shared is None:
-        load_whole(model.backbone, source)
-        return
-    load_into(model.backbone, source.backbone, without=('layer4.',))
-    load_into(shared.layer4, source.backbone, prefix='layer4.')
-
-
-def load_whole(module: torch.nn.Module, source: Source) -> None:
-    """Fill a backbone that stands by itself.
-
-    A ViT that averages its tokens has a fresh norm after that (``ln2``) in
-    the place of the file's last one (``ln1``). A detector's has no class
-    token, and its relative positions start anew, as does a segmenter's layer
-    scale.
-    """
-    names = module.state_dict()
-    vit = 'patch_embed.projection.weight' in names
-    without = ['ln1.'] if vit and 'ln1.weight' not in names else []
-    if vit and names['pos_embed'].ndim == 4:
-        without.append('cls_token')
-    load_into(
-        module,
-        source.backbone,
-        without=without,
-        fresh=FRESH_IN_VITS if vit else (),
-    )
 
 
 def run_task(
@@ -257,7 +197,7 @@ def run_task(
     done = (folder / FILE_NAME).exists()
     again = eval_only and row.toolbox != 'probe' and not row.trained_by
     if done and not again:
-        return Outcome(read_records(folder / FILE_NAME)[0], folder, False)
+        return Outcome(read_records([folder / FILE_NAME])[0], folder, False)
     if again:
         plan.trained = finished_training(folder, plan.config.train_cfg)
     elif not resume:
@@ -269,7 +209,7 @@ def run_task(
     )
     if done:
         return Outcome(
-            read_records(folder / FILE_NAME)[0],
+            read_records([folder / FILE_NAME])[0],
             folder,
             False,
             measured.metrics,
@@ -385,8 +325,6 @@ def measure(
     try:
         with toolkit_output(folder, quiet):
             if find_task(plan.task).toolbox == 'probe':
-                from ssl_bench.transfer.probes import run_probe
-
                 return run_probe(plan, source, seed, folder, root)
             return run_toolbox(
                 plan, source, seed, folder, visualize, quiet, resume
@@ -460,9 +398,7 @@ def run_toolbox(
     if plan.trained is None:
         runner.train()
     else:
-        load_classifier(
-            getattr(runner.model, 'module', runner.model), plan.trained
-        )
+        load_classifier(unwrapped(runner.model), plan.trained)
     found = runner.test()
     skipped = skipped_images(folder)
     if skipped:
@@ -518,7 +454,7 @@ def check_data(runner: TransferRunner, plan: Plan) -> None:
         raise UserError(
             f'the data of {plan.task} are not as expected: {error}'
         ) from error
-    model = getattr(runner.model, 'module', runner.model)
+    model = unwrapped(runner.model)
     plan.changes += check_classes(model, train, test)
     if find_task(plan.task).toolbox != 'mmpretrain':
         head = getattr(model, 'decode_head', None)

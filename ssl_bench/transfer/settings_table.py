@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ssl_bench.transfer.plan import Plan, data_paths
+from ssl_bench.config import data_paths
+from ssl_bench.transfer.plan import Plan
 
 SHOWN = (
     'model.backbone',

@@ -48,6 +48,17 @@ class Source:
     arch_args: dict[str, Any] | None = None
 
     @property
+    def weights(self) -> Backbone:
+        """The backbone of a source that has one.
+
+        Raises:
+            ValueError: It is random initialisation.
+        """
+        if self.backbone is None:
+            raise ValueError('random initialisation has no weights to load.')
+        return self.backbone
+
+    @property
     def method(self) -> str:
         """For instance InsLoc, or Random init."""
         if self.backbone is None:
@@ -69,10 +80,9 @@ class Source:
     @property
     def fixed_positions(self) -> bool:
         """Whether there is a position table, of sines and cosines."""
-        table = self.backbone.state.get('pos_embed') if self.backbone else None
-        return table is not None and is_sincos(
-            table, 'cls_token' in self.backbone.state
-        )
+        state = self.backbone.state if self.backbone else {}
+        table = state.get('pos_embed')
+        return table is not None and is_sincos(table, 'cls_token' in state)
 
     def pretrain(self) -> dict[str, Any]:
         """The record's ``pretrain`` group."""
@@ -148,6 +158,8 @@ def open_source(
         name = backbone_name(path, backbone)
         write_backbone(Path(work_dir) / f'{name}{SUFFIX}', backbone)
     found = recognise(backbone.state)
+    if found is None:
+        raise UserError(f'{path} holds no ResNet and no ViT.')
     args = describe(found)
     if isinstance(found, ViT):  # no tensor tells the heads, the header may
         args['heads'] = backbone.meta['arch_args']['heads'] or found.heads

@@ -4,6 +4,7 @@ import contextlib
 import os
 import warnings
 from pathlib import Path
+from typing import TextIO
 
 
 class _Sink:
@@ -14,7 +15,7 @@ class _Sink:
     """
 
     encoding = 'utf-8'
-    file = None
+    file: TextIO | None = None
 
     def write(self, text: str) -> int:
         if self.file is not None:

@@ -117,7 +117,7 @@ def test_interrupted_transfer(registered, mini_root, source, evil, tmp_path):
 
 
 def test_classifier(registered, evil):
-    from ssl_bench.transfer.classifier import load_classifier, open_classifier
+    from ssl_bench.transfer.weights import load_classifier, open_classifier
 
     with pytest.raises(UserError, match=REFUSED):
         load_classifier(torch.nn.Linear(1, 1), open_classifier(evil))

@@ -146,7 +146,7 @@ def test_layer_decay_of_fine_tuning(registered):
     from mmpretrain.registry import MODELS
 
     from ssl_bench.transfer.plan import make_plan
-    from ssl_bench.transfer.run import hold_positions
+    from ssl_bench.transfer.weights import hold_positions
 
     config = make_plan('in1k_finetune', processes=8).config
     with DefaultScope.overwrite_default_scope('mmpretrain'):

@@ -5,10 +5,11 @@ import os
 import pytest
 from mmengine.registry import DATASETS, DefaultScope
 
+from ssl_bench.config import data_paths
 from ssl_bench.tasks.table import find_task, tasks
 from ssl_bench.toolbox.check_data import read_elsewhere
 from ssl_bench.toolbox.load_images import read_with_care
-from ssl_bench.transfer.plan import data_paths, make_plan
+from ssl_bench.transfer.plan import make_plan
 
 
 def sets_in(node):

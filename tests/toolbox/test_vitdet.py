@@ -10,8 +10,8 @@ from torch import nn
 from ssl_bench.checkpoints.architectures import ResNet, ViT, describe
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.run import load_backbone
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.weights import load_backbone
 from tests.backbones import tiny_vit
 from tests.transfer.test_protocol_detection import simulate
 

@@ -5,8 +5,9 @@ import torch
 
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.run import load_backbone, note_weights
+from ssl_bench.transfer.run import note_weights
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.weights import load_backbone
 from tests.backbones import thin_backbone
 
 FRESH = ('fc_cls.', 'fc_reg.', 'fc_norm.')

@@ -5,8 +5,8 @@ import torch
 
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.run import load_backbone
 from ssl_bench.transfer.source import Source, open_source
+from ssl_bench.transfer.weights import load_backbone
 from tests.backbones import thin_backbone, tiny_vit
 
 

@@ -2,12 +2,12 @@ import pytest
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.architectures import ResNet, ViT, describe
+from ssl_bench.config import rebase
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.plan import (
     Plan,
     fit_batch,
     make_plan,
-    rebase,
     set_architecture,
 )
 from ssl_bench.transfer.settings_table import settings_table

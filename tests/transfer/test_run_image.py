@@ -96,8 +96,8 @@ def test_names_of_official_fine_tuned_files(registered):
     from mmpretrain.registry import MODELS
 
     from ssl_bench.checkpoints.names import to_ours
-    from ssl_bench.transfer.classifier import toolkit_names
     from ssl_bench.transfer.plan import make_plan
+    from ssl_bench.transfer.weights import toolkit_names
 
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         net = MODELS.build(make_plan('mini_finetune').config.model)

@@ -58,7 +58,7 @@ def annotation(scene: Scene, index: int, image_id: int) -> dict:
 
 def write_instances(path: Path, images: list[tuple[dict, list[dict]]]) -> None:
     """Write the annotation file of a split."""
-    annotations = []
+    annotations: list[dict] = []
     for _, group in images:
         for entry in group:
             annotations.append(dict(entry, id=len(annotations) + 1))

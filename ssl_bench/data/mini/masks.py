@@ -74,7 +74,7 @@ def _loops(mask: np.ndarray) -> list[list[tuple[int, int]]]:
     loops = []
     while steps:
         start = point = next(p for p, s in steps.items() if len(s) == 1)
-        previous, corners = None, []
+        previous, corners = (0, 0), []
         while True:
             choices = steps[point]
             step = choices[0]

@@ -37,7 +37,8 @@ def load_photos() -> tuple[tuple[Image.Image, ...], ...]:
         UserError: scikit-image, or a photograph in it, is missing.
     """
     spec = importlib.util.find_spec('skimage')
-    folder = Path(spec.origin).parent / 'data' if spec else Path('skimage')
+    origin = spec.origin if spec else None
+    folder = Path(origin).parent / 'data' if origin else Path('skimage')
     missing = [name for name in PHOTOS if not (folder / name).is_file()]
     if missing:
         raise UserError(

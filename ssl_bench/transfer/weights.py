@@ -1,13 +1,16 @@
-"""Trained networks, for tasks and runs that only test one."""
+"""Weights into a task's model: a backbone, or a whole trained network."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import find_latest_checkpoint
 from torch import Tensor, nn
 
+from ssl_bench.checkpoints import load_into
 from ssl_bench.checkpoints.formats import bare_names, unwrap
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.reading import read_object
@@ -15,11 +18,79 @@ from ssl_bench.errors import UserError
 from ssl_bench.files import sha256
 from ssl_bench.results import FILE_NAME
 from ssl_bench.toolbox.load_images import SKIPPED
+from ssl_bench.transfer.source import Source
+
+# beginnings and patterns of tensors that a ViT's file does not have
+FRESH_IN_VITS = (
+    'ln2.',
+    'layers.*.attn.rel_pos_?',
+    'layers.*.gamma_?',
+    'layers.*.attn.relative_position_*',
+)
+
+
+def hold_positions(model: Any, config: Config) -> None:
+    """Leave a ViT's position table untrained, where the config says so."""
+    if config.get('fixed_positions', False):
+        model.backbone.pos_embed.requires_grad_(False)
+
+
+def load_backbone(
+    model: Any, source: Source, neck_and_head: bool = False
+) -> None:
+    """Fill a task's model; of a C4 detector also the shared head.
+
+    Args:
+        model (nn.Module): Detector, segmenter or classifier.
+        source (Source): With a backbone.
+        neck_and_head (bool): Also InsLoc's pyramid and box head.
+
+    Raises:
+        UserError: A tensor finds no place, or a place no tensor.
+    """
+    if neck_and_head:
+        load_into(model.neck, source.weights, group='neck')
+        load_into(
+            model.roi_head.bbox_head,
+            source.weights,
+            prefix='bbox_head.',
+            group='roi_head',
+            # the second layer is of pretraining's projection
+            without=('shared_fcs.1.',),
+            fresh=('fc_cls.', 'fc_reg.', 'fc_norm.'),
+        )
+    shared = getattr(getattr(model, 'roi_head', None), 'shared_head', None)
+    if shared is None:
+        load_whole(model.backbone, source)
+        return
+    load_into(model.backbone, source.weights, without=('layer4.',))
+    load_into(shared.layer4, source.weights, prefix='layer4.')
+
+
+def load_whole(module: nn.Module, source: Source) -> None:
+    """Fill a backbone that is not part of a detector with a shared head.
+
+    A ViT that averages its tokens has a fresh norm after that (``ln2``) in
+    the place of the file's last one (``ln1``). A detector's has no class
+    token. Its relative positions start as they are initialised, as does a
+    segmenter's layer scale.
+    """
+    names = module.state_dict()
+    vit = 'patch_embed.projection.weight' in names
+    without = ['ln1.'] if vit and 'ln1.weight' not in names else []
+    if vit and names['pos_embed'].ndim == 4:
+        without.append('cls_token')
+    load_into(
+        module,
+        source.weights,
+        without=without,
+        fresh=FRESH_IN_VITS if vit else (),
+    )
 
 
 @dataclass
 class Trained:
-    """Where trained weights lie.
+    """Where trained weights are.
 
     Attributes:
         path (Path): The checkpoint.
@@ -94,7 +165,13 @@ def finished_training(folder: Path, loop: dict) -> Trained:
             f'{folder} has no checkpoint to test. Train first: '
             'the same command without --eval-only.'
         )
-    unit, count = re.search(r'(iter|epoch)_(\d+)\.pth$', last).groups()
+    match = re.search(r'(iter|epoch)_(\d+)\.pth$', last)
+    if match is None:
+        raise UserError(
+            f'{last} is not a checkpoint of a training here: expected '
+            'iter_N.pth or epoch_N.pth.'
+        )
+    unit, count = match.groups()
     most = loop.get('max_iters' if unit == 'iter' else 'max_epochs')
     if int(count) != most:
         raise UserError(
