@@ -27,8 +27,9 @@ from ssl_bench.tasks.layouts import (
 )
 
 
-class FoldersOrList:
-    """Mixed into a set of mmpretrain that is a folder or a list of images."""
+@DATASETS.register_module()
+class ListedCustomDataset(CustomDataset):
+    """mmpretrain's ``CustomDataset``: a folder or a list of images."""
 
     @property
     def layout(self) -> FolderLayout | ListLayout:
@@ -61,17 +62,12 @@ class FoldersOrList:
 
 
 @DATASETS.register_module()
-class ListedCustomDataset(FoldersOrList, CustomDataset):
-    """mmpretrain's ``CustomDataset`` with labels."""
-
-
-@DATASETS.register_module()
-class ListedImageNet(FoldersOrList, ImageNet):
+class ListedImageNet(ListedCustomDataset, ImageNet):
     """mmpretrain's ``ImageNet``."""
 
 
 @DATASETS.register_module()
-class ListedPlaces205(FoldersOrList, Places205):
+class ListedPlaces205(ListedCustomDataset, Places205):
     """mmpretrain's ``Places205``."""
 
 

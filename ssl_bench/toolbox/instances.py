@@ -19,14 +19,32 @@ from ssl_bench.tasks.layouts.coco import CocoImage
 OTHER_CLASS = "objects of classes that are not the task's"
 
 
-class FromLayout:
-    """Mixed into a reader of mmdet: lists and checks with a layout.
+def summary(left_out: Counter) -> str:
+    """Numbers and reasons in one line."""
+    return ', '.join(
+        f'{count} {reason}' for reason, count in sorted(left_out.items())
+    )
+
+
+def some_left(rows: list, ann_file: str) -> list:
+    """The images to train on, of which there must be some."""
+    if not rows:
+        raise UserError(
+            f'{ann_file}: no image has an object. Are the '
+            'annotations those of its images?'
+        )
+    return rows
+
+
+@DATASETS.register_module()
+class CocoInstances(CocoDataset):
+    """mmdet's COCO reader on a `CocoLayout`.
 
     Attributes:
         left_out (Counter): Annotations that were skipped, by reason.
     """
 
-    layout_class: type[CocoLayout]
+    layout_class: type[CocoLayout] = CocoLayout
     names_differ = False  # mmdet spells the classes in another way
 
     @property
@@ -108,32 +126,8 @@ class FromLayout:
         return self.parse_data_info(dict(raw_ann_info=kept, raw_img_info=row))
 
 
-def summary(left_out: Counter) -> str:
-    """Numbers and reasons in one line."""
-    return ', '.join(
-        f'{count} {reason}' for reason, count in sorted(left_out.items())
-    )
-
-
-def some_left(rows: list, ann_file: str) -> list:
-    """The images to train on, of which there must be some."""
-    if not rows:
-        raise UserError(
-            f'{ann_file}: no image has an object. Are the '
-            'annotations those of its images?'
-        )
-    return rows
-
-
 @DATASETS.register_module()
-class CocoInstances(FromLayout, CocoDataset):
-    """mmdet's COCO reader on a `CocoLayout`."""
-
-    layout_class = CocoLayout
-
-
-@DATASETS.register_module()
-class LvisInstances(FromLayout, LVISV1Dataset):
+class LvisInstances(CocoInstances, LVISV1Dataset):
     """mmdet's LVIS reader on an `LvisLayout`."""
 
     layout_class = LvisLayout

@@ -20,6 +20,11 @@ from ssl_bench.tasks.layouts.base import image_errors
 
 SKIPPED = 'skipped_images.txt'
 GIVEN_UP = 'Cannot find valid image'  # mmengine's words, after 1000 tries
+UNREADABLE: tuple[type[Exception], ...] = (
+    *image_errors(),
+    AssertionError,  # OpenCV's decoder found nothing
+    cv2.error,
+)
 DEEP = ('I', 'F')  # begin the names of Pillow's modes over 8 bit
 
 
@@ -81,8 +86,9 @@ class ReadImage(LoadImageFromFile):
             )
             if deep is None:
                 return super().transform(results)
-        except (*image_errors(), AssertionError, cv2.error) as error:
-            return self._skip(path, error)
+        except UNREADABLE as error:
+            self._skip(path, error)
+            return None
         results['img'] = deep.astype(np.float32) if self.to_float32 else deep
         results['img_shape'] = results['ori_shape'] = deep.shape[:2]
         return results
@@ -155,7 +161,7 @@ def read_with_care(config: Config, folder: Path | None) -> None:
         return map_nodes(value, lambda item: change(item, skipped))
 
     places: dict[str, str | None] = dict(
-        train_dataloader=folder and os.fspath(folder / SKIPPED),
+        train_dataloader=os.fspath(folder / SKIPPED) if folder else None,
         test_dataloader=None,
     )
     for name, skipped in places.items():

@@ -16,8 +16,9 @@ from ssl_bench.tasks.layouts.masks import mask_fault
 from ssl_bench.toolbox.load_images import note_skipped
 
 
-class ImagesAndMasks:
-    """Mixed into a set of mmseg: lists and checks with a layout."""
+@DATASETS.register_module()
+class ListedBaseSegDataset(BaseSegDataset):
+    """mmseg's ``BaseSegDataset``: images and their masks."""
 
     @property
     def layout(self) -> MaskLayout:
@@ -60,22 +61,17 @@ class ImagesAndMasks:
 
 
 @DATASETS.register_module()
-class ListedBaseSegDataset(ImagesAndMasks, BaseSegDataset):
-    """mmseg's ``BaseSegDataset``."""
-
-
-@DATASETS.register_module()
-class ListedPascalVOCDataset(ImagesAndMasks, PascalVOCDataset):
+class ListedPascalVOCDataset(ListedBaseSegDataset, PascalVOCDataset):
     """mmseg's ``PascalVOCDataset``."""
 
 
 @DATASETS.register_module()
-class ListedADE20KDataset(ImagesAndMasks, ADE20KDataset):
+class ListedADE20KDataset(ListedBaseSegDataset, ADE20KDataset):
     """mmseg's ``ADE20KDataset``."""
 
 
 @DATASETS.register_module()
-class ListedCityscapesDataset(ImagesAndMasks, CityscapesDataset):
+class ListedCityscapesDataset(ListedBaseSegDataset, CityscapesDataset):
     """mmseg's ``CityscapesDataset``."""
 
 
