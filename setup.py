@@ -28,7 +28,7 @@ setup(
             'py.typed',
             'results/*.csv',
             'results/page/*',
-            'toolbox/*.txt',
+            'tasks/*.txt',
         ],
         'ssl_bench.configs': ['**/*.py'],
         'ssl_bench.suites': ['*.yaml'],

@@ -81,13 +81,15 @@ def edits_of_bases() -> Iterator[None]:
     it, as all that a base says. mmengine has no hook for it: its function
     that merges a file into its bases is replaced for the time being. If edits
     were collected and applied at the end, a base's would win over a file's
-    own settings.
+    own settings. A base's ``TASK`` is left out where a file has its own.
     """
     merge = Config._merge_a_into_b
 
     def merge_file(own: dict, bases: dict, *args: Any, **kwargs: Any) -> dict:
         with _merging_by(merge):  # it calls itself for what is inside
             apply_edits(bases)
+            if 'TASK' in own:
+                bases.pop('TASK', None)
             return merge(own, bases, *args, **kwargs)
 
     with _merging_by(merge_file):

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: write aside, then rename."""
+"""Write files whole or not at all; list what is in a folder."""
 
 import hashlib
 import os
@@ -9,17 +9,30 @@ from pathlib import Path
 
 from ssl_bench.errors import UserError
 
+# endings of image files; Pillow and OpenCV read all of them
+IMAGE_ENDINGS = (
+    '.jpg',
+    '.jpeg',
+    '.png',
+    '.bmp',
+    '.ppm',
+    '.pgm',
+    '.tif',
+    '.tiff',
+    '.webp',
+)
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that replaces it at the end.
+    """Give a temporary path next to ``path`` that replaces it at the end.
 
     Args:
         path (str | Path): The final file; its folder is made.
 
     Yields:
-        Path: Where to write. If the block raises, it is removed and whatever
-        stood at ``path`` before is untouched.
+        Path: Where to write. If the block raises, it is removed and what
+        was at ``path`` before stays.
 
     Raises:
         UserError: The folder or the file cannot be written (no space, no
@@ -88,3 +101,52 @@ def sha256(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def visible_files(
+    folder: str | Path,
+) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """The files in a folder and in each folder below it, in no order.
+
+    Hidden files and folders (``.DS_Store``, ``._a.jpg``,
+    ``.ipynb_checkpoints``) and links that lead nowhere are left out.
+
+    Args:
+        folder (str | Path): Where to look; links to folders are followed.
+
+    Yields:
+        tuple[str, list[os.DirEntry]]: What to put before the names, so that
+        they are relative to ``folder``, and the files.
+    """
+    waiting = [(os.fspath(folder), '')]
+    while waiting:
+        home, prefix = waiting.pop()
+        with os.scandir(home) as found:
+            entries = list(found)
+        files = [e for e in entries if e.is_file() and e.name[0] != '.']
+        if len(files) < len(entries):
+            waiting += [
+                (entry.path, f'{prefix}{entry.name}/')
+                for entry in entries
+                if entry.name[0] != '.' and entry.is_dir()
+            ]
+        yield prefix, files
+
+
+def images_below(
+    folder: str | Path, endings: tuple[str, ...] = IMAGE_ENDINGS
+) -> list[str]:
+    """Sorted paths of the images below a folder, relative to it.
+
+    Args:
+        folder (str | Path): Where to look, as `visible_files` does.
+        endings (tuple[str, ...]): Of their names, in small letters.
+    """
+    return sorted(
+        [
+            prefix + entry.name
+            for prefix, files in visible_files(folder)
+            for entry in files
+            if entry.name.lower().endswith(endings)
+        ]
+    )

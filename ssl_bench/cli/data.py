@@ -144,9 +144,10 @@ def run_variants(args: argparse.Namespace) -> int:
 def run_check(args: argparse.Namespace) -> int:
     """Say of each task what is wrong with its data; 1 if anything is.
 
-    What the readers leave out is told, but not wrong.
+    What the loaders leave out is printed, and is not wrong.
     """
-    from ssl_bench.tasks.check import Note, check_task
+    from ssl_bench.tasks.check import check_task
+    from ssl_bench.tasks.layouts import Note
     from ssl_bench.tasks.table import tasks
 
     wrong = 0
@@ -155,7 +156,8 @@ def run_check(args: argparse.Namespace) -> int:
         notes = [line for line in lines if isinstance(line, Note)]
         problems = [line for line in lines if line not in notes]
         wrong += bool(problems)
-        print(f'{name}: {"; ".join((problems or ["fine"]) + notes)}')
+        said = [*(map(str, problems) if problems else ['fine']), *notes]
+        print(f'{name}: {"; ".join(said)}')
     return int(wrong > 0)
 
 

@@ -161,8 +161,9 @@ def _suite(args: argparse.Namespace, work_dir: Path):
 def _tasks(names: Sequence[str], arch: str) -> tuple[str, ...]:
     """Those of the tasks that take the network, or their counterparts."""
     if arch == VIT:
-        names = [FOR_VIT.get(task, task) for task in names]
-    return tuple(task for task in dict.fromkeys(names) if task)
+        fitting = [FOR_VIT.get(task, task) for task in names]
+        return tuple(task for task in dict.fromkeys(fitting) if task)
+    return tuple(dict.fromkeys(names))
 
 
 def _configs(every: bool) -> list[Path]:

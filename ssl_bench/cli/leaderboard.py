@@ -123,7 +123,7 @@ def _leaderboard(args: argparse.Namespace) -> int:
         )
     elif target or not name:
         _show(tables(board, args.paper))
-    return _finish(board.problems, target and f'written: {target}')
+    return _finish(board.problems, f'written: {target}' if target else None)
 
 
 def _format(args: argparse.Namespace) -> str | None:

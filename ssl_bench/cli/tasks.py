@@ -80,7 +80,7 @@ def describe(task: 'Task', data_root: str | None = None) -> str:
         f'  metrics    {", ".join(task.shown)} (percent)',
         f'  data       {data.title}: {", ".join(data.paths)}',
         f'             below {root}: {_found(data, root)}',
-        f'  prepare    {data.prepare.format(root=root)}',
+        f'  prepare    {data.how_to_prepare(root)}',
         f'  recipes    {_recipes(path)}',
         f'  GPU hours* {hours(task)}',
         HOURS,
@@ -104,5 +104,5 @@ def _recipes(path: Path) -> str:
 
 
 def _found(data: 'Dataset', root: str) -> str:
-    missing = [p for p in data.paths if not (Path(root) / p).exists()]
+    missing = data.missing(root)
     return f'{len(missing)} missing' if missing else 'all there'

@@ -257,7 +257,7 @@ def in_order(tasks: list) -> list:
 
 
 def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
-    """Print what each task would do, beside its protocol's values."""
+    """Print what each task would do, next to its protocol's values."""
     from mmengine.device import get_device
 
     from ssl_bench.engine.distributed import world_size
@@ -267,12 +267,17 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
     machine = (args.gpus or world_size(), get_device() != 'cpu')
     for source in sources:
         for task in args.tasks:
-            plan, protocol = (
-                make_plan(task, arch, args.data_root, *rest, *machine)
-                for arch, *rest in (
-                    (source.arch_args, overrides, args.recipe, args.fraction),
-                    (None, None, None, None),
-                )
+            plan = make_plan(
+                task,
+                source.arch_args,
+                args.data_root,
+                overrides,
+                args.recipe,
+                args.fraction,
+                *machine,
+            )
+            protocol = make_plan(
+                task, None, args.data_root, None, None, None, *machine
             )
             print(settings_table(plan, protocol))
     return 0

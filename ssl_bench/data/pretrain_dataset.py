@@ -3,7 +3,7 @@
 import logging
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mmpretrain.registry import DATASETS
 from PIL import Image
 
 from ssl_bench.errors import UserError
+from ssl_bench.files import IMAGE_ENDINGS, images_below
 
 
 @contextmanager
@@ -114,18 +115,26 @@ class PretrainDataset(CustomDataset):
             drawn uniformly with replacement (InsLoc's backgrounds).
         channel_order (str): ``'rgb'``, or ``'bgr'`` for the toolkits'
             pipelines that swap the channels themselves.
+        extensions (Sequence[str]): Endings of the files to read.
 
     Raises:
         UserError: The folder is missing or has no image.
     """
 
     def __init__(
-        self, *args, backgrounds: int = 0, channel_order: str = 'rgb', **kwargs
+        self,
+        *args,
+        backgrounds: int = 0,
+        channel_order: str = 'rgb',
+        extensions: Sequence[str] = IMAGE_ENDINGS,
+        **kwargs,
     ) -> None:
         self.backgrounds = backgrounds
         self.channel_order = channel_order
         self.seed = 0
-        super().__init__(*args, with_label=False, **kwargs)
+        super().__init__(
+            *args, with_label=False, extensions=extensions, **kwargs
+        )
         self.unreadable = torch.zeros(
             len(self), dtype=torch.bool
         ).share_memory_()
@@ -149,6 +158,10 @@ class PretrainDataset(CustomDataset):
                 f'endings {", ".join(self.extensions)}.'
             )
         return sorted(data, key=lambda info: info['img_path'])
+
+    def _find_samples(self) -> list[str]:
+        """Paths below the folder; the transfer tasks list the same files."""
+        return images_below(self.img_prefix, self.extensions)
 
     def __getitem__(self, index: int) -> dict:
         epoch, index = divmod(index, len(self))

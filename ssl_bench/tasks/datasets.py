@@ -1,6 +1,26 @@
-"""What the tasks read: every data set as data. Imports no toolkit."""
+"""The data sets that tasks read, each a table row of layouts."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.tasks.layouts import (
+    LAYOUTS,
+    CocoLayout,
+    CorruptedLayout,
+    FolderLayout,
+    InatLayout,
+    Layout,
+    ListLayout,
+    LvisLayout,
+    MaskLayout,
+    VocBoxLayout,
+    VocMaskLayout,
+)
 
 TAR = 'tar -xf {0}.tar -C {{root}}'.format
 COCO = (
@@ -9,39 +29,115 @@ COCO = (
 )
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(BaseModel):
     """What a task reads below the data root.
 
     Attributes:
         title (str): Name in records.
-        paths (tuple[str, ...]): Files and folders that must be there.
-        prepare (str): Command that lays it out; ``{root}`` is the root.
-        counts (tuple): Paths and how many entries each must have: lines of
-            a list, images of an annotation file, entries of a folder.
-        files (tuple): Folders and how many images lie below each. Another
-            number is another data set: its numbers are not compared with
-            published ones.
-        labels (int): Of a set with masks: their labels are below this, or
-            255 where a pixel does not count.
+        train (tuple[Layout, ...]): Lists of training images, joined.
+        test (tuple[Layout, ...]): Those of the test.
+        drawn_from (Layout, optional): Of a list of a few labels: the whole
+            training set.
+        prepare (str): Command that puts it there; ``{root}`` is the root.
+        root (str): Where configs expect it, from the checkout.
     """
 
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
     title: str
-    paths: tuple[str, ...]
-    prepare: str
-    counts: tuple[tuple[str, int], ...] = ()
-    files: tuple[tuple[str, int], ...] = ()
-    labels: int = 0
+    train: tuple[Layout, ...] = ()
+    test: tuple[Layout, ...]
+    drawn_from: Layout | None = None
+    prepare: str = 'copy your files there'
+    root: str = 'data'
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """All of them: training, test, and what a list was drawn from."""
+        whole = (self.drawn_from,) if self.drawn_from else ()
+        return (*self.train, *self.test, *whole)
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Files and folders that must be there, the lists first."""
+        found: dict[str, None] = {}
+        for home in dict.fromkeys(layout.home for layout in self.layouts):
+            here = [row for row in self.layouts if row.home == home]
+            found.update(dict.fromkeys(f for row in here for f in row.files))
+            depth = max(len(row.folders) for row in here)
+            for place in range(depth):
+                for row in here:
+                    found.update(dict.fromkeys(row.folders[place : place + 1]))
+        return tuple(found)
+
+    def missing(self, root: str | Path) -> list[Path]:
+        """Those of `paths` that are not below a data root."""
+        return [
+            Path(root) / path
+            for path in self.paths
+            if not (Path(root) / path).exists()
+        ]
+
+    def how_to_prepare(self, root: str | Path) -> str:
+        """The command that puts the data below a root."""
+        return self.prepare.replace('{root}', str(root))
+
+    def parts(self, root: str | Path) -> Iterator[tuple[Layout, bool]]:
+        """Each layout below a root, and whether scores are taken on it."""
+        for layout in self.layouts:
+            yield layout.at(root), layout in self.test
 
 
-_VOC07, _VOC12 = 'VOCdevkit/VOC2007', 'VOCdevkit/VOC2012'
-_IMAGENET = (
-    'tar -xf imagenet.tar -C {root}/imagenet (train/<class>/*.JPEG '
-    'and val/<class>/*.JPEG)'
-)
-_IMAGES = (('imagenet/train', 1281167), ('imagenet/val', 50000))
-_MINI = 'ssl-bench data mini --root {root}'
-_VARIANTS = f'{_MINI} && ssl-bench data variants {{root}}'
+def own_dataset(literal: Mapping[str, Any]) -> Dataset:
+    """Build the data set that a task's config describes.
+
+    Args:
+        literal (Mapping): ``layout`` (a key of `LAYOUTS`), ``title``,
+            ``train`` and ``test``, and if needed ``prepare`` and ``root``. A
+            split is a path, a dict of the layout's arguments, or a list of
+            these. Other keys are arguments for both splits.
+
+    Raises:
+        UserError: Says in one line what is wrong with it.
+    """
+    rest = dict(literal)
+    kind = str(rest.pop('layout', ''))
+    if kind not in LAYOUTS:
+        raise unknown_name('layout', kind, LAYOUTS)
+    named = {
+        key: rest.pop(key)
+        for key in ('title', 'prepare', 'root')
+        if key in rest
+    }
+    splits = {key: rest.pop(key) for key in ('train', 'test') if key in rest}
+    try:
+        built = {
+            key: tuple(_parts(LAYOUTS[kind], value, rest))
+            for key, value in splits.items()
+        }
+        return Dataset.model_validate({**named, **built})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = '.'.join(map(str, first['loc']))
+        raise UserError(f'{kind}: {place}: {first["msg"]}') from error
+
+
+def _parts(
+    kind: type[Layout], value: Any, shared: dict[str, Any]
+) -> Iterator[Layout]:
+    for part in value if isinstance(value, (list, tuple)) else [value]:
+        if not isinstance(part, dict):
+            part = {kind.paths[0]: part}
+        yield kind(**{**shared, **part})
+
+
+@lru_cache(maxsize=1)
+def wordnet_ids() -> tuple[str, ...]:
+    """Folder names of ImageNet-1K's classes, in the order of the logits."""
+    path = Path(__file__).with_name('imagenet_wnids.txt')
+    return tuple(path.read_text(encoding='utf-8').split())
+
+
 # Hendrycks and Dietterich, ICLR 2019: the fifteen that count
 CORRUPTIONS = (
     'gaussian_noise',
@@ -60,7 +156,7 @@ CORRUPTIONS = (
     'pixelate',
     'jpeg_compression',
 )
-# those that `ssl-bench data variants` makes
+# those that `ssl-bench data variants` makes, and the embedded classes
 MINI_CORRUPTIONS = (
     'gaussian_noise',
     'defocus_blur',
@@ -69,20 +165,119 @@ MINI_CORRUPTIONS = (
     'pixelate',
     'jpeg_compression',
 )
+MINI_CLASSES = (
+    'arrow',
+    'crescent',
+    'cross',
+    'heart',
+    'ring',
+    'square',
+    'star',
+    'triangle',
+)
+_MINI = 'ssl-bench data mini --root {root}'
+_VARIANTS = f'{_MINI} && ssl-bench data variants {{root}}'
+_SUBSET = (
+    'ssl-bench data subset {{root}}/imagenet/train --percent {0} '
+    '-o {{root}}/imagenet/meta/semi{0}.txt'.format
+)
+
+
+def voc(year: int, split: str, count: int | None = None) -> VocBoxLayout:
+    """A list of a VOC devkit, for boxes."""
+    path = f'VOCdevkit/VOC{year}/ImageSets/Main/{split}.txt'
+    return VocBoxLayout(list_file=path, count=count)
+
+
+def voc_masks(
+    split: str, labels: int, count: int | None = None
+) -> VocMaskLayout:
+    """A list of the VOC2012 devkit, for segmentation."""
+    path = f'VOCdevkit/VOC2012/ImageSets/Segmentation/{split}.txt'
+    return VocMaskLayout(list_file=path, labels=labels, count=count)
+
+
+def coco(split: str, count: int | None = None) -> CocoLayout:
+    """A split of COCO 2017."""
+    return CocoLayout(
+        annotations=f'coco/annotations/instances_{split}.json',
+        images=f'coco/{split}',
+        count=count,
+    )
+
+
+def lvis(split: str, count: int | None = None) -> LvisLayout:
+    """A split of LVIS v1, on COCO's images."""
+    return LvisLayout(
+        annotations=f'lvis/lvis_v1_{split}.json',
+        images='coco',
+        holds=('coco/train2017', 'coco/val2017'),
+        count=count,
+    )
+
+
+def ade20k(split: str, count: int) -> MaskLayout:
+    """A split of ADE20K; the label 0 is no class."""
+    return MaskLayout(
+        images=f'ade/ADEChallengeData2016/images/{split}',
+        masks=f'ade/ADEChallengeData2016/annotations/{split}',
+        labels=151,
+        count=count,
+    )
+
+
+def cityscapes(split: str, count: int) -> MaskLayout:
+    """A split of Cityscapes with fine annotations."""
+    return MaskLayout(
+        images=f'cityscapes/leftImg8bit/{split}',
+        masks=f'cityscapes/gtFine/{split}',
+        image_suffix='_leftImg8bit.png',
+        mask_suffix='_gtFine_labelTrainIds.png',
+        labels=19,
+        count=count,
+    )
+
+
+def places(split: str, images: str, count: int | None = None) -> ListLayout:
+    """One of Places205's lists."""
+    return ListLayout(
+        list_file=f'places205/trainvalsplit_places205/{split}_places205.csv',
+        images=images,
+        count=count,
+    )
+
+
+def inat(
+    split: str, holds: tuple[str, ...], count: int | None = None
+) -> InatLayout:
+    """A split of iNaturalist 2018."""
+    return InatLayout(
+        annotations=f'inat18/{split}2018.json',
+        images='inat18',
+        holds=holds,
+        count=count,
+    )
+
+
+def few_labels(percent: int) -> ListLayout:
+    """A list of some of ImageNet's labels."""
+    return ListLayout(
+        list_file=f'imagenet/meta/semi{percent}.txt', images='imagenet/train'
+    )
+
+
+_TRAIN = FolderLayout(folder='imagenet/train', classes=1000, count=1281167)
+_VAL = FolderLayout(folder='imagenet/val', classes=1000, count=50000)
+_MINI_TRAIN = FolderLayout(folder='imagenet/train')
+_MINI_VAL = FolderLayout(folder='imagenet/val')
+_MINI_FOLDERS = ('imagenet/train', 'imagenet/val')
 
 DATASETS: dict[str, Dataset] = {
     'voc0712': Dataset(
-        'VOC07+12 trainval',
-        (
-            f'{_VOC07}/ImageSets/Main/trainval.txt',
-            f'{_VOC07}/ImageSets/Main/test.txt',
-            f'{_VOC07}/Annotations',
-            f'{_VOC07}/JPEGImages',
-            f'{_VOC12}/ImageSets/Main/trainval.txt',
-            f'{_VOC12}/Annotations',
-            f'{_VOC12}/JPEGImages',
-        ),
-        ' && '.join(
+        title='VOC07+12 trainval',
+        train=(voc(2007, 'trainval', 5011), voc(2012, 'trainval', 11540)),
+        test=(voc(2007, 'test', 4952),),
+        prepare=' && '.join(
             map(
                 TAR,
                 (
@@ -92,276 +287,186 @@ DATASETS: dict[str, Dataset] = {
                 ),
             )
         ),
-        (
-            (f'{_VOC07}/ImageSets/Main/trainval.txt', 5011),
-            (f'{_VOC07}/ImageSets/Main/test.txt', 4952),
-            (f'{_VOC12}/ImageSets/Main/trainval.txt', 11540),
-        ),
     ),
     'voc07': Dataset(
-        'VOC07 trainval',
-        (
-            f'{_VOC07}/ImageSets/Main/trainval.txt',
-            f'{_VOC07}/ImageSets/Main/test.txt',
-            f'{_VOC07}/JPEGImages',
-        ),
-        ' && '.join(
+        title='VOC07 trainval',
+        train=(voc(2007, 'trainval', 5011),),
+        test=(voc(2007, 'test', 4952),),
+        prepare=' && '.join(
             map(TAR, ('VOCtrainval_06-Nov-2007', 'VOCtest_06-Nov-2007'))
-        ),
-        (
-            (f'{_VOC07}/ImageSets/Main/trainval.txt', 5011),
-            (f'{_VOC07}/ImageSets/Main/test.txt', 4952),
         ),
     ),
     'voc12aug': Dataset(
-        'VOC12 train+aug',
-        (
-            f'{_VOC12}/ImageSets/Segmentation/train.txt',
-            f'{_VOC12}/ImageSets/Segmentation/aug.txt',
-            f'{_VOC12}/ImageSets/Segmentation/val.txt',
-            f'{_VOC12}/JPEGImages',
-            f'{_VOC12}/SegmentationClass',
-            f'{_VOC12}/SegmentationClassAug',
-        ),
-        TAR('VOCtrainval_11-May-2012') + ", and mmsegmentation's "
+        title='VOC12 train+aug',
+        train=(voc_masks('train', 21, 1464), voc_masks('aug', 21, 9118)),
+        test=(voc_masks('val', 21, 1449),),
+        prepare=TAR('VOCtrainval_11-May-2012') + ", and mmsegmentation's "
         'tools/dataset_converters/voc_aug.py for SegmentationClassAug',
-        (
-            (f'{_VOC12}/ImageSets/Segmentation/train.txt', 1464),
-            (f'{_VOC12}/ImageSets/Segmentation/aug.txt', 9118),
-            (f'{_VOC12}/ImageSets/Segmentation/val.txt', 1449),
-        ),
-        labels=21,
     ),
     'coco': Dataset(
-        'COCO train2017',
-        (
-            'coco/annotations/instances_train2017.json',
-            'coco/annotations/instances_val2017.json',
-            'coco/train2017',
-            'coco/val2017',
-        ),
-        COCO,
-        (
-            ('coco/annotations/instances_train2017.json', 118287),
-            ('coco/annotations/instances_val2017.json', 5000),
-        ),
+        title='COCO train2017',
+        train=(coco('train2017', 118287),),
+        test=(coco('val2017', 5000),),
+        prepare=COCO,
     ),
     'lvis': Dataset(
-        'LVIS v1 train',
-        (
-            'lvis/lvis_v1_train.json',
-            'lvis/lvis_v1_val.json',
-            'coco/train2017',
-            'coco/val2017',
-        ),
-        'mkdir -p {root}/lvis && for f in lvis_v1_train lvis_v1_val; do '
-        "unzip -q $f.json.zip -d {root}/lvis; done, beside COCO's images: "
-        + COCO,
-        (
-            ('lvis/lvis_v1_train.json', 100170),
-            ('lvis/lvis_v1_val.json', 19809),
-        ),
+        title='LVIS v1 train',
+        train=(lvis('train', 100170),),
+        test=(lvis('val', 19809),),
+        prepare='mkdir -p {root}/lvis && for f in lvis_v1_train lvis_v1_val; '
+        "do unzip -q $f.json.zip -d {root}/lvis; done, next to COCO's "
+        'images: ' + COCO,
     ),
     'ade20k': Dataset(
-        'ADE20K training',
-        tuple(
-            f'ade/ADEChallengeData2016/{kind}/{split}'
-            for kind in ('images', 'annotations')
-            for split in ('training', 'validation')
-        ),
-        'mkdir -p {root}/ade && unzip -q ADEChallengeData2016.zip -d '
+        title='ADE20K training',
+        train=(ade20k('training', 20210),),
+        test=(ade20k('validation', 2000),),
+        prepare='mkdir -p {root}/ade && unzip -q ADEChallengeData2016.zip -d '
         '{root}/ade',
-        tuple(
-            (f'ade/ADEChallengeData2016/{kind}/{split}', count)
-            for kind in ('images', 'annotations')
-            for split, count in (('training', 20210), ('validation', 2000))
-        ),
-        labels=151,
-    ),  # 0 is no class
+    ),
     'cityscapes': Dataset(
-        'Cityscapes train_fine',
-        tuple(
-            f'cityscapes/{kind}/{split}'
-            for kind in ('leftImg8bit', 'gtFine')
-            for split in ('train', 'val')
-        ),
-        'unzip leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip into '
-        "{root}/cityscapes, then mmsegmentation's "
-        'tools/dataset_converters/cityscapes.py',
-        files=(
-            ('cityscapes/leftImg8bit/train', 2975),
-            ('cityscapes/leftImg8bit/val', 500),
-        ),
-        labels=19,
+        title='Cityscapes train_fine',
+        train=(cityscapes('train', 2975),),
+        test=(cityscapes('val', 500),),
+        prepare='unzip leftImg8bit_trainvaltest.zip '
+        'gtFine_trainvaltest.zip into {root}/cityscapes, then '
+        "mmsegmentation's tools/dataset_converters/cityscapes.py",
     ),
     'imagenet': Dataset(
-        'ImageNet-1K train',
-        ('imagenet/train', 'imagenet/val'),
-        _IMAGENET,
-        (('imagenet/train', 1000), ('imagenet/val', 1000)),
-        _IMAGES,
+        title='ImageNet-1K train',
+        train=(_TRAIN,),
+        test=(_VAL,),
+        prepare='tar -xf imagenet.tar -C {root}/imagenet '
+        '(train/<class>/*.JPEG and val/<class>/*.JPEG)',
     ),
     **{
         f'imagenet_semi{percent}': Dataset(
-            f'ImageNet-1K train, {percent}% of the labels',
-            (
-                f'imagenet/meta/semi{percent}.txt',
-                'imagenet/train',
-                'imagenet/val',
-            ),
-            f'ssl-bench data subset {{root}}/imagenet/train --percent '
-            f'{percent} -o {{root}}/imagenet/meta/semi{percent}.txt, or put '
-            "SimCLR's list "
-            'there (lines of `class/image.JPEG label`)',
-            files=_IMAGES,
+            title=f'ImageNet-1K train, {percent}% of the labels',
+            train=(few_labels(percent),),
+            test=(_VAL,),
+            drawn_from=_TRAIN,
+            prepare=f"{_SUBSET(percent)}, or put SimCLR's list there (lines "
+            'of `class/image.JPEG label`)',
         )
         for percent in (1, 10)
     },
     'places205': Dataset(
-        'Places205 train',
-        (
-            'places205/trainvalsplit_places205/train_places205.csv',
-            'places205/trainvalsplit_places205/val_places205.csv',
-            'places205/images256',
-        ),
-        'tar -xzf imagesPlaces205_resize.tar.gz -C {root}/places205 '
+        title='Places205 train',
+        train=(places('train', 'places205/images256', 2448873),),
+        test=(places('val', 'places205/images256', 20500),),
+        prepare='tar -xzf imagesPlaces205_resize.tar.gz -C {root}/places205 '
         '--strip-components=4 and tar -xzf trainvalsplit_places205.tar.gz '
         '-C {root}/places205',
-        (
-            ('places205/trainvalsplit_places205/train_places205.csv', 2448873),
-            ('places205/trainvalsplit_places205/val_places205.csv', 20500),
-        ),
     ),
     'inat18': Dataset(
-        'iNaturalist 2018 train',
-        (
-            'inat18/train2018.json',
-            'inat18/val2018.json',
-            'inat18/train_val2018',
-        ),
-        'tar -xzf F -C {root}/inat18 for F in train_val2018.tar.gz '
+        title='iNaturalist 2018 train',
+        train=(inat('train', ('inat18/train_val2018',), 437513),),
+        test=(inat('val', ('inat18/train_val2018',), 24426),),
+        prepare='tar -xzf F -C {root}/inat18 for F in train_val2018.tar.gz '
         'train2018.json.tar.gz val2018.json.tar.gz',
-        (('inat18/train2018.json', 437513), ('inat18/val2018.json', 24426)),
     ),
     **{
-        key: Dataset(
-            title,
-            (folder,),
-            TAR(folder),
-            ((folder, classes),),
-            ((folder, images),),
-        )
-        for key, title, folder, classes, images in (
-            ('imagenet_a', 'ImageNet-A', 'imagenet-a', 200, 7500),
-            ('imagenet_r', 'ImageNet-R', 'imagenet-r', 200, 30000),
-            (
-                'imagenet_sketch',
-                'ImageNet-Sketch',
-                'imagenet-sketch',
-                1000,
-                50889,
+        f'imagenet_{part}': Dataset(
+            title=f'ImageNet-{title}',
+            test=(
+                FolderLayout(
+                    folder=f'imagenet-{part}',
+                    classes=classes,
+                    count=images,
+                    names=wordnet_ids(),
+                ),
             ),
+            prepare=TAR(f'imagenet-{part}'),
+        )
+        for part, title, classes, images in (
+            ('a', 'A', 200, 7500),
+            ('r', 'R', 200, 30000),
+            ('sketch', 'Sketch', 1000, 50889),
         )
     },
     'imagenet_c': Dataset(
-        'ImageNet-C',
-        tuple(
-            f'imagenet-c/{name}/{severity}'
-            for name in CORRUPTIONS
-            for severity in range(1, 6)
+        title='ImageNet-C',
+        test=(
+            CorruptedLayout(
+                folder='imagenet-c',
+                corruptions=CORRUPTIONS,
+                classes=1000,
+                count=50000,
+                names=wordnet_ids(),
+            ),
         ),
-        'mkdir -p {root}/imagenet-c && for f in blur digital noise weather; '
-        'do tar -xf $f.tar -C {root}/imagenet-c; done',
-        tuple(
-            (f'imagenet-c/{name}/{severity}', 1000)
-            for name in CORRUPTIONS
-            for severity in range(1, 6)
-        ),
-        tuple(
-            (f'imagenet-c/{name}/{severity}', 50000)
-            for name in CORRUPTIONS
-            for severity in range(1, 6)
-        ),
+        prepare='mkdir -p {root}/imagenet-c && for f in blur digital noise '
+        'weather; do tar -xf $f.tar -C {root}/imagenet-c; done',
     ),
     'mini_voc': Dataset(
-        'mini VOC07+12 trainval',
-        (
-            f'{_VOC07}/ImageSets/Main/trainval.txt',
-            f'{_VOC07}/ImageSets/Main/test.txt',
-            f'{_VOC07}/Annotations',
-            f'{_VOC07}/JPEGImages',
-            f'{_VOC12}/ImageSets/Main/trainval.txt',
-            f'{_VOC12}/Annotations',
-            f'{_VOC12}/JPEGImages',
-        ),
-        _MINI,
+        title='mini VOC07+12 trainval',
+        train=(voc(2007, 'trainval'), voc(2012, 'trainval')),
+        test=(voc(2007, 'test'),),
+        root='data/mini',
+        prepare=_MINI,
     ),
     'mini_seg': Dataset(
-        'mini VOC12 train',
-        (
-            f'{_VOC12}/ImageSets/Segmentation/train.txt',
-            f'{_VOC12}/ImageSets/Segmentation/val.txt',
-            f'{_VOC12}/SegmentationClass',
-            f'{_VOC12}/JPEGImages',
-        ),
-        _MINI,
-        labels=9,
+        title='mini VOC12 train',
+        train=(voc_masks('train', 9),),
+        test=(voc_masks('val', 9),),
+        root='data/mini',
+        prepare=_MINI,
     ),
     'mini_coco': Dataset(
-        'mini COCO train2017',
-        (
-            'coco/annotations/instances_train2017.json',
-            'coco/annotations/instances_val2017.json',
-            'coco/train2017',
-            'coco/val2017',
-        ),
-        _MINI,
+        title='mini COCO train2017',
+        train=(coco('train2017'),),
+        test=(coco('val2017'),),
+        root='data/mini',
+        prepare=_MINI,
     ),
     'mini_lvis': Dataset(
-        'mini LVIS train',
-        (
-            'lvis/lvis_v1_train.json',
-            'lvis/lvis_v1_val.json',
-            'coco/train2017',
-            'coco/val2017',
-        ),
-        _VARIANTS,
+        title='mini LVIS train',
+        train=(lvis('train'),),
+        test=(lvis('val'),),
+        root='data/mini',
+        prepare=_VARIANTS,
     ),
     'mini_semi10': Dataset(
-        'mini ImageNet train, 10% of the labels',
-        ('imagenet/meta/semi10.txt', 'imagenet/train', 'imagenet/val'),
-        f'{_MINI} && ssl-bench data subset {{root}}/imagenet/train '
-        '--percent 10 -o {root}/imagenet/meta/semi10.txt',
+        title='mini ImageNet train, 10% of the labels',
+        train=(few_labels(10),),
+        test=(_MINI_VAL,),
+        drawn_from=_MINI_TRAIN,
+        root='data/mini',
+        prepare=f'{_MINI} && {_SUBSET(10)}',
     ),
     'mini_imagenet': Dataset(
-        'mini ImageNet train', ('imagenet/train', 'imagenet/val'), _MINI
+        title='mini ImageNet train',
+        train=(_MINI_TRAIN,),
+        test=(_MINI_VAL,),
+        root='data/mini',
+        prepare=_MINI,
     ),
     'mini_places': Dataset(
-        'mini ImageNet train, listed as Places205',
-        (
-            'places205/trainvalsplit_places205/train_places205.csv',
-            'places205/trainvalsplit_places205/val_places205.csv',
-            'imagenet/train',
-            'imagenet/val',
-        ),
-        _VARIANTS,
+        title='mini ImageNet train, listed as Places205',
+        train=(places('train', 'imagenet/train'),),
+        test=(places('val', 'imagenet/val'),),
+        root='data/mini',
+        prepare=_VARIANTS,
     ),
     'mini_inat': Dataset(
-        'mini ImageNet train, listed as iNaturalist 2018',
-        (
-            'inat18/train2018.json',
-            'inat18/val2018.json',
-            'imagenet/train',
-            'imagenet/val',
-        ),
-        _VARIANTS,
+        title='mini ImageNet train, listed as iNaturalist 2018',
+        train=(inat('train', _MINI_FOLDERS),),
+        test=(inat('val', _MINI_FOLDERS),),
+        root='data/mini',
+        prepare=_VARIANTS,
     ),
     **{
         f'mini_imagenet_{part}': Dataset(
-            f'mini ImageNet-{title}',
-            (f'imagenet-{part}',),
-            _VARIANTS,
-            ((f'imagenet-{part}', classes),),
+            title=f'mini ImageNet-{title}',
+            test=(
+                FolderLayout(
+                    folder=f'imagenet-{part}',
+                    classes=classes,
+                    names=MINI_CLASSES,
+                ),
+            ),
+            root='data/mini',
+            prepare=_VARIANTS,
         )
         for part, title, classes in (
             ('a', 'A', 4),
@@ -370,12 +475,16 @@ DATASETS: dict[str, Dataset] = {
         )
     },
     'mini_imagenet_c': Dataset(
-        'mini ImageNet-C',
-        tuple(
-            f'imagenet-c/{name}/{severity}'
-            for name in MINI_CORRUPTIONS
-            for severity in range(1, 6)
+        title='mini ImageNet-C',
+        test=(
+            CorruptedLayout(
+                folder='imagenet-c',
+                corruptions=MINI_CORRUPTIONS,
+                classes=8,
+                names=MINI_CLASSES,
+            ),
         ),
-        _VARIANTS,
+        root='data/mini',
+        prepare=_VARIANTS,
     ),
 }

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import sha256, write_text
-
-SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+from ssl_bench.tasks.layouts import FolderLayout
+from ssl_bench.tasks.layouts.base import read_lines
 
 
 def stratified_list(
@@ -34,24 +34,17 @@ def stratified_list(
             f'a subset has more than 0 and at most 100 per cent, '
             f'got {percent:g}.'
         )
-    classes = sorted(path for path in Path(folder).glob('*') if path.is_dir())
-    if not classes:
-        raise UserError(
-            f'{folder} has no class folders; expected '
-            '<class>/<image> below it.'
-        )
-    lines = []
-    for label, home in enumerate(classes):
-        names = sorted(
-            path.name
-            for path in home.iterdir()
-            if path.suffix.lower() in SUFFIXES
-        )
-        if not names:
-            raise UserError(f'{home} holds no image.')
-        random.Random(f'{seed} {home.name}').shuffle(names)
-        count = max(1, round(len(names) * percent / 100))
-        lines += [f'{home.name}/{name} {label}' for name in names[:count]]
+    layout = FolderLayout(folder=str(folder))
+    images = layout.images()
+    empty = [name for name, names in images.items() if not names]
+    if empty:
+        raise UserError(f'{folder}/{empty[0]} holds no image.')
+    labels, lines = layout.labels(images), []
+    for name, names in images.items():
+        chosen = list(names)
+        random.Random(f'{seed} {name}').shuffle(chosen)
+        count = max(1, round(len(chosen) * percent / 100))
+        lines += [f'{name}/{path} {labels[name]}' for path in chosen[:count]]
     return sorted(lines)
 
 
@@ -60,7 +53,7 @@ def write_subset(
 ) -> int:
     """Write `stratified_list` to a file; return the number of images.
 
-    A second file beside it, with ``.json`` added to its name, says how the
+    A second file next to it, with ``.json`` added to its name, says how the
     list was drawn.
     """
     lines = stratified_list(folder, percent, seed)
@@ -77,7 +70,7 @@ def origin_of(path: str | Path) -> str:
     """Which list of labels a run reads: one we drew, or one as given."""
     path = Path(path)
     digest, about = sha256(path), Path(f'{path}.json')
-    count = len(path.read_text().split('\n')) - 1
+    count = len(read_lines(path))
     text = f'labels of {path.name}: {count} images, '
     if about.is_file():
         drawn = json.loads(about.read_text())

@@ -8,15 +8,16 @@ further folders of this form.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ssl_bench.config import config_dirs, parse_config
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.tasks.datasets import DATASETS, Dataset
+from ssl_bench.tasks.datasets import DATASETS, Dataset, own_dataset
 
 FOLDER = 'transfer'  # below each folder of configs
 TOOLBOXES = ('mmdet', 'mmseg', 'mmpretrain', 'probe')
@@ -55,7 +56,8 @@ class Task(BaseModel):
         order (int): Place in lists and tables.
         toolbox (str): ``mmdet``, ``mmseg``, ``mmpretrain``, or ``probe``
             for frozen features without training by gradient.
-        dataset (str): Key of `datasets.DATASETS`.
+        dataset (str | dict): Key of `datasets.DATASETS`, or the arguments
+            of `datasets.own_dataset`.
         metrics (dict[str, Metric]): By our name.
         shown (tuple[str, ...]): Those in tables, the main one first.
         source (str): Whose protocol it is.
@@ -74,7 +76,7 @@ class Task(BaseModel):
     group: str
     order: int = 1000
     toolbox: str
-    dataset: str
+    dataset: str | dict[str, Any]
     metrics: dict[str, Metric]
     shown: tuple[str, ...]
     source: str
@@ -82,15 +84,23 @@ class Task(BaseModel):
     packages: tuple[str, ...] = ()
     trained_by: str = ''
 
-    @property
+    @cached_property
     def data(self) -> Dataset:
-        """The data set that it reads."""
+        """The data set that it reads.
+
+        Raises:
+            UserError: Unknown, or the literal does not describe one.
+        """
+        if isinstance(self.dataset, dict):
+            return own_dataset(self.dataset)
+        if self.dataset not in DATASETS:
+            raise unknown_name('dataset', self.dataset, DATASETS)
         return DATASETS[self.dataset]
 
     @property
     def root(self) -> str:
         """Where the config expects the data, from the checkout."""
-        return 'data/mini' if self.dataset.startswith('mini_') else 'data'
+        return self.data.root
 
     def metric(self, name: str) -> Metric | None:
         """The rule of a metric, or of a variety of one; None if unknown.
@@ -109,8 +119,10 @@ class Task(BaseModel):
         """What is wrong with the literal, beyond the types; often empty."""
         if self.toolbox not in TOOLBOXES:
             return f'toolbox {self.toolbox!r} is none of {TOOLBOXES}'
-        if self.dataset not in DATASETS:
-            return str(unknown_name('dataset', self.dataset, DATASETS))
+        try:
+            _ = self.data
+        except UserError as error:
+            return f'dataset: {error}'
         if not self.metrics or not self.shown:
             return '`metrics` and `shown` need a name each'
         strange = [name for name in self.shown if name not in self.metrics]
@@ -229,7 +241,7 @@ def task_config(name: str) -> Path:
 
 
 def require_packages(name: str) -> None:
-    """Check that what a task needs besides the project is installed.
+    """Check that the packages that only this task needs are installed.
 
     Raises:
         UserError: Says what to install.
@@ -253,13 +265,11 @@ def require_data(name: str, root: str | Path) -> None:
         UserError: Says what was looked for and how to prepare it.
     """
     dataset = find_task(name).data
-    root = Path(root)
-    missing = [path for path in dataset.paths if not (root / path).exists()]
+    missing = dataset.missing(root)
     if missing:
         more = f' (and {len(missing) - 1} more)' if len(missing) > 1 else ''
         raise UserError(
-            f'{name} needs {dataset.title}: {root / missing[0]} is not '
-            f'there{more}. Prepare it with: '
-            f'{dataset.prepare.format(root=root)}; or name another root '
-            'with --data-root.'
+            f'{name} needs {dataset.title}: {missing[0]} is not there{more}. '
+            f'Prepare it with: {dataset.how_to_prepare(root)}; or name '
+            'another root with --data-root.'
         )

@@ -1,22 +1,24 @@
 """Do a task's data fit its network? Asked before the first step."""
 
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from PIL import Image
 from torch import nn
 
 from ssl_bench.errors import UserError
-from ssl_bench.toolbox.instances import check_images
-
-SAMPLED = 8  # masks read before training
+from ssl_bench.tasks.datasets import Dataset
+from ssl_bench.tasks.layouts.base import missing_files, refuse, spread
+from ssl_bench.tasks.layouts.masks import single_label
 
 
 def check_classes(model: nn.Module, train, test) -> list[str]:
-    """Hold the classes of an image-level task's data against its head.
+    """Compare the classes of an image-level task's data with its head.
 
     Args:
-        model (nn.Module): Classifier; others are left alone.
+        model (nn.Module): Classifier; other models are not checked.
         train, test (BaseDataset): ``train`` is None where nothing trains.
 
     Returns:
@@ -88,34 +90,29 @@ def empty_classes(dataset, classes, count: int) -> list[str]:
 
 
 def check_files(classes: int | None, *datasets) -> list[str]:
-    """Look for what detection and segmentation sets name, before training.
+    """Check what detection and segmentation sets name, before training.
 
     A missing file would stop a run in the middle of an epoch, or at its
-    test. Of the masks a few are read.
+    test. Sets with a layout were checked when they were read; of the others
+    every file is looked for. Of the masks a few are opened.
 
     Args:
         classes (int, optional): Of a segmenter.
-        datasets (BaseDataset): Of mmdet or mmseg; None is passed over.
+        datasets (BaseDataset): Of mmdet or mmseg; None is skipped.
 
     Returns:
         list[str]: What a record should say: annotations left out.
 
     Raises:
         UserError: How many images or masks are missing, and one of them; or
-            a mask that does not fit the segmenter.
+            masks that do not fit the segmenter.
     """
     notes = []
     for dataset in readers(*datasets):
-        rows = [dataset.get_data_info(index) for index in range(len(dataset))]
-        masks = [row for row in rows if row.get('seg_map_path')]
-        check_images(where(dataset), [row['img_path'] for row in rows])
-        check_images(
-            where(dataset), [row['seg_map_path'] for row in masks], 'masks'
-        )
+        if not hasattr(dataset, 'layout'):
+            check_rows(dataset)
         if classes is not None:
-            check_masks(
-                masks[:: len(masks) // SAMPLED + 1], classes, dataset.test_mode
-            )
+            check_masks(_rows(dataset), classes, dataset.test_mode)
         left_out = getattr(dataset, 'left_out', None)
         if left_out:
             notes.append(
@@ -125,8 +122,22 @@ def check_files(classes: int | None, *datasets) -> list[str]:
     return notes
 
 
+def check_rows(dataset) -> None:
+    """Look for the images and masks of a set that has no layout.
+
+    Raises:
+        UserError: How many are missing, and one of them.
+    """
+    rows, place = _rows(dataset), where(dataset)
+    masks = [row['seg_map_path'] for row in rows if row.get('seg_map_path')]
+    refuse(
+        missing_files(place, [row['img_path'] for row in rows])
+        + missing_files(place, masks, 'masks')
+    )
+
+
 def check_masks(rows: list[dict], classes: int, every: bool) -> None:
-    """Read the masks of a few images.
+    """Open the masks of a few images.
 
     Args:
         rows (list[dict]): Of the data set.
@@ -135,12 +146,15 @@ def check_masks(rows: list[dict], classes: int, every: bool) -> None:
             since training skips them.
 
     Raises:
-        UserError: Says what is wrong with one of them.
+        UserError: What is wrong with one of them, or that all masks of the
+            set have one label.
     """
     from ssl_bench.toolbox.load_masks import ReadMask
 
     reader, errors = ReadMask(classes), []
-    for row in rows:
+    masks = [row['seg_map_path'] for row in rows]
+    chosen = spread(rows)
+    for row in chosen:
         try:
             with Image.open(row['img_path']) as image:
                 shape = image.size[::-1]
@@ -149,12 +163,41 @@ def check_masks(rows: list[dict], classes: int, every: bool) -> None:
             errors.append(error)
         except OSError:  # an image's fault, which is met where it is read
             continue
-    if errors and (every or len(errors) == len(rows)):
+    if errors and (every or len(errors) == len(chosen)):
         raise errors[0]
+    refuse(single_label([*spread(masks), *masks], os.path.dirname(masks[0])))
+
+
+def _rows(dataset) -> list[dict]:
+    return [dataset.get_data_info(index) for index in range(len(dataset))]
+
+
+def read_elsewhere(
+    paths: Iterable[Path], dataset: Dataset, root: str | Path
+) -> list[str]:
+    """What loaders read although the task's data set does not name it.
+
+    Fingerprint and check are those of the data set, so a record must say so.
+
+    Args:
+        paths (Iterable[Path]): Files and folders that loaders read.
+        dataset (Dataset): Of the task.
+        root (str | Path): Data root.
+    """
+    named = [Path(os.path.abspath(Path(root) / p)) for p in dataset.paths]
+    return [
+        f'{path} is read, which is not of the data set {dataset.title}'
+        for path in paths
+        if not any(
+            name == full or full in name.parents or name in full.parents
+            for full in [Path(os.path.abspath(path))]
+            for name in named
+        )
+    ]
 
 
 def readers(*datasets) -> Iterator:
-    """The data sets within those that join or choose from others."""
+    """The data sets in those that join or choose from others."""
     for dataset in filter(None, datasets):
         inner = getattr(dataset, 'datasets', None) or [
             getattr(dataset, 'dataset', None)

@@ -1,75 +1,112 @@
-"""Image sets that mmpretrain has no reader for, and faults it overlooks."""
+"""Image sets of mmpretrain, listed and checked by the layouts.
 
-import json
+`ClassFolders`, `CorruptedFolders` and `INat18` are sets that mmpretrain has
+no class for. The others replace mmpretrain's own (`read_with_care`).
+"""
+
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from mmpretrain.datasets import BaseDataset
+from mmpretrain.datasets import (
+    VOC,
+    BaseDataset,
+    CustomDataset,
+    ImageNet,
+    Places205,
+)
 from mmpretrain.registry import DATASETS
 
-from ssl_bench.errors import UserError
-from ssl_bench.tasks.subsets import SUFFIXES
+from ssl_bench.tasks.datasets import wordnet_ids
+from ssl_bench.tasks.layouts import (
+    CorruptedLayout,
+    FolderLayout,
+    InatLayout,
+    ListLayout,
+    VocBoxLayout,
+)
 
 
-@lru_cache(maxsize=1)
-def wordnet_ids() -> tuple[str, ...]:
-    """Folder names of ImageNet-1K's classes, in the order of the logits."""
-    path = Path(__file__).with_name('imagenet_wnids.txt')
-    return tuple(path.read_text(encoding='utf-8').split())
+@DATASETS.register_module()
+class ListedCustomDataset(CustomDataset):
+    """mmpretrain's ``CustomDataset``: a folder or a list of images."""
 
-
-def images_of(folder: Path) -> list[str]:
-    """Sorted names of the images right below a folder."""
-    return sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES
-    )
-
-
-def class_folders(
-    root: Path, names: Sequence[str], count: int | None
-) -> dict[str, list[str]]:
-    """Images of each class folder.
-
-    Args:
-        root (Path): ``<class>/<image>``; other files are left alone.
-        names (Sequence[str]): Every class that there is.
-        count (int, optional): How many of them the set must have.
-
-    Raises:
-        UserError: A folder of no class, a class without image, or another
-            number of classes.
-    """
-    if not root.is_dir():
-        raise UserError(
-            f'{root} is no folder; expected <class>/<image> below it.'
+    @property
+    def layout(self) -> FolderLayout | ListLayout:
+        """What is on disk."""
+        if self.ann_file:
+            return ListLayout(list_file=self.ann_file, images=self.img_prefix)
+        names = self.CLASSES
+        return FolderLayout(
+            folder=self.img_prefix.rstrip('/'),
+            classes=len(names) if names else None,
         )
-    found = {
-        path.name: images_of(path)
-        for path in sorted(root.iterdir())
-        if path.is_dir()
-    }
-    strange = sorted(set(found) - set(names))
-    if strange:
-        raise UserError(
-            f'{root} has {len(strange)} folders that are no class, first '
-            f'{strange[0]}; expected names such as {names[0]}.'
+
+    def load_data_list(self) -> list[dict]:
+        """Path and label of every image.
+
+        Raises:
+            UserError: The layout has a problem.
+        """
+        if not self.with_label:
+            return super().load_data_list()
+        layout = self.layout
+        if isinstance(layout, ListLayout):
+            reading = layout.read()
+            reading.refuse()
+            return _rows(reading.entries)
+        images = layout.images()
+        if self.CLASSES is None:
+            self._metainfo['classes'] = tuple(images)
+        return _rows(layout.entries(images))
+
+
+@DATASETS.register_module()
+class ListedImageNet(ListedCustomDataset, ImageNet):
+    """mmpretrain's ``ImageNet``."""
+
+
+@DATASETS.register_module()
+class ListedPlaces205(ListedCustomDataset, Places205):
+    """mmpretrain's ``Places205``."""
+
+
+@DATASETS.register_module()
+class ListedVOC(VOC):
+    """mmpretrain's ``VOC``: the classes of each image's objects."""
+
+    @property
+    def layout(self) -> VocBoxLayout:
+        """What is on disk."""
+        return VocBoxLayout(
+            list_file=self.image_set_path,
+            images=self.img_prefix,
+            annotations=self.ann_prefix,
         )
-    empty = [name for name, images in found.items() if not images]
-    if empty:
-        raise UserError(
-            f'{root}: {len(empty)} class folders hold no image, '
-            f'first {empty[0]}. Unpack the set again.'
-        )
-    if count is not None and len(found) != count:
-        raise UserError(
-            f'{root} has {len(found)} class folders, expected '
-            f'{count}. Unpack the set again.'
-        )
-    return found
+
+    def load_data_list(self) -> list[dict]:
+        """Path of every image, classes of its objects, difficult ones apart.
+
+        Raises:
+            UserError: The layout has a problem.
+        """
+        reading = self.layout.read()
+        reading.refuse()
+        label = self.class_to_idx
+        rows = []
+        for entry in reading.entries:
+            classes: tuple[set, set] = set(), set()
+            for box in entry.objects:
+                if box.name in label:
+                    classes[box.difficult].add(label[box.name])
+            rows.append(
+                dict(
+                    img_path=entry.image,
+                    gt_label=list(classes[False]),
+                    gt_label_difficult=list(classes[True]),
+                )
+            )
+        return rows
 
 
 @DATASETS.register_module()
@@ -95,34 +132,33 @@ class ClassFolders(BaseDataset):
         count: int | None = None,
         **kwargs,
     ) -> None:
-        self.names = tuple(names or wordnet_ids())
-        self.count = count
+        self.layout = FolderLayout(
+            folder=data_root,
+            classes=count,
+            names=tuple(names or wordnet_ids()),
+        )
         super().__init__(
             ann_file='',
             data_root=data_root,
-            metainfo=dict(classes=self.names),
+            metainfo=dict(classes=self.layout.names),
             **kwargs,
         )
 
     def load_data_list(self) -> list[dict]:
-        """Path and label of every image."""
-        root = Path(self.data_root)
-        found = class_folders(root, self.names, self.count)
-        label = {name: index for index, name in enumerate(self.names)}
-        self._metainfo['subset'] = tuple(sorted(label[n] for n in found))
-        return [
-            dict(img_path=str(root / name / image), gt_label=label[name])
-            for name, images in found.items()
-            for image in images
-        ]
+        """Path and label of every image.
+
+        Raises:
+            UserError: The layout has a problem.
+        """
+        images = self.layout.images()
+        labels = self.layout.labels(images).values()
+        self._metainfo['subset'] = tuple(sorted(labels))
+        return _rows(self.layout.entries(images))
 
 
 @DATASETS.register_module()
 class CorruptedFolders(BaseDataset):
     """ImageNet-C: ``<corruption>/<severity>/<class>/<image>``.
-
-    The same images lie in every corruption and severity, so that their
-    names are kept once: 15 x 5 x 50,000 entries would fill gigabytes.
 
     Args:
         data_root (str): Above the corruptions.
@@ -142,37 +178,32 @@ class CorruptedFolders(BaseDataset):
         count: int | None = None,
         **kwargs,
     ) -> None:
-        self.names = tuple(names or wordnet_ids())
-        self.count = count
-        self.cells = [
-            (corruption, severity)
-            for corruption in corruptions
-            for severity in severities
-        ]
+        self.layout = CorruptedLayout(
+            folder=data_root,
+            corruptions=tuple(corruptions),
+            severities=tuple(severities),
+            classes=count,
+            names=tuple(names or wordnet_ids()),
+        )
+        self.cells = self.layout.cells
         super().__init__(
             ann_file='',
             data_root=data_root,
-            metainfo=dict(classes=self.names),
+            metainfo=dict(classes=self.layout.names),
             **kwargs,
         )
 
     def load_data_list(self) -> list[dict]:
-        """Images of the first cell; the others must hold the same."""
-        first = None
-        for corruption, severity in self.cells:
-            home = Path(self.data_root) / corruption / str(severity)
-            found = class_folders(home, self.names, self.count)
-            first = first or found
-            if found != first:
-                raise UserError(
-                    f'{home} holds other images than the first severity of '
-                    f'{self.cells[0][0]}. Unpack the set again.'
-                )
-        label = {name: index for index, name in enumerate(self.names)}
+        """Images of the first cell; the others have the same.
+
+        Raises:
+            UserError: The layout has a problem.
+        """
+        reading = self.layout.read()
+        reading.refuse()
         return [
-            dict(name=f'{name}/{image}', gt_label=label[name])
-            for name, images in first.items()
-            for image in images
+            dict(name=entry.image, gt_label=entry.label)
+            for entry in reading.entries
         ]
 
     def __len__(self) -> int:
@@ -212,43 +243,25 @@ class INat18(BaseDataset):
         **kwargs: Of mmpretrain's ``BaseDataset``.
     """
 
+    @property
+    def layout(self) -> InatLayout:
+        """What is on disk."""
+        return InatLayout(annotations=self.ann_file, images=self.data_root)
+
     def load_data_list(self) -> list[dict]:
         """Path and label of every image; labels follow the category ids.
 
         Raises:
-            UserError: Not such a file, or an annotation of no image or
-                category.
+            UserError: The layout has a problem.
         """
-        try:
-            content = json.loads(Path(self.ann_file).read_text())
-            categories = sorted(
-                content['categories'], key=lambda row: row['id']
-            )
-            names = {row['id']: row['file_name'] for row in content['images']}
-            pairs = [
-                (row['image_id'], row['category_id'])
-                for row in content['annotations']
-            ]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f'{self.ann_file} is no annotation file of '
-                f'iNaturalist: {error!r}'
-            ) from error
-        label = {row['id']: index for index, row in enumerate(categories)}
-        stray = [
-            pair
-            for pair in pairs
-            if pair[0] not in names or pair[1] not in label
-        ]
-        if stray:
-            raise UserError(
-                f'{self.ann_file}: {len(stray)} annotations name an image '
-                f'or category that it lacks, first image {stray[0][0]} in '
-                f'category {stray[0][1]}.'
-            )
-        self._metainfo['classes'] = tuple(row['name'] for row in categories)
-        root = Path(self.data_root)
-        return [
-            dict(img_path=str(root / names[image]), gt_label=label[category])
-            for image, category in pairs
-        ]
+        reading = self.layout.read()
+        reading.refuse()
+        self._metainfo['classes'] = reading.classes
+        return _rows(reading.entries)
+
+
+def _rows(entries) -> list[dict]:
+    """Entries of a layout as mmpretrain's rows."""
+    return [
+        dict(img_path=entry.image, gt_label=entry.label) for entry in entries
+    ]

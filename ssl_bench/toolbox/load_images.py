@@ -2,8 +2,9 @@
 
 import io
 import os
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,10 +16,40 @@ from PIL import Image
 
 from ssl_bench.config import data_paths, map_nodes
 from ssl_bench.errors import UserError
+from ssl_bench.tasks.layouts.base import image_errors
 
 SKIPPED = 'skipped_images.txt'
 GIVEN_UP = 'Cannot find valid image'  # mmengine's words, after 1000 tries
+UNREADABLE: tuple[type[Exception], ...] = (
+    *image_errors(),
+    AssertionError,  # OpenCV's decoder found nothing
+    cv2.error,
+)
 DEEP = ('I', 'F')  # begin the names of Pillow's modes over 8 bit
+
+
+class Listed(NamedTuple):
+    """Sets of a toolkit for which a module has a class ``Listed<name>``."""
+
+    module: str
+    sets: tuple[str, ...]
+
+
+LISTED = dict(
+    mmpretrain=Listed(
+        'ssl_bench.toolbox.image_sets',
+        ('CustomDataset', 'ImageNet', 'Places205', 'VOC'),
+    ),
+    mmseg=Listed(
+        'ssl_bench.toolbox.load_masks',
+        (
+            'BaseSegDataset',
+            'PascalVOCDataset',
+            'ADE20KDataset',
+            'CityscapesDataset',
+        ),
+    ),
+)
 
 
 @TRANSFORMS.register_module()
@@ -55,15 +86,9 @@ class ReadImage(LoadImageFromFile):
             )
             if deep is None:
                 return super().transform(results)
-        except (
-            OSError,
-            ValueError,
-            AssertionError,
-            SyntaxError,
-            Image.DecompressionBombError,
-            cv2.error,
-        ) as error:
-            return self._skip(path, error)
+        except UNREADABLE as error:
+            self._skip(path, error)
+            return None
         results['img'] = deep.astype(np.float32) if self.to_float32 else deep
         results['img_shape'] = results['ori_shape'] = deep.shape[:2]
         return results
@@ -101,9 +126,11 @@ def note_skipped(file: str, path: str, reason: str) -> None:
 
 
 def read_with_care(config: Config, folder: Path | None) -> None:
-    """Let a task's loaders read images with `ReadImage`, masks with ReadMask.
+    """Let a task's loaders list, open and check as the layouts do.
 
-    Frozen features have no place to fill: a probe skips nothing.
+    The sets of the toolkits become ours (`LISTED`), unless a config sets the
+    file endings itself; images are read with `ReadImage`, masks with
+    `ReadMask`. Frozen features have no place to fill: a probe skips nothing.
 
     Args:
         config (Config): Changed in place.
@@ -111,10 +138,10 @@ def read_with_care(config: Config, folder: Path | None) -> None:
     """
     if 'probe' in config:
         folder = None
-    classes = None
-    if config.get('default_scope') == 'mmseg':
-        import ssl_bench.toolbox.load_masks  # noqa: F401  registers
-
+    scope, classes = config.get('default_scope'), None
+    if scope in LISTED:
+        import_module(LISTED[scope].module)
+    if scope == 'mmseg':
         classes = config.model.decode_head.num_classes
 
     def change(value: Any, skipped: str | None) -> Any:
@@ -125,10 +152,16 @@ def read_with_care(config: Config, folder: Path | None) -> None:
             value.pop('_scope_', None)
         elif kind == 'LoadAnnotations' and classes is not None:
             value.update(type='ReadMask', classes=classes, skipped=skipped)
+        elif (
+            scope in LISTED
+            and kind in LISTED[scope].sets
+            and 'extensions' not in value
+        ):
+            value['type'] = f'Listed{kind}'
         return map_nodes(value, lambda item: change(item, skipped))
 
     places: dict[str, str | None] = dict(
-        train_dataloader=folder and os.fspath(folder / SKIPPED),
+        train_dataloader=os.fspath(folder / SKIPPED) if folder else None,
         test_dataloader=None,
     )
     for name, skipped in places.items():

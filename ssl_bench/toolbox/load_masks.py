@@ -1,21 +1,88 @@
-"""Segmentation masks as they come: some do not decode, some know more."""
+"""Segmentation sets and their masks, listed and judged by the layouts."""
 
+from mmseg.datasets import (
+    ADE20KDataset,
+    BaseSegDataset,
+    CityscapesDataset,
+    PascalVOCDataset,
+)
 from mmseg.datasets.transforms import LoadAnnotations
-from mmseg.registry import TRANSFORMS
+from mmseg.registry import DATASETS, TRANSFORMS
 
 from ssl_bench.errors import UserError
-from ssl_bench.tasks.annotation_rules import mask_fault
+from ssl_bench.tasks.layouts import MaskLayout, VocMaskLayout
+from ssl_bench.tasks.layouts.base import image_errors
+from ssl_bench.tasks.layouts.masks import mask_fault
 from ssl_bench.toolbox.load_images import note_skipped
+
+
+@DATASETS.register_module()
+class ListedBaseSegDataset(BaseSegDataset):
+    """mmseg's ``BaseSegDataset``: images and their masks."""
+
+    @property
+    def layout(self) -> MaskLayout:
+        """What is on disk."""
+        settings = dict(
+            images=self.data_prefix['img_path'].rstrip('/'),
+            masks=self.data_prefix['seg_map_path'].rstrip('/'),
+            image_suffix=self.img_suffix,
+            mask_suffix=self.seg_map_suffix,
+            labels=self.labels_in_files,
+        )
+        if self.ann_file:
+            return VocMaskLayout(list_file=self.ann_file, **settings)
+        return MaskLayout(**settings)
+
+    @property
+    def labels_in_files(self) -> int:
+        """Labels in the mask files are below this, or 255."""
+        names = self.METAINFO.get('classes') or self.metainfo['classes']
+        return len(names) + bool(self.reduce_zero_label)
+
+    def load_data_list(self) -> list[dict]:
+        """Path of every image and of its mask.
+
+        Raises:
+            UserError: The layout has a problem.
+        """
+        reading = self.layout.read(scored=self.test_mode)
+        reading.refuse()
+        return [
+            dict(
+                img_path=entry.image,
+                seg_map_path=entry.mask,
+                label_map=self.label_map,
+                reduce_zero_label=self.reduce_zero_label,
+                seg_fields=[],
+            )
+            for entry in reading.entries
+        ]
+
+
+@DATASETS.register_module()
+class ListedPascalVOCDataset(ListedBaseSegDataset, PascalVOCDataset):
+    """mmseg's ``PascalVOCDataset``."""
+
+
+@DATASETS.register_module()
+class ListedADE20KDataset(ListedBaseSegDataset, ADE20KDataset):
+    """mmseg's ``ADE20KDataset``."""
+
+
+@DATASETS.register_module()
+class ListedCityscapesDataset(ListedBaseSegDataset, CityscapesDataset):
+    """mmseg's ``CityscapesDataset``."""
 
 
 @TRANSFORMS.register_module()
 class ReadMask(LoadAnnotations):
     """mmseg's ``LoadAnnotations``, for masks that are not as expected.
 
-    A mask that does not decode, has not the size of its image, or has a
-    label that the network does not know is noted and its image skipped in
-    training; mmseg stops in the middle of an epoch. In testing it stops the
-    run.
+    In training, a mask that does not decode, does not have the size of its
+    image, or has a label that the network does not know is noted, and its
+    image is skipped; mmseg stops in the middle of an epoch. In testing it
+    stops the run.
 
     Args:
         classes (int): Of the network.
@@ -34,21 +101,22 @@ class ReadMask(LoadAnnotations):
         """Read ``seg_map_path``; None when it was skipped.
 
         Raises:
-            UserError: The mask is of no use, and may not be skipped.
+            UserError: The mask is unusable, and may not be skipped.
         """
         path = results['seg_map_path']
         try:
             results = super().transform(results)
-            fault = mask_fault(
+            found = mask_fault(
                 results['gt_seg_map'], results['ori_shape'], self.classes
             )
-        except (OSError, ValueError, SyntaxError) as error:
+            if found is None:
+                return results
+            fault = found.text
+        except image_errors() as error:
             fault = f'cannot be read: {error}'
-        if fault is None:
-            return results
         if self.skipped is None:
             raise UserError(
-                f'the mask {path} {fault}. Mend it, or take its '
+                f'the mask {path} {fault}. Fix it, or take its '
                 'image out of the list.'
             )
         note_skipped(self.skipped, path, fault)

@@ -1,9 +1,9 @@
 """PASCAL VOC detection as Detectron2 reads and scores it."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
-from xml.etree import ElementTree
 
 import numpy as np
 from mmdet.datasets import VOCDataset
@@ -11,6 +11,8 @@ from mmdet.registry import DATASETS, METRICS
 from mmengine.evaluator import BaseMetric
 
 from ssl_bench.errors import UserError
+from ssl_bench.tasks.layouts import VocBoxLayout
+from ssl_bench.tasks.layouts.voc import VocImage
 from ssl_bench.toolbox.instances import some_left, summary
 from ssl_bench.toolbox.voc_ap import Detections, Objects, class_ap, summarise
 
@@ -26,38 +28,75 @@ class VOCDetection(VOCDataset):
     * outside ``test_mode`` a difficult object is an ordinary one; mmdet
       ignores it, so that its area is trained as background.
 
-    Objects whose box is empty are left out and counted; a file that cannot
-    be read is a ``UserError`` with its name, and so are objects of other
-    classes, which mmdet passes over silently.
+    Objects whose box is empty are left out and counted; objects of other
+    classes, which mmdet skips silently, are a ``UserError``.
 
     Attributes:
         left_out (Counter): Objects that were skipped, by reason.
     """
 
+    @property
+    def layout(self) -> VocBoxLayout:
+        """What is on disk."""
+        return VocBoxLayout(
+            list_file=self.ann_file,
+            images=os.path.join(self.sub_data_root, self.img_subdir),
+            annotations=os.path.join(self.sub_data_root, self.ann_subdir),
+        )
+
     def load_data_list(self) -> list[dict]:
-        """Read every annotation; say how many boxes were empty."""
-        self.left_out: Counter = Counter()
-        self.others: Counter = Counter()
-        try:
-            data_list = super().load_data_list()
-        except FileNotFoundError as error:
-            raise UserError(
-                f'{error.filename} is missing; {self.ann_file} names its '
-                'image. Complete the data set.'
-            ) from error
-        if self.others:
-            raise UserError(
-                f'{self.ann_file}: {sum(self.others.values())} objects are '
-                f'of other classes than the {len(self.metainfo["classes"])} '
-                f'of this task, for instance {min(self.others)}. Mend the '
-                'annotations, or name their classes in the metainfo of '
-                'every data set.'
-            )
+        """Read every annotation; say how many boxes were empty.
+
+        Raises:
+            UserError: The layout has a problem, or an object is of a class
+                that is not the task's.
+        """
+        reading = self.layout.read(scored=self.test_mode)
+        reading.refuse()
+        self.left_out = reading.left_out
+        self.cat2label = {
+            name: label for label, name in enumerate(self.metainfo['classes'])
+        }
+        self._check_classes(reading.entries)
         if self.left_out:
             logging.getLogger(__name__).warning(
                 '%s: left out %s', self.ann_file, self.summary_of_left_out()
             )
-        return data_list
+        return [self._row(entry) for entry in reading.entries]
+
+    def _check_classes(self, entries: Sequence[VocImage]) -> None:
+        others = Counter(
+            box.name
+            for entry in entries
+            for box in entry.objects
+            if box.name not in self.cat2label
+        )
+        if others:
+            raise UserError(
+                f'{self.ann_file}: {sum(others.values())} objects are '
+                f'of other classes than the {len(self.cat2label)} '
+                f'of this task, for instance {min(others)}. Fix the '
+                'annotations, or name their classes in the metainfo of '
+                'every data set.'
+            )
+
+    def _row(self, entry: VocImage) -> dict:
+        """One image and its objects in mmdet's form."""
+        return dict(
+            img_id=entry.name,
+            img_path=entry.image,
+            xml_path=entry.annotation,
+            width=entry.width,
+            height=entry.height,
+            instances=[
+                dict(
+                    bbox=[box.x1 - 1, box.y1 - 1, box.x2, box.y2],
+                    bbox_label=self.cat2label[box.name],
+                    ignore_flag=int(box.difficult and self.test_mode),
+                )
+                for box in entry.boxes
+            ],
+        )
 
     def filter_data(self) -> list[dict]:
         """Drop images without objects, if the config says so."""
@@ -66,40 +105,6 @@ class VOCDetection(VOCDataset):
     def summary_of_left_out(self) -> str:
         """For instance: 3 objects with an empty box."""
         return summary(self.left_out)
-
-    def parse_data_info(self, img_info: dict) -> dict:
-        """Parse one XML file, naming it when it is broken."""
-        try:
-            return super().parse_data_info(img_info)
-        except (ElementTree.ParseError, AttributeError, ValueError) as error:
-            raise UserError(
-                f'{img_info["xml_path"]} is no VOC annotation: {error}. '
-                'Mend the file or take its image out of '
-                f'{self.ann_file}.'
-            ) from error
-
-    def _parse_instance_info(
-        self, raw_ann_info, minus_one: bool = True
-    ) -> list[dict]:
-        names = [
-            item.find('name').text for item in raw_ann_info.findall('object')
-        ]
-        self.others.update(
-            name for name in names if name not in self.metainfo['classes']
-        )
-        instances = []
-        for item in super()._parse_instance_info(
-            raw_ann_info, minus_one=False
-        ):
-            x1, y1, x2, y2 = item['bbox']
-            if x2 < x1 or y2 < y1:  # inclusive: equal means one pixel
-                self.left_out['objects with an empty box'] += 1
-                continue
-            item['bbox'] = [x1 - 1, y1 - 1, x2, y2]
-            if not self.test_mode:
-                item['ignore_flag'] = 0
-            instances.append(item)
-        return instances
 
 
 @METRICS.register_module()

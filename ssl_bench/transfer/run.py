@@ -15,6 +15,7 @@ import ssl_bench.engine.progress
 import ssl_bench.layers.global_bn
 import ssl_bench.toolbox.hooks
 import ssl_bench.toolbox.pictures  # noqa: F401  registers, as those above
+from ssl_bench.config import data_paths
 from ssl_bench.engine.distributed import (
     join_processes,
     launcher,
@@ -34,7 +35,11 @@ from ssl_bench.results import (
 from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.tasks.subsets import origin_of
 from ssl_bench.tasks.table import find_task, require_data, require_packages
-from ssl_bench.toolbox.check_data import check_classes, check_files
+from ssl_bench.toolbox.check_data import (
+    check_classes,
+    check_files,
+    read_elsewhere,
+)
 from ssl_bench.toolbox.load_images import (
     GIVEN_UP,
     SKIPPED,
@@ -132,9 +137,10 @@ def note_weights(plan: Plan, source: Source) -> None:
 
 def note_labels(plan: Plan, root: str | Path) -> None:
     """Say in the record which list of a few labels was read."""
-    for path in find_task(plan.task).data.paths:
-        if path.startswith('imagenet/meta/'):
-            plan.changes.append(origin_of(Path(root) / path))
+    dataset = find_task(plan.task).data
+    if dataset.drawn_from is not None:
+        for layout in dataset.train:
+            plan.changes += [origin_of(Path(root) / f) for f in layout.files]
 
 
 def run_task(
@@ -350,8 +356,10 @@ def identify(
     )
     fit_positions(plan, source)
     note_weights(plan, source)
-    note_labels(plan, data_root or row.root)
-    data_print = fingerprint(row.data, str(data_root or row.root))
+    root = data_root or row.root
+    note_labels(plan, root)
+    plan.departures += read_elsewhere(data_paths(plan.config), row.data, root)
+    data_print = fingerprint(row.data, str(root))
     return plan, make_run_id(
         source.method,
         source.variant,

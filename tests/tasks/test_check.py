@@ -6,13 +6,12 @@ from PIL import Image
 
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
-from ssl_bench.tasks.check import Note, check_task
+from ssl_bench.tasks.check import check_task
+from ssl_bench.tasks.layouts import Note
 from ssl_bench.tasks.subsets import origin_of, stratified_list, write_subset
 from ssl_bench.tasks.table import tasks
 
-MINI = [
-    name for name, task in tasks().items() if task.dataset.startswith('mini_')
-]
+MINI = [name for name, task in tasks().items() if task.root == 'data/mini']
 
 
 @pytest.fixture
@@ -40,11 +39,13 @@ def test_voc_faults(copy):
         text.replace('<xmax>', '<xmax>-')
     )
     found = ' '.join(check_task('mini_voc_det_c4', copy))
-    assert f'1 annotations cannot be read, first {first}' in found
+    path = home / f'Annotations/{first}.xml'
+    assert f'1 annotations cannot be read, first {path}: no element' in found
     assert f'empty box (left out), first {second}' in found
     (home / f'JPEGImages/{third}.jpg').unlink()
     found = ' '.join(check_task('mini_voc_det_c4', copy))
-    assert f'images without JPEGImages/*.jpg, first {third}' in found
+    path = home / f'JPEGImages/{third}.jpg'
+    assert f'names 24 images, 1 are not there, first {path}' in found
 
 
 def test_coco_faults(copy):
@@ -67,11 +68,11 @@ def test_coco_faults(copy):
         '1 boxes outside their image (skipped)',
         '1 objects without mask to be scored against',
         'cannot be decoded',
-        f'images missing from {copy}/coco, first val2017/{gone}',
+        f'names 6 images, 1 are not there, first {copy}/coco/val2017/{gone}',
     ):
         assert part in found
     path.write_text(path.read_text()[:100])
-    assert 'is no COCO annotation file' in ' '.join(
+    assert 'is not a COCO annotation file' in ' '.join(
         check_task('mini_coco_mrcnn_fpn', copy)
     )
 
@@ -92,7 +93,8 @@ def test_what_is_left_out_is_not_wrong(copy, capsys):
     path.write_text(json.dumps(content))
     assert main(check) == 1
     assert (
-        "no COCO annotation file: KeyError('bbox')" in capsys.readouterr().out
+        f'1 annotations without `bbox`, first {content["annotations"][2]["id"]}'
+        in capsys.readouterr().out
     )
 
 
@@ -175,24 +177,24 @@ def test_masks_of_other_sets(tmp_path):
     ]
     for path in files:
         path.parent.mkdir(parents=True)
-        Image.new('L', (8, 8)).save(path)
+        image = Image.new('L', (8, 8))
+        image.putpixel((3, 3), 1)  # a second label
+        image.save(path)
     tasks = ('ade20k_upernet_vitb', 'cityscapes_fcn')
-    assert (
-        [
-            line
-            for line in check_task(tasks[0], tmp_path)
-            if 'expected' not in line
-        ]
-        == check_task(tasks[1], tmp_path)
-        == []
-    )
+    for task, folder, count in (
+        (tasks[0], ade / 'images/training', 20210),
+        (tasks[1], city / 'leftImg8bit/train', 2975),
+    ):
+        found = check_task(task, tmp_path)
+        assert len(found) == 2 and all('expected' in line for line in found)
+        assert f'{folder} has 1 entries, expected {count}' in found[0]
     for path, label in ((files[1], 151), (files[5], 19)):
         Image.new('L', (8, 8), label).save(path)
     for task, text in zip(tasks, ('label 151', 'label 19')):
         assert text in ' '.join(check_task(task, tmp_path))
     for path in (files[3], files[7]):
         path.unlink()
-    assert '1 images without mask, first a_leftImg8bit.png' in ' '.join(
+    assert f'names 1 masks, 1 are not there, first {files[7]}' in ' '.join(
         check_task(tasks[1], tmp_path)
     )
 

@@ -1,6 +1,7 @@
 """The task table: what one config says, and who uses it."""
 
 import pytest
+from PIL import Image
 
 from ssl_bench.cli import main
 from ssl_bench.config import config_dir
@@ -92,6 +93,57 @@ def test_one_file_is_a_task(folder, source, mini_root, tmp_path, capsys):
     assert 'Flowers kNN (flowers)' in capsys.readouterr().out
 
 
+OWN = """
+TASK = dict(
+    id='flowers', title='Flowers kNN', group='features', toolbox='probe',
+    dataset=dict(
+        layout='class_folders', title='My flowers',
+        train='flowers/train', test='flowers/val'),
+    metrics={'top1': dict(tolerance=0.5)},
+    shown=['top1'], source='nobody')
+_base_ = '%s'
+probe = dict(neighbours=[1, 3], headline=3)
+train_dataloader = dict(dataset=dict(data_root='data/flowers/train'))
+test_dataloader = dict(dataset=dict(data_root='data/flowers/val'))
+"""
+
+
+def test_one_file_is_a_task_on_own_data(
+    folder, source, tmp_path, photo, capsys
+):
+    """The same with a data set that only this file knows."""
+    folder(OWN)
+    root = tmp_path / 'mine'
+    check = ['data', 'check', 'flowers', '--data-root', str(root)]
+    assert main(['tasks', 'flowers', '--data-root', str(root)]) == 0
+    assert 'My flowers: flowers/train, flowers/val' in capsys.readouterr().out
+    assert main(check) == 1
+    assert f'{root}/flowers/train is missing' in capsys.readouterr().out
+    with pytest.raises(UserError, match='needs My flowers.*copy your files'):
+        run_task(source, 'flowers', 0, tmp_path / 'runs', str(root))
+    for index in range(12):
+        corner = 30 * index
+        path = root / 'flowers' / ('train' if index < 8 else 'val')
+        path = path / ('daisy', 'rose')[index % 2] / f'{index}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo[corner : corner + 99, :120]).save(path)
+    assert main(check) == 0
+    assert capsys.readouterr().out == 'flowers: fine\n'
+    outcome = run_task(source, 'flowers', 0, tmp_path / 'runs', str(root))
+    record = outcome.record
+    assert record['data']['name'] == 'My flowers'
+    assert record['data']['images'] == 8
+    assert record['departures'] == [] and 'top1_k3' in record['metrics']
+    output = tmp_path / 'board.csv'
+    assert main(
+        ['leaderboard', str(tmp_path / 'runs'), '-o', str(output)]
+    ) in (0, 3)
+    assert ',flowers,top1,' in output.read_text()
+    (root / 'flowers/val/daisy/8.png').write_text('no image')
+    assert main([*check, '--decode', 'all']) == 1
+    assert '8.png: cannot identify image file' in capsys.readouterr().out
+
+
 def test_a_record_outlives_its_task(folder, tmp_path, capsys):
     """Without the config: readable, shown as such, not ranked."""
     path = folder()
@@ -117,6 +169,13 @@ def test_a_record_outlives_its_task(folder, tmp_path, capsys):
         ("title='Flowers kNN', ", '', 'TASK.title: Field required'),
         ("source='nobody'", "sorce='x', source='y'", 'TASK.sorce: Extra'),
         ("'mini_imagenet'", "'mini_imagnet'", 'mean mini_imagenet'),
+        ("'mini_imagenet'", "dict(layout='folders')", 'or class_folders'),
+        (
+            "'mini_imagenet'",
+            "dict(layout='class_folders', title='x', test='a', label=1)",
+            'TASK: dataset: class_folders: label: Extra inputs',
+        ),
+        ("'mini_imagenet'", '7', 'TASK.dataset'),
         ("'probe'", "'prob'", "toolbox 'prob' is none of"),
         ("'probe'", "'mmseg'", 'metrics.top1 needs `toolkit`'),
         ("shown=['top1']", "shown=['top']", "'top' of `shown` is not in"),
@@ -168,7 +227,7 @@ def test_missing_data_names_folder_and_command(tmp_path):
 
 def test_data_that_are_there(mini_root):
     for name, task in tasks().items():
-        if task.dataset.startswith('mini_'):
+        if task.root == 'data/mini':
             require_data(name, mini_root)
 
 

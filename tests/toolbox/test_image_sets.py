@@ -72,7 +72,7 @@ def test_class_folders_that_are_amiss(tmp_path):
         UserError, match='1 class folders hold no image, first cow'
     ):
         ClassFolders(str(root), names, count=3)
-    with pytest.raises(UserError, match='is no folder'):
+    with pytest.raises(UserError, match='is not a folder'):
         ClassFolders(str(tmp_path / 'b'), names)
 
 
@@ -106,6 +106,10 @@ def test_inaturalist(tmp_path):
     )
     path = tmp_path / 'val.json'
     path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match='1 are not there, first .*x/1.jpg'):
+        INat18(data_root=str(tmp_path), ann_file='val.json')
+    (tmp_path / 'x').mkdir()
+    (tmp_path / 'x/1.jpg').touch()
     found = INat18(data_root=str(tmp_path), ann_file='val.json')
     assert found.metainfo['classes'] == ('ant', 'newt')
     assert found[0]['gt_label'] == 1
@@ -113,11 +117,13 @@ def test_inaturalist(tmp_path):
     content['annotations'].append(dict(image_id=6, category_id=30))
     path.write_text(json.dumps(content))
     with pytest.raises(
-        UserError, match='1 annotations name an image .* first image 6'
+        UserError,
+        match='1 annotations name an image or category that the file lacks, '
+        'first image 6 in category 30',
     ):
         INat18(data_root=str(tmp_path), ann_file='val.json')
     path.write_text('{}')
-    with pytest.raises(UserError, match='no annotation file'):
+    with pytest.raises(UserError, match='is not an annotation file'):
         INat18(data_root=str(tmp_path), ann_file='val.json')
 
 

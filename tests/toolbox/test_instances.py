@@ -75,6 +75,9 @@ def test_classes_that_are_not_the_tasks(registered, coco):
         "the task's"
     ]
     names[:] = names[::-1][1:]
+    with pytest.raises(UserError, match='1 annotations of an unknown catego'):
+        read(coco)
+    coco[1]['annotations'][0]['category_id'] = names[0]['id']
     with pytest.raises(UserError, match='categories.* in another order'):
         read(coco)
     names[0]['name'] = 'zebra'
@@ -94,7 +97,10 @@ def test_objects_that_cannot_be_trained_on(registered, coco):
     }
     whole = sum(map(len, labels(dataset)))
     assert whole == len(coco[1]['annotations']) - 3
-    with pytest.raises(UserError, match=f'{second["id"]} has no mask'):
+    with pytest.raises(
+        UserError,
+        match=f'1 objects without mask to be scored against, first {second["id"]}',
+    ):
         read(coco, test_mode=True)
     coco[1]['annotations'].clear()
     with pytest.raises(UserError, match='no image has an object'):
@@ -113,7 +119,7 @@ def test_images_that_are_missing(registered, coco):
     (coco[0] / VAL).write_text('{}')
     from ssl_bench.toolbox.instances import CocoInstances
 
-    with pytest.raises(UserError, match='is no annotation file'):
+    with pytest.raises(UserError, match='is not a COCO annotation file'):
         CocoInstances(
             data_root=str(coco[0]),
             ann_file=VAL,
@@ -195,7 +201,7 @@ def test_masks_that_are_skipped(registered, masks, tmp_path):
         result = care.transform(dict(row, seg_fields=[]))
         found.append(result is not None)
         if result is None:
-            with pytest.raises(UserError, match='Mend it'):
+            with pytest.raises(UserError, match='Fix it'):
                 stern.transform(dict(row, seg_fields=[]))
     assert found == [True, False, False, False]
     assert [path[-5:] for path in skipped_images(tmp_path)] == [

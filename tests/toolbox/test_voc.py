@@ -1,8 +1,11 @@
 """VOC as Detectron2 reads it, and the metric on mmdet's samples."""
 
+import shutil
+
 import pytest
 import torch
 from mmengine.structures import InstanceData
+from PIL import Image
 
 from ssl_bench.errors import UserError
 from ssl_bench.toolbox.check_data import check_files
@@ -25,6 +28,7 @@ def devkit(tmp_path):
         (home / name).mkdir(parents=True)
     (home / 'ImageSets/Main/trainval.txt').write_text('000001\n')
     (home / 'Annotations/000001.xml').write_text(XML)
+    Image.new('RGB', (100, 80)).save(home / 'JPEGImages/000001.jpg')
     return tmp_path
 
 
@@ -57,10 +61,14 @@ def test_boxes_and_difficult_objects(devkit):
 def test_broken_and_missing_annotations(devkit):
     path = devkit / 'VOC2007/Annotations/000001.xml'
     path.write_text(XML[:60])
-    with pytest.raises(UserError, match='000001.xml is no VOC annotation'):
+    with pytest.raises(
+        UserError, match='1 annotations cannot be read, first .*1.xml: unclos'
+    ):
         read(devkit)
     path.unlink()
-    with pytest.raises(UserError, match='000001.xml is missing'):
+    with pytest.raises(
+        UserError, match='1 annotations, 1 are not there, first .*000001.xml'
+    ):
         read(devkit)
 
 
@@ -77,14 +85,24 @@ def test_other_classes_and_no_objects(devkit):
         '<annotation><size><width>100</width><height>80'
         '</height></size></annotation>'
     )
-    with pytest.raises(UserError, match='no image has an object'):
+    with pytest.raises(UserError, match='no image has an object to train on'):
         read(devkit, filter_cfg=dict(filter_empty_gt=True, min_size=0))
+    with pytest.raises(UserError, match='no image has .* to be scored agai'):
+        read(devkit, test_mode=True)
+    home = devkit / 'VOC2007'
+    (home / 'ImageSets/Main/trainval.txt').write_text('000001\n000002\n')
+    (home / 'Annotations/000002.xml').write_text(XML)
+    with pytest.raises(
+        UserError, match='2 images, 1 are not there, first .*000002.jpg'
+    ):
+        read(devkit, test_mode=True)
+    shutil.copy(home / 'JPEGImages/000001.jpg', home / 'JPEGImages/000002.jpg')
     test = read(devkit, test_mode=True)
     assert test.get_data_info(0)['instances'] == []
-    with pytest.raises(
-        UserError, match='1 images, 1 are not there, first .*000001.jpg'
-    ):
-        check_files(None, test)
+    assert len(test.get_data_info(1)['instances']) == 2
+    assert check_files(None, test) == [
+        f'left out of {test.ann_file}: 1 objects with an empty box'
+    ]
 
 
 @pytest.mark.parametrize('case', CASES, ids=lambda case: case['name'])

@@ -1,9 +1,8 @@
 """A record says what its run did otherwise than the protocol."""
 
-from dataclasses import replace
-
-from ssl_bench.tasks.datasets import DATASETS
+from ssl_bench.tasks.datasets import DATASETS, Dataset
 from ssl_bench.tasks.fingerprint import other_data
+from ssl_bench.tasks.layouts import FolderLayout
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.run import run_task
 
@@ -38,10 +37,9 @@ def test_other_data_depart(mini_root):
         in other_data(DATASETS['imagenet'], str(mini_root))
     )
     assert other_data(DATASETS['mini_voc'], str(mini_root)) == []
-    exact = replace(
-        DATASETS['imagenet'],
-        counts=(('imagenet/train', 8),),
-        files=(('imagenet/train', 40),),
+    exact = Dataset(
+        title='exact',
+        test=(FolderLayout(folder='imagenet/train', classes=8, count=40),),
     )
     assert other_data(exact, str(mini_root)) == []
 

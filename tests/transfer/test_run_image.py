@@ -9,7 +9,7 @@ from PIL import Image
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.results import read_records
-from ssl_bench.tasks.fingerprint import survey
+from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import tiny_vit
@@ -230,7 +230,7 @@ def test_broken_images_and_classes(
     )
     for path in sorted((train / 'ring').glob('*')):
         path.unlink()
-    survey.cache_clear()  # a process takes its data to stay as they are
+    fingerprint.cache_clear()  # a process takes its data to stay as they are
     outcome = run_task(
         source, 'mini_linear', 0, work_dir, str(tmp_path), dict(ONE)
     )
@@ -240,7 +240,7 @@ def test_broken_images_and_classes(
         for change in outcome.record['changes']
     )
     (train / 'zebra').mkdir()
-    survey.cache_clear()
+    fingerprint.cache_clear()
     shutil.copy(
         broken[0].parent.parent
         / 'star'

@@ -1,0 +1,51 @@
+"""Data sets as they are on disk, one class for each form.
+
+A layout lists the images of a training or test set, opens and checks them,
+and names the problems. It imports no toolkit.
+"""
+
+from ssl_bench.tasks.layouts.base import (
+    Labelled,
+    Layout,
+    Line,
+    Note,
+    Problem,
+    Reading,
+)
+from ssl_bench.tasks.layouts.coco import CocoLayout, LvisLayout
+from ssl_bench.tasks.layouts.folders import CorruptedLayout, FolderLayout
+from ssl_bench.tasks.layouts.lists import InatLayout, ListLayout
+from ssl_bench.tasks.layouts.masks import MaskLayout, VocMaskLayout
+from ssl_bench.tasks.layouts.voc import VocBoxLayout
+
+# the names that a task's literal may use
+LAYOUTS: dict[str, type[Layout]] = {
+    'class_folders': FolderLayout,
+    'corrupted_folders': CorruptedLayout,
+    'image_list': ListLayout,
+    'inaturalist': InatLayout,
+    'voc_boxes': VocBoxLayout,
+    'voc_masks': VocMaskLayout,
+    'mask_folders': MaskLayout,
+    'coco_instances': CocoLayout,
+    'lvis': LvisLayout,
+}
+
+__all__ = [
+    'LAYOUTS',
+    'CocoLayout',
+    'CorruptedLayout',
+    'FolderLayout',
+    'InatLayout',
+    'Labelled',
+    'Layout',
+    'Line',
+    'ListLayout',
+    'LvisLayout',
+    'MaskLayout',
+    'Note',
+    'Problem',
+    'Reading',
+    'VocBoxLayout',
+    'VocMaskLayout',
+]

@@ -1,0 +1,330 @@
+"""What every layout does: list its images, open them, name the problems."""
+
+import os
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+)
+
+from pydantic import BaseModel, ConfigDict
+
+from ssl_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+OPENED = 8  # images of a list that are opened, unless all are asked for
+SHOWN = 20  # further files that a line names
+
+
+class Problem(str):
+    """A line on what must be fixed before a run."""
+
+
+class Note(str):
+    """A line on what the loaders leave out; it stops nothing."""
+
+
+Line = Problem | Note
+
+
+class Listed(Protocol):
+    """An entry of a list of images."""
+
+    @property
+    def image(self) -> str:
+        """Path of the image file."""
+
+
+class Labelled(NamedTuple):
+    """An image and its class."""
+
+    image: str
+    label: int
+
+
+class Size(NamedTuple):
+    """How much of something there is, and how much the published set has."""
+
+    place: str  # list, annotation file or folder
+    what: str
+    got: int
+    want: int | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether this is another data set than the published one."""
+        return self.want is not None and self.got != self.want
+
+
+Entry = TypeVar('Entry', bound=Listed, covariant=True)
+
+
+@dataclass
+class Reading(Generic[Entry]):
+    """What reading a layout gave.
+
+    Attributes:
+        entries (Sequence): The images, with label, objects or mask.
+        lines (list[Line]): Problems, and notes on what is left out.
+        left_out (Counter[str]): Annotations that loaders skip, by reason.
+    """
+
+    entries: Sequence[Entry]
+    lines: list[Line] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def refuse(self) -> None:
+        """Stop when there is a problem.
+
+        Raises:
+            UserError: As `refuse`.
+        """
+        refuse(self.lines)
+
+
+def refuse(lines: Iterable[Line]) -> None:
+    """Stop when one of the lines is a problem.
+
+    Raises:
+        UserError: The first problem, and how many more there are.
+    """
+    found = [line for line in lines if isinstance(line, Problem)]
+    if found:
+        more = (
+            f' ({len(found) - 1} more: ssl-bench data check TASK)'
+            if len(found) > 1
+            else ''
+        )
+        raise UserError(f'{found[0]}{more}')
+
+
+class Layout(BaseModel):
+    """One list of images as it is on disk, for training or for a test.
+
+    Everything that reads a data set uses these classes: the loaders of
+    training and test, ``ssl-bench data check``, the fingerprint, and the
+    check before a run. A layout in the table of data sets has paths relative
+    to the data root; `at` gives the same layout with full paths.
+
+    Attributes:
+        count (int, optional): Images that the published set has. Another
+            number is another data set: its results are not compared with
+            published ones.
+    """
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    paths: ClassVar[tuple[str, ...]] = ()  # fields that are paths
+    count: int | None = None
+
+    def at(self, root: str | Path) -> 'Self':
+        """The same layout below a data root."""
+        joined = {
+            name: _joined(root, getattr(self, name)) for name in self.paths
+        }
+        return self.model_copy(update=joined)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Lists and annotation files that must be there."""
+        return ()
+
+    @property
+    @abstractmethod
+    def folders(self) -> tuple[str, ...]:
+        """Folders that must be there, those of the images first."""
+
+    @property
+    def home(self) -> str:
+        """Folder of the whole set, where one data set has several."""
+        return ''
+
+    @property
+    def place(self) -> str:
+        """What messages name: the list, or the folder."""
+        return (self.files + self.folders)[0]
+
+    @property
+    def sized(self) -> bool:
+        """Whether the size of the published set is known."""
+        return self.count is not None
+
+    @abstractmethod
+    def sizes(self) -> list[Size]:
+        """Count what is on disk, without opening images."""
+
+    @abstractmethod
+    def read(self, scored: bool = False) -> Reading[Any]:
+        """List the images with what belongs to them; open no image.
+
+        Args:
+            scored (bool): The set is a test set: what scoring cannot take
+                is a problem, where training leaves it out.
+        """
+
+    def check(self, scored: bool = False, every: bool = False) -> list[Line]:
+        """Read, and open some images.
+
+        Args:
+            scored (bool): As for `read`.
+            every (bool): Open every image, and every mask.
+        """
+        reading = self.read(scored)
+        return reading.lines + self.open_files(reading.entries, every)
+
+    def open_files(self, entries: Sequence[Any], every: bool) -> list[Line]:
+        """Say which images do not decode, of a few or of all."""
+        there = [entry.image for entry in entries]
+        return broken_images(there if every else spread(there), self.place)
+
+
+def _joined(root: str | Path, path: Any) -> Any:
+    if isinstance(path, tuple):
+        return tuple(os.path.join(root, each) for each in path)
+    return os.path.join(root, path)
+
+
+def spread(items: Sequence[Any]) -> list[Any]:
+    """At most `OPENED` of them, evenly."""
+    step = max(1, len(items) // OPENED)
+    return list(items[::step][:OPENED])
+
+
+def some(
+    what: str,
+    names: Sequence[object],
+    where: str,
+    kind: type[Problem] | type[Note] = Problem,
+    todo: str = '',
+) -> list[Line]:
+    """One line for all entries with the same fault; none for no entry.
+
+    Args:
+        what (str): The fault, after a number.
+        names (Sequence): The entries.
+        where (str): List, annotation file or folder.
+        kind (type): Problem or Note.
+        todo (str): What to do about it.
+    """
+    if not names:
+        return []
+    line = f'{where}: {len(names)} {what}, first {names[0]}'
+    return [kind(f'{line}. {todo}' if todo else line)]
+
+
+def each(what: str, faults: dict[str, str], where: str) -> list[Line]:
+    """One problem that names the files, for files that must be replaced.
+
+    Args:
+        what (str): The fault, after a number.
+        faults (dict[str, str]): Paths and what is wrong with each.
+        where (str): List, annotation file or folder.
+    """
+    if not faults:
+        return []
+    paths = list(faults)
+    line = f'{where}: {len(paths)} {what}, first {paths[0]}'
+    line += f': {faults[paths[0]]}'
+    if len(paths) > 1:
+        line += f'; then {", ".join(paths[1 : SHOWN + 1])}'
+        line += ', ...' if len(paths) > SHOWN + 1 else ''
+    return [Problem(f'{line}. Replace them, or take their entries out.')]
+
+
+def size_problems(sizes: Iterable[Size]) -> list[Line]:
+    """A line for each number that is not the published one."""
+    return [
+        Problem(
+            f'{size.place} has {size.got} {size.what}, expected {size.want}. '
+            'Unpack the set again.'
+        )
+        for size in sizes
+        if size.differs
+    ]
+
+
+def image_errors() -> tuple[type[Exception], ...]:
+    """What Pillow raises for a file that is not a whole image."""
+    from PIL import Image
+
+    return (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+def broken_images(paths: Iterable[str], where: str) -> list[Line]:
+    """Decode each image and name those that cannot be."""
+    from PIL import Image
+
+    errors, faults = image_errors(), {}
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                image.convert('RGB')
+        except errors as error:
+            faults[path] = str(error)
+    return each('images cannot be decoded', faults, where)
+
+
+def missing(paths: Iterable[str]) -> list[str]:
+    """Those that are not files, looked for a folder at a time."""
+    there: dict[str, set[str]] = {}
+    gone = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        names = there.get(folder)
+        if names is None:
+            names = there[folder] = _files_in(folder)
+        if name not in names:
+            gone.append(path)
+    return gone
+
+
+def _files_in(folder: str) -> set[str]:
+    try:
+        with os.scandir(folder or '.') as entries:
+            return {entry.name for entry in entries if entry.is_file()}
+    except OSError:
+        return set()
+
+
+def missing_files(
+    where: str, paths: Sequence[str], what: str = 'images'
+) -> list[Line]:
+    """One problem when files that a list names are not there.
+
+    Args:
+        where (str): What names them.
+        paths (Sequence[str]): Where they should be.
+        what (str): They are.
+    """
+    return not_there(where, len(paths), missing(paths), what)
+
+
+def not_there(
+    where: str, named: int, gone: Sequence[str], what: str = 'images'
+) -> list[Line]:
+    """One problem for the files that are `gone` of those that are named."""
+    if not gone:
+        return []
+    return [
+        Problem(
+            f'{where} names {named} {what}, {len(gone)} are not there, '
+            f'first {gone[0]}. Complete them, or take their entries out.'
+        )
+    ]
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Lines of a list without what is empty; names may hold spaces."""
+    text = Path(path).read_text(encoding='utf-8')
+    return [line.strip() for line in text.splitlines() if line.strip()]

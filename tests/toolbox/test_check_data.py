@@ -1,0 +1,83 @@
+"""The loaders of every task read what the task's data set names."""
+
+import os
+
+import pytest
+from mmengine.registry import DATASETS, DefaultScope
+
+from ssl_bench.config import data_paths
+from ssl_bench.tasks.table import find_task, tasks
+from ssl_bench.toolbox.check_data import read_elsewhere
+from ssl_bench.toolbox.load_images import read_with_care
+from ssl_bench.transfer.plan import make_plan
+
+
+def sets_in(node):
+    """Settings of each data set below a loader's."""
+    inner = node.get('datasets') or [node.get('dataset')]
+    if inner == [None]:
+        return [node]
+    return [each for part in inner for each in sets_in(part)]
+
+
+def place(layout):
+    """The paths of a layout, the same however they are written."""
+    found = {}
+    for name in layout.paths:
+        value = getattr(layout, name)
+        if name != 'holds':  # loaders do not know it
+            found[name] = os.path.abspath(value)
+    return type(layout), found
+
+
+@pytest.mark.parametrize('task', tasks())
+def test_loaders_and_table_agree(registered, task, tmp_path, monkeypatch):
+    """Class and paths of the layout of each loader are the table's."""
+    monkeypatch.chdir(tmp_path)
+    row = find_task(task)
+    for path in row.data.paths:  # mmseg's sets look for theirs when built
+        full = tmp_path / row.root / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        full.touch() if full.suffix else full.mkdir(exist_ok=True)
+    config = make_plan(task).config
+    read_with_care(config, None)
+    train, test = (
+        [
+            place(
+                DATASETS.build(dict(each, lazy_init=True, pipeline=[])).layout
+            )
+            for each in (
+                sets_in(config[name].dataset) if name in config else []
+            )
+        ]
+        for name in ('train_dataloader', 'test_dataloader')
+        for _ in [
+            DefaultScope.get_instance(
+                f'{task} {name}', scope_name=config.default_scope
+            )
+        ]
+    )
+    named = {
+        split: [place(layout.at(row.root)) for layout in layouts]
+        for split, layouts in (
+            ('train', row.data.train),
+            ('test', row.data.test),
+        )
+    }
+    assert test == named['test']
+    # the embedded SVM shares its data set with the detector
+    assert train == named['train'] or task == 'mini_voc07_svm'
+    assert train or row.trained_by
+    assert read_elsewhere(data_paths(config), row.data, row.root) == []
+
+
+def test_data_that_the_task_does_not_name():
+    config = make_plan(
+        'mini_knn',
+        overrides={'train_dataloader.dataset.data_root': 'data/other'},
+    ).config
+    assert read_elsewhere(
+        data_paths(config), find_task('mini_knn').data, 'data/mini'
+    ) == [
+        'data/other is read, which is not of the data set mini ImageNet train'
+    ]
