@@ -167,7 +167,7 @@ def _write_mm(path: Path, state: State, backbone: Backbone) -> None:
 def _write_detectron2(path: Path, state: State, backbone: Backbone) -> None:
     """A pickle of arrays, as MoCo's conversion script writes it.
 
-    ``matching_heuristics`` lets detectron2 find the names whatever stands
+    With ``matching_heuristics`` detectron2 finds the names whatever comes
     before them in its model.
     """
     if any(tensor.dtype == torch.bfloat16 for tensor in state.values()):

@@ -8,7 +8,7 @@ from typing import Any
 from ssl_bench.results.names import is_random, is_supervised, label
 from ssl_bench.results.record import Problem, Stored
 
-MAX_PATHS = 6  # more file names than this help nobody
+MAX_PATHS = 6  # file names in a message
 
 
 def _problem(kind: str, message: str, items: Sequence[Stored]) -> Problem:
@@ -195,7 +195,7 @@ def check(stored: list[Stored], methods: Sequence[str] = ()) -> list[Problem]:
     Args:
         stored (list[Stored]): Records without duplicates.
         methods (Sequence[str]): The user's choice of methods; with one,
-            missing controls are no surprise and are not listed.
+            missing controls are expected and not listed.
     """
     problems = _mixed(stored) + _data(stored) + _seeds(stored)
     return problems + ([] if methods else _controls(stored))

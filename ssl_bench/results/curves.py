@@ -1,4 +1,4 @@
-"""How pretrainings went: curves and a table out of their logs."""
+"""Loss curves of pretrainings, and a table of them, from their logs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class Run:
 
     @property
     def rises_first(self) -> bool:
-        """Whether the loss climbs above its first value before it falls."""
+        """Whether the loss rises above its first value before it falls."""
         losses = self.losses
         extent = max(losses) - min(losses)
         return max(losses) - losses[0] > RISE * extent > 0

@@ -140,7 +140,7 @@ def methods_of(rows: Sequence[Row], metric: str) -> list[list[Row]]:
 def shown_metrics(rows: Sequence[Row], task: str) -> list[str]:
     """The task's own metrics in order; every one if it has none of them.
 
-    The files hold the others (AP by size, kNN with another k).
+    The others (AP by size, kNN with another k) are in the files.
     """
     present = {row.metric for row in rows}
     own = present & set(headings.heading(task).metrics)

@@ -1,4 +1,4 @@
-"""What runs leave next to their records: loss curves and pictures."""
+"""What runs write next to their records: loss curves and pictures."""
 
 import base64
 import io

@@ -29,8 +29,8 @@ from ssl_bench.results.names import (
 
 FILE = Path(__file__).with_name('published.csv')
 
-# Papers whose protocol is the one run here, where several are in use: the
-# FPN heads and norms of InfoMin's camp, mmsegmentation's FCN.
+# Papers whose protocol is the one run here, where papers use several: the
+# FPN heads and norms that InfoMin introduced, mmsegmentation's FCN.
 SAME_PROTOCOL = {
     **dict.fromkeys(
         ('coco_mrcnn_fpn_1x', 'coco_mrcnn_fpn_2x'),
@@ -38,7 +38,7 @@ SAME_PROTOCOL = {
     ),
     **dict.fromkeys(('voc12aug_fcn', 'cityscapes_fcn'), ('DenseCL',)),
 }
-# The papers this project reproduces come before others that quote.
+# The papers that this project reproduces come before others.
 FIRST_PAPERS = ('InsLoc', 'PixPro', 'LEWEL', 'SiameseIM', 'Barlow Twins')
 
 
@@ -187,7 +187,7 @@ def published() -> tuple[Published, ...]:
 
 
 class PublishedIndex:
-    """Finds the printed numbers of a measured cell.
+    """Finds the printed numbers for a measured row.
 
     Args:
         rows (Iterable[Published]): Where to look; all papers by default.
@@ -210,13 +210,13 @@ class PublishedIndex:
         task: str,
         metric: str,
     ) -> list[Published]:
-        """Printed numbers of the same thing, the most fitting first.
+        """Printed numbers of the same measurement, the best match first.
 
         Method, backbone, pretraining data, epochs and the words of the
-        variant must agree. The controls are compared whatever the epochs;
-        random initialisation whatever the data. The order: papers with the
-        protocol run here (``SAME_PROTOCOL``), read in the source, printed
-        by the method's own paper, by one of ``FIRST_PAPERS``, by name.
+        variant must be the same. For the controls any epochs match; for
+        random initialisation also any data. The order: papers with the
+        protocol run here (``SAME_PROTOCOL``), numbers checked in their
+        source, the method's own paper, ``FIRST_PAPERS``, then by name.
         """
         random, wanted = is_random(method), variant_key(variant, task)
         control = random or is_supervised(method)
@@ -228,11 +228,11 @@ class PublishedIndex:
             and (control or row.pretrain_epochs == epochs)
             and variant_key(row.variant, task) == wanted
         ]
-        camp = SAME_PROTOCOL.get(task, ())
+        same = SAME_PROTOCOL.get(task, ())
         return sorted(
             found,
             key=lambda row: (
-                bool(camp) and row.paper not in camp,
+                bool(same) and row.paper not in same,
                 not row.verified,
                 method_key(row.paper) != method_key(method),
                 row.paper not in FIRST_PAPERS,

@@ -60,7 +60,7 @@ class Difference:
 
     @property
     def within_noise(self) -> bool | None:
-        """Whether the interval holds zero; None when there is none."""
+        """Whether the interval contains zero; None without an interval."""
         if self.interval is None:
             return None
         return self.interval[0] <= 0 <= self.interval[1]
@@ -135,8 +135,8 @@ def verdict(
 
     Returns:
         str: ``reproduced`` when they differ by at most ``tolerance``
-        points, ``within noise`` when the 95 % interval of the mean holds
-        the published value, else ``off``.
+        points, ``within noise`` when the 95 % interval of the mean
+        contains the published value, else ``off``.
     """
     if abs(measured - published) <= tolerance + 1e-9:  # 0.1 + 0.2 > 0.3
         return 'reproduced'

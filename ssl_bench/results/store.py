@@ -31,7 +31,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> Record:
     return group
 
 
-ABSENT = ('missing', 'empty')  # kinds of problem that hide no record
+ABSENT = ('missing', 'empty')  # problems that are not about a record
 
 _DECODER = json.JSONDecoder(
     parse_constant=_refuse_constant, object_pairs_hook=_unique

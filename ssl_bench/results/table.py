@@ -61,7 +61,7 @@ class Row:
 
     @property
     def described(self) -> str:
-        """Name with what else tells two methods apart."""
+        """Name, backbone and pretraining: what makes it this method."""
         more = [self.backbone, self.pretrain_data]
         if self.pretrain_epochs is not None:
             more.append(f'{self.pretrain_epochs:g} epochs')
@@ -80,7 +80,7 @@ class Row:
 
     @property
     def method_id(self) -> MethodId:
-        """What makes two rows rows of the same method."""
+        """Two rows with the same one are of the same method."""
         return (
             self.method,
             self.variant,

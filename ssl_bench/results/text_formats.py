@@ -39,7 +39,7 @@ def number(value: float | None) -> str:
 
 
 def cells(row: Row) -> dict[str, str]:
-    """The CSV columns of one row; empty means not known."""
+    """The columns of docs/leaderboard.md; empty means not known."""
     source = row.published.cited if row.published else ''
     return dict(
         method=row.method,
@@ -74,7 +74,7 @@ def baseline_cells(row: Row, baseline: str) -> dict[str, str]:
 
 
 def to_csv(board: Board) -> str:
-    """The leaderboard's CSV: the same records give the same bytes."""
+    """Every row as CSV: the same records give the same bytes."""
     columns = COLUMNS + (BASELINE_COLUMNS if board.baseline else ())
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator='\n')

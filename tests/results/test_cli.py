@@ -97,7 +97,7 @@ def test_warnings_give_3_and_name_the_file(runs, tmp_path, capsys):
     [
         ([], 'no usable result.json: empty'),
         (['-o', 'x.docx'], 'no format for'),
-        (['--format', 'html'], 'a page needs a place'),
+        (['--format', 'html'], 'a page is a file'),
         (['--paper', 'pixpro', '-o', 'x.csv'], 'every number'),
     ],
 )

@@ -23,7 +23,7 @@ EVIL = '</script><script>alert(1)</script><img src=x onerror=alert(2)>'
 
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):
-    """Records with a loss curve and pictures beside them."""
+    """Records with a loss curve and pictures next to them."""
     top = tmp_path_factory.mktemp('runs')
     for record in suite(METHODS, ['mini_knn', 'mini_seg_fcn']):
         write_record(top / record['run_id'], record)

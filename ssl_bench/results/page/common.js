@@ -33,7 +33,7 @@ function pretraining(row) {
     epochs === null ? '' : epochs + ' epochs'].filter(Boolean).join(' · ');
 }
 
-/** Names that tell the given rows apart: epochs and backbone if needed. */
+/** Different names for the rows: with epochs and backbone if needed. */
 function labels(rows) {
   const byName = new Map();
   for (const row of rows) {
