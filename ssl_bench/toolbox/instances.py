@@ -14,6 +14,7 @@ from mmdet.registry import DATASETS
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.layouts import CocoLayout, LvisLayout
+from ssl_bench.tasks.layouts.base import no_garbage_collection
 from ssl_bench.tasks.layouts.coco import CocoImage
 
 OTHER_CLASS = "objects of classes that are not the task's"
@@ -54,6 +55,7 @@ class CocoInstances(CocoDataset):
             annotations=self.ann_file, images=self.data_prefix['img']
         )
 
+    @no_garbage_collection()
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the annotation file.
 

@@ -1,9 +1,11 @@
 """What every layout does: list its images, open them, name the problems."""
 
+import gc
 import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (
@@ -322,6 +324,22 @@ def not_there(
             f'first {gone[0]}. Complete them, or take their entries out.'
         )
     ]
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """For code that makes millions of objects which all stay.
+
+    Python would walk over all of them again and again, for half of the time
+    that reading COCO's annotations takes.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def read_lines(path: str | Path) -> list[str]:

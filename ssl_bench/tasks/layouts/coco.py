@@ -15,6 +15,7 @@ from ssl_bench.tasks.layouts.base import (
     Reading,
     Size,
     missing_files,
+    no_garbage_collection,
     size_problems,
     some,
 )
@@ -196,6 +197,7 @@ class CocoLayout(Layout):
             raise TypeError('the file does not hold a dict')
         return content
 
+    @no_garbage_collection()
     def read(self, scored: bool = False) -> CocoReading:
         fields = self.scored_fields if scored else FIELDS
         try:
