@@ -19,7 +19,7 @@ PACKAGE = 'ssl_bench'
 # What every part may import: `ssl_bench` is the package's own __init__.
 BASE = {PACKAGE, 'errors', 'files', 'config', 'config_edits', 'compat'}
 # A part is a folder or a file of the package; it may import itself, the base,
-# and what stands here. Higher parts come first. A new part needs a row.
+# and what is listed here. Higher parts come first. A new part needs a row.
 ALLOWED: dict[str, set[str]] = {
     '__main__': {'cli'},
     'cli': {

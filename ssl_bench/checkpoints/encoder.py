@@ -57,7 +57,7 @@ class Encoder:
 
 
 def encoder_prefixes(names: Iterable[str]) -> list[str]:
-    """What stands before each encoder among some names."""
+    """The prefix of each encoder among some names."""
     found = {
         name[: -len(sign)]
         for name in names
@@ -146,7 +146,7 @@ def _nothing_found(
         else 'after every prefix'
     )
     hint = (
-        f'An encoder stands after {" and ".join(map(repr, whole))}: '
+        f'There is an encoder after {" and ".join(map(repr, whole))}: '
         'give --prefix. '
         if whole
         else ''

@@ -1,7 +1,7 @@
-"""Other programs' tensor names, beside torchvision's and timm's.
+"""Other programs' tensor names, next to torchvision's and timm's.
 
-A scheme is a table of pairs (theirs, ours). ``{i}`` stands for a number and
-``{p}`` for the rest of the name, the same on both sides; the table is read in
+A scheme is a table of pairs (theirs, ours). ``{i}`` is a number and
+``{p}`` the rest of the name, the same on both sides; the table is read in
 either direction, the first fitting row wins. Two things differ by more than a
 name: transformers keeps query, key and value apart, and BEiT may share one
 table of relative positions between its blocks (`_fuse`, `_share`).

@@ -22,7 +22,7 @@ TRUST = (
 
 
 class Inert:
-    """Stands for an object of a class that a weights file may mention.
+    """In place of an object of a class that a weights file may mention.
 
     It keeps what the pickle would have given to the class and runs nothing.
     """
@@ -36,11 +36,11 @@ class Inert:
 
 
 def _ordered(*args: Any) -> OrderedDict[Any, Any]:
-    """Stands for a dict subclass made by a call, such as defaultdict."""
+    """In place of a dict subclass made by a call, such as defaultdict."""
     return OrderedDict()
 
 
-# Classes that honest official files hold beside their tensors. None of them
+# Classes that honest official files hold next to their tensors. None of them
 # is imported or run: each becomes an `Inert` or a plain dict.
 _INERT = """
 argparse.Namespace
@@ -80,7 +80,7 @@ def inert_globals(
     themselves are never looked up.
 
     Args:
-        others (Mapping[str, Any]): What stands for some of the names,
+        others (Mapping[str, Any]): What to use for some of the names,
             instead of an `Inert`.
     """
     from torch.serialization import safe_globals
@@ -95,7 +95,7 @@ def inert_globals(
 
 
 class _Buffer(Inert):
-    """Stands for mmengine's log of one number while a file is read."""
+    """In place of mmengine's log of one number while a file is read."""
 
     _log_history: Any
     _count_history: Any
@@ -113,7 +113,7 @@ class _Buffer(Inert):
 
 
 def _log_types() -> dict[str, Any]:
-    """What the log of a run is made of, beside plain values."""
+    """What the log of a run is made of, in addition to plain values."""
     import numpy as np
 
     multiarray = _multiarray()

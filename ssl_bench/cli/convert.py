@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--prefix',
-        help="what stands before the encoder's "
+        help="the prefix of the encoder's "
         'names, for files of no known format',
     )
     parser.add_argument(

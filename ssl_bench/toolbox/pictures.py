@@ -1,4 +1,4 @@
-"""Ground truth beside predictions, drawn on the test images."""
+"""Ground truth next to predictions, drawn on the test images."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -456,7 +456,7 @@ def check_data(runner: TransferRunner, plan: Plan) -> None:
 
 
 def details_of(found: dict[str, float]) -> dict[str, float]:
-    """Numbers that a record keeps beside its metrics."""
+    """Numbers that a record keeps next to its metrics."""
     return {
         name: value
         for name, value in found.items()

@@ -33,7 +33,7 @@ def operators():
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """Import ``mmcv._ext`` anew, and put the old one back afterwards."""
+    """Import ``mmcv._ext`` again, and put the old one back afterwards."""
     monkeypatch.setattr(mmcv, '_ext', sys.modules['mmcv._ext'])
     monkeypatch.delitem(sys.modules, 'mmcv._ext')
     return lambda: importlib.import_module('mmcv._ext')

@@ -528,7 +528,7 @@ def test_overfits_a_batch(form):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    # with a queue of 16 the batch itself soon stands among the negatives
+    # with a queue of 16 the batch itself is soon among the negatives
     assert losses[-1] < losses[0] * (0.5 if form.get('base') is None else 1)
 
 
