@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook, LoggerHook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from ssl_bench.engine.distributed import unwrapped
 from ssl_bench.layers.collectives import gather
 
 FEW = 16  # images; the rank of fewer says little
@@ -184,7 +184,4 @@ class CollapseHook(Hook):
 
     @staticmethod
     def _backbone(runner: Runner) -> nn.Module | None:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        return getattr(model, 'backbone', None)
+        return getattr(unwrapped(runner.model), 'backbone', None)

@@ -8,6 +8,7 @@ import torch
 from mmengine import dist
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.model import is_model_wrapper
 
 from ssl_bench.errors import UserError
 
@@ -55,6 +56,11 @@ def cpu_wrapper(
         broadcast_buffers=False,
         find_unused_parameters=config.get('find_unused_parameters', False),
     ) | dict(given or {}, device_ids=None)
+
+
+def unwrapped(model: Any) -> Any:
+    """A model without the wrapper for several processes."""
+    return model.module if is_model_wrapper(model) else model
 
 
 def plain_error(error: UserError) -> UserError:

@@ -9,11 +9,11 @@ table `CHECKS` for models of the toolkits.
 
 from collections.abc import Sequence
 
-from mmengine.model import is_model_wrapper
 from torch import nn
 
 from ssl_bench.baselines import CHECKS
 from ssl_bench.data.pipeline import build_pipeline, view_sizes
+from ssl_bench.engine.distributed import unwrapped
 from ssl_bench.errors import UserError
 from ssl_bench.layers.feature_queue import check_queue
 
@@ -36,8 +36,7 @@ def check_sizes(config, model: nn.Module, processes: int) -> None:
     Raises:
         UserError: Two sizes that do not fit; both are in the message.
     """
-    if is_model_wrapper(model):
-        model = model.get_submodule('module')
+    model = unwrapped(model)
     batch = config.train_dataloader.batch_size
     check_queues(model, batch * processes)
     if config.model.type in CHECKS:

@@ -59,7 +59,8 @@ def test_backbone_and_published_files(place):
     with pytest.raises(UserError, match='may mean 2 files'):
         find_named('MoCo v2')
     with pytest.raises(
-        UserError, match='no checkpoint SimCLR. It is not a file, and there is no method'
+        UserError,
+        match='no checkpoint SimCLR. It is not a file, and no method',
     ):
         find_named('SimCLR')
 
