@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     # a pretraining run: the models come from the registry, by their names
     'engine': {'checkpoints', 'data', 'layers', 'baselines', 'progress'},
     'methods': {'data', 'layers'},
-    'toolbox': {'tasks', 'checkpoints', 'layers'},
+    'toolbox': {'tasks', 'checkpoints', 'layers', 'data'},
     'results': {'tasks', 'checkpoints', 'markdown_sections'},
     'tasks': set(),
     'checkpoints': set(),

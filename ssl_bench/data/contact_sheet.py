@@ -68,6 +68,17 @@ def in_a_column(images: Sequence[Image.Image], gap: int) -> Image.Image:
     return sheet
 
 
+def in_rows(
+    images: Sequence[Image.Image], columns: int, gap: int
+) -> Image.Image:
+    """Images row by row, ``columns`` in a row."""
+    rows = [
+        in_a_row(images[i : i + columns], gap)
+        for i in range(0, len(images), columns)
+    ]
+    return in_a_column(rows, gap)
+
+
 def mark_overlap(
     draw: ImageDraw.ImageDraw, sample, view: int, scale: float
 ) -> None:
@@ -130,9 +141,6 @@ def contact_sheet(items: Sequence[dict], sheet: Sheet) -> Image.Image:
         PIL.Image.Image: The sheet on white.
     """
     columns = sheet.columns or max(1, 8 // len(views_in(items[0])))
-    tiles = [sheet.tile(item, sheet.side) for item in items]
-    rows = [
-        in_a_row(tiles[i : i + columns], GAP)
-        for i in range(0, len(tiles), columns)
-    ]
-    return in_a_column(rows, GAP)
+    return in_rows(
+        [sheet.tile(item, sheet.side) for item in items], columns, GAP
+    )
