@@ -266,7 +266,9 @@ def check_final_state(state, rel, first):
             continue
         value = state[ours].double().flatten()
         close(value[:4], array('T/final_first4')[k][: len(value[:4])], first)
-        if ours.endswith('attn.qkv.bias'):  # a bias of keys moves by rounding alone
+        if ours.endswith(
+            'attn.qkv.bias'
+        ):  # a bias of keys moves by rounding alone
             third = len(value) // 3
             value = torch.cat([value[:third], value[2 * third :]])
         norm = float(PACK['T/final_l2'][k])
