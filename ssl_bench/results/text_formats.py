@@ -39,7 +39,7 @@ def number(value: float | None) -> str:
 
 
 def cells(row: Row) -> dict[str, str]:
-    """The columns of docs/leaderboard.md; empty means not known."""
+    """One row in the columns of docs/leaderboard.md; empty: not known."""
     source = row.published.cited if row.published else ''
     return dict(
         method=row.method,

@@ -47,7 +47,7 @@ def options_of(name):
         'auto_scale_lr.base_batch_size': 2,
     }
     if name in ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn'):
-        options['custom_hooks.0.num_iters'] = 1
+        options['custom_hooks.TrainingPreciseBNHook.num_iters'] = 1
     return options
 
 
