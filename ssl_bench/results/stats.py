@@ -30,15 +30,18 @@ def sample_std(values: Sequence[float]) -> float | None:
 
 
 def interval(values: Sequence[float]) -> Interval | None:
-    """95 % t interval of the mean; None for a single value.
+    """95 % t interval of the mean; None for a single value."""
+    return t_interval(mean(values), sample_std(values), len(values))
 
-    mean -/+ t(0.975, n - 1) * s / sqrt(n), with s the sample deviation.
+
+def t_interval(centre: float, std: float | None, n: int) -> Interval | None:
+    """As `interval`, from the mean and the deviation of ``n`` values.
+
+    centre -/+ t(0.975, n - 1) * std / sqrt(n)
     """
-    std = sample_std(values)
     if std is None:
         return None
-    centre = mean(values)
-    half = t_quantile(len(values) - 1) * std / math.sqrt(len(values))
+    half = t_quantile(n - 1) * std / math.sqrt(n)
     return centre - half, centre + half
 
 

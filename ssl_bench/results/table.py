@@ -52,7 +52,7 @@ class Row:
         if numbers:
             self.mean = stats.mean(numbers)
             self.std = stats.sample_std(numbers)
-            self.interval = stats.interval(numbers)
+            self.interval = stats.t_interval(self.mean, self.std, len(numbers))
 
     @property
     def name(self) -> str:
