@@ -15,6 +15,8 @@ import pytest
 
 from ssl_bench.config import config_dir
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 METHOD = '''"""Mean match: two views have one mean feature."""

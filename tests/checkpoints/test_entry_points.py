@@ -16,6 +16,8 @@ from ssl_bench.errors import UserError
 from tests.checkpoints.test_reading import Payload
 from tests.engine.conftest import config  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 REFUSED = 'which is not on the list of harmless types'
 
 

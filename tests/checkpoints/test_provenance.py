@@ -1,5 +1,6 @@
 """What mmengine checkpoints of this project's own methods say and hold."""
 
+import pytest
 import torch
 
 from ssl_bench.checkpoints.convert import convert
@@ -77,6 +78,7 @@ def check(config, model, path):
     return backbone
 
 
+@pytest.mark.slow
 def test_every_method_of_this_project(tmp_path, registered):
     """Each mini config's model, saved and converted; targets too."""
     from mmpretrain.registry import MODELS

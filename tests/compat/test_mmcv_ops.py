@@ -111,6 +111,7 @@ def test_a_broken_extension_is_named(fresh, monkeypatch, tmp_path):
         fresh()
 
 
+@pytest.mark.slow
 def test_the_package_imports_no_torch_and_the_toolkits_complain_of_nothing():
     code = (
         'import sys, ssl_bench, importlib.util\n'

@@ -196,6 +196,7 @@ def test_error_of_a_loader_worker_is_one_line(config, tmp_path, image_folder):
     assert str(stop.value) == 'no readable image in the training folder.'
 
 
+@pytest.mark.slow
 def test_nan_stops_the_run_and_names_the_last_checkpoint(config, tmp_path):
     config.optim_wrapper.optimizer.lr = 1e30
     with pytest.raises(UserError, match=r'loss became (nan|inf) at iter'):

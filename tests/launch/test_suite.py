@@ -143,6 +143,7 @@ def test_a_misspelt_suite_has_a_near_name():
     assert read_suite('insloc').work_dir == 'work_dirs/insloc'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', SUITES, ids=lambda path: path.stem)
 def test_every_suite_can_be_built(registered, path):
     """Its configs load, and each task takes the recipe it names."""

@@ -85,6 +85,7 @@ def overlap(crops):
     return np.clip(high - low, 0, None).prod(1)
 
 
+@pytest.mark.slow
 def test_two_crops_overlap_as_the_official_ones_do(registered):
     """Within four standard errors of 4,000 official pairs."""
     stats = json.loads(str(PACK['f/stats_json']))

@@ -404,6 +404,7 @@ def test_a_batch_that_does_not_divide_the_queue_is_refused(registered):
 COUNTS = dict(backbone=23_508_032, neck=3_346_432, roi_head=16_388_224)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['insloc_r50_fpn', 'insloc_r50_c4'])
 def test_paper_configs(registered, name):
     from mmpretrain.registry import MODELS

@@ -515,6 +515,7 @@ def test_evaluation_moves_nothing():
             assert torch.equal(value, before[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', FORMS)
 def test_overfits_a_batch(form):
     torch.manual_seed(0)
@@ -561,6 +562,7 @@ def test_initialisation(registered):
         assert torch.equal(value, online[name]), name
 
 
+@pytest.mark.slow
 def test_sizes_of_the_published_model(registered):
     model = LEWEL(
         dict(type='ResNet', depth=50),

@@ -248,6 +248,7 @@ def test_list_of_tasks(capsys):
     assert out.rstrip().endswith('no SyncBN')
 
 
+@pytest.mark.slow
 def test_hours_are_the_zoos_speed_times_our_iterations(registered):
     seconds = {
         'voc0712_det_c4': 0.537,

@@ -165,6 +165,7 @@ def test_gpus_start_the_same_command_in_processes(mini_root, monkeypatch):
     assert main([*words, '--gpus', '3']) == 0 and len(seen) == 1
 
 
+@pytest.mark.slow
 def test_dry_run_needs_no_data(place, capsys):
     assert (
         main(

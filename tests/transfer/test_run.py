@@ -16,6 +16,8 @@ from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import tiny_vit
 
+pytestmark = pytest.mark.slow
+
 SHORT = {
     'train_cfg.max_iters': 3,
     'train_dataloader.batch_size': 2,

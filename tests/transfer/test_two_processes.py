@@ -11,6 +11,8 @@ from ssl_bench.transfer.source import Source
 from tests.backbones import thin_backbone, tiny_vit
 from tests.processes import run_in_processes
 
+pytestmark = pytest.mark.slow
+
 # what tests a classifier comes after the task that trains it
 NAMES = sorted(
     (name for name in tasks() if name.startswith('mini_')),
@@ -88,7 +90,6 @@ def ranks(registered, mini_root, tmp_path_factory):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('name', [n for n in NAMES if n not in LEFT_OUT])
 def test_every_task_runs_on_two_processes(ranks, name):
     first, second = (rank[name] for rank in ranks)
