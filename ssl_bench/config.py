@@ -66,14 +66,17 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
         UserError: There is no such file (near names are listed), it does not
             load, or an override names a setting that does not exist.
     """
-    from mmengine.config import Config
-    from mmengine.config.utils import MODULE2PACKAGE
+    from mmengine.config import Config, utils
+    from mmengine.config import config as loader
 
     from ssl_bench.config_edits import apply_edits, edit, edits_of_bases
 
     # mmengine looks for a distribution `mmsegmentation`; the fork's has
     # another name, but the module, which it tries next, is there
-    MODULE2PACKAGE['mmseg'] = 'mmseg'
+    utils.MODULE2PACKAGE['mmseg'] = 'mmseg'
+    # for every base of a toolkit mmengine parses up to 90 YAML files, finds
+    # no config in them (it looks for names without .py), and takes this path
+    loader._get_external_cfg_path = utils._get_external_cfg_base_path
     path = _find(Path(path))
     try:
         with edits_of_bases():

@@ -141,3 +141,15 @@ def test_folders_of_the_user_have_configs_too(tmp_path, monkeypatch):
         config_dirs()
     monkeypatch.delenv('SSL_BENCH_CONFIGS')
     assert config_dirs() == [config_dir()]
+
+
+def test_bases_of_toolkits_are_found_without_their_indexes(monkeypatch):
+    """Parsing the indexes took most of the time of loading a config."""
+    from mmengine.config import utils
+
+    def load(path):
+        raise AssertionError(f'{path} was parsed')
+
+    monkeypatch.setattr(utils, 'load', load)
+    config = load_config('transfer/in1k_linear')
+    assert config.model.type == 'ImageClassifier'
