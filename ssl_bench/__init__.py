@@ -2,9 +2,7 @@
 
 import gc
 import importlib
-import io
 import warnings
-from contextlib import redirect_stdout
 
 from ssl_bench.compat import imports
 
@@ -33,17 +31,12 @@ def register_all_modules() -> None:
 
 
 def _register() -> None:
-    printed = io.StringIO()
-    with redirect_stdout(printed), warnings.catch_warnings():
+    with imports.without_notes(), warnings.catch_warnings():
         # an optional package; who asks for it is told that it is missing
         warnings.filterwarnings('ignore', message='faster_coco_eval')
         for toolkit in ('mmpretrain', 'mmdet', 'mmseg'):
             importlib.import_module(f'{toolkit}.utils').register_all_modules(
                 init_default_scope=False
             )
-    for line in printed.getvalue().splitlines():
-        # their note about an optional dataset library that is not used here
-        if 'Could not import OneDL' not in line:
-            print(line)
     for part in ('methods', 'data.transforms', 'engine', 'transfer'):
         importlib.import_module(f'ssl_bench.{part}')

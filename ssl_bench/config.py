@@ -69,6 +69,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     from mmengine.config import Config, utils
     from mmengine.config import config as loader
 
+    from ssl_bench.compat.imports import without_notes
     from ssl_bench.config_edits import apply_edits, edit, edits_of_bases
 
     # mmengine looks for a distribution `mmsegmentation`; the fork's has
@@ -79,7 +80,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     loader._get_external_cfg_path = utils._get_external_cfg_base_path
     path = _find(Path(path))
     try:
-        with edits_of_bases():
+        with edits_of_bases(), without_notes():
             config = Config.fromfile(path)
         apply_edits(config)
         edit(config, overrides or {})

@@ -153,3 +153,11 @@ def test_bases_of_toolkits_are_found_without_their_indexes(monkeypatch):
     monkeypatch.setattr(utils, 'load', load)
     config = load_config('transfer/in1k_linear')
     assert config.model.type == 'ImageClassifier'
+
+
+def test_only_the_notes_of_the_toolkits_are_dropped(tmp_path, capsys):
+    (tmp_path / 'c.py').write_text(
+        "print('Could not import OneDL. Skipping.')\nprint('hello')\na = 1\n"
+    )
+    assert load_config(tmp_path / 'c.py').a == 1
+    assert capsys.readouterr().out == 'hello\n'

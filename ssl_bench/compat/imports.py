@@ -9,7 +9,10 @@ torch.
 
 import importlib.abc
 import importlib.machinery
+import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from importlib.machinery import SourceFileLoader
 
 from ssl_bench.compat import deferred
@@ -115,6 +118,22 @@ class _WithoutMultimodal(_Around):
     def exec_module(self, module):
         super().exec_module(module)
         module.WITH_MULTIMODAL = False
+
+
+@contextmanager
+def without_notes() -> Iterator[None]:
+    """Drop the toolkits' note about a library of data sets that nobody uses.
+
+    They print it whenever a module of data sets is first imported.
+    """
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        for line in printed.getvalue().splitlines():
+            if 'Could not import OneDL' not in line:
+                print(line)
 
 
 def install() -> None:
