@@ -173,11 +173,16 @@ def verdicts(record: Record) -> dict[str, tuple[float, str]]:
 
 
 def _place(rows: list[Row]) -> None:
-    """Give each row its place among those of its task and metric."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    """Give each row its place among those of its task and metric.
+
+    Rows of another protocol, as their departures say, have places of their
+    own.
+    """
+    groups: dict[tuple[str, str, tuple[str, ...]], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.task, row.metric), []).append(row)
-    for (task, metric), members in groups.items():
+        key = row.task, row.metric, tuple(row.departures)
+        groups.setdefault(key, []).append(row)
+    for (task, metric, _), members in groups.items():
         higher = headings.higher_is_better(task, metric)
         if higher is None:  # of a task that is not installed
             continue

@@ -228,12 +228,23 @@ def main_metrics(board: Board) -> dict[str, str]:
 
 
 def rankings(board: Board) -> list[Ranking]:
-    """Average ranks by backbone, full coverage first, then best first."""
+    """Average ranks by backbone, full coverage first, then best first.
+
+    Of a task that was run by several protocols, the places in one count: the
+    one with the fewest departures.
+    """
     mains = main_metrics(board)
+    protocols: dict[str, tuple[int, list[str]]] = {}
+    for row in board.measured:
+        own_protocol = len(row.departures), row.departures
+        known = protocols.setdefault(row.task, own_protocol)
+        protocols[row.task] = min(known, own_protocol)
     places: dict[MethodId, dict[str, list[float]]] = {}
     names: dict[MethodId, str] = {}
     possible: dict[str, set[str]] = {}
     for row in board.measured:
+        if row.departures != protocols[row.task][1]:
+            continue
         if mains[row.task] == row.metric and row.place is not None:
             possible.setdefault(row.backbone, set()).add(row.task)
             own = places.setdefault(row.method_id, {})

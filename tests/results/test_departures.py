@@ -8,6 +8,7 @@ from ssl_bench.results.board import build
 from ssl_bench.results.grid import grids
 from ssl_bench.results.papers import paper_grids
 from ssl_bench.results.record import Stored, validate, write_record
+from ssl_bench.results.table import rankings
 from tests.results.factory import make_record, sha
 
 CHANGED = dict(
@@ -71,6 +72,34 @@ def test_the_tables_of_a_paper_leave_it_out():
 def test_tasks_that_no_paper_prints_are_not_warned_of():
     board = board_of(make_record(task='mini_knn', **CHANGED))
     assert not [p for p in board.problems if p.kind == 'other protocol']
+
+
+def test_other_protocols_share_no_place():
+    """A better number of an easier protocol takes nobody's first place."""
+    board = board_of(
+        make_record('A', run_id='a', metrics=dict(top1=50.0)),
+        make_record('B', run_id='b', metrics=dict(top1=40.0)),
+        make_record('B', run_id='c', metrics=dict(top1=90.0), **CHANGED),
+    )
+    places = {
+        (row.method, bool(row.departures)): (row.place, row.best)
+        for row in board.measured
+    }
+    assert places == {
+        ('A', False): (1, True),
+        ('B', False): (2, False),
+        ('B', True): (1, True),
+    }
+    assert {r.name: r.average for r in rankings(board)} == {'A': 1, 'B': 2}
+
+
+def test_one_protocol_that_all_changed_is_ranked():
+    """Methods are compared by a quick run, each with the same changes."""
+    board = board_of(
+        make_record('A', run_id='a', metrics=dict(top1=50.0), **CHANGED),
+        make_record('B', run_id='b', metrics=dict(top1=60.0), **CHANGED),
+    )
+    assert {r.name: r.average for r in rankings(board)} == {'A': 2, 'B': 1}
 
 
 def test_departures_are_texts():
