@@ -7,11 +7,12 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import ssl_bench
-from ssl_bench.errors import UserError, one_line
+from ssl_bench.errors import UserError, one_line, unknown_name
 
 # folders like ``configs``, in addition to it, separated as in PATH
 FOLDERS = 'SSL_BENCH_CONFIGS'
@@ -83,6 +84,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
         with edits_of_bases(), without_notes():
             config = Config.fromfile(path)
         apply_edits(config)
+        check_options(config, overrides or {})
         edit(config, overrides or {})
     except UserError as error:
         raise UserError(f'config {path}: {error}') from error
@@ -92,6 +94,40 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
         )  # names the line with wrong syntax, or a missing base
         raise _does_not_load(path, error) from error
     return config
+
+
+# what our runs read from a config that need not have it
+OPTIONAL = {
+    'channels_last',
+    'console_level',
+    'find_unused_parameters',
+    'fixed_positions',
+    'method',
+    'pretrain_data',
+    'transfer_neck_and_head',
+}
+
+
+def check_options(
+    config: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """Refuse options that nothing would read.
+
+    Args:
+        config (Mapping): What they would change.
+        values (Mapping[str, Any]): Dotted keys and values.
+
+    Raises:
+        UserError: A key begins with a name that is neither in the config nor
+            a setting of mmengine's runner or of ours.
+    """
+    from mmengine.runner import Runner
+
+    known = {*config, *signature(Runner.__init__).parameters, *OPTIONAL}
+    for key in values:
+        top = key.partition('.')[0]
+        if top not in known:
+            raise unknown_name('setting', top, known - {'self'})
 
 
 def _does_not_load(path: Path, error: Exception) -> UserError:
@@ -122,7 +158,9 @@ def _find(path: Path) -> Path:
     """The file meant by ``path``; raises UserError with near names."""
     named = path if path.suffix == '.py' else path.with_name(path.name + '.py')
     folders = config_dirs()
-    for candidate in (path, named, *(folder / named for folder in folders)):
+    # as `display_name` writes it, also outside the checkout
+    below = Path(named.as_posix().removeprefix('configs/'))
+    for candidate in (path, named, *(folder / below for folder in folders)):
         if candidate.is_file():
             return candidate
     known = {
@@ -131,9 +169,7 @@ def _find(path: Path) -> Path:
         for file in folder.rglob('*.py')
         if BASE not in file.parts
     }
-    near = difflib.get_close_matches(
-        named.as_posix().removeprefix('configs/'), known, n=3, cutoff=0.4
-    )
+    near = difflib.get_close_matches(below.as_posix(), known, n=3, cutoff=0.4)
     names = ', '.join(known[name] for name in near)
     hint = f' Did you mean {names}?' if near else ''
     raise UserError(f'no config at {path}.{hint}')
@@ -177,9 +213,39 @@ def read_literals(path: str | Path) -> dict[str, Any]:
         UserError: A file that is missing or is not Python; the line names
             the file and, where there is one, the line.
     """
-    path = Path(path)
+    return _read_literals(Path(path), ())
+
+
+def _read_literals(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """As `read_literals`; ``above`` are the files that have it as a base."""
+    if path.resolve() in above:
+        raise UserError(
+            f'config {path} does not load: it is among its own bases'
+        )
+    above = (*above, path.resolve())
+    fields = own_literals(path)
+    bases = fields.pop(BASE, None) or []
+    merged: dict[str, Any] = {}
+    for base in [bases] if isinstance(bases, str) else bases:
+        if not isinstance(base, str):
+            continue
+        file = _base_file(base, path)
+        if file is None or not file.is_file():
+            raise UserError(
+                f'config {path} does not load: its base {base} does not exist'
+            )
+        merged.update(_read_literals(file, above))
+    return _merge(fields, merged)
+
+
+def own_literals(path: Path) -> dict[str, Any]:
+    """As `read_literals`, without what the bases say.
+
+    Raises:
+        UserError: As `read_literals`.
+    """
     try:
-        fields = _assignments(ast.parse(path.read_text(encoding='utf-8')))
+        return _assignments(ast.parse(path.read_text(encoding='utf-8')))
     except SyntaxError as error:
         raise UserError(
             f'config {path} does not load: SyntaxError: {error.msg} '
@@ -188,18 +254,6 @@ def read_literals(path: str | Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or one_line(error)
         raise UserError(f'config {path} does not load: {reason}') from error
-    bases = fields.pop(BASE, None) or []
-    merged: dict[str, Any] = {}
-    for base in [bases] if isinstance(bases, str) else bases:
-        if not isinstance(base, str):
-            continue
-        file = _base_file(base, path)
-        if file is None or not file.is_file() or file.samefile(path):
-            raise UserError(
-                f'config {path} does not load: its base {base} does not exist'
-            )
-        merged.update(read_literals(file))
-    return _merge(fields, merged)
 
 
 def _base_file(base: str, path: Path) -> Path | None:

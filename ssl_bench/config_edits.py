@@ -46,6 +46,8 @@ def edit(config: Any, values: Mapping[str, Any], strict: bool = False) -> None:
     """
     for key, value in values.items():
         top, *rest = key.split('.')
+        if strict and top not in config and (rest or _removes(value)):
+            raise unknown_name('key of the config', top, config)
         holder = ConfigDict({top: config[top]} if top in config else {})
         changed = _put(holder, [top, *rest], value, '', strict)
         if top in changed:
@@ -179,7 +181,7 @@ def _places(node: Any, step: str, path: str) -> list[tuple]:
     step = str(step)
     if step == '*':
         return [(index,) for index in range(len(node))]
-    if step.isdigit():
+    if step.isdecimal():
         if int(step) >= len(node):
             raise UserError(
                 f'{path} has {len(node)} entries, counted from 0: there is '
@@ -194,7 +196,7 @@ def _places(node: Any, step: str, path: str) -> list[tuple]:
         raise unknown_name(f'entry of {path}', name, known)
     if not mark and len(found) == 1:
         return found
-    if number.isdigit() and 1 <= int(number) <= len(found):
+    if number.isdecimal() and 1 <= int(number) <= len(found):
         return [found[int(number) - 1]]
     names = ' or '.join(f'{name}#{n + 1}' for n in range(len(found)))
     raise UserError(

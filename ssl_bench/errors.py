@@ -27,6 +27,17 @@ def one_line(text: object, most: int = 200) -> str:
     return f'{line[:head]} ... {line[head + 5 - most :]}'
 
 
+def printable(text: object) -> str:
+    """A text without control characters, which a terminal would obey.
+
+    Names in records and files come from others. Line breaks stay.
+    """
+    return ''.join(
+        char if char.isprintable() or char == '\n' else repr(char)[1:-1]
+        for char in str(text)
+    )
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """Build the error for a misspelt name, with the nearest known ones.
 

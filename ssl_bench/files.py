@@ -23,6 +23,19 @@ IMAGE_ENDINGS = (
 )
 
 
+def require_folder(path: str | Path) -> None:
+    """Check that a folder is there or can be made.
+
+    Raises:
+        UserError: It, or what is above it, is a file.
+    """
+    for place in (Path(path), *Path(path).parents):
+        if place.exists():
+            if not place.is_dir():
+                raise UserError(f'{place} is a file, not a folder.')
+            return
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path next to ``path`` that replaces it at the end.

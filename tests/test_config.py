@@ -161,3 +161,25 @@ def test_only_the_notes_of_the_toolkits_are_dropped(tmp_path, capsys):
     )
     assert load_config(tmp_path / 'c.py').a == 1
     assert capsys.readouterr().out == 'hello\n'
+
+
+def test_a_config_among_its_own_bases(tmp_path):
+    (tmp_path / 'a.py').write_text("_base_ = './b.py'\n")
+    (tmp_path / 'b.py').write_text("_base_ = './a.py'\n")
+    for read in (read_literals, load_config):
+        with pytest.raises(UserError, match='it is among its own bases'):
+            read(tmp_path / 'a.py')
+
+
+def test_options_that_nothing_reads_are_refused():
+    with pytest.raises(UserError, match="'train_dataloder'. Did you mean tr"):
+        load_config('mini/mocov2_r18', {'train_dataloder.batch_size': 1})
+    found = load_config(
+        'mini/mocov2_r18', {'find_unused_parameters': True, 'resume': True}
+    )
+    assert found.find_unused_parameters and found.resume
+
+
+def test_names_that_methods_prints_are_found_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config('configs/mini/mocov2_r18.py').model.type == 'MoCo'

@@ -279,3 +279,9 @@ def test_no_config_counts_positions(path):
                 # names of parameters look alike
                 if word != 'downsample.1':
                     assert not re.search(r'\.\d+(\.|$)', str(word)), word
+
+
+def test_a_misspelt_first_part_names_near_ones():
+    config = dict(train_dataloader=dict(batch_size=2))
+    with pytest.raises(UserError, match='Did you mean train_dataloader'):
+        edit(config, {'train_dataloder.batch_size': 3}, strict=True)

@@ -10,7 +10,7 @@ import os
 import sys
 
 import ssl_bench
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, printable
 
 SUBCOMMANDS = (
     'demo',
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return args.run(args) or 0
     except UserError as error:
-        print(f'ssl-bench {args.command}: {error}', file=sys.stderr)
+        print(f'ssl-bench {args.command}: {printable(error)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'ssl-bench {args.command}: interrupted', file=sys.stderr)

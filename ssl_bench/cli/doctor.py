@@ -10,19 +10,7 @@ import platform
 import shutil
 from pathlib import Path
 
-PACKAGES = (
-    'torch',
-    'torchvision',
-    'onedl-mmengine',
-    'onedl-mmcv',
-    'onedl-mmdetection',
-    'onedl-mmsegmentation',
-    'onedl-mmpretrain',
-    'safetensors',
-    'scikit-image',
-    'scikit-learn',
-    'pycocotools',
-)
+from ssl_bench.compat import PACKAGES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, printable
 
 if TYPE_CHECKING:
     from ssl_bench.results.grid import Grid
@@ -185,7 +185,7 @@ def _show(grids: 'list[Grid]') -> None:
 def _finish(problems: 'list[Problem]', message: str | None) -> int:
     """Print warnings and what was done; the exit code."""
     for problem in problems:
-        print(f'warning: {problem}', file=sys.stderr)
+        print(f'warning: {printable(problem)}', file=sys.stderr)
     if message:
         print(message, file=sys.stderr)
     return 3 if problems else 0

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ssl_bench.errors import printable
+
 if TYPE_CHECKING:
     from ssl_bench.tasks.datasets import Dataset
     from ssl_bench.tasks.table import Task
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         )
     print(HOURS)
     for problem in tasks().broken.values():
-        print(f'warning: {problem}', file=sys.stderr)
+        print(f'warning: {printable(problem)}', file=sys.stderr)
     return 0
 
 

@@ -61,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='name in the records, if the checkpoint does not '
         'say or says it wrong',
     )
-    parser.add_argument('--variant', help='variant, likewise')
+    parser.add_argument(
+        '--variant', help='variant, of weights that do not name it'
+    )
     parser.add_argument(
         '--recipe',
         help="settings of a paper that departs from the task's "
@@ -136,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
         root = args.data_root or find_task(name).root
         if not args.dry_run:
             require_data(name, root)
-    if (args.gpus or 1) != 1 and 'RANK' not in os.environ:
+    if args.gpus not in (None, 1) and 'RANK' not in os.environ:
         return relaunch(args)
     overrides = read_options(args.cfg_options)
     sources = open_sources(args)
@@ -234,7 +236,9 @@ def relaunch(args: argparse.Namespace) -> int:
     from ssl_bench.launch import Command
 
     devices = torch.accelerator.device_count()
-    if args.gpus < 1 or 0 < devices < args.gpus:
+    if args.gpus < 1:
+        raise UserError(f'--gpus {args.gpus}: name 1 or more.')
+    if 0 < devices < args.gpus:
         raise UserError(f'--gpus {args.gpus}: this machine has {devices}.')
     words, rest = [], iter(args.words)
     for word in rest:

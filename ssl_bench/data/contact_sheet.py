@@ -1,7 +1,7 @@
 """Draw views: pictures with marks, in rows and columns on a sheet.
 
 A method that has more to show than its views gives its own `Sheet`, from the
-class attribute ``contact_sheet`` of its model. Nothing here knows a method.
+static function ``contact_sheet`` of its model. Nothing here knows a method.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Watch a pretraining for collapse: all images alike, or few directions."""
+"""Watch a pretraining for collapse: features equal, or in few directions."""
 
 from collections.abc import Sequence
 from typing import Any

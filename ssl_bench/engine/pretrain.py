@@ -9,7 +9,6 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
-from mmengine.registry import DefaultScope
 from mmengine.runner import find_latest_checkpoint
 
 from ssl_bench import register_all_modules
@@ -21,9 +20,10 @@ from ssl_bench.engine.distributed import (
     world_size,
 )
 from ssl_bench.engine.optim import leave_out_mixed, set_precision
-from ssl_bench.engine.runner import AtomicRunner
+from ssl_bench.engine.runner import AtomicRunner, build_errors, require_model
 from ssl_bench.engine.sizes import check_sizes
-from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.errors import UserError
+from ssl_bench.files import require_folder
 
 
 def pretrain(
@@ -58,6 +58,10 @@ def pretrain(
         UserError: Data, checkpoint or settings that cannot work.
     """
     register_all_modules()
+    require_model(config)
+    if config.train_dataloader.batch_size < 1:
+        raise UserError('train_dataloader.batch_size must be 1 or more.')
+    require_folder(work_dir)
     config.work_dir = str(work_dir)
     # mmengine names loggers by the second; two runs must not share one
     config.experiment_name = f'{Path(work_dir).name}-{time.monotonic_ns()}'
@@ -104,21 +108,11 @@ def _cores_shared_with(workers: int) -> Iterator[None]:
 
 def _build(config: Config) -> AtomicRunner:
     """The runner with its model and data; a mistake gives one line."""
-    from mmpretrain.registry import MODELS
-
-    with DefaultScope.overwrite_default_scope(config.default_scope):
-        if MODELS.get(config.model.type) is None:
-            raise unknown_name('model', config.model.type, MODELS.module_dict)
-    try:
+    with build_errors():
         runner = AtomicRunner.from_cfg(config)
         check_sizes(config, runner.model, runner.world_size)
         _ = runner.train_loop  # builds the loader, its data, transforms
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    except (TypeError, ValueError, KeyError, AssertionError) as error:
-        # what classes, registries and the toolkits raise for bad arguments
-        raise UserError(
-            f'the config cannot be built: {str(error) or repr(error)}'
-        ) from error
     return runner
 
 

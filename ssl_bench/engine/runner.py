@@ -3,32 +3,111 @@
 import copy
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
 
 import mmengine.runner.checkpoint
+import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
-from mmengine.registry import RUNNERS
+from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
 from ssl_bench.checkpoints.reading import read_training
 from ssl_bench.engine.distributed import cpu_wrapper
 from ssl_bench.engine.progress import ProgressHook
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, one_line, unknown_name
 from ssl_bench.layers.global_bn import replace_sync_bn
 
-if not hasattr(mmengine.runner.checkpoint, '_safe_torch_load'):
+if (
+    not {'_safe_torch_load', 'load_url'}
+    <= vars(mmengine.runner.checkpoint).keys()
+):
     raise ImportError(
         'this version of mmengine loads checkpoints in another way, so '
         'ssl_bench could not refuse code in them.'
     )
-# mmengine's loader falls back to unpickling, which runs code. This replaces
-# it for every file, also for those that an `init_cfg` names.
+
+
+def read_url(
+    url: str,
+    model_dir: str | None = None,
+    map_location: Any = None,
+    progress: bool = True,
+) -> Any:
+    """Download a checkpoint, once, and read it as every other file.
+
+    Args:
+        url (str): http or https.
+        model_dir (str, optional): Where it is kept; torch.hub's folder when
+            None.
+        map_location: As `torch.load`.
+        progress (bool): Show a bar.
+
+    Raises:
+        UserError: It cannot be downloaded, or the reader refuses the file.
+    """
+    folder = Path(model_dir or Path(torch.hub.get_dir()) / 'checkpoints')
+    path = folder / Path(urlparse(url).path).name
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), progress=progress)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f'{url} cannot be downloaded: {error}. Download it by other '
+                'means and name the file.'
+            ) from error
+    return read_training(path, map_location)
+
+
+# mmengine's loaders unpickle, which runs code: for local files when the safe
+# way fails, for addresses always. These replace them for every file, also for
+# those that an `init_cfg` names; torchvision:// and the like end there, too.
 mmengine.runner.checkpoint._safe_torch_load = read_training
+mmengine.runner.checkpoint.load_url = read_url
 CheckpointLoader.register_scheme('', read_training, force=True)
+
+
+@contextmanager
+def build_errors() -> Iterator[None]:
+    """Turn what classes, registries and toolkits raise for bad arguments.
+
+    Raises:
+        UserError: One line instead of their error.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, AssertionError) as error:
+        raise UserError(
+            f'the config cannot be built: {one_line(error) or repr(error)}'
+        ) from error
+
+
+def require_model(config: Config) -> None:
+    """Check that a config can be pretrained.
+
+    Raises:
+        UserError: It has no model, or no class has the model's name.
+    """
+    from mmpretrain.registry import MODELS
+
+    if 'type' not in (config.get('model') or {}) or not config.get(
+        'train_dataloader'
+    ):
+        raise UserError(
+            f'{config.filename or "the config"} is not a pretraining config: '
+            'it has no model or no train_dataloader.'
+        )
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        if MODELS.get(config.model.type) is None:
+            raise unknown_name('model', config.model.type, MODELS.module_dict)
 
 
 class FormattedOnce(Config):
@@ -97,9 +176,24 @@ class AtomicRunner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
-        """mmengine's, without the config text, which a resume would run."""
-        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        """mmengine's, without the config text, which a resume would run.
+
+        Raises:
+            UserError: The file is not a checkpoint of a run, or of another
+                model.
+        """
+        try:
+            checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        except (AttributeError, RuntimeError, TypeError) as error:
+            raise UserError(
+                f'{filename} cannot be loaded: {one_line(error)}'
+            ) from error
         meta = checkpoint.get('meta')
+        if self._resume and not isinstance(meta, dict):
+            raise UserError(
+                f'{filename} has weights only: a run cannot be continued '
+                'from it. Name a checkpoint of a run.'
+            )
         if isinstance(meta, dict):
             meta.pop('config', None)
         return checkpoint

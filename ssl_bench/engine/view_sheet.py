@@ -17,7 +17,8 @@ from ssl_bench import register_all_modules
 from ssl_bench.checkpoints.formats import unwrap
 from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.data.contact_sheet import Sheet, contact_sheet, marked, views_in
-from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.engine.runner import require_model
+from ssl_bench.errors import UserError
 
 
 def views_of(
@@ -35,6 +36,9 @@ def views_of(
         UserError: A checkpoint for a method whose sheet needs none.
     """
     register_all_modules()
+    if count < 1:
+        raise UserError(f'{count} samples: name 1 or more.')
+    require_model(config)
     if checkpoint is not None and not takes_checkpoint(config):
         raise UserError(
             f'the picture of {config.model.type} shows views only; leave '
@@ -66,6 +70,4 @@ def takes_checkpoint(config) -> bool:
 def _hook(config) -> Callable[..., Sheet]:
     """The function of the model's class, or the one of all others."""
     kind = MODELS.get(config.model.type)
-    if kind is None:
-        raise unknown_name('model', config.model.type, MODELS.module_dict)
     return getattr(kind, 'contact_sheet', lambda config: Sheet(marked()))

@@ -6,5 +6,13 @@ The package is scanned: a new file or folder needs no line here.
 import importlib
 import pkgutil
 
+from ssl_bench.errors import UserError, one_line
+
 for module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f'{__name__}.{module.name}')
+    try:
+        importlib.import_module(f'{__name__}.{module.name}')
+    except (ImportError, SyntaxError) as error:
+        raise UserError(
+            f'the method {module.name} in {__path__[0]} cannot be imported: '
+            f'{one_line(error)}. Correct or remove it.'
+        ) from error

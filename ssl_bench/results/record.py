@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -228,6 +229,10 @@ def _field_fault(error: ErrorDetails) -> str:
     return f'{name} {asked}, got {error["input"]!r}'
 
 
+# of a number of a task that is not installed; a larger integer has no float
+LARGEST = sys.float_info.max
+
+
 def _metric_faults(task: Any, metrics: Any) -> Iterator[str]:
     """Names and ranges, by the task's config where it is installed."""
     if not isinstance(metrics, dict):
@@ -242,7 +247,7 @@ def _metric_faults(task: Any, metrics: Any) -> Iterator[str]:
             )
         elif isinstance(value, bool) or not isinstance(value, (int, float)):
             yield f'metrics.{name} must be a number, got {value!r}'
-        elif rule is None and not abs(value) < float('inf'):
+        elif rule is None and not abs(value) <= LARGEST:  # NaN, too
             yield f'metrics.{name} must be a finite number, got {value!r}'
         elif rule and not rule.lowest <= value <= rule.highest:  # NaN, too
             yield (

@@ -4,7 +4,9 @@ import hashlib
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from ssl_bench.errors import UserError
 from ssl_bench.files import sha256, visible_files
 from ssl_bench.tasks.datasets import Dataset
 
@@ -24,14 +26,31 @@ def fingerprint(dataset: Dataset, root: str) -> str:
     """
     digest = hashlib.sha256()
     for path in dataset.paths:
-        full = Path(root) / path
         digest.update(f'{path}\n'.encode())
-        if full.is_file():
-            digest.update(sha256(full).encode())
-            continue
-        for name, size in _listing(full):
-            digest.update(f'{name} {size}\n'.encode())
+        _add(digest, Path(root) / path)
     return digest.hexdigest()
+
+
+def listing_sha256(path: Path) -> str:
+    """As `fingerprint`, of one file or folder that no data set names.
+
+    Raises:
+        UserError: It is not there.
+    """
+    if not path.exists():
+        raise UserError(f'the config reads {path}, which is not there.')
+    digest = hashlib.sha256()
+    _add(digest, path)
+    return digest.hexdigest()
+
+
+def _add(digest: Any, path: Path) -> None:
+    """A file with its content, a folder with its names and sizes."""
+    if path.is_file():
+        digest.update(sha256(path).encode())
+        return
+    for name, size in _listing(path):
+        digest.update(f'{name} {size}\n'.encode())
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ssl_bench.config import config_dirs, parse_config
+from ssl_bench.config import config_dirs, own_literals
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.datasets import DATASETS, Dataset, own_dataset
 
@@ -43,6 +43,15 @@ class Metric(BaseModel):
     highest: float = 100.0
     higher_is_better: bool = True
     tolerance: float
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether a value can be in the range, and can be reproduced."""
+        return (
+            self.lowest < self.highest
+            and bool(self.factor)
+            and self.tolerance >= 0
+        )
 
 
 class Task(BaseModel):
@@ -125,6 +134,12 @@ class Task(BaseModel):
             return f'dataset: {error}'
         if not self.metrics or not self.shown:
             return '`metrics` and `shown` need a name each'
+        odd = [name for name, m in self.metrics.items() if not m.is_possible]
+        if odd:
+            return (
+                f'metrics.{odd[0]} needs lowest < highest, a factor that is '
+                'not 0 and a tolerance that is not negative'
+            )
         strange = [name for name in self.shown if name not in self.metrics]
         if strange:
             return f'{strange[0]!r} of `shown` is not in `metrics`'
@@ -150,6 +165,8 @@ class Table(Mapping[str, Task]):
         found = []
         for folder in folders:
             for path in sorted((folder / FOLDER).glob('*.py')):
+                if path.name.startswith('.') or not path.is_file():
+                    continue
                 if path.stem in self.paths:
                     self.broken[path.stem] = (
                         f'{path} has the id of {self.paths[path.stem]}'
@@ -186,8 +203,10 @@ def read_task(path: Path) -> Task:
     Raises:
         UserError: There is none, or it is not what `Task` says.
     """
-    literal = parse_config(path.read_text(encoding='utf-8')).get('TASK')
-    if not isinstance(literal, dict):
+    literal = own_literals(path).get('TASK')
+    if not isinstance(literal, dict) or not all(
+        isinstance(name, str) for name in literal
+    ):
         raise UserError(
             f'{path} has no literal `TASK = dict(...)`, which says what the '
             'task is (CONTRIBUTING.md, "Add a task").'

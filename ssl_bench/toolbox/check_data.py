@@ -61,7 +61,7 @@ def check_same(train, test) -> None:
     alone = sorted({*ours} ^ {*theirs}) or [ours[0]]
     raise UserError(
         f'training and test classes differ ({len(ours)} and {len(theirs)}): '
-        f'{alone[0]} is not in {where(train)} and {where(test)} alike.'
+        f'{alone[0]} is not in both {where(train)} and {where(test)}.'
     )
 
 

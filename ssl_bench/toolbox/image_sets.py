@@ -165,7 +165,7 @@ class CorruptedFolders(BaseDataset):
         corruptions (Sequence[str]): Those that count.
         severities (Sequence[int]): Of each.
         names (Sequence[str], optional): As in `ClassFolders`.
-        count (int, optional): Likewise.
+        count (int, optional): As above.
         **kwargs: Of mmpretrain's ``BaseDataset``.
     """
 

@@ -110,7 +110,7 @@ class CocoInstances(CocoDataset):
             raise UserError(
                 f'{self.ann_file} has the `categories` of this task in '
                 f'another order, {order[0]} first instead of {want[0]}. '
-                'Sort them alike in every file.'
+                'Sort them in the same way in every file.'
             )
         self.cat_ids = [row['id'] for row in found]
         self.cat2label = {key: label for label, key in enumerate(self.cat_ids)}

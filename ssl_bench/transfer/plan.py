@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ssl_bench.config import load_config, map_nodes, rebase
+from ssl_bench.config import check_options, load_config, map_nodes, rebase
 from ssl_bench.config_edits import edit
 from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
@@ -109,6 +109,7 @@ def make_plan(
         plan.changes += set_architecture(config, arch_args)
     plan.arch = architecture_name(config)
     if row.toolbox != 'probe' and not row.trained_by:
+        check_length(config)
         fit_batch(plan, processes)
         fit_norms(plan, processes, accelerator)
         fit_precision(plan, accelerator)
@@ -129,6 +130,17 @@ def apply_recipe(config: Config, task: str, recipe: str | None) -> None:
         raise unknown_name(f'recipe of {task}', recipe, recipes or ['none'])
     override(config, recipes[recipe], task, strict=True)
     config.recipe = recipe
+
+
+def check_length(config: Config) -> None:
+    """Refuse a training of no iterations.
+
+    Raises:
+        UserError: ``max_iters`` or ``max_epochs`` is below 1.
+    """
+    for name in ('max_iters', 'max_epochs'):
+        if config.train_cfg.get(name, 1) < 1:
+            raise UserError(f'train_cfg.{name} must be 1 or more.')
 
 
 def drop_training(config: Config) -> None:
@@ -154,6 +166,8 @@ def override(
         UserError: A key points at something that is not there.
     """
     try:
+        if not strict:
+            check_options(config, values)
         edit(config, values, strict)
     except UserError as error:
         raise UserError(
@@ -181,6 +195,8 @@ def fit_batch(plan: Plan, processes: int) -> None:
     """
     config = plan.config
     protocol = config.auto_scale_lr.base_batch_size
+    if config.train_dataloader.batch_size < 1:
+        raise UserError('train_dataloader.batch_size must be 1 or more.')
     have = config.train_dataloader.batch_size * processes
     if have == protocol:
         return

@@ -21,12 +21,13 @@ from ssl_bench.checkpoints.backbone import (
     tensors_sha256,
     write_safetensors,
 )
+from ssl_bench.config import data_paths
 from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.layers.collectives import gather
-from ssl_bench.tasks.fingerprint import fingerprint
+from ssl_bench.tasks.fingerprint import fingerprint, listing_sha256
 from ssl_bench.tasks.table import find_task
-from ssl_bench.toolbox.check_data import check_same
+from ssl_bench.toolbox.check_data import check_same, read_elsewhere
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probe_scores import (
     Features,
@@ -179,7 +180,7 @@ def on_main_process(make: Callable[[], Any]) -> Any:
 
 
 def check_probe(config: Config) -> None:
-    """Hold the classes of training and test images against each other.
+    """Compare the classes of training and test images.
 
     Raises:
         UserError: They differ.
@@ -206,8 +207,17 @@ def build_frozen(config: Config, source: Source) -> Frozen:
 
 
 def cache_key(plan: Plan, model: Frozen, root: str) -> str:
-    """Name of weights, data and the way of reading them, 32 digits."""
+    """Name of weights, data and the way of reading them, 32 digits.
+
+    The data root is not part of it: the fingerprint is of what is there. Data
+    that are not the task's count with a fingerprint of their own.
+    """
     row = find_task(plan.task)
+    elsewhere = [
+        (str(path), listing_sha256(path))
+        for path in data_paths(plan.config)
+        if read_elsewhere([path], row.data, root)
+    ]
     weights = {
         name: tensor.cpu()
         for name, tensor in model.backbone.state_dict().items()
@@ -219,7 +229,12 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
     settings['out_type'] = plan.config.backbone.get('out_type')
     settings['pool'] = plan.config.probe.get('pool', 'global_average')
     text = json.dumps(
-        [tensors_sha256(weights), fingerprint(row.data, root), settings],
+        [
+            tensors_sha256(weights),
+            fingerprint(row.data, root),
+            settings,
+            *elsewhere,
+        ],
         sort_keys=True,
         default=str,
     )
@@ -227,7 +242,7 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
 
 
 def without_roots(value: Any) -> Any:
-    """A config value less its data roots, which the fingerprint replaces."""
+    """A config value without data roots; the fingerprint replaces them."""
     if isinstance(value, dict):
         return {
             key: without_roots(item)
@@ -324,3 +339,5 @@ def _label(sample, classes: int) -> Tensor:
 PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
     knn=knn, svm=svm, logistic=logistic, linear=linear
 )
+# the metric of each; a variety adds words after an underscore
+METRIC_OF = dict(knn={'top1'}, svm={'mAP'}, logistic={'top1'}, linear={'top1'})

@@ -14,23 +14,11 @@ from mmengine import dist
 from mmengine.device import get_device, get_max_cuda_memory
 
 import ssl_bench
+from ssl_bench.compat import PACKAGES
 from ssl_bench.tasks.fingerprint import fingerprint, other_data
-from ssl_bench.tasks.table import find_task
+from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.source import Source
-
-PACKAGES = (
-    'torch',
-    'torchvision',
-    'onedl-mmengine',
-    'onedl-mmcv',
-    'onedl-mmdetection',
-    'onedl-mmsegmentation',
-    'onedl-mmpretrain',
-    'numpy',
-    'pycocotools',
-    'scikit-learn',
-)
 
 
 @dataclass
@@ -94,6 +82,14 @@ def make_record(
         changes=list(plan.changes),
         extra=extra,
         departures=plan.departures + other_data(dataset, str(root)),
+    )
+
+
+def correct_task(task: str) -> str:
+    """What to do when a finished run does not fit its task."""
+    return (
+        f'Correct TASK or the evaluator in {task_config(task)}, then run the '
+        'same command again: what was trained is kept, only the test repeats.'
     )
 
 

@@ -15,6 +15,7 @@ from ssl_bench.engine.distributed import (
     world_size,
 )
 from ssl_bench.errors import UserError
+from ssl_bench.files import require_folder
 from ssl_bench.results import (
     FILE_NAME,
     SCHEMA,
@@ -25,12 +26,18 @@ from ssl_bench.results import (
 )
 from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.tasks.subsets import origin_of
-from ssl_bench.tasks.table import find_task, require_data, require_packages
+from ssl_bench.tasks.table import (
+    find_task,
+    require_data,
+    require_packages,
+    task_config,
+)
 from ssl_bench.toolbox.check_data import read_elsewhere
 from ssl_bench.toolbox.load_images import GIVEN_UP, none_usable, read_with_care
+from ssl_bench.toolbox.reported import reported
 from ssl_bench.transfer.plan import Plan, make_plan
-from ssl_bench.transfer.probes import run_probe
-from ssl_bench.transfer.record import Measured, make_record
+from ssl_bench.transfer.probes import METRIC_OF, run_probe
+from ssl_bench.transfer.record import Measured, correct_task, make_record
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.toolkit_output import toolkit_output
 from ssl_bench.transfer.toolkit_run import run_toolbox
@@ -134,6 +141,7 @@ def run_task(
     """
     row = find_task(task)
     root = data_root or row.root
+    require_folder(work_dir)
     require_packages(task)
     require_data(task, root)
     plan, folder = locate(
@@ -171,7 +179,10 @@ def run_task(
         plan, source, seed, folder.name, measured, started, root
     )
     if dist.is_main_process():
-        record = write_record(folder, record)
+        try:
+            record = write_record(folder, record)
+        except UserError as error:
+            raise UserError(f'{error} {correct_task(task)}') from error
     dist.barrier()
     return Outcome(record, folder, True)
 
@@ -182,14 +193,39 @@ def check_record(
     """Check, before a run starts, that its record will be accepted.
 
     Raises:
-        UserError: A name or number in it that records do not take.
+        UserError: A name or number in it that records do not take, or a
+            metric that the evaluator does not report.
     """
+    check_metrics(plan)
     name, rule = next(iter(find_task(plan.task).metrics.items()))
     preview = Measured({name: rule.lowest}, 0)
     record = make_record(
         plan, source, seed, run_id, preview, datetime.now(timezone.utc), root
     )
     validate(dict(record, schema=SCHEMA, status='completed'))
+
+
+def check_metrics(plan: Plan) -> None:
+    """Check that the numbers of a task are those that it will get.
+
+    Raises:
+        UserError: The probe or evaluator is known and reports other names.
+    """
+    config, row = plan.config, find_task(plan.task)
+    if row.toolbox == 'probe':
+        kind = config.probe.get('type')
+        names = METRIC_OF.get(kind)
+    else:
+        kind = config.test_evaluator.get('type')
+        names = reported(config.test_evaluator)
+    for name, rule in row.metrics.items():
+        wanted = rule.toolkit or name.split('_')[0]
+        if names is not None and wanted not in names:
+            raise UserError(
+                f'{plan.task}: the metric {name} is {wanted!r} of {kind}, '
+                f'which reports {", ".join(sorted(names))}. Correct TASK in '
+                f'{task_config(plan.task)}, or the setting that changed it.'
+            )
 
 
 def locate(

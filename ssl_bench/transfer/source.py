@@ -40,7 +40,7 @@ class Source:
         backbone (Backbone, optional): None for random initialisation.
         arch (str, optional): Its name; None for random initialisation of
             the task's own architecture.
-        arch_args (dict, optional): ``describe(architecture)``, likewise.
+        arch_args (dict, optional): ``describe(architecture)``, as above.
     """
 
     backbone: Backbone | None
@@ -182,6 +182,8 @@ def parse_arch(name: str) -> Architecture:
         UserError: Another name, or heads that do not divide the width.
     """
     name = canonical_arch(name)
+    if re.search(r'[a-z]0+(?!\d)', name):
+        raise UserError(f'--arch {name!r}: every size must be 1 or more.')
     match = re.fullmatch(r'resnet(\d+)(?:-w(\d+))?(?:-stem(\d+))?', name)
     if match and int(match[1]) in RESNETS:
         base = int(match[2] or 64)

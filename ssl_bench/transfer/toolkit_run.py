@@ -12,13 +12,13 @@ import ssl_bench.layers.global_bn
 import ssl_bench.toolbox.hooks
 import ssl_bench.toolbox.pictures  # noqa: F401  registers, as those above
 from ssl_bench.engine.distributed import launcher, unwrapped
-from ssl_bench.engine.runner import AtomicRunner
+from ssl_bench.engine.runner import AtomicRunner, build_errors
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_classes, check_files
 from ssl_bench.toolbox.load_images import SKIPPED, skipped_images
 from ssl_bench.transfer.plan import Plan
-from ssl_bench.transfer.record import Measured
+from ssl_bench.transfer.record import Measured, correct_task
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.weights import (
     hold_positions,
@@ -65,11 +65,16 @@ def run_toolbox(
     """Train and test a plan of mmdet, mmseg or mmpretrain."""
     config = plan.config
     prepare(plan, source, seed, folder, visualize, quiet, resume)
-    runner = TransferRunner.from_cfg(config)
-    runner.source = source
-    for change in plan.changes:
-        runner.logger.warning(change)
-    check_data(runner, plan)
+    with build_errors():
+        runner = TransferRunner.from_cfg(config)
+        runner.source = source
+        for change in plan.changes:
+            runner.logger.warning(change)
+        check_data(runner, plan)
+        if plan.trained is None:
+            runner.optim_wrapper = runner.build_optim_wrapper(
+                runner.optim_wrapper
+            )
     if plan.trained is None:
         runner.train()
     else:
@@ -86,7 +91,7 @@ def run_toolbox(
     if missing:
         raise UserError(
             f'{plan.task} did not report {missing}; it gave '
-            f'{sorted(found)}. Was the evaluator replaced?'
+            f'{sorted(found)}. {correct_task(plan.task)}'
         )
     metrics = {
         name: float(found[rule.toolkit]) * rule.factor

@@ -2,7 +2,10 @@
 
 import ast
 import os
+from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -94,6 +97,39 @@ def test_load_from_and_init_cfg(registered, config, evil):
         AtomicRunner.from_cfg(config).train()
 
 
+def test_addresses(registered, evil, tmp_path, monkeypatch):
+    """What mmengine downloads is read by the same reader."""
+    from mmengine.runner import load_checkpoint
+    from torchvision.models import resnet18
+
+    honest = tmp_path / 'served' / 'r18.pth'
+    honest.parent.mkdir()
+    torch.save(resnet18().state_dict(), honest)
+    (honest.parent / 'evil.pth').write_bytes(evil.read_bytes())
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    handler = partial(QuietHandler, directory=str(honest.parent))
+    with HTTPServer(('127.0.0.1', 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f'http://127.0.0.1:{server.server_port}'
+        with pytest.raises(UserError, match=REFUSED):
+            load_checkpoint(torch.nn.Linear(1, 1), f'{url}/evil.pth')
+        model = resnet18()
+        load_checkpoint(model, f'{url}/r18.pth', strict=True)
+        with pytest.raises(UserError, match='none.pth cannot be downloaded'):
+            load_checkpoint(model, f'{url}/none.pth')
+        server.shutdown()
+    expected = torch.load(honest)['fc.weight']
+    assert torch.equal(model.fc.weight, expected)
+    assert not (tmp_path / 'hub/checkpoints/none.pth').exists()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder without a log."""
+
+    def log_message(self, *args):
+        """Nothing."""
+
+
 def test_interrupted_transfer(registered, mini_root, source, evil, tmp_path):
     from ssl_bench.transfer.run import locate, run_task
 
@@ -172,6 +208,19 @@ def test_truncated_and_foreign_files_to_resume(tmp_path):
     path.write_bytes((9).to_bytes(8, 'little') + b'{"a":1} ')
     with pytest.raises(UserError, match='of the kind safetensors'):
         read_training(path)
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (dict(a=torch.ones(2)), 'has weights only: a run cannot be continued'),
+        ([torch.ones(1)], 'cannot be loaded'),
+    ],
+)
+def test_weights_are_not_a_run(registered, config, tmp_path, content, message):
+    torch.save(content, tmp_path / 'c.pth')
+    with pytest.raises(UserError, match=f'c.pth {message}'):
+        pretrain(config, tmp_path / 'w', resume=str(tmp_path / 'c.pth'))
 
 
 READERS = {

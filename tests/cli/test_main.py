@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from ssl_bench.cli import SUBCOMMANDS, build_parser, main
-from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.errors import UserError, printable, unknown_name
 
 
 def test_help_imports_no_torch():
@@ -56,3 +56,8 @@ def test_unknown_name_lists_near_ones():
     assert message == (
         "unknown task 'mini_kn'. Did you mean mini_knn? Known: coco, mini_knn."
     )
+
+
+def test_control_characters_are_not_printed():
+    """Names come from records and files of others."""
+    assert printable('a\x1b[31mb\u202e\nc é') == 'a\\x1b[31mb\\u202e\nc é'

@@ -284,3 +284,24 @@ def test_quiet_run_shows_a_progress_line_only(config, tmp_path, capfd):
     assert 'mmengine' not in out
     log = next((tmp_path / 'quiet').glob('*/*.log')).read_text()
     assert 'Epoch(train)' in log
+
+
+@pytest.mark.parametrize(
+    'key, value, message',
+    [
+        ('model.backbone.typo', 1, "unexpected keyword argument 'typo'"),
+        ('train_dataloader.batch_size', 0, 'batch_size must be 1 or more'),
+        ('model', None, 'not a pretraining config'),
+    ],
+)
+def test_mistakes_are_one_line(config, tmp_path, key, value, message):
+    config.merge_from_dict({key: value})
+    with pytest.raises(UserError, match=message) as error:
+        pretrain(config, tmp_path / 'w')
+    assert '\n' not in str(error.value)
+
+
+def test_a_file_in_the_place_of_the_folder(config, tmp_path):
+    (tmp_path / 'w').touch()
+    with pytest.raises(UserError, match='w is a file, not a folder'):
+        pretrain(config, tmp_path / 'w' / 'run')

@@ -188,3 +188,9 @@ def test_invalid_record_leaves_no_file(tmp_path):
     with pytest.raises(UserError, match='seed'):
         write_record(tmp_path / 'run', make_record(seed=-1))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_number_that_is_no_float_is_refused():
+    """Of a task that is not installed, whose range nobody knows."""
+    with pytest.raises(UserError, match='must be a finite number'):
+        validate(make_record(task='of_another', metrics=dict(x=10**400)))

@@ -1,7 +1,10 @@
 """A record says what its run did otherwise than the protocol."""
 
+import shutil
+
 import pytest
 
+from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import DATASETS, Dataset
 from ssl_bench.tasks.fingerprint import other_data
 from ssl_bench.tasks.layouts import FolderLayout
@@ -55,3 +58,22 @@ def test_the_record_carries_them(registered, source, mini_root, tmp_path):
     assert record['departures'] == ['probe.headline=5']
     record = run_task(source, 'mini_knn', 0, tmp_path, str(mini_root)).record
     assert record['departures'] == []
+
+
+def test_features_of_other_data_are_not_read_again(
+    registered, source, mini_root, tmp_path
+):
+    """A probe's cache is of the data that its loaders read."""
+    first = run_task(source, 'mini_knn', 0, tmp_path / 'w', str(mini_root))
+    other = tmp_path / 'other'
+    shutil.copytree(mini_root / 'imagenet', other)
+    images = sorted((other / 'val').rglob('*.jpg'))
+    for image in images[1:]:  # all images alike: no neighbour is nearer
+        shutil.copy(images[0], image)
+    key = 'test_dataloader.dataset.data_root'
+    given = source, 'mini_knn', 0, tmp_path / 'w', str(mini_root)
+    second = run_task(*given, {key: str(other / 'val')})
+    assert second.record['metrics'] != first.record['metrics']
+    assert f'{key}={other / "val"}' in second.record['departures']
+    with pytest.raises(UserError, match='nowhere, which is not there'):
+        run_task(*given, {key: str(tmp_path / 'nowhere')})

@@ -7,6 +7,7 @@ from ssl_bench.cli import main, transfer
 from ssl_bench.errors import UserError
 from ssl_bench.transfer import run as transfer_run
 from ssl_bench.transfer.find_weights import find_named
+from ssl_bench.transfer.source import parse_arch
 from tests.backbones import thin_backbone
 from tests.results.factory import make_record
 
@@ -191,3 +192,12 @@ def test_dry_run_needs_no_data(place, capsys):
         '(missing)' in out
     )
     assert not list(place.iterdir())
+
+
+def test_sizes_of_zero(mini_root, capsys):
+    with pytest.raises(UserError, match='every size must be 1 or more'):
+        parse_arch('resnet18-w0')
+    assert parse_arch('resnet18-w10').base == 10
+    words = f'transfer random --arch resnet18-w16 --tasks mini_knn --gpus 0 --data-root {mini_root}'
+    assert main(words.split()) == 2
+    assert 'name 1 or more' in capsys.readouterr().err

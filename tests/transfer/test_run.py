@@ -358,3 +358,23 @@ def test_what_cannot_run(go, source, tmp_path):
     with pytest.raises(UserError, match='Prepare it with'):
         run_task(source, 'mini_knn', 0, tmp_path, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    'key, value, message',
+    [
+        ('model.backbone.typo', 1, "unexpected keyword argument 'typo'"),
+        ('test_evaluator.type', 'Nope', 'Nope is not in the mmseg::metric'),
+        ('train_dataloader.batch_size', 0, 'batch_size must be 1 or more'),
+        ('train_cfg.max_iters', 0, 'max_iters must be 1 or more'),
+        ('train_dataloder.batch_size', 1, "unknown setting 'train_dataloder'"),
+    ],
+)
+def test_mistakes_are_one_line(
+    registered, source, mini_root, tmp_path, key, value, message
+):
+    with pytest.raises(UserError, match=message) as error:
+        run_task(
+            source, 'mini_seg_fcn', 0, tmp_path, str(mini_root), {key: value}
+        )
+    assert '\n' not in str(error.value)

@@ -68,7 +68,7 @@ class VocBoxLayout(Layout):
         list_file (str): For instance ``VOC2007/ImageSets/Main/train.txt``.
         images (str): Folder of ``<name>.jpg``; that of the list's devkit
             when not given.
-        annotations (str): Folder of ``<name>.xml``; likewise.
+        annotations (str): Folder of ``<name>.xml``; as ``images``.
     """
 
     paths: ClassVar[tuple[str, ...]] = ('list_file', 'images', 'annotations')
