@@ -191,7 +191,7 @@ class RepeatFactorSampler(InfiniteSampler):
     Reference: Gupta et al., CVPR 2019, Sec. 5.2: a class in a share f of
         the images has the factor max(1, sqrt(threshold / f)), an image the
         largest of its classes'. As in Detectron2 the part after the point
-        is a probability, drawn anew in every pass; mmdet's
+        is a probability, drawn again in every pass; mmdet's
         ``ClassBalancedDataset`` rounds it up once.
 
     Args:
@@ -265,7 +265,7 @@ class LvisMetric(Unrounded, LVISMetric):
 
 
 def restore_float() -> None:
-    """Let ``lvis.eval`` find ``np.float``, and nobody else.
+    """Let ``lvis.eval`` alone find ``np.float``.
 
     Raises:
         UserError: The package is not installed.

@@ -127,13 +127,14 @@ class Layout(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    paths: ClassVar[tuple[str, ...]] = ()  # fields that are paths
+    path_fields: ClassVar[tuple[str, ...]] = ()  # fields that are paths
     count: int | None = None
 
     def at(self, root: str | Path) -> 'Self':
         """The same layout below a data root."""
         joined = {
-            name: _joined(root, getattr(self, name)) for name in self.paths
+            name: _joined(root, getattr(self, name))
+            for name in self.path_fields
         }
         return self.model_copy(update=joined)
 
@@ -346,3 +347,14 @@ def read_lines(path: str | Path) -> list[str]:
     """Lines of a list without what is empty; names may hold spaces."""
     text = Path(path).read_text(encoding='utf-8')
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def read_list(path: str) -> tuple[list[str], list[Line]]:
+    """Lines of a list, or a problem when there are none."""
+    try:
+        lines = read_lines(path)
+    except (OSError, ValueError) as error:
+        return [], [Problem(f'{path} cannot be read: {error}')]
+    if not lines:
+        return [], [Problem(f'{path} names no image. Write the list again.')]
+    return lines, []
