@@ -192,6 +192,7 @@ class CocoLayout(Layout):
     def folders(self) -> tuple[str, ...]:
         return (self.images,)
 
+    @no_garbage_collection()
     def sizes(self) -> list[Size]:
         return self._sizes(len(self._content()['images']))
 
@@ -208,7 +209,6 @@ class CocoLayout(Layout):
             raise TypeError('the file does not hold a dict')
         return content
 
-    @no_garbage_collection()
     def read(self, scored: bool = False) -> CocoReading:
         fields = self.scored_fields if scored else FIELDS
         try:
@@ -252,6 +252,16 @@ class CocoLayout(Layout):
             content['categories'],
             sorter.images_of,
         )
+
+    def check(self, scored: bool = False, every: bool = False) -> list[Line]:
+        with no_garbage_collection():
+            reading = self.read(scored)
+            lines = reading.lines
+            entries = [
+                CocoImage(entry.image, {}, []) for entry in reading.entries
+            ]
+            del reading  # gigabytes of annotations
+        return lines + self.open_files(entries, every)
 
 
 class LvisLayout(CocoLayout):
