@@ -7,7 +7,7 @@ fifths are the encoder). Each is converted to a backbone file by ``ssl-bench
 convert`` in a process of its own; the time is from start to exit, imports
 included, and the memory is the most that the process ever held, mapped files
 included. Wall time means something on an idle machine only; the processor
-time stands beside it.
+time is next to it.
 
     python benchmarks/convert.py [--repeats 3]
 

@@ -3,8 +3,8 @@
     python benchmarks/mmcv_ops.py [--device cuda] [--threads 1] [--repeat 3]
 
 Every operator goes through mmcv.ops' public function, forward and backward
-where it has one. With a compiled mmcv installed its times stand beside, from
-a second process that does not import ssl_bench.
+where it has one. With a compiled mmcv installed its times are printed next to
+these. They are taken in a second process that does not import ssl_bench.
 """
 
 import argparse

@@ -7,7 +7,7 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 method = dict(name='LEWEL', variant='B (EMAN)')
-norm = dict(type='BN')  # each process its own
+norm = dict(type='BN')  # of each process alone
 model = dict(
     eman=True,
     momentum=0.98,

@@ -4,7 +4,3 @@ _base_ = [
     '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='MAE')
-pretrain_data = 'IN1K'
-
-train_dataloader = _base_.stream
-train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]

@@ -4,9 +4,4 @@ _base_ = [
     'mmpretrain::mocov3/mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py',
     '_base_/datasets/imagenet_stream.py',
 ]
-
 method = dict(name='MoCo v3')
-pretrain_data = 'IN1K'
-
-train_dataloader = _base_.stream
-train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]

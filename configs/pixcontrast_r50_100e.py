@@ -2,12 +2,5 @@
 # with a pixel contrast for a loss. Not in the released code.
 _base_ = 'pixpro_r50_100e.py'
 method = dict(name='PixContrast')
-model = dict(
-    _delete_=True,
-    type='PixContrast',
-    backbone=_base_.model.backbone,
-    neck=_base_.model.neck,
-    threshold=0.7,
-    temperature=0.3,
-    momentum=0.99,
-)
+model = dict(type='PixContrast', temperature=0.3)
+edit = {'model.propagation': dict(_delete_=True)}

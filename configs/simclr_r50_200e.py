@@ -4,8 +4,4 @@ _base_ = [
     '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='SimCLR')
-pretrain_data = 'IN1K'
 auto_scale_lr = dict(base_batch_size=4096)
-
-train_dataloader = _base_.stream
-train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]

@@ -4,10 +4,6 @@ _base_ = [
     '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='SimCLR')
-pretrain_data = 'IN1K'
 auto_scale_lr = dict(base_batch_size=4096)
-
-train_dataloader = _base_.stream
-train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]
 # mmpretrain's file says 16 x 256 in its name and loads 32 per process
-train_dataloader.batch_size = 256
+train_dataloader = dict(batch_size=256)

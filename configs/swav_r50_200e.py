@@ -4,12 +4,7 @@ _base_ = [
     'mmpretrain::swav/swav_resnet50_8xb32-mcrop-coslr-200e_in1k-224px-96px.py',
     '_base_/datasets/imagenet_stream.py',
 ]
-
 method = dict(name='SwAV', variant='multi-crop')
-pretrain_data = 'IN1K'
 # paper: momentum 0.9 and decay 1e-6; mmpretrain's file has neither
 optim_wrapper = dict(optimizer=dict(momentum=0.9, weight_decay=1e-6))
 auto_scale_lr = dict(base_batch_size=256)
-
-train_dataloader = _base_.stream
-train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]

@@ -1,10 +1,15 @@
-"""What there is to say about methods that have no class of ours.
+"""What to know about methods whose class is not in this project.
 
-mmpretrain's classes train the baselines of the papers' tables; their
-docstrings say little, so each has a text of our own here, in the form of our
-classes' docstrings. Random initialisation and supervised weights are methods
-of the benchmark without a pretraining.
+mmpretrain's classes train the baselines of the papers' tables. Their
+docstrings say little, so each has a text here, in the form of this project's
+docstrings, and a check of its settings where it needs one. Random
+initialisation and supervised weights are methods without a pretraining.
+
+Nothing here imports a toolkit: `ssl-bench methods` reads the texts.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 # by the name of mmpretrain's class
 BASELINES: dict[str, str] = {
@@ -32,7 +37,7 @@ Reference: Chen, Kornblith, Norouzi, Hinton, "A Simple Framework for
 Predict a moving-average network's embedding of the other view.
 
 There are no negatives: a predictor on the online side and the slow target
-keep the embeddings apart. Cosine distance, both directions.
+prevent equal embeddings. Cosine distance, both directions.
 
 Reference: Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020,
     arXiv:2006.07733.
@@ -61,7 +66,7 @@ Reference: Chen, He, "Exploring Simple Siamese Representation Learning", CVPR
     'DenseCL': """\
 Contrast images as a whole, and each place with its most similar place.
 
-Beside MoCo v2's loss, every position of the query's projected map is
+In addition to MoCo v2's loss, every position of the query's projected map is
 contrasted with the key position whose backbone feature is most similar to
 its own, against a queue of dense keys.
 
@@ -78,20 +83,58 @@ Reference: Chen, Xie, He, "An Empirical Study of Training Self-Supervised
     Vision Transformers", ICCV 2021, arXiv:2104.02057.
 """,
     'MAE': """\
-Paint three quarters of an image's patches from the visible quarter.
+Predict three quarters of an image's patches from the other quarter.
 
 The encoder sees the visible patches only; a light decoder predicts the
-normalised pixels of the masked ones, on which alone the loss is taken.
+normalised pixels of the masked ones. The loss is over masked patches only.
 
 Reference: He, Chen, Xie, Li, Dollar, Girshick, "Masked Autoencoders Are
     Scalable Vision Learners", CVPR 2022, arXiv:2111.06377.
 """,
 }
 PARITY = """\
-Parity: mmpretrain's model; settings held to the paper's by a test.
+Parity: mmpretrain's model; a test compares settings with the paper's.
 """
 
-# methods without a pretraining of ours, and how to name them to `transfer`
+
+def check_swav(config, batch: int, processes: int) -> None:
+    """Check the hook of SwAV, which has the queue and its own batch size.
+
+    Args:
+        config (mmengine.Config): Of the run.
+        batch (int): Images per process.
+        processes (int): How many train.
+
+    Raises:
+        UserError: A batch that is not the loader's, or a queue that whole
+            global batches do not fill (the hook would shorten it).
+    """
+    from ssl_bench.errors import UserError
+    from ssl_bench.layers.feature_queue import check_queue
+
+    for hook in config.get('custom_hooks', []):
+        if hook['type'] != 'SwAVHook':
+            continue
+        if hook['batch_size'] != batch:
+            raise UserError(
+                f'the SwAVHook is set to a batch of {hook["batch_size"]} '
+                f'images per process, the loader has {batch}. Set both to '
+                'the same number (custom_hooks.SwAVHook.batch_size).'
+            )
+        if length := hook.get('queue_length', 0):
+            check_queue(
+                length,
+                batch * processes,
+                'custom_hooks.SwAVHook.queue_length',
+                'embeddings',
+            )
+
+
+# by the name of mmpretrain's class: called before a run with the config,
+# the images per process and the number of processes
+CHECKS: dict[str, Callable[[Any, int, int], None]] = {'SwAV': check_swav}
+
+# methods without a pretraining here, and how to name them to `transfer`
 CONTROLS: dict[str, str] = {
     'Random init': """\
 No pretraining: weights as they are initialised, from the run's seed.
@@ -107,12 +150,12 @@ Name the image's class: ImageNet labels, the control of the papers' tables.
 
 Nothing is trained here. `ssl-bench transfer supervised=FILE --tasks TASK ...`
 takes a file in torchvision's format, for instance torchvision's own
-resnet50-0676ba61.pth; its classifier is left aside.
+resnet50-0676ba61.pth; its classifier is not used.
 
 Reference: He, Zhang, Ren, Sun, "Deep Residual Learning for Image
     Recognition", CVPR 2016, arXiv:1512.03385.
 Parity: weights imported whole, every tensor checked.
 """,
 }
-# by the word that stands in place of a checkpoint
+# by the word that `transfer` takes in place of a checkpoint
 ALIASES = {'random': 'Random init', 'supervised=FILE': 'Supervised'}

@@ -1,21 +1,26 @@
-"""Find and read configs; a mistake in one is said in a line."""
+"""Find and read configs; an error in one is reported in one line."""
 
 import ast
 import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import ssl_bench
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, one_line
+
+# folders like ``configs``, in addition to it, separated as in PATH
+FOLDERS = 'SSL_BENCH_CONFIGS'
+BASE, DELETE = '_base_', '_delete_'
 
 
 @lru_cache(maxsize=1)
 def config_dir() -> Path:
-    """The folder ``configs``: of the checkout, or installed beside us."""
+    """The folder ``configs``: of the checkout, or installed with us."""
     package = Path(ssl_bench.__file__).parent
     for folder in (package.parent / 'configs', package / 'configs'):
         if (folder / '_base_').is_dir():
@@ -27,127 +32,117 @@ def config_dir() -> Path:
 
 
 def config_dirs() -> list[Path]:
-    """`config_dir`, and those that ``SSL_BENCH_CONFIGS`` names.
+    """`config_dir`, then the folders that ``SSL_BENCH_CONFIGS`` names.
 
     Raises:
-        UserError: One of them is not a folder.
+        UserError: The variable names something that is not a folder.
     """
-    named = os.environ.get('SSL_BENCH_CONFIGS', '')
-    more = [Path(name) for name in named.split(os.pathsep) if name]
-    for folder in more:
+    words = os.environ.get(FOLDERS, '').split(os.pathsep)
+    folders = [Path(word) for word in words if word]
+    for folder in folders:
         if not folder.is_dir():
-            raise UserError(f'SSL_BENCH_CONFIGS: {folder} is not a folder.')
-    return [config_dir(), *more]
+            raise UserError(
+                f'{FOLDERS}: {folder} is not a folder. Correct or unset this '
+                'environment variable.'
+            )
+    return [config_dir(), *folders]
 
 
 def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     """Read an mmengine config.
 
     Args:
-        path (str | Path): A file, or a name below ``configs`` with or
-            without ``.py``.
+        path (str | Path): A file, or a name below one of `config_dirs`, with
+            or without ``.py``.
         overrides (dict, optional): Dotted keys and values that replace
-            those of the file, as ``--cfg-options`` gives them.
+            those of the file, as ``--cfg-options`` gives them; see
+            `ssl_bench.config_edits.edit`.
 
     Returns:
-        mmengine.Config: With ``overrides`` merged in.
+        mmengine.Config: With what it and its bases say in ``edit`` applied,
+        then ``overrides``.
 
     Raises:
         UserError: There is no such file (near names are listed), it does not
-            load, or an override points at something that is not there.
+            load, or an override names a setting that does not exist.
     """
-    from mmengine.config import Config
-    from mmengine.config.utils import MODULE2PACKAGE
+    from mmengine.config import Config, utils
+    from mmengine.config import config as loader
+
+    from ssl_bench.config_edits import apply_edits, edit, edits_of_bases
 
     # mmengine looks for a distribution `mmsegmentation`; the fork's has
     # another name, but the module, which it tries next, is there
-    MODULE2PACKAGE['mmseg'] = 'mmseg'
+    utils.MODULE2PACKAGE['mmseg'] = 'mmseg'
+    # for every base of a toolkit mmengine parses up to 90 YAML files, finds
+    # no config in them (it looks for names without .py), and takes this path
+    loader._get_external_cfg_path = utils._get_external_cfg_base_path
     path = _find(Path(path))
     try:
-        with _own_task():
+        with edits_of_bases():
             config = Config.fromfile(path)
-        config.merge_from_dict(overrides or {})
+        apply_edits(config)
+        edit(config, overrides or {})
+    except UserError as error:
+        raise UserError(f'config {path}: {error}') from error
     except Exception as error:  # a config is code: anything may be raised
-        raise UserError(
-            f'config {path} does not load: {type(error).__name__}: {error}'
-        ) from error
+        read_literals(
+            path
+        )  # names the line with wrong syntax, or a missing base
+        raise _does_not_load(path, error) from error
     return config
 
 
-@contextmanager
-def _own_task() -> Iterator[None]:
-    """Leave ``TASK`` to the file that states it.
+def _does_not_load(path: Path, error: Exception) -> UserError:
+    """The error of a config, in one line of about 300 characters.
 
-    mmengine would merge it with the base's, and would refuse a data set of
-    the file's own over the name of the base's data set.
+    mmengine's messages can have whole configs or ``sys.path`` in them.
     """
-    from mmengine.config import Config
-
-    merge = Config._merge_a_into_b
-
-    def merge_settings(new, old, allow_list_keys: bool = False):
-        if 'TASK' in new and 'TASK' in old:
-            old = old.copy()
-            old.pop('TASK')
-        return merge(new, old, allow_list_keys)
-
-    Config._merge_a_into_b = staticmethod(merge_settings)
-    try:
-        yield
-    finally:
-        Config._merge_a_into_b = staticmethod(merge)
+    while isinstance(error, ImportError):
+        inner = error.__cause__ or error.__context__
+        if not isinstance(inner, ImportError):
+            break
+        error = inner  # mmengine's own tell which import failed, not why
+    where = ''
+    for frame in traceback.extract_tb(error.__traceback__):
+        # code at the top level of a file other than mmengine's: a config's
+        if frame.name == '<module>':
+            name = (
+                '' if Path(frame.filename) == path else f'{frame.filename}, '
+            )
+            where = f' ({name}line {frame.lineno})'
+    return UserError(
+        f'config {path} does not load: {type(error).__name__}: '
+        f'{one_line(error)}{where}'
+    )
 
 
 def _find(path: Path) -> Path:
     """The file meant by ``path``; raises UserError with near names."""
     named = path if path.suffix == '.py' else path.with_name(path.name + '.py')
-    for candidate in (path, named, *(root / named for root in config_dirs())):
+    folders = config_dirs()
+    for candidate in (path, named, *(folder / named for folder in folders)):
         if candidate.is_file():
             return candidate
-    root = config_dir()
-    known = [
-        str(p.relative_to(root))
-        for p in root.rglob('*.py')
-        if '_base_' not in p.parts
-    ]
+    known = {
+        file.relative_to(folder).as_posix(): display_name(file)
+        for folder in reversed(folders)
+        for file in folder.rglob('*.py')
+        if BASE not in file.parts
+    }
     near = difflib.get_close_matches(
-        str(named).removeprefix('configs/'), known, n=3, cutoff=0.4
+        named.as_posix().removeprefix('configs/'), known, n=3, cutoff=0.4
     )
-    hint = f' Did you mean configs/{", configs/".join(near)}?' if near else ''
+    names = ', '.join(known[name] for name in near)
+    hint = f' Did you mean {names}?' if near else ''
     raise UserError(f'no config at {path}.{hint}')
 
 
-def parse_options(words: Sequence[str]) -> dict[str, Any]:
-    """Read ``key=value`` words as OpenMMLab's ``--cfg-options`` does.
-
-    Values are Python literals where they parse as such, comma separated
-    lists, true/false/none, or else plain strings.
-
-    Raises:
-        UserError: A word without ``=``.
-    """
-    options = {}
-    for word in words:
-        key, equals, text = word.partition('=')
-        if not (equals and key):
-            raise UserError(f'--cfg-options takes key=value, got {word!r}.')
-        options[key] = _value(text)
-    return options
-
-
-def _value(text: str) -> Any:
-    named = dict(true=True, false=False, none=None)
-    if text.lower() in named:
-        return named[text.lower()]
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return (
-            [_value(part) for part in text.split(',')] if ',' in text else text
-        )
-    return (
-        list(value) if isinstance(value, tuple) and text[0] != '(' else value
-    )
+def display_name(file: Path) -> str:
+    """``configs/...`` for a config of this project; else the path."""
+    root = config_dir().parent
+    inside = file.is_relative_to(root)
+    return file.relative_to(root).as_posix() if inside else str(file)
 
 
 def parse_config(text: str) -> dict[str, Any]:
@@ -158,21 +153,90 @@ def parse_config(text: str) -> dict[str, Any]:
             ``dict(...)``.
 
     Returns:
-        dict: What could be read; a value that is no literal is left out.
+        dict: What could be read; None for a value that is not a literal,
+        and nothing from a text that is not Python.
     """
     try:
-        tree = ast.parse(text)
+        return _assignments(ast.parse(text))
     except (SyntaxError, ValueError):
         return {}
-    fields = {}
-    for node in tree.body:
-        if (
-            isinstance(node, ast.Assign)
-            and len(node.targets) == 1
-            and isinstance(node.targets[0], ast.Name)
-        ):
-            fields[node.targets[0].id] = _literal(node.value)
-    return fields
+
+
+def read_literals(path: str | Path) -> dict[str, Any]:
+    """Top-level values of a config and of its bases, running nothing.
+
+    Args:
+        path (str | Path): A config. Bases are merged as mmengine does; a
+            base that is not written as a literal is left out.
+
+    Returns:
+        dict: As `parse_config`.
+
+    Raises:
+        UserError: A file that is missing or is not Python; the line names
+            the file and, where there is one, the line.
+    """
+    path = Path(path)
+    try:
+        fields = _assignments(ast.parse(path.read_text(encoding='utf-8')))
+    except SyntaxError as error:
+        raise UserError(
+            f'config {path} does not load: SyntaxError: {error.msg} '
+            f'(line {error.lineno})'
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or one_line(error)
+        raise UserError(f'config {path} does not load: {reason}') from error
+    bases = fields.pop(BASE, None) or []
+    merged: dict[str, Any] = {}
+    for base in [bases] if isinstance(bases, str) else bases:
+        if not isinstance(base, str):
+            continue
+        file = _base_file(base, path)
+        if file is None or not file.is_file() or file.samefile(path):
+            raise UserError(
+                f'config {path} does not load: its base {base} does not exist'
+            )
+        merged.update(read_literals(file))
+    return _merge(fields, merged)
+
+
+def _base_file(base: str, path: Path) -> Path | None:
+    """The file of a ``_base_`` of a config at ``path``.
+
+    None for ``package::file`` of a package that is not installed.
+    """
+    package, external, name = base.rpartition('::')
+    if not external:
+        return path.parent / base
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0], '.mim', 'configs', name)
+
+
+def _merge(fields: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``fields`` over it, dict by dict."""
+    merged = dict(base)
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            value = dict(value)
+            if not value.pop(DELETE, False):
+                old = base.get(name)
+                value = _merge(value, old if isinstance(old, dict) else {})
+        merged[name] = value
+    return merged
+
+
+def _assignments(tree: ast.Module) -> dict[str, Any]:
+    """Values of the assignments to plain names at the top level."""
+    return {
+        node.targets[0].id: _literal(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and isinstance(node.targets[0], ast.Name)
+    }
 
 
 def _literal(node: ast.AST) -> Any:
@@ -186,14 +250,10 @@ def _literal(node: ast.AST) -> Any:
         for argument in node.args:  # dict({'not a name': 1})
             value = _literal(argument)
             found.update(value if isinstance(value, dict) else {})
-        return {
-            **found,
-            **{
-                word.arg: _literal(word.value)
-                for word in node.keywords
-                if word.arg
-            },
-        }
+        for word in node.keywords:
+            if word.arg:
+                found[word.arg] = _literal(word.value)
+        return found
     if isinstance(node, ast.Dict):
         return {
             _literal(key): _literal(value)

@@ -6,11 +6,11 @@ from typing import Any
 
 from mmpretrain.registry import MODELS
 
-from ssl_bench.data.views import ViewMaker
-from ssl_bench.methods.insloc.views import InsLocViews
+from ssl_bench.data.pipeline import build_pipeline, view_summary
 
 SGD_LIKE = dict(PaperLARS='LARS')
 PARTS = ('backbone', 'neck', 'data_preprocessor', 'init_cfg', 'norm_cfg')
+NO_NUMBERS = ('type', '_scope_')
 
 
 def settings_line(config) -> str:
@@ -28,7 +28,7 @@ def settings_line(config) -> str:
             f'{kind}, lr {optimizer.lr:g}, weight decay '
             f'{optimizer.get("weight_decay", 0):g}',
             schedule(config.param_scheduler),
-            views(config),
+            view_summary(build_pipeline(config)),
         ]
     )
 
@@ -36,9 +36,9 @@ def settings_line(config) -> str:
 def model_line(config) -> str:
     """``threshold=0.7, momentum=0.99, ...``: the method's own numbers.
 
-    Those of the config and the defaults of the class for what it leaves out;
-    of nested parts (``head``, ``propagation``) the config's, but not of the
-    backbone and neck, which the names of configs tell.
+    These are the config's, and the defaults of the class for the others. Of
+    nested parts (``head``, ``propagation``) they are the config's. Backbone
+    and neck are left out: the names of configs tell them.
 
     Args:
         config (mmengine.Config): A pretraining config.
@@ -57,7 +57,9 @@ def _scalars(values: dict[str, Any], prefix: str = '') -> Iterator[str]:
     for name, value in values.items():
         if isinstance(value, dict) and name not in PARTS:
             yield from _scalars(value, f'{prefix}{name}.')
-        elif name != 'type' and isinstance(value, (bool, int, float, str)):
+        elif name not in NO_NUMBERS and isinstance(
+            value, (bool, int, float, str)
+        ):
             yield f'{prefix}{name}={value!r}'
 
 
@@ -76,47 +78,3 @@ def schedule(schedulers: list[dict[str, Any]]) -> str:
         else:
             words.append(entry['type'])
     return ' and '.join(words) + warmup
-
-
-def views(config) -> str:
-    """``2 views of 224 px (area 0.2 to 1)``, from the data pipeline."""
-    found: dict[str, int] = {}
-    for count, size, scale in _crops(config.train_dataloader.dataset.pipeline):
-        side = size if isinstance(size, int) else '{}x{}'.format(*size)
-        text = f'of {side} px (area {scale[0]:g} to {scale[1]:g})'
-        found[text] = found.get(text, 0) + count
-    return ' + '.join(
-        f'{count} view{"s" if count > 1 else ""} {text}'
-        for text, count in found.items()
-    )
-
-
-def _crops(pipeline: list[dict[str, Any]]) -> Iterator[tuple]:
-    """Number, size and area bounds of every kind of view."""
-    for step in pipeline:
-        if step['type'] == 'MakeViews':
-            for view in step['views']:
-                yield (
-                    view.get('repeat', 1),
-                    view['size'],
-                    view.get('scale') or _default(ViewMaker, 'scale'),
-                )
-        elif step['type'] == 'InsLocViews':
-            canvas, area = (
-                step.get(name) or _default(InsLocViews, name)
-                for name in ('canvas', 'area')
-            )
-            yield 2, canvas, area
-        elif step['type'] == 'RandomResizedCrop':
-            yield 1, step['scale'], step.get('crop_ratio_range', (0.08, 1.0))
-        elif step['type'] == 'MultiView':
-            numbers = step['num_views']
-            if isinstance(numbers, int):
-                numbers = [numbers]
-            for number, steps in zip(numbers, step['transforms']):
-                for _, size, scale in _crops(steps):
-                    yield number, size, scale
-
-
-def _default(kind: type, name: str) -> Any:
-    return inspect.signature(kind).parameters[name].default

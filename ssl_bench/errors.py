@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this."""
+"""The one exception that means: the user can fix this."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,6 +11,20 @@ class UserError(Exception):
     prints it as one line without a traceback and exits with 2; a caller from
     Python sees an ordinary exception.
     """
+
+
+def one_line(text: object, most: int = 200) -> str:
+    """A message of others on one line, the middle of a long one left out.
+
+    Args:
+        text (object): An exception or a string.
+        most (int): Characters that may remain.
+    """
+    line = ' '.join(str(text).split())
+    if len(line) <= most:
+        return line
+    head = (most - 5) // 2
+    return f'{line[:head]} ... {line[head + 5 - most :]}'
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -9,17 +9,17 @@ def replace_section(text: str, name: str, body: str) -> str:
     Args:
         text (str): A whole file.
         name (str): Name of the section.
-        body (str): What shall stand there, without a line end.
+        body (str): The new text between the marks, without a line end.
 
     Raises:
-        UserError: The text has not both marks, in their order.
+        UserError: The text does not have both marks in this order.
     """
     marks = f'<!-- {name} -->', f'<!-- /{name} -->'
     before, start, rest = text.partition(marks[0])
     _, end, after = rest.partition(marks[1])
     if not (start and end):
         raise UserError(
-            f'the file has no lines {marks[0]} and {marks[1]} '
-            'to write between.'
+            f'the file does not have the lines {marks[0]} and {marks[1]}, '
+            'between which to write.'
         )
     return f'{before}{start}\n{body}\n{end}{after}'

@@ -6,6 +6,8 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import pytest  # noqa: E402
 
+import ssl_bench  # noqa: E402, F401  before a test imports a toolkit
+
 
 @pytest.fixture(autouse=True, scope='session')
 def _one_thread():

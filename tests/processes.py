@@ -25,7 +25,7 @@ def _entry(rank, world, folder, function, arguments):
 def run_in_processes(function, world, *arguments):
     """Call ``function(rank, *arguments)`` in ``world`` processes.
 
-    The function stands at the top level of its module; what it returns must
+    The function is at the top level of its module; what it returns must
     be made of tensors and plain containers.
 
     Returns:

@@ -1,4 +1,4 @@
-"""OpenMMLab's door to `ssl-bench run`: same arguments."""
+"""`ssl-bench run` as an OpenMMLab tool, with the same arguments."""
 
 import sys
 

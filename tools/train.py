@@ -1,4 +1,4 @@
-"""OpenMMLab's door to `ssl-bench pretrain`: same arguments."""
+"""`ssl-bench pretrain` as an OpenMMLab tool, with the same arguments."""
 
 import sys
 

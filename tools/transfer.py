@@ -1,4 +1,4 @@
-"""OpenMMLab's door to `ssl-bench transfer`: same arguments."""
+"""`ssl-bench transfer` as an OpenMMLab tool, with the same arguments."""
 
 import sys
 

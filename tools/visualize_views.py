@@ -1,9 +1,8 @@
-"""Write a contact sheet of what a config's method sees.
+"""Write a contact sheet of the views of a config.
 
-InsLoc: the boxes pasted, and the query's augmented box; PixPro, PixContrast:
-the matched positions of two views; LEWEL: where the maps of four heads look;
-SiameseIM: view 2's token grid in both views and view 1's mask; the others:
-the views, each with the outline of the other one.
+It shows the views of the config's own data, with what the method knows about
+them (docs/methods.md lists the marks); by default, each of two views has the
+outline of the other one.
 
 python tools/visualize_views.py configs/mini/insloc_r18_fpn.py -o views.png
 """
@@ -11,6 +10,7 @@ python tools/visualize_views.py configs/mini/insloc_r18_fpn.py -o views.png
 import argparse
 import sys
 
+from ssl_bench.cfg_options import add_cfg_options, read_options
 from ssl_bench.errors import UserError
 
 
@@ -22,24 +22,22 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('-n', '--samples', type=int, default=16)
     parser.add_argument(
         '--checkpoint',
-        help='of a run of the config, for the alignment maps '
-        'of LEWEL; random initialisation if left out',
+        help='of a run of the config, for a method whose sheet shows what '
+        'the model has learnt; random initialisation if left out',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE'
-    )
+    add_cfg_options(parser, 'replace settings of the config')
     return parser.parse_args()
 
 
 def main() -> int:
     """Write the sheet and name it."""
     args = parse_args()
-    from ssl_bench.config import load_config, parse_options
-    from ssl_bench.data.contact_sheet import views_of
+    from ssl_bench.config import load_config
+    from ssl_bench.engine.view_sheet import views_of
     from ssl_bench.files import atomic_path
 
     try:
-        config = load_config(args.config, parse_options(args.cfg_options))
+        config = load_config(args.config, read_options(args.cfg_options))
         sheet = views_of(config, args.samples, args.checkpoint)
         with atomic_path(args.out) as part:
             sheet.save(part, format='png')

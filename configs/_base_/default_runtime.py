@@ -1,6 +1,5 @@
-# What every pretraining config of ours starts from. The hooks that all
-# pretrainings share (seeds by step, finite loss, ...) are added by
-# ssl_bench.engine.pretrain, also to configs that come from mmpretrain.
+# What every pretraining config starts from that is not one of mmpretrain's.
+_base_ = './pretraining_hooks.py'
 default_scope = 'mmpretrain'
 custom_imports = dict(
     imports=[

@@ -1,13 +1,15 @@
 # Barlow Twins on the embedded images: a ResNet-18 of a quarter of the width,
 # 64 pixel views, 64 features. For CPUs and minutes, not for numbers.
-_base_ = '../barlow_twins_r50_1000e.py'
+_base_ = [
+    '../barlow_twins_r50_1000e.py',
+    '../_base_/datasets/mini_imagenet.py',
+]
 
-pretrain_data = 'mini'
 epochs = 20
 
 model = dict(
-    # paper: the last norm of each block starts at 0, which costs a short run
-    # too much of its time
+    # paper: the last norm of each block starts at 0, which is too slow for a
+    # short run
     backbone=dict(
         depth=18, stem_channels=16, base_channels=16, zero_init_residual=False
     ),
@@ -17,23 +19,16 @@ model = dict(
     head=dict(in_channels=64, lambd=0.02),
 )
 
-views = _base_.views
-for view in views:
-    # paper: from 8 % of the area, which here is less than an object
-    view.update(size=64, scale=(0.2, 1.0))
-    # blur in proportion to the view's 64 of 224 pixels
-    view['photometric'][2].update(sigma=(0.1, 0.6))
-del view
-train_dataloader = dict(
-    batch_size=64,
-    num_workers=1,
-    persistent_workers=True,
-    pin_memory=False,
-    dataset=dict(
-        data_root='data/mini/imagenet/train',
-        pipeline=[dict(type='MakeViews', views=views), dict(type='PackViews')],
-    ),
-)
+train_dataloader = dict(batch_size=64)
+edit = {
+    'train_dataloader.dataset.pipeline.MakeViews.views.*': dict(
+        size=64,
+        # paper: from 8 % of the area, which here is less than an object
+        scale=(0.2, 1.0),
+        # blur in proportion to the view's 64 of 224 pixels
+        photometric=dict(RandomGaussianBlur=dict(sigma=(0.1, 0.6))),
+    )
+}
 
 # paper: LARS; here: AdamW. In so few steps SGD, at 0.03, hardly moved the loss
 optim_wrapper = dict(
@@ -51,5 +46,4 @@ param_scheduler = [
     )
 ]
 train_cfg = dict(max_epochs=epochs)
-default_hooks = dict(logger=dict(interval=10))
 auto_scale_lr = dict(base_batch_size=64)

@@ -1,12 +1,6 @@
 # InsLoc-FPN on the embedded images: a ResNet-18 of a quarter of the width, 64
 # pixel views, a queue of 256. For CPUs and minutes, not for numbers.
-_base_ = [
-    '../_base_/models/insloc_fpn.py',
-    '../_base_/datasets/mini_insloc.py',
-    '../_base_/schedules/sgd_coslr_200e.py',
-    '../_base_/default_runtime.py',
-]
-method = dict(name='InsLoc', variant='FPN')
+_base_ = ['../insloc_r50_fpn.py', '../_base_/datasets/mini_imagenet.py']
 
 epochs = 20
 
@@ -19,8 +13,8 @@ model = dict(
         bbox_head=dict(
             in_channels=32,
             # paper: 4 convolutions and 2 hidden layers; here: the projection
-            # alone, because behind their ReLUs all boxes start out alike
-            # (cosine 0.65) and some hundred steps of SGD only move them
+            # alone, because after their ReLUs all boxes start out similar
+            # (cosine 0.65), and some hundred steps of SGD only move them
             # along their common direction: the loss stays at ln(K + 1)
             num_convs=0,
             num_fcs=0,
@@ -29,8 +23,18 @@ model = dict(
     ),
 )
 
-# paper: 0.03 without warm-up; here: less, and next to nothing until the
-# queue holds keys instead of noise, which would be learnt to be told apart
+# a quarter of the paper's canvas, and patches, anchors and blur in proportion
+edit = {
+    'train_dataloader.dataset.pipeline.InsLocViews': dict(
+        canvas=(64, 64),
+        size_range=(32, 64),
+        anchor_stride=4,
+        photometric=dict(RandomGaussianBlur=dict(sigma=(0.1, 0.5))),
+    )
+}
+
+# paper: 0.03 without warm-up; here: less, and very little until the queue is
+# full of keys. Before, it is noise, which the net would learn to recognise
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=16),
@@ -43,5 +47,4 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(max_epochs=epochs)
-default_hooks = dict(logger=dict(interval=10))
 auto_scale_lr = dict(base_batch_size=32)

@@ -1,8 +1,11 @@
 # MoCo v2 on the embedded images: a ResNet-18 of a quarter of the width, 64
 # pixel views, a queue of 512. For CPUs and minutes, not for numbers.
-_base_ = '../mocov2_r50_200e.py'
+_base_ = [
+    '../mocov2_r50_200e.py',
+    '../_base_/datasets/mini_imagenet.py',
+    '../_base_/datasets/mocov2_photometric.py',
+]
 
-pretrain_data = 'mini'
 epochs = 25
 
 model = dict(
@@ -11,7 +14,7 @@ model = dict(
     momentum=0.01,  # of the new weights; the queue is 8 steps long
     backbone=dict(depth=18, stem_channels=16, base_channels=16),
     # paper: no normalisation; here: batch norm in the projection, because
-    # without it some hundred steps of SGD end where all images are alike
+    # without it all images have equal features after some hundred steps
     neck=dict(
         _delete_=True,
         type='NonLinearNeck',
@@ -27,27 +30,7 @@ model = dict(
 # the paper's views, made from one decode in RGB
 data_preprocessor = dict(to_rgb=False)
 view = dict(
-    size=64,
-    scale=(0.2, 1.0),
-    repeat=2,
-    photometric=[
-        dict(
-            type='RandomApply',
-            p=0.8,
-            transforms=[
-                dict(
-                    type='ColorJitter',
-                    brightness=0.4,
-                    contrast=0.4,
-                    saturation=0.4,
-                    hue=0.1,
-                )
-            ],
-        ),
-        dict(type='RandomGrayscale', p=0.2),
-        # in proportion to the view's 64 of 224 pixels
-        dict(type='RandomGaussianBlur', sigma=(0.1, 0.6), p=0.5),
-    ],
+    size=64, scale=(0.2, 1.0), repeat=2, photometric=_base_.photometric
 )
 train_dataloader = dict(
     _delete_=True,
@@ -65,6 +48,11 @@ train_dataloader = dict(
         ],
     ),
 )
+edit = {  # blur in proportion to the view's 64 of 224 pixels
+    'train_dataloader.dataset.pipeline.MakeViews.views.*': dict(
+        photometric=dict(RandomGaussianBlur=dict(sigma=(0.1, 0.6)))
+    )
+}
 
 optim_wrapper = dict(optimizer=dict(lr=0.03))
 param_scheduler = [
@@ -77,5 +65,4 @@ param_scheduler = [
     )
 ]
 train_cfg = dict(max_epochs=epochs)
-default_hooks = dict(logger=dict(interval=10))
 auto_scale_lr = dict(base_batch_size=64)

@@ -1,8 +1,10 @@
 # SiameseIM on the embedded images: 64 pixel views of 8 pixel patches, a ViT
 # of 4 blocks and 96 channels. For CPUs and minutes, not for numbers.
-_base_ = '../siamese_im_vitb16_1600e.py'
+_base_ = [
+    '../siamese_im_vitb16_1600e.py',
+    '../_base_/datasets/mini_imagenet.py',
+]
 
-pretrain_data = 'mini'
 epochs = 20
 
 model = dict(
@@ -18,32 +20,20 @@ model = dict(
     neck=dict(channels=96, depth=1, num_heads=4),
     head=dict(depth=2, num_heads=4),
     num_masked=39,  # 60 % of 64, as the paper's 118 of 196
-    momentum=0.98,
-)  # paper: 0.995, of 500 000 steps; here: 500
-
-views = _base_.views
-views[0].update(size=64)
-views[1].update(size=64)
-for view in views:  # blur in proportion to the view's 64 of 224 pixels
-    view['photometric'][2].update(sigma=(0.1, 0.6))
-del view
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=1,
-    persistent_workers=True,
-    pin_memory=False,
-    dataset=dict(
-        data_root='data/mini/imagenet/train',
-        pipeline=[
-            dict(type='MakeViews', views=views),
-            dict(type='AddBlockMask', size=64, patch_size=8),
-            dict(
-                type='PackViews',
-                fields=('crops', 'flips', 'source_size', 'mask'),
-            ),
-        ],
-    ),
+    momentum=0.98,  # paper: 0.995, of 500 000 steps; here: 500
 )
+
+train_dataloader = dict(batch_size=32)
+edit = {
+    'train_dataloader.dataset.pipeline.MakeViews.views.*': dict(
+        size=64,
+        # blur in proportion to the view's 64 of 224 pixels
+        photometric=dict(RandomGaussianBlur=dict(sigma=(0.1, 0.6))),
+    ),
+    'train_dataloader.dataset.pipeline.AddBlockMask': dict(
+        size=64, patch_size=8
+    ),
+}
 
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(lr=2e-3))
 param_scheduler = [
@@ -52,5 +42,4 @@ param_scheduler = [
     )
 ]
 train_cfg = dict(max_epochs=epochs)
-default_hooks = dict(logger=dict(interval=10))
 auto_scale_lr = dict(base_batch_size=32)

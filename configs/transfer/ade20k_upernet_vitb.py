@@ -1,6 +1,6 @@
 # UPerNet on ViT-B/16, ADE20K. mmseg's MAE config, which SiameseIM says it
-# follows; rate and layer decay are MAE's, found by a sweep, and are to be
-# reported with a result (transfer_protocols, section 3).
+# follows; MAE found rate and layer decay by a sweep: report them with a
+# result (docs/protocols.md).
 TASK = dict(
     id='ade20k_upernet_vitb',
     title='ADE20K UPerNet, ViT-B',
@@ -16,19 +16,18 @@ TASK = dict(
     shown=['mIoU'],
     source='MAE (He et al., CVPR 2022, App. A.4)',
 )
-_base_ = ['mmseg::mae/mae-base_upernet_8xb2-amp-160k_ade20k-512x512.py']
+_base_ = [
+    'mmseg::mae/mae-base_upernet_8xb2-amp-160k_ade20k-512x512.py',
+    '_base_/seg_runtime.py',
+]
 
-custom_imports = dict(
-    imports=['ssl_bench.toolbox.hooks'], allow_failed_imports=False
-)
-randomness = dict(seed=0)
 model = dict(
     pretrained=None,  # the backbone file is loaded after building
-    # the table of positions fits one size: images that are shorter than the
-    # window get padding. Stock stops at one
+    # the position table has one size: images shorter than the window are
+    # padded. Stock raises an error
     data_preprocessor=dict(test_cfg=dict(size=_base_.crop_size)),
 )
-# `fp16` of the stock file does nothing
+# the stock file's `fp16` has no effect
 optim_wrapper = dict(type='AmpOptimWrapper')
 val_cfg = None  # one evaluation, at the end; stock every 16000
 val_dataloader = None

@@ -1,5 +1,5 @@
-# FCN R50-D8 on Cityscapes, protocol (a) of transfer_protocols, section 3.
-# mmseg's config but for the stem, as in voc12aug_fcn.py.
+# FCN R50-D8 on Cityscapes (docs/protocols.md). mmseg's config except the
+# stem, as in voc12aug_fcn.py.
 TASK = dict(
     id='cityscapes_fcn',
     title='Cityscapes FCN',
@@ -19,6 +19,7 @@ _base_ = [
     'mmseg::_base_/models/fcn_r50-d8.py',
     'mmseg::_base_/datasets/cityscapes_769x769.py',
     'mmseg::_base_/schedules/schedule_40k.py',
+    'mmseg::_base_/default_runtime.py',
     '_base_/seg_runtime.py',
 ]
 crop_size = (769, 769)
@@ -27,8 +28,8 @@ model = dict(
     pretrained=None,  # the backbone file is loaded after building
     backbone=dict(
         type='ResNet',  # stock ResNetV1c: three 3x3 convolutions
-        zero_init_residual=False,
-    ),  # stock True: random branches times 0
+        zero_init_residual=False,  # stock True: branches start at 0
+    ),
     decode_head=dict(align_corners=True),
     auxiliary_head=dict(align_corners=True),
     test_cfg=dict(mode='slide', crop_size=crop_size, stride=(513, 513)),
@@ -38,7 +39,7 @@ val_dataloader = None
 val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=8)  # 4 devices x 2
 
-moco_pipeline = [  # neither distorted colours nor a limit on a class's share
+moco_pipeline = [  # no distorted colours, no limit on a class's share
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     # 0.5 to 2 times the image's own size
@@ -54,7 +55,7 @@ moco_pipeline = [  # neither distorted colours nor a limit on a class's share
     dict(type='PackSegInputs'),
 ]
 recipes = dict(
-    # protocol (b), MoCo's paper: stride 16, head of two 3x3 convolutions 256
+    # MoCo's paper: stride 16, head of two 3x3 convolutions 256
     # wide with dilation 6, no auxiliary head
     moco={
         'model.backbone.dilations': (1, 1, 1, 2),
@@ -65,8 +66,9 @@ recipes = dict(
         'model.auxiliary_head': None,
         'model.test_cfg.mode': 'whole',
         'train_dataloader.dataset.pipeline': moco_pipeline,
-        'test_dataloader.dataset.pipeline.1.scale': None,
-        'test_dataloader.dataset.pipeline.1.scale_factor': 1.0,
+        'test_dataloader.dataset.pipeline.Resize': dict(
+            scale=None, scale_factor=1.0
+        ),
         'optim_wrapper.optimizer.lr': 0.01,
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'train_cfg.max_iters': 90000,

@@ -1,5 +1,5 @@
 # Mask R-CNN R50-FPN on COCO, 1x schedule. Source: Detectron2's settings in
-# MoCo's and InsLoc's released configs (transfer_protocols, section 2).
+# MoCo's and InsLoc's released configs (docs/protocols.md).
 TASK = dict(
     id='coco_mrcnn_fpn_1x',
     title='COCO Mask R-CNN FPN, 1x',
@@ -57,9 +57,9 @@ _base_ = [
     '_base_/coco_instance.py',
     '_base_/det_runtime.py',
 ]
-train_cfg = dict(
+train_cfg = dict(  # stock 12 epochs
     type='IterBasedTrainLoop', max_iters=90000, val_interval=90000
-)  # stock 12 epochs
+)
 param_scheduler = [
     # Detectron2 reaches the full rate at iteration 1000
     dict(
@@ -76,8 +76,8 @@ param_scheduler = [
 ]
 
 recipes = dict(
-    # InsLoc's own rows: pyramid and box head come from pretraining, and one
-    # more norm stands after the linear layer
+    # InsLoc's own numbers: pyramid and box head come from pretraining, and one
+    # more norm comes after the linear layer
     insloc={
         'model.roi_head.bbox_head.type': 'InsLocBoxHead',
         'transfer_neck_and_head': True,

@@ -1,5 +1,5 @@
 # Mask R-CNN R50-FPN on COCO, 2x schedule. Source: Detectron2's settings in
-# MoCo's and InsLoc's released configs (transfer_protocols, section 2).
+# MoCo's and InsLoc's released configs (docs/protocols.md).
 TASK = dict(
     id='coco_mrcnn_fpn_2x',
     title='COCO Mask R-CNN FPN, 2x',
@@ -52,39 +52,11 @@ TASK = dict(
     source='Detectron2 configs of MoCo and InsLoc',
     gpu_hours=104.4,
 )
-_base_ = [
-    '_base_/mask_rcnn_fpn.py',
-    '_base_/coco_instance.py',
-    '_base_/det_runtime.py',
-]
-train_cfg = dict(
-    type='IterBasedTrainLoop', max_iters=180000, val_interval=180000
-)  # stock 24 epochs
-param_scheduler = [
-    # Detectron2 reaches the full rate at iteration 1000
-    dict(
-        type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=1001
-    ),
-    dict(
-        type='MultiStepLR',
-        by_epoch=False,
-        milestones=[120000, 160000],
-        gamma=0.1,
-        begin=0,
-        end=180000,
-    ),
-]
+_base_ = './coco_mrcnn_fpn_1x.py'
 
-recipes = dict(
-    # InsLoc's own rows: pyramid and box head come from pretraining, and one
-    # more norm stands after the linear layer
-    insloc={
-        'model.roi_head.bbox_head.type': 'InsLocBoxHead',
-        'transfer_neck_and_head': True,
-    },
-    # the plain head of mmdet, which MoCo's own numbers seem to come from
-    two_fc={
-        'model.roi_head.bbox_head.type': 'Shared2FCBBoxHead',
-        'model.roi_head.bbox_head.norm_cfg': None,
-    },
-)
+train_cfg = dict(max_iters=180000, val_interval=180000)
+edit = {
+    'param_scheduler.MultiStepLR': dict(
+        milestones=[120000, 160000], end=180000
+    )
+}

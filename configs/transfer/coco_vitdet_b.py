@@ -1,5 +1,5 @@
 # ViTDet-B on COCO, 100 epochs. Source: Detectron2's ViTDet project, which
-# SiameseIM follows (transfer_protocols, section 2).
+# SiameseIM follows (docs/protocols.md).
 TASK = dict(
     id='coco_vitdet_b',
     title='COCO ViTDet-B',

@@ -1,5 +1,5 @@
 # Fine-tuning ViT-B/16 on ImageNet as SiameseIM does: MAE's recipe at half its
-# rate. mmpretrain's config but for what is marked.
+# rate. mmpretrain's config except what is marked.
 TASK = dict(
     id='in1k_finetune',
     title='ImageNet fine-tuning',
@@ -14,15 +14,14 @@ TASK = dict(
     shown=['top1', 'top5'],
     source='SiameseIM (Tao et al., CVPR 2023), ViT-B/16',
 )
-_base_ = 'mmpretrain::mae/benchmarks/vit-base-p16_8xb128-coslr-100e_in1k.py'
+_base_ = [
+    'mmpretrain::mae/benchmarks/vit-base-p16_8xb128-coslr-100e_in1k.py',
+    '_base_/image_imports.py',
+]
 
-custom_imports = dict(
-    imports=['ssl_bench.toolbox.hooks'], allow_failed_imports=False
-)
-model = dict(
-    backbone=dict(init_cfg=None)
-)  # the backbone file is loaded after building
-# SiameseIM: a table of sines and cosines stays as it is; stock trains it
+# the backbone file is loaded after building
+model = dict(backbone=dict(init_cfg=None))
+# SiameseIM: a table of sines and cosines is not trained; stock trains it
 fixed_positions = True
 # SiameseIM: 2.5e-4 x batch / 256; stock is MAE's 2e-3
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -21,8 +21,8 @@ backbone = dict(
     num_stages=4,
     out_indices=(3,),
     style='pytorch',
-    zero_init_residual=False,
-)  # stock True: random branches times 0
+    zero_init_residual=False,  # stock True: branches start at 0
+)
 image_size = 224  # of the position table, for a ViT
 probe = dict(
     type='knn', neighbours=[10, 20, 100, 200], headline=20, temperature=0.07

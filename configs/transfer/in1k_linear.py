@@ -15,23 +15,20 @@ TASK = dict(
     source='MoCo (He et al., CVPR 2020, Sec. 4.1)',
 )
 _base_ = [
-    'mmpretrain::mocov2/benchmarks/resnet50_8xb32-linear-steplr-100e_in1k.py'
+    'mmpretrain::mocov2/benchmarks/resnet50_8xb32-linear-steplr-100e_in1k.py',
+    '_base_/image_imports.py',
 ]
 model = dict(
     backbone=dict(
-        # the backbone file is loaded after building; what random
-        # initialisation is: torchvision's. Stock names a file, and starts the
-        # last norm of each block at 0
+        # torchvision's random initialisation; the backbone file is loaded
+        # after building. Stock names a file, and starts the last norm of each
+        # block at 0
         init_cfg=[
             dict(type='Kaiming', layer=['Conv2d']),
             dict(type='Constant', val=1, layer=['_BatchNorm']),
         ],
         zero_init_residual=False,
     )
-)
-custom_imports = dict(
-    imports=['ssl_bench.toolbox.hooks', 'ssl_bench.toolbox.one_try_crop'],
-    allow_failed_imports=False,
 )
 val_cfg = None  # one evaluation, at the end; stock every epoch
 val_dataloader = None
@@ -96,15 +93,15 @@ recipes = dict(
     mae=vit_recipe,
     siamese_im={
         **vit_recipe,
-        # mean of the patch tokens through a fresh, untrained norm; the
-        # stock config takes the class token through the trained one
+        # mean of the patch tokens through a new, untrained norm; stock
+        # takes the class token through the trained norm
         'model.backbone.out_type': 'avg_featmap',
         'model.backbone.final_norm': False,
-        # stock: up to ten tries, then the middle; bilinear
-        'train_dataloader.dataset.pipeline.1': dict(
+        # stock: up to ten tries, then the centre; bilinear
+        'train_dataloader.dataset.pipeline.RandomResizedCrop': dict(
             type='OneTryCrop', scale=224, **bicubic
         ),
-        'test_dataloader.dataset.pipeline.1': dict(
+        'test_dataloader.dataset.pipeline.ResizeEdge': dict(
             type='ResizeEdge', scale=256, edge='short', **bicubic
         ),
     },
@@ -124,7 +121,7 @@ recipes = dict(
     lewel={  # 50 epochs; no config of mmpretrain has it
         'optim_wrapper.optimizer.lr': 0.4,
         'train_cfg.max_epochs': 50,
-        'param_scheduler.0.milestones': [30, 40],
+        'param_scheduler.MultiStepLR.milestones': [30, 40],
     },
     simsiam={  # Chen and He, CVPR 2021, App. A; batch 4096
         'optim_wrapper.optimizer': dict(

@@ -1,5 +1,5 @@
 # A linear layer on cached features of images without augmentation: a quick
-# sweep, and not the protocol of any paper, which is in1k_linear. The features
+# sweep that no paper uses; the papers' protocol is in1k_linear. The features
 # are those of in1k_knn.
 TASK = dict(
     id='in1k_linear_cached',

@@ -20,12 +20,10 @@ _base_ = [
     'mmpretrain::_base_/datasets/imagenet_bs32_pil_resize.py',
     'mmpretrain::_base_/schedules/imagenet_sgd_coslr_100e.py',
     'mmpretrain::_base_/default_runtime.py',
+    '_base_/image_imports.py',
 ]
 # stock starts the last norm of each block at 0
 model = dict(backbone=dict(zero_init_residual=False))
-custom_imports = dict(
-    imports=['ssl_bench.toolbox.hooks'], allow_failed_imports=False
-)
 train_dataloader = dict(
     dataset=dict(split='', data_prefix='train', ann_file='meta/semi1.txt')
 )
@@ -57,8 +55,8 @@ recipes = dict(
             )
         ],
     },
-    # one of OpenMMLab's nine: rate {0.1, 0.01, 0.001} x head {1, 10, 100},
-    # the best reported
+    # one of OpenMMLab's nine pairs of rate (0.1, 0.01, 0.001) and head (1, 10,
+    # 100), of which it reports the best
     openmmlab={
         'optim_wrapper.optimizer.lr': 0.01,
         'optim_wrapper.optimizer.weight_decay': 5e-4,

@@ -26,7 +26,8 @@ param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[30, 40], gamma=0.1)
 ]
 recipes = dict(
-    # one of OpenMMLab's nine, as in in1k_semi1.py
+    _delete_=True,  # the rates of in1k_semi1 are for 1 % of the labels
+    # one of OpenMMLab's nine pairs, as in in1k_semi1.py
     openmmlab={
         'train_cfg.max_epochs': 20,
         'optim_wrapper.optimizer.weight_decay': 5e-4,
@@ -39,5 +40,5 @@ recipes = dict(
                 gamma=0.2,
             )
         ],
-    }
+    },
 )

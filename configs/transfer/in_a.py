@@ -1,5 +1,5 @@
-# ImageNet-A with a fine-tuned ViT-B/16, no further training: what
-# in1k_finetune left, or --classifier. Top-1 among the 200 classes of the set;
+# ImageNet-A with a fine-tuned ViT-B/16, no further training: the model of
+# in1k_finetune, or --classifier. Top-1 among the 200 classes of the set;
 # bicubic, short side 256, centre crop 224, as in fine-tuning.
 TASK = dict(
     id='in_a',
@@ -18,14 +18,6 @@ TASK = dict(
 )
 _base_ = './in1k_finetune.py'
 
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.hooks',
-        'ssl_bench.toolbox.image_sets',
-        'ssl_bench.toolbox.robustness',
-    ],
-    allow_failed_imports=False,
-)
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,

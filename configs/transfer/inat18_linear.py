@@ -16,14 +16,6 @@ TASK = dict(
 )
 _base_ = './places205_linear.py'
 
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.hooks',
-        'ssl_bench.toolbox.pool_neck',
-        'ssl_bench.toolbox.image_sets',
-    ],
-    allow_failed_imports=False,
-)
 data_preprocessor = dict(num_classes=8142)
 model = dict(head=dict(num_classes=8142))
 inat = dict(_delete_=True, type='INat18', data_root='data/inat18')

@@ -1,6 +1,5 @@
 # ViTDet-B on LVIS v1, 100 epochs: coco_vitdet_b with the federated loss,
-# repeat factors, more classes and more detections (transfer_protocols,
-# section 2).
+# repeat factors, more classes and more detections (docs/protocols.md).
 TASK = dict(
     id='lvis_vitdet_b',
     title='LVIS ViTDet-B',
@@ -42,16 +41,6 @@ TASK = dict(
 )
 _base_ = '_base_/mask_rcnn_vitdet.py'
 
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.detection_heads',
-        'ssl_bench.toolbox.vitdet',
-        'ssl_bench.toolbox.lvis',
-        'ssl_bench.toolbox.hooks',
-    ],
-    allow_failed_imports=False,
-)
-
 model = dict(
     roi_head=dict(
         bbox_head=dict(
@@ -70,31 +59,27 @@ model = dict(
     test_cfg=dict(rcnn=dict(score_thr=0.02, max_per_img=300)),
 )
 
+train_dataloader = dict(
+    # repeat factors are rounded at random, each epoch again; stock rounds
+    # them up once
+    sampler=dict(_delete_=True, type='RepeatFactorSampler', threshold=1e-3)
+)
 lvis_set = dict(
-    _delete_=True,
+    _keep_=['pipeline'],
     type='LvisInstances',
     data_root='data/',
-    data_prefix=dict(img='coco/'),
-)  # images are COCO's
-train_dataloader = dict(
-    # repeat factors are rounded at random, anew each time; stock rounds them
-    # up once
-    sampler=dict(_delete_=True, type='RepeatFactorSampler', threshold=1e-3),
-    dataset=dict(
+    data_prefix=dict(img='coco/'),  # the images are COCO's
+)
+edit = {
+    'train_dataloader.dataset': dict(
         ann_file='lvis/lvis_v1_train.json',
         filter_cfg=dict(filter_empty_gt=True, min_size=0),
-        pipeline=_base_.train_pipeline,
         **lvis_set,
     ),
-)
-test_dataloader = dict(
-    dataset=dict(
-        ann_file='lvis/lvis_v1_val.json',
-        test_mode=True,
-        pipeline=_base_.test_pipeline,
-        **lvis_set,
-    )
-)
+    'test_dataloader.dataset': dict(
+        ann_file='lvis/lvis_v1_val.json', test_mode=True, **lvis_set
+    ),
+}
 test_evaluator = dict(
     _delete_=True,
     type='LvisMetric',
@@ -119,4 +104,4 @@ param_scheduler = [
         end=156250,
     ),
 ]
-custom_hooks = [dict(type='ClassCountsHook')]  # what the loss draws by
+custom_hooks = [dict(type='ClassCountsHook')]  # for the loss's draws

@@ -51,76 +51,33 @@ TASK = dict(
     ],
     source='coco_mrcnn_fpn_1x, scaled down',
 )
-_base_ = ['./coco_mrcnn_fpn_1x.py', '_base_/mini.py']
+_base_ = [
+    './coco_mrcnn_fpn_1x.py',
+    '_base_/mini_detection.py',
+    '_base_/mini_coco.py',
+]
 
 model = dict(
     backbone=dict(depth=18, base_channels=16),
-    neck=dict(in_channels=[16, 32, 64, 128], out_channels=32),
-    rpn_head=dict(
-        in_channels=32, feat_channels=32, anchor_generator=dict(scales=[3])
-    ),  # 12 to 192 pixels
+    neck=dict(in_channels=[16, 32, 64, 128]),
+    rpn_head=dict(anchor_generator=dict(scales=[3])),  # 12 to 192 pixels
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=32, finest_scale=20),
-        bbox_head=dict(
-            in_channels=32,
-            conv_out_channels=32,
-            fc_out_channels=128,
-            num_classes=8,
-        ),
-        mask_roi_extractor=dict(out_channels=32, finest_scale=20),
-        mask_head=dict(in_channels=32, conv_out_channels=32, num_classes=8),
+        bbox_roi_extractor=dict(finest_scale=20),
+        mask_roi_extractor=dict(finest_scale=20),
     ),
-    train_cfg=dict(
-        rpn=dict(sampler=dict(num=64)),
-        rpn_proposal=dict(nms_pre=200, max_per_img=64),
-        rcnn=dict(sampler=dict(num=32)),
-    ),
-    test_cfg=dict(
-        rpn=dict(nms_pre=200, max_per_img=50), rcnn=dict(max_per_img=30)
-    ),
-)
-
-train_pipeline = _base_.train_pipeline
-train_pipeline[2].update(scales=[(160, 96), (160, 112), (160, 128)])
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(scale=(160, 128))
-metainfo = dict(classes=_base_.mini_classes, palette=_base_.mini_palette)
-# in so few epochs many small steps learn more than half as many of twice the
-# batch
-train_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(
-        data_root='data/mini/coco/', metainfo=metainfo, pipeline=train_pipeline
-    ),
-)
-test_dataloader = dict(
-    batch_size=8,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(
-        data_root='data/mini/coco/', metainfo=metainfo, pipeline=test_pipeline
-    ),
-)
-test_evaluator = dict(
-    ann_file='data/mini/coco/annotations/instances_val2017.json'
 )
 
 iterations = 450
 optim_wrapper = dict(optimizer=dict(lr=0.08))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=31),
-    dict(
-        type='MultiStepLR',
-        by_epoch=False,
-        milestones=[400, 435],
-        gamma=0.1,
-        begin=0,
-        end=iterations,
-    ),
-]
-auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(checkpoint=dict(interval=iterations))
-custom_hooks = [dict(type='TrainingPreciseBNHook', num_iters=10)]
+edit = {
+    'train_dataloader.dataset.pipeline.RandomChoiceResize.scales': [
+        (160, 96),
+        (160, 112),
+        (160, 128),
+    ],
+    'test_dataloader.dataset.pipeline.Resize.scale': (160, 128),
+    'param_scheduler.MultiStepLR': dict(milestones=[400, 435], end=iterations),
+    'custom_hooks.TrainingPreciseBNHook.num_iters': 10,
+}

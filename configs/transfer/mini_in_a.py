@@ -1,5 +1,5 @@
-# in_a on the embedded counterpart of ImageNet-A, 4 of the 8 classes, with what
-# mini_finetune left.
+# in_a on the embedded counterpart of ImageNet-A, 4 of the 8 classes, with the
+# model of mini_finetune.
 TASK = dict(
     id='mini_in_a',
     title='Mini ImageNet-A',
@@ -17,22 +17,13 @@ TASK = dict(
 )
 _base_ = './mini_finetune.py'
 
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.hooks',
-        'ssl_bench.toolbox.image_sets',
-        'ssl_bench.toolbox.robustness',
-    ],
-    allow_failed_imports=False,
-)
-test_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
+edit = {
+    'test_dataloader.dataset': dict(
+        _keep_=['pipeline'],
         type='ClassFolders',
         data_root='data/mini/imagenet-a',
         names=_base_.mini_classes,
         count=4,
-        pipeline=_base_.test_pipeline,
     )
-)
+}
 test_evaluator = dict(_delete_=True, type='SubsetAccuracy', topk=(1, 5))

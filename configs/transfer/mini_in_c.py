@@ -1,5 +1,5 @@
-# in_c on the embedded images under six corruptions, with what mini_finetune
-# left.
+# in_c on the embedded images under six corruptions, with the model of
+# mini_finetune.
 TASK = dict(
     id='mini_in_c',
     title='Mini ImageNet-C',
@@ -22,15 +22,6 @@ TASK = dict(
     trained_by='mini_finetune',
 )
 _base_ = './mini_finetune.py'
-
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.hooks',
-        'ssl_bench.toolbox.image_sets',
-        'ssl_bench.toolbox.robustness',
-    ],
-    allow_failed_imports=False,
-)
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='CenterCrop', crop_size=80),  # stored at that size

@@ -1,5 +1,5 @@
-# in_r on the embedded counterpart of ImageNet-R, 4 of the 8 classes, with what
-# mini_finetune left.
+# in_r on the embedded counterpart of ImageNet-R, 4 of the 8 classes, with the
+# model of mini_finetune.
 TASK = dict(
     id='mini_in_r',
     title='Mini ImageNet-R',
@@ -15,24 +15,6 @@ TASK = dict(
     source='in_r, scaled down',
     trained_by='mini_finetune',
 )
-_base_ = './mini_finetune.py'
+_base_ = './mini_in_a.py'
 
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.hooks',
-        'ssl_bench.toolbox.image_sets',
-        'ssl_bench.toolbox.robustness',
-    ],
-    allow_failed_imports=False,
-)
-test_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='ClassFolders',
-        data_root='data/mini/imagenet-r',
-        names=_base_.mini_classes,
-        count=4,
-        pipeline=_base_.test_pipeline,
-    )
-)
-test_evaluator = dict(_delete_=True, type='SubsetAccuracy', topk=(1, 5))
+test_dataloader = dict(dataset=dict(data_root='data/mini/imagenet-r'))

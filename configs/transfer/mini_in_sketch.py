@@ -1,5 +1,5 @@
 # in_sketch on the embedded counterpart of ImageNet-Sketch, all 8 classes, with
-# what mini_finetune left.
+# the model of mini_finetune.
 TASK = dict(
     id='mini_in_sketch',
     title='Mini ImageNet-Sketch',
@@ -15,24 +15,8 @@ TASK = dict(
     source='in_sketch, scaled down',
     trained_by='mini_finetune',
 )
-_base_ = './mini_finetune.py'
+_base_ = './mini_in_a.py'
 
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.hooks',
-        'ssl_bench.toolbox.image_sets',
-        'ssl_bench.toolbox.robustness',
-    ],
-    allow_failed_imports=False,
-)
 test_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='ClassFolders',
-        data_root='data/mini/imagenet-sketch',
-        names=_base_.mini_classes,
-        count=8,
-        pipeline=_base_.test_pipeline,
-    )
+    dataset=dict(data_root='data/mini/imagenet-sketch', count=8)
 )
-test_evaluator = dict(_delete_=True, type='SubsetAccuracy', topk=(1, 5))

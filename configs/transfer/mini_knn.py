@@ -10,22 +10,13 @@ TASK = dict(
     shown=['top1'],
     source='in1k_knn, scaled down',
 )
-_base_ = ['./in1k_knn.py']
+_base_ = ['./in1k_knn.py', '_base_/mini_images.py', '_base_/mini_imagenet.py']
 
 backbone = dict(depth=18, base_channels=16, stem_channels=16)
 image_size = 80  # of the position table, for a ViT
 probe = dict(neighbours=[5, 20], headline=20)
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(scale=96)
-test_pipeline[2].update(crop_size=80)
-mini_set = dict(_delete_=True, type='CustomDataset', pipeline=test_pipeline)
-train_dataloader = dict(
-    batch_size=80,
-    num_workers=0,
-    dataset=dict(data_root='data/mini/imagenet/train', **mini_set),
-)
-test_dataloader = dict(
-    batch_size=80,
-    num_workers=0,
-    dataset=dict(data_root='data/mini/imagenet/val', **mini_set),
-)
+train_dataloader = dict(batch_size=80)
+edit = {
+    'train_dataloader.dataset.pipeline.ResizeEdge.scale': 96,
+    'train_dataloader.dataset.pipeline.CenterCrop.crop_size': 80,
+}

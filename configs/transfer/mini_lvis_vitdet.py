@@ -41,16 +41,6 @@ TASK = dict(
 )
 _base_ = './mini_coco_vitdet.py'
 
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.detection_heads',
-        'ssl_bench.toolbox.vitdet',
-        'ssl_bench.toolbox.lvis',
-        'ssl_bench.toolbox.hooks',
-    ],
-    allow_failed_imports=False,
-)
-
 model = dict(
     roi_head=dict(
         bbox_head=dict(
@@ -66,35 +56,30 @@ model = dict(
     test_cfg=dict(rcnn=dict(score_thr=0.02, max_per_img=60)),
 )
 
+train_dataloader = dict(
+    # a class in fewer than a fifth of the images is repeated
+    sampler=dict(_delete_=True, type='RepeatFactorSampler', threshold=0.2)
+)
 lvis_set = dict(
-    _delete_=True,
+    _keep_=['pipeline', 'metainfo'],
     type='LvisInstances',
     data_root='data/mini/',
     data_prefix=dict(img='coco/'),
-    metainfo=dict(classes=_base_.mini_classes, palette=_base_.mini_palette),
 )
-train_dataloader = dict(
-    # a class in fewer than a fifth of the images is repeated
-    sampler=dict(_delete_=True, type='RepeatFactorSampler', threshold=0.2),
-    dataset=dict(
+edit = {
+    'train_dataloader.dataset': dict(
         ann_file='lvis/lvis_v1_train.json',
         filter_cfg=dict(filter_empty_gt=True, min_size=0),
-        pipeline=_base_.train_pipeline,
         **lvis_set,
     ),
-)
-test_dataloader = dict(
-    dataset=dict(
-        ann_file='lvis/lvis_v1_val.json',
-        test_mode=True,
-        pipeline=_base_.test_pipeline,
-        **lvis_set,
-    )
-)
+    'test_dataloader.dataset': dict(
+        ann_file='lvis/lvis_v1_val.json', test_mode=True, **lvis_set
+    ),
+}
 test_evaluator = dict(
     _delete_=True,
     type='LvisMetric',
     ann_file='data/mini/lvis/lvis_v1_val.json',
     metric=['bbox', 'segm'],
 )
-custom_hooks = [dict(type='ClassCountsHook')]  # what the loss draws by
+custom_hooks = [dict(type='ClassCountsHook')]  # for the loss's draws

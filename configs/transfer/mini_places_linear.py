@@ -13,7 +13,7 @@ TASK = dict(
     shown=['top1'],
     source='places205_linear, scaled down',
 )
-_base_ = ['./places205_linear.py', '_base_/mini.py']
+_base_ = ['./places205_linear.py', '_base_/mini_images.py']
 
 data_preprocessor = dict(num_classes=8)
 model = dict(
@@ -21,33 +21,16 @@ model = dict(
     neck=dict(channels=128, window=2),  # layer4 is 3x3
     head=dict(num_classes=8, in_channels=512),
 )
-train_pipeline = _base_.train_pipeline
-train_pipeline[1].update(scale=80)
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(scale=96)
-test_pipeline[2].update(crop_size=80)
+mini_set = dict(
+    data_root='data/mini/places205', metainfo=dict(classes=_base_.mini_classes)
+)
 train_dataloader = dict(
-    batch_size=40,
-    num_workers=0,
-    dataset=dict(
-        data_root='data/mini/places205',
-        data_prefix='../imagenet/train',
-        metainfo=dict(classes=_base_.mini_classes),
-        pipeline=train_pipeline,
-    ),
+    batch_size=40, dataset=dict(data_prefix='../imagenet/train', **mini_set)
 )
-test_dataloader = dict(
-    batch_size=80,
-    num_workers=0,
-    dataset=dict(
-        data_root='data/mini/places205',
-        data_prefix='../imagenet/val',
-        metainfo=dict(classes=_base_.mini_classes),
-        pipeline=test_pipeline,
-    ),
-)
+test_dataloader = dict(dataset=dict(data_prefix='../imagenet/val', **mini_set))
+edit = {'train_dataloader.dataset.pipeline.RandomResizedCrop.scale': 80}
 
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 auto_scale_lr = dict(base_batch_size=40)
 default_hooks = dict(checkpoint=dict(interval=14))
-recipes = dict(_delete_=True)
+recipes = dict(_delete_=True)  # their rates are for Places205

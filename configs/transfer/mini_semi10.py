@@ -14,41 +14,27 @@ TASK = dict(
     shown=['top1', 'top5'],
     source='in1k_semi10, scaled down',
 )
-_base_ = ['./in1k_semi10.py', '_base_/mini.py']
+_base_ = [
+    './in1k_semi10.py',
+    '_base_/mini_images.py',
+    '_base_/mini_imagenet.py',
+]
 
 data_preprocessor = dict(num_classes=8)
 model = dict(
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
     head=dict(num_classes=8, in_channels=128),
 )
-train_pipeline = _base_.train_pipeline
-train_pipeline[1].update(scale=80)
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(scale=96)
-test_pipeline[2].update(crop_size=80)
 train_dataloader = dict(
     batch_size=16,
-    num_workers=0,
     dataset=dict(
-        _delete_=True,
-        type='CustomDataset',
         data_root='data/mini/imagenet',
         data_prefix='train',
         ann_file='meta/semi10.txt',
         metainfo=dict(classes=_base_.mini_classes),
-        pipeline=train_pipeline,
     ),
 )
-test_dataloader = dict(
-    batch_size=80,
-    num_workers=0,
-    dataset=dict(
-        _delete_=True,
-        type='CustomDataset',
-        data_root='data/mini/imagenet/val',
-        pipeline=test_pipeline,
-    ),
-)
+edit = {'train_dataloader.dataset.pipeline.RandomResizedCrop.scale': 80}
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(checkpoint=dict(interval=50))
-recipes = dict()
+recipes = dict(_delete_=True)  # their rates are for ImageNet

@@ -15,25 +15,19 @@ _base_ = ['./voc07_svm.py', '_base_/mini.py']
 backbone = dict(depth=18, base_channels=16, stem_channels=16)
 image_size = 128  # of the position table, for a ViT
 probe = dict(pool='global_average', costs=[1.0, 10.0, 0.0625], max_iter=500)
-pipeline = _base_.pipeline
-pipeline[1].update(scale=128)
-pipeline[2].update(scale=(128, 128))
-metainfo = dict(classes=_base_.mini_classes)
-train_dataloader = dict(
+loader = dict(
     batch_size=60,
     num_workers=0,
     dataset=dict(
         data_root='data/mini/VOCdevkit/VOC2007',
-        metainfo=metainfo,
-        pipeline=pipeline,
+        metainfo=dict(classes=_base_.mini_classes),
     ),
 )
-test_dataloader = dict(
-    batch_size=60,
-    num_workers=0,
-    dataset=dict(
-        data_root='data/mini/VOCdevkit/VOC2007',
-        metainfo=metainfo,
-        pipeline=pipeline,
-    ),
-)
+train_dataloader = loader
+test_dataloader = loader
+edit = {
+    'train_dataloader.dataset.pipeline.ResizeEdge.scale': 128,
+    'train_dataloader.dataset.pipeline.Resize.scale': (128, 128),
+    'test_dataloader.dataset.pipeline.ResizeEdge.scale': 128,
+    'test_dataloader.dataset.pipeline.Resize.scale': (128, 128),
+}

@@ -15,14 +15,14 @@ TASK = dict(
     shown=['bbox_AP', 'bbox_AP50', 'bbox_AP75'],
     source='voc0712_det_c4, scaled down',
 )
-_base_ = ['./voc0712_det_c4.py', '_base_/mini.py']
+_base_ = ['./voc0712_det_c4.py', '_base_/mini.py', '_base_/mini_detection.py']
 
 model = dict(
     rpn_head=dict(
         in_channels=64,
         feat_channels=64,
-        anchor_generator=dict(scales=[1, 2, 4, 6]),
-    ),  # 16 to 96 pixels
+        anchor_generator=dict(scales=[1, 2, 4, 6]),  # 16 to 96 pixels
+    ),
     backbone=dict(depth=18, base_channels=16),
     roi_head=dict(
         shared_head=dict(depth=18, base_channels=16),
@@ -31,59 +31,29 @@ model = dict(
         ),
         bbox_head=dict(in_channels=128, roi_feat_size=3, num_classes=8),
     ),
-    train_cfg=dict(
-        rpn=dict(sampler=dict(num=64)),
-        rpn_proposal=dict(nms_pre=200, max_per_img=64),
-        rcnn=dict(sampler=dict(num=16)),
-    ),
-    test_cfg=dict(
-        rpn=dict(nms_pre=200, max_per_img=50), rcnn=dict(max_per_img=30)
-    ),
+    train_cfg=dict(rcnn=dict(sampler=dict(num=16))),
 )
 
-train_pipeline = _base_.train_pipeline
-train_pipeline[2].update(scales=[(160, 96), (160, 112), (160, 128)])
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(scale=(160, 128))
-metainfo = dict(classes=_base_.mini_classes, palette=_base_.mini_palette)
-train_sets = _base_.train_dataloader.dataset.datasets
-for train_set in train_sets:
-    train_set.update(
-        data_root='data/mini/VOCdevkit/',
-        metainfo=metainfo,
-        pipeline=train_pipeline,
-    )
-train_dataloader = dict(
-    batch_size=8,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(datasets=train_sets),
+mini_set = dict(
+    data_root='data/mini/VOCdevkit/',
+    metainfo=dict(classes=_base_.mini_classes, palette=_base_.mini_palette),
 )
-test_dataloader = dict(
-    batch_size=8,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(
-        data_root='data/mini/VOCdevkit/',
-        metainfo=metainfo,
-        pipeline=test_pipeline,
-    ),
-)
+train_dataloader = dict(batch_size=8)
+test_dataloader = dict(dataset=mini_set)
 
 iterations = 300
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=31),
-    dict(
-        type='MultiStepLR',
-        by_epoch=False,
-        milestones=[225, 275],
-        gamma=0.1,
-        begin=0,
-        end=iterations,
-    ),
-]
 auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(checkpoint=dict(interval=iterations))
-custom_hooks = [dict(type='TrainingPreciseBNHook', num_iters=10)]
+edit = {
+    'train_dataloader.dataset.datasets.*': dict(
+        pipeline=dict(
+            RandomChoiceResize=dict(scales=[(160, 96), (160, 112), (160, 128)])
+        ),
+        **mini_set,
+    ),
+    'test_dataloader.dataset.pipeline.Resize.scale': (160, 128),
+    'param_scheduler.MultiStepLR': dict(milestones=[225, 275], end=iterations),
+    'custom_hooks.TrainingPreciseBNHook.num_iters': 10,
+}

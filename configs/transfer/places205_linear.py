@@ -18,10 +18,6 @@ TASK = dict(
 )
 _base_ = './in1k_linear.py'
 
-custom_imports = dict(
-    imports=['ssl_bench.toolbox.hooks', 'ssl_bench.toolbox.pool_neck'],
-    allow_failed_imports=False,
-)
 data_preprocessor = dict(num_classes=205)
 model = dict(
     neck=dict(_delete_=True, type='NormedPoolNeck', channels=2048, window=6),
@@ -68,7 +64,7 @@ recipes = dict(
     openmmlab={
         'train_cfg.max_epochs': 28,
         'optim_wrapper.optimizer.weight_decay': 1e-4,
-        'param_scheduler.0.milestones': [7, 14, 21],
+        'param_scheduler.MultiStepLR.milestones': [7, 14, 21],
     },
     vicreg={  # Bardes et al., ICLR 2022; a rate for 28 epochs
         'train_cfg.max_epochs': 28,

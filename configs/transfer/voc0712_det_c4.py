@@ -1,5 +1,5 @@
 # Faster R-CNN R50-C4 on VOC07+12. Source: MoCo's Detectron2 config
-# pascal_voc_R_50_C4_24k_moco, restated in transfer_protocols, section 2.
+# pascal_voc_R_50_C4_24k_moco, see docs/protocols.md.
 TASK = dict(
     id='voc0712_det_c4',
     title='VOC07+12 detection, C4',
@@ -23,9 +23,9 @@ _base_ = [
 ]
 model = dict(roi_head=dict(bbox_head=dict(num_classes=20)))
 
-train_cfg = dict(
+train_cfg = dict(  # stock 18000
     type='IterBasedTrainLoop', max_iters=24000, val_interval=24000
-)  # stock 18000
+)
 param_scheduler = [
     # Detectron2 reaches the full rate at iteration 100
     dict(
@@ -45,14 +45,14 @@ recipes = dict(
     # paper text; the rest as above
     barlowtwins={
         'optim_wrapper.optimizer.lr': 0.1,
-        'param_scheduler.0.start_factor': 0.333,
-        'param_scheduler.0.end': 1001,
+        'param_scheduler.LinearLR.start_factor': 0.333,
+        'param_scheduler.LinearLR.end': 1001,
     },
-    # as Barlow Twins, and the RPN's losses weigh 0.2 (paper text)
+    # as Barlow Twins, with weight 0.2 on the RPN's losses (paper text)
     vicreg={
         'optim_wrapper.optimizer.lr': 0.1,
-        'param_scheduler.0.start_factor': 0.333,
-        'param_scheduler.0.end': 1001,
+        'param_scheduler.LinearLR.start_factor': 0.333,
+        'param_scheduler.LinearLR.end': 1001,
         'model.rpn_head.loss_cls.loss_weight': 0.2,
         'model.rpn_head.loss_bbox.loss_weight': 0.2,
     },

@@ -21,8 +21,8 @@ backbone = dict(
     num_stages=4,
     out_indices=(3,),
     style='pytorch',
-    zero_init_residual=False,
-)  # stock True: random branches times 0
+    zero_init_residual=False,  # stock True: branches start at 0
+)
 data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
 )
@@ -36,7 +36,7 @@ probe = dict(
 )
 pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
-    # short side 256, then squashed to a square, as the OpenMMLab port does
+    # short side 256, then resized to a square, as the OpenMMLab port does
     dict(type='ResizeEdge', scale=256, edge='short', backend='pillow'),
     dict(type='Resize', scale=(224, 224), backend='pillow'),
     dict(type='PackInputs', meta_keys=('img_path', 'gt_label_difficult')),

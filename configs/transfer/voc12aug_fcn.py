@@ -1,6 +1,6 @@
-# FCN R50-D8 on VOC12 + aug, protocol (a) of transfer_protocols, section 3:
-# DenseCL and the OpenMMLab benchmarks. mmseg's config but for the stem, which
-# a pretraining checkpoint must find as it was trained: one 7x7 convolution.
+# FCN R50-D8 on VOC12 + aug as in DenseCL and the OpenMMLab benchmarks
+# (docs/protocols.md). mmseg's config except the stem, which has to be the
+# one that was pretrained: one 7x7 convolution.
 TASK = dict(
     id='voc12aug_fcn',
     title='VOC12+aug FCN',
@@ -20,6 +20,7 @@ _base_ = [
     'mmseg::_base_/models/fcn_r50-d8.py',
     'mmseg::_base_/datasets/pascal_voc12_aug.py',
     'mmseg::_base_/schedules/schedule_20k.py',
+    'mmseg::_base_/default_runtime.py',
     '_base_/seg_runtime.py',
 ]
 crop_size = (512, 512)
@@ -28,8 +29,8 @@ model = dict(
     pretrained=None,  # the backbone file is loaded after building
     backbone=dict(
         type='ResNet',  # stock ResNetV1c: three 3x3 convolutions
-        zero_init_residual=False,
-    ),  # stock True: random branches times 0
+        zero_init_residual=False,  # stock True: branches start at 0
+    ),
     decode_head=dict(num_classes=21),
     auxiliary_head=dict(num_classes=21),
 )
@@ -38,7 +39,7 @@ val_dataloader = None
 val_evaluator = None
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # 4 devices x 4
 
-moco_pipeline = [  # neither distorted colours nor a limit on a class's share
+moco_pipeline = [  # no distorted colours, no limit on a class's share
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     # 0.5 to 2 times the image's own size
@@ -55,7 +56,7 @@ moco_pipeline = [  # neither distorted colours nor a limit on a class's share
     dict(type='PackSegInputs'),
 ]
 recipes = dict(
-    # protocol (b), MoCo's paper: stride 16, head of two 3x3 convolutions 256
+    # MoCo's paper: stride 16, head of two 3x3 convolutions 256
     # wide with dilation 6, no auxiliary head
     moco={
         'model.backbone.dilations': (1, 1, 1, 2),
@@ -65,11 +66,11 @@ recipes = dict(
         'model.decode_head.concat_input': False,
         'model.auxiliary_head': None,
         'model.data_preprocessor.size': (513, 513),
-        'train_dataloader.dataset.datasets.0.pipeline': moco_pipeline,
-        'train_dataloader.dataset.datasets.1.pipeline': moco_pipeline,
+        'train_dataloader.dataset.datasets.*.pipeline': moco_pipeline,
         # the whole image at its own size
-        'test_dataloader.dataset.pipeline.1.scale': None,
-        'test_dataloader.dataset.pipeline.1.scale_factor': 1.0,
+        'test_dataloader.dataset.pipeline.Resize': dict(
+            scale=None, scale_factor=1.0
+        ),
         'optim_wrapper.optimizer.lr': 0.003,
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'train_cfg.max_iters': 30000,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -104,15 +105,15 @@ class ResNet:
         """Add one residual block; return its output channels."""
         if block == 'basic':
             out = planes
-            convs = ((planes, channels, 3), (planes, planes, 3))
+            convs = [(planes, channels, 3), (planes, planes, 3)]
         else:
             inner = self.inner * planes // self.base
             out = 4 * planes
-            convs = (
+            convs = [
                 (inner, channels, 1),
                 (inner, inner // self.groups, 3),
                 (out, inner, 1),
-            )
+            ]
         for i, (c_out, c_in, side) in enumerate(convs, 1):
             shapes[f'{name}.conv{i}.weight'] = (c_out, c_in, side, side)
             _norm(shapes, f'{name}.bn{i}', c_out)
@@ -227,7 +228,7 @@ class ViT:
         if self.rel_pos:
             parts['attn.relative_position_bias_table'] = (
                 self.window,
-                self.heads,
+                self.heads or 0,
             )
         return parts
 
@@ -235,7 +236,7 @@ class ViT:
 Architecture = ResNet | ViT
 
 
-def describe(arch: Architecture) -> dict:
+def describe(arch: Architecture) -> dict[str, Any]:
     """The architecture's numbers, as the header of a backbone file says."""
     return {'family': arch.family, **asdict(arch)}
 

@@ -1,14 +1,13 @@
 """The backbone file: the encoder that transfers, and where it came from.
 
 A safetensors file whose header says method, architecture and source. The
-same content gives the same bytes: tensors are sorted by name, the header's
-fields too, and nothing depends on time or machine.
+same content gives the same bytes, in every process: the header's metadata has
+one key, whose value is one JSON object with sorted fields.
 """
 
 import hashlib
 import json
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,12 @@ from ssl_bench.errors import UserError
 from ssl_bench.files import atomic_path
 
 SUFFIX = '.backbone.safetensors'
-FORMAT = 'ssl_bench.backbone/1'
+KEY = 'ssl_bench'  # of the metadata: the JSON text with every field
+FORMAT = 'ssl_bench.backbone/2'
+FORMAT_1 = 'ssl_bench.backbone/1'  # one key of the metadata for each field
 GROUPS = ('backbone', 'neck', 'roi_head')
-DTYPES = {
+# safetensors' names, which the digest of the tensors contains
+DTYPES: dict[torch.dtype, str] = {
     torch.float64: 'F64',
     torch.float32: 'F32',
     torch.float16: 'F16',
@@ -60,7 +62,8 @@ class Backbone:
     @property
     def arch(self) -> str:
         """The architecture's name, for instance resnet18-w16."""
-        return self.meta['arch']
+        arch: str = self.meta['arch']
+        return arch
 
     def group(self, name: str) -> dict[str, Tensor]:
         """The tensors of ``backbone``, ``neck`` or ``roi_head``."""
@@ -93,7 +96,7 @@ def dtype_name(tensor: Tensor) -> str:
 def _bytes(tensor: Tensor) -> memoryview:
     """A tensor's values as little-endian bytes, without a copy."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy())
+    return flat.view(torch.uint8).numpy().data
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
@@ -106,30 +109,16 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def encode_safetensors(
-    tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
-) -> Iterator:
-    """Yield the chunks of a safetensors file, always in the same order.
-
-    The library's own writer leaves the order of ``metadata`` to a hash table
-    seeded anew in each process.
-    """
-    header: dict[str, Any] = {'__metadata__': dict(sorted(metadata.items()))}
-    offset = 0
+def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous tensors on the CPU that share no memory, for the library."""
+    seen: set[int] = set()
+    result = {}
     for name, tensor in tensors.items():
-        end = offset + tensor.numel() * tensor.element_size()
-        header[name] = dict(
-            dtype=dtype_name(tensor),
-            shape=list(tensor.shape),
-            data_offsets=[offset, end],
-        )
-        offset = end
-    text = json.dumps(header, separators=(',', ':')).encode()
-    text += b' ' * (-len(text) % 8)  # the data start at a multiple of 8
-    yield struct.pack('<Q', len(text))
-    yield text
-    for tensor in tensors.values():
-        yield _bytes(tensor)
+        tensor = tensor.detach().cpu().contiguous()
+        address = tensor.untyped_storage().data_ptr()
+        result[name] = tensor.clone() if address in seen else tensor
+        seen.add(address)
+    return result
 
 
 def write_safetensors(
@@ -137,10 +126,36 @@ def write_safetensors(
     tensors: Mapping[str, Tensor],
     metadata: Mapping[str, str],
 ) -> None:
-    """Write a safetensors file, whole or not at all, always the same bytes."""
-    with atomic_path(path) as part, open(part, 'wb') as file:
-        for chunk in encode_safetensors(tensors, metadata):
-            file.write(chunk)
+    """Write a safetensors file, whole or not at all, always the same bytes.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with atomic_path(path) as part:
+        try:
+            save_file(_separate(tensors), part, dict(metadata))
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+        if len(metadata) > 1:
+            _sort_metadata(part)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Sort the metadata in the header of a safetensors file.
+
+    The library takes the order from a hash table with a random seed, so two
+    keys give one of two files. The sorted header has the same length.
+    """
+    with open(path, 'r+b') as file:
+        size = int.from_bytes(file.read(8), 'little')
+        header = json.loads(file.read(size))
+        header['__metadata__'] = dict(sorted(header['__metadata__'].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(',', ':'))
+        file.seek(8)
+        file.write(text.encode().ljust(size))
 
 
 def write_backbone(path: str | Path, backbone: Backbone) -> None:
@@ -154,17 +169,10 @@ def write_backbone(path: str | Path, backbone: Backbone) -> None:
         UserError: The file cannot be written.
     """
     tensors = backbone.tensors()
-    header = dict(
-        format=FORMAT,
-        tensors_sha256=tensors_sha256(tensors),
-        **{
-            key: value
-            if isinstance(value, str)
-            else json.dumps(value, sort_keys=True)
-            for key, value in backbone.meta.items()
-        },
+    fields = dict(
+        backbone.meta, format=FORMAT, tensors_sha256=tensors_sha256(tensors)
     )
-    write_safetensors(path, tensors, header)
+    write_safetensors(path, tensors, {KEY: json.dumps(fields, sort_keys=True)})
 
 
 def read_backbone(path: str | Path) -> Backbone:
@@ -174,21 +182,23 @@ def read_backbone(path: str | Path) -> Backbone:
         UserError: There is no such file, it is not a backbone file, or its
             values are not those that were written.
     """
-    tensors, header = read_safetensors(path)
-    if header.get('format') != FORMAT:
+    tensors, metadata = read_safetensors(path)
+    fields = _fields(metadata)
+    if fields.pop('format', None) not in (FORMAT, FORMAT_1):
         raise UserError(
-            f'{path} is not a backbone file: its header says format '
-            f'{header.get("format")!r}, expected {FORMAT!r}. Make one with: '
+            f'{path} is not a backbone file: its header does not say format '
+            f'{FORMAT!r}. Make one with: '
             f'ssl-bench convert {path} OUT{SUFFIX}'
         )
+    expected = str(fields.pop('tensors_sha256', ''))
     digest = tensors_sha256(tensors)
-    if digest != header['tensors_sha256']:
+    if digest != expected:
         raise UserError(
             f'{path} is damaged: its tensors hash to {digest[:12]}, its '
-            f'header says {header["tensors_sha256"][:12]}. Convert the '
+            f'header says {expected[:12]}. Convert the '
             'original checkpoint again.'
         )
-    backbone = Backbone({}, meta=_parse_meta(header))
+    backbone = Backbone({}, meta=fields)
     for name, tensor in tensors.items():
         group, rest = name.split('.', 1)
         backbone.group(group)[rest] = tensor
@@ -198,18 +208,24 @@ def read_backbone(path: str | Path) -> Backbone:
 def read_header(path: str | Path) -> dict[str, Any]:
     """The fields of a backbone file, without its tensors.
 
+    Returns:
+        dict: Empty for a safetensors file that is not a backbone file.
+
     Raises:
-        UserError: No whole safetensors file.
+        UserError: Not a whole safetensors file.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), framework='pt') as file:
-            return _parse_meta(file.metadata() or {})
+            fields = _fields(file.metadata() or {})
     except (OSError, SafetensorError, ValueError) as error:
         raise UserError(
             f'{path} cannot be read as a backbone file: {error}'
         ) from error
+    for name in ('format', 'tensors_sha256'):
+        fields.pop(name, None)
+    return fields
 
 
 def is_backbone(content: Any) -> bool:
@@ -217,7 +233,7 @@ def is_backbone(content: Any) -> bool:
     return (
         isinstance(content, dict)
         and isinstance(content.get('metadata'), dict)
-        and content['metadata'].get('format') == FORMAT
+        and bool(_fields(content['metadata']))
     )
 
 
@@ -243,7 +259,10 @@ def read_safetensors(
         ) from error
 
 
-_TEXT = (
+# Fields of format 1 that are plain text; the others are JSON.
+_TEXT_1 = (
+    'format',
+    'tensors_sha256',
     'method',
     'variant',
     'arch',
@@ -255,10 +274,18 @@ _TEXT = (
 )
 
 
-def _parse_meta(header: Mapping[str, str]) -> dict[str, Any]:
-    """Undo the JSON of `write_backbone`; text fields stay text."""
-    return {
-        key: value if key in _TEXT else json.loads(value)
-        for key, value in header.items()
-        if key not in ('format', 'tensors_sha256')
-    }
+def _fields(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Every field in the header of a backbone file; empty for other files."""
+    try:
+        if metadata.get('format') == FORMAT_1:
+            return {
+                key: value if key in _TEXT_1 else json.loads(value)
+                for key, value in metadata.items()
+            }
+        fields = json.loads(metadata.get(KEY, ''))
+    except ValueError:
+        return {}
+    # an exported file has its origin under this key, without a format
+    if isinstance(fields, dict) and fields.get('format') == FORMAT:
+        return fields
+    return {}

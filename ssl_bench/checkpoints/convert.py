@@ -65,7 +65,7 @@ def to_backbone(
         arch (str, optional): What it must be, for instance r50 or vitb16.
         branch (str): ``online`` or ``target``, the momentum copy.
         trust (bool): See `reading.read_object`.
-        prefix (str, optional): What stands before the encoder's names,
+        prefix (str, optional): The prefix of the encoder's names,
             instead of the format's own.
         drop (Sequence[str]): Beginnings of encoder names to leave aside.
         meta (Mapping, optional): Header fields (`FIELDS`) that the user
@@ -98,7 +98,7 @@ def convert(
     drop: Sequence[str] = (),
     meta: Mapping[str, Any] | None = None,
 ) -> tuple[Backbone, Report]:
-    """`to_backbone`, with its report beside it."""
+    """`to_backbone`, and its report."""
     if branch not in ('online', 'target'):
         raise unknown_name('branch', branch, ('online', 'target'))
     meta = meta or {}

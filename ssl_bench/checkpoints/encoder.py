@@ -57,7 +57,7 @@ class Encoder:
 
 
 def encoder_prefixes(names: Iterable[str]) -> list[str]:
-    """What stands before each encoder among some names."""
+    """The prefix of each encoder among some names."""
     found = {
         name[: -len(sign)]
         for name in names
@@ -146,7 +146,7 @@ def _nothing_found(
         else 'after every prefix'
     )
     hint = (
-        f'An encoder stands after {" and ".join(map(repr, whole))}: '
+        f'There is an encoder after {" and ".join(map(repr, whole))}: '
         'give --prefix. '
         if whole
         else ''
@@ -178,11 +178,14 @@ def _cut(found: State, prefix: str, row: Format | None) -> Encoder:
             state[name] = tensor
         else:
             rest[name] = tensor
+    scheme = scheme_of(state)
+    if scheme is None:  # never: `find_encoder` saw a name of one
+        raise ValueError(f'the names after {prefix!r} are not known')
     return Encoder(
         row.name if row else 'raw',
         row.method if row else '',
         prefix,
-        to_ours(state, scheme_of(state)),
+        to_ours(state, scheme),
         rest,
         row.last_epoch if row else None,
     )

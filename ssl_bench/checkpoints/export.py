@@ -66,16 +66,25 @@ def export(path: str | Path, backbone: Backbone, target: str) -> None:
         return
     if target not in NAMES:
         raise unknown_name('target', target, [*NAMES, 'backbone'])
-    arch = recognise(backbone.state)
-    scheme = _scheme(target, arch)
+    scheme = _scheme(target, _architecture(backbone))
     state = from_ours(backbone.state, scheme)
     _WRITERS[target](Path(path), state, backbone)
+
+
+def _architecture(backbone: Backbone) -> Architecture:
+    arch = recognise(backbone.state)
+    if arch is None:
+        raise UserError(
+            f'{backbone.arch} is not a ResNet or a ViT, so it has no form '
+            'for other programs'
+        )
+    return arch
 
 
 def _scheme(target: str, arch: Architecture) -> str:
     """The names a target uses, if it can hold the architecture at all."""
     resnet, vit = NAMES[target]
-    if arch.family == 'resnet':
+    if isinstance(arch, ResNet):
         if target == 'hf' and (arch.inner, arch.kernel) != (arch.base, 7):
             raise UserError(
                 f'transformers has no {arch.name}: its ResNet is '
@@ -125,18 +134,15 @@ def _write_flat(path: Path, state: State, backbone: Backbone) -> None:
     """A plain state dict, for torchvision and timm."""
     mark = stamp(backbone)
     if path.suffix == '.safetensors':
-        write_safetensors(
-            path,
-            dict(sorted(state.items())),
-            dict(format='pt', ssl_bench=mark),
-        )
+        write_safetensors(path, state, dict(format='pt', ssl_bench=mark))
         return
     ordered = OrderedDict(
         (name, _whole(tensor)) for name, tensor in state.items()
     )
     # Where modules keep their version numbers; no module has this name, so
     # load_state_dict never looks at it.
-    ordered._metadata = OrderedDict(ssl_bench=dict(stamp=mark))
+    versions = OrderedDict(ssl_bench=dict(stamp=mark))
+    ordered._metadata = versions  # type: ignore[attr-defined]  # torch's
     _save_torch(path, ordered)
 
 
@@ -161,7 +167,7 @@ def _write_mm(path: Path, state: State, backbone: Backbone) -> None:
 def _write_detectron2(path: Path, state: State, backbone: Backbone) -> None:
     """A pickle of arrays, as MoCo's conversion script writes it.
 
-    ``matching_heuristics`` lets detectron2 find the names whatever stands
+    With ``matching_heuristics`` detectron2 finds the names whatever comes
     before them in its model.
     """
     if any(tensor.dtype == torch.bfloat16 for tensor in state.values()):
@@ -181,16 +187,16 @@ def _write_detectron2(path: Path, state: State, backbone: Backbone) -> None:
 
 def _write_hf(path: Path, state: State, backbone: Backbone) -> None:
     """A folder for ``ResNetModel`` or ``ViTModel.from_pretrained``."""
-    arch = recognise(backbone.state)
+    arch = _architecture(backbone)
     config = (
         _hf_resnet(arch)
-        if arch.family == 'resnet'
+        if isinstance(arch, ResNet)
         else _hf_vit(arch, backbone.meta['arch_args']['heads'])
     )
     write_safetensors(
         path / 'model.safetensors',
-        dict(sorted(state.items())),
-        dict(format='pt', ssl_bench=stamp(backbone)),
+        state,
+        dict(format='pt', ssl_bench=stamp(backbone)),  # it asks for "pt"
     )
     write_text(path / 'config.json', json.dumps(config, indent=2) + '\n')
 

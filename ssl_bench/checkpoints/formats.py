@@ -23,7 +23,7 @@ class Format:
         method (str): The pretraining method it implies, or ''.
         online, target (tuple[str]): Prefixes of the trained encoder and of
             its momentum copy; the first that holds an encoder is taken, and
-            ``*`` stands for the only other one in the file.
+            ``*`` is the only other one in the file.
         needs (tuple[str]): Patterns, each of which starts some name.
         lacks (tuple[str]): Patterns that start no name.
         wrappers (tuple[str]): Kinds of file it comes in (`wrapper_of`).

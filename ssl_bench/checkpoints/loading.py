@@ -38,7 +38,7 @@ def load_into(
             module rightly lacks, or patterns such as ``*.ls?.gamma``:
             ``layer4.`` for a C4 backbone.
         fresh (Sequence[str]): The same for names in the module that rightly
-            start anew: the head, an extra norm.
+            start from their initial values: the head, an extra norm.
 
     Returns:
         Report: How many tensors arrived and, with ``partial``, what did not.
@@ -122,7 +122,7 @@ def _fit_positions(
     old = grid_of(table, cls_token)
     table = resize(table, grid, cls_token)
     if image:
-        table = table[:, int(cls_token) :].unflatten(1, (grid, grid))
+        table = table[:, int(cls_token) :].reshape(1, grid, grid, -1)
     source[name] = table
     return (
         []

@@ -1,7 +1,7 @@
-"""Other programs' tensor names, beside torchvision's and timm's.
+"""Other programs' tensor names, next to torchvision's and timm's.
 
-A scheme is a table of pairs (theirs, ours). ``{i}`` stands for a number and
-``{p}`` for the rest of the name, the same on both sides; the table is read in
+A scheme is a table of pairs (theirs, ours). ``{i}`` is a number and
+``{p}`` the rest of the name, the same on both sides; the table is read in
 either direction, the first fitting row wins. Two things differ by more than a
 name: transformers keeps query, key and value apart, and BEiT may share one
 table of relative positions between its blocks (`_fuse`, `_share`).
@@ -180,7 +180,7 @@ def scheme_of(names: Iterable[str]) -> str | None:
 
 
 @cache
-def _pattern(template: str) -> 're.Pattern':
+def _pattern(template: str) -> re.Pattern[str]:
     text = re.escape(template).replace(r'\{i\}', r'(?P<i>\d+)')
     return re.compile(text.replace(r'\{p\}', r'(?P<p>.+)') + r'\Z')
 
@@ -221,10 +221,9 @@ def _fuse(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not match:
             fused[name] = tensor
         elif match[2] == 'q':
-            parts = [
-                state.get(f'{match[1]}.{part}.{match[3]}') for part in 'qkv'
-            ]
-            if all(part is not None for part in parts):
+            names = [f'{match[1]}.{part}.{match[3]}' for part in 'qkv']
+            parts = [state[part] for part in names if part in state]
+            if len(parts) == 3:
                 fused[f'{match[1]}.qkv.{match[3]}'] = torch.cat(parts)
     return fused
 

@@ -18,7 +18,7 @@ def grid_of(table: Tensor, cls_token: bool) -> int:
         ValueError: The patches form no square.
     """
     patches = table.shape[1] - cls_token
-    side = round(patches**0.5)
+    side: int = round(patches**0.5)
     if side * side != patches:
         raise ValueError(
             f'a position table of {patches} patches has no square grid'

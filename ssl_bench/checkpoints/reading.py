@@ -1,6 +1,7 @@
 """Files to plain tensors: any container, and no code from inside it."""
 
 import codecs
+import importlib
 import pickle
 import re
 from collections import OrderedDict
@@ -21,12 +22,12 @@ TRUST = (
 
 
 class Inert:
-    """Stands for an object of a class that a weights file may mention.
+    """In place of an object of a class that a weights file may mention.
 
     It keeps what the pickle would have given to the class and runs nothing.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.args = args
 
     def __setstate__(self, state: Any) -> None:
@@ -34,12 +35,12 @@ class Inert:
             self.__dict__.update(state)
 
 
-def _ordered(*args) -> OrderedDict:
-    """Stands for a dict subclass made by a call, such as defaultdict."""
+def _ordered(*args: Any) -> OrderedDict[Any, Any]:
+    """In place of a dict subclass made by a call, such as defaultdict."""
     return OrderedDict()
 
 
-# Classes that honest official files hold beside their tensors. None of them
+# Classes that honest official files hold next to their tensors. None of them
 # is imported or run: each becomes an `Inert` or a plain dict.
 _INERT = """
 argparse.Namespace
@@ -79,7 +80,7 @@ def inert_globals(
     themselves are never looked up.
 
     Args:
-        others (Mapping[str, Any]): What stands for some of the names,
+        others (Mapping[str, Any]): What to use for some of the names,
             instead of an `Inert`.
     """
     from torch.serialization import safe_globals
@@ -94,7 +95,11 @@ def inert_globals(
 
 
 class _Buffer(Inert):
-    """Stands for mmengine's log of one number while a file is read."""
+    """In place of mmengine's log of one number while a file is read."""
+
+    _log_history: Any
+    _count_history: Any
+    max_length: Any
 
     def real(self) -> Any:
         """The log itself, made of the arrays alone."""
@@ -108,7 +113,7 @@ class _Buffer(Inert):
 
 
 def _log_types() -> dict[str, Any]:
-    """What the log of a run is made of, beside plain values."""
+    """What the log of a run is made of, in addition to plain values."""
     import numpy as np
 
     multiarray = _multiarray()
@@ -130,10 +135,9 @@ def _log_types() -> dict[str, Any]:
 def _multiarray() -> ModuleType:
     """Where numpy keeps the functions that its pickles name."""
     try:
-        from numpy._core import multiarray
+        return importlib.import_module('numpy._core.multiarray')
     except ImportError:  # numpy 1
-        from numpy.core import multiarray
-    return multiarray
+        return importlib.import_module('numpy.core.multiarray')
 
 
 class ArrayUnpickler(pickle.Unpickler):
@@ -310,7 +314,7 @@ def _with_logs(content: Any) -> Any:
     """A run's checkpoint with mmengine's own logs in it."""
     hub = content.get('message_hub') if isinstance(content, dict) else None
     logs = hub.get('log_scalars') if isinstance(hub, dict) else None
-    if isinstance(logs, dict):
+    if isinstance(hub, dict) and isinstance(logs, dict):
         hub['log_scalars'] = OrderedDict(
             (name, log.real() if isinstance(log, _Buffer) else log)
             for name, log in logs.items()

@@ -46,8 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--prefix',
-        help="what stands before the encoder's "
-        'names, for files of no known format',
+        help="the prefix of the encoder's names, for files of no known format",
     )
     parser.add_argument(
         '--drop',

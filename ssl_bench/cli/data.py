@@ -4,9 +4,12 @@ ssl-bench data mini --root data/mini
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ssl_bench.data.mini import Mini, MiniSizes
 
 MINI_HELP = """Write the embedded data: an image folder, a VOC devkit and a
 COCO set of textured shapes, from a seed, in seconds, without a download."""
@@ -153,7 +156,8 @@ def run_check(args: argparse.Namespace) -> int:
         notes = [line for line in lines if isinstance(line, Note)]
         problems = [line for line in lines if line not in notes]
         wrong += bool(problems)
-        print(f'{name}: {"; ".join((problems or ["fine"]) + notes)}')
+        said = [*(map(str, problems) if problems else ['fine']), *notes]
+        print(f'{name}: {"; ".join(said)}')
     return int(wrong > 0)
 
 
@@ -169,33 +173,20 @@ def run_subset(args: argparse.Namespace) -> int:
     return 0
 
 
-def make_with_bar(root: Path, seed: int, sizes) -> 'Mini':  # noqa: F821
-    """`make_mini` with a progress bar on the terminal's error stream."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
+def make_with_bar(root: Path, seed: int, sizes: 'MiniSizes') -> 'Mini':
+    """`make_mini` with a progress line."""
     from ssl_bench.data.mini import make_mini
+    from ssl_bench.progress import ProgressLine
 
-    console = Console(file=sys.stderr)
-    with Progress(
-        TextColumn('embedded data'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task('images', total=None, start=True)
-        return make_mini(
-            root,
-            seed,
-            sizes,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    lines: list[ProgressLine] = []
+
+    def show(done: int, total: int) -> None:
+        if not lines:
+            lines.append(ProgressLine('embedded data', total))
+        lines[0].update(done)
+
+    try:
+        return make_mini(root, seed, sizes, show)
+    finally:
+        for line in lines:
+            line.stop()

@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
             may_warn=True,
         )
     _draw_views(work_dir)
-    from ssl_bench.engine.progress import clock
+    from ssl_bench.progress import clock
 
     print(f'\nThe chain took {clock(time.monotonic() - started)}. Look at:')
     for path in sorted(
@@ -146,7 +146,7 @@ def _suite(args: argparse.Namespace, work_dir: Path):
         for config, arch in zip(configs, archs)
     ]
     return Suite(
-        tuple(method for method in methods if method.tasks),
+        methods=tuple(method for method in methods if method.tasks),
         seeds=tuple(args.seeds),
         pretrain_each_seed=True,
         work_dir=str(work_dir),
@@ -161,8 +161,9 @@ def _suite(args: argparse.Namespace, work_dir: Path):
 def _tasks(names: Sequence[str], arch: str) -> tuple[str, ...]:
     """Those of the tasks that take the network, or their counterparts."""
     if arch == VIT:
-        names = [FOR_VIT.get(task, task) for task in names]
-    return tuple(task for task in dict.fromkeys(names) if task)
+        fitting = [FOR_VIT.get(task, task) for task in names]
+        return tuple(task for task in dict.fromkeys(fitting) if task)
+    return tuple(dict.fromkeys(names))
 
 
 def _configs(every: bool) -> list[Path]:
@@ -186,7 +187,7 @@ def _arch(config: Path) -> str:
 def _draw_views(work_dir: Path) -> None:
     """Contact sheets of the views that the methods were shown."""
     from ssl_bench.config import load_config
-    from ssl_bench.data.contact_sheet import views_of
+    from ssl_bench.engine.view_sheet import takes_checkpoint, views_of
     from ssl_bench.files import atomic_path
 
     for folder in sorted(work_dir.glob('*_seed*')):
@@ -196,9 +197,9 @@ def _draw_views(work_dir: Path) -> None:
         config = load_config(settings)
         last = (
             (folder / 'last_checkpoint').read_text().strip()
-            if config.model.type == 'LEWEL'
+            if takes_checkpoint(config)
             else None
-        )  # its maps are learnt
+        )
         sheet = views_of(config, 12, last)
         name = folder.name.rpartition('_seed')[0]
         with atomic_path(work_dir / f'views_{name}.png') as part:

@@ -1,4 +1,4 @@
-"""Say what this installation is and whether it can work.
+"""Print what is installed and whether it works.
 
 Prints versions, devices, the operators in use and the data that is there.
 Exit code 1 when something that every run needs is missing.
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one line a fact."""
+    """Print one line for each fact."""
     print(f'python {platform.python_version()} on {platform.platform()}')
     missing = [name for name in PACKAGES if not _version(name)]
     for name in PACKAGES:

@@ -10,8 +10,13 @@ Exit code: 0 clean, 3 done with warnings, 2 nothing usable.
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ssl_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from ssl_bench.results.grid import Grid
+    from ssl_bench.results.record import Problem
 
 FORMATS = ('csv', 'md', 'latex', 'html', 'json')
 ENDINGS = {
@@ -24,7 +29,7 @@ ENDINGS = {
 }
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
-MAX_SHOWN = 2000  # rows on a terminal beside a file
+MAX_SHOWN = 2000  # rows on a terminal when a file has them too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--paper',
         metavar='PAPER',
-        help="that paper's tables, printed beside reproduced: insloc, "
+        help="that paper's tables, printed and reproduced numbers: insloc, "
         'pixpro, lewel, siamese_im, barlow_twins',
     )
     parser.add_argument(
@@ -123,12 +128,12 @@ def _leaderboard(args: argparse.Namespace) -> int:
         )
     elif target or not name:
         _show(tables(board, args.paper))
-    return _finish(board.problems, target and f'written: {target}')
+    return _finish(board.problems, f'written: {target}' if target else None)
 
 
 def _format(args: argparse.Namespace) -> str | None:
     """The output format; None for the terminal only."""
-    name = args.format
+    name: str | None = args.format
     if not name and args.output:
         ending = Path(args.output).suffix.lower()
         name = ENDINGS.get(ending)
@@ -141,7 +146,7 @@ def _format(args: argparse.Namespace) -> str | None:
             )
     if args.paper and name not in (None, 'md', 'latex'):
         raise UserError(
-            f'--paper gives tables for reading; {name} holds '
+            f'--paper makes tables for people; {name} files have '
             'every number. Use .md, .tex or the terminal'
         )
     return name
@@ -152,7 +157,7 @@ def _target(output: str | None, name: str | None) -> Path | None:
     from ssl_bench.results.record import FILE_NAME
 
     if not output and name == 'html':
-        raise UserError('a page needs a place: add -o report/ or -o page.html')
+        raise UserError('a page is a file: add -o report/ or -o page.html')
     if not output:
         return None
     path = Path(output)
@@ -166,7 +171,7 @@ def _target(output: str | None, name: str | None) -> Path | None:
     return path
 
 
-def _show(grids: list) -> None:
+def _show(grids: 'list[Grid]') -> None:
     """Print the tables, as wide as the terminal allows."""
     from rich.console import Console
 
@@ -177,7 +182,7 @@ def _show(grids: list) -> None:
         console.print(to_rich(grid, console.width))
 
 
-def _finish(problems: list, message: str | None) -> int:
+def _finish(problems: 'list[Problem]', message: str | None) -> int:
     """Print warnings and what was done; the exit code."""
     for problem in problems:
         print(f'warning: {problem}', file=sys.stderr)
@@ -202,7 +207,7 @@ def _import(paths: list[str], into: str) -> int:
 
     if not paths:
         raise UserError('name the bundle: leaderboard import results.zip')
-    found = []
+    found: list[Problem] = []
     for path in paths:
         written, skipped, problems = import_bundle(path, into)
         found += problems

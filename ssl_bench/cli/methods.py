@@ -1,13 +1,18 @@
 """List the methods, or show one.
 
 `ssl-bench methods` lists them; `ssl-bench methods show NAME` prints what the
-method learns, its paper, its deviations from it, its configs and their
-settings; `ssl-bench methods table` prints the README's table, and with
---update writes it there.
+method learns, its paper, how it deviates from the paper, its configs and
+their settings; `ssl-bench methods table` prints the README's table, and with
+--update writes it there. Configs that cannot be read are named at the end.
+
+Configs are searched in `configs` and in the folders that the environment
+variable SSL_BENCH_CONFIGS names.
 """
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TextIO
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--update',
         metavar='FILE',
-        help='for table: replace the table that '
-        'stands between the marks of this Markdown file',
+        help='for table: replace the table between the marks of this '
+        'Markdown file',
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the catalogue, one entry of it, or its table."""
+    """Print the list of methods, one of them, or the table."""
     from ssl_bench.catalog import describe, method_table, methods
     from ssl_bench.errors import UserError
 
@@ -41,22 +46,30 @@ def run(args: argparse.Namespace) -> int:
             update(Path(args.update))
         else:
             print(method_table())
+        _warn(sys.stderr)
     else:
         for name, entry in methods().items():
             print(f'{name:14} {entry.summary}')
             for config in entry.configs:
                 print(f'{"":14}   {config}')
+        _warn(sys.stdout)
     return 0
+
+
+def _warn(file: TextIO) -> None:
+    """A line about each config that could not be read."""
+    from ssl_bench.catalog import read_catalog
+
+    for line in read_catalog().broken:
+        print(f'warning: {line}', file=file)
 
 
 def update(path: Path) -> None:
     """Replace the table of a file, which is otherwise left as it is."""
     from ssl_bench.catalog import with_table
     from ssl_bench.errors import UserError
-    from ssl_bench.files import atomic_path
+    from ssl_bench.files import write_text
 
     if not path.is_file():
         raise UserError(f'no file {path}.')
-    text = with_table(path.read_text(encoding='utf-8'))
-    with atomic_path(path) as part:
-        Path(part).write_text(text, encoding='utf-8')
+    write_text(path, with_table(path.read_text(encoding='utf-8')))

@@ -7,6 +7,8 @@ Several processes: bash tools/dist_train.sh CONFIG N
 import argparse
 from pathlib import Path
 
+from ssl_bench.cfg_options import add_cfg_options, read_options
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments, named as OpenMMLab's tools/train.py does."""
@@ -33,13 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='scale the learning rate to the global batch, linearly',
     )
     parser.add_argument('--seed', type=int, help='random seed')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='replace settings of the config',
-    )
+    add_cfg_options(parser, 'replace settings of the config')
     parser.add_argument(
         '--quiet',
         action='store_true',
@@ -49,14 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; the last line names the checkpoint and what to do with it."""
-    # first, since it keeps what the toolkits print on import to itself
+    # before other imports: it hides what the toolkits print when imported
     from ssl_bench import register_all_modules
 
     register_all_modules()
-    from ssl_bench.config import load_config, parse_options
+    from ssl_bench.config import load_config
     from ssl_bench.engine.pretrain import pretrain
 
-    config = load_config(args.config, parse_options(args.cfg_options))
+    config = load_config(args.config, read_options(args.cfg_options))
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
     work_dir = args.work_dir or Path('work_dirs') / Path(args.config).stem

@@ -1,9 +1,9 @@
-"""Run a suite: methods x tasks x seeds, what is missing and nothing twice.
+"""Run a suite of methods, tasks and seeds: what is missing, nothing twice.
 
 Example: ssl-bench run suites/insloc.yaml --dry-run
-A suite is a YAML file with `methods` (a config to pretrain, or a checkpoint,
-each), `tasks` and `seeds`; suites/ has one for each paper, and mini.yaml for
-embedded data. The plan is what has no record yet: a second run continues.
+A suite is a YAML file with `methods` (each a config to pretrain, or a
+checkpoint), `tasks` and `seeds`. suites/ has one for each paper, and mini.yaml
+for embedded data. Only what has no record is run: a second run continues.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         data_root=args.data_root,
         seeds=tuple(args.seeds) if args.seeds else None,
     )
-    # first, since it keeps what the toolkits print on import to itself
+    # before other imports: it hides what the toolkits print when imported
     from ssl_bench import register_all_modules
 
     register_all_modules()
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def cost(tasks: list) -> str:
-    """What the tasks' training is expected to take, as far as is known."""
+    """Expected cost of the tasks' training, as far as it is known."""
     from ssl_bench.tasks.table import find_task
 
     hours = [find_task(task).gpu_hours for task in tasks]
@@ -123,7 +123,7 @@ def cost(tasks: list) -> str:
 
 
 def submit(suite, commands: list) -> int:
-    """Queue the commands; say what comes after."""
+    """Queue the commands; print what to do when they have ended."""
     from ssl_bench.launch.slurm import submit as queue
 
     jobs = queue(commands, Path(suite.work_dir), suite.launch)
@@ -140,7 +140,7 @@ def submit(suite, commands: list) -> int:
 
 
 def leaderboard(work_dir: str) -> int:
-    """Write CSV and page below the work dir, beside the papers' numbers."""
+    """Write CSV and page below the work dir, with the papers' numbers."""
     from ssl_bench.cli import main
 
     for ending in ('csv', 'html'):

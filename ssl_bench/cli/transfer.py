@@ -6,13 +6,15 @@ CHECKPOINT is a pretraining checkpoint of any format that `ssl-bench convert`
 reads, a backbone file, or the name of a method with one of these on this disk
 (below checkpoints, or a finished run below work_dirs): `MoCo v2@200`. The
 controls are `random`, for random initialisation, and `supervised=FILE`, for
-supervised weights in torchvision's format; name them beside the methods.
+supervised weights in torchvision's format; name them next to the methods.
 A finished run is not repeated; an interrupted one continues.
 Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
 """
 
 import argparse
 import os
+
+from ssl_bench.cfg_options import add_cfg_options, read_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,19 +97,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='print the resolved settings and the data paths; run nothing',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help="replace settings of every task's config",
-    )
+    add_cfg_options(parser, "replace settings of every task's config")
     parser.add_argument(
         '--visualize',
         type=int,
         default=0,
         metavar='N',
-        help='draw N test images, truth beside prediction',
+        help='draw N test images, truth next to prediction',
     )
     parser.add_argument(
         '--classifier',
@@ -142,9 +138,7 @@ def run(args: argparse.Namespace) -> int:
             require_data(name, root)
     if (args.gpus or 1) != 1 and 'RANK' not in os.environ:
         return relaunch(args)
-    from ssl_bench.config import parse_options
-
-    overrides = parse_options(args.cfg_options)
+    overrides = read_options(args.cfg_options)
     sources = open_sources(args)
     if args.dry_run:
         return dry_run(args, sources, overrides)
@@ -263,24 +257,27 @@ def in_order(tasks: list) -> list:
 
 
 def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
-    """Print what each task would do, beside its protocol's values."""
+    """Print what each task would do, next to its protocol's values."""
     from mmengine.device import get_device
 
+    from ssl_bench.engine.distributed import world_size
     from ssl_bench.transfer.plan import make_plan
     from ssl_bench.transfer.settings_table import settings_table
 
-    machine = (
-        args.gpus or int(os.environ.get('WORLD_SIZE', 1)),
-        get_device() != 'cpu',
-    )
+    machine = (args.gpus or world_size(), get_device() != 'cpu')
     for source in sources:
         for task in args.tasks:
-            plan, protocol = (
-                make_plan(task, arch, args.data_root, *rest, *machine)
-                for arch, *rest in (
-                    (source.arch_args, overrides, args.recipe, args.fraction),
-                    (None, None, None, None),
-                )
+            plan = make_plan(
+                task,
+                source.arch_args,
+                args.data_root,
+                overrides,
+                args.recipe,
+                args.fraction,
+                *machine,
+            )
+            protocol = make_plan(
+                task, None, args.data_root, None, None, None, *machine
             )
             print(settings_table(plan, protocol))
     return 0
@@ -288,15 +285,16 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
 
 def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
+    from ssl_bench.results import rounding
     from ssl_bench.results.board import verdicts
 
     record = outcome.record
     aims = {
-        metric: f' (published {value:g}: {verdict})'
+        metric: f' (published {rounding.as_printed(value)}: {verdict})'
         for metric, (value, verdict) in verdicts(record).items()
     }
     numbers = '  '.join(
-        f'{name} {value:.1f}{aims.get(name, "")}'
+        f'{name} {rounding.value(value)}{aims.get(name, "")}'
         for name, value in record['metrics'].items()
     )
     again = '' if outcome.fresh else '  (done before)'

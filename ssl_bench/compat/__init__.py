@@ -1,1 +1,1 @@
-"""Stand-ins for what the toolkits expect to be compiled."""
+"""What the toolkits need to work with current packages, uncompiled."""

@@ -1,10 +1,12 @@
 """Multi-scale deformable attention (Zhu et al., Deformable DETR, Eq. 3).
 
-mmcv carries a form in plain torch and uses it on the CPU; here it serves
-every device. Shapes: value (B, K, M, D), spatial_shapes (L, 2) as (H, W),
+mmcv has a form in plain torch and uses it on CPUs; here it is used on every
+device. Shapes: value (B, K, M, D), spatial_shapes (L, 2) as (H, W),
 sampling_locations (B, Q, M, L, P, 2) as fractions of the map, x before y,
 attention_weights (B, Q, M, L, P), output (B, Q, M * D).
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -22,12 +24,11 @@ def ms_deform_attn_forward(
 ) -> Tensor:
     """Attend; returns (B, Q, M * D).
 
-    Levels lie one after the other, so ``level_start_index`` follows from
-    their shapes, and ``im2col_step`` only sliced the compiled kernel's work.
+    Levels follow each other, so ``level_start_index`` follows from their
+    shapes; ``im2col_step`` only divided the compiled kernel's work.
     """
-    return _attend(
-        *full(value, sampling_locations, attention_weights), spatial_shapes
-    ).to(value.dtype)
+    tensors = full(value, sampling_locations, attention_weights)
+    return _attend(tensors, spatial_shapes).to(value.dtype)
 
 
 def ms_deform_attn_backward(
@@ -48,7 +49,7 @@ def ms_deform_attn_backward(
         for tensor in full(value, sampling_locations, attention_weights)
     ]
     with torch.enable_grad():
-        output = _attend(*inputs, spatial_shapes)
+        output = _attend(inputs, spatial_shapes)
     gradients = torch.autograd.grad(
         output, inputs, grad_output.to(output.dtype)
     )
@@ -58,17 +59,14 @@ def ms_deform_attn_backward(
         buffer.copy_(gradient)
 
 
-def _attend(
-    value: Tensor,
-    sampling_locations: Tensor,
-    attention_weights: Tensor,
-    spatial_shapes: Tensor,
-) -> Tensor:
-    # Imported here: mmcv.ops is what asks for the extension.
+def _attend(tensors: Sequence[Tensor], spatial_shapes: Tensor) -> Tensor:
+    """Attend with value, sampling_locations and attention_weights."""
+    # imported here: mmcv.ops imports the extension, and so this module
     from mmcv.ops.multi_scale_deform_attn import (
         multi_scale_deformable_attn_pytorch,
     )
 
+    value, sampling_locations, attention_weights = tensors
     return multi_scale_deformable_attn_pytorch(
         value, spatial_shapes, sampling_locations, attention_weights
     )

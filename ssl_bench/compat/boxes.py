@@ -20,9 +20,9 @@ def nms(
 ) -> Tensor:
     """Non-maximum suppression; overlap above the threshold suppresses.
 
-    mmcv sorts equal scores as torch's unstable sort leaves them, torchvision
-    stably. Sorting here and handing torchvision strictly falling scores gives
-    mmcv's order and mmcv's kept set.
+    mmcv sorts with torch's unstable sort, torchvision with a stable one: equal
+    scores come in different orders. So the boxes are sorted here, and
+    torchvision gets strictly falling scores: order and result are mmcv's.
 
     Args:
         boxes (Tensor): (N, 4).
@@ -56,14 +56,14 @@ def softnms(
 ) -> Tensor:
     """Soft-NMS (Bodla et al., ICCV 2017, Eq. 1-3).
 
-    A discarded box gives its place to the last one, as in mmcv, because that
-    decides which of two equal scores comes first.
+    As in mmcv, the last box takes the place of a discarded one. That decides
+    which of two equal scores comes first.
 
     Args:
         boxes (Tensor): (N, 4).
         scores (Tensor): (N,).
-        dets (Tensor): Filled with boxes and decayed scores, (N, 5); rows
-            beyond the returned count are left as they are.
+        dets (Tensor): Filled with boxes and decayed scores, (N, 5); only as
+            many rows as boxes are kept.
         iou_threshold (float): Overlap from which boxes decay (not gaussian).
         sigma (float): Width of the gaussian decay.
         min_score (float): A box that decays below is discarded.
@@ -78,7 +78,7 @@ def softnms(
     index = np.arange(table.shape[1])
     count, place = len(index), 0
     while place < count:
-        best = place + table[_SCORE, place:count].argmax()
+        best = place + int(table[_SCORE, place:count].argmax())
         swap, swapped = [place, best], [best, place]
         table[:, swap], index[swap] = table[:, swapped], index[swapped]
         rest = table[:, place + 1 : count]
@@ -180,7 +180,7 @@ def _fill_holes(table: np.ndarray, index: np.ndarray, keep: np.ndarray) -> int:
     """Move kept columns from the end into discarded places, in place.
 
     Returns:
-        int: How many columns are kept; they stand first.
+        int: How many columns are kept; they come first.
     """
     count = int(keep.sum())
     holes = np.flatnonzero(~keep[:count])

@@ -34,8 +34,8 @@ def deform_conv_forward(
 ) -> None:
     """Fill ``output`` of a v1 convolution.
 
-    ``columns`` and ``ones`` are scratch space of the compiled extension, and
-    kernel size and ``im2col_step`` are known otherwise: all are unused.
+    ``columns`` and ``ones`` are work space of the compiled extension, and the
+    kernel size is that of ``weight``: these and ``im2col_step`` are unused.
     """
     geometry = (
         dH,
@@ -72,8 +72,8 @@ def deform_conv_backward_input(
 ) -> None:
     """Fill ``grad_input`` and ``grad_offset`` of a v1 convolution.
 
-    torchvision computes the gradient of the weight in the same go. It waits
-    on the scratch tensor for the call that asks for it, which comes next.
+    torchvision computes the gradient of the weight at the same time. It is
+    kept as an attribute of ``columns`` for the next call, which asks for it.
     """
     geometry = (
         dH,
@@ -90,7 +90,11 @@ def deform_conv_backward_input(
     )
     put(by_input, grad_input)
     put(by_offset, grad_offset)
-    columns.waiting = (grad_output, grad_output._version, by_weight)
+    columns.__dict__['waiting'] = (
+        grad_output,
+        grad_output._version,
+        by_weight,
+    )
 
 
 def deform_conv_backward_parameters(
@@ -128,7 +132,7 @@ def deform_conv_backward_parameters(
             group,
             deformable_group,
         )
-        # The weight's own gradient does not depend on the weight.
+        # the gradient of the weight does not depend on the weight
         by_weight = _backward(
             grad_output,
             input,
@@ -172,8 +176,8 @@ def modulated_deform_conv_forward(
         group,
         deformable_group,
     )
-    bias = bias if with_bias else None
-    put(_forward(input, weight, offset, mask, bias, geometry), output)
+    added = bias if with_bias else None
+    put(_forward(input, weight, offset, mask, added, geometry), output)
 
 
 def modulated_deform_conv_backward(
@@ -234,7 +238,8 @@ def _forward(
 ) -> Tensor:
     """torchvision's convolution; ``geometry`` in its order, height first."""
     modulated = mask is not None
-    mask = mask if modulated else input.new_zeros(len(input), 1)
+    if mask is None:
+        mask = input.new_zeros(len(input), 1)
     bias = input.new_zeros(len(weight)) if bias is None else bias
     return torch.ops.torchvision.deform_conv2d(
         *full(input, weight, offset, mask, bias), *geometry, modulated
@@ -251,7 +256,8 @@ def _backward(
 ) -> tuple[Tensor, ...]:
     """Gradients by input, weight, offset, mask and bias."""
     modulated = mask is not None
-    mask = mask if modulated else input.new_zeros(len(input), 1)
+    if mask is None:
+        mask = input.new_zeros(len(input), 1)
     bias = input.new_zeros(len(weight))
     return torch.ops.torchvision._deform_conv2d_backward(
         *full(grad_output, input, weight, offset, mask, bias),

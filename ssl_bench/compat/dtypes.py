@@ -1,9 +1,8 @@
-"""What goes into torchvision's kernels, and how the result reaches mmcv.
+"""Types of tensors for torchvision's kernels, and of results for mmcv.
 
-One rule for 16-bit floats: compute in float32, write back what was asked.
-
-torchvision's kernels know no bfloat16, and float16 only in part; under
-autocast torchvision itself computes these operators in float32.
+The rule for 16-bit floats: compute in float32, write back the type asked for.
+Few of torchvision's kernels take float16, none bfloat16; under autocast
+torchvision itself computes these operators in float32.
 """
 
 import torch
@@ -13,7 +12,7 @@ _HALVES = (torch.float16, torch.bfloat16)
 
 
 def full(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Bring floating tensors to one dtype that every kernel supports.
+    """Convert floating tensors to one dtype that every kernel supports.
 
     Args:
         tensors (Tensor): Any shapes; the first one decides: float64 stays,
@@ -28,17 +27,17 @@ def full(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def put(result: Tensor, buffer: Tensor) -> None:
-    """Make the caller's ``buffer`` hold ``result``.
+    """Put ``result`` into the caller's ``buffer``.
 
     mmcv allocates what its operators fill. A thousand pooled C4 features are
-    0.8 GB, so memory changes hands instead of being copied, where the dtype
-    is that of the buffer and the buffer is no view of something else.
+    0.8 GB, so the buffer takes over the result's memory instead of a copy, if
+    the dtypes agree and the buffer is not a view of another tensor.
 
     Args:
         result (Tensor): Of the buffer's shape.
         buffer (Tensor): Filled.
     """
     if result.dtype == buffer.dtype and buffer._base is None:
-        buffer.set_(result.contiguous())
+        buffer.set_(result.contiguous())  # type: ignore[call-overload]
     else:
         buffer.copy_(result)

@@ -1,8 +1,8 @@
-"""Sigmoid focal loss (Lin et al., ICCV 2017, Eq. 5) as mmcv's kernel has it.
+"""Sigmoid focal loss (Lin et al., ICCV 2017, Eq. 5) as in mmcv's kernel.
 
 The kernel takes log(max(p, FLT_MIN)). Where float32 rounds p to 0 (a negative
 with a logit above 16.6) the value is 87.3 times the weight and not the exact
-logit; the gradient is right either way. A stand-in reproduces that.
+logit; the gradient is right in both cases. This is reproduced here.
 """
 
 import torch

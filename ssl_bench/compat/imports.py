@@ -1,29 +1,40 @@
-"""What the toolkits' imports need with the packages of today.
+"""What the toolkits' imports need with current packages.
 
-Two things are done when somebody imports them, wherever that is: mmcv's
-compiled operators are served from torchvision where they are not there, and
-mmpretrain's multimodal models are left out. Nothing here imports torch.
+Three things are done when somebody imports the toolkits: mmcv's compiled
+operators are served from torchvision if they are not installed, mmpretrain's
+multimodal models are left out, and large packages that few of their classes
+use are imported later (`ssl_bench.compat.deferred`). Nothing here imports
+torch.
 """
 
 import importlib.abc
 import importlib.machinery
 import sys
+from importlib.machinery import SourceFileLoader
+
+from ssl_bench.compat import deferred
 
 OPERATORS = 'mmcv._ext'
 DEPENDENCY = 'mmpretrain.utils.dependency'
 LEFT_OUT = (
     "mmpretrain's multimodal models are left out: no method or task "
-    'here uses them, and they do not import with transformers 5'
+    'uses them, and they cannot be imported with transformers 5'
 )
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds what others find, and puts a loader of ours around it."""
+    """Finds what other finders find, and changes how it is loaded."""
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname not in (OPERATORS, DEPENDENCY):
+        waits = fullname in deferred.WAITING or fullname in deferred.TOO_NEW
+        if not waits and fullname not in (OPERATORS, DEPENDENCY):
             return None
         spec = self._found_by_others(fullname, path, target)
+        if waits:
+            # not a module from a zip file or of an instrumented import
+            if spec is not None and type(spec.loader) is SourceFileLoader:
+                spec.loader = deferred.Loader(fullname, spec.loader.path)
+            return spec
         if fullname == DEPENDENCY:
             if spec is not None:
                 spec.loader = _WithoutMultimodal(spec.loader)
@@ -48,7 +59,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 class _StandInLoader(importlib.abc.Loader):
-    """Fills ``mmcv._ext`` with functions over torchvision's operators."""
+    """Fills ``mmcv._ext`` with functions that call torchvision's operators."""
 
     def create_module(self, spec):
         return None
@@ -60,7 +71,7 @@ class _StandInLoader(importlib.abc.Loader):
 
 
 class _Around(importlib.abc.Loader):
-    """Another loader's work, with a change before or after it."""
+    """Another loader, with a change before or after it."""
 
     def __init__(self, loader):
         self.loader = loader
@@ -73,10 +84,10 @@ class _Around(importlib.abc.Loader):
 
 
 class _CompiledExtLoader(_Around):
-    """Loads a compiled extension and says so when it does not fit torch.
+    """Loads a compiled extension; an error says if it does not fit torch.
 
-    The toolkits catch the ImportError of an extension built for another
-    torch and later claim that there is none.
+    The toolkits catch the ImportError of an extension that was built for
+    another torch, and later report that there is no extension.
     """
 
     def create_module(self, spec):
@@ -89,16 +100,16 @@ class _CompiledExtLoader(_Around):
                 f'the compiled mmcv extension {spec.origin} does not load: '
                 f'{error}. Compile mmcv against the installed torch, or '
                 'reinstall onedl-mmcv without its extension: ssl_bench then '
-                'serves the operators from torchvision.'
+                'takes the operators from torchvision.'
             ) from error
 
 
 class _WithoutMultimodal(_Around):
-    """Lets mmpretrain believe that what its multimodal models need is absent.
+    """Tells mmpretrain that packages of its multimodal models are missing.
 
-    They subclass names that transformers 5 no longer has, so that with it
-    installed no part of mmpretrain could be imported. Placeholders take their
-    places in the registry and say that they are missing when they are built.
+    These models subclass names that transformers 5 no longer has; with it
+    installed, no part of mmpretrain could be imported. mmpretrain then
+    registers placeholders, which raise an error when they are built.
     """
 
     def exec_module(self, module):
@@ -107,6 +118,12 @@ class _WithoutMultimodal(_Around):
 
 
 def install() -> None:
-    """Put the finder in front of the others, once."""
+    """Put the finder in front of the others, once.
+
+    A part of mmpretrain that somebody imported before has already decided on
+    its multimodal models; that is changed here.
+    """
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+    if DEPENDENCY in sys.modules:
+        vars(sys.modules[DEPENDENCY])['WITH_MULTIMODAL'] = False

@@ -1,12 +1,12 @@
 """``mmcv._ext`` without a compiler: mmcv's operators from torchvision's.
 
-``onedl-mmcv`` from the package index carries no compiled extension, and
-``import mmcv.ops`` fails without one. `fill` turns an empty module into a
-stand-in. An operator that is not served exists under its name, because mmcv
-asserts that at import, and raises when it is called.
+``onedl-mmcv`` from the package index has no compiled extension, and
+``import mmcv.ops`` fails without one. `fill` puts the operators into an empty
+module. An operator that is not available exists under its name, because mmcv
+checks that at import, and raises an error when it is called.
 
-The conventions are the extension's own: operators write into tensors that the
-caller allocated, and positions and keywords are those of mmcv's wrappers.
+The conventions are the extension's: operators write into tensors that the
+caller allocated, with the positions and keywords of mmcv's wrappers.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,16 @@ from ssl_bench.errors import UserError
 
 
 class OperatorNotServed(UserError, NotImplementedError):
-    """Somebody called an mmcv operator that has no stand-in here."""
+    """An mmcv operator was called that is not available here."""
 
 
 def not_served(name: str) -> Callable:
-    """Make a function that stands for operator ``name`` and only raises."""
+    """Make a function for operator ``name`` that raises an error."""
 
     def operator(*args, **kwargs):
         raise OperatorNotServed(
             f'mmcv operator {name!r} was called, but this mmcv has no '
-            f'compiled extension and ssl_bench serves only: '
+            f'compiled extension and ssl_bench has only: '
             f'{", ".join(sorted(SERVED))}. Choose a configuration without '
             'it, or compile mmcv against the installed torch (FORCE_CUDA=1 '
             'for its CUDA operators): pip install --no-build-isolation '
@@ -42,16 +42,16 @@ def not_served(name: str) -> Callable:
 
 
 def get_compiler_version() -> str:
-    """Name what stands where mmcv reports the compiler of its operators."""
+    """What mmcv reports as the compiler of its operators."""
     return f'none (operators from torchvision {torchvision.__version__})'
 
 
 def get_compiling_cuda_version() -> str:
-    """Name the CUDA version torch was built with, or ``not available``."""
+    """The CUDA version that torch was built with, or ``not available``."""
     return torch.version.cuda or 'not available'
 
 
-#: Every operator that is served, by the name mmcv looks for.
+#: Every operator that is available, by mmcv's name.
 SERVED = {
     function.__name__: function
     for function in (
@@ -79,7 +79,7 @@ SERVED = {
 
 
 def fill(module: ModuleType) -> None:
-    """Give ``module`` the served operators and a raising one for any other.
+    """Put the operators into ``module``, and one that raises for others.
 
     Args:
         module (ModuleType): The empty ``mmcv._ext``.

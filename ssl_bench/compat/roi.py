@@ -1,7 +1,7 @@
 """Operators on regions of interest (RoIs), served by torchvision.
 
 RoIs are (K, 5): image index, then xyxy in pixels of the input image;
-``spatial_scale`` takes them to the feature map.
+multiplied by ``spatial_scale`` they are in pixels of the feature map.
 """
 
 import torch

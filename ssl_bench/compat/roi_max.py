@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ssl_bench.compat.dtypes import full
 
-#: What mmcv's CPU kernel puts out for a RoIAlign bin without samples.
+#: Value of a RoIAlign bin without samples in mmcv's CPU kernel.
 _NO_SAMPLE = -10000
 _LOWEST = torch.finfo(torch.float32).min
 _NOWHERE = -1
@@ -77,7 +77,7 @@ def max_align_forward(
     best = best.masked_fill(places[0] == _NOWHERE, _NO_SAMPLE)
     output.copy_(best.permute(0, 3, 1, 2))
     for buffer, place in zip((argmax_y, argmax_x), places):
-        # A 16-bit buffer would move the place by whole pixels: exchange it.
+        # a 16-bit buffer would round the place to whole pixels: replace it
         buffer.data = place.permute(0, 3, 1, 2).contiguous()
 
 
@@ -121,8 +121,8 @@ def roi_pool_forward(
 ) -> None:
     """RoIPool (Girshick, Fast R-CNN, Sec. 2.1) with mmcv's rounding.
 
-    x2 and y2 grow by one before scaling, the RoI itself is not rounded, and
-    a bin reaches from the floor of its start to the ceiling of its end.
+    x2 and y2 are increased by one before scaling, the RoI is not rounded, and
+    a bin is from the floor of its start to the ceiling of its end.
 
     Args:
         input (Tensor): (B, C, H, W).
@@ -147,7 +147,7 @@ def roi_pool_forward(
     best = features.new_full(output.permute(0, 2, 3, 1).shape, _LOWEST)
     place = torch.full_like(best, _NOWHERE, dtype=torch.int64)
     sizes = [
-        (last - first).amax().item() if first.numel() else 0
+        int((last - first).amax()) if first.numel() else 0
         for first, last in ((first_y, last_y), (first_x, last_x))
     ]
     for row, column in _pairs(*sizes):
@@ -205,7 +205,8 @@ def _positions(
     """Place of one sample in each bin along one axis, (k, bins)."""
     start, step, grid = (x[:, None] for x in (start, step, grid))
     places = torch.arange(bins, dtype=start.dtype, device=start.device)
-    # In this order the kernel adds; another one moves equal maxima.
+    # the kernel adds in this order; another one changes which of equal
+    # samples is the maximum
     return start + places * step + (sample + 0.5) * step / grid
 
 
@@ -214,7 +215,7 @@ def _neighbours(position: Tensor, length: int) -> tuple[tuple, Tensor]:
 
     Returns:
         tuple: ((lower index, weight), (upper index, weight)), and whether
-        each position lies at most one pixel beyond the map.
+        each position is at most one pixel outside the map.
     """
     inside = (position >= -1) & (position <= length)
     position = position.clamp(0, length - 1)

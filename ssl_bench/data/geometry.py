@@ -17,7 +17,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class ViewGeometry:
-    """A crop of a source image, resized into a view, perhaps mirrored.
+    """A crop of a source image, resized into a view, with or without a mirror.
 
     Args:
         crop (tuple): Rectangle ``xyxy`` cut out, in pixels of the source.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import cv2
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
 from ssl_bench.errors import unknown_name
 
@@ -15,7 +14,7 @@ Step = dict | Callable[[Tensor], Tensor]
 
 
 class RandomGaussianBlur:
-    """Blur with a standard deviation drawn anew for each image.
+    """Blur with a standard deviation drawn for each image.
 
     The papers' programs use PIL's ``GaussianBlur(radius=sigma)``, which
     approximates the Gaussian by repeated box filters; this is the Gaussian
@@ -86,6 +85,9 @@ def _build(step: Step) -> Callable[[Tensor], Tensor]:
         arguments['transforms'] = [
             _build(inner) for inner in arguments['transforms']
         ]
+    # imports torch's compiler, which takes half a second
+    from torchvision.transforms import v2
+
     kind = OURS.get(name) or getattr(v2, name, None)
     if kind is None:
         raise unknown_name(

@@ -51,15 +51,15 @@ def read_rgb(path: str) -> np.ndarray:
         with Image.open(path) as image:
             return np.array(image.convert('RGB'))
     except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise OSError(str(error)) from error  # PIL's other ways to say so
+        raise OSError(str(error)) from error  # PIL's other errors for it
 
 
 @DATA_SAMPLERS.register_module()
 class StreamSampler(DefaultSampler):
-    """mmengine's sampler whose indices also say the epoch.
+    """mmengine's sampler, with the epoch in its indices.
 
     Index ``epoch * len(dataset) + i`` lets `PretrainDataset` seed each
-    sample by (seed, epoch, i): the same views whatever the number of loader
+    sample by (seed, epoch, i): the same views for any number of loader
     workers or processes, new ones each epoch, and the same after a resume.
 
     Args:
@@ -106,7 +106,7 @@ class PretrainDataset(CustomDataset):
     """A folder of images for pretraining.
 
     An image that cannot be decoded is named in the log, marked in
-    ``unreadable`` and replaced by the next one. The marks lie in memory
+    ``unreadable`` and replaced by the next one. The marks are in memory
     shared with the loader workers; `UnreadableImagesHook` reads them in the
     main process and stops the run when they are too many.
 
@@ -118,7 +118,7 @@ class PretrainDataset(CustomDataset):
         extensions (Sequence[str]): Endings of the files to read.
 
     Raises:
-        UserError: The folder is missing or holds no image.
+        UserError: The folder is missing or has no image.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class PretrainDataset(CustomDataset):
         ).share_memory_()
 
     def load_data_list(self) -> list[dict]:
-        """List the images, or say how to get them."""
+        """List the images; the error for a missing folder says what to do."""
         folder = Path(self.img_prefix or self.data_root)
         if not folder.is_dir():
             raise UserError(
@@ -154,7 +154,7 @@ class PretrainDataset(CustomDataset):
             raise UserError(f'{folder} cannot be listed: {error}') from error
         if not data:
             raise UserError(
-                f'{folder} holds no image with one of the '
+                f'{folder} has no image with one of the '
                 f'endings {", ".join(self.extensions)}.'
             )
         return sorted(data, key=lambda info: info['img_path'])

@@ -1,7 +1,7 @@
 """Importing this puts every dataset and transform into the registries.
 
-It stands apart from the package's ``__init__`` because the embedded data is
-written without torch.
+It is not in the package's ``__init__`` because the embedded data is written
+without torch.
 """
 
 from ssl_bench.data.pretrain_dataset import PretrainDataset, StreamSampler

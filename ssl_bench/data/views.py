@@ -1,6 +1,7 @@
 """Several views of one decoded image, each with a record of its geometry."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import torch
 from mmcv.transforms import BaseTransform
@@ -8,11 +9,30 @@ from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
-from torchvision.transforms.v2 import functional as F
 
 from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.data.photometric import Step, build_photometric
 from ssl_bench.errors import unknown_name
+
+Size = tuple[int, int]
+Area = tuple[float, float]
+
+
+def summarise(views: Iterable[tuple[Size, Area]]) -> str:
+    """``2 views of 224 px (area 0.2 to 1)``: what a transform makes.
+
+    Args:
+        views (iterable[tuple]): Height and width, and the bounds of the
+            crop's share of the image, one entry for each view.
+    """
+    return ' + '.join(
+        f'{count} view{"s" if count > 1 else ""} of '
+        f'{height if height == width else f"{height}x{width}"} px '
+        f'(area {area[0]:g} to {area[1]:g})'
+        for ((height, width), area), count in Counter(
+            (tuple(size), tuple(area)) for size, area in views
+        ).items()
+    )
 
 
 class ViewMaker:
@@ -36,15 +56,16 @@ class ViewMaker:
 
     def __init__(
         self,
-        size: int | tuple[int, int],
-        scale: tuple[float, float] = (0.2, 1.0),
+        size: int | Size,
+        scale: Area = (0.2, 1.0),
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
         interpolation: str = 'bilinear',
         flip: float = 0.5,
         photometric: Sequence[Step] = (),
         repeat: int = 1,
     ) -> None:
-        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        height, width = (size, size) if isinstance(size, int) else size
+        self.size: Size = (height, width)
         self.scale, self.ratio, self.flip = scale, ratio, flip
         modes = {mode.value: mode for mode in InterpolationMode}
         if interpolation not in modes:
@@ -55,6 +76,9 @@ class ViewMaker:
 
     def __call__(self, image: Tensor) -> tuple[Tensor, ViewGeometry]:
         """A uint8 image (3, H, W) to a uint8 view and its geometry."""
+        # imports torch's compiler, which takes half a second
+        from torchvision.transforms.v2 import functional as F
+
         top, left, height, width = RandomResizedCrop.get_params(
             image, list(self.scale), list(self.ratio)
         )
@@ -80,7 +104,7 @@ class ViewMaker:
 
 
 def geometry_fields(
-    geometries: Sequence[ViewGeometry], source_size: tuple[int, int]
+    geometries: Sequence[ViewGeometry], source_size: Sequence[int]
 ) -> dict:
     """The tensor fields that a method reads from its data samples.
 
@@ -113,6 +137,14 @@ class MakeViews(BaseTransform):
             for maker in [ViewMaker(**view)] * view.get('repeat', 1)
         ]
 
+    def view_sizes(self) -> list[Size]:
+        """Height and width of each view."""
+        return [maker.size for maker in self.makers]
+
+    def view_summary(self) -> str:
+        """Number, size and crop areas of the views, in a line."""
+        return summarise((maker.size, maker.scale) for maker in self.makers)
+
     def transform(self, results: dict) -> dict:
         """Replace the image by its views."""
         image = torch.from_numpy(results['img']).permute(2, 0, 1)
@@ -124,7 +156,7 @@ class MakeViews(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackViews(BaseTransform):
-    """Hand the views and their fields on in mmpretrain's form.
+    """Return the views and their fields in mmpretrain's form.
 
     Args:
         fields (sequence[str]): Keys of the results that become fields of the

@@ -1,8 +1,8 @@
-"""Hooks, schedules and optimizers that the toolkits lack; the runner."""
+"""Pretraining: the runner, hooks, schedules and optimizers."""
 
 import importlib
 
-# the modules whose classes belong in mmengine's registries
+# modules whose classes go into mmengine's registries
 for name in (
     'collapse',
     'hooks',

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.hooks import Hook, LoggerHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
+from ssl_bench.engine.distributed import unwrapped
 from ssl_bench.layers.collectives import gather
 
 FEW = 16  # images; the rank of fewer says little
@@ -17,18 +18,18 @@ Batch = Sequence[dict] | None
 
 
 def pooled(output: Any) -> Tensor | None:
-    """One vector per image of what a backbone puts out.
+    """One vector per image from the output of a backbone.
 
-    Of several tensors the last of the most axes counts: the deepest map of
-    a pyramid, and tokens rather than the masks beside them.
+    Of several tensors, it takes those with the most axes, and the last of
+    these: the deepest map of a pyramid; tokens and not their masks.
 
     Args:
         output (Tensor | sequence[Tensor]): Maps (B, C, H, W), tokens
             (B, T, D) or vectors (B, D), perhaps several.
 
     Returns:
-        Tensor: Means over space or tokens, (B, D) float32; None when there
-        is no floating tensor of such a shape.
+        Tensor: Means over space or tokens, (B, D) float32; None if no
+        floating-point tensor has such a shape.
     """
     tensors = [output] if isinstance(output, Tensor) else output
     tensors = [
@@ -46,18 +47,19 @@ def pooled(output: Any) -> Tensor | None:
 
 
 def spread(features: Tensor) -> tuple[float, float]:
-    """How far, and in how many directions, embeddings differ.
+    """How much, and in how many directions, embeddings differ.
 
-    With ``z = x / |x|``: the standard deviation of every coordinate of z
-    over the batch, averaged over the coordinates and multiplied by sqrt(D).
+    With ``z = x / |x|``: the standard deviation of each coordinate of z over
+    the batch, averaged over the coordinates and multiplied by sqrt(D).
     It is 0 when all images have one embedding and close to 1 when they are
     spread evenly over the sphere (Chen and He, SimSiam, arXiv:2011.10566,
     Sec. 4.1, where the value is compared with 1 / sqrt(D)).
 
     The effective rank is ``exp(-sum p_i ln p_i)``, ``p_i = s_i / sum s``,
-    of the singular values s of z less its mean (Roy and Vetterli, EUSIPCO
-    2007; RankMe, Garrido et al., arXiv:2210.02885, Eq. 1, without the
-    centring, which takes out the direction that rectified features share).
+    of the singular values s of z minus its mean (Roy and Vetterli, EUSIPCO
+    2007; RankMe, Garrido et al., arXiv:2210.02885, Eq. 1, which does not
+    subtract the mean: that removes the direction which features after a ReLU
+    share).
 
     Args:
         features (Tensor): (N, D), N >= 2.
@@ -81,25 +83,25 @@ def spread(features: Tensor) -> tuple[float, float]:
 class CollapseHook(Hook):
     """Log how much a batch's features differ; warn when they no longer do.
 
-    Reads, of the first call of ``model.backbone`` in an iteration, what
-    comes out, pooled (`pooled`), joined over the processes. Nothing else is
-    computed, drawn or written: the run is the same bit for bit without it.
-    ``feature_std`` and ``feature_rank`` (`spread`) stand in the log beside
-    the loss.
+    It reads the output of the first call of ``model.backbone`` in an
+    iteration, pooled (`pooled`) and joined over the processes. It draws no
+    random number and changes nothing: the run is the same bit for bit
+    without it. ``feature_std`` and ``feature_rank`` (`spread`) are in the
+    log next to the loss.
 
     Args:
-        interval (int): Iterations of an epoch between two readings; an epoch
-            ends with one.
-        min_std (float): Lowest standard deviation, times sqrt(D), without a
+        interval (int, optional): Iterations between two readings; the last
+            iteration of an epoch is always read. The logger's if left out.
+        min_std (float): A lower standard deviation, times sqrt(D), gives a
             warning.
-        min_rank (float): Lowest effective rank without a warning, of a batch
-            of 16 or more.
-        images (int): How many of the global batch are read.
+        min_rank (float): A lower effective rank of a batch of 16 or more
+            gives a warning.
+        images (int): How many images of the global batch are read.
     """
 
     def __init__(
         self,
-        interval: int = 50,
+        interval: int | None = None,
         min_std: float = 0.01,
         min_rank: float = 2.0,
         images: int = 512,
@@ -108,10 +110,16 @@ class CollapseHook(Hook):
         self.min_std, self.min_rank = min_std, min_rank
         self.low = False
         self._features: Tensor | None = None
-        self._handle = None
+        self._handle: RemovableHandle | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Say so if the model has nothing to watch."""
+        """Take the logger's interval; warn if there is no backbone."""
+        if self.interval is None:
+            self.interval = next(
+                hook.interval
+                for hook in [*runner.hooks, LoggerHook()]
+                if isinstance(hook, LoggerHook)
+            )
         if self._backbone(runner) is None:
             runner.logger.warning(
                 'the model has no `backbone`: collapse is not watched.'
@@ -120,7 +128,7 @@ class CollapseHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Batch = None
     ) -> None:
-        """Listen to the backbone in the iterations that are read."""
+        """Record the backbone's output in the iterations that are read."""
         backbone = self._backbone(runner)
         if backbone is not None and self._due(runner, batch_idx):
             self._handle = backbone.register_forward_hook(self._listen)
@@ -132,7 +140,7 @@ class CollapseHook(Hook):
         data_batch: Batch = None,
         outputs: dict | None = None,
     ) -> None:
-        """Measure, log, and warn when a bound is crossed."""
+        """Measure, log, and warn below a bound."""
         if self._handle is None:
             return
         self._handle.remove()
@@ -142,7 +150,7 @@ class CollapseHook(Hook):
         rows = -(-self.images // runner.world_size)
         features = gather(features[:rows])
         if len(features) < 2 or not bool(features.isfinite().all()):
-            return  # the loss of the latter stops the run
+            return  # a loss that is not finite stops the run
         std, rank = spread(features)
         runner.message_hub.update_scalar('train/feature_std', std)
         runner.message_hub.update_scalar('train/feature_rank', rank)
@@ -151,7 +159,7 @@ class CollapseHook(Hook):
     def judge(
         self, runner: Runner, std: float, rank: float, images: int
     ) -> None:
-        """Warn, once each time that the features fall below a bound."""
+        """Warn once, each time that the features fall below a bound."""
         low = std < self.min_std or (rank < self.min_rank and images >= FEW)
         if low and not self.low:
             runner.logger.warning(
@@ -176,7 +184,4 @@ class CollapseHook(Hook):
 
     @staticmethod
     def _backbone(runner: Runner) -> nn.Module | None:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        return getattr(model, 'backbone', None)
+        return getattr(unwrapped(runner.model), 'backbone', None)

@@ -17,10 +17,10 @@ Batch = Sequence[dict] | None
 
 @HOOKS.register_module()
 class StepSeedHook(Hook):
-    """Seed the model's draws by (seed, iteration, rank).
+    """Seed the model's random numbers by (seed, iteration, rank).
 
-    Dropout, shuffles and the like then depend on nothing that a checkpoint
-    would have to carry: a resumed run continues exactly.
+    Dropout, shuffles and so on then need no state in the checkpoint: a
+    resumed run continues exactly.
     """
 
     priority = 'VERY_HIGH'
@@ -32,12 +32,12 @@ class StepSeedHook(Hook):
         seed = _mix(runner.seed, runner.iter, get_rank())
         if torch.cuda.is_available():
             torch.manual_seed(seed)
-        else:  # without a device, torch would queue the call for ever
+        else:  # without a device, torch would queue each call
             torch.default_generator.manual_seed(seed)
 
 
 def _mix(seed: int, iteration: int, rank: int) -> int:
-    """One 63-bit seed out of three numbers (splitmix64's multipliers)."""
+    """One 63-bit seed from three numbers (splitmix64's multipliers)."""
     value = 0
     for word in (seed, iteration, rank):
         value = (value + word + 1) * 0x9E3779B97F4A7C15 % 2**64
@@ -59,16 +59,16 @@ class RunSizeHook(Hook):
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Store convolutions by channels last: faster on GPUs under autocast.
+    """Store convolutions with channels last: faster on GPUs under autocast.
 
-    After initialisation, which fills a tensor in the order of its memory:
-    the run starts from the same weights as without. Not on CPUs: with torch
-    2.14's oneDNN 3.12 on an AVX2 machine such training was seen to write
-    where it must not and to end in a crash (tests of small ResNets).
+    This comes after initialisation, which fills a tensor in the order of its
+    memory, so the run starts from the same weights as without it. It is left
+    out on CPUs: with torch 2.14 and oneDNN 3.12 on an AVX2 machine, training
+    of small ResNets wrote outside its memory and crashed.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Convert the model; its maps follow."""
+        """Convert the model; its feature maps then have this format, too."""
         if get_device() == 'cpu':
             runner.logger.warning(
                 'channels_last is left out on a CPU, where it is not safe'
@@ -80,6 +80,8 @@ class ChannelsLastHook(Hook):
 @HOOKS.register_module()
 class UnreadableImagesHook(Hook):
     """Stop a run whose training folder has too many broken images.
+
+    For `PretrainDataset`, which skips and marks them.
 
     Args:
         limit (float): Fraction of the set that may be unreadable.
@@ -96,31 +98,38 @@ class UnreadableImagesHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Compare the count, which the loader workers share, to the limit."""
-        marks = runner.train_dataloader.dataset.unreadable
+        marks = self._marks(runner)
+        if marks is None:
+            return
         count = int(marks.sum())
         if count > self.limit * len(marks):
             raise UserError(
                 f'{count} of {len(marks)} training images are unreadable, '
-                f'more than {self.limit:.0%}; the log names each. Mend or '
+                f'more than {self.limit:.0%}; the log names each. Fix or '
                 'remove them, then start again with --resume.'
             )
 
     def after_train(self, runner: Runner) -> None:
         """Say how many images were skipped, if any."""
-        marks = runner.train_dataloader.dataset.unreadable
-        if marks.any():
+        marks = self._marks(runner)
+        if marks is not None and marks.any():
             runner.logger.warning(
                 f'{int(marks.sum())} of {len(marks)} training images were '
                 'unreadable and skipped; the log names each.'
             )
 
+    @staticmethod
+    def _marks(runner: Runner) -> torch.Tensor | None:
+        """A flag for each image; None for other data sets."""
+        return getattr(runner.train_dataloader.dataset, 'unreadable', None)
+
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stop when the loss is NaN or infinite, before it is logged away.
+    """Stop when the loss is NaN or infinite.
 
-    The check reads the loss of the iteration before, which has long been
-    computed, so that it never makes an accelerator wait.
+    The check reads the loss of the iteration before. That one is computed by
+    then, so the accelerator never waits.
     """
 
     def __init__(self) -> None:
@@ -135,13 +144,14 @@ class FiniteLossHook(Hook):
     ) -> None:
         """Check the iteration before, remember this one."""
         self._check(runner)
-        self._previous = runner.iter + 1, outputs['loss'].detach()
+        if outputs is not None:
+            self._previous = runner.iter + 1, outputs['loss'].detach()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Never let what is not finite become the last good checkpoint.
+        """Never save weights that are not finite.
 
-        A finite loss can have a gradient that is not: the weights after it
-        are looked at, too.
+        A finite loss can have a gradient that is not finite, so the weights
+        are checked, too.
         """
         self._check(runner)
         for name, value in checkpoint['state_dict'].items():

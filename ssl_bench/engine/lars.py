@@ -1,4 +1,4 @@
-"""Layer-wise adaptive rates in the two forms that the papers' codes use."""
+"""LARS, layer-wise adaptive rates, in the two forms that papers used."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from torch.optim.optimizer import Optimizer
 def wrapped_update(
     weight: Tensor, grad: Tensor, decay: float, trust: float, eps: float
 ) -> Tensor:
-    """Gradient handed to SGD: decayed first, then scaled to the weight.
+    """Gradient that SGD gets: decayed first, then scaled to the weight.
 
     ``g <- g + decay w``; then, unless either norm is zero,
     ``g <- g * trust |w| / (|g| + eps)``.
@@ -33,7 +33,7 @@ def wrapped_update(
 def split_update(
     weight: Tensor, grad: Tensor, decay: float, trust: float, eps: float
 ) -> Tensor:
-    """Scaled decayed gradient; the raw gradient and decay share the norm.
+    """Decayed gradient, scaled by the norms of raw gradient and decay.
 
     ``(g + decay w) * trust |w| / (|g| + decay |w| + eps)``, zero for a
     zero weight, and zero where the denominator is.

@@ -23,13 +23,13 @@ def set_precision(wrapper: dict, kind: str) -> None:
 
 
 def leave_out_mixed(wrapper: dict) -> bool:
-    """Single precision in place of mixed, which needs an accelerator.
+    """Replace mixed precision, which needs an accelerator, by single.
 
     Args:
         wrapper (dict): ``optim_wrapper`` of a config, changed in place.
 
     Returns:
-        bool: There was mixed precision to leave out.
+        bool: Whether it was mixed precision.
     """
     if wrapper.get('type') != 'AmpOptimWrapper':
         return False

@@ -1,6 +1,5 @@
-"""Run a pretraining config: one process or many, any device."""
+"""Run a pretraining config, in one process or several, on any device."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,13 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import find_latest_checkpoint
 
 from ssl_bench import register_all_modules
+from ssl_bench.config import load_config
+from ssl_bench.engine.distributed import (
+    join_processes,
+    launcher,
+    plain_error,
+    world_size,
+)
 from ssl_bench.engine.optim import leave_out_mixed, set_precision
 from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.engine.sizes import check_sizes
@@ -31,7 +37,7 @@ def pretrain(
     """Train and return the last checkpoint.
 
     Under torchrun (``WORLD_SIZE`` in the environment) it joins the process
-    group: NCCL with accelerators, gloo without.
+    group (`join_processes`).
 
     Args:
         config (Config): A pretraining config; its ``randomness``,
@@ -42,8 +48,8 @@ def pretrain(
             ``work_dir``, or from the file named.
         amp (bool): Run the forward pass under bfloat16 autocast.
         seed (int, optional): Replaces the config's seed.
-        quiet (bool): One progress line instead of log lines; the log file
-            has them all the same.
+        quiet (bool): One progress line instead of log lines, which are
+            still in the log file.
 
     Returns:
         Path: The checkpoint of the last epoch.
@@ -55,7 +61,8 @@ def pretrain(
     config.work_dir = str(work_dir)
     # mmengine names loggers by the second; two runs must not share one
     config.experiment_name = f'{Path(work_dir).name}-{time.monotonic_ns()}'
-    _set_launcher(config)
+    config.launcher = launcher()
+    join_processes()
     _set_provenance(config)
     _set_seed(config, seed)
     single = _set_precision(config, amp)
@@ -74,18 +81,17 @@ def pretrain(
         with _cores_shared_with(config.train_dataloader.num_workers):
             runner.train()
     except UserError as error:
-        # one from a loader worker arrives wrapped in that worker's traceback
-        message = str(error).rpartition('UserError: ')[2].strip()
-        raise UserError(message) from error
-    barrier()  # the first process may still be writing
+        raise plain_error(error) from error
+    barrier()  # the first process can still be writing
     return Path(find_latest_checkpoint(work_dir))
 
 
 @contextmanager
 def _cores_shared_with(workers: int) -> Iterator[None]:
-    """Where a CPU trains, leave the loader's workers a core each.
+    """In training on a CPU, leave a core for each worker of the loader.
 
-    OpenMP's threads spin while they wait: one too many slows all down.
+    OpenMP's threads use their core while they wait, so one thread too many
+    slows all of them down.
     """
     threads = torch.get_num_threads()
     if get_device() == 'cpu':
@@ -97,7 +103,7 @@ def _cores_shared_with(workers: int) -> Iterator[None]:
 
 
 def _build(config: Config) -> AtomicRunner:
-    """The runner with model and data; what does not fit is said in a line."""
+    """The runner with its model and data; a mistake gives one line."""
     from mmpretrain.registry import MODELS
 
     with DefaultScope.overwrite_default_scope(config.default_scope):
@@ -109,35 +115,18 @@ def _build(config: Config) -> AtomicRunner:
         _ = runner.train_loop  # builds the loader, its data, transforms
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     except (TypeError, ValueError, KeyError, AssertionError) as error:
-        # how classes of ours, registries and the toolkits refuse arguments
+        # what classes, registries and the toolkits raise for bad arguments
         raise UserError(
             f'the config cannot be built: {str(error) or repr(error)}'
         ) from error
     return runner
 
 
-def _set_launcher(config: Config) -> None:
-    distributed = int(os.environ.get('WORLD_SIZE', 1)) > 1
-    config.launcher = 'pytorch' if distributed else 'none'
-    config.env_cfg.dist_cfg = dict(backend='nccl')
-    if distributed and not torch.cuda.is_available():
-        # mmengine's own start asks for a CUDA device, whatever the backend
-        if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group('gloo')
-        wrapper = dict(
-            type='MMDistributedDataParallel',
-            broadcast_buffers=False,
-            find_unused_parameters=config.get('find_unused_parameters', False),
-        )
-        wrapper.update(config.get('model_wrapper_cfg', {}), device_ids=None)
-        config.model_wrapper_cfg = wrapper
-
-
 def _set_precision(config: Config, amp: bool) -> bool:
     """bfloat16 if asked for; else the config's, where it can run.
 
     Returns:
-        bool: The config's mixed precision was left out.
+        bool: Whether the config's mixed precision was left out.
     """
     if amp:
         set_precision(config.optim_wrapper, 'BFloat16OptimWrapper')
@@ -146,10 +135,10 @@ def _set_precision(config: Config, amp: bool) -> bool:
 
 
 def _set_seed(config: Config, seed: int | None) -> None:
-    """One known seed for all processes, without which no resume is exact.
+    """Set one seed for all processes, which an exact resume needs.
 
-    mmpretrain's recipes draw one at every start, or one for each process;
-    what has to differ between processes mixes in the rank by itself.
+    mmpretrain's recipes draw a seed at each start, or one for each process.
+    Code that has to differ between processes adds the rank itself.
     """
     if seed is None:
         seed = config.get('randomness', {}).get('seed')
@@ -163,13 +152,13 @@ def _global_batch(config: Config) -> int:
     """Images per optimizer step, over all processes."""
     return (
         config.train_dataloader.batch_size
-        * int(os.environ.get('WORLD_SIZE', 1))
+        * world_size()
         * config.optim_wrapper.get('accumulative_counts', 1)
     )
 
 
 def _set_provenance(config: Config) -> None:
-    """What the checkpoint will say of itself beside its settings."""
+    """Add what the checkpoint says about itself next to its settings."""
     if 'method' not in config:
         config.method = dict(name=config.model.type)
     config.method.batch = _global_batch(config)
@@ -178,37 +167,29 @@ def _set_provenance(config: Config) -> None:
 
 
 def _set_data(config: Config) -> None:
-    """Let the sampler know the batch, which the loader alone states."""
+    """Tell the sampler the batch size, which only the loader has."""
     loader = config.train_dataloader
     if loader.sampler.type == 'StreamSampler':
         loader.sampler.batch_size = loader.batch_size
 
 
 def _set_hooks(config: Config, quiet: bool) -> None:
-    """Add the hooks that every pretraining has, mmpretrain's configs too."""
-    hooks = [
-        dict(type='StepSeedHook'),
-        dict(type='RunSizeHook'),
-        dict(type='FiniteLossHook'),
-    ]
-    if not _lists(config, 'CollapseHook'):  # a config may set its bounds
-        interval = config.default_hooks.get('logger', {}).get('interval', 10)
-        hooks.append(dict(type='CollapseHook', interval=interval))
+    """Add the hooks of every pretraining, and those that are asked for."""
+    if 'pretraining_hooks' not in config:  # over a recipe of mmpretrain
+        listed = load_config('_base_/pretraining_hooks')
+        config.pretraining_hooks = listed.pretraining_hooks
+    hooks = [*config.pretraining_hooks]
     if config.get('channels_last'):
         hooks.append(dict(type='ChannelsLastHook'))
-    if config.train_dataloader.dataset.type == 'PretrainDataset':
-        hooks.append(dict(type='UnreadableImagesHook'))
     if quiet:
         config.console_level = 'ERROR'
         title = f'pretrain {Path(config.work_dir).name}'
         hooks.append(dict(type='ProgressHook', title=title))
-    config.custom_hooks = config.get('custom_hooks', []) + hooks
-
-
-def _lists(config: Config, hook: str) -> bool:
-    return any(
-        entry['type'] == hook for entry in config.get('custom_hooks', [])
-    )
+    own = [*config.get('custom_hooks', [])]
+    given = {hook['type'] for hook in own}
+    config.custom_hooks = own + [
+        hook for hook in hooks if hook['type'] not in given
+    ]
 
 
 def _set_resume(config: Config, resume: bool | str) -> None:
@@ -228,7 +209,7 @@ def _set_resume(config: Config, resume: bool | str) -> None:
 
 
 def _say_batch(runner: AtomicRunner, config: Config) -> None:
-    """Warn when the learning rate was meant for another global batch."""
+    """Warn if the learning rate is for another global batch."""
     batch, base = _global_batch(config), config.auto_scale_lr.base_batch_size
     if batch != base and is_main_process():
         what = (

@@ -1,4 +1,4 @@
-"""mmengine's runner, saving checkpoints whole or not at all."""
+"""mmengine's runner; a checkpoint is saved completely or not at all."""
 
 import copy
 import logging
@@ -15,16 +15,18 @@ from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
 from ssl_bench.checkpoints.reading import read_training
+from ssl_bench.engine.distributed import cpu_wrapper
+from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.errors import UserError
 from ssl_bench.layers.global_bn import replace_sync_bn
 
 if not hasattr(mmengine.runner.checkpoint, '_safe_torch_load'):
     raise ImportError(
-        'this version of mmengine loads checkpoints in another '
-        'way: ssl_bench would no longer refuse code in them.'
+        'this version of mmengine loads checkpoints in another way, so '
+        'ssl_bench could not refuse code in them.'
     )
-# The toolkit's own loader falls back to unpickling, which runs code. Ours
-# takes its place for every file, also those that an `init_cfg` names.
+# mmengine's loader falls back to unpickling, which runs code. This replaces
+# it for every file, also for those that an `init_cfg` names.
 mmengine.runner.checkpoint._safe_torch_load = read_training
 CheckpointLoader.register_scheme('', read_training, force=True)
 
@@ -56,10 +58,10 @@ class FormattedOnce(Config):
 
 @RUNNERS.register_module()
 class AtomicRunner(Runner):
-    """A runner whose checkpoints appear under their name when complete.
+    """A runner whose checkpoints get their name when they are complete.
 
-    A config's ``console_level`` (``'ERROR'``, say) quietens the terminal;
-    the log file keeps everything.
+    A config's ``console_level``, for instance ``'ERROR'``, is the level of
+    the log on the terminal; the log file has all messages.
     """
 
     @classmethod
@@ -67,8 +69,17 @@ class AtomicRunner(Runner):
         """Build a runner; see mmengine's."""
         return super().from_cfg(FormattedOnce.of(cfg))
 
+    def train(self) -> nn.Module:
+        """mmengine's; an error is printed below the logs, not into a bar."""
+        try:
+            return super().train()
+        finally:
+            for hook in self.hooks:
+                if isinstance(hook, ProgressHook):
+                    hook.stop()
+
     def build_logger(self, *args, **kwargs) -> MMLogger:
-        """The runner's logger, its terminal handlers at their own level."""
+        """The runner's logger, with ``console_level`` on the terminal."""
         logger = super().build_logger(*args, **kwargs)
         level = self.cfg.get('console_level')
         for handler in logger.handlers:
@@ -79,9 +90,10 @@ class AtomicRunner(Runner):
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: nn.Module
     ) -> nn.Module:
-        """Wrap for several processes, synchronised norms on CPUs too."""
+        """Wrap for several processes; on CPUs, too."""
         if self.distributed and get_device() == 'cpu':
             replace_sync_bn(model)
+            model_wrapper_cfg = cpu_wrapper(self.cfg, model_wrapper_cfg)
         return super().wrap_model(model_wrapper_cfg, model)
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
@@ -95,7 +107,7 @@ class AtomicRunner(Runner):
     def save_checkpoint(
         self, out_dir: str, filename: str, *args, **kwargs
     ) -> None:
-        """Write beside the final name, then rename.
+        """Write under another name in the same folder, then rename.
 
         Raises:
             UserError: The disk is full or the folder cannot be written.

@@ -1,4 +1,4 @@
-"""Learning-rate schedules of the papers, each a closed formula."""
+"""Learning-rate schedules of the papers, as formulas of the iteration."""
 
 import math
 
@@ -16,9 +16,9 @@ def warmup_cosine(
     hold: int = 1,
     final: float = 0.0,
 ) -> float:
-    """Rate used in the 0-based iteration ``step``.
+    """Rate in iteration ``step``, counted from 0.
 
-    Straight from ``start_factor * base`` to ``base`` while ``step + offset <=
+    Linear from ``start_factor * base`` to ``base`` while ``step + offset <=
     warmup``, then half a cosine from ``base`` to ``final``, constant over
     every ``hold`` iterations.
 
@@ -26,10 +26,10 @@ def warmup_cosine(
         step (int): Iteration.
         base (float): Highest rate.
         warmup (float): Iterations of the warm-up.
-        total (float): Iterations in all, warm-up included.
+        total (float): Iterations of the run, warm-up included.
         start_factor (float): First rate as a fraction of ``base``.
-        offset (int): 1 counts the warm-up's iterations from one, so that the
-            first rate is above zero and the last is ``base``.
+        offset (int): With 1, the warm-up's iterations are counted from 1:
+            the first rate is above zero and the last is ``base``.
         hold (int): Iterations between two changes after the warm-up.
         final (float): Rate at ``total``.
     """
@@ -44,7 +44,7 @@ def warmup_cosine(
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupCosineLR(_ParamScheduler):
-    """Warm-up and cosine as PixPro, LEWEL and Barlow Twins wrote them.
+    """Warm-up and cosine as in PixPro, LEWEL and Barlow Twins.
 
     Reference: PixPro's released schedule (``start_factor=0.01,
         final=1e-6``), LEWEL's (``offset=1, hold='epoch'``) and Barlow Twins'
@@ -72,8 +72,8 @@ class WarmupCosineLR(_ParamScheduler):
         begin, last_step, by_epoch, verbose: As in mmengine's schedulers.
 
     Raises:
-        ValueError: A warm-up not shorter than the run, a start elsewhere
-            than 0, or a scheduler that is left to step by epoch.
+        ValueError: The warm-up is not shorter than the run, the start is not
+            0, or the scheduler steps by epoch.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class WarmupCosineLR(_ParamScheduler):
     ) -> None:
         if by_epoch or begin != 0:
             raise ValueError(
-                'WarmupCosineLR moves at every iteration from iteration 0; '
+                'WarmupCosineLR changes the rate at every iteration from 0; '
                 f'got by_epoch={by_epoch}, begin={begin}. Set '
                 'convert_to_iter_based=True and no begin.'
             )
@@ -103,7 +103,8 @@ class WarmupCosineLR(_ParamScheduler):
                 f'fit a run of {end}. Shorten `warmup` or train longer.'
             )
         self.warmup, self.total = warmup, end
-        self.shape = dict(start_factor=start_factor, offset=offset, hold=hold)
+        self.start_factor = start_factor
+        self.offset, self.hold = offset, hold
         self.final, self.final_factor = final, final_factor
         super().__init__(
             optimizer,
@@ -117,7 +118,7 @@ class WarmupCosineLR(_ParamScheduler):
     @classmethod
     def build_iter_from_epoch(
         cls,
-        *args,
+        optimizer,
         warmup: float,
         end: float,
         epoch_length: int,
@@ -132,7 +133,7 @@ class WarmupCosineLR(_ParamScheduler):
                 'takes epochs; got by_epoch=False.'
             )
         return cls(
-            *args,
+            optimizer,
             warmup=warmup * epoch_length,
             end=end * epoch_length,
             hold=epoch_length if hold == 'epoch' else hold,
@@ -153,7 +154,9 @@ class WarmupCosineLR(_ParamScheduler):
                     if self.final_factor is None
                     else self.final_factor * base
                 ),
-                **self.shape,
+                start_factor=self.start_factor,
+                offset=self.offset,
+                hold=self.hold,
             )
             for base in self.base_values
         ]

@@ -1,4 +1,4 @@
-"""Run stations: commands on this machine or Slurm, and suites of them."""
+"""Run commands on this machine or on Slurm, and suites of commands."""
 
 from ssl_bench.launch.local import Command, run_commands
 

@@ -1,12 +1,14 @@
 """Commands in forks of a process that has imported the toolkits.
 
-Importing them takes ten seconds or more, which is most of a short command; a
-fork starts at once. multiprocessing's fork server has no threads and has
-computed nothing, so a command runs as it would by itself.
+Importing them takes seconds, which is most of a short command; a fork starts
+at once. multiprocessing's fork server has no threads and has computed
+nothing, so a command runs as it would in a process of its own.
 """
 
+import io
 import multiprocessing
 import os
+import runpy
 import sys
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -16,7 +18,7 @@ AVAILABLE = 'forkserver' in multiprocessing.get_all_start_methods()
 
 
 def warm_up() -> None:
-    """Start the server: its imports run beside what comes next here."""
+    """Start the server: it imports while this process goes on."""
     if AVAILABLE:
         _context()
         ensure_running()
@@ -49,7 +51,7 @@ class Forked:
         """The exit code, None while it runs."""
         return self._process.exitcode
 
-    def wait(self) -> int:
+    def wait(self) -> int | None:
         """Wait for the end; the exit code."""
         self._process.join()
         return self._process.exitcode
@@ -59,7 +61,7 @@ class Forked:
         self._process.terminate()
 
 
-def _context() -> multiprocessing.context.BaseContext:
+def _context() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(['ssl_bench.launch.preloaded'])
     return context
@@ -68,15 +70,15 @@ def _context() -> multiprocessing.context.BaseContext:
 def _run(
     words: Sequence[str], environment: dict[str, str], output: Connection
 ) -> None:
-    """In the fork: the command, its output into the pipe."""
+    """In the fork: ``python -m ssl_bench``, its output into the pipe."""
     import torch
-
-    from ssl_bench.cli import main
 
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     output.close()
-    sys.stdout.reconfigure(line_buffering=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # show lines at once
+        sys.stdout.reconfigure(line_buffering=True)
     os.environ.update(environment)
     torch.set_num_threads(int(environment['OMP_NUM_THREADS']))
-    sys.exit(main(words))
+    sys.argv = ['ssl-bench', *words]
+    runpy.run_module('ssl_bench', run_name='__main__', alter_sys=True)

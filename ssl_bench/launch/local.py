@@ -1,4 +1,4 @@
-"""Run `ssl-bench` commands on this machine, some of them at a time."""
+"""Run `ssl-bench` commands on this machine, several at a time."""
 
 import os
 import shlex
@@ -28,8 +28,8 @@ class Command:
 
     Args:
         words (tuple[str, ...]): What follows ``ssl-bench``.
-        after (int, optional): Index of a command before it in the list that
-            must have ended first.
+        after (int, optional): Index, in the list of commands, of one before
+            it that must end first.
     """
 
     words: tuple[str, ...]
@@ -41,11 +41,12 @@ class Command:
     def argv(
         self, processes: int = 1, rendezvous: Sequence[str] = ('--standalone',)
     ) -> list[str]:
-        """Words of the operating system's command.
+        """The command line to start.
 
         Args:
             processes (int): On this machine, started by torchrun.
-            rendezvous (sequence[str]): How torchrun's processes meet.
+            rendezvous (sequence[str]): How torchrun's processes find each
+                other.
         """
         if processes == 1 and tuple(rendezvous) == ('--standalone',):
             return [sys.executable, '-m', 'ssl_bench', *self.words]
@@ -62,7 +63,7 @@ class Command:
 
 
 def default_jobs(processes: int = 1) -> int:
-    """Commands at a time: what the devices hold, or half of the cores.
+    """Commands at a time: one for each device, or half as many as cores.
 
     A command that trains a small network gains little from a second core.
     """
@@ -83,29 +84,30 @@ def run_commands(
 ) -> None:
     """Run commands on this machine, ``jobs`` at a time.
 
-    A command starts as soon as a place is free and what it waits for has
-    ended; of several the first in the list. Lines are printed as they come,
-    behind the command's number. The machine is shared out: a place has
-    devices of its own where there are any, and each process gets
+    A command starts as soon as a place is free and the command that it waits
+    for has ended; the first in the list comes first. Lines are printed as
+    they come, after the command's number. The machine is divided: each place
+    has its own devices, if there are any, and each process gets
     ``OMP_NUM_THREADS = cores // (jobs * processes)``, unless that is set.
 
     Args:
         commands (sequence[Command]): In the order of their numbers.
         jobs (int): Commands at a time; 0 for `default_jobs`.
         processes (int): Of a command.
-        keep_going (bool): After a failure still run what does not wait for
-            the command that failed; else stop all.
+        keep_going (bool): After a failure, run the commands that do not wait
+            for the one that failed; otherwise stop all.
 
     Raises:
-        UserError: A command failed: it holds the last lines of what that
-            command printed. Or a command needs more devices than there are.
+        UserError: A command failed; the message has the last lines that it
+            printed. Or a command needs more devices than there are.
     """
     jobs = jobs or default_jobs(processes)
     free = deque(_places(jobs, processes))
     waiting = list(range(len(commands)))
     running: dict[Future, tuple[int, dict[str, str]]] = {}
     started: list[subprocess.Popen | Forked] = []
-    ended, failures = set(), []
+    ended: set[int] = set()
+    failures: list[str] = []
     with ThreadPoolExecutor(jobs) as pool, _terminable():
         try:
             while True:
@@ -134,7 +136,7 @@ def run_commands(
                     )
                     if not keep_going:
                         raise UserError(failures[0])
-        finally:  # nothing is left running, whatever went wrong
+        finally:  # no command is left running
             for process in started:
                 if process.poll() is None:
                     process.terminate()
@@ -144,8 +146,8 @@ def run_commands(
                 [
                     *failures,
                     f'{len(ended)} commands ended well, {len(failures)} '
-                    f'failed, {len(waiting)} waited for those. What has its '
-                    'record will not run again.',
+                    f'failed, {len(waiting)} waited for those. What has a '
+                    'record does not run again.',
                 ]
             )
         )
@@ -153,7 +155,7 @@ def run_commands(
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM end this process as Ctrl-C does, its children with it."""
+    """Let SIGTERM end this process and its children, as Ctrl-C does."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -174,7 +176,7 @@ def _ready(
 
 
 def _places(jobs: int, processes: int) -> list[dict[str, str]]:
-    """What the environment of each command at a time says of its share.
+    """Environment variables of each place: its share of the machine.
 
     Raises:
         UserError: Fewer devices than a command has processes.
@@ -195,7 +197,7 @@ def _places(jobs: int, processes: int) -> list[dict[str, str]]:
         )
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
     names = visible.split(',') if visible else [*map(str, range(count))]
-    groups = count // processes  # jobs beyond that share
+    groups = count // processes  # more jobs share them
     for job, share in enumerate(shares):
         first = job % groups * processes
         share['CUDA_VISIBLE_DEVICES'] = ','.join(
@@ -223,7 +225,7 @@ def _start(
 def _relay(process: subprocess.Popen | Forked, label: str) -> list[str] | None:
     """Print a process's lines; the last of them if it failed."""
     last: deque = deque(maxlen=LAST_LINES)
-    for line in process.stdout:
+    for line in process.stdout or ():
         last.append(line.rstrip())
         print(f'{label} {last[-1]}', flush=True)
     return list(last) if process.wait() else None

@@ -1,10 +1,10 @@
-"""The commands that a suite still needs: what has its record is left out."""
+"""The commands that a suite still needs: those without a record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from ssl_bench.cfg_options import option_words
 from ssl_bench.config import load_config
 from ssl_bench.errors import UserError
 from ssl_bench.launch.local import Command
@@ -21,10 +21,10 @@ class Plan:
 
     Attributes:
         commands (list[Command]): Each with the one it waits for.
-        missing (list[str]): The task of each record that is not there.
-        done (int): Records that are.
-        problems (list[str]): Why a command would fail: weights or data that
-            are not there.
+        missing (list[str]): The task of each missing record.
+        done (int): Records that exist.
+        problems (list[str]): Why a command would fail: missing weights or
+            data.
     """
 
     commands: list[Command] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Plan:
 
 
 def plan_suite(suite: Suite) -> Plan:
-    """Find out what is missing.
+    """Find what is missing.
 
     Args:
         suite (Suite): As read.
@@ -43,8 +43,8 @@ def plan_suite(suite: Suite) -> Plan:
         Plan: In the order seeds, methods, tasks.
 
     Raises:
-        UserError: A config that is not there or does not load, or two that
-            would pretrain in one folder.
+        UserError: A config is missing or does not load, or two configs would
+            pretrain in one folder.
     """
     planner = _Planner(suite)
     for seed in suite.seeds:
@@ -59,7 +59,7 @@ def plan_suite(suite: Suite) -> Plan:
 
 
 class _Planner:
-    """A plan in the making."""
+    """Collects a plan."""
 
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
@@ -69,12 +69,12 @@ class _Planner:
         self.sources: dict[tuple[str, ...], Source | None] = {}
 
     def add(self, method: Method, seed: int) -> None:
-        """What a method needs for a seed."""
+        """Add what a method needs for a seed."""
         checkpoint, after = method.checkpoint, None
         if method.config:
             checkpoint, after = self._pretrain(method, seed)
         elif checkpoint != RANDOM:
-            self._source(method, checkpoint)  # is it there?
+            self._source(method, checkpoint)  # notes if it is missing
         tasks = self.suite.tasks_of(method)
         missing = [
             task
@@ -100,7 +100,7 @@ class _Planner:
             )
 
     def _pretrain(self, method: Method, seed: int) -> tuple[str, int | None]:
-        """The checkpoint, and the command that makes it if there is one."""
+        """The checkpoint, and the number of the command that makes it."""
         if not self.suite.pretrain_each_seed:
             seed = self.suite.seeds[0]
         epochs = load_config(
@@ -151,7 +151,7 @@ class _Planner:
             '--resume',
             'auto',
             *(['--amp'] if method.amp else []),
-            *_options(options),
+            *option_words(options),
         )
 
     def _transfer_words(
@@ -165,6 +165,7 @@ class _Planner:
             '--recipe': method.recipes.get(tasks[0]),
             '--visualize': str(self.suite.visualize or ''),
         }
+        options = [(name, value) for name, value in given.items() if value]
         return (
             'transfer',
             checkpoint,
@@ -174,12 +175,12 @@ class _Planner:
             str(seed),
             '--work-dir',
             self.suite.work_dir,
-            *(word for pair in given.items() if pair[1] for word in pair),
-            *_options(self.suite.overrides),
+            *(word for option in options for word in option),
+            *option_words(self.suite.overrides),
         )
 
     def _groups(self, method: Method, tasks: Sequence[str]) -> list[list[str]]:
-        """Tasks of one command; what tests a classifier comes last."""
+        """Tasks of each command; tests of a classifier come last."""
         tasks = sorted(
             tasks, key=lambda task: bool(find_task(task).trained_by)
         )
@@ -193,7 +194,7 @@ class _Planner:
     def _is_done(
         self, method: Method, checkpoint: str, task: str, seed: int
     ) -> bool:
-        """Whether the record exists; nothing is read where none can."""
+        """Whether the record exists; weights are read only if it can."""
         folder = Path(self.suite.work_dir)
         if not next(folder.glob(f'*_{task}_s{seed}_*/{FILE_NAME}'), None):
             return False
@@ -209,7 +210,7 @@ class _Planner:
         )
 
     def _source(self, method: Method, checkpoint: str) -> Source | None:
-        """The weights, opened once; None, and a problem, if that fails."""
+        """The weights, opened once; on failure None, and a problem."""
         meta = {
             name: value
             for name, value in (
@@ -228,8 +229,3 @@ class _Planner:
             except UserError as error:
                 self.plan.problems.append(str(error))
         return self.sources[key]
-
-
-def _options(values: dict[str, Any]) -> list[str]:
-    words = [f'{key}={value}' for key, value in values.items()]
-    return ['--cfg-options', *words] if words else []

@@ -1,4 +1,4 @@
-"""What the fork server imports before its first fork."""
+"""What the fork server imports before the first fork."""
 
 from ssl_bench import register_all_modules
 

@@ -1,4 +1,4 @@
-"""Submit commands to Slurm through submitit, each after what it waits for."""
+"""Submit commands to Slurm with submitit, in the order they depend on."""
 
 import json
 import shutil
@@ -18,8 +18,8 @@ SUBMITTED = 'submitted.json'
 class Job:
     """One command as a Slurm job: one torchrun on each of its nodes.
 
-    A job that Slurm preempts, or whose time is up, is queued again and
-    continues, since every command continues what it finds.
+    A job that Slurm preempts, or whose time is over, is queued again. It
+    continues, since every command continues an interrupted run.
     """
 
     def __init__(self, command: Command, processes: int) -> None:
@@ -38,7 +38,7 @@ class Job:
         here = submitit.JobEnvironment()
         words = self.command.argv(self.processes)
         if here.num_nodes > 1:
-            # of jobs that share a node no two have the same number
+            # jobs that share a node have different numbers
             port = 20000 + int(here.job_id) % 30000
             words = self.command.argv(
                 self.processes,
@@ -53,11 +53,11 @@ class Job:
         if code:
             raise RuntimeError(
                 f'`{self.command}` ended with exit code '
-                f'{code}; its output stands above.'
+                f'{code}; see its output above.'
             )
 
     def checkpoint(self) -> Any:
-        """What submitit queues when the job is cut off: the same again."""
+        """What submitit queues when the job is interrupted: the same job."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(self)
@@ -70,15 +70,15 @@ def submit(
 
     Args:
         commands (sequence[Command]): As planned.
-        folder (Path): For the jobs' output and the list of them.
-        launch (Launch): With what submitit's ``AutoExecutor`` shall know.
+        folder (Path): For the jobs' output and their list.
+        launch (Launch): With settings for submitit's ``AutoExecutor``.
 
     Returns:
         list[str]: The number of each command's job.
 
     Raises:
-        UserError: No Slurm, no submitit, a setting it does not know, or a
-            refusal of sbatch.
+        UserError: Slurm or submitit is missing, submitit does not know a
+            setting, or sbatch refuses the job.
     """
     submitit = _submitit()
     try:
@@ -129,8 +129,8 @@ def submit(
 def _submitit() -> Any:
     if not shutil.which('sbatch'):
         raise UserError(
-            'there is no `sbatch` here: submit from a machine '
-            'of the cluster, or use `--executor local`.'
+            'there is no `sbatch` here: submit from a machine of the '
+            'cluster, or use `--executor local`.'
         )
     try:
         import submitit
@@ -142,13 +142,13 @@ def _submitit() -> Any:
 
 
 def _submitted(folder: Path) -> dict[str, str]:
-    """Jobs of earlier submissions, by command."""
+    """Numbers of jobs submitted before, by command."""
     path = folder / SUBMITTED
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def _alive() -> set[str]:
-    """Numbers of this user's jobs that wait or run."""
+    """Numbers of this user's jobs that are queued or run."""
     found = subprocess.run(
         ['squeue', '--me', '--noheader', '--format=%A'],
         capture_output=True,

@@ -1,29 +1,44 @@
-"""A suite: which methods meet which tasks. Read from YAML, checked whole."""
+"""A suite: which methods and which tasks. Read from YAML, checked whole."""
 
 import difflib
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
 from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task
 
-# what a value may be, by the annotation of its field
-KINDS = {
-    str: (str, 'a text'),
-    int: (int, 'a whole number'),
-    bool: (bool, 'true or false'),
-    dict: (dict, 'keys and values'),
-}
+Text = Annotated[str, Strict()]
+Truth = Annotated[bool, Strict()]
+Number = Annotated[int, Strict(), Field(ge=0)]
+AboveZero = Annotated[int, Strict(), Field(gt=0)]
 
 
-@dataclass(frozen=True)
-class Method:
-    """One row of a comparison: what is pretrained, or brought along.
+class _Entry(BaseModel):
+    """A part of a suite; a key that it does not have is an error."""
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+
+class Method(_Entry):
+    """One row of a comparison: what is pretrained, or given as weights.
+
+    In a file it may be a text: a config, if it ends in ``.py``, or a
+    checkpoint.
 
     Attributes:
-        config (str): Pretraining config; empty for weights at hand.
+        config (str): Pretraining config; empty for given weights.
         checkpoint (str): What `ssl-bench transfer` takes for these: a file,
             ``random``, ``supervised=FILE``, the name of a method.
         tasks (tuple[str, ...]): Instead of the suite's.
@@ -34,20 +49,37 @@ class Method:
         overrides (dict): Dotted keys of the pretraining config.
     """
 
-    config: str = ''
-    checkpoint: str = ''
-    tasks: tuple[str, ...] = ()
-    arch: str = ''
-    name: str = ''
-    variant: str = ''
-    recipes: dict[str, str] = field(default_factory=dict)
-    amp: bool = False
-    overrides: dict[str, Any] = field(default_factory=dict)
+    config: Text = ''
+    checkpoint: Text = ''
+    tasks: tuple[Text, ...] = ()
+    arch: Text = ''
+    name: Text = ''
+    variant: Text = ''
+    recipes: dict[Text, Text] = {}
+    amp: Truth = False
+    overrides: dict[Text, Any] = {}
+
+    @model_validator(mode='before')
+    @classmethod
+    def _from_text(cls, entry: Any) -> Any:
+        if not isinstance(entry, str):
+            return entry
+        return {'config' if entry.endswith('.py') else 'checkpoint': entry}
+
+    @model_validator(mode='after')
+    def _one_source(self) -> 'Method':
+        if bool(self.config) == bool(self.checkpoint):
+            raise ValueError('needs one of `config` and `checkpoint`')
+        if self.checkpoint and (self.overrides or self.amp):
+            raise ValueError(
+                'has `overrides` or `amp`, which are settings of the '
+                'pretraining, but a checkpoint is already pretrained'
+            )
+        return self
 
 
-@dataclass(frozen=True)
-class Launch:
-    """Where and how wide the commands run.
+class Launch(_Entry):
+    """Where the commands run, and in how many processes.
 
     Attributes:
         executor (str): ``local`` or ``slurm``.
@@ -62,16 +94,24 @@ class Launch:
             ``slurm_partition``, ``timeout_min``, ``cpus_per_task``, ...
     """
 
-    executor: str = 'local'
-    processes: int = 1
-    nodes: int = 1
-    jobs: int = 0
-    per: str = 'task'
-    slurm: dict[str, Any] = field(default_factory=dict)
+    executor: Literal['local', 'slurm'] = 'local'
+    processes: AboveZero = 1
+    nodes: AboveZero = 1
+    jobs: Number = 0
+    per: Literal['task', 'method'] = 'task'
+    slurm: dict[Text, Any] = {}
+
+    @model_validator(mode='after')
+    def _nodes_need_slurm(self) -> 'Launch':
+        if self.nodes > 1 and self.executor != 'slurm':
+            raise ValueError(
+                f'has `nodes: {self.nodes}`: several machines need '
+                '`executor: slurm`'
+            )
+        return self
 
 
-@dataclass(frozen=True)
-class Suite:
+class Suite(_Entry):
     """Methods x tasks x seeds.
 
     Attributes:
@@ -88,15 +128,32 @@ class Suite:
         launch (Launch): Where the commands run.
     """
 
-    methods: tuple[Method, ...]
-    tasks: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = (0,)
-    pretrain_each_seed: bool = False
-    work_dir: str = ''
-    data_root: str = ''
-    overrides: dict[str, Any] = field(default_factory=dict)
-    visualize: int = 0
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)]
+    tasks: tuple[Text, ...] = ()
+    seeds: Annotated[tuple[Number, ...], Field(min_length=1)] = (0,)
+    pretrain_each_seed: Truth = False
+    work_dir: Text = ''
+    data_root: Text = ''
+    overrides: dict[Text, Any] = {}
+    visualize: Number = 0
     launch: Launch = Launch()
+
+    @field_validator('launch', mode='before')
+    @classmethod
+    def _empty_launch(cls, value: Any) -> Any:
+        return {} if value is None else value  # `launch:` and nothing more
+
+    @model_validator(mode='after')
+    def _known_tasks(self) -> 'Suite':
+        for number, method in enumerate(self.methods):
+            if not self.tasks_of(method):
+                raise ValueError(
+                    f'methods[{number}] has no tasks: name them there, or in '
+                    '`tasks` for all methods'
+                )
+            for task in (*self.tasks_of(method), *method.recipes):
+                find_task(task)
+        return self
 
     def tasks_of(self, method: Method) -> tuple[str, ...]:
         """What a method is transferred to."""
@@ -113,8 +170,8 @@ def read_suite(path: str | Path) -> Suite:
         Suite: Every name checked; no file that it names was opened.
 
     Raises:
-        UserError: No such file, no YAML, or an entry that means nothing: the
-            message names its place.
+        UserError: No such file, not YAML, or a wrong entry: the message
+            names its place.
     """
     import yaml
 
@@ -125,8 +182,10 @@ def read_suite(path: str | Path) -> Suite:
         raise UserError(
             f'suite {path} is not YAML: {" ".join(str(error).split())}'
         ) from error
+    if isinstance(content, dict):
+        content = {'work_dir': f'work_dirs/{path.stem}', **content}
     try:
-        return _suite(content, path)
+        return _checked(content)
     except UserError as error:
         raise UserError(f'suite {path}: {error}') from error
 
@@ -142,115 +201,72 @@ def _find(path: Path) -> Path:
     raise UserError(f'no suite at {path}.{hint}')
 
 
-def _suite(content: Any, path: Path) -> Suite:
-    """The checked suite; messages do not name the file."""
-    content = _mapping(content, 'the file')
-    methods = content.pop('methods', None)
-    if not isinstance(methods, list) or not methods:
-        raise UserError('`methods` must list at least one method.')
-    launch = _build(Launch, content.pop('launch', None) or {}, 'launch')
-    rows = tuple(
-        _method(entry, f'methods[{number}]')
-        for number, entry in enumerate(methods)
-    )
-    suite = _build(
-        Suite,
-        {'work_dir': f'work_dirs/{path.stem}', **content},
-        'the file',
-        methods=rows,
-        launch=launch,
-    )
-    for number, method in enumerate(suite.methods):
-        if not suite.tasks_of(method):
-            raise UserError(
-                f'methods[{number}] has no tasks: name them '
-                'there, or in `tasks` for all methods.'
-            )
-        for task in (*suite.tasks_of(method), *method.recipes):
-            find_task(task)
-    if not suite.seeds:
-        raise UserError('`seeds` must hold a number.')
-    _check_launch(launch)
-    return suite
+def _checked(content: Any) -> Suite:
+    """The suite; messages do not name the file.
+
+    Raises:
+        UserError: The first thing that is wrong, with its place.
+    """
+    try:
+        return Suite.model_validate(content)
+    except ValidationError as error:
+        raise _problem(error.errors()[0]) from error
 
 
-def _check_launch(launch: Launch) -> None:
-    for name, value, known in (
-        ('executor', launch.executor, ('local', 'slurm')),
-        ('per', launch.per, ('task', 'method')),
-    ):
-        if value not in known:
-            raise unknown_name(f'launch.{name}', value, known)
-    for name in ('processes', 'nodes'):
-        if getattr(launch, name) < 1:
-            raise UserError(
-                f'launch.{name} must be above 0, not {getattr(launch, name)}.'
-            )
-    if launch.nodes > 1 and launch.executor != 'slurm':
-        raise UserError(
-            f'launch.nodes is {launch.nodes}: several machines '
-            'need `executor: slurm`.'
+# What a value must be, by the kind of pydantic's error.
+_ASKED = {
+    'string_type': 'a text',
+    'int_type': 'a whole number',
+    'bool_type': 'true or false',
+    'tuple_type': 'a list',
+    'dict_type': 'keys and values',
+    'model_type': 'keys and values',
+}
+
+
+def _problem(error: ErrorDetails) -> UserError:
+    """One of pydantic's errors in words, with its place in the file."""
+    kind, value, parts = error['type'], error['input'], error['loc']
+    models: dict[str, type[_Entry]] = {'launch': Launch, 'methods': Method}
+    if kind in ('extra_forbidden', 'invalid_key'):
+        model = models.get(str(parts[0]), Suite) if parts[:-1] else Suite
+        return unknown_name(
+            f'key of {_place(parts[:-1])}', str(parts[-1]), model.model_fields
         )
+    place = _place(parts)
+    if kind == 'literal_error':
+        field = models[str(parts[0])].model_fields[str(parts[-1])]
+        return unknown_name(place, str(value), get_args(field.annotation))
+    if kind == 'value_error':
+        text = str(error['ctx']['error'])
+        return UserError(f'{place} {text}.' if parts else f'{text}.')
+    if kind in ('missing', 'too_short') or place == 'methods':
+        return UserError(f'{place} must list at least one value.')
+    if kind == 'greater_than':
+        asked = f'above {error["ctx"]["gt"]}'
+    elif kind == 'greater_than_equal':
+        asked = f'at least {error["ctx"]["ge"]}'
+    else:
+        asked = _ASKED.get(kind, error['msg'])
+    return UserError(f'{place} must be {asked}, not {value!r}.')
 
 
-def _method(entry: Any, where: str) -> Method:
-    if isinstance(entry, str):
-        key = 'config' if entry.endswith('.py') else 'checkpoint'
-        entry = {key: entry}
-    method = _build(Method, entry, where)
-    if bool(method.config) == bool(method.checkpoint):
-        raise UserError(f'{where} needs one of `config` and `checkpoint`.')
-    if method.checkpoint and (method.overrides or method.amp):
-        raise UserError(
-            f'{where}: `overrides` and `amp` are of pretraining, '
-            'and a checkpoint is pretrained already.'
-        )
-    return method
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise UserError(f'{where} must hold keys and values, not {value!r}.')
-    return dict(value)
-
-
-def _build(kind: type, content: Any, where: str, **ready: Any) -> Any:
-    """A dataclass from YAML's values, each of the kind its field takes."""
-    taken = {
-        entry.name: entry.type
-        for entry in fields(kind)
-        if entry.name not in ready
-    }
-    values = dict(ready)
-    for key, value in _mapping(content, where).items():
-        if key not in taken:
-            raise unknown_name(f'key of {where}', str(key), taken)
-        values[key] = _value(taken[key], value, f'`{key}` of {where}')
-    return kind(**values)
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    """One value; lists become tuples."""
-    of = getattr(kind, '__args__', (None,))[0]
-    if getattr(kind, '__origin__', None) is tuple:
-        if not isinstance(value, list):
-            raise UserError(f'{where} must be a list, not {value!r}.')
-        return tuple(_value(of, item, where) for item in value)
-    accepted, words = KINDS[getattr(kind, '__origin__', kind)]
-    # to Python, true is a number
-    if not isinstance(value, accepted) or (
-        accepted is int and isinstance(value, bool)
-    ):
-        raise UserError(f'{where} must be {words}, not {value!r}.')
-    return value
+def _place(parts: tuple[int | str, ...]) -> str:
+    """``methods[0].tasks``, or ``the file``."""
+    text = ''.join(
+        f'[{part}]' if isinstance(part, int) else f'.{part}' for part in parts
+    )
+    return text.lstrip('.') or 'the file'
 
 
 def with_options(suite: Suite, **options: Any | None) -> Suite:
-    """The suite with what the command line says instead."""
+    """The suite with the options of the command line instead.
+
+    Raises:
+        UserError: Together they are not a suite.
+    """
     given = {key: value for key, value in options.items() if value is not None}
-    launch = {
+    launch = suite.launch.model_dump() | {
         key: given.pop(key) for key in ('executor', 'jobs') if key in given
     }
-    suite = replace(suite, launch=replace(suite.launch, **launch), **given)
-    _check_launch(suite.launch)
-    return suite
+    return _checked({**dict(suite), **given, 'launch': launch})

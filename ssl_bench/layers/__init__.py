@@ -1,4 +1,4 @@
-"""What two methods share: momentum encoder, feature queue, collectives."""
+"""What methods share: momentum encoder, feature queue, collectives."""
 
 from ssl_bench.layers.collectives import (
     BatchShuffle,

@@ -1,7 +1,7 @@
 """Collectives that are also right on one process: gather, mean, shuffle.
 
 Every function works without an initialised process group, where it is the
-identity, and with gloo or NCCL. Every rank must hold a batch of the same size.
+identity, and with gloo or NCCL. Every rank must have a batch of the same size.
 """
 
 import torch
@@ -61,10 +61,10 @@ def sum_over_ranks(x: Tensor) -> Tensor:
 
 
 class BatchShuffle:
-    """Deal the global batch anew to the processes, and take it back.
+    """Distribute the global batch in another order, and undo that.
 
     A key encoder whose batch normalisation sees the same rows as the query
-    encoder's can tell pairs by their statistics; MoCo's remedy is to encode
+    encoder's can tell pairs by their statistics; MoCo's solution is to encode
     the keys of other rows (He et al., CVPR 2020, Sec. 3.3). Rank 0 draws the
     permutation. On one process the statistics cannot change, so nothing is
     moved and nothing drawn.

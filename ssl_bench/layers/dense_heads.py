@@ -4,8 +4,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 
-import torch
-import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
@@ -13,17 +11,6 @@ from torch import Tensor, nn
 
 from ssl_bench.errors import UserError
 from ssl_bench.layers import global_bn  # noqa: F401  registers GlobalBN
-
-
-def upcast(x: Tensor) -> Tensor:
-    """Bring half precision to float32; leave float32 and float64 alone."""
-    half = x.dtype in (torch.float16, torch.bfloat16)
-    return x.float() if half else x
-
-
-def unit(x: Tensor, dim: int = 1) -> Tensor:
-    """Scale to Euclidean norm 1 (floor 1e-12) in float32 at least."""
-    return F.normalize(upcast(x), dim=dim, eps=1e-12)
 
 
 @MODELS.register_module()
@@ -65,7 +52,7 @@ class DenseMLP(BaseModule):
                 'DenseMLP with num_layers=0 is the identity, but in_channels '
                 f'{in_channels} and out_channels {out_channels} differ.'
             )
-        layers = OrderedDict()
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
         for i in range(1, num_layers + 1):
             last = i == num_layers
             width = out_channels if last else hid_channels
@@ -85,7 +72,7 @@ class DenseMLP(BaseModule):
 
 
 def check_channels(backbone: nn.Module, in_channels: int, user: str) -> None:
-    """Refuse a head whose input is not what the backbone puts out.
+    """Refuse a head whose input width is not the backbone's output width.
 
     Args:
         backbone (nn.Module): Its width is ``feat_dim``, where it has one.
@@ -98,8 +85,8 @@ def check_channels(backbone: nn.Module, in_channels: int, user: str) -> None:
     width = getattr(backbone, 'feat_dim', in_channels)
     if width != in_channels:
         raise UserError(
-            f'{user} expects {in_channels} channels, but the backbone puts '
-            f'out {width}. Set {user}.in_channels={width}.'
+            f'{user} expects {in_channels} channels, but the backbone '
+            f'gives {width}. Set {user}.in_channels={width}.'
         )
 
 
@@ -130,7 +117,7 @@ def check_stride(
         stride (int | None): Pixels of a view per cell of the feature map,
             as of `total_stride`; None checks nothing.
         sizes (sequence[tuple]): Height and width of every kind of view.
-        slack (float): Part of a cell that may lie outside.
+        slack (float): Part of a cell that may be outside.
 
     Raises:
         UserError: A side that whole cells do not fit.
@@ -138,7 +125,7 @@ def check_stride(
     for side in (side for size in sizes for side in size):
         if stride and -side % stride > slack * stride:
             raise UserError(
-                f'views of {side} pixels are no multiple of the stride of '
+                f'views of {side} pixels are not a multiple of the stride of '
                 f'{stride} pixels of the feature map; make them '
                 f'{max(side // stride, 1) * stride} or '
                 f'{(side // stride + 1) * stride}.'

@@ -7,12 +7,37 @@ from torch import Tensor, nn
 from ssl_bench.errors import UserError
 
 
+def check_queue(
+    length: int,
+    batch: int,
+    setting: str = 'the queue length',
+    items: str = 'keys',
+) -> None:
+    """Refuse a global batch that does not divide a queue.
+
+    Args:
+        length (int): Entries of the queue.
+        batch (int): Images per process times processes.
+        setting (str): What the user can change.
+        items (str): What the entries are called.
+
+    Raises:
+        UserError: ``length`` is not a multiple of ``batch``.
+    """
+    if not 0 < batch <= length or length % batch:
+        raise UserError(
+            f'a queue of {length} {items} is not a multiple of the global '
+            f'batch of {batch}. Change {setting} or the batch (images per '
+            'process times processes) so that it divides.'
+        )
+
+
 class FeatureQueue(nn.Module):
     """Keys of earlier batches, the negatives of a contrastive loss.
 
-    Contents and pointer are buffers, so that a resumed run goes on with them.
-    Each column starts as a Gaussian vector of unit length. All levels share
-    the pointer. Nothing here waits for the device.
+    Contents and pointer are buffers, so that a resumed run continues with
+    them. Each column starts as a Gaussian vector of unit length. All levels
+    share the pointer. Nothing here waits for the device.
 
     Args:
         length (int): Columns, K; a multiple of the global batch.
@@ -20,6 +45,9 @@ class FeatureQueue(nn.Module):
         levels (int, optional): How many matrices; None for one matrix
             without a level axis.
     """
+
+    features: Tensor
+    pointer: Tensor
 
     def __init__(
         self, length: int, dim: int, levels: int | None = None
@@ -35,14 +63,9 @@ class FeatureQueue(nn.Module):
         """Refuse a global batch that does not divide the queue.
 
         Raises:
-            UserError: ``length`` is no multiple of ``batch``.
+            UserError: ``length`` is not a multiple of ``batch``.
         """
-        if not 0 < batch <= self.length or self.length % batch:
-            raise UserError(
-                f'a queue of {self.length} keys is no multiple of the global '
-                f'batch of {batch}. Change the queue length or the batch '
-                '(images per process times processes) so that it divides.'
-            )
+        check_queue(self.length, batch)
 
     @torch.no_grad()
     def enqueue(self, keys: Tensor) -> None:
@@ -72,5 +95,5 @@ class FeatureQueue(nn.Module):
         self.pointer.add_(batch).remainder_(self.length)
 
     def snapshot(self) -> Tensor:
-        """A copy ((levels,) dim, K) that later calls of enqueue spare."""
+        """A copy, ((levels,) dim, K), that enqueue does not change."""
         return self.features.clone()

@@ -1,5 +1,7 @@
 """Batch normalisation over the batch of all processes, on any device."""
 
+from typing import cast
+
 import torch
 from mmengine.dist import get_world_size
 from mmengine.registry import MODELS
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ssl_bench.layers.collectives import sum_over_ranks
+from ssl_bench.layers.precision import upcast
 
 
 @MODELS.register_module('GlobalBN')
@@ -14,9 +17,10 @@ class GlobalBatchNorm(_BatchNorm):
     """torch's ``SyncBatchNorm``, which also works between CPU processes.
 
     torch's own (registered as ``SyncBN``) refuses CPU tensors as soon as
-    there are two processes, and mmengine's runner replaces it by a plain
-    norm layer on CPU; hence it is borrowed from here, not inherited. On an
-    accelerator and with a single process the numbers are torch's.
+    there are two processes, and mmengine's runner replaces it and what
+    inherits from it by a plain norm layer on CPU; so this class calls it and
+    does not inherit from it. On an accelerator and with a single process the
+    numbers are torch's.
 
     Args:
         As `torch.nn.SyncBatchNorm`.
@@ -41,13 +45,13 @@ class GlobalBatchNorm(_BatchNorm):
         ):
             return super().forward(x)
         if x.device.type != 'cpu':
-            return nn.SyncBatchNorm.forward(self, x)
+            return nn.SyncBatchNorm.forward(cast(nn.SyncBatchNorm, self), x)
         self._check_input_dim(x)
         return self._normalise_on_cpu(x)
 
     def _normalise_on_cpu(self, x: Tensor) -> Tensor:
         """Two exact passes: the mean first, then the biased variance."""
-        dtype, x = x.dtype, x.float() if x.dtype.itemsize < 4 else x
+        dtype, x = x.dtype, upcast(x)
         dims = [d for d in range(x.ndim) if d != 1]
         shape = [1, -1] + [1] * (x.ndim - 2)
         count = sum_over_ranks(x.new_tensor(float(x[:, 0].numel())))
@@ -63,18 +67,19 @@ class GlobalBatchNorm(_BatchNorm):
     @torch.no_grad()
     def _track(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
         """Move the running statistics, with the unbiased variance."""
-        if not (self.training and self.track_running_stats):
+        steps = self.num_batches_tracked
+        old_mean, old_var = self.running_mean, self.running_var
+        if (
+            not self.training
+            or steps is None
+            or old_mean is None
+            or old_var is None
+        ):
             return
-        self.num_batches_tracked += 1
-        factor = (
-            1 / float(self.num_batches_tracked)
-            if self.momentum is None
-            else self.momentum
-        )
-        self.running_mean.lerp_(mean.to(self.running_mean), factor)
-        self.running_var.lerp_(
-            (var * count / (count - 1)).to(self.running_var), factor
-        )
+        steps.add_(1)
+        factor = 1 / float(steps) if self.momentum is None else self.momentum
+        old_mean.lerp_(mean.to(old_mean), factor)
+        old_var.lerp_((var * count / (count - 1)).to(old_var), factor)
 
 
 def replace_sync_bn(model: nn.Module) -> None:
@@ -100,15 +105,3 @@ def replace_sync_bn(model: nn.Module) -> None:
                     norm._buffers,
                 )
                 setattr(parent, name, ours.train(norm.training))
-
-
-@MODELS.register_module('TokenBN')
-class TokenBatchNorm(GlobalBatchNorm):
-    """Batch normalisation of tokens: statistics over samples and tokens.
-
-    SiameseIM's 'PermuteBN'; cls, patch and mask tokens share the statistics.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise tokens (B, T, C) per channel."""
-        return super().forward(x.flatten(0, 1)).view_as(x)

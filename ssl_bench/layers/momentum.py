@@ -17,8 +17,8 @@ def constant_momentum(step: int, total: float, base: float) -> float:
 def cosine_momentum(step: int, total: float, base: float) -> float:
     """The coefficient of the old weights, from ``base`` up to 1.
 
-    ``1 - (1 - base) * (cos(pi * step / total) + 1) / 2``: BYOL, PixPro,
-    LEWEL and SiameseIM alike.
+    ``1 - (1 - base) * (cos(pi * step / total) + 1) / 2``, as in BYOL, PixPro,
+    LEWEL and SiameseIM.
 
     Args:
         step (int): Updates made before this one.
@@ -37,10 +37,10 @@ class MomentumEncoder(nn.Module):
 
     ``theta <- m * theta + (1 - m) * theta_source`` for every parameter, m
     being the coefficient of the old weights. The number of updates made is a
-    buffer, so that a resumed run goes on with its schedule.
+    buffer, so that a resumed run continues its schedule.
 
     mmengine initialises weights after the model has been built: a model that
-    owns a momentum encoder ends its ``init_weights`` with `copy_from`.
+    has a momentum encoder ends its ``init_weights`` with `copy_from`.
 
     Args:
         module (nn.Module): The original; it is copied, not kept.
@@ -52,11 +52,13 @@ class MomentumEncoder(nn.Module):
             statistics of batch normalisation: ``'own'`` leaves them alone;
             ``'average'`` treats those of floating point like parameters and
             copies the others (EMAN); ``'copy'`` copies all.
-        evaluate (bool): Stay in evaluation mode whatever the model's mode.
+        evaluate (bool): Stay in evaluation mode in any mode of the model.
 
     Raises:
         UserError: Unknown schedule or statistics.
     """
+
+    step: Tensor
 
     def __init__(
         self,
@@ -80,7 +82,7 @@ class MomentumEncoder(nn.Module):
         self.train(self.training)
 
     def set_total_steps(self, total: float) -> None:
-        """Say how many updates the whole training makes, before it starts.
+        """Tell how many updates the whole training makes, before it starts.
 
         A hook of the runner calls this on every momentum encoder; PixPro's
         total is not an integer number of loader lengths, hence a float.
@@ -100,10 +102,10 @@ class MomentumEncoder(nn.Module):
             raise RuntimeError(
                 f'the {self.schedule} momentum schedule needs the number of '
                 'training steps: call set_total_steps() before the first '
-                "update (the runner's momentum hook does)."
+                "update (the runner's RunSizeHook does)."
             )
         return SCHEDULES[self.schedule](
-            self._step, self.total_steps, self.base
+            self._step, self.total_steps or 0.0, self.base
         )
 
     @torch.no_grad()
@@ -152,7 +154,7 @@ class MomentumEncoder(nn.Module):
         return self.module(*args, **kwargs)
 
     def train(self, mode: bool = True) -> 'MomentumEncoder':
-        """Set the mode, except where evaluation mode is for ever."""
+        """Set the mode; with ``evaluate``, always evaluation mode."""
         return super().train(mode and not self.evaluate)
 
     def _pairs(

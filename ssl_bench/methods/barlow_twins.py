@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ssl_bench.layers.collectives import sum_over_ranks
 from ssl_bench.layers.global_bn import GlobalBatchNorm
+from ssl_bench.layers.precision import upcast
 
 
 def cross_correlation(
@@ -26,9 +27,10 @@ def cross_correlation(
         Tensor: (D, D); entry (i, j) is of feature i of view 1 and feature j
         of view 2.
     """
-    if count is None:
-        count = sum_over_ranks(z1.new_tensor(float(len(z1))))
-    return sum_over_ranks(z1.T @ z2) / count
+    products = sum_over_ranks(z1.T @ z2)
+    if count is not None:
+        return products / count
+    return products / sum_over_ranks(z1.new_tensor(float(len(z1))))
 
 
 def redundancy_terms(correlation: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,10 +76,8 @@ class CrossCorrelationHead(LatentCrossCorrelationHead):
                 f'process, got {len(z1)}.'
             )
         with torch.autocast(z1.device.type, enabled=False):
-            half = z1.dtype.itemsize < 4
-            z1, z2 = (z.float() if half else z for z in (z1, z2))
             on, off = redundancy_terms(
-                cross_correlation(self.bn(z1), self.bn(z2))
+                cross_correlation(*(self.bn(upcast(z)) for z in (z1, z2)))
             )
         return on + self.lambd * off
 
@@ -96,8 +96,8 @@ class BarlowTwins(MMPretrainBarlowTwins):
     Parity: golden vectors of the released code.
     Deviations: the final norm is synchronised as in the released code
         (mmpretrain's is per process). The gradient is the true one of the
-        global batch whatever the number of processes; the released code's
-        is that over the number of processes, which LARS undoes for weights
+        global batch for any number of processes; the released code's is
+        that over the number of processes, which LARS undoes for weights
         but not for biases and norm layers, so the configs divide the latter
         rate by the 16 processes of the released runs. The correlation is
         taken in float32 under mixed precision (half precision there). The

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ssl_bench.errors import unknown_name
 from ssl_bench.layers.collectives import mean_over_processes
-from ssl_bench.layers.dense_heads import unit, upcast
+from ssl_bench.layers.precision import unit, upcast
 from ssl_bench.methods.pixpro.model import PixPro
 from ssl_bench.methods.pixpro.pixel_grid import pixel_distances
 
@@ -37,7 +37,8 @@ def contrast_terms(
         tuple[Tensor, Tensor]: Mean l(i) of each image, (N,), 0 where no
         position has a positive; the number of positions with one, (N,).
     """
-    distance = pixel_distances(coords_q, coords_k, tuple(q.shape[2:]))
+    size = (q.shape[2], q.shape[3])
+    distance = pixel_distances(coords_q, coords_k, size)
     positive = distance < threshold  # (N, n, n)
     inside = positive.any(2)  # (N, n)
     logits = upcast(q.flatten(2).transpose(1, 2) @ k.flatten(2)) / temperature
@@ -88,7 +89,7 @@ class PixContrast(PixPro):
     Reference: Xie, Lin, Zhang, Cao, Lin, Hu, CVPR 2021, arXiv:2011.10043,
         Sec. 3.1.
     Published: no number that could be read at its source.
-    Parity: a reading of the paper, held to vectors of its formulas.
+    Parity: a reading of the paper; vectors of its formulas.
     Deviations: the released code has no PixContrast, so this is a reading of
         the paper: the positions averaged over are those with a positive, the
         two directions are averaged, and images whose views do not overlap
@@ -105,10 +106,15 @@ class PixContrast(PixPro):
     """
 
     def __init__(
-        self, *args, temperature: float = 0.3, average: str = 'valid', **kwargs
+        self,
+        backbone: dict,
+        neck: dict,
+        temperature: float = 0.3,
+        average: str = 'valid',
+        **kwargs,
     ) -> None:
         super().__init__(
-            *args, propagation=None, instance_weight=0.0, **kwargs
+            backbone, neck, propagation=None, instance_weight=0.0, **kwargs
         )
         if average not in AVERAGES:
             raise unknown_name('average', average, AVERAGES)

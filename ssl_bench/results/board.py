@@ -1,6 +1,7 @@
 """Build the leaderboard: choose, check, rank, compare, join, sort."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.results import headings, stats
@@ -96,7 +97,7 @@ def _join(
 def departed(rows: list[Row], index: PublishedIndex) -> list[Problem]:
     """Say which rows are not compared with the papers, and why."""
     printed = {item.task for item in index.rows}
-    by_cell: dict[tuple, Row] = {}
+    by_cell: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         if row.departures and row.task in printed:
             key = row.method_id, row.task, tuple(row.departures)
@@ -113,7 +114,7 @@ def departed(rows: list[Row], index: PublishedIndex) -> list[Problem]:
 
 
 def not_installed(stored: list[Stored]) -> list[Problem]:
-    """Say which records are of tasks whose configs are not there."""
+    """Say which records are of tasks that have no config."""
     known = headings.known_tasks()
     strange: dict[str, list[str]] = {}
     for item in stored:
@@ -136,7 +137,7 @@ def _compare(rows: list[Row], baseline: str) -> None:
     Raises:
         UserError: No measured row, or several methods, have that name.
     """
-    bases: dict[tuple, Row] = {}
+    bases: dict[tuple[str, str], Row] = {}
     for row in rows:
         if is_chosen(row.method, row.variant, row.pretrain_epochs, [baseline]):
             other = bases.setdefault((row.task, row.metric), row)
@@ -173,7 +174,7 @@ def verdicts(record: Record) -> dict[str, tuple[float, str]]:
 
 def _place(rows: list[Row]) -> None:
     """Give each row its place among those of its task and metric."""
-    groups: dict[tuple, list[Row]] = {}
+    groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.task, row.metric), []).append(row)
     for (task, metric), members in groups.items():
@@ -181,12 +182,13 @@ def _place(rows: list[Row]) -> None:
         if higher is None:  # of a task that is not installed
             continue
         ties = stats.tie_groups(
-            [row.mean for row in members],
+            [stats.mean([v for _, v in row.values]) for row in members],
             [row.interval for row in members],
             higher,
         )
-        for row, place in zip(members, stats.places(ties)):
-            row.place = place
+        places = stats.places(ties)
+        for row, place in zip(members, places):
+            row.place, row.best = place, place == min(places)
 
 
 def build(

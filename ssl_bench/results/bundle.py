@@ -1,4 +1,4 @@
-"""Records in one archive, for exchange: written the same, read with care."""
+"""Records in one zip file, for exchange; every part is checked on reading."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import atomic_path, write_text
@@ -86,12 +87,12 @@ def export_bundle(
 
 
 def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    """Refuse names, kinds and sizes that a bundle never has."""
+    """Refuse names, kinds and sizes that do not belong in a bundle."""
     names = [member.filename for member in members]
     if MANIFEST not in names:
-        raise UserError(f'{path}: no {MANIFEST}, so it is no result bundle')
+        raise UserError(f'{path}: no {MANIFEST}, so it is not a result bundle')
     if len(set(names)) < len(names):
-        raise UserError(f'{path}: a file stands in it twice')
+        raise UserError(f'{path}: it contains a file twice')
     if len(names) > MAX_RECORDS + 1:
         raise UserError(
             f'{path}: {len(names)} files; at most {MAX_RECORDS} '
@@ -128,7 +129,7 @@ def _read(path: Path, archive: zipfile.ZipFile, name: str, size: int) -> bytes:
     return data
 
 
-def _manifest(path: Path, data: bytes) -> dict[str, dict]:
+def _manifest(path: Path, data: bytes) -> dict[str, dict[str, Any]]:
     """Entries by file name.
 
     Raises:
@@ -194,7 +195,9 @@ def read_bundle(path: PathLike) -> list[Record]:
         raise UserError(f'{path}: damaged ({error})') from error
 
 
-def _checked(path: Path, name: str, entry: dict, data: bytes) -> Record:
+def _checked(
+    path: Path, name: str, entry: dict[str, Any], data: bytes
+) -> Record:
     sha = hashlib.sha256(data).hexdigest()
     if not sha == entry.get('sha256') == name[len('records/') : -5]:
         raise UserError(f'{path}: {name} was changed: its SHA-256 is {sha}')
@@ -217,7 +220,7 @@ def import_bundle(
 
     The whole bundle is checked before anything is written. A record that
     ``into`` already has is skipped; one whose run id is there with another
-    content is written beside it, and the leaderboard then shows the
+    content is written next to it, and the leaderboard then shows the
     conflict.
 
     Args:
@@ -254,7 +257,7 @@ def import_bundle(
                 Problem(
                     'conflict',
                     f'run {record["run_id"]} was there with other '
-                    'content; the imported record lies beside it',
+                    'content; the imported record is next to it',
                     tuple(item.path for item in there) + (str(target),),
                 )
             )

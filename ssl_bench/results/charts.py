@@ -2,7 +2,7 @@
 
 Each function returns a specification without data: the page puts the rows
 under the name ``rows`` and draws one chart per task. Colours are CSS
-variables, so that a chart follows light, dark and print by itself.
+variables, so that a chart follows the light, dark and print themes.
 """
 
 from typing import Any
@@ -25,10 +25,11 @@ def _rows() -> alt.Chart:
     return alt.Chart(alt.NamedData('rows'))
 
 
-def _finish(chart: alt.LayerChart, height: int = 0, step: int = 0) -> Spec:
-    """Give a chart the width of its container and the page's colours.
+def _finish(*layers: alt.Chart, height: int = 0, step: int = 0) -> Spec:
+    """Put layers together, in the page's width and colours.
 
     Args:
+        layers (alt.Chart): The lowest first.
         height (int): Pixels; or
         step (int): Pixels per method, which the page multiplies.
     """
@@ -43,7 +44,8 @@ def _finish(chart: alt.LayerChart, height: int = 0, step: int = 0) -> Spec:
         titleFontWeight='normal',
     )
     styled = (
-        chart.properties(
+        alt.layer(*layers)
+        .properties(
             width='container',
             height=height,
             background='transparent',
@@ -60,7 +62,8 @@ def _finish(chart: alt.LayerChart, height: int = 0, step: int = 0) -> Spec:
         )
         .configure_axisY(labelColor='var(--ink)')
     )
-    return styled.to_dict()
+    spec: Spec = styled.to_dict()
+    return spec
 
 
 def _color() -> alt.Color:
@@ -71,7 +74,7 @@ def _color() -> alt.Color:
 def _tooltip(*more: alt.Tooltip) -> list[alt.Tooltip]:
     return [
         alt.Tooltip('name:N', title='method'),
-        alt.Tooltip('mean:Q', title='mean', format='.2f'),
+        alt.Tooltip('mean_text:N', title='mean'),
         alt.Tooltip('n:Q', title='seeds'),
         *more,
     ]
@@ -80,7 +83,8 @@ def _tooltip(*more: alt.Tooltip) -> list[alt.Tooltip]:
 def bars() -> Spec:
     """Means of one task with 95% intervals and printed values.
 
-    Fields of a row: name, control (bool), mean, lo, hi, published, n.
+    Fields of a row: name, control (bool), mean, lo, hi, published, n, edge;
+    the rounded mean_text, interval_text, published_text.
     """
     y = alt.Y(
         'name:N',
@@ -100,9 +104,8 @@ def bars() -> Spec:
             ),
         ),
         tooltip=_tooltip(
-            alt.Tooltip('lo:Q', title='95% from', format='.2f'),
-            alt.Tooltip('hi:Q', title='95% to', format='.2f'),
-            alt.Tooltip('published:Q', title='published', format='.2f'),
+            alt.Tooltip('interval_text:N', title='95% interval'),
+            alt.Tooltip('published_text:N', title='published'),
         ),
     )
     error = (
@@ -125,14 +128,14 @@ def bars() -> Spec:
     )
     value = base.mark_text(
         align='left', baseline='middle', dx=6, fontSize=11, color='var(--ink)'
-    ).encode(x='edge:Q', text=alt.Text('mean:Q', format='.1f'))
-    return _finish(alt.layer(bar, error, printed, value), step=24)
+    ).encode(x='edge:Q', text='mean_text:N')
+    return _finish(bar, error, printed, value, step=24)
 
 
 def ranks() -> Spec:
     """Average rank by method over the places it took on each task.
 
-    Fields: name, kind (``place`` or ``average``), rank, task, count.
+    Fields: name, kind (``place`` or ``average``), rank, task, count, text.
     """
     base = _rows().encode(
         y=alt.Y(
@@ -162,18 +165,18 @@ def ranks() -> Spec:
             color=_color(),
             tooltip=[
                 'name:N',
-                alt.Tooltip('rank:Q', title='average rank', format='.2f'),
+                alt.Tooltip('text:N', title='average rank'),
                 'count:N',
             ],
         )
     )
-    return _finish(alt.layer(place, average), step=30)
+    return _finish(place, average, step=30)
 
 
 def cost(logarithmic: bool) -> Spec:
     """Quality of one task against what it cost.
 
-    Fields: name, cost, mean, lo, hi, n, published.
+    Fields: name, cost, mean, lo, hi, n, color, mean_text.
     """
     scale = (
         alt.Scale(type='log', nice=False, padding=60)
@@ -206,37 +209,42 @@ def cost(logarithmic: bool) -> Spec:
     name = base.mark_text(align='left', dx=9, dy=-7, fontSize=11).encode(
         y='mean:Q', text='name:N'
     )
-    return _finish(alt.layer(error, point, name), 300)
+    return _finish(error, point, name, height=300)
+
+
+def losses(chart: alt.Chart) -> alt.Chart:
+    """One line per run: the page's curves and the picture of all runs.
+
+    Fields of a row: run, step, loss, color.
+    """
+    lines: alt.Chart = chart.mark_line(strokeWidth=1.6).encode(
+        x=alt.X(
+            'step:Q',
+            title='iteration',
+            axis=alt.Axis(tickCount=5, format='~s', grid=False),
+        ),
+        y=alt.Y('loss:Q', title=None, scale=alt.Scale(zero=False)),
+        color=_color(),
+        detail='run:N',
+    )
+    return lines
 
 
 def curves() -> Spec:
     """Training loss over steps, one line per run.
 
-    Fields: name, run, step, value.
+    Fields: name, and those of `losses`.
     """
-    line = (
-        _rows()
-        .mark_line(strokeWidth=1.6, interpolate='linear')
-        .encode(
-            x=alt.X(
-                'step:Q',
-                title='iteration',
-                axis=alt.Axis(tickCount=5, format='~s', grid=False),
-            ),
-            y=alt.Y(
-                'value:Q', title='training loss', scale=alt.Scale(zero=False)
-            ),
-            color=_color(),
-            detail='run:N',
-            tooltip=[
-                'name:N',
-                'run:N',
-                'step:Q',
-                alt.Tooltip('value:Q', format='.4f'),
-            ],
-        )
+    line = losses(_rows()).encode(
+        y=alt.Y('loss:Q', title='training loss', scale=alt.Scale(zero=False)),
+        tooltip=[
+            'name:N',
+            'run:N',
+            'step:Q',
+            alt.Tooltip('loss:Q', format='.4f'),
+        ],
     )
-    return _finish(alt.layer(line), 300)
+    return _finish(line, height=300)
 
 
 def specifications() -> dict[str, Spec]:

@@ -8,7 +8,7 @@ from typing import Any
 from ssl_bench.results.names import is_random, is_supervised, label
 from ssl_bench.results.record import Problem, Stored
 
-MAX_PATHS = 6  # more file names than this help nobody
+MAX_PATHS = 6  # file names in a message
 
 
 def _problem(kind: str, message: str, items: Sequence[Stored]) -> Problem:
@@ -87,7 +87,7 @@ def _mixed(stored: list[Stored]) -> list[Problem]:
     names = ('method', 'variant', 'backbone', 'task')
     for (method, variant, _, task), items in _by(stored, *names).items():
         name = label(method, variant)
-        by_epochs: dict[tuple, list[Stored]] = {}
+        by_epochs: dict[tuple[Any, ...], list[Stored]] = {}
         for item in items:
             pretrain = item.record['pretrain']
             key = pretrain['data'], pretrain['epochs']
@@ -103,7 +103,7 @@ def _mixed(stored: list[Stored]) -> list[Problem]:
                         cell,
                     )
                 )
-            seeds: dict[tuple, list[Stored]] = {}
+            seeds: dict[tuple[int, str], list[Stored]] = {}
             for item in cell:
                 key = item.record['seed'], item.record['config_sha256']
                 seeds.setdefault(key, []).append(item)
@@ -195,7 +195,7 @@ def check(stored: list[Stored], methods: Sequence[str] = ()) -> list[Problem]:
     Args:
         stored (list[Stored]): Records without duplicates.
         methods (Sequence[str]): The user's choice of methods; with one,
-            missing controls are no surprise and are not listed.
+            missing controls are expected and not listed.
     """
     problems = _mixed(stored) + _data(stored) + _seeds(stored)
     return problems + ([] if methods else _controls(stored))

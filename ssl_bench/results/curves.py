@@ -1,14 +1,16 @@
-"""How pretrainings went: curves and a table out of their logs."""
+"""Loss curves of pretrainings, and a table of them, from their logs."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ssl_bench.errors import UserError
 from ssl_bench.results.names import label
+from ssl_bench.results.scalars import read_losses
 
 RISE = 0.02  # of the loss's range: less is noise
+BLUE = '#2c6fbb'  # of the lines
 
 
 @dataclass
@@ -26,7 +28,7 @@ class Run:
     name: str
     config: str
     folder: str
-    rows: list[dict[str, float]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def losses(self) -> list[float]:
@@ -34,16 +36,16 @@ class Run:
         return [row['loss'] for row in self.rows]
 
     @property
-    def peak(self) -> dict[str, float]:
+    def peak(self) -> dict[str, Any]:
         """The row of the greatest loss."""
         return max(self.rows, key=lambda row: row['loss'])
 
     @property
     def rises_first(self) -> bool:
-        """Whether the loss climbs above its first value before it falls."""
+        """Whether the loss rises above its first value before it falls."""
         losses = self.losses
-        room = max(losses) - min(losses)
-        return max(losses) - losses[0] > RISE * room > 0
+        extent = max(losses) - min(losses)
+        return max(losses) - losses[0] > RISE * extent > 0
 
 
 def find_runs(dirs: Sequence[str | Path]) -> list[Run]:
@@ -82,24 +84,17 @@ def read_run(folder: Path) -> Run | None:
     from ssl_bench.config import parse_config
 
     config = next(iter(sorted(folder.glob('*.py'))), None)
-    method = (
-        parse_config(config.read_text(encoding='utf-8')).get('method')
-        if config
-        else None
-    )
+    if config is None:
+        return None
+    method = parse_config(config.read_text(encoding='utf-8')).get('method')
     if not isinstance(method, dict):
         return None
-    rows: dict[int, dict[str, float]] = {}
+    rows: dict[int, dict[str, Any]] = {}
     for path in sorted(folder.glob('*/vis_data/scalars.json')):
-        for number, line in enumerate(path.read_text().splitlines(), 1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise UserError(
-                    f'{path}, line {number}, is not JSON.'
-                ) from error
-            if 'loss' in row:
-                rows[row['step']] = row
+        try:
+            rows.update((row['step'], row) for row in read_losses(path))
+        except ValueError as error:
+            raise UserError(f'{path}: {error}.') from error
     if not rows:
         return None
     name = label(str(method.get('name')), method.get('variant') or '')
@@ -144,7 +139,9 @@ def curve_table(runs: Sequence[Run]) -> str:
     return '\n'.join(lines)
 
 
-def _from_to(first: dict, last: dict, key: str, digits: str) -> str:
+def _from_to(
+    first: dict[str, Any], last: dict[str, Any], key: str, digits: str
+) -> str:
     if key not in first or key not in last:
         return ''
     return f'{first[key]:{digits}} to {last[key]:{digits}}'
@@ -155,26 +152,21 @@ def curve_chart(runs: Sequence[Run]) -> bytes:
     import altair as alt
     import vl_convert
 
+    from ssl_bench.results.charts import losses
+
     panels = []
     for config in dict.fromkeys(run.config for run in runs):
         mine = [run for run in runs if run.config == config]
         rows = [
-            dict(step=row['step'], loss=row['loss'], run=run.folder)
+            dict(
+                step=row['step'], loss=row['loss'], run=run.folder, color=BLUE
+            )
             for run in mine
             for row in run.rows
         ]
         panels.append(
-            alt.Chart(
-                alt.InlineData(rows),
-                width=210,
-                height=120,
-                title=f'{mine[0].name}: {config}',
-            )
-            .mark_line(color='#2c6fbb', strokeWidth=1.6, opacity=0.8)
-            .encode(
-                alt.X('step:Q', title='iteration'),
-                alt.Y('loss:Q', title=None, scale=alt.Scale(zero=False)),
-                alt.Detail('run:N'),
+            losses(alt.Chart(alt.InlineData(rows))).properties(
+                width=210, height=120, title=f'{mine[0].name}: {config}'
             )
         )
     chart = (

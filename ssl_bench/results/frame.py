@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ssl_bench.errors import UserError
 from ssl_bench.results.record import PathLike, Stored
 from ssl_bench.results.store import scan
 
@@ -34,8 +35,11 @@ def load(*dirs: PathLike) -> 'pandas.DataFrame':
 
     Columns: method, variant, backbone, task, seed, metric, value, then the
     provenance (``pretrain_epochs``, ``cost_gpu_hours``, ``run_id``, ...).
-    Files that cannot be read are listed in ``frame.attrs['problems']`` and
-    announced by a warning.
+    Files that cannot be read are listed in ``frame.attrs['problems']``, each
+    with a warning.
+
+    Raises:
+        UserError: pandas is not installed.
 
     Example:
         >>> frame = load('work_dirs')
@@ -43,8 +47,13 @@ def load(*dirs: PathLike) -> 'pandas.DataFrame':
     """
     import warnings
 
-    import pandas
-
+    try:
+        import pandas
+    except ImportError:
+        raise UserError(
+            'ssl_bench.results.load needs pandas: '
+            'pip install "ssl-bench[pandas]"'
+        ) from None
     stored, problems = scan(dirs)
     for problem in problems:
         warnings.warn(str(problem), stacklevel=2)

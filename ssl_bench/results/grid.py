@@ -1,12 +1,13 @@
 """Tables for readers, before any markup: cells are lists of marked texts.
 
-Terminal, Markdown, LaTeX and HTML show the same grids.
+Terminal, Markdown, LaTeX and the page without script show the same grids.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from ssl_bench.results import headings, stats
+from ssl_bench.results import headings, rounding, stats
 from ssl_bench.results.published import Published
 from ssl_bench.results.table import Board, Row, rankings
 
@@ -19,7 +20,12 @@ LEGEND = (
 )
 BASELINE_LEGEND = (
     'Δ: difference to {} with its 95% interval over common seeds, '
-    '≈ when it holds zero.'
+    '≈ when the interval contains zero.'
+)
+DEPARTED = "other settings or data than the protocol's"
+DEPARTED_MARK = '†'
+DEPARTED_LEGEND = (
+    f'{DEPARTED_MARK} {DEPARTED}: not compared with published numbers'
 )
 
 
@@ -60,8 +66,8 @@ class Grid:
 
 
 def spread(row: Row) -> str:
-    """Mean and deviation: ``57.3 ± 0.2``; ``57.3`` for one seed."""
-    return f'{row.mean:.1f}' + ('' if row.std is None else f' ± {row.std:.1f}')
+    """Mean and deviation of a measured row; empty for another."""
+    return '' if row.mean is None else rounding.spread(row.mean, row.std)
 
 
 def epochs_text(epochs: float | None) -> str:
@@ -71,42 +77,40 @@ def epochs_text(epochs: float | None) -> str:
 
 def published_text(item: Published) -> str:
     """The number as printed; ``?`` when the source was not read."""
-    digits = f'{item.value:.10g}'
-    return (
-        digits
-        + ('' if '.' in digits else '.0')
-        + ('' if item.verified else '?')
-    )
+    return rounding.as_printed(item.value) + ('' if item.verified else '?')
 
 
 def difference_text(found: stats.Difference) -> str:
-    """``Δ +1.6 ± 0.8``, then ``≈`` when the interval holds zero."""
-    text = f'Δ {found.mean:+.1f}'
+    """``+1.6 ± 0.8``, then ``≈`` when the interval contains zero."""
+    text = rounding.signed(found.mean)
     if found.interval:
-        text += f' ± {(found.interval[1] - found.interval[0]) / 2:.1f}'
+        low, high = found.interval
+        text += f' ± {rounding.value((high - low) / 2)}'
     return text + (' ≈' if found.within_noise else '')
 
 
 def comparison(row: Row) -> str:
     """``(+0.3 =)``: measured minus published and the verdict."""
-    return f'({row.delta:+.1f} {MARKS[row.verdict]})'
+    if row.delta is None:
+        return ''
+    return f'({rounding.signed(row.delta)} {MARKS[row.verdict]})'
 
 
-def value_cell(row: Row | None, best: float = 0.0) -> Cell:
+def value_cell(row: Row | None) -> Cell:
     """What a task's table shows for one row; empty for None."""
     if row is None:
         return []
     parts = []
     if row.values:
-        kind = 'best' if row.place == best else 'measured'
-        parts.append(Part(spread(row), kind))
+        parts.append(Part(spread(row), 'best' if row.best else 'measured'))
     if row.published is not None:
         text = f'publ. {published_text(row.published)}'
         if row.values:
             text += f' {comparison(row)}'
         parts.append(Part(text, 'published'))
     if row.difference is not None:
-        parts.append(Part(difference_text(row.difference), 'difference'))
+        text = f'Δ {difference_text(row.difference)}'
+        parts.append(Part(text, 'difference'))
     return parts
 
 
@@ -116,16 +120,17 @@ def methods_of(rows: Sequence[Row], metric: str) -> list[list[Row]]:
     The same method printed by two papers is two groups, and so are records
     of another config or other data.
     """
-    groups: dict[tuple, list[Row]] = {}
+    groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
+        more: tuple[Any, ...] = ()
         if row.values:
             record = row.records[0].record
             more = (record['config_sha256'], record['data']['fingerprint'])
-        else:
+        elif row.published is not None:
             more = (row.published.reported_in, row.published.pretrain_batch)
         groups.setdefault((row.method_id, more), []).append(row)
 
-    def order(group: list[Row]) -> tuple:
+    def order(group: list[Row]) -> tuple[Any, ...]:
         main = [row for row in group if row.metric == metric]
         return (not main,) + min(row.sort_key[2:] for row in main or group)
 
@@ -135,7 +140,7 @@ def methods_of(rows: Sequence[Row], metric: str) -> list[list[Row]]:
 def shown_metrics(rows: Sequence[Row], task: str) -> list[str]:
     """The task's own metrics in order; every one if it has none of them.
 
-    The files hold the others (AP by size, kNN with another k).
+    The others (AP by size, kNN with another k) are in the files.
     """
     present = {row.metric for row in rows}
     own = present & set(headings.heading(task).metrics)
@@ -146,13 +151,12 @@ def shown_metrics(rows: Sequence[Row], task: str) -> list[str]:
 
 def name_cell(rows: Sequence[Row]) -> Cell:
     """Method, and who printed it when it was not measured."""
-    parts = [Part(rows[0].name, 'name')]
-    if rows[0].departures:
-        parts.append(
-            Part("other settings or data than the protocol's", 'published')
-        )
-    if not rows[0].values:
-        parts.append(Part(f'in {rows[0].published.reported_in}', 'published'))
+    first = rows[0]
+    parts = [Part(first.name, 'name')]
+    if first.departures:
+        parts.append(Part(DEPARTED, 'published'))
+    if not first.values and first.published is not None:
+        parts.append(Part(f'in {first.published.reported_in}', 'published'))
     return parts
 
 
@@ -160,17 +164,6 @@ def task_grid(board: Board, task: str) -> Grid:
     """Methods down, metrics across, for one task."""
     rows = [row for row in board.rows if row.task == task]
     metrics = shown_metrics(rows, task)
-    best = {
-        metric: min(
-            (
-                row.place
-                for row in rows
-                if row.metric == metric and row.place is not None
-            ),
-            default=0.0,
-        )
-        for metric in metrics
-    }
     body = []
     rows = [row for row in rows if row.metric in metrics]
     for group in methods_of(rows, metrics[0]):
@@ -181,10 +174,7 @@ def task_grid(board: Board, task: str) -> Grid:
                 name_cell(group),
                 [Part(epochs_text(group[0].pretrain_epochs))],
                 [Part(str(seeds or ''))],
-                *(
-                    value_cell(by_metric.get(metric), best[metric])
-                    for metric in metrics
-                ),
+                *(value_cell(by_metric.get(metric)) for metric in metrics),
             ]
         )
     arrow = {
@@ -211,7 +201,7 @@ def rank_grid(board: Board) -> Grid | None:
             [Part(r.name, 'name')],
             [Part(r.method_id[2])],
             [Part(epochs_text(r.method_id[4]))],
-            [Part(f'{r.average:.2f}', 'measured')],
+            [Part(rounding.rank(r.average), 'measured')],
             [Part(f'{len(r.places)} of {r.of_tasks}')],
         ]
         for r in found
@@ -230,7 +220,7 @@ def rank_grid(board: Board) -> Grid | None:
 
 
 def grids(board: Board) -> list[Grid]:
-    """Every table of the board; the legend stands under the last one."""
+    """Every table of the board; the legend is under the last one."""
     found = [task_grid(board, task) for task in board.tasks]
     ranks = rank_grid(board)
     if ranks is not None:

@@ -95,8 +95,9 @@ def metric_rule(task: str, metric: str) -> Metric | None:
 
     Returns:
         Metric | None: As the task's config says. Of a task that only papers
-        print, and of a metric that a paper prints of one of our tasks
-        besides its own, as the other tasks say; None when none does.
+        print, and of a metric that a paper prints for one of our tasks
+        and its config does not have, as other tasks say; None when no
+        task has it.
     """
     own = tasks().get(task)
     rule = own.metric(metric) if own is not None else None

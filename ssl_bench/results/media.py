@@ -1,19 +1,19 @@
-"""What runs leave beside their records: loss curves and pictures."""
+"""What runs write next to their records: loss curves and pictures."""
 
 import base64
 import io
-import json
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from ssl_bench.results import stats
 from ssl_bench.results.names import label
 from ssl_bench.results.record import PathLike, Problem, Stored
+from ssl_bench.results.scalars import read_losses
 
-# Names of pictures worth a place on the page; a run may hold thousands.
+# Names of pictures that the page shows; a run may have thousands.
 PICTURE = re.compile(
     r'(contact|sheet|views?|detections?|predictions?|segmentations?|masks?|'
     r'examples?|grid)',
@@ -66,53 +66,22 @@ def _walk(dirs: Iterable[PathLike]) -> Iterator[tuple[str, list[str]]]:
                 yield folder, sorted(names)
 
 
-def read_curve(path: str) -> list[tuple[int, float]]:
-    """Iteration and loss from mmengine's ``scalars.json``, one a line.
-
-    Lines without ``loss`` (validation) and losses that are not finite are
-    passed over.
-
-    Raises:
-        ValueError: A line is not JSON.
-    """
-    points = []
-    with open(path, encoding='utf-8') as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                raise ValueError(f'line {number} is not JSON') from None
-            loss = entry.get('loss') if isinstance(entry, dict) else None
-            step = entry.get('step') if isinstance(entry, dict) else None
-            if (
-                isinstance(loss, (int, float))
-                and isinstance(step, (int, float))
-                and math.isfinite(loss)
-            ):
-                points.append((int(step), float(loss)))
-    return points
-
-
 def thin(
     points: list[tuple[int, float]], most: int = MAX_POINTS
 ) -> list[tuple[int, float]]:
-    """At most ``most`` points: means over equal stretches, in order."""
+    """At most ``most`` points, in order: means over equal parts."""
     points = sorted(points)
     if len(points) <= most:
         return points
     thinned = []
     for i in range(most):
         part = points[i * len(points) // most : (i + 1) * len(points) // most]
-        thinned.append(
-            (part[-1][0], math.fsum(loss for _, loss in part) / len(part))
-        )
+        thinned.append((part[-1][0], stats.mean([loss for _, loss in part])))
     return thinned
 
 
 class _Owners:
-    """Tells to which run or method a file belongs."""
+    """Says which run or method a file belongs to."""
 
     def __init__(self, stored: Iterable[Stored]) -> None:
         self.runs: dict[str, Stored] = {}
@@ -162,7 +131,9 @@ def find_curves(
         try:
             if os.path.getsize(path) > MAX_LOG_BYTES:
                 raise ValueError(f'larger than {MAX_LOG_BYTES} bytes')
-            curve.points += read_curve(path)
+            curve.points += [
+                (row['step'], row['loss']) for row in read_losses(path)
+            ]
         except (OSError, ValueError) as error:
             problems.append(Problem('training log', str(error), (path,)))
     curves = [curve for curve in runs.values() if len(curve.points) > 1]
@@ -182,19 +153,21 @@ def _encode(path: str) -> tuple[str, tuple[int, int]]:
     """An image as a ``data:`` address, scaled down when large."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        image.load()
-        kind, size = image.format, image.size
-        scale = MAX_SIDE / max(size)
-        if scale < 1 or kind not in ('PNG', 'JPEG', 'WEBP'):
-            size = tuple(max(1, round(side * scale)) for side in size)
-            image = image.convert('RGB').resize(size)
-        elif os.path.getsize(path) < 300_000:
-            with open(path, 'rb') as file:
-                return _address(kind, file.read()), size
-        buffer = io.BytesIO()
-        image.convert('RGB').save(buffer, 'WEBP', quality=86, method=4)
-    return _address('WEBP', buffer.getvalue()), size
+    with Image.open(path) as file:
+        file.load()
+        kind, image = file.format, file.convert('RGB')
+    scale = MAX_SIDE / max(image.size)
+    if scale < 1 or kind not in ('PNG', 'JPEG', 'WEBP'):
+        width, height = image.size
+        image = image.resize(
+            (max(1, round(width * scale)), max(1, round(height * scale)))
+        )
+    elif os.path.getsize(path) < 300_000:
+        with open(path, 'rb') as raw:
+            return _address(kind, raw.read()), image.size
+    buffer = io.BytesIO()
+    image.save(buffer, 'WEBP', quality=86, method=4)
+    return _address('WEBP', buffer.getvalue()), image.size
 
 
 def _address(kind: str, data: bytes) -> str:

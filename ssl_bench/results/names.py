@@ -1,4 +1,4 @@
-"""One spelling for names that papers, configs and people write in many."""
+"""One spelling for names that papers and people write in many ways."""
 
 import functools
 import re
@@ -74,8 +74,8 @@ def data_key(data: str | None) -> str:
 def variant_key(variant: str, task: str) -> frozenset[str]:
     """Words of a variant that matter for a task.
 
-    Backbone names, epochs, and words that the task id itself contains say
-    nothing more: the ``C4 model`` of InsLoc is the model for a C4 task.
+    Backbone names, epochs, and words of the task id are left out: on a C4
+    task, InsLoc's ``C4 model`` is the model of that task.
     """
     words = re.findall(r'[a-z0-9]+', variant.casefold())
     return frozenset(

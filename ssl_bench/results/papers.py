@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ssl_bench.errors import unknown_name
 from ssl_bench.results.grid import (
@@ -20,6 +21,8 @@ from ssl_bench.results.published import Published, PublishedIndex
 from ssl_bench.results.table import Board, Row
 
 Columns = tuple[tuple[str, str], ...]  # (task, metric)
+# method, variant, pretraining data, pretraining epochs
+Line = tuple[str, str, str, float | None]
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,7 @@ PAPERS: dict[str, Paper] = {
         ),
     ),
 }
-# Baselines stand in other orders in these tables.
+# The baselines are in other orders in these tables.
 ORDERS = {
     'Table 2: ImageNet with 1% and 10% of the labels': (
         'Supervised',
@@ -252,7 +255,7 @@ def _fits(item: Published, pattern: str) -> int:
     return 1 + 2 * bool(slash) + bool(at)
 
 
-def _position(item: Published, order: tuple[str, ...]) -> tuple:
+def _position(item: Published, order: tuple[str, ...]) -> tuple[Any, ...]:
     fits = [_fits(item, pattern) for pattern in order]
     best = max(fits, default=0)
     return (
@@ -314,7 +317,7 @@ def paper_grids(name: str, board: Board) -> list[Grid]:
     if name not in PAPERS:
         raise unknown_name('paper', name, PAPERS)
     paper = PAPERS[name]
-    ours = {}
+    ours: dict[Published, Row] = {}
     for item, row in _reproductions(paper, board):
         ours.setdefault(item, row)
     grids = [_table_grid(paper, table, ours) for table in paper.tables]
@@ -328,8 +331,8 @@ def paper_grids(name: str, board: Board) -> list[Grid]:
 def _table_grid(
     paper: Paper, table: PaperTable, ours: dict[Published, Row]
 ) -> Grid:
-    lines: dict[tuple, dict[tuple[str, str], Published]] = {}
-    first: dict[tuple, Published] = {}
+    lines: dict[Line, dict[tuple[str, str], Published]] = {}
+    first: dict[Line, Published] = {}
     for item in PublishedIndex().rows:
         column = item.task, item.metric
         if item.reported_in == paper.reported_in and column in table.columns:
@@ -344,9 +347,10 @@ def _table_grid(
     order = ORDERS.get(table.title, paper.order)
     body = []
     for key in sorted(lines, key=lambda k: _position(first[k], order)):
+        printed = [lines[key].get(column) for column in table.columns]
         cells = [
-            _cell(lines[key].get(column), ours.get(lines[key].get(column)))
-            for column in table.columns
+            _cell(item, None if item is None else ours.get(item))
+            for item in printed
         ]
         body.append(
             [

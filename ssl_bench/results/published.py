@@ -4,8 +4,17 @@ import csv
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from ssl_bench.errors import UserError
 from ssl_bench.results import headings
@@ -19,25 +28,9 @@ from ssl_bench.results.names import (
 )
 
 FILE = Path(__file__).with_name('published.csv')
-COLUMNS = (
-    'method',
-    'variant',
-    'backbone',
-    'pretrain_data',
-    'pretrain_epochs',
-    'pretrain_batch',
-    'task',
-    'metric',
-    'value',
-    'source',
-    'url',
-    'reported_in',
-    'verified',
-    'notes',
-)
 
-# Papers whose protocol is the one run here, where several are in use: the
-# FPN heads and norms of InfoMin's camp, mmsegmentation's FCN.
+# Papers whose protocol is the one run here, where papers use several: the
+# FPN heads and norms that InfoMin introduced, mmsegmentation's FCN.
 SAME_PROTOCOL = {
     **dict.fromkeys(
         ('coco_mrcnn_fpn_1x', 'coco_mrcnn_fpn_2x'),
@@ -45,28 +38,90 @@ SAME_PROTOCOL = {
     ),
     **dict.fromkeys(('voc12aug_fcn', 'cityscapes_fcn'), ('DenseCL',)),
 }
-# The papers this project reproduces come before others that quote.
+# The papers that this project reproduces come before others.
 FIRST_PAPERS = ('InsLoc', 'PixPro', 'LEWEL', 'SiameseIM', 'Barlow Twins')
 
 
-@dataclass(frozen=True)
-class Published:
-    """One printed number; the columns of published.csv."""
+def _number(text: str, info: ValidationInfo) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise ValueError(
+            f'{info.field_name} must be a number or empty, got {text!r}'
+        ) from None
 
-    method: str
+
+def _filled(text: str, info: ValidationInfo) -> str:
+    if not text.strip():
+        raise ValueError(f'{info.field_name} is empty')
+    return text
+
+
+def _truth(text: str, info: ValidationInfo) -> bool:
+    if text not in ('true', 'false'):
+        raise ValueError(
+            f'{info.field_name} must be true or false, got {text!r}'
+        )
+    return text == 'true'
+
+
+Filled = Annotated[str, BeforeValidator(_filled)]
+Number = Annotated[float | None, BeforeValidator(_number)]
+Truth = Annotated[bool, BeforeValidator(_truth)]
+
+
+class Published(BaseModel):
+    """One printed number; the columns of published.csv, which are texts."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    method: Filled
     variant: str
-    backbone: str
-    pretrain_data: str
-    pretrain_epochs: float | None
-    pretrain_batch: float | None
+    backbone: Filled
+    pretrain_data: Filled
+    pretrain_epochs: Number
+    pretrain_batch: Number
     task: str
     metric: str
     value: float
-    source: str
+    source: Filled
     url: str
-    reported_in: str
-    verified: bool
+    reported_in: Filled
+    verified: Truth
     notes: str
+
+    @field_validator('task')
+    @classmethod
+    def _known_task(cls, task: str) -> str:
+        if task not in headings.known_tasks():
+            raise ValueError(
+                f'unknown task {task!r}; add a config for it in '
+                'configs/transfer, or, if only papers run it, a heading in '
+                'ssl_bench/results/headings.py'
+            )
+        return task
+
+    @field_validator('metric')
+    @classmethod
+    def _known_metric(cls, metric: str, info: ValidationInfo) -> str:
+        task = info.data.get('task')
+        if task is not None and headings.metric_rule(task, metric) is None:
+            raise ValueError(f'unknown metric {metric!r}')
+        return metric
+
+    @field_validator('value', mode='before')
+    @classmethod
+    def _in_range(cls, text: str, info: ValidationInfo) -> float | None:
+        value = _number(text, info)
+        task, metric = info.data.get('task'), info.data.get('metric')
+        rule = headings.metric_rule(task, metric) if task and metric else None
+        if rule is not None and (
+            value is None or not 0 <= value <= rule.highest  # NaN, too
+        ):
+            raise ValueError(
+                f'value must be in 0..{rule.highest:g}, got {text!r}'
+            )
+        return value
 
     @property
     def paper(self) -> str:
@@ -75,69 +130,29 @@ class Published:
 
     @property
     def cited(self) -> str:
-        """Source for a table, saying so when it is still to be checked."""
+        """Source for a table; says when it was not checked yet."""
         mark = '' if self.verified else ' [unverified]'
         return f'{self.reported_in}: {self.source}{mark}'
 
 
-def _number(text: str, name: str, place: str) -> float | None:
-    if not text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise UserError(
-            f'{place}: {name} must be a number or empty, got {text!r}'
-        ) from None
+COLUMNS = tuple(Published.model_fields)
+# What makes two rows the same row.
+IDENTITY = (*COLUMNS[: COLUMNS.index('metric') + 1], 'reported_in')
 
 
-def _parse(row: dict[str, str], place: str) -> Published:
+def _parse(row: dict[str, Any], place: str) -> Published:
     """One line, checked.
 
     Raises:
         UserError: Unknown task or metric, value out of range, no source.
     """
-    task, metric = row['task'], row['metric']
-    if task not in headings.known_tasks():
-        raise UserError(
-            f'{place}: unknown task {task!r}; add a config for it in '
-            'configs/transfer, or, if only papers run it, a heading in '
-            'ssl_bench/results/headings.py'
-        )
-    rule = headings.metric_rule(task, metric)
-    if rule is None:
-        raise UserError(f'{place}: unknown metric {metric!r}')
-    value = _number(row['value'], 'value', place)
-    if value is None or not 0 <= value <= rule.highest:
-        raise UserError(
-            f'{place}: value must lie in 0..{rule.highest:g}, '
-            f'got {row["value"]!r}'
-        )
-    for name in (
-        'method',
-        'backbone',
-        'pretrain_data',
-        'source',
-        'reported_in',
-    ):
-        if not row[name].strip():
-            raise UserError(f'{place}: {name} is empty')
-    if row['verified'] not in ('true', 'false'):
-        raise UserError(
-            f'{place}: verified must be true or false, got {row["verified"]!r}'
-        )
-    numbers = {
-        name: _number(row[name], name, place)
-        for name in ('pretrain_epochs', 'pretrain_batch')
-    }
-    return Published(
-        **{
-            **row,
-            **numbers,
-            'value': value,
-            'verified': row['verified'] == 'true',
-        }
-    )
+    try:
+        return Published.model_validate(row)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raised = first.get('ctx', {}).get('error')
+        text = raised or f'{first["loc"][0]}: {first["msg"]}'
+        raise UserError(f'{place}: {text}') from error
 
 
 def read_published(path: Path = FILE) -> list[Published]:
@@ -150,13 +165,14 @@ def read_published(path: Path = FILE) -> list[Published]:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise UserError(f'{path}: the columns must be {",".join(COLUMNS)}')
-        rows, seen = [], {}
+        rows: list[Published] = []
+        seen: dict[tuple[str, ...], str] = {}
         for row in reader:
             place = f'{path}:{reader.line_num}'
             if None in row or None in row.values():
                 raise UserError(f'{place}: needs {len(COLUMNS)} columns')
             item = _parse(row, place)
-            key = tuple(row[n] for n in COLUMNS[:8]) + (item.reported_in,)
+            key = tuple(row[name] for name in IDENTITY)
             if key in seen:
                 raise UserError(f'{place}: the same row as {seen[key]}')
             seen[key] = place
@@ -171,7 +187,7 @@ def published() -> tuple[Published, ...]:
 
 
 class PublishedIndex:
-    """Finds the printed numbers of a measured cell.
+    """Finds the printed numbers for a measured row.
 
     Args:
         rows (Iterable[Published]): Where to look; all papers by default.
@@ -179,7 +195,7 @@ class PublishedIndex:
 
     def __init__(self, rows: Iterable[Published] | None = None) -> None:
         self.rows = published() if rows is None else tuple(rows)
-        self._index: dict[tuple, list[Published]] = {}
+        self._index: dict[tuple[str, str, str], list[Published]] = {}
         for row in self.rows:
             key = (method_key(row.method), row.task, row.metric)
             self._index.setdefault(key, []).append(row)
@@ -194,13 +210,13 @@ class PublishedIndex:
         task: str,
         metric: str,
     ) -> list[Published]:
-        """Printed numbers of the same thing, the most fitting first.
+        """Printed numbers of the same measurement, the best match first.
 
         Method, backbone, pretraining data, epochs and the words of the
-        variant must agree. The controls are compared whatever the epochs;
-        random initialisation whatever the data. The order: papers with the
-        protocol run here (``SAME_PROTOCOL``), read in the source, printed
-        by the method's own paper, by one of ``FIRST_PAPERS``, by name.
+        variant must be the same. For the controls any epochs match; for
+        random initialisation also any data. The order: papers with the
+        protocol run here (``SAME_PROTOCOL``), numbers checked in their
+        source, the method's own paper, ``FIRST_PAPERS``, then by name.
         """
         random, wanted = is_random(method), variant_key(variant, task)
         control = random or is_supervised(method)
@@ -212,11 +228,11 @@ class PublishedIndex:
             and (control or row.pretrain_epochs == epochs)
             and variant_key(row.variant, task) == wanted
         ]
-        camp = SAME_PROTOCOL.get(task, ())
+        same = SAME_PROTOCOL.get(task, ())
         return sorted(
             found,
             key=lambda row: (
-                bool(camp) and row.paper not in camp,
+                bool(same) and row.paper not in same,
                 not row.verified,
                 method_key(row.paper) != method_key(method),
                 row.paper not in FIRST_PAPERS,

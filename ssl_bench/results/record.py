@@ -18,7 +18,7 @@ from ssl_bench.tasks.table import find_task, tasks
 
 SCHEMA = 1
 FILE_NAME = 'result.json'
-MAX_BYTES = 1 << 20  # a record holds numbers; anything larger is no record
+MAX_BYTES = 1 << 20  # a record has numbers; a larger file is something else
 
 Record = dict[str, Any]
 PathLike = str | Path
@@ -173,7 +173,7 @@ def digest(record: Record) -> str:
     """SHA-256 over every field but ``record_sha256`` itself.
 
     Canonical JSON: sorted keys, no spaces, UTF-8. It shows an edit or a
-    damaged copy; it is no signature.
+    damaged copy; it is not a signature.
     """
     rest = {k: v for k, v in record.items() if k != 'record_sha256'}
     return hashlib.sha256(_CANONICAL.encode(rest).encode()).hexdigest()
@@ -246,7 +246,7 @@ def _metric_faults(task: Any, metrics: Any) -> Iterator[str]:
             yield f'metrics.{name} must be a finite number, got {value!r}'
         elif rule and not rule.lowest <= value <= rule.highest:  # NaN, too
             yield (
-                f'metrics.{name} must lie in {rule.lowest:g}..'
+                f'metrics.{name} must be in {rule.lowest:g}..'
                 f'{rule.highest:g} (percent), got {value!r}'
             )
 
@@ -345,7 +345,9 @@ def write_record(path: PathLike, record: Record) -> Record:
     if 'run_id' not in record:
         pretrain = record.get('pretrain') or {}
         record['run_id'] = make_run_id(
-            *(record.get(k, '') for k in ('method', 'variant', 'task')),
+            record.get('method', ''),
+            record.get('variant', ''),
+            record.get('task', ''),
             record.get('seed') or 0,
             record.get('config_sha256', ''),
             pretrain.get('checkpoint_sha256'),

@@ -7,8 +7,6 @@ from ssl_bench.results.papers import paper_grids
 from ssl_bench.results.record import PathLike
 from ssl_bench.results.table import Board
 
-FORMATS = ('csv', 'md', 'latex', 'html', 'json')
-
 
 def tables(board: Board, paper: str | None = None) -> list[grid.Grid]:
     """The grids of the board, or of one paper's tables."""
@@ -21,11 +19,11 @@ def render(
     paper: str | None = None,
     dirs: Iterable[PathLike] = (),
 ) -> str:
-    """The whole file in one of ``FORMATS``.
+    """The whole file in one of the formats.
 
     Args:
         board (Board): Rows and warnings.
-        name (str): The format.
+        name (str): csv, md, latex, html or json.
         paper (str, optional): Render this paper's tables (md, latex).
         dirs: Where a page looks for curves and pictures; what is wrong
             with them is added to the board's problems.

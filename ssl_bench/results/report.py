@@ -1,38 +1,49 @@
 """The leaderboard as one HTML file that needs nothing else."""
 
-import html
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ssl_bench.results import grid, headings
+from markupsafe import Markup
+
+from ssl_bench.results import grid, headings, rounding, stats
 from ssl_bench.results.media import find_curves, find_pictures
 from ssl_bench.results.names import is_random, is_supervised
 from ssl_bench.results.record import PathLike, Stored
-from ssl_bench.results.table import Board, Row, main_metrics, rankings
+from ssl_bench.results.table import (
+    Board,
+    MethodId,
+    Row,
+    main_metrics,
+    rankings,
+)
 from ssl_bench.results.text_formats import row_object, to_csv
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 PAGE = Path(__file__).with_name('page')
+TEMPLATE = 'page.html.jinja'
+EMBED = 'window.vegaEmbed = vegaEmbed;'  # what the scripts call
+# classes in page.css
+STYLES = {'reproduced': 'reproduced', 'within noise': 'noise', 'off': 'off'}
 SCRIPTS = ('common.js', 'panel.js', 'tables.js', 'charts.js', 'main.js')
 
 
-def safe_json(value: Any) -> str:
+def safe_json(value: Any) -> Markup:
     """JSON that cannot end a script element or start a comment."""
     text = json.dumps(
         value, ensure_ascii=False, allow_nan=False, separators=(',', ':')
     )
     for character in '<>&\u2028\u2029':
         text = text.replace(character, f'\\u{ord(character):04x}')
-    return text
+    return Markup(text)
 
 
 def _costs(row: Row) -> dict[str, float]:
     """What a run of the row cost on average, where its records say so."""
-
-    def mean(values: list[float]) -> float:
-        return sum(values) / len(values)
-
     costs = [s.record['cost'] for s in row.records]
     found = {}
     hours = [c['gpu_hours'] for c in costs if c['gpu_hours']]
@@ -42,28 +53,73 @@ def _costs(row: Row) -> dict[str, float]:
         if c['train_seconds'] and c['images_per_second']
     ]
     if hours:
-        found['hours'] = mean(hours)
+        found['hours'] = stats.mean(hours)
     if seen:
-        found['images'] = mean(seen)
+        found['images'] = stats.mean(seen)
     if row.pretrain_epochs:
         found['epochs'] = row.pretrain_epochs
     return found
 
 
-def _method(method_id: tuple) -> str:
+def _cost_text(cost: dict[str, float | None]) -> str:
+    """``3.61 GPU hours, 12996 s``: what is known of a run's cost."""
+    units = dict(
+        gpu_hours='GPU hours',
+        train_seconds='s',
+        images_per_second='images/s',
+        peak_memory_mib='MiB peak',
+    )
+    known = ((cost[name], unit) for name, unit in units.items())
+    return ', '.join(
+        f'{rounding.short(value)} {unit}'
+        for value, unit in known
+        if value is not None
+    )
+
+
+def _method(method_id: MethodId) -> str:
     """One text for a method, its backbone and its pretraining."""
     return json.dumps(method_id)
 
 
+def _texts(row: Row) -> dict[str, str]:
+    """The row's numbers as the page shows them; empty where not known."""
+    found = row.difference
+    return dict(
+        mean='' if row.mean is None else rounding.value(row.mean),
+        std='' if row.std is None else rounding.value(row.std),
+        interval=rounding.bounds(row.interval) if row.interval else '',
+        delta='' if row.delta is None else rounding.signed(row.delta),
+        mark=grid.MARKS[row.verdict],
+        style=STYLES.get(row.verdict, ''),
+        departed=grid.DEPARTED_MARK if row.departures else '',
+        difference=grid.difference_text(found) if found else '',
+        difference_bounds=rounding.signed_bounds(found.interval)
+        if found and found.interval
+        else '',
+    )
+
+
 def _row(row: Row, index: dict[int, int]) -> dict[str, Any]:
     content = row_object(row)
+    texts = _texts(row)
     content.update(
         id=_method(row.method_id),
-        name=row.name + (' †' if row.departures else ''),
+        name=row.name,
+        label=f'{row.name} {texts["departed"]}'.rstrip(),
+        text=texts,
+        best=row.best,
         cost=_costs(row),
         control=is_random(row.method) or is_supervised(row.method),
         runs=[index[id(item)] for item in row.records],
+        values=[
+            dict(seed=seed, value=value, text=rounding.value(value))
+            for seed, value in row.values
+        ],
     )
+    printed = [row.published, *row.also_published] if row.published else []
+    for entry, item in zip(content['published'], printed):
+        entry['text'] = grid.published_text(item)
     del content['run_ids'], content['checkpoint_sha256']
     return content
 
@@ -84,32 +140,26 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
     curves, bad_logs = find_curves(dirs, runs.values())
     pictures, bad_pictures = find_pictures(dirs, runs.values())
     board.problems += bad_logs + bad_pictures
+    rows = sorted(
+        board.rows,
+        key=lambda row: (
+            headings.task_order(row.task),
+            headings.metric_order(row.task, row.metric),
+        ),
+    )
     return dict(
         baseline=board.baseline,
         tasks=_tasks(board),
-        rows=[
-            _row(row, index)
-            for row in sorted(
-                board.rows,
-                key=lambda row: (
-                    headings.task_order(row.task),
-                    headings.metric_order(row.task, row.metric),
-                ),
-            )
-        ],
-        runs=[dict(item.record, path=item.path) for item in runs.values()],
-        ranks=[
+        rows=[_row(row, index) for row in rows],
+        runs=[
             dict(
-                id=_method(r.method_id),
-                name=r.name,
-                backbone=r.method_id[2],
-                epochs=r.method_id[4],
-                average=r.average,
-                places=r.places,
-                of=r.of_tasks,
+                item.record,
+                path=item.path,
+                cost_text=_cost_text(item.record['cost']),
             )
-            for r in rankings(board)
+            for item in runs.values()
         ],
+        ranks=_ranks(board),
         curves=[vars(curve) for curve in curves],
         pictures=[vars(picture) for picture in pictures],
         warnings=[
@@ -118,6 +168,22 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         ],
         csv=to_csv(board),
     )
+
+
+def _ranks(board: Board) -> list[dict[str, Any]]:
+    return [
+        dict(
+            id=_method(r.method_id),
+            name=r.name,
+            backbone=r.method_id[2],
+            epochs=r.method_id[4],
+            average=r.average,
+            text=rounding.rank(r.average),
+            places=r.places,
+            of=r.of_tasks,
+        )
+        for r in rankings(board)
+    ]
 
 
 def _tasks(board: Board) -> list[dict[str, Any]]:
@@ -150,24 +216,36 @@ def _tasks(board: Board) -> list[dict[str, Any]]:
     return found
 
 
-def _plain_table(table: grid.Grid) -> str:
-    """A grid without script, for readers who have it switched off."""
-
-    def cells(texts: list[str], tag: str) -> str:
-        return ''.join(
-            f'<{tag}>{"<br>".join(map(html.escape, lines))}</{tag}>'
-            for lines in texts
+def _legend(board: Board) -> list[dict[str, str]]:
+    """Signs that the tables of this board use, with a class for colours."""
+    found = []
+    if any(row.verdict for row in board.rows):
+        found += [
+            dict(style=style, text=f'{grid.MARKS[verdict]} {verdict}')
+            for verdict, style in STYLES.items()
+        ]
+        found.append(
+            dict(style='', text='? printed number not checked in its source')
         )
+    if any(row.departures for row in board.rows):
+        found.append(dict(style='', text=grid.DEPARTED_LEGEND))
+    if board.baseline:
+        text = grid.BASELINE_LEGEND.format(board.baseline)
+        found.append(dict(style='', text=text))
+    return found
 
-    rows = ''.join(
-        f'<tr>{cells([[p.text for p in cell] for cell in row], "td")}</tr>'
-        for row in table.body
-    )
-    heads = cells([head.splitlines() for head in table.heads], 'th')
-    return (
-        f'<h2>{html.escape(table.title)}</h2><table><thead><tr>{heads}'
-        f'</tr></thead><tbody>{rows}</tbody></table>'
-    )
+
+@lru_cache(maxsize=1)
+def _template() -> 'Template':
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template(TEMPLATE)
 
 
 def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
@@ -184,17 +262,16 @@ def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
 
     data = page_data(board, dirs)
     measured = Board(board.measured, board.problems, board.baseline)
-    parts = dict(
-        STYLE=(PAGE / 'page.css').read_text(encoding='utf-8'),
-        PLAIN=''.join(map(_plain_table, grid.grids(measured))),
-        DATA=safe_json(data),
-        CHARTS=safe_json(specifications()),
-        VEGA=vl_convert.javascript_bundle(),
-        SCRIPT='\n'.join(
-            (PAGE / name).read_text(encoding='utf-8') for name in SCRIPTS
-        ),
+    scripts = '\n'.join(
+        (PAGE / name).read_text(encoding='utf-8') for name in SCRIPTS
     )
-    text = (PAGE / 'page.html').read_text(encoding='utf-8')
-    pieces = text.split('@@')  # text, name, text, name, ..., text
-    pieces[1::2] = [parts[name] for name in pieces[1::2]]
-    return ''.join(pieces)
+    # Markup: texts of this project and its libraries, and escaped JSON
+    return _template().render(
+        style=Markup((PAGE / 'page.css').read_text(encoding='utf-8')),
+        script=Markup(scripts),
+        vega=Markup(vl_convert.javascript_bundle(EMBED)),
+        data=safe_json(data),
+        charts=safe_json(specifications()),
+        grids=grid.grids(measured),
+        legend=_legend(board),
+    )

@@ -1,4 +1,4 @@
-"""Reading the records that lie under folders."""
+"""Reading the records under folders."""
 
 import contextlib
 import gc
@@ -27,11 +27,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> Record:
     if len(group := dict(pairs)) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'the field {twice!r} stands there twice')
+        raise ValueError(f'the field {twice!r} is there twice')
     return group
 
 
-ABSENT = ('missing', 'empty')  # kinds of problem that hide no record
+ABSENT = ('missing', 'empty')  # problems that are not about a record
 
 _DECODER = json.JSONDecoder(
     parse_constant=_refuse_constant, object_pairs_hook=_unique
@@ -48,11 +48,11 @@ def parse(data: bytes) -> Record:
     if len(data) > MAX_BYTES:
         raise UserError(f'{len(data)} bytes; a record has at most {MAX_BYTES}')
     try:
-        record = json.loads(data.decode('utf-8'))
+        record: Record = json.loads(data.decode('utf-8'))
         if 'record_sha256' in record and not faults(record):
-            return record  # the digest vouches for the rest
+            return record  # its digest fits, so no field is there twice
     except (ValueError, TypeError, RecursionError):
-        pass  # looked at more closely, to say what is wrong
+        pass  # read again below, to say what is wrong
     try:
         record = _DECODER.decode(data.decode('utf-8'))
     except UnicodeDecodeError as error:
@@ -100,7 +100,9 @@ def scan(dirs: Iterable[PathLike]) -> tuple[list[Stored], list[Problem]]:
     Returns:
         tuple: Valid records with their paths, and what was wrong elsewhere.
     """
-    stored, problems, seen = [], [], set()
+    stored: list[Stored] = []
+    problems: list[Problem] = []
+    seen: set[tuple[int, int]] = set()
     with collector_paused():
         for path in find(dirs, problems):
             try:
@@ -130,16 +132,18 @@ def _read(path: str, seen: set[tuple[int, int]]) -> Record | None:
             return None
         seen.add(identity)
         if status.st_size > MAX_BYTES:
-            raise UserError(f'larger than {MAX_BYTES} bytes: no record')
+            raise UserError(
+                f'larger than {MAX_BYTES} bytes, so it is not a record'
+            )
         return parse(file.read())
 
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """No garbage collection while records pile up.
+    """No garbage collection while many records are read.
 
-    They hold no cycles, and looking through ten thousand of them again and
-    again takes a quarter of the reading time.
+    They have no reference cycles, and collecting takes a quarter of the time
+    of reading ten thousand of them.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -164,7 +168,7 @@ def read_records(
 
     Raises:
         UserError: A file is unusable and no ``problems`` list was given;
-            a folder that is absent or empty just holds no records.
+            a folder that is absent or empty has no records.
     """
     if isinstance(dirs, (str, os.PathLike)):
         dirs = [dirs]

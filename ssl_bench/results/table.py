@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ssl_bench.results import headings, stats
 from ssl_bench.results.names import label
 from ssl_bench.results.published import Published
 from ssl_bench.results.record import Problem, Stored
+
+# method, variant, backbone, pretraining data, pretraining epochs
+MethodId = tuple[str, str, str, str, float | None]
 
 
 @dataclass
@@ -17,8 +21,12 @@ class Row:
         values (list[tuple[int, float]]): Seed and value of each record;
             empty when the number is only published.
         records (list[Stored]): The records behind ``values``.
-        published (Published, optional): The printed number beside it.
+        published (Published, optional): The printed number next to it.
         also_published (list[Published]): Other printings of it.
+        mean, std, interval (optional): Of ``values``.
+        difference (Difference, optional): To the baseline.
+        place (float, optional): Among the rows of the task and metric.
+        best (bool): In the first group of that order.
     """
 
     method: str
@@ -37,13 +45,14 @@ class Row:
     interval: stats.Interval | None = None
     difference: stats.Difference | None = None
     place: float | None = None
+    best: bool = False
 
     def __post_init__(self) -> None:
         numbers = [value for _, value in self.values]
         if numbers:
             self.mean = stats.mean(numbers)
             self.std = stats.sample_std(numbers)
-            self.interval = stats.interval(numbers)
+            self.interval = stats.t_interval(self.mean, self.std, len(numbers))
 
     @property
     def name(self) -> str:
@@ -52,7 +61,7 @@ class Row:
 
     @property
     def described(self) -> str:
-        """Name with what else tells two methods apart."""
+        """Name, backbone and pretraining: what makes it this method."""
         more = [self.backbone, self.pretrain_data]
         if self.pretrain_epochs is not None:
             more.append(f'{self.pretrain_epochs:g} epochs')
@@ -70,8 +79,8 @@ class Row:
         )
 
     @property
-    def method_id(self) -> tuple:
-        """What makes two rows rows of the same method."""
+    def method_id(self) -> MethodId:
+        """Two rows with the same one are of the same method."""
         return (
             self.method,
             self.variant,
@@ -112,13 +121,14 @@ class Row:
         return {s: v for s, v in self.values if seeds.count(s) == 1}
 
     @property
-    def sort_key(self) -> tuple:
+    def sort_key(self) -> tuple[Any, ...]:
         """Task, metric, best first; then names, for the same bytes."""
-        value = self.published.value if self.mean is None else self.mean
-        value = round(value, 9)  # -0.0000000001 is no order
+        value, source = self.mean, ''
+        if value is None and self.published is not None:
+            value, source = self.published.value, self.published.cited
+        value = round(value or 0.0, 9)  # -0.0000000001 is not an order
         if headings.higher_is_better(self.task, self.metric) is not False:
             value = -value
-        source = '' if self.mean is not None else self.published.cited
         return (
             self.task,
             self.metric,
@@ -154,7 +164,7 @@ class Board:
 
 def cells(stored: Iterable[Stored]) -> list[Row]:
     """Group records; another config or other data is another row."""
-    groups: dict[tuple, list[Stored]] = {}
+    groups: dict[tuple[Any, ...], list[Stored]] = {}
     for item in stored:
         record, pretrain = item.record, item.record['pretrain']
         key = (
@@ -198,7 +208,7 @@ class Ranking:
     """
 
     name: str
-    method_id: tuple
+    method_id: MethodId
     places: dict[str, float]
     average: float
     of_tasks: int
@@ -220,9 +230,9 @@ def main_metrics(board: Board) -> dict[str, str]:
 def rankings(board: Board) -> list[Ranking]:
     """Average ranks by backbone, full coverage first, then best first."""
     mains = main_metrics(board)
-    places: dict[tuple, dict[str, list[float]]] = {}
-    names: dict[tuple, str] = {}
-    possible: dict[str, set] = {}
+    places: dict[MethodId, dict[str, list[float]]] = {}
+    names: dict[MethodId, str] = {}
+    possible: dict[str, set[str]] = {}
     for row in board.measured:
         if mains[row.task] == row.metric and row.place is not None:
             possible.setdefault(row.backbone, set()).add(row.task)

@@ -15,7 +15,7 @@ STYLES = {
     'difference': 'cyan',
     'plain': '',
 }
-PADDING = 3  # spaces and the rule beside a column
+PADDING = 3  # spaces and the line next to a column
 
 
 def _text(cell: Cell) -> Text:
@@ -34,18 +34,18 @@ def _width(grid: Grid, column: int) -> int:
 def split(grid: Grid, width: int) -> list[list[int]]:
     """Columns of each part that fits ``width``; names head every part.
 
-    The parts hold about equally many columns.
+    The parts have about the same number of columns.
     """
     names = list(range(grid.names))
     if len(grid.heads) == len(names):
         return [names]
     rest = list(range(grid.names, len(grid.heads)))
-    room = width - PADDING - sum(_width(grid, column) for column in names)
+    space = width - PADDING - sum(_width(grid, column) for column in names)
     widths = [_width(grid, column) for column in rest]
     for count in range(1, len(rest) + 1):
         size = -(-len(rest) // count)
         if count == len(rest) or all(
-            sum(widths[i : i + size]) <= room
+            sum(widths[i : i + size]) <= space
             for i in range(0, len(rest), size)
         ):
             break

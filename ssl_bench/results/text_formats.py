@@ -39,7 +39,7 @@ def number(value: float | None) -> str:
 
 
 def cells(row: Row) -> dict[str, str]:
-    """The columns of design.md for one row; empty means not known."""
+    """One row in the columns of docs/leaderboard.md; empty: not known."""
     source = row.published.cited if row.published else ''
     return dict(
         method=row.method,
@@ -52,7 +52,7 @@ def cells(row: Row) -> dict[str, str]:
         measured_mean=number(row.mean),
         measured_std=number(row.std),
         seeds=str(len(row.values)) if row.values else '',
-        published=number(row.published and row.published.value),
+        published=number(row.published.value if row.published else None),
         delta=number(row.delta),
         published_source=source,
         checkpoint_sha256=';'.join(row.checkpoints),
@@ -74,7 +74,7 @@ def baseline_cells(row: Row, baseline: str) -> dict[str, str]:
 
 
 def to_csv(board: Board) -> str:
-    """The CSV of design.md: the same records give the same bytes."""
+    """Every row as CSV: the same records give the same bytes."""
     columns = COLUMNS + (BASELINE_COLUMNS if board.baseline else ())
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator='\n')

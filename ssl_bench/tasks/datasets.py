@@ -217,7 +217,7 @@ def lvis(split: str, count: int | None = None) -> LvisLayout:
 
 
 def ade20k(split: str, count: int) -> MaskLayout:
-    """A split of ADE20K; the label 0 is no class."""
+    """A split of ADE20K; the label 0 is not a class."""
     return MaskLayout(
         images=f'ade/ADEChallengeData2016/images/{split}',
         masks=f'ade/ADEChallengeData2016/annotations/{split}',

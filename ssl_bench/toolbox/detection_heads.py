@@ -15,7 +15,7 @@ from ssl_bench.toolbox import coco_scores, instances, voc  # noqa: F401  registe
 class Res5WithNorm(BaseModule):
     """The fourth stage as per-RoI network, and one norm after it.
 
-    Reference: He et al., CVPR 2020, appendix A.3 (the extra norm stands
+    Reference: He et al., CVPR 2020, appendix A.3 (the extra norm is
     after conv5 in the fine-tuning of R50-C4), Detectron2's ``Res5ROIHeads``.
     Deviations from mmdet's ``ResLayer``: the norm, `base_channels`, and
     batch norm that trains unless ``norm_eval``.

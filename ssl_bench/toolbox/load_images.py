@@ -179,16 +179,6 @@ def skipped_images(folder: Path) -> list[str]:
     )
 
 
-def one_line(error: UserError) -> UserError:
-    """The message alone of an error that crossed a loader's process."""
-    lines = str(error).strip().splitlines()
-    return (
-        UserError(lines[-1].partition('UserError: ')[2] or str(error))
-        if len(lines) > 1
-        else error
-    )
-
-
 def none_usable(config: Config, folder: Path) -> UserError:
     """What to raise when the loaders draw in vain: all images are skipped.
 

@@ -1,13 +1,18 @@
-"""Ground truth beside predictions, drawn on the test images."""
+"""Ground truth next to predictions, drawn on the test images."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from PIL import Image, ImageDraw, ImageFont
+from torchvision.transforms.functional import pil_to_tensor, to_pil_image
+from torchvision.utils import draw_segmentation_masks
+
+from ssl_bench.data.contact_sheet import in_a_column, in_a_row, in_rows
 
 Colour = tuple[int, int, int]
 SIDE = 288  # pixels of a drawn image's longer side
@@ -47,7 +52,7 @@ class PicturesHook(Hook):
     def after_test(self, runner: Runner) -> None:
         """Write the sheet."""
         if self.tiles and runner.rank == 0:
-            sheet(self.tiles).save(Path(runner.work_dir) / FILE_NAME)
+            in_rows(self.tiles, 2, GAP).save(Path(runner.work_dir) / FILE_NAME)
 
 
 def pair(sample, meta: dict, score: float) -> Image.Image:
@@ -76,14 +81,20 @@ def pair(sample, meta: dict, score: float) -> Image.Image:
             draw_instances(image, part, meta)
             for part in (sample.gt_instances, found)
         ]
-    width, height = sides[0].size
-    tile = Image.new('RGB', (2 * width + GAP, height + 14), 'white')
-    draw = ImageDraw.Draw(tile)
-    for index, (side, name) in enumerate(zip(sides, ('truth', 'predicted'))):
-        left = index * (width + GAP)
-        tile.paste(side, (left, 14))
-        draw.text((left + 2, 1), name, fill='black')
-    return tile
+    return in_a_row(
+        [
+            under(name, side)
+            for name, side in zip(('truth', 'predicted'), sides)
+        ],
+        GAP,
+    )
+
+
+def under(name: str, image: Image.Image) -> Image.Image:
+    """The image below a line with its name."""
+    line = Image.new('RGB', (image.width, 14), 'white')
+    ImageDraw.Draw(line).text((2, 1), name, fill='black')
+    return in_a_column([line, image], 0)
 
 
 def _array(value) -> np.ndarray:
@@ -126,45 +137,50 @@ def blend_labels(
         labels (np.ndarray): (H, W) integers; 0, the background, stays.
         palette (Sequence): Colour of each label.
     """
-    colours = np.full((256, 3), 255, np.uint8)
-    colours[: len(palette)] = palette
-    labels = labels.astype(np.uint8)
-    pixels = np.asarray(image, np.float32)
-    mixed = np.where(
-        (labels > 0)[..., None], 0.4 * pixels + 0.6 * colours[labels], pixels
-    )
-    return _enlarged(Image.fromarray(mixed.astype(np.uint8)))
+    there = [label for label in np.unique(labels).tolist() if label > 0]
+    if not there:
+        return _enlarged(image)
+    colours = [
+        tuple(palette[label]) if label < len(palette) else (255, 255, 255)
+        for label in there
+    ]
+    masks = np.stack([labels == label for label in there])
+    return _enlarged(_with_masks(image, masks, colours, 0.6))
 
 
 def draw_instances(image: Image.Image, instances, meta: dict) -> Image.Image:
     """Boxes with class and score, and masks where there are some."""
+    labels = _array(instances.labels)
+    colours = [tuple(meta['palette'][label]) for label in labels]
     masks = getattr(instances, 'masks', None)
     if masks is not None and len(masks):
-        pixels = np.asarray(image, np.float32).copy()
-        masks = (
-            masks.to_ndarray()
-            if hasattr(masks, 'to_ndarray')
-            else _array(masks)
-        )
-        for mask, label in zip(masks.astype(bool), _array(instances.labels)):
-            pixels[mask] = 0.5 * pixels[mask] + 0.5 * np.array(
-                meta['palette'][label]
-            )
-        image = Image.fromarray(pixels.astype(np.uint8))
-    scale = _scale(image)
+        if hasattr(masks, 'to_ndarray'):  # mmdet's
+            masks = masks.to_ndarray()
+        image = _with_masks(image, _array(masks).astype(bool), colours, 0.5)
+    boxes = _array(instances.bboxes) * _scale(image)
+    texts = [meta['classes'][label] for label in labels]
+    if 'scores' in instances:
+        scores = _array(instances.scores)
+        texts = [f'{text} {score:.2f}' for text, score in zip(texts, scores)]
     image = _enlarged(image)
     draw = ImageDraw.Draw(image)
-    scores = _array(instances.scores) if 'scores' in instances else None
-    for index, (box, label) in enumerate(
-        zip(_array(instances.bboxes) * scale, _array(instances.labels))
-    ):
-        colour = tuple(meta['palette'][label])
-        text = meta['classes'][label]
-        if scores is not None:
-            text += f' {scores[index]:.2f}'
+    for box, text, colour in zip(boxes, texts, colours):
         draw.rectangle(box.tolist(), outline=colour, width=2)
         _label(draw, (box[0] + 1, max(box[1] - 11, 0)), text, colour)
     return image
+
+
+def _with_masks(
+    image: Image.Image,
+    masks: np.ndarray,
+    colours: Sequence[Colour],
+    alpha: float,
+) -> Image.Image:
+    """Masks (N, H, W) in their colours over the image."""
+    drawn = draw_segmentation_masks(
+        pil_to_tensor(image), torch.from_numpy(masks), alpha, list(colours)
+    )
+    return to_pil_image(drawn)
 
 
 def _label(
@@ -177,14 +193,3 @@ def _label(
     draw.rectangle(draw.textbbox(place, text, font=font), fill=colour)
     bright = sum(colour) > 380
     draw.text(place, text, fill='black' if bright else 'white', font=font)
-
-
-def sheet(tiles: Sequence[Image.Image], columns: int = 2) -> Image.Image:
-    """Join pictures of about one size, row by row."""
-    width = max(tile.width for tile in tiles) + GAP
-    height = max(tile.height for tile in tiles) + GAP
-    rows = -(-len(tiles) // columns)
-    page = Image.new('RGB', (columns * width, rows * height), 'white')
-    for index, tile in enumerate(tiles):
-        page.paste(tile, (index % columns * width, index // columns * height))
-    return page

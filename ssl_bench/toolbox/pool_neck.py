@@ -1,4 +1,4 @@
-"""What stands between a frozen backbone and a linear classifier."""
+"""The neck between a frozen backbone and a linear classifier."""
 
 import torch.nn.functional as F
 from mmpretrain.registry import MODELS

@@ -33,8 +33,8 @@ class SubsetAccuracy(Accuracy):
     """Accuracy among the classes of the set alone.
 
     ImageNet-A and -R have 200 of the classifier's 1000 classes; the logits
-    of the others do not compete. The data set's ``metainfo['subset']`` says
-    which they are.
+    of the others do not compete. The data set names its classes in
+    ``metainfo['subset']``.
     """
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:

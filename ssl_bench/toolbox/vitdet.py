@@ -183,7 +183,7 @@ class ViTLayerDecay(DefaultOptimWrapperConstructor):
     weight decay, which Detectron2 does not.
 
     ``paramwise_cfg`` takes ``layer_decay_rate`` and ``num_layers`` (n)
-    beside what mmengine's constructor knows.
+    in addition to what mmengine's constructor knows.
     """
 
     def add_params(

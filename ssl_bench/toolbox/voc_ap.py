@@ -1,6 +1,6 @@
 """PASCAL VOC average precision by the rules of Detectron2's evaluator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -148,7 +148,7 @@ def class_ap(
     )
     difficult = np.append(objects.difficult, False)[index]
     positives = int((~objects.difficult).sum())
-    result = {}
+    result: dict[int, float | None] = {}
     for threshold in thresholds:
         # the double nearest to 0.55, not 11 * 0.05
         hit = overlap > threshold / 100
@@ -170,10 +170,17 @@ def class_ap(
     return result
 
 
-def summarise(per_class: Sequence[dict[int, float]]) -> dict[str, float]:
-    """AP over the ten thresholds, AP50 and AP75: class means, percent."""
+def summarise(
+    per_class: Sequence[Mapping[int, float | None]],
+) -> dict[str, float]:
+    """AP over the ten thresholds, AP50 and AP75: class means, percent.
+
+    NaN if a class has no AP.
+    """
     means = {
-        threshold: float(np.mean([ap[threshold] for ap in per_class]))
+        threshold: float(
+            np.mean(np.array([ap[threshold] for ap in per_class], float))
+        )
         for threshold in THRESHOLDS
     }
     return dict(

@@ -52,8 +52,8 @@ def find_named(name: str, files: str = FILES, runs: str = RUNS) -> Found:
             + '. Name one of them.'
         )
     raise UserError(
-        f'no checkpoint {name}. It is no file, and no method of that name '
-        f'has a backbone file or published weights in {files}, or a '
+        f'no checkpoint {name}. It is not a file, and no method with this '
+        f'name has a backbone file or published weights in {files}, or a '
         f'finished pretraining below {runs}. Name a file, or `random` for '
         'random initialisation.'
     )

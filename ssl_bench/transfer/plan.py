@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ssl_bench.config import load_config, map_nodes, rebase
+from ssl_bench.config_edits import edit
 from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task, task_config
@@ -50,11 +50,6 @@ class Plan:
         return hashlib.sha256(
             f'{self.config_sha256} {self.arch}'.encode()
         ).hexdigest()
-
-
-def world_size() -> int:
-    """Processes that torchrun started, one without it."""
-    return int(os.environ.get('WORLD_SIZE', 1))
 
 
 def make_plan(
@@ -132,7 +127,7 @@ def apply_recipe(config: Config, task: str, recipe: str | None) -> None:
         return
     if recipe not in recipes:
         raise unknown_name(f'recipe of {task}', recipe, recipes or ['none'])
-    override(config, recipes[recipe], task)
+    override(config, recipes[recipe], task, strict=True)
     config.recipe = recipe
 
 
@@ -150,15 +145,17 @@ def drop_training(config: Config) -> None:
         config.pop(name, None)
 
 
-def override(config: Config, values: dict[str, Any], task: str) -> None:
-    """Merge dotted keys into a config.
+def override(
+    config: Config, values: dict[str, Any], task: str, strict: bool = False
+) -> None:
+    """Change a config by dotted keys: `ssl_bench.config_edits.edit`.
 
     Raises:
         UserError: A key points at something that is not there.
     """
     try:
-        config.merge_from_dict(values)
-    except (KeyError, TypeError, IndexError) as error:
+        edit(config, values, strict)
+    except UserError as error:
         raise UserError(
             f'{task} cannot take the options {sorted(values)}: {error}'
         ) from error

@@ -100,7 +100,7 @@ def run_probe(
         source (Source): What is probed.
         seed (int): Decides a random initialisation, and a probe's own
             draws where it has any.
-        folder (Path): Of the run; the cache lies beside the runs.
+        folder (Path): Of the run; the cache is next to the runs.
         root (str): Data root, for the cache's key.
     """
     settings = plan.config.probe
@@ -227,7 +227,7 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
 
 
 def without_roots(value: Any) -> Any:
-    """A config value less its data roots, which the fingerprint stands for."""
+    """A config value less its data roots, which the fingerprint replaces."""
     if isinstance(value, dict):
         return {
             key: without_roots(item)

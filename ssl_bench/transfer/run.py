@@ -1,22 +1,19 @@
 """Run a task for a backbone and a seed; write its record once."""
 
-import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine import dist
 from mmengine.device import get_device
-from mmengine.runner import find_latest_checkpoint
 
-import ssl_bench.engine.progress
-import ssl_bench.layers.global_bn
-import ssl_bench.toolbox.hooks
-import ssl_bench.toolbox.pictures  # noqa: F401  registers, as those above
 from ssl_bench.config import data_paths
-from ssl_bench.engine.runner import AtomicRunner
+from ssl_bench.engine.distributed import (
+    join_processes,
+    plain_error,
+    world_size,
+)
 from ssl_bench.errors import UserError
 from ssl_bench.results import (
     FILE_NAME,
@@ -29,38 +26,20 @@ from ssl_bench.results import (
 from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.tasks.subsets import origin_of
 from ssl_bench.tasks.table import find_task, require_data, require_packages
-from ssl_bench.toolbox.check_data import (
-    check_classes,
-    check_files,
-    read_elsewhere,
-)
-from ssl_bench.toolbox.load_images import (
-    GIVEN_UP,
-    SKIPPED,
-    none_usable,
-    one_line,
-    read_with_care,
-    skipped_images,
-)
-from ssl_bench.transfer.plan import Plan, make_plan, world_size
+from ssl_bench.toolbox.check_data import read_elsewhere
+from ssl_bench.toolbox.load_images import GIVEN_UP, none_usable, read_with_care
+from ssl_bench.transfer.plan import Plan, make_plan
 from ssl_bench.transfer.probes import run_probe
 from ssl_bench.transfer.record import Measured, make_record
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.toolkit_output import toolkit_output
+from ssl_bench.transfer.toolkit_run import run_toolbox
 from ssl_bench.transfer.weights import (
     finished_training,
     forget,
-    hold_positions,
-    load_backbone,
-    load_classifier,
     open_classifier,
     trained_classifier,
 )
-
-
-def unwrapped(model: Any) -> Any:
-    """A model without the wrapper for several processes."""
-    return getattr(model, 'module', model)
 
 
 @dataclass
@@ -78,32 +57,6 @@ class Outcome:
     folder: Path
     fresh: bool
     retested: dict[str, float] | None = None
-
-
-class TransferRunner(AtomicRunner):
-    """A runner that loads the backbone where training would start.
-
-    mmengine initialises weights when training starts, after building; so a
-    backbone loaded earlier would be overwritten.
-    """
-
-    source: Source | None = None
-
-    def build_model(self, model: Any) -> torch.nn.Module:
-        """mmengine's, before any wrapper and optimizer sees the model."""
-        model = super().build_model(model)
-        hold_positions(model, self.cfg)
-        return model
-
-    def _init_model_weights(self) -> None:
-        super()._init_model_weights()
-        if self.source is not None and self.source.backbone is not None:
-            model = unwrapped(self.model)
-            load_backbone(
-                model,
-                self.source,
-                self.cfg.get('transfer_neck_and_head', False),
-            )
 
 
 def fit_positions(plan: Plan, source: Source) -> None:
@@ -292,19 +245,6 @@ def is_done(
     return (folder / FILE_NAME).exists()
 
 
-def join_processes() -> None:
-    """Start torch.distributed where torchrun started several processes.
-
-    mmengine does that on accelerators alone: it asks CUDA for a device.
-    """
-    if world_size() == 1 or dist.is_distributed():
-        return
-    if get_device() == 'cpu':
-        torch.distributed.init_process_group('gloo')
-    else:
-        dist.init_dist('pytorch', backend='nccl')
-
-
 def measure(
     plan: Plan,
     source: Source,
@@ -330,7 +270,7 @@ def measure(
                 plan, source, seed, folder, visualize, quiet, resume
             )
     except UserError as error:
-        raise one_line(error) from error
+        raise plain_error(error) from error
     except Exception as error:  # mmengine has no class for this
         if GIVEN_UP not in str(error):
             raise
@@ -376,146 +316,3 @@ def identify(
         f'{plan.identity} {data_print}',
         source.checkpoint_sha256,
     )
-
-
-def run_toolbox(
-    plan: Plan,
-    source: Source,
-    seed: int,
-    folder: Path,
-    visualize: int,
-    quiet: bool,
-    resume: bool = True,
-) -> Measured:
-    """Train and test a plan of mmdet, mmseg or mmpretrain."""
-    config = plan.config
-    prepare(plan, source, seed, folder, visualize, quiet, resume)
-    runner = TransferRunner.from_cfg(config)
-    runner.source = source
-    for change in plan.changes:
-        runner.logger.warning(change)
-    check_data(runner, plan)
-    if plan.trained is None:
-        runner.train()
-    else:
-        load_classifier(unwrapped(runner.model), plan.trained)
-    found = runner.test()
-    skipped = skipped_images(folder)
-    if skipped:
-        plan.changes.append(
-            f'{len(skipped)} training images cannot be used; '
-            f'others took their places ({SKIPPED})'
-        )
-    rules = find_task(plan.task).metrics
-    missing = sorted({rule.toolkit for rule in rules.values()} - set(found))
-    if missing:
-        raise UserError(
-            f'{plan.task} did not report {missing}; it gave '
-            f'{sorted(found)}. Was the evaluator replaced?'
-        )
-    metrics = {
-        name: float(found[rule.toolkit]) * rule.factor
-        for name, rule in rules.items()
-    }
-    cost = runner.message_hub.get_info('transfer_cost', {})
-    seconds = cost.get('seconds')
-    loader = (
-        runner.train_dataloader
-        if config.get('train_cfg')
-        else runner.test_dataloader
-    )
-    return Measured(
-        {
-            name: value
-            for name, value in metrics.items()
-            if value >= rules[name].lowest
-        },  # COCO: -1, nothing to measure
-        len(loader.dataset),
-        seconds,
-        cost['images'] / seconds if seconds else None,
-        details_of(found),
-    )
-
-
-def check_data(runner: TransferRunner, plan: Plan) -> None:
-    """Build the data sets and hold their classes against the network's.
-
-    Raises:
-        UserError: They do not fit.
-    """
-    try:
-        train = (
-            runner.train_loop.dataloader.dataset
-            if plan.config.get('train_cfg')
-            else None
-        )
-        test = runner.test_loop.dataloader.dataset
-    except AssertionError as error:  # how the toolkits' readers complain
-        raise UserError(
-            f'the data of {plan.task} are not as expected: {error}'
-        ) from error
-    model = unwrapped(runner.model)
-    plan.changes += check_classes(model, train, test)
-    if find_task(plan.task).toolbox != 'mmpretrain':
-        head = getattr(model, 'decode_head', None)
-        plan.changes += check_files(
-            getattr(head, 'num_classes', None), train, test
-        )
-
-
-def details_of(found: dict[str, float]) -> dict[str, float]:
-    """Numbers that a record keeps beside its metrics."""
-    return {
-        name: value
-        for name, value in found.items()
-        if name.startswith('error/')
-    }
-
-
-def prepare(
-    plan: Plan,
-    source: Source,
-    seed: int,
-    folder: Path,
-    visualize: int,
-    quiet: bool,
-    resume: bool,
-) -> None:
-    """Put into the config what belongs to this run alone."""
-    config = plan.config
-    config.work_dir = str(folder)
-    config.randomness = dict(seed=seed)
-    # mmengine names loggers by the second; two runs must not share one
-    config.experiment_name = f'{folder.name}-{time.monotonic_ns()}'
-    config.visualizer.name = config.experiment_name
-    config.launcher = 'pytorch' if world_size() > 1 else 'none'
-    if world_size() > 1 and get_device() == 'cpu':
-        config.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel',
-            broadcast_buffers=False,
-            device_ids=None,
-            **config.get('model_wrapper_cfg', {}),
-        )
-    config.resume = (
-        resume
-        and plan.trained is None
-        and find_latest_checkpoint(folder) is not None
-    )
-    config.load_from = None
-    hooks = list(config.get('custom_hooks', []))
-    if plan.trained is None:
-        hooks.append(dict(type='CostHook'))
-    if visualize:
-        hooks.append(dict(type='PicturesHook', count=visualize))
-    if quiet:
-        config.console_level = 'ERROR'
-        hooks.append(
-            dict(type='ProgressHook', title=title(source, plan, seed))
-        )
-    config.custom_hooks = hooks
-
-
-def title(source: Source, plan: Plan, seed: int) -> str:
-    """What a progress line says is running."""
-    name = f'{source.method} {source.variant}'.strip()
-    return f'{plan.task}, {name}, seed {seed}'

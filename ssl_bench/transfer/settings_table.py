@@ -1,4 +1,4 @@
-"""A plan's settings beside its protocol's, for people."""
+"""A plan's settings next to its protocol's, for people."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,11 +45,11 @@ def shown_settings(plan: Plan) -> dict[str, Any]:
 
 
 def settings_table(plan: Plan, protocol: Plan) -> str:
-    """Settings as they would run, the protocol's beside those that differ.
+    """Settings as they would run, the protocol's next to those that differ.
 
     Args:
         plan (Plan): Fitted to weights, machine and options.
-        protocol (Plan): The task's config as it stands, fitted to the same
+        protocol (Plan): The task's config unchanged, fitted to the same
             machine.
     """
     ours, theirs = shown_settings(plan), shown_settings(protocol)

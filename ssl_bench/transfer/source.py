@@ -113,7 +113,7 @@ def open_source(
     arch: str | None = None,
     meta: dict[str, Any] | None = None,
 ) -> Source:
-    """Read what the user named; write its backbone file beside the runs.
+    """Read what the user named; write its backbone file next to the runs.
 
     Args:
         checkpoint (str | Path): ``random``, ``supervised=FILE`` with a file

@@ -22,7 +22,7 @@ def tensors(name, encoder, prefix, target=None):
     Args:
         name (str): The list of names and shapes.
         encoder (dict): The values after ``prefix``.
-        prefix (str): What stands before the encoder's names.
+        prefix (str): The prefix of the encoder's names.
         target (str): The same for the momentum copy, whose values are
             those of `copies`.
     """
@@ -59,7 +59,7 @@ def prefixed(prefix, state):
 
 
 def options():
-    """What training scripts put beside their weights."""
+    """What training scripts put next to their weights."""
     return argparse.Namespace(
         lr=0.1, output_dir=pathlib.Path('/out'), world_size=8
     )

@@ -1,16 +1,28 @@
 """The backbone file: same content, same bytes; damage is noticed."""
 
 import json
-import struct
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
 
 from ssl_bench.checkpoints import Backbone, read_backbone, write_backbone
+from ssl_bench.checkpoints.backbone import (
+    FORMAT,
+    is_backbone,
+    read_header,
+    tensors_sha256,
+    write_safetensors,
+)
+from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.errors import UserError
+from tests.backbones import thin_backbone
+
+FORMAT_1 = Path(__file__).parents[1] / 'data/format_1.backbone.safetensors'
 
 META = dict(
     method='InsLoc',
@@ -59,8 +71,13 @@ def test_other_tools_read_it(tmp_path):
     path = tmp_path / 'a.safetensors'
     write_backbone(path, backbone())
     with safe_open(str(path), 'pt') as file:
-        assert file.metadata()['method'] == 'InsLoc'
-        assert json.loads(file.metadata()['pretrain_epochs']) == 200
+        assert list(file.metadata()) == ['ssl_bench']
+        fields = json.loads(file.metadata()['ssl_bench'])
+        assert fields == dict(
+            META,
+            format=FORMAT,
+            tensors_sha256=tensors_sha256(backbone().tensors()),
+        )
         assert torch.equal(
             file.get_tensor('backbone.conv1.weight'),
             backbone().state['conv1.weight'],
@@ -80,20 +97,140 @@ def test_order_does_not_change_the_bytes(tmp_path):
     assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
 
 
-def test_another_process_writes_the_same_bytes(tmp_path):
+def written_by_four_processes(tmp_path, call):
+    """Bytes that ``call``, a statement with the path ``out``, writes."""
+    found = []
+    for seed in ('0', '1', '2', 'random'):
+        out = tmp_path / f'seed_{seed}'
+        code = (
+            'from tests.checkpoints.test_backbone import *; '
+            f'out = Path({str(out)!r}); {call}'
+        )
+        subprocess.run(
+            [sys.executable, '-c', code],
+            check=True,
+            env={**os.environ, 'PYTHONHASHSEED': seed},
+        )
+        found.append(out.read_bytes())
+    return found
+
+
+def test_four_processes_write_the_same_bytes(tmp_path):
     write_backbone(tmp_path / 'a', backbone())
-    code = (
-        'from tests.checkpoints.test_backbone import *; '
-        f'write_backbone({str(tmp_path / "b")!r}, backbone())'
+    found = written_by_four_processes(
+        tmp_path, 'write_backbone(out, backbone())'
     )
-    subprocess.run([sys.executable, '-c', code], check=True)
-    assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
+    assert found == [(tmp_path / 'a').read_bytes()] * 4
+
+
+def test_two_keys_keep_the_bytes(tmp_path):
+    """The library alone gives one of two files, also in one process."""
+    keys = dict(ssl_bench='\x00"\\/ü\u2028\x7f\n', format='pt')
+    tensors = backbone().tensors()
+    found = set()
+    for number in range(20):
+        path = tmp_path / str(number)
+        write_safetensors(path, tensors, keys)
+        found.add(path.read_bytes())
+    assert len(found) == 1
+    with safe_open(str(path), 'pt') as file:
+        assert file.metadata() == keys
+        for name, tensor in tensors.items():
+            assert torch.equal(file.get_tensor(name), tensor)
+    call = f'write_safetensors(out, backbone().tensors(), {keys!r})'
+    assert {*written_by_four_processes(tmp_path, call)} == found
+
+
+def test_shared_and_strided_memory(tmp_path):
+    values = torch.arange(12.0).reshape(3, 4)
+    tied = Backbone(
+        dict(
+            all=values,
+            same=values,
+            row=values[1],
+            turned=values.t(),
+            twice=values[:1].expand(2, 4),
+        ),
+        meta=dict(META),
+    )
+    write_backbone(tmp_path / 'a', tied)
+    found = read_backbone(tmp_path / 'a').state
+    assert found.keys() == tied.state.keys()
+    assert all(torch.equal(found[name], tied.state[name]) for name in found)
+
+
+def test_format_1_is_read(tmp_path):
+    """A file that the first version wrote: a key of the header per field."""
+    expected = Backbone(
+        {
+            'conv1.weight': torch.arange(588).reshape(4, 3, 7, 7) / 8,
+            'bn1.num_batches_tracked': torch.tensor(3),
+            'bn1.bias': torch.arange(5).half() / 4,
+            'empty': torch.zeros(0, 2),
+        },
+        neck={'fpn_convs.0.conv.weight': torch.ones(2).bfloat16()},
+        roi_head={'bbox_head.shared_fcs.0.bias': torch.ones(2).double()},
+    )
+    found = read_backbone(FORMAT_1)
+    assert found.meta == read_header(FORMAT_1) == META
+    assert found.tensors().keys() == expected.tensors().keys()
+    for name, tensor in expected.tensors().items():
+        assert found.tensors()[name].dtype == tensor.dtype
+        assert torch.equal(found.tensors()[name], tensor)
+    assert is_backbone(read_object(FORMAT_1))
+    # the digest that the first version computed
+    assert tensors_sha256(found.tensors()) == (
+        '2a9b0d2475896eb31d8a11fa5fc5330ee1b6c03c1d14de503ad8b03f1e540d65'
+    )
+    write_backbone(tmp_path / 'a', found)
+    again = read_backbone(tmp_path / 'a')
+    assert again.meta == META
+    assert tensors_sha256(again.tensors()) == tensors_sha256(found.tensors())
+
+
+def test_headers_of_both_formats(tmp_path):
+    path = tmp_path / 'a'
+    write_backbone(path, thin_backbone())
+    assert read_header(path) == thin_backbone().meta
+    assert is_backbone(read_object(path))
+    for text in ('[1]', '{', '{"format": 3}', '{"meta": {}}'):
+        write_safetensors(path, dict(a=torch.ones(1)), dict(ssl_bench=text))
+        assert read_header(path) == {}
+        assert not is_backbone(read_object(path))
+    write_safetensors(
+        path,
+        dict(a=torch.ones(1)),
+        dict(format='ssl_bench.backbone/1', pretrain_epochs='{'),
+    )
+    with pytest.raises(UserError, match='is not a backbone file'):
+        read_backbone(path)
 
 
 def test_data_are_aligned(tmp_path):
     write_backbone(tmp_path / 'a', backbone())
     content = (tmp_path / 'a').read_bytes()
-    assert struct.unpack('<Q', content[:8])[0] % 8 == 0
+    assert int.from_bytes(content[:8], 'little') % 8 == 0
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path):
+    (tmp_path / 'out').write_bytes(b'old')
+    code = (
+        'import resource; from tests.checkpoints.test_backbone import *\n'
+        'resource.setrlimit(resource.RLIMIT_FSIZE, (999, 999))\n'
+        'try:\n'
+        f'    write_backbone({str(tmp_path / "out")!r}, backbone())\n'
+        'except UserError as error:\n'
+        '    print(error)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert 'Nothing was written' in done.stdout, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ['out']
+    assert (tmp_path / 'out').read_bytes() == b'old'
 
 
 def test_damage_is_noticed(tmp_path):
@@ -115,6 +252,7 @@ def test_other_safetensors_are_refused(tmp_path):
     save_file({'conv1.weight': torch.ones(2)}, tmp_path / 'a')
     with pytest.raises(UserError, match='is not a backbone file'):
         read_backbone(tmp_path / 'a')
+    assert read_header(tmp_path / 'a') == {}
     with pytest.raises(UserError, match='no such file'):
         read_backbone(tmp_path / 'b')
 

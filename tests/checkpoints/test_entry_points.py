@@ -16,6 +16,8 @@ from ssl_bench.errors import UserError
 from tests.checkpoints.test_reading import Payload
 from tests.engine.conftest import config  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 REFUSED = 'which is not on the list of harmless types'
 
 
@@ -139,7 +141,7 @@ def test_convert_and_transfer(evil, tmp_path, monkeypatch, capsys, words):
 
 def test_pictures_of_views(registered, evil, image_folder):
     from ssl_bench.config import load_config
-    from ssl_bench.data.contact_sheet import views_of
+    from ssl_bench.engine.view_sheet import views_of
 
     settings = load_config(
         'mini/lewel_m_r18',

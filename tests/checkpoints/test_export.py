@@ -14,6 +14,8 @@ from ssl_bench.errors import UserError
 from tests.checkpoints import official
 from tests.checkpoints.conftest import randomised
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='session')
 def r50_backbone(tmp_path_factory, resnet50):

@@ -233,7 +233,7 @@ def test_honest_types_need_no_trust(tmp_path, legacy):
 
 
 def test_mmengine_message_hub(tmp_path):
-    """What a runner saves beside its weights, made by mmengine itself."""
+    """What a runner saves next to its weights, made by mmengine itself."""
     from mmengine.logging import MessageHub
 
     hub = MessageHub.get_instance('checkpoint-test')

@@ -81,7 +81,7 @@ def test_what_was_tried(tmp_path, state):
         convert(path, from_format='moco')
     text = str(caught.value)
     assert "looked as moco, after 'encoder_q.'" in text
-    assert "An encoder stands after 'net.': give --prefix" in text
+    assert "There is an encoder after 'net.': give --prefix" in text
     assert 'Its 120 tensors begin with net.layer' in text
     assert convert(path, prefix='net.')[1].complete
 

@@ -8,6 +8,8 @@ from ssl_bench.cli import demo, main
 from ssl_bench.config import config_dir
 from ssl_bench.launch.plan import plan_suite
 
+pytestmark = pytest.mark.slow
+
 METHODS = {'Random init', 'MoCo v2', 'InsLoc'}
 TASKS = {
     'mini_voc_det_c4': 'bbox_AP50',
@@ -17,7 +19,6 @@ TASKS = {
 }
 
 
-@pytest.mark.slow
 def test_quick_demo_runs_the_chain_once(tmp_path, capsys):
     words = [
         'demo',

@@ -33,7 +33,7 @@ def operators():
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """Import ``mmcv._ext`` anew, and put the old one back afterwards."""
+    """Import ``mmcv._ext`` again, and put the old one back afterwards."""
     monkeypatch.setattr(mmcv, '_ext', sys.modules['mmcv._ext'])
     monkeypatch.delitem(sys.modules, 'mmcv._ext')
     return lambda: importlib.import_module('mmcv._ext')
@@ -111,6 +111,7 @@ def test_a_broken_extension_is_named(fresh, monkeypatch, tmp_path):
         fresh()
 
 
+@pytest.mark.slow
 def test_the_package_imports_no_torch_and_the_toolkits_complain_of_nothing():
     code = (
         'import sys, ssl_bench, importlib.util\n'

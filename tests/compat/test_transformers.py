@@ -48,8 +48,24 @@ def test_with_transformers_5():
     assert 'left out:' in run(REGISTERED)
 
 
+def test_a_model_of_mmpretrain_is_imported_first():
+    """Before, and without, `register_all_modules`."""
+    code = (
+        'import ssl_bench\n'
+        'from mmpretrain.models import BarlowTwins, VisionTransformer\n'
+        'print(VisionTransformer("deit-tiny", img_size=32).embed_dims)\n'
+    )
+    assert run(code) == '192\n'
+
+
 def test_without_transformers():
     assert 'left out:' in run(ABSENT + REGISTERED)
+
+
+def test_after_somebody_has_imported_a_part_of_mmpretrain():
+    pytest.importorskip('transformers')
+    code = 'from mmpretrain.structures import DataSample\n' + REGISTERED
+    assert 'left out:' in run(code)
 
 
 def test_after_somebody_has_imported_transformers():

@@ -24,6 +24,8 @@ from ssl_bench.errors import UserError
 
 from .conftest import SMALL
 
+pytestmark = pytest.mark.slow
+
 TINY = MiniSizes(
     imagenet_train=8,
     imagenet_val=8,

@@ -13,6 +13,8 @@ from ssl_bench.data.mini.variants import make_variants
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import MINI_CORRUPTIONS
 
+pytestmark = pytest.mark.slow
+
 SMALL = MiniSizes(
     imagenet_train=16,
     imagenet_val=16,

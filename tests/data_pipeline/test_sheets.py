@@ -10,15 +10,17 @@ from PIL import Image, ImageColor
 
 from ssl_bench.config import load_config
 from ssl_bench.data.contact_sheet import (
-    AUGMENTED,
     KEY,
     QUERY,
+    Sheet,
     contact_sheet,
     draw_view,
-    views_of,
+    marked,
 )
 from ssl_bench.data.geometry import ViewGeometry
+from ssl_bench.engine.view_sheet import takes_checkpoint, views_of
 from ssl_bench.errors import UserError
+from ssl_bench.methods.insloc.sheet import AUGMENTED, mark_boxes
 from ssl_bench.methods.lewel.sheet import HOT, map_tiles, overlay
 from ssl_bench.methods.pixpro.sheet import (
     GAP,
@@ -27,6 +29,7 @@ from ssl_bench.methods.pixpro.sheet import (
     draw_matches,
     matched_distances,
 )
+from ssl_bench.methods.siamese_im.sheet import mark_tokens
 
 SIDE, GRID = 64, (4, 4)
 BLACK = torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)
@@ -125,7 +128,9 @@ def test_pasted_and_augmented_boxes():
         boxes=[[8.0, 8, 40, 24], [16.0, 4, 60, 50]],
         augmented_box=[12.0, 12, 48, 30],
     )
-    pictures = [draw_view(BLACK, item, i, 2 * SIDE) for i in (0, 1)]
+    pictures = [
+        draw_view(BLACK, item, i, 2 * SIDE, mark_boxes) for i in (0, 1)
+    ]
     rgb = {name: ImageColor.getrgb(name) for name in (QUERY, KEY, AUGMENTED)}
     assert pictures[0].getpixel((16, 32)) == rgb[QUERY]  # left edge
     assert pictures[0].getpixel((50, 24)) == rgb[AUGMENTED]  # top edge
@@ -153,7 +158,9 @@ def test_masked_patches_and_tokens():
         flips=[False, True],
         crops=[[0.0, 0, 64, 64], [32, 0, 64, 32]],
     )
-    first, second = (draw_view(BLACK, item, i, SIDE) for i in (0, 1))
+    first, second = (
+        draw_view(BLACK, item, i, SIDE, mark_tokens) for i in (0, 1)
+    )
     assert first.getpixel((24, 56)) == (0x70, 0x70, 0x70)
     assert first.getpixel((56, 56)) == (0, 0, 0)
     orange = (0xFF, 0x5F, 0x00)
@@ -182,15 +189,13 @@ def lewel(registered):
         yield load_config('mini/lewel_b_r18')
 
 
-def test_maps_are_the_models(lewel, tmp_path):
+def test_maps_are_the_models(lewel):
     """The first map of each head, with a run's weights."""
     from mmpretrain.registry import MODELS
 
     torch.manual_seed(1)
     model = MODELS.build(lewel.model)
-    path = tmp_path / 'epoch_1.pth'
-    torch.save(dict(state_dict=model.state_dict()), path)
-    tiles = map_tiles(lewel, path)
+    tiles = map_tiles(lewel, model.state_dict())
     view = torch.randint(0, 256, (3, 112, 112), dtype=torch.uint8)
     pre = lewel.data_preprocessor
     image = (
@@ -213,15 +218,67 @@ def test_maps_are_the_models(lewel, tmp_path):
     assert np.array_equal(shown.numpy(), got)
 
 
-def test_checkpoints_that_do_not_fit(lewel, tmp_path):
+def test_checkpoints_that_do_not_fit(lewel, tmp_path, image_folder):
+    lewel.train_dataloader.dataset.data_root = str(image_folder)
     with pytest.raises(UserError, match='no such checkpoint'):
-        map_tiles(lewel, tmp_path / 'none.pth')
+        views_of(lewel, 1, tmp_path / 'none.pth')
     torch.save(
         dict(state_dict={'backbone.conv1.weight': torch.zeros(1)}),
         tmp_path / 'other.pth',
     )
-    with pytest.raises(UserError, match='does not fit the config.s backbone'):
-        map_tiles(lewel, tmp_path / 'other.pth')
+    with pytest.raises(
+        UserError, match='does not fit the config.s backbone'
+    ) as error:
+        views_of(lewel, 1, tmp_path / 'other.pth')
+    assert '\n' not in str(error.value) and len(str(error.value)) < 300
+
+
+def test_the_sheet_has_the_weights_of_the_checkpoint(
+    lewel, tmp_path, image_folder
+):
+    from mmpretrain.registry import MODELS
+
+    lewel.train_dataloader.dataset.data_root = str(image_folder)
+    path = tmp_path / 'epoch_1.pth'
+    sheets = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        model = MODELS.build(lewel.model)
+        torch.save(dict(state_dict=model.state_dict()), path)
+        sheets.append(np.array(views_of(lewel, 1, path)))
+    assert np.array_equal(sheets[0], sheets[1])
+    assert not np.array_equal(sheets[0], sheets[2])
+
+
+def test_only_a_sheet_of_what_is_learnt_takes_a_checkpoint(registered):
+    assert {
+        name: takes_checkpoint(load_config(f'mini/{name}'))
+        for name in ('lewel_b_r18', 'pixcontrast_r18', 'mocov2_r18')
+    } == dict(lewel_b_r18=True, pixcontrast_r18=False, mocov2_r18=False)
+
+
+def test_a_class_says_how_its_samples_are_drawn(
+    registered, image_folder, monkeypatch
+):
+    from mmpretrain.registry import MODELS
+
+    class Mine:
+        @staticmethod
+        def contact_sheet(config):
+            def tile(item, side):
+                return Image.new('RGB', (side, side), config.colour)
+
+            return Sheet(tile, side=20, columns=2)
+
+    monkeypatch.setitem(MODELS.module_dict, 'Mine', Mine)
+    config = load_config(
+        'mini/mocov2_r18',
+        {'train_dataloader.dataset.data_root': str(image_folder)},
+    )
+    config.model, config.colour = dict(type='Mine'), 'red'
+    picture = views_of(config, 2)
+    assert picture.size == (44, 20)
+    assert picture.getpixel((10, 10)) == (255, 0, 0)
 
 
 def test_sheets_of_configs(registered, image_folder):
@@ -252,7 +309,7 @@ def test_channels_of_the_toolkits_order_are_swapped(registered, tmp_path):
 
 def test_rows_and_columns():
     items = [dict(inputs=[BLACK], data_samples=sample(x=0))] * 5
-    assert contact_sheet(items, SIDE, columns=2).size == (
+    assert contact_sheet(items, Sheet(marked(), SIDE, 2)).size == (
         2 * SIDE + 4,
         3 * SIDE + 8,
     )

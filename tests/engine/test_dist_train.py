@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROBE = '''
 import os
@@ -88,7 +90,6 @@ def launch(folder, images, batch, processes, port=29511):
     ]
 
 
-@pytest.mark.slow
 def test_two_processes_agree_and_equal_one(tmp_path, image_folder):
     port = 29500 + os.getpid() % 400
     two = launch(tmp_path / 'two', image_folder, 4, 2, port)

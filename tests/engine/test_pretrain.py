@@ -1,13 +1,17 @@
 """The pretraining run: resume, failures, whole files."""
 
 import copy
+import io
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from ssl_bench.engine.hooks import FiniteLossHook
+from ssl_bench.config import load_config
+from ssl_bench.engine.collapse import CollapseHook
+from ssl_bench.engine.hooks import FiniteLossHook, UnreadableImagesHook
 from ssl_bench.engine.pretrain import pretrain
 from ssl_bench.errors import UserError
 
@@ -58,6 +62,86 @@ def test_channels_last_gives_the_same_maps(config, tmp_path):
         torch.testing.assert_close(last[name], value, rtol=1e-4, atol=1e-5)
 
 
+LISTED = [
+    'StepSeedHook',
+    'RunSizeHook',
+    'FiniteLossHook',
+    'CollapseHook',
+    'UnreadableImagesHook',
+]
+
+
+@HOOKS.register_module()
+class SeeHooks(Hook):
+    """Keep the hooks of a run."""
+
+    seen = []
+
+    def before_run(self, runner):
+        SeeHooks.seen = list(runner.hooks)
+
+
+def hooks_of(config, folder, **options):
+    """Names of a run's hooks, without the toolkit's own."""
+    config.train_cfg.max_epochs = 1
+    config.custom_hooks = [
+        *config.get('custom_hooks', []),
+        dict(type='SeeHooks'),
+    ]
+    pretrain(config, folder, **options)
+    return sorted(
+        type(hook).__name__
+        for hook in SeeHooks.seen
+        if not type(hook).__module__.startswith('mmengine.')
+        and type(hook) is not SeeHooks
+    )
+
+
+def test_hooks_of_a_run_are_those_of_the_config(config, tmp_path):
+    base = load_config('_base_/default_runtime')
+    assert [hook.type for hook in base.pretraining_hooks] == LISTED
+    assert base.get('custom_hooks') is None
+    config.pretraining_hooks = base.pretraining_hooks
+    assert hooks_of(config, tmp_path) == sorted(LISTED)
+    by_type = {type(hook).__name__: hook for hook in SeeHooks.seen}
+    assert by_type['CollapseHook'].interval == 1  # the logger's
+    assert by_type['UnreadableImagesHook'].limit == 0.01
+
+
+def test_hooks_of_a_recipe_of_mmpretrain_are_the_same(config, tmp_path):
+    assert hooks_of(config, tmp_path) == sorted(LISTED)
+
+
+def test_a_config_replaces_the_list_of_hooks(config, tmp_path):
+    config.pretraining_hooks = [dict(type='StepSeedHook')]
+    config.channels_last = True
+    assert hooks_of(config, tmp_path, quiet=True) == [
+        'ChannelsLastHook',
+        'ProgressHook',
+        'StepSeedHook',
+    ]
+
+
+def test_a_hook_of_the_config_replaces_the_listed_one(config, tmp_path):
+    config.custom_hooks = [dict(type='CollapseHook', min_std=0.5)]
+    assert hooks_of(config, tmp_path) == sorted(LISTED)
+    (hook,) = [hook for hook in SeeHooks.seen if type(hook) is CollapseHook]
+    assert hook.min_std == 0.5
+
+
+def test_only_marked_images_count_as_unreadable():
+    class Images(list):
+        unreadable = None
+
+    runner = SimpleNamespace(train_dataloader=SimpleNamespace(dataset=[1, 2]))
+    UnreadableImagesHook().after_train_iter(runner, 0)  # has no marks
+    runner.train_dataloader.dataset = Images([1, 2])
+    Images.unreadable = torch.tensor([False, True])
+    with pytest.raises(UserError, match='1 of 2 .* than 1%.* Fix or remove'):
+        UnreadableImagesHook().after_train_iter(runner, 0)
+    UnreadableImagesHook(limit=0.5).after_train_iter(runner, 0)
+
+
 def test_seed_changes_the_run(config, tmp_path):
     runs = [
         state(pretrain(copy.deepcopy(config), tmp_path / str(seed), seed=seed))
@@ -87,6 +171,22 @@ def test_too_many_unreadable_images_stop_the_run(
         pretrain(config, tmp_path)
 
 
+def test_an_error_takes_the_bar_off_the_terminal(
+    config, tmp_path, monkeypatch
+):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    monkeypatch.setattr('sys.stderr', stream)
+    config.optim_wrapper.optimizer.lr = 1e30
+    with pytest.raises(UserError, match='loss became'):
+        pretrain(config, tmp_path / 'run', quiet=True)
+    assert 'pretrain run ' in stream.getvalue()
+    assert stream.getvalue().endswith('\x1b[2K')
+
+
 def test_error_of_a_loader_worker_is_one_line(config, tmp_path, image_folder):
     config.train_dataloader.num_workers = 1
     for path in image_folder.glob('*.jpg'):
@@ -96,6 +196,7 @@ def test_error_of_a_loader_worker_is_one_line(config, tmp_path, image_folder):
     assert str(stop.value) == 'no readable image in the training folder.'
 
 
+@pytest.mark.slow
 def test_nan_stops_the_run_and_names_the_last_checkpoint(config, tmp_path):
     config.optim_wrapper.optimizer.lr = 1e30
     with pytest.raises(UserError, match=r'loss became (nan|inf) at iter'):

@@ -1,11 +1,9 @@
 """Sizes that do not fit are refused before a run, with both numbers."""
 
 import pytest
-from mmengine.config import ConfigDict
 
 from ssl_bench.config import load_config
 from ssl_bench.engine.pretrain import pretrain
-from ssl_bench.engine.sizes import view_sizes
 from ssl_bench.errors import UserError
 
 VIT = 'model.backbone.'
@@ -13,24 +11,24 @@ CASES = {
     'queue of mmpretrain': (
         'mini/mocov2_r18',
         {'train_dataloader.batch_size': 60},
-        'queue of 512 keys is no multiple of the global batch of 60',
+        'queue of 512 keys is not a multiple of the global batch of 60',
     ),
     'queue of mmpretrain without keys': (
         'mini/mocov2_r18',
         {'model.queue_len': 0},
-        'queue of 0 keys is no multiple of the global batch of 64',
+        'queue of 0 keys is not a multiple of the global batch of 64',
     ),
     'queue of InsLoc': (
         'mini/insloc_r18_fpn',
         {'train_dataloader.batch_size': 48},
-        'queue of 256 keys is no multiple of the global batch of 48',
+        'queue of 256 keys is not a multiple of the global batch of 48',
     ),
     'queue of LEWEL': (
         'mini/lewel_m_r18',
         {'train_dataloader.batch_size': 48},
-        'queue of 1024 keys is no multiple of the global batch of 48',
+        'queue of 1024 keys is not a multiple of the global batch of 48',
     ),
-    'SwAV told another batch': (
+    'SwAV set to another batch': (
         'swav_r50_200e',
         {'train_dataloader.batch_size': 64},
         'batch of 32 images per process, the loader has 64',
@@ -38,7 +36,7 @@ CASES = {
     'queue of SwAV': (
         'swav_r50_200e',
         {'train_dataloader.batch_size': 28, 'custom_hooks.0.batch_size': 28},
-        'queue of 3840 embeddings is no multiple of the global batch of 28',
+        'queue of 3840 embeddings is not a multiple of the global batch of 28',
     ),
     'heads of LEWEL': (
         'mini/lewel_b_r18',
@@ -104,12 +102,12 @@ CASES = {
     'stride of InsLoc': (
         'mini/insloc_r18_fpn',
         {'train_dataloader.dataset.pipeline.0.canvas': (80, 80)},
-        'views of 80 pixels are no multiple of the stride of 32',
+        'views of 80 pixels are not a multiple of the stride of 32',
     ),
     'stride of PixPro': (
         'mini/pixpro_r18',
         {'train_dataloader.dataset.pipeline.0.views.0.size': 100},
-        'views of 100 pixels are no multiple of the stride of 32 pixels of '
+        'views of 100 pixels are not a multiple of the stride of 32 pixels of '
         'the feature map; make them 96 or 128',
     ),
     'stride of PixContrast': (
@@ -119,17 +117,17 @@ CASES = {
             'model.backbone.depth': 18,
             'model.neck.in_channels': 512,
         },
-        'views of 200 pixels are no multiple of the stride of 32',
+        'views of 200 pixels are not a multiple of the stride of 32',
     ),
     'channels of PixPro': (
         'mini/pixpro_r18',
         {'model.neck.in_channels': 100},
-        'expects 100 channels, but the backbone puts out 128',
+        'expects 100 channels, but the backbone gives 128',
     ),
     'channels of PixContrast': (
         'mini/pixcontrast_r18',
         {'model.neck.in_channels': 100},
-        'expects 100 channels, but the backbone puts out 128',
+        'expects 100 channels, but the backbone gives 128',
     ),
     'channels of Barlow Twins': (
         'mini/barlow_twins_r18',
@@ -183,33 +181,6 @@ def test_refused_before_the_run(registered, tmp_path, case):
         pretrain(config, tmp_path)
     assert message in str(stop.value)
     assert not list(tmp_path.glob('*.pth'))
-
-
-def test_view_sizes_of_every_kind_of_pipeline():
-    steps = [
-        ConfigDict(step)
-        for step in (
-            dict(type='MakeViews', views=[dict(size=64), dict(size=(32, 48))]),
-            dict(type='InsLocViews'),
-            dict(type='RandomResizedCrop', scale=96),
-            dict(
-                type='MultiView',
-                num_views=[2, 6],
-                transforms=[
-                    [dict(type='RandomResizedCrop', scale=224)],
-                    [dict(type='RandomResizedCrop', scale=80)],
-                ],
-            ),
-        )
-    ]
-    assert list(view_sizes(steps)) == [
-        (64, 64),
-        (32, 48),
-        (256, 256),
-        (96, 96),
-        (224, 224),
-        (80, 80),
-    ]
 
 
 def test_strides_of_resnets(registered):

@@ -1,7 +1,11 @@
 """Commands in forks behave as commands by themselves."""
 
+import ast
+from pathlib import Path
+
 import pytest
 
+import ssl_bench.launch
 from ssl_bench.launch.forked import AVAILABLE, Forked
 
 pytestmark = pytest.mark.skipif(
@@ -27,3 +31,19 @@ def test_a_fork_can_be_stopped(tmp_path):
     long.terminate()
     assert long.wait() == -15
     assert long.stdout.read() == ''
+
+
+def test_launch_imports_no_command_line():
+    for path in Path(ssl_bench.launch.__file__).parent.glob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or '').startswith('ssl_bench.cli')
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    assert not alias.name.startswith('ssl_bench.cli')
+
+
+def test_a_wrong_option_ends_a_command():
+    bad = Forked(['tasks', '--nothing'], ONE)
+    assert 'unrecognized arguments: --nothing' in bad.stdout.read()
+    assert bad.wait() == 2

@@ -12,6 +12,8 @@ from ssl_bench.errors import UserError
 from ssl_bench.launch import local
 from ssl_bench.launch.local import Command, run_commands
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def scripts(monkeypatch, tmp_path):

@@ -7,7 +7,13 @@ import pytest
 from ssl_bench.cli import main
 from ssl_bench.config import config_dir, load_config
 from ssl_bench.errors import UserError
-from ssl_bench.launch.suite import Launch, Method, Suite, read_suite
+from ssl_bench.launch.suite import (
+    Launch,
+    Method,
+    Suite,
+    read_suite,
+    with_options,
+)
 
 SUITES = sorted((config_dir().parent / 'suites').glob('*.yaml'))
 GOOD = """
@@ -58,23 +64,47 @@ def test_a_suite_is_read(suite_file):
         ('seeds: [0, 1]', 'sedes: [0, 1]', "key of the file 'sedes'.*seeds"),
         ('tasks: [mini_knn, mini_seg_fcn]', 'tasks: [mini_kn]', 'mini_knn'),
         ('tasks: [mini_knn, mini_seg_fcn]', '', r'methods\[0\] has no tasks'),
-        ('seeds: [0, 1]', 'seeds: 3', 'must be a list, not 3'),
-        ('seeds: [0, 1]', 'seeds: [true]', 'a whole number, not True'),
-        ('seeds: [0, 1]', 'seeds: []', 'must hold a number'),
+        ('seeds: [0, 1]', 'seeds: 3', 'seeds must be a list, not 3'),
+        (
+            'seeds: [0, 1]',
+            'seeds: [true]',
+            r'seeds\[0\] must be a whole number, not True',
+        ),
+        ('seeds: [0, 1]', 'seeds: [1.0]', 'a whole number, not 1.0'),
+        ('seeds: [0, 1]', 'seeds: [0, -1]', r'seeds\[1\] must be at least 0'),
+        ('seeds: [0, 1]', 'seeds: []', 'seeds must list at least one'),
+        ('seeds: [0, 1]', '1: 2', "key of the file '1'"),
         ('  - random', '  - {arch: resnet18}', r'methods\[0\] needs one of'),
         (
             '  - random',
             '  - {checkpoint: random, amp: true}',
-            'pretrained alre',
+            r'methods\[0\] has .* already pretrained',
         ),
-        ('  - random', '  - {checkpoint: random, epochs: 3}', "'epochs'"),
-        ('processes: 2', 'processes: 0', 'processes must be above 0'),
-        ('processes: 2', 'nodes: 2', 'need `executor: slurm`'),
-        ('processes: 2', 'executor: slrum', 'slurm'),
-        ('amp: true', 'amp: maybe', 'true or false'),
+        (
+            '  - random',
+            '  - {checkpoint: random, archs: x}',
+            r"key of methods\[0\] 'archs'. Did you mean arch",
+        ),
+        (
+            '  - random',
+            '  - 3',
+            r'methods\[0\] must be keys and values, not 3',
+        ),
+        ('processes: 2', 'processes: 0', 'launch.processes must be above 0'),
+        ('processes: 2', 'proceses: 2', "of launch 'proceses'.*processes"),
+        ('processes: 2', 'nodes: 2', 'launch has .* need `executor: slurm`'),
+        ('processes: 2', 'executor: slrum', "launch.executor 'slrum'.*slurm"),
+        ('{processes: 2}', 'slurm', 'launch must be keys and values'),
+        (
+            'amp: true',
+            'amp: maybe',
+            r"methods\[2\].amp must be true or false, not 'maybe'",
+        ),
         ('amp: true', 'recipes: {mini_nothing: x}', 'mini_nothing'),
-        (GOOD, 'methods: {}', 'at least one'),
-        (GOOD, '- 1', 'keys and values'),
+        ('amp: true', 'recipes: {mini_knn: 3}', 'mini_knn must be a text'),
+        (GOOD, 'methods: {}', 'methods must list at least one'),
+        (GOOD, 'tasks: [mini_knn]', 'methods must list at least one'),
+        (GOOD, '- 1', 'the file must be keys and values'),
         (GOOD, 'methods: [', 'is not YAML'),
     ],
 )
@@ -84,12 +114,36 @@ def test_what_means_nothing_is_refused(suite_file, old, new, words):
         read_suite(suite_file(GOOD.replace(old, new)))
 
 
+def test_the_command_line_is_checked_too(suite_file):
+    suite = read_suite(suite_file(GOOD + '\nwork_dir: here\n'))
+    changed = with_options(suite, executor='slurm', jobs=3, seeds=(4,))
+    assert (changed.launch.executor, changed.launch.jobs) == ('slurm', 3)
+    assert (changed.launch.processes, changed.seeds) == (2, (4,))
+    assert (changed.methods, changed.work_dir) == (suite.methods, 'here')
+    assert with_options(suite, executor=None, data_root=None) == suite
+    wide = with_options(
+        read_suite(
+            suite_file(
+                GOOD.replace('processes: 2', 'executor: slurm, nodes: 2')
+            )
+        )
+    )
+    with pytest.raises(UserError, match='several machines need'):
+        with_options(wide, executor='local')
+
+
+def test_an_empty_launch_is_the_default(suite_file):
+    text = GOOD.replace('launch: {processes: 2}', 'launch:')
+    assert read_suite(suite_file(text)).launch == Launch()
+
+
 def test_a_misspelt_suite_has_a_near_name():
     with pytest.raises(UserError, match='no suite at inslok.*insloc'):
         read_suite('inslok')
     assert read_suite('insloc').work_dir == 'work_dirs/insloc'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', SUITES, ids=lambda path: path.stem)
 def test_every_suite_can_be_built(registered, path):
     """Its configs load, and each task takes the recipe it names."""
@@ -121,7 +175,7 @@ def plan(registered, tmp_path):
             )
             | settings
         )
-        return plan_suite(Suite(tuple(methods), **settings))
+        return plan_suite(Suite(methods=tuple(methods), **settings))
 
     return of
 

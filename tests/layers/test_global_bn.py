@@ -6,11 +6,7 @@ from mmengine.model import revert_sync_batchnorm
 from torch import nn
 
 from ssl_bench.layers.collectives import sum_over_ranks
-from ssl_bench.layers.global_bn import (
-    GlobalBatchNorm,
-    TokenBatchNorm,
-    replace_sync_bn,
-)
+from ssl_bench.layers.global_bn import GlobalBatchNorm, replace_sync_bn
 from tests.processes import run_in_processes
 
 SHAPES = dict(rows=(6, 5), maps=(6, 5, 3, 2))
@@ -124,16 +120,10 @@ def test_a_group_of_one_process_is_torch():
         assert torch.equal(torchs[key], value)
 
 
-def test_tokens_share_statistics_over_samples_and_positions():
-    x = data((2, 3, 5))
-    expected = layer(nn.BatchNorm1d)(x.reshape(6, 5)).view(2, 3, 5)
-    assert torch.equal(layer(TokenBatchNorm)(x), expected)
-
-
 def test_the_runner_leaves_it_in_place():
     """mmengine swaps torch's synchronised norm on one process."""
-    model = revert_sync_batchnorm(nn.Sequential(layer(TokenBatchNorm)))
-    assert type(model[0]) is TokenBatchNorm
+    model = revert_sync_batchnorm(nn.Sequential(layer()))
+    assert type(model[0]) is GlobalBatchNorm
 
 
 def test_a_vector_is_refused():

@@ -10,6 +10,7 @@ from mmpretrain.registry import MODELS
 from torch import nn
 
 import ssl_bench.methods  # noqa: F401  (registers the model)
+from ssl_bench.config import load_config
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.engine.schedules import warmup_cosine
 from ssl_bench.layers.global_bn import GlobalBatchNorm
@@ -120,7 +121,7 @@ class Features(nn.Module):
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 def test_projector_and_head(dtype):
-    """Section 2: projector, final norm, loss; gradients and buffers."""
+    """Projector, final norm, loss; gradients and buffers."""
     model = build(Features(), 'projector').to(dtype)
     load(model, 'projector/w/')
     model.to(dtype)
@@ -150,7 +151,7 @@ def test_projector_and_head(dtype):
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 def test_lars(dtype):
-    """Section 3: four steps; zero weights and zero gradients among them."""
+    """Four steps; zero weights and zero gradients among them."""
     params = {
         name: nn.Parameter(array(f'lars/p0/{name}', dtype))
         for name in keys('lars/p0/')
@@ -180,7 +181,7 @@ def test_lars(dtype):
 
 @pytest.mark.parametrize('case', ['official', 'e300', 'tiny'])
 def test_learning_rates(case):
-    """Section 3: both rates at every recorded step."""
+    """Both rates at every recorded step."""
     epochs, length, batch = (
         int(PACK[f'lr/{case}/cfg_{name}'])
         for name in ('epochs', 'steps_per_epoch', 'batch')
@@ -203,7 +204,7 @@ def test_learning_rates(case):
 
 
 class Encoder(nn.Module):
-    """The pack's tiny residual encoder (section 7.5)."""
+    """The pack's tiny residual encoder."""
 
     def __init__(self):
         super().__init__()
@@ -233,11 +234,7 @@ class Pooled(nn.Module):
 
 def optimizer_of_configs(model, lr, bias_factor):
     """The optimizer wrapper of the configs, the bias factor replaced."""
-    from mmengine.config import Config
-
-    wrapper = Config.fromfile(
-        'configs/barlow_twins_r50_1000e.py'
-    ).optim_wrapper
+    wrapper = load_config('barlow_twins_r50_1000e').optim_wrapper
     wrapper.type = 'OptimWrapper'
     wrapper.optimizer.lr = lr
     assert wrapper.optimizer.weight_decay == PACK['step/weight_decay']
@@ -248,7 +245,7 @@ def optimizer_of_configs(model, lr, bias_factor):
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 def test_three_steps(dtype):
-    """Sections 2 and 3 together: losses, gradients, states."""
+    """Model and optimizer together: losses, gradients, states."""
     model = build(Pooled(), 'step')
     load(model, 'step/sd0/')
     model.to(dtype)

@@ -15,6 +15,8 @@ from ssl_bench.config import load_config
 from ssl_bench.engine.pretrain import pretrain
 from tests.methods.test_baselines import OURS, PAPERS
 
+pytestmark = pytest.mark.slow
+
 BASELINES = [name for name in PAPERS if not name.startswith(OURS)]
 VIEWS = {
     'swav_r50_200e': [224] * 2 + [96] * 6,

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from torch.overrides import TorchFunctionMode
+
+from ssl_bench.config import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
@@ -133,7 +134,7 @@ def build_without_memory(config):
 @pytest.mark.parametrize('name', PAPERS)
 def test_paper_settings(registered, name):
     kind, batch, lr, epochs, millions = PAPERS[name]
-    config = Config.fromfile(CONFIGS / f'{name}.py')
+    config = load_config(name)
     model = build_without_memory(config)
     assert type(model).__name__ == kind
     count = sum(p.numel() for p in model.parameters()) / 1e6
@@ -148,7 +149,7 @@ def test_paper_settings(registered, name):
 
 @pytest.mark.parametrize('name', NUMBERS)
 def test_recipes_have_the_papers_numbers(name):
-    config = Config.fromfile(CONFIGS / f'{name}.py')
+    config = load_config(name)
     for path, expected in NUMBERS[name].items():
         value = config
         for key in path.split('.'):
@@ -183,7 +184,7 @@ def test_mini_models_train(registered, name):
     from mmpretrain.structures import DataSample
 
     torch.manual_seed(0)
-    config = Config.fromfile(CONFIGS / 'mini' / f'{name}.py')
+    config = load_config(f'mini/{name}')
     model = MODELS.build(config.model)
     model.init_weights()
     for module in model.modules():
@@ -233,7 +234,7 @@ def test_barlow_twins_rates_and_groups(registered):
     """Weights 1.6; biases and norms 0.0384 over the 16 processes."""
     from mmengine.optim import build_optim_wrapper
 
-    config = Config.fromfile(CONFIGS / 'barlow_twins_r50_1000e.py')
+    config = load_config('barlow_twins_r50_1000e')
     model = build_without_memory(config)
     config.optim_wrapper.type = 'OptimWrapper'
     wrapper = build_optim_wrapper(model, config.optim_wrapper)

@@ -56,7 +56,7 @@ def test_counts_are_exact(drawn):
 
 
 def test_statistics_agree_with_the_official_ones(drawn):
-    """Section 2: within four standard errors of 2,000 official draws."""
+    """Within four standard errors of 2,000 official draws."""
     masks, added = drawn
     stats = json.loads(str(PACK['f/stats_json']))
     blocks = [len(a) for a in added]
@@ -85,8 +85,9 @@ def overlap(crops):
     return np.clip(high - low, 0, None).prod(1)
 
 
+@pytest.mark.slow
 def test_two_crops_overlap_as_the_official_ones_do(registered):
-    """Section 1: within four standard errors of 4,000 official pairs."""
+    """Within four standard errors of 4,000 official pairs."""
     stats = json.loads(str(PACK['f/stats_json']))
     torch.manual_seed(0)
     config = load_config('siamese_im_vitb16_1600e')

@@ -333,7 +333,7 @@ def test_two_processes_equal_one(registered):
     'changes, message',
     [
         (dict(roi_head__strides=(4, 8, 16)), 'strides is 3.*maps is 4'),
-        (dict(augmented_levels=(4,)), r'\[4\] must lie in 0 .. 3'),
+        (dict(augmented_levels=(4,)), r'\[4\] must be in 0 .. 3'),
         (dict(level_weights=[1, 1]), 'level_weights is 2.*levels is 4'),
         (
             dict(roi_head__bbox_head__in_channels=5),
@@ -404,6 +404,7 @@ def test_a_batch_that_does_not_divide_the_queue_is_refused(registered):
 COUNTS = dict(backbone=23_508_032, neck=3_346_432, roi_head=16_388_224)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['insloc_r50_fpn', 'insloc_r50_c4'])
 def test_paper_configs(registered, name):
     from mmpretrain.registry import MODELS

@@ -247,7 +247,7 @@ def test_views_are_drawn_from_the_global_generators():
 
 
 def test_sizes_follow_the_published_distribution():
-    """Reference section 2.4: sides 64..254, mean side 173, area 45 %."""
+    """Official draws: sides 64..254, mean side 173, area 45 %."""
     np.random.seed(0)
     sides, areas = [], []
     for _ in range(4000):
@@ -273,7 +273,7 @@ def test_photometric_steps_act_on_the_whole_composite():
     [
         (dict(size_range=(128, 257)), r'\(128, 257\).*canvas \(256, 256\)'),
         (dict(size_range=(0, 9)), r'\(0, 9\)'),
-        (dict(canvas=(72, 72), size_range=(32, 64)), 'no multiple of.* 16'),
+        (dict(canvas=(72, 72), size_range=(32, 64)), 'not a multiple of.* 16'),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(options, message):

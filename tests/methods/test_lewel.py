@@ -10,7 +10,8 @@ from torch import nn
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.errors import UserError
 from ssl_bench.layers import FeatureQueue, cosine_momentum, info_nce
-from ssl_bench.layers.dense_heads import DenseMLP, unit
+from ssl_bench.layers.dense_heads import DenseMLP
+from ssl_bench.layers.precision import unit
 from ssl_bench.methods.lewel.alignment import (
     LEWELNeck,
     alignment_maps,
@@ -178,7 +179,7 @@ def test_a_large_scale_averages_over_space():
     [(torch.float64, {}), (torch.float32, dict(rtol=1e-5, atol=1e-6))],
 )
 def test_regression(dtype, tolerance):
-    """Both distances, weighted, and their gradients (section 3)."""
+    """Both distances, weighted, and their gradients."""
     for weight in (0.5, 0.3):
         prefix = f'loss/w{weight}/'
         heads = nn.ModuleDict(
@@ -244,7 +245,7 @@ def test_distance_by_hand():
 
 
 class TinyBackbone(nn.Module):
-    """16 x 16 pixels to a 16 x 4 x 4 map, as in 9.3."""
+    """16 x 16 pixels to a 16 x 4 x 4 map."""
 
     def __init__(self):
         super().__init__()
@@ -374,7 +375,7 @@ def test_momentum_schedule(case):
 )
 @pytest.mark.parametrize('queue', ['per_map', 'shared'])
 def test_contrast(queue, dtype, tolerance):
-    """Section 6: losses, gradients, and what is enqueued."""
+    """Losses, gradients, and what is enqueued."""
     pack = group('lewel_m/', dtype)
     tau, weight = float(pack['tau']), float(pack['loss_weight'])
     shared = queue == 'shared'
@@ -514,6 +515,7 @@ def test_evaluation_moves_nothing():
             assert torch.equal(value, before[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', FORMS)
 def test_overfits_a_batch(form):
     torch.manual_seed(0)
@@ -527,7 +529,7 @@ def test_overfits_a_batch(form):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    # with a queue of 16 the batch itself soon stands among the negatives
+    # with a queue of 16 the batch itself is soon among the negatives
     assert losses[-1] < losses[0] * (0.5 if form.get('base') is None else 1)
 
 
@@ -560,6 +562,7 @@ def test_initialisation(registered):
         assert torch.equal(value, online[name]), name
 
 
+@pytest.mark.slow
 def test_sizes_of_the_published_model(registered):
     model = LEWEL(
         dict(type='ResNet', depth=50),
@@ -583,7 +586,7 @@ def test_refusals(registered):
         tiny(loss_weight=2)
     with pytest.raises(UserError, match="eman=True needs base='byol'"):
         tiny('moco', eman=True)
-    with pytest.raises(UserError, match='expects 16 .* out 32'):
+    with pytest.raises(UserError, match='expects 16 .* gives 32'):
         LEWEL(
             dict(type='ResNet', depth=18, stem_channels=4, base_channels=4),
             sizes,

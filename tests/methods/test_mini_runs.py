@@ -15,6 +15,8 @@ from ssl_bench.config import config_dir, load_config
 from ssl_bench.engine.collapse import pooled, spread
 from ssl_bench.engine.pretrain import pretrain
 
+pytestmark = pytest.mark.slow
+
 NARROW = {'model.backbone.base_channels': 8}
 STEM = NARROW | {'model.backbone.stem_channels': 8}
 HEADS = STEM | {'model.neck.in_channels': 64}

@@ -9,7 +9,7 @@ import torch
 
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.errors import UserError
-from ssl_bench.layers.dense_heads import unit
+from ssl_bench.layers.precision import unit
 from ssl_bench.methods.pixcontrast import (
     PixContrast,
     contrast_loss,

@@ -13,7 +13,8 @@ from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.errors import UserError
 from ssl_bench.layers import cosine_momentum
-from ssl_bench.layers.dense_heads import DenseMLP, unit
+from ssl_bench.layers.dense_heads import DenseMLP
+from ssl_bench.layers.precision import unit
 from ssl_bench.methods.pixpro.model import (
     PixelPropagation,
     PixPro,
@@ -473,7 +474,7 @@ def test_initialisation_starts_the_target_as_a_copy(registered):
 
 
 def test_sizes_of_the_published_model(registered):
-    """Parameter counts of the specification, instance branch included."""
+    """Parameter counts of the official model, instance branch included."""
     norm = dict(type='GlobalBN')
     model = PixPro(
         dict(type='ResNet', depth=50, norm_cfg=norm),
@@ -563,7 +564,7 @@ def test_overfits_a_batch():
 
 def test_refusals(registered):
     neck = dict(in_channels=64, hid_channels=16, out_channels=8)
-    with pytest.raises(UserError, match='expects 64 .* out 32'):
+    with pytest.raises(UserError, match='expects 64 .* gives 32'):
         PixPro(
             dict(type='ResNet', depth=18, stem_channels=4, base_channels=4),
             neck,

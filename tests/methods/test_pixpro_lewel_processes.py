@@ -8,6 +8,8 @@ from ssl_bench.layers.global_bn import GlobalBatchNorm
 from tests.methods import test_lewel, test_pixcontrast, test_pixpro
 from tests.processes import run_in_processes
 
+pytestmark = pytest.mark.slow
+
 # exact where norm layers are synchronised; LEWEL_B's EMAN form and LEWEL_M
 # have norm layers of their own per process, so theirs stay in evaluation mode
 CASES = ['pixpro', 'pixcontrast', 'lewel_b', 'lewel_b_eman', 'lewel_m']

@@ -4,9 +4,12 @@ import copy
 
 import pytest
 import torch
+from mmengine.model import revert_sync_batchnorm
 from mmpretrain.registry import MODELS
+from torch import nn
 
 from ssl_bench.methods.siamese_im.model import unigrad_dense_loss
+from ssl_bench.methods.siamese_im.vit import TokenBatchNorm
 from tests.methods.siamese_golden import batch, build, samples
 from tests.processes import run_in_processes
 
@@ -345,3 +348,17 @@ def test_sizes_that_do_not_fit_are_refused(overrides, message):
 def test_masks_of_another_count_are_refused():
     with pytest.raises(ValueError, match=r'num_masked=9.*masks \[10\]'):
         tiny(num_masked=9).loss(*draw(0))
+
+
+def test_tokens_share_statistics_over_samples_and_positions():
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 5, dtype=torch.float64)
+    norm, expected = TokenBatchNorm(5).double(), nn.BatchNorm1d(5).double()
+    assert torch.equal(norm(x), expected(x.reshape(6, 5)).view(2, 3, 5))
+    assert torch.equal(norm.running_var, expected.running_var)
+
+
+def test_the_runner_leaves_the_norm_of_tokens_in_place():
+    """mmengine swaps torch's synchronised norm on one process."""
+    model = revert_sync_batchnorm(nn.Sequential(TokenBatchNorm(5)))
+    assert type(model[0]) is TokenBatchNorm

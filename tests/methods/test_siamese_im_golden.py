@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.optim import build_optim_wrapper
 
+from ssl_bench.config import load_config
 from ssl_bench.methods.siamese_im.model import (
     relative_position,
     unigrad_dense_loss,
@@ -32,7 +33,7 @@ def close(actual, expected, atol, rtol=0.0):
 
 
 def test_relative_position_from_crops_of_the_source():
-    """Section 1: six numbers, exact in double precision."""
+    """Six numbers, exact in double precision."""
     for case in 'cAB':
         crops, flips, size = crop_record(array(f'{case}/pairs'))
         close(
@@ -43,7 +44,7 @@ def test_relative_position_from_crops_of_the_source():
 
 
 def test_fixed_tables():
-    """Section 3: row half first, zero row for cls."""
+    """Row half first, zero row for cls."""
     close(sincos_table(32, 4), array('a0/sincos_D32_g4'), 1e-15)
     close(sincos_table(24, 5), array('a1/sincos_D24_g5'), 1e-15)
     table = sincos_table(768, 14)
@@ -52,7 +53,7 @@ def test_fixed_tables():
 
 
 def test_relative_embedding():
-    """Section 3, in double and in single precision."""
+    """In double and in single precision."""
     relative = array('c/relpos')
     close(relative_sincos(relative, 32, 4), array('b/rel64_D32_g4'), 1e-12)
     close(
@@ -68,7 +69,7 @@ def test_relative_embedding():
 @pytest.mark.parametrize('case', ['d0', 'd1', 'd2'])
 @pytest.mark.parametrize('normalise', [False, True])
 def test_dense_loss(case, normalise):
-    """Section 7: the UniGrad loss and its gradient, double precision."""
+    """The UniGrad loss and its gradient, double precision."""
     pred = array(f'{case}/pred').double().requires_grad_()
     terms = unigrad_dense_loss(
         pred, array(f'{case}/target').double(), 0.02, normalise
@@ -94,7 +95,7 @@ def rank_loss(rank):
 
 
 def test_dense_loss_of_two_processes():
-    """Section 7: only the correlation crosses processes."""
+    """Only the correlation crosses processes."""
     for rank, out in enumerate(run_in_processes(rank_loss, 2)):
         close(out['loss'], array('d2p/loss')[rank], 1e-12)
         close(out['loss'], array('d2p/loss32')[rank], 2e-7)
@@ -141,7 +142,7 @@ def stepped(request):
 
 
 def test_forward(stepped):
-    """Sections 4 to 7: every stage, then the loss."""
+    """Every stage, then the loss."""
     case, model, out, loss = stepped
     for name in keys(f'{case}/out/'):
         if name != 'loss':
@@ -177,7 +178,7 @@ def test_gradients(stepped):
 
 
 def test_states_after_the_step(stepped):
-    """Sections 5 and 6: target parameters and running statistics."""
+    """Target parameters and running statistics."""
     case, model, _, _ = stepped
     state = model.state_dict()
     for kind in ('mm_after', 'buf_after'):
@@ -219,7 +220,7 @@ def decays(model):
 
 
 def test_parameter_groups(stepped):
-    """Section 9: 1-D tensors are not decayed, tokens are."""
+    """1-D tensors are not decayed, tokens are."""
     case, model, _, _ = stepped
     actual = decays(model)
     for group, value in (('no_decay', 0.0), ('decay', 0.05)):
@@ -265,7 +266,9 @@ def check_final_state(state, rel, first):
             continue
         value = state[ours].double().flatten()
         close(value[:4], array('T/final_first4')[k][: len(value[:4])], first)
-        if ours.endswith('attn.qkv.bias'):  # keys: see the specification
+        if ours.endswith(
+            'attn.qkv.bias'
+        ):  # a bias of keys moves by rounding alone
             third = len(value) // 3
             value = torch.cat([value[:third], value[2 * third :]])
         norm = float(PACK['T/final_l2'][k])
@@ -276,7 +279,7 @@ def check_final_state(state, rel, first):
 
 
 def test_trajectory():
-    """Section 9: AdamW, clipping, schedules, five steps."""
+    """AdamW, clipping, schedules, five steps."""
     record, state = run_trajectory(double=False)
     np.testing.assert_allclose(record['loss'], PACK['T/loss'], rtol=2e-5)
     np.testing.assert_allclose(record['norm'], PACK['T/gnorm'], rtol=2e-4)
@@ -290,11 +293,10 @@ def test_trajectory_in_double_precision():
 
 
 def test_full_size_model_has_the_official_parameters():
-    """Section 8: names, groups and counts of ViT-B/16, on no memory."""
-    from mmengine.config import Config
+    """Names, groups and counts of ViT-B/16, on no memory."""
     from mmpretrain.registry import MODELS
 
-    config = Config.fromfile('configs/siamese_im_vitb16_1600e.py')
+    config = load_config('siamese_im_vitb16_1600e')
     with torch.device('meta'):
         model = MODELS.build(config.model)
     params = dict(model.named_parameters())

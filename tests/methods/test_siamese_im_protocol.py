@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.transforms.v2 import functional as vision
 
+from ssl_bench.config import load_config
 from ssl_bench.data.photometric import gaussian_blur
 from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.engine.schedules import warmup_cosine
@@ -29,7 +30,7 @@ def difference(actual, expected):
 
 
 def test_crops_of_both_frames():
-    """Section 1: cut, then bicubic; mirrored crops cut from the source."""
+    """Cut, then bicubic; mirrored crops cut from the source."""
     i, j, h, w = (int(v) for v in PACK['p/box_ijhw'])
     source = image('p/image')
     assert difference(crop(source, i, j, h, w), image('p/crop32')).max() <= 1
@@ -39,7 +40,7 @@ def test_crops_of_both_frames():
 
 
 def test_colour_steps():
-    """Section 1: blur within 2/255 on average, the others exact."""
+    """Blur within 2/255 on average, the others exact."""
     view = image('p/crop32')
     for sigma, expected in zip(PACK['p/blur_sigma'], array('p/blur32')):
         blurred = gaussian_blur(view, float(sigma)).permute(1, 2, 0)
@@ -50,10 +51,9 @@ def test_colour_steps():
 
 
 def test_normalisation_of_the_data_preprocessor():
-    from mmengine.config import Config
     from mmpretrain.registry import MODELS
 
-    cfg = Config.fromfile('configs/siamese_im_vitb16_1600e.py')
+    cfg = load_config('siamese_im_vitb16_1600e')
     preprocess = MODELS.build(cfg.data_preprocessor)
     view = image('p/crop32')
     out = preprocess(dict(inputs=[view[None]], data_samples=[]))
@@ -63,7 +63,7 @@ def test_normalisation_of_the_data_preprocessor():
 
 
 def test_schedules():
-    """Sections 6 and 9: rate, decay and momentum of the shipped run."""
+    """Rate, decay and momentum of the shipped run."""
     for epoch, it, lr, lr2, decay, momentum in PACK['g/schedule']:
         step = int(epoch * 312 + it)
         actual = warmup_cosine(step, 1e-3, 40 * 312, 1600 * 312)
@@ -75,7 +75,7 @@ def test_schedules():
 
 
 def test_schedules_of_fine_tuning_and_the_linear_probe():
-    """Section 11, at fractions of an epoch."""
+    """At fractions of an epoch."""
     for epoch, lr, deep in PACK['g/finetune']:
         actual = warmup_cosine(
             round(1000 * epoch), 1e-3, 5000, 100000, final=1e-6
@@ -88,7 +88,7 @@ def test_schedules_of_fine_tuning_and_the_linear_probe():
 
 
 def test_encoder_transfers():
-    """Section 11: features, pooled and normalised, logits."""
+    """Features, pooled and normalised, logits."""
     model = build('A').eval()
     with torch.no_grad():
         tokens = model.extract_feat(array('A/x1'))[0]
@@ -123,7 +123,7 @@ def test_position_table_of_another_resolution():
 
 
 def test_lars_of_the_linear_probe():
-    """Section 11: three steps; the bias is not adapted."""
+    """Three steps; the bias is not adapted."""
     weight, bias = (torch.nn.Parameter(array(f'i/lars_{n}0')) for n in 'wb')
     optimizer = PaperLARS([weight, bias], lr=0.4, weight_decay=1e-4, eps=0.0)
     for step in range(3):
@@ -140,7 +140,7 @@ def test_lars_of_the_linear_probe():
 
 
 def test_layer_decay_of_fine_tuning(registered):
-    """Section 11: the task's config trains these tensors at these rates."""
+    """The task's config trains these tensors at these rates."""
     from mmengine.optim import build_optim_wrapper
     from mmengine.registry import DefaultScope
     from mmpretrain.registry import MODELS

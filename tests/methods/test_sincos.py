@@ -29,7 +29,7 @@ def test_code_by_hand():
 
 
 def test_same_view_has_the_fixed_code():
-    """Section 3's check: the fixed table, then sines 0 and cosines 1."""
+    """The fixed table, then sines 0 and cosines 1."""
     box = [10.0, 20.0, 50.0, 60.0]
     code = relative_sincos(views([box, box], [True, True]), WIDTH, GRID)[0]
     torch.testing.assert_close(code[:, :WIDTH], sincos_table(WIDTH, GRID)[1:])

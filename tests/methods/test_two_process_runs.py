@@ -13,6 +13,8 @@ from tests.methods import test_baseline_data as baselines
 from tests.methods import test_mini_runs as mini
 from tests.processes import run_in_processes
 
+pytestmark = pytest.mark.slow
+
 # whose norm layers see the batch of all processes, and whose views and masks
 # do not depend on the process: one process has the same first loss
 SAME_LOSS = (
@@ -91,7 +93,6 @@ def ranks(registered, folder, tmp_path_factory):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_two_processes_have_the_same_weights(ranks, name):
     one, two = (rank[name] for rank in ranks)
@@ -101,7 +102,6 @@ def test_two_processes_have_the_same_weights(ranks, name):
         assert value.isfinite().all(), key
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('name', SAME_LOSS)
 def test_one_process_has_the_same_first_loss(ranks, folder, tmp_path, name):
     pretrain(config_of(name, folder, 1), tmp_path)

@@ -16,7 +16,7 @@ from ssl_bench.results.table import main_metrics, rankings
 from ssl_bench.results.text_formats import COLUMNS, to_csv, to_json
 from tests.results.factory import METHODS, make_record, sha, suite
 
-DESIGN = (
+HEADER = (
     'method,variant,backbone,pretrain_data,pretrain_epochs,task,metric,'
     'measured_mean,measured_std,seeds,published,delta,'
     'published_source,checkpoint_sha256,run_ids'
@@ -59,7 +59,7 @@ def test_one_cell_by_hand():
         published='own',
     )
     [line] = lines(board)
-    assert ','.join(line) == DESIGN == ','.join(COLUMNS)
+    assert ','.join(line) == HEADER == ','.join(COLUMNS)
     ids = ';'.join(
         make_record('MoCo v2', task='voc0712_det_c4', seed=seed)['run_id']
         for seed in range(3)

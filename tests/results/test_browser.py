@@ -8,9 +8,10 @@ import pytest
 
 from ssl_bench.results import write_record
 from ssl_bench.results.board import build
+from ssl_bench.results.record import Stored
 from ssl_bench.results.report import to_html
 from ssl_bench.results.store import scan
-from tests.results.factory import METHODS, make_record, suite
+from tests.results.factory import METHODS, make_record, sha, suite
 
 webdriver = pytest.importorskip(
     'selenium.webdriver', reason='selenium is not installed'
@@ -74,6 +75,39 @@ def opened(browser, page):
     """The page, drawn; afterwards the console must be silent."""
     size(browser, 1280)
     browser.get(page.as_uri())
+    wait(lambda: js(browser, 'return document.body.dataset.ready'))
+    yield browser
+    assert browser.get_log('browser') == []
+
+
+@pytest.fixture
+def odd_page(browser, tmp_path):
+    """A record that departs from its protocol, and one of another task."""
+    departed = make_record(
+        'InsLoc',
+        'FPN',
+        'voc0712_det_c4',
+        metrics={'bbox_AP': 40.0},
+        config_sha256=sha('other'),
+        departures=['train_cfg.max_iters=100', EVIL],
+    )
+    board = build(
+        [
+            Stored(departed, 'a/result.json'),
+            Stored(
+                make_record('InsLoc', 'FPN', 'voc0712_det_c4', run_id='kept'),
+                'c/result.json',
+            ),
+            Stored(
+                make_record(task=EVIL, metrics={EVIL: 2.0}), 'b/result.json'
+            ),
+        ],
+        published='own',
+    )
+    path = tmp_path / 'odd.html'
+    path.write_text(to_html(board), encoding='utf-8')
+    size(browser, 1280)
+    browser.get(path.as_uri())
     wait(lambda: js(browser, 'return document.body.dataset.ready'))
     yield browser
     assert browser.get_log('browser') == []
@@ -231,6 +265,38 @@ def test_a_method_named_script_shows_as_text(opened):
             's => s.textContent === "alert(1)")',
         )
         is False
+    )
+
+
+def test_departures_are_marked_and_explained(odd_page):
+    legend = odd_page.find_element('id', 'legend').text
+    assert legend == (
+        "† other settings or data than the protocol's: "
+        'not compared with published numbers'
+    )
+    names = [name.split('\n')[0] for name in column(odd_page, 0)]
+    assert names.count('InsLoc (FPN) †') == 1
+    assert names.count('InsLoc (FPN)') == 3  # its metrics
+    cells = odd_page.find_elements('css selector', '#matrix button.cell')
+    [cell] = [cell for cell in cells if cell.text == '40.0 †']
+    cell.click()  # below the other number, not behind it
+    text = odd_page.find_element('id', 'panel').text
+    assert 'InsLoc (FPN) †: box AP' in text
+    assert text.count(f'Departures\n{EVIL}; train_cfg.max_iters=100') == 1
+    assert f'Departures\ntrain_cfg.max_iters=100; {EVIL}' in text  # the run's
+
+
+def test_a_task_that_is_not_installed(odd_page):
+    assert f'{EVIL}, not installed' in column(odd_page, 1)
+    heads = js(
+        odd_page,
+        'return [...document.querySelectorAll("#bars h3")].map('
+        'e => e.innerText)',
+    )
+    assert f'{EVIL}, not installed' in heads
+    assert (
+        'has no config here'
+        in odd_page.find_element('id', 'warning-list').text
     )
 
 

@@ -54,7 +54,7 @@ def test_bad_records_are_named_and_left_out(packed, tmp_path):
         export_bundle([tmp_path / 'none'], tmp_path / 'e.zip')
 
 
-def test_conflict_is_kept_beside(packed, tmp_path):
+def test_conflict_is_kept_next_to_it(packed, tmp_path):
     mine = make_record(seed=1, metrics={'top1': 1.0})
     write_record(tmp_path / 'in' / 'mine', mine)
     written, skipped, problems = import_bundle(packed, tmp_path / 'in')
@@ -90,7 +90,7 @@ def edited(members):
 
 
 def edited_with_manifest(members):
-    """A forger who mends the manifest still has the record's digest."""
+    """The record's digest shows an edit even if the manifest was fixed."""
     name = one(members)
     data = members.pop(name).replace(b'48.0', b'58.0')
     sha = hashlib.sha256(data).hexdigest()
@@ -165,7 +165,7 @@ def test_links_and_doubles_are_refused(packed, tmp_path):
         read_bundle(packed)
     with zipfile.ZipFile(packed, 'a') as archive, pytest.warns(UserWarning):
         archive.writestr(name, b'{}')
-    with pytest.raises(UserError, match='stands in it twice'):
+    with pytest.raises(UserError, match='contains a file twice'):
         read_bundle(packed)
 
 

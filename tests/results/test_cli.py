@@ -97,7 +97,7 @@ def test_warnings_give_3_and_name_the_file(runs, tmp_path, capsys):
     [
         ([], 'no usable result.json: empty'),
         (['-o', 'x.docx'], 'no format for'),
-        (['--format', 'html'], 'a page needs a place'),
+        (['--format', 'html'], 'a page is a file'),
         (['--paper', 'pixpro', '-o', 'x.csv'], 'every number'),
     ],
 )
@@ -160,6 +160,12 @@ def test_load_gives_a_line_per_number(runs, tmp_path):
         assert len(load(tmp_path)) == 0
 
 
+def test_load_says_how_to_get_pandas(runs, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pandas', None)
+    with pytest.raises(UserError, match=r'pip install "ssl-bench\[pandas\]"'):
+        load(runs)
+
+
 def test_needs_no_torch_and_no_pandas(runs, tmp_path):
     program = (
         'import sys, argparse\n'
@@ -180,7 +186,7 @@ def test_needs_no_torch_and_no_pandas(runs, tmp_path):
     assert done.stderr == '[]\n'
 
 
-def test_the_door_in_tools(tmp_path):
+def test_the_command_in_tools(tmp_path):
     write_record(tmp_path / 'run', make_record())
     done = subprocess.run(
         [

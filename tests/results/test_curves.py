@@ -89,6 +89,7 @@ def test_the_table_shows_one_run_of_each_config(work):
     assert lines[3] == '| `other` | Other | 30 | 5 | the first | 1 |  |  |'
 
 
+@pytest.mark.slow
 def test_the_command_writes_picture_and_table(work, tmp_path):
     page, out = tmp_path / 'page.md', tmp_path / 'curves.png'
     page.write_text('a\n<!-- curves -->\nx\n<!-- /curves -->\nb\n')
@@ -125,5 +126,5 @@ def test_nothing_to_read(tmp_path):
         find_runs([tmp_path])
     write_run(tmp_path / 'run', [1.0])
     (tmp_path / 'run/1/vis_data/scalars.json').write_text('{"step"')
-    with pytest.raises(UserError, match='scalars.json, line 1, is not JSON'):
+    with pytest.raises(UserError, match='scalars.json: line 1 is not JSON'):
         find_runs([tmp_path])

@@ -181,12 +181,12 @@ def test_every_printed_number_of_a_paper_is_in_its_tables_once(name):
         ),
     ],
 )
-def test_rows_stand_in_the_papers_order(name, table, order):
+def test_rows_are_in_the_papers_order(name, table, order):
     grid = paper_grids(name, build(stored(make_record())))[table]
     assert [texts(row[0])[0] for row in grid.body] == order
 
 
-def test_reproduced_number_stands_beside_the_printed():
+def test_reproduced_number_is_below_the_printed():
     board = build(
         stored(
             *(

@@ -11,22 +11,19 @@ from PIL import Image
 from ssl_bench.results import write_record
 from ssl_bench.results.board import build
 from ssl_bench.results.charts import specifications
-from ssl_bench.results.media import (
-    find_curves,
-    find_pictures,
-    read_curve,
-    thin,
-)
+from ssl_bench.results.media import find_curves, find_pictures, thin
+from ssl_bench.results.record import Stored
 from ssl_bench.results.report import page_data, safe_json, to_html
+from ssl_bench.results.scalars import read_losses
 from ssl_bench.results.store import scan
-from tests.results.factory import METHODS, make_record, suite
+from tests.results.factory import METHODS, make_record, sha, suite
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror=alert(2)>'
 
 
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):
-    """Records with a loss curve and pictures beside them."""
+    """Records with a loss curve and pictures next to them."""
     top = tmp_path_factory.mktemp('runs')
     for record in suite(METHODS, ['mini_knn', 'mini_seg_fcn']):
         write_record(top / record['run_id'], record)
@@ -70,7 +67,8 @@ def test_needs_nothing_else(page):
     assert not re.search(r'<(link|img|iframe)[^>]+(https?:)?//', markup)
     assert 'src=' not in markup.replace('src=x', '')
     assert not re.search(r'url\((?!data:)', markup)
-    assert '<script src' not in text and '@@' not in markup
+    assert '<script src' not in text
+    assert '{{' not in markup and '{%' not in markup
 
 
 def test_names_and_notes_cannot_become_markup(page):
@@ -120,6 +118,53 @@ def test_plain_tables_for_readers_without_script(page):
     text, _ = page
     plain = re.search(r'<noscript>(.*?)</noscript>', text, re.DOTALL)[1]
     assert plain.count('<table>') == 3 and '&lt;/script&gt;' in plain
+
+
+def test_names_in_tables_and_legend_are_escaped():
+    """Texts that are not JSON: the tables without script, and the legend."""
+    record = make_record(EVIL, task=EVIL, metrics={'<b>top1</b>': 3.0})
+    board = build([Stored(record, 'r.json')], baseline=EVIL)
+    text = to_html(board)
+    assert EVIL not in text and '<b>top1' not in text
+    plain = re.search(r'<noscript>(.*?)</noscript>', text, re.DOTALL)[1]
+    assert plain.count('&lt;/script&gt;&lt;script&gt;alert(1)') == 3
+    assert '<th>&lt;b&gt;top1&lt;/b&gt;</th>' in plain
+    assert 'difference to &lt;/script&gt;' in legend_of(text)
+
+
+def legend_of(text):
+    found = re.search(r'<p class="legend".*?</p>', text, re.DOTALL)[0]
+    return ' '.join(re.sub(r'<(?!/?b\b)[^>]*>', ' ', found).split()).replace(
+        '&#39;', "'"
+    )
+
+
+def test_departures_are_explained(page):
+    assert '†' not in legend_of(page[0])
+    record = make_record(
+        task='voc0712_det_c4',
+        departures=['train_cfg.max_iters=100', 'batch 4'],
+        config_sha256=sha('other'),
+    )
+    text = to_html(build([Stored(record, 'r.json')], published='own'))
+    assert legend_of(text) == (
+        "† other settings or data than the protocol's: "
+        'not compared with published numbers'
+    )
+    for row in data_of(text)['rows']:
+        assert (row['name'], row['label']) == ('MoCo v2', 'MoCo v2 †')
+        assert row['departures'] == ['batch 4', 'train_cfg.max_iters=100']
+        assert row['text']['departed'] == '†' and row['verdict'] is None
+
+
+def test_a_task_that_is_not_installed_is_shown_as_such():
+    record = make_record(task='their_task', metrics={'top1': 3.0})
+    data = page_data(build([Stored(record, 'r.json')]))
+    [task], [row] = data['tasks'], data['rows']
+    assert task['title'] == 'their_task, not installed'
+    assert (task['group'], task['main']) == ('other', 'top1')
+    assert (row['place'], row['best']) == (None, False)
+    assert 'task not installed' in {w['kind'] for w in data['warnings']}
 
 
 def test_charts_are_valid_and_without_addresses():
@@ -180,10 +225,10 @@ def test_bad_media_are_named(tmp_path):
 def test_losses_that_are_no_numbers_are_passed_over(tmp_path):
     path = tmp_path / 'scalars.json'
     path.write_text(
-        '{"loss": NaN, "step": 1}\n\n[1]\n{"loss": "x"}\n'
-        '{"loss": 2.5, "step": 2}\n'
+        '{"loss": NaN, "step": 1}\n\n[1]\n3\n{"loss": "x"}\n{"loss": 1}\n'
+        '{"loss": 2.5, "step": 2, "lr": 0.1}\n'
     )
-    assert read_curve(str(path)) == [(2, 2.5)]
+    assert read_losses(path) == [dict(step=2, loss=2.5, lr=0.1)]
 
 
 def test_thinning_keeps_the_mean_and_the_end():

@@ -70,12 +70,12 @@ def write(path, *rows, columns=COLUMNS):
     [
         (dict(task='voc08'), ":2: unknown task 'voc08'"),
         (dict(metric='AP'), "unknown metric 'AP'"),
-        (dict(value=''), 'value must lie in 0..100'),
+        (dict(value=''), 'value must be in 0..100'),
         (dict(value='101'), "got '101'"),
         (dict(value='nan'), "got 'nan'"),
         (dict(value='high'), 'value must be a number'),
         (dict(pretrain_epochs='many'), 'pretrain_epochs must be a number'),
-        (dict(source=' '), 'source is empty'),
+        (dict(source=' '), ':2: source is empty'),
         (dict(verified='yes'), "must be true or false, got 'yes'"),
     ],
 )

@@ -137,7 +137,7 @@ def spoil(tmp_path, change):
         ),
         (
             lambda data: data.replace(b'"seed": 2', b'"seed": 2, "seed": 3'),
-            "'seed' stands there twice",
+            "'seed' is there twice",
         ),
         (lambda data: b'\xff\xfe' + data, 'not UTF-8'),
         (lambda data: b'[' * 100000, 'not readable as JSON'),

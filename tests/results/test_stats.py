@@ -1,6 +1,7 @@
 """The formulas against scipy and against numbers worked by hand."""
 
 import itertools
+import math
 import random
 
 import pytest
@@ -48,6 +49,22 @@ def test_mean_does_not_depend_on_the_order(values):
     shuffled = values[::-1]
     assert stats.mean(values) == stats.mean(shuffled)
     assert stats.sample_std(values) == stats.sample_std(shuffled)
+
+
+@pytest.mark.parametrize('values', SAMPLES)
+def test_mean_and_deviation_by_exact_sums(values):
+    """The formulas, written out; the mean to the last bit."""
+    mean = math.fsum(values) / len(values)
+    assert stats.mean(values) == mean
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    assert stats.sample_std(values) == pytest.approx(
+        math.sqrt(squares / (len(values) - 1)), rel=1e-15
+    )
+
+
+def test_a_small_deviation_of_large_values_is_exact():
+    assert stats.sample_std([1e9, 1e9 + 1, 1e9 + 2]) == 1
+    assert stats.sample_std([0.1] * 5) == 0
 
 
 def test_paired_difference_equals_scipy():

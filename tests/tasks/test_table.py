@@ -248,6 +248,7 @@ def test_list_of_tasks(capsys):
     assert out.rstrip().endswith('no SyncBN')
 
 
+@pytest.mark.slow
 def test_hours_are_the_zoos_speed_times_our_iterations(registered):
     seconds = {
         'voc0712_det_c4': 0.537,
@@ -266,3 +267,14 @@ def test_hours_are_the_zoos_speed_times_our_iterations(registered):
             value * config.train_cfg.max_iters * 8 / 3600, abs=0.05
         )
     assert tasks()['coco_mrcnn_fpn_1x'].gpu_hours == pytest.approx(52.2)
+
+
+def test_one_rule_for_a_number():
+    """Configs repeat the rules of COCO's numbers: copies cannot disagree."""
+    rules: dict[tuple[str, str, str], set] = {}
+    for task in tasks().values():
+        for name, metric in task.metrics.items():
+            key = task.toolbox, name, metric.toolkit
+            rules.setdefault(key, set()).add(metric)
+    assert len(rules) > 20
+    assert {key: found for key, found in rules.items() if len(found) > 1} == {}

@@ -19,7 +19,6 @@ from ssl_bench.toolbox.image_sets import (
 from ssl_bench.toolbox.load_images import (
     ReadImage,
     none_usable,
-    one_line,
     read_with_care,
     skipped_images,
 )
@@ -199,16 +198,6 @@ def test_loaders_of_a_task_read_with_care(tmp_path):
     probe = make_plan('in1k_knn').config
     read_with_care(probe, tmp_path)
     assert 'skipped_images.txt' not in str(probe.train_dataloader)
-
-
-def test_message_from_a_loader_process():
-    text = (
-        'Caught UserError in DataLoader worker process 0.\nOriginal '
-        'Traceback:\n  File ...\nssl_bench.errors.UserError: a.jpg is '
-        'broken'
-    )
-    assert str(one_line(UserError(text))) == 'a.jpg is broken'
-    assert str(one_line(UserError('plain'))) == 'plain'
 
 
 class Labelled:

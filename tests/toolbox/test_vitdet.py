@@ -353,6 +353,7 @@ def test_a_renamed_tensor_is_refused(model, name):
         load_backbone(model('mini_coco_vitdet'), source)
 
 
+@pytest.mark.slow
 def test_architectures(registered):
     def planned(arch, task='coco_vitdet_b'):
         return make_plan(task, describe(arch)).config

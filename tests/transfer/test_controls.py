@@ -9,6 +9,8 @@ from mmengine.registry import DefaultScope
 from ssl_bench.tasks.table import tasks
 from ssl_bench.transfer.plan import make_plan
 
+pytestmark = pytest.mark.slow
+
 SCOPES = dict(
     mmdet='mmdet', mmseg='mmseg', mmpretrain='mmpretrain', probe='mmpretrain'
 )

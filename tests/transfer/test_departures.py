@@ -1,10 +1,14 @@
 """A record says what its run did otherwise than the protocol."""
 
+import pytest
+
 from ssl_bench.tasks.datasets import DATASETS, Dataset
 from ssl_bench.tasks.fingerprint import other_data
 from ssl_bench.tasks.layouts import FolderLayout
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.run import run_task
+
+pytestmark = pytest.mark.slow
 
 
 def test_options_and_fractions_depart(source):

@@ -1,11 +1,11 @@
-"""Methods by name, and the command line of the transfer station."""
+"""Methods by name, and the command line of a transfer."""
 
 import pytest
 
 from ssl_bench.checkpoints import SUFFIX, write_backbone
 from ssl_bench.cli import main, transfer
 from ssl_bench.errors import UserError
-from ssl_bench.transfer import run as station
+from ssl_bench.transfer import run as transfer_run
 from ssl_bench.transfer.find_weights import find_named
 from tests.backbones import thin_backbone
 from tests.results.factory import make_record
@@ -59,7 +59,8 @@ def test_backbone_and_published_files(place):
     with pytest.raises(UserError, match='may mean 2 files'):
         find_named('MoCo v2')
     with pytest.raises(
-        UserError, match='no checkpoint SimCLR. It is no file, and no method'
+        UserError,
+        match='no checkpoint SimCLR. It is not a file, and no method',
     ):
         find_named('SimCLR')
 
@@ -82,7 +83,7 @@ def calls(monkeypatch):
             retested=dict(top1=49.0),
         )
 
-    monkeypatch.setattr(station, 'run_task', run_task)
+    monkeypatch.setattr(transfer_run, 'run_task', run_task)
     return asked
 
 
@@ -164,6 +165,7 @@ def test_gpus_start_the_same_command_in_processes(mini_root, monkeypatch):
     assert main([*words, '--gpus', '3']) == 0 and len(seen) == 1
 
 
+@pytest.mark.slow
 def test_dry_run_needs_no_data(place, capsys):
     assert (
         main(

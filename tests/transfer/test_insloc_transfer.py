@@ -77,7 +77,7 @@ def test_pyramid_and_head_are_transferred(pretrained):
                 'num_batches_tracked'
             ):
                 assert torch.equal(value, wanted[name]), name
-    assert torch.equal(head.fc_cls.weight, before)  # starts anew
+    assert torch.equal(head.fc_cls.weight, before)  # newly initialised
     note_weights(plan, pretrained)
     assert plan.changes[-1] == 'pretrained neck and box head transferred'
 

@@ -137,7 +137,7 @@ def test_what_the_user_names(tmp_path, source):
     assert found.pretrain()['epochs'] == 1
     with pytest.raises(UserError, match='no checkpoint .*nothing.pth'):
         open_source(tmp_path / 'nothing.pth', tmp_path)
-    # a training checkpoint leaves its backbone file beside the runs
+    # a training checkpoint leaves its backbone file next to the runs
     torch.save(
         dict(
             meta=dict(

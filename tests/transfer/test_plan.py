@@ -1,11 +1,14 @@
+import copy
+
 import pytest
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.architectures import ResNet, ViT, describe
-from ssl_bench.config import rebase
+from ssl_bench.config import config_dir, load_config, rebase
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.plan import (
     Plan,
+    apply_recipe,
     fit_batch,
     make_plan,
     set_architecture,
@@ -143,9 +146,86 @@ def test_recipes():
         make_plan('voc0712_det_c4', recipe='barlow')
 
 
-def test_options_that_point_nowhere():
-    with pytest.raises(UserError, match='mini_knn cannot take'):
-        make_plan('mini_knn', overrides={'test_pipeline.9.scale': 3})
+def files():
+    return sorted(path.stem for path in config_dir().glob('transfer/*.py'))
+
+
+@pytest.mark.parametrize('task', files())
+def test_every_recipe_changes_what_is_there(task):
+    config = load_config(f'transfer/{task}')
+    before = copy.deepcopy(config.to_dict())
+    for recipe in config.get('recipes', {}):
+        changed = copy.deepcopy(config)
+        apply_recipe(changed, task, recipe)
+        assert changed.pop('recipe') == recipe
+        after = changed.to_dict()
+        assert after != {k: v for k, v in before.items() if k != 'recipes'}
+    assert config.to_dict() == before
+
+
+def test_a_recipe_makes_no_key_above_its_own():
+    config = Config(dict(recipes=dict(a={'optim.optimizer.lr': 1.0})))
+    with pytest.raises(UserError, match="t cannot take .*config 'optim'"):
+        apply_recipe(config, 't', 'a')
+
+
+@pytest.mark.parametrize(
+    'task',
+    [
+        'mini_finetune',
+        'mini_in_a',
+        'mini_in_c',
+        'mini_in_r',
+        'mini_in_sketch',
+        'mini_inat_linear',
+        'mini_places_linear',
+        'mini_seg_fcn',
+        'mini_semi10',
+    ],
+)
+def test_mini_tasks_do_not_offer_recipes_that_cannot_serve_them(task):
+    assert not load_config(f'transfer/{task}').get('recipes')
+
+
+def test_ten_per_cent_of_labels_have_no_rates_of_one_per_cent():
+    """The task's own settings are LEWEL's for 10 %."""
+    with pytest.raises(UserError, match="'lewel'. Known: openmmlab"):
+        make_plan('in1k_semi10', recipe='lewel')
+    config = make_plan('in1k_semi10', recipe='openmmlab').config
+    optim = config.optim_wrapper
+    assert optim.optimizer.lr == 0.01
+    assert optim.optimizer.weight_decay == 5e-4
+    assert optim.paramwise_cfg.custom_keys.head.lr_mult == 10.0
+    assert config.train_cfg.max_epochs == 20
+    assert [row.milestones for row in config.param_scheduler] == [[12, 16]]
+
+
+@pytest.mark.parametrize(
+    'key, message',
+    [
+        (
+            'test_pipeline.9.scale',
+            'mini_knn cannot take .* no test_pipeline.9',
+        ),
+        (
+            'test_dataloader.dataset.pipeline.CentreCrop.crop_size',
+            'Did you mean CenterCrop',
+        ),
+    ],
+)
+def test_options_that_point_nowhere(key, message):
+    with pytest.raises(UserError, match=message):
+        make_plan('mini_knn', overrides={key: 3})
+
+
+def test_options_name_steps():
+    key = 'test_dataloader.dataset.pipeline.CenterCrop.crop_size'
+    config = make_plan('mini_knn', overrides={key: 64}).config
+    sizes = [
+        step.get('crop_size')
+        for step in config.test_dataloader.dataset.pipeline
+    ]
+    assert [size for size in sizes if size] == [64]
 
 
 def test_dry_run_table_names_the_protocol():

@@ -8,6 +8,8 @@ from torch import nn
 
 from ssl_bench.transfer.plan import make_plan
 
+pytestmark = pytest.mark.slow
+
 C4 = ('voc0712_det_c4', 'coco_mrcnn_c4_1x', 'coco_mrcnn_c4_2x')
 FPN = ('coco_mrcnn_fpn_1x', 'coco_mrcnn_fpn_2x')
 MINI = ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn')

@@ -87,6 +87,7 @@ def test_linear_probe_of_a_vit(registered, recipe):
         assert (feature.var(1, correction=0) - 1).abs().max() < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'task, classes, epochs, steps',
     [

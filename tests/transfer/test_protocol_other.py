@@ -10,6 +10,7 @@ from ssl_bench.transfer.plan import make_plan
 SEG = ('voc12aug_fcn', 'cityscapes_fcn', 'mini_seg_fcn')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('task', SEG)
 def test_fcn_keeps_the_pretrained_stem(registered, task):
     from mmseg.registry import MODELS
@@ -34,6 +35,7 @@ def test_fcn_keeps_the_pretrained_stem(registered, task):
     assert net.auxiliary_head.loss_decode.loss_weight == 0.4
 
 
+@pytest.mark.slow
 def test_fcn_schedules():
     voc, cityscapes = (make_plan(task).config for task in SEG[:2])
     assert (voc.auto_scale_lr.base_batch_size, voc.crop_size) == (

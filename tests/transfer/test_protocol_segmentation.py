@@ -11,6 +11,8 @@ from torch import nn
 
 from ssl_bench.transfer.plan import make_plan
 
+pytestmark = pytest.mark.slow
+
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
 
 

@@ -11,10 +11,12 @@ from PIL import Image
 from ssl_bench.errors import UserError
 from ssl_bench.results import read_records
 from ssl_bench.toolbox.fraction import FractionDataset
-from ssl_bench.transfer import run as station
+from ssl_bench.transfer import run as transfer_run
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import tiny_vit
+
+pytestmark = pytest.mark.slow
 
 SHORT = {
     'train_cfg.max_iters': 3,
@@ -67,7 +69,7 @@ def test_voc_detection_leaves_a_record_and_pictures(go, source):
 
 def test_a_finished_run_is_not_repeated(go, source, monkeypatch):
     first = go(source, 'mini_knn', options={})
-    monkeypatch.setattr(station, 'make_record', None)  # would fail
+    monkeypatch.setattr(transfer_run, 'make_record', None)  # would fail
     again = go(source, 'mini_knn', options={})
     assert not again.fresh and again.record == first.record
 

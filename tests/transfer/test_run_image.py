@@ -14,6 +14,8 @@ from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import tiny_vit
 
+pytestmark = pytest.mark.slow
+
 ONE = {'train_cfg.max_epochs': 1}
 
 

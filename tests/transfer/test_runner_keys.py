@@ -73,3 +73,4 @@ def test_no_config_sets_a_key_of_the_runner_by_accident(registered, path):
     assert set(config) & (runner_keys() - MEANT) == set()
     for name in ('find_unused_parameters',):
         assert isinstance(config.get(name, False), bool)
+    assert not [name for name in config if name.startswith('edit')]

@@ -1,5 +1,5 @@
-# BYOL's two views, of Barlow Twins too (its released code): bicubic crops;
-# view 1 is always blurred, view 2 rarely, and sometimes solarised.
+# BYOL's two views, which Barlow Twins uses too (its released code): bicubic
+# crops; view 1 is always blurred, view 2 rarely, and sometimes solarised.
 pretrain_data = 'IN1K'
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',

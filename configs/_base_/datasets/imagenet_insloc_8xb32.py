@@ -1,27 +1,12 @@
 # InsLoc's views of ImageNet: two crops of an image pasted onto two others.
+_base_ = 'mocov2_photometric.py'
+
 pretrain_data = 'IN1K'
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
 )
-photometric = [
-    dict(
-        type='RandomApply',
-        p=0.8,
-        transforms=[
-            dict(
-                type='ColorJitter',
-                brightness=0.4,
-                contrast=0.4,
-                saturation=0.4,
-                hue=0.1,
-            )
-        ],
-    ),
-    dict(type='RandomGrayscale', p=0.2),
-    dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5),
-]
 train_dataloader = dict(
     batch_size=32,
     num_workers=8,
@@ -34,7 +19,7 @@ train_dataloader = dict(
         data_root='data/imagenet/train',
         backgrounds=2,
         pipeline=[
-            dict(type='InsLocViews', photometric=photometric),
+            dict(type='InsLocViews', photometric=_base_.photometric),
             dict(
                 type='PackViews',
                 fields=(

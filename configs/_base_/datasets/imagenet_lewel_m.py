@@ -1,5 +1,5 @@
 # LEWEL_M's views: MoCo v2's recipe, the same for both.
-_base_ = './imagenet_pixpro.py'
+_base_ = ['imagenet_byol.py', 'mocov2_photometric.py']
 
 views = [
     dict(
@@ -8,23 +8,7 @@ views = [
         interpolation='bilinear',
         flip=0.5,
         repeat=2,
-        photometric=[
-            dict(
-                type='RandomApply',
-                p=0.8,
-                transforms=[
-                    dict(
-                        type='ColorJitter',
-                        brightness=0.4,
-                        contrast=0.4,
-                        saturation=0.4,
-                        hue=0.1,
-                    )
-                ],
-            ),
-            dict(type='RandomGrayscale', p=0.2),
-            dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5),
-        ],
+        photometric=_base_.photometric,
     )
 ]
 train_dataloader = dict(

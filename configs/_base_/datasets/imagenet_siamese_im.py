@@ -1,6 +1,6 @@
-# SiameseIM's views: BYOL's, whose first is masked as well. The roles are never
+# SiameseIM's views: BYOL's, and the first is masked. Their roles are never
 # swapped.
-_base_ = './imagenet_byol.py'
+_base_ = 'imagenet_byol.py'
 
 train_dataloader = dict(
     dataset=dict(

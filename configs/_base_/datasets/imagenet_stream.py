@@ -1,22 +1,24 @@
 # How mmpretrain's recipes read ImageNet here: their own views, made of one
-# decode by our data set, which draws by (seed, epoch, image) alone and so
-# resumes exactly, and which names, counts and replaces unreadable images.
-# A config puts it in place of the recipe's, without the step that reads files:
-#     train_dataloader = _base_.stream
-#     train_dataloader.dataset.pipeline = _base_.train_pipeline[1:]
+# decode by our dataset. It draws by (seed, epoch, image) alone and so resumes
+# exactly; it names, counts and replaces unreadable images.
+pretrain_data = 'IN1K'
 custom_imports = dict(
     imports=['ssl_bench.data.transforms'], allow_failed_imports=False
 )
-stream = dict(
+edit = {
     # the released programs of these methods drop the incomplete batch
-    sampler=dict(type='StreamSampler', shuffle=True, drop_last=True),
-    drop_last=False,  # of the loader: the sampler has done so
-    # a scope inherited with it would be passed to the function
-    collate_fn=dict(_delete_=True, type='default_collate'),
-    dataset=dict(
-        _delete_=True,
+    'train_dataloader.sampler': dict(
+        _delete_=True, type='StreamSampler', shuffle=True, drop_last=True
+    ),
+    'train_dataloader.drop_last': False,  # the sampler has dropped it
+    # replaced, since the recipe's has a scope that the function would get
+    'train_dataloader.collate_fn': dict(_delete_=True, type='default_collate'),
+    'train_dataloader.dataset': dict(
+        _keep_=['pipeline'],
         type='PretrainDataset',
         data_root='data/imagenet/train',
-        channel_order='bgr',
+        channel_order='bgr',  # as mmpretrain's own reader
     ),
-)  # as mmpretrain's own reader
+    # the dataset reads the files
+    'train_dataloader.dataset.pipeline.LoadImageFromFile': dict(_delete_=True),
+}

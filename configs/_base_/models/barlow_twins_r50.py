@@ -1,5 +1,5 @@
 # mmpretrain's Barlow Twins model with the official initialisation of the
-# projector (torch's own) and norms that know all processes.
+# projector (torch's own) and batch norm over all processes.
 model = dict(
     type='PaperBarlowTwins',
     backbone=dict(

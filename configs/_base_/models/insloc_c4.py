@@ -1,5 +1,5 @@
 # InsLoc on R50-C4: RoIs of the stride 16 map, res5 in the head, one level.
-# No code of it was released; the sizes are those of the C4 detector and of
+# Its code was not released; the sizes are those of the C4 detector and of
 # MoCo v2's projection (see the class InsLoc, Deviations).
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(

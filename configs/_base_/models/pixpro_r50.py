@@ -1,5 +1,5 @@
 # PixPro on ResNet-50 (released code): one-layer transform, exponent 2,
-# threshold 0.7, norms that know all processes.
+# threshold 0.7, batch norm over all processes.
 norm = dict(type='GlobalBN')
 model = dict(
     type='PixPro',

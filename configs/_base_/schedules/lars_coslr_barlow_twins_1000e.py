@@ -2,7 +2,7 @@
 # velocity, weights 0.2 and biases 0.0048 times batch / 256, 10 epochs of
 # warm-up from 0, cosine to a thousandth of each rate.
 # released: the gradient is divided by the number of processes, 16, which
-# only biases and norms feel; here: the true gradient, their rate divided.
+# changes biases and norms only; here: the true gradient, their rate divided.
 bias = dict(lr_mult=0.024 / 16)
 optim_wrapper = dict(
     type='BFloat16OptimWrapper',  # released: float16 with a loss scale

@@ -3,26 +3,26 @@ _base_ = 'mmdet::_base_/datasets/coco_instance.py'
 
 train_pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
+    # polygons stay polygons: the targets are cut from them
     dict(
         type='LoadAnnotations', with_bbox=True, with_mask=True, poly2mask=False
-    ),  # targets are cut from the polygons
+    ),
     dict(
         type='RandomChoiceResize',
-        # stock one size, 800
+        # stock: one size, 800
         scales=[(1333, short) for short in range(640, 801, 32)],
         keep_ratio=True,
         resize_type='Resize',
-        backend='pillow',
-    ),  # antialiased; stock OpenCV is not
+        backend='pillow',  # antialiased; stock's OpenCV is not
+    ),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
     dict(type='Resize', scale=(1333, 800), keep_ratio=True, backend='pillow'),
-    dict(
-        type='LoadAnnotations', with_bbox=True, with_mask=True
-    ),  # in original pixels
+    # after Resize: boxes and masks stay in the pixels of the file
+    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
     dict(
         type='PackDetInputs',
         meta_keys=(
@@ -48,7 +48,7 @@ test_dataloader = dict(
 )
 test_evaluator = dict(
     type='ExactCocoMetric',  # stock rounds to 0.1 points
-    proposal_nums=(1, 10, 100),
-)  # stock scores 1000 detections in AP50/75
+    proposal_nums=(1, 10, 100),  # stock scores 1000 detections in AP50/75
+)
 val_dataloader = None  # one evaluation, at the end
 val_evaluator = None

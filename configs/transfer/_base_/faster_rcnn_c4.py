@@ -1,5 +1,5 @@
 # Faster R-CNN, R50-C4 with one norm after res5. Stock is Caffe style with
-# everything normalised frozen; the protocol trains all of a torchvision net.
+# all norms frozen; the protocol trains every layer of torchvision's net.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50-caffe-c4.py'
 
 trained_norm = dict(type='SyncBN', requires_grad=True)
@@ -8,16 +8,16 @@ model = dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
-        pad_size_divisor=1,
-    ),  # stock 32
+        pad_size_divisor=1,  # stock 32
+    ),
     backbone=dict(
         frozen_stages=-1,
         norm_cfg=trained_norm,
         norm_eval=False,
         style='pytorch',
-        zero_init_residual=False,  # stock True: random branches times 0
-        init_cfg=None,
-    ),  # the backbone file is loaded after building
+        zero_init_residual=False,  # stock True: branches start at 0
+        init_cfg=None,  # the backbone file is loaded after building
+    ),
     roi_head=dict(
         shared_head=dict(
             type='Res5WithNorm',

@@ -8,9 +8,9 @@ model = dict(
         frozen_stages=-1,  # stock 1
         norm_cfg=trained_norm,
         norm_eval=False,  # stock True
-        zero_init_residual=False,  # stock True: random branches times 0
-        init_cfg=None,
-    ),  # the backbone file is loaded after building
+        zero_init_residual=False,  # stock True: branches start at 0
+        init_cfg=None,  # the backbone file is loaded after building
+    ),
     neck=dict(norm_cfg=trained_norm),
     roi_head=dict(
         bbox_head=dict(type='Shared4Conv1FCBBoxHead', norm_cfg=trained_norm),
@@ -18,7 +18,7 @@ model = dict(
     ),
     train_cfg=dict(
         rpn=dict(assigner=dict(min_pos_iou=0.0)),  # stock 0.3
-        # stock True, which can hand a box to another object
+        # stock True, which can give a box to another object
         rcnn=dict(assigner=dict(match_low_quality=False)),
     ),
 )

@@ -1,19 +1,10 @@
 # Mask R-CNN on a plain ViT-B/16, images of 1024 pixels, COCO's data read as
-# Detectron2's ViTDet project reads them (transfer_protocols: coco_vitdet_b).
+# Detectron2's ViTDet project reads them (docs/protocols.md).
 _base_ = [
     'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
     './coco_instance.py',
     './det_runtime.py',
 ]
-
-custom_imports = dict(
-    imports=[
-        'ssl_bench.toolbox.detection_heads',
-        'ssl_bench.toolbox.vitdet',
-        'ssl_bench.toolbox.hooks',
-    ],
-    allow_failed_imports=False,
-)
 
 image = 1024
 layer_norm = dict(type='mmpretrain.LN2d', eps=1e-6)  # over channels
@@ -25,7 +16,7 @@ model = dict(
         type='ViTDet',
         arch='base',
         img_size=image,
-        table_size=224,  # of pretraining
+        table_size=224,  # pixels in pretraining
         patch_size=16,
         window_size=14,
         drop_path_rate=0.1,
@@ -44,7 +35,7 @@ model = dict(
     ),
     train_cfg=dict(
         rpn=dict(assigner=dict(min_pos_iou=0.0)),  # stock 0.3
-        # stock True, which can hand a box to another object
+        # stock True, which can give a box to another object
         rcnn=dict(assigner=dict(match_low_quality=False)),
     ),
 )
@@ -52,9 +43,10 @@ model = dict(
 # large-scale jittering; stock resizes the short side to 800
 train_pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
+    # polygons stay polygons: the targets are cut from them
     dict(
         type='LoadAnnotations', with_bbox=True, with_mask=True, poly2mask=False
-    ),  # targets are cut from the polygons
+    ),
     dict(type='RandomFlip', prob=0.5),
     dict(
         type='RandomResize',
@@ -68,7 +60,7 @@ train_pipeline = [
         type='RandomCrop',
         crop_type='absolute',
         crop_size=(image, image),
-        recompute_bbox=True,  # from what is left of the masks
+        recompute_bbox=True,  # from the part of a mask inside the crop
         allow_negative_crop=True,
     ),
     dict(
@@ -79,12 +71,10 @@ train_pipeline = [
     ),
     dict(type='PackDetInputs'),
 ]
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].update(scale=(image, image))
 # 32 devices x 2 make the protocol's 64; fewer accumulate gradients, which is
 # the same with layer norm
 train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+edit = {'test_dataloader.dataset.pipeline.Resize.scale': (image, image)}
 
 optim_wrapper = dict(
     _delete_=True,

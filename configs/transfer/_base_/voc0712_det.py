@@ -9,15 +9,16 @@ train_pipeline = [
         scales=[(1333, short) for short in range(480, 801, 32)],
         keep_ratio=True,
         resize_type='Resize',
-        backend='pillow',
-    ),  # antialiased; stock OpenCV is not
+        backend='pillow',  # antialiased; stock's OpenCV is not
+    ),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
     dict(type='Resize', scale=(1333, 800), keep_ratio=True, backend='pillow'),
-    dict(type='LoadAnnotations', with_bbox=True),  # in original pixels
+    # after Resize: boxes stay in the pixels of the file
+    dict(type='LoadAnnotations', with_bbox=True),
     dict(
         type='PackDetInputs',
         meta_keys=(

@@ -92,7 +92,7 @@ def make_mini(
 ) -> Mini:
     """Write the embedded data under ``root``, unless they are there.
 
-    Everything is built in a folder beside ``root`` that is renamed at the
+    Everything is built in a folder next to ``root`` that is renamed at the
     end, so ``root`` is either complete or as it was.
 
     Args:

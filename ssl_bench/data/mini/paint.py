@@ -28,7 +28,7 @@ class Item:
         visible (int): Pixels that show.
         inside (int): Pixels within the frame, hidden or not.
         angle (float): Rotation in radians.
-        crowd (bool): Whether it stands for many.
+        crowd (bool): Whether it is a crowd of many.
     """
 
     label: int

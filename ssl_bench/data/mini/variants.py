@@ -38,7 +38,7 @@ CORRUPTED = 10  # images of a class in every corruption and severity
 
 
 def make_variants(root: str | Path, seed: int = 0) -> bool:
-    """Write the derived sets beside the embedded image folder.
+    """Write the derived sets next to the embedded image folder.
 
     Args:
         root (str | Path): Where `make_mini` wrote.

@@ -1,12 +1,15 @@
-"""Box augmentation: anchors that overlap a box, thinned, one drawn.
+"""Box augmentation: one of the anchors that overlap a box, drawn at random.
 
-numpy's, since it runs in the data loader; boxes are ``xyxy`` in pixels and
-their width is ``x2 - x1``.
+Boxes are ``xyxy`` in pixels and their width is ``x2 - x1``. Overlaps are
+computed by torchvision in double precision, since some are at the threshold.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
+from torchvision import ops
 
 
 def anchor_grid(
@@ -38,13 +41,11 @@ def anchor_grid(
 
 def box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Intersection over union of one box (4,) with boxes (A, 4), (A,)."""
-    x1, y1, x2, y2 = np.asarray(boxes, np.float64).T
-    left, top, right, bottom = (float(edge) for edge in box)
-    width = np.minimum(x2, right) - np.maximum(x1, left)
-    height = np.minimum(y2, bottom) - np.maximum(y1, top)
-    overlap = np.maximum(width, 0) * np.maximum(height, 0)
-    union = (x2 - x1) * (y2 - y1) + (right - left) * (bottom - top) - overlap
-    return overlap / np.maximum(union, 1e-6)
+    return ops.box_iou(_double(box)[None], _double(boxes))[0].numpy()
+
+
+def _double(boxes: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.asarray(boxes, np.float64))
 
 
 def overlapping(
@@ -53,14 +54,14 @@ def overlapping(
     threshold: float = 0.5,
     fallback: int = 4000,
 ) -> np.ndarray:
-    """Indices of the anchors whose IoU with the box exceeds a threshold.
+    """Indices of the anchors whose IoU with the box is above a threshold.
 
     Args:
         box (ndarray): ``xyxy``, (4,).
         anchors (ndarray): ``xyxy``, (A, 4).
-        threshold (float): Fraction, exceeded strictly.
+        threshold (float): Fraction; equal to it is not above.
         fallback (int): How many of the anchors, best first, are taken when
-            none exceeds it.
+            none is above it.
 
     Returns:
         ndarray: Indices; in the anchors' order when the threshold is met.
@@ -75,17 +76,11 @@ def greedy_nms(
 ) -> np.ndarray:
     """Indices of the boxes that survive, by descending score.
 
-    A box falls when its IoU with a better survivor strictly exceeds the
+    A box is removed when its IoU with a better survivor is greater than the
     threshold.
     """
-    boxes = np.asarray(boxes, np.float64)
-    order = np.argsort(-scores, kind='stable')
-    kept: list[int] = []
-    while len(order):
-        best, order = order[0], order[1:]
-        kept.append(best)
-        order = order[box_iou(boxes[best], boxes[order]) <= threshold]
-    return np.array(kept, dtype=np.int64)
+    kept = ops.nms(_double(boxes), _double(scores), threshold)
+    return kept.numpy()
 
 
 def augment_box(

@@ -1,9 +1,9 @@
 """InsLoc: tell instances apart by the box they were pasted into."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
-import torch.nn.functional as F
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -17,13 +17,15 @@ from ssl_bench.layers import (
     info_nce,
 )
 from ssl_bench.layers.dense_heads import check_stride
-from ssl_bench.methods.insloc.roi_head import full_precision, require_same
+from ssl_bench.layers.precision import unit
+from ssl_bench.methods.insloc.roi_head import require_same
+from ssl_bench.methods.insloc.sheet import box_sheet
 
 
 def level_losses(
     query: Tensor, key: Tensor, negatives: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """InfoNCE for every level apart, against the queue of that level.
+    """InfoNCE for each level, against the queue of that level.
 
     Args:
         query (Tensor): Unit vectors, (N, L, D).
@@ -62,11 +64,11 @@ class InsLoc(BaseSelfSupervisor):
         of the paper.
     Deviations: (1) The overlapping anchor is drawn in the data loader
         (`InsLocViews`): it has no parameters, and so a training step never
-        waits for the device. (2) No spare queue beside the queues of the
-        levels, as the released checkpoints have. (3) No released code trains
-        R50-C4: RoIs of 14x14, the MoCo v2 projection (2048, 128) and its
-        initialisation are a reading of the released weights' converter.
-        (4) Logits are in float32 under mixed precision.
+        waits for the device. (2) The released checkpoints have an unused
+        queue in addition to those of the levels; here there is none. (3) No
+        released code trains R50-C4: RoIs of 14x14, the MoCo v2 projection
+        (2048, 128) and its initialisation are a reading of the released
+        weights' converter. (4) Logits are in float32 under mixed precision.
 
     Args:
         backbone (dict): Network with one output per pyramid level (FPN) or a
@@ -89,6 +91,8 @@ class InsLoc(BaseSelfSupervisor):
             other, or a backbone that keeps its normalisation in evaluation
             mode.
     """
+
+    contact_sheet = staticmethod(box_sheet)
 
     def __init__(
         self,
@@ -140,7 +144,7 @@ class InsLoc(BaseSelfSupervisor):
         if not self.augmented_levels <= set(range(self.levels)):
             raise UserError(
                 f'InsLoc: augmented_levels {sorted(self.augmented_levels)} '
-                f'must lie in 0 .. {self.levels - 1}, one per feature map.'
+                f'must be in 0 .. {self.levels - 1}, one per feature map.'
             )
         if self.with_neck and hasattr(self.backbone, 'feat_dim'):
             self._check_neck()
@@ -223,8 +227,7 @@ class InsLoc(BaseSelfSupervisor):
 
     def _unit(self, raw: Tensor) -> Tensor:
         """Raw (N * L, D) to unit vectors (N, L, D)."""
-        unit = F.normalize(full_precision(raw), dim=1)
-        return unit.unflatten(0, (-1, self.levels))
+        return unit(raw).unflatten(0, (-1, self.levels))
 
     @torch.no_grad()
     def _keys(
@@ -232,9 +235,8 @@ class InsLoc(BaseSelfSupervisor):
     ) -> Tensor:
         """Keys of the global batch, (G, L, D), encoded in shuffled order."""
         images, boxes = shuffle.shuffle(images, boxes)
-        raw = self.encode(
-            self.key_encoder.module, images, [boxes] * self.levels
-        )
+        networks = cast(nn.ModuleDict, self.key_encoder.module)
+        raw = self.encode(networks, images, [boxes] * self.levels)
         return shuffle.restore_all(self._unit(raw))
 
     def loss(

@@ -12,11 +12,7 @@ from torch import Tensor, nn
 from torchvision.ops import roi_align
 
 from ssl_bench.errors import UserError
-
-
-def full_precision(x: Tensor) -> Tensor:
-    """Half precision to float32; float32 and float64 as they are."""
-    return x.float() if x.element_size() < 4 else x
+from ssl_bench.layers.precision import upcast
 
 
 def require_same(name: str, got: int, other: str, expected: int) -> None:
@@ -37,8 +33,8 @@ def level_rois(
     """Cut one box per image out of every level: no box is assigned by size.
 
     RoIAlign with half-pixel shift and as many samples per bin as it has
-    cells. Boxes may leave the image. In full precision, for half-precision
-    boxes would be whole pixels off.
+    cells. Boxes may be partly outside of the image. The precision is full,
+    since boxes in half precision would be wrong by whole pixels.
 
     Args:
         maps (sequence[Tensor]): Feature maps, (N, C, H_l, W_l) each.
@@ -51,7 +47,7 @@ def level_rois(
     """
     rois = []
     for features, stride, box in zip(maps, strides, boxes):
-        features = full_precision(features)
+        features = upcast(features)
         index = torch.arange(len(box), device=box.device).unsqueeze(1)
         box = torch.cat([index, box], 1).to(features.dtype)  # (N, 5)
         rois.append(
@@ -134,7 +130,7 @@ class InsLocConvFCHead(BaseModule):
 class InsLocRes5(BaseModule):
     """The last stage of a ResNet, applied to each RoI (C4 detectors).
 
-    Unlike mmdet's ``ResLayer`` it trains with batch statistics and comes in
+    Unlike mmdet's ``ResLayer`` it trains with batch statistics and can have
     any width.
 
     Args:
@@ -183,7 +179,7 @@ class InsLocRoIHead(BaseModule):
         strides (sequence[int]): Image pixels per cell of each level.
         roi_size (int): Side of RoIAlign's output in bins.
         bbox_head (dict): The embedding head.
-        shared_head (dict, optional): What the RoIs pass before it.
+        shared_head (dict, optional): A network between RoIs and that head.
 
     Raises:
         UserError: Channels or bins that one part gives and the next does

@@ -1,7 +1,7 @@
 """InsLoc's views: crops of one image pasted onto two others, with boxes.
 
-The steps are functions of plain numbers and arrays. A source of chance is an
-argument where the order of draws matters; numpy's global generator is the
+The steps are functions of plain numbers and arrays. Where the order of random
+draws matters, their source is an argument; numpy's global generator is the
 default. Sizes are height before width, positions row before column, boxes
 ``xyxy`` in pixels with exclusive right and bottom edges.
 """
@@ -19,11 +19,10 @@ from torch import Tensor
 
 from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.data.photometric import Step, build_photometric
-from ssl_bench.data.views import geometry_fields
+from ssl_bench.data.views import Size, geometry_fields, summarise
 from ssl_bench.errors import UserError
 from ssl_bench.methods.insloc.anchors import anchor_grid, augment_box
 
-Size = tuple[int, int]
 TRIES = 10
 
 
@@ -90,7 +89,7 @@ def fitted_size(height: int, width: int, draws: tuple[int, int]) -> Size:
     """Scale a crop so that it just fits an unordered pair of bounds.
 
     The larger draw bounds the longer side and the smaller one the shorter,
-    whatever the orientation; the aspect ratio stays.
+    in either orientation; the aspect ratio stays.
 
     Returns:
         tuple[int, int]: Height and width in pixels.
@@ -157,8 +156,8 @@ class InsLocViews(BaseTransform):
     (2, 4), the exact boxes; ``augmented_box`` (4,), an anchor that overlaps
     the query's box; and the fields of `geometry_fields`.
 
-    Colours change after pasting, so both parts of a view change alike, and
-    the mirror comes last.
+    Colours change after pasting, so both parts of a view change in the same
+    way, and the mirror comes last.
 
     Args:
         canvas (tuple): Height and width of a view in pixels.
@@ -203,10 +202,11 @@ class InsLocViews(BaseTransform):
             )
         if canvas[0] % anchor_stride or canvas[1] % anchor_stride:
             raise UserError(
-                f'InsLocViews: canvas {tuple(canvas)} is no multiple of '
+                f'InsLocViews: canvas {tuple(canvas)} is not a multiple of '
                 f'anchor_stride {anchor_stride}.'
             )
-        self.canvas, self.size_range = tuple(canvas), (low, high)
+        self.canvas: Size = (canvas[0], canvas[1])
+        self.size_range = (low, high)
         self.area, self.ratio, self.flip = area, ratio, flip
         self.photometric = build_photometric(photometric)
         self.anchors = anchor_grid(
@@ -215,7 +215,15 @@ class InsLocViews(BaseTransform):
             anchor_scales,
             anchor_ratios,
         )
-        self.augment = dict(iou=iou, nms=nms, fallback=fallback)
+        self.iou, self.nms, self.fallback = iou, nms, fallback
+
+    def view_sizes(self) -> list[Size]:
+        """Height and width of the query and the key view."""
+        return [self.canvas] * 2
+
+    def view_summary(self) -> str:
+        """Number, size and crop areas of the views, in a line."""
+        return summarise([(self.canvas, self.area)] * 2)
 
     def transform(self, results: dict) -> dict:
         """Replace the foreground by the two composed views."""
@@ -232,16 +240,10 @@ class InsLocViews(BaseTransform):
         ]
         draws = [np.random.randint(*self.size_range, 2) for _ in crops]
         sizes = [
-            fitted_size(crop.height, crop.width, pair)
-            for crop, pair in zip(crops, draws)
+            fitted_size(crop.height, crop.width, (first, second))
+            for crop, (first, second) in zip(crops, draws)
         ]
-        places = [
-            tuple(
-                np.random.randint(bound)
-                for bound in position_bounds(self.canvas, size)
-            )
-            for size in sizes
-        ]
+        places = [self._place(size) for size in sizes]
         images, geometries = zip(
             *(
                 self._view(
@@ -262,11 +264,22 @@ class InsLocViews(BaseTransform):
             img=list(images),
             boxes=boxes,
             augmented_box=torch.from_numpy(
-                augment_box(boxes[0].numpy(), self.anchors, **self.augment)
+                augment_box(
+                    boxes[0].numpy(),
+                    self.anchors,
+                    self.iou,
+                    self.nms,
+                    self.fallback,
+                )
             ),
             **geometry_fields(geometries, (height, width)),
         )
         return results
+
+    def _place(self, size: Size) -> Size:
+        """Draw the row and the column of a patch on the canvas."""
+        rows, columns = position_bounds(self.canvas, size)
+        return np.random.randint(rows), np.random.randint(columns)
 
     def _view(
         self, image: np.ndarray, crop: Crop, size: Size, place: Size

@@ -1,12 +1,15 @@
 """Alignment maps, and the neck that gathers features under them (LEWEL)."""
 
+from typing import Any
+
 import torch
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from ssl_bench.errors import UserError
-from ssl_bench.layers.dense_heads import DenseMLP, unit
+from ssl_bench.layers.dense_heads import DenseMLP
+from ssl_bench.layers.precision import unit
 
 Pair = tuple[Tensor, Tensor]
 # normal of std sqrt(2 / out_channels), as the released code starts its heads
@@ -50,8 +53,8 @@ class LEWELNeck(BaseModule):
     """Global and aligned embeddings of a feature map (Sec. 3.2).
 
     One projector sees the pooled feature and every position in a single
-    call, so that its norm layer mixes their statistics; what it makes of the
-    positions are the alignment maps. A second projector embeds the features
+    call, so that its norm layer mixes their statistics. Its output for the
+    positions gives the alignment maps. A second projector embeds the features
     gathered under the maps.
 
     Args:
@@ -89,7 +92,7 @@ class LEWELNeck(BaseModule):
                     f'LEWELNeck: num_heads {num_heads} does not divide '
                     f'{name} {width}. Choose a divisor of both widths.'
                 )
-        sizes = dict(
+        sizes: dict[str, Any] = dict(
             in_channels=in_channels,
             hid_channels=hid_channels,
             out_channels=out_channels,

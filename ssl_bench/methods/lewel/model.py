@@ -20,9 +20,10 @@ from ssl_bench.layers.dense_heads import (
     check_channels,
     check_stride,
     total_stride,
-    unit,
 )
+from ssl_bench.layers.precision import unit
 from ssl_bench.methods.lewel.alignment import HEAD_INIT
+from ssl_bench.methods.lewel.sheet import map_sheet
 
 Pair = tuple[Tensor, Tensor]
 
@@ -109,6 +110,8 @@ class LEWEL(BaseSelfSupervisor):
             outside 0..1, or averaged statistics with LEWEL_M.
     """
 
+    contact_sheet = staticmethod(map_sheet)
+
     def __init__(
         self,
         backbone: dict,
@@ -180,7 +183,7 @@ class LEWEL(BaseSelfSupervisor):
     def check_views(self, sizes: Sequence[tuple[int, int]]) -> None:
         """Refuse views whose last positions would look at padding only.
 
-        Up to half a cell of padding is let pass, as in `PixPro`.
+        Up to half a cell of padding is accepted, as in `PixPro`.
         """
         check_stride(total_stride(self.backbone), sizes, slack=0.5)
 
@@ -203,7 +206,7 @@ class LEWEL(BaseSelfSupervisor):
     def update_target(self) -> None:
         """Move LEWEL_B's target; once after every optimiser step.
 
-        The next training step does it where the caller has not.
+        The next training step does it if the caller has not.
         """
         self.target.update(self.online)
         self.pending.fill_(False)
@@ -221,11 +224,15 @@ class LEWEL(BaseSelfSupervisor):
         predictions = [
             (self.predictor(z), self.predictor_obj(a)) for z, a in online
         ]
-        pairs = list(zip(predictions, targets[::-1]))
-        return tuple(
-            sum(regression_distance(p[part], t[part]) for p, t in pairs)
-            for part in (0, 1)
-        )
+
+        def distance(part: int) -> Tensor:
+            first, second = (
+                regression_distance(prediction[part], target[part])
+                for prediction, target in zip(predictions, targets[::-1])
+            )
+            return first + second
+
+        return distance(0), distance(1)
 
     def _loss_m(self, inputs: list[Tensor]) -> Pair:
         """View 1 against view 2 and the queues, global and aligned."""
@@ -258,8 +265,12 @@ class LEWEL(BaseSelfSupervisor):
         if self.training:
             self.target.update(self.online)
         shuffle = BatchShuffle(len(view), view.device)
-        keys = self.target(*shuffle.shuffle(view))
-        return shuffle, *(shuffle.restore_all(unit(z)) for z in keys)
+        whole, aligned = self.target(*shuffle.shuffle(view))
+        return (
+            shuffle,
+            shuffle.restore_all(unit(whole)),
+            shuffle.restore_all(unit(aligned)),
+        )
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)

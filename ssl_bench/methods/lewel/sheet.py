@@ -1,14 +1,16 @@
 """LEWEL: where the alignment maps of a model look."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmpretrain.registry import MODELS
 from PIL import Image
+from PIL.Image import Resampling
 from torch import Tensor, nn
 
-from ssl_bench.errors import UserError
+from ssl_bench.data.contact_sheet import Sheet, in_a_column, in_a_row, picture
+from ssl_bench.errors import UserError, one_line
+from ssl_bench.methods.lewel.alignment import LEWELNeck
 
 HOT = torch.tensor([255.0, 40.0, 0.0])
 GAP = 2
@@ -17,7 +19,7 @@ GAP = 2
 def overlay(view: Tensor, weights: Tensor) -> Tensor:
     """Tint a view where a map is high, darken it where it is low.
 
-    A map is nearly flat (its logits lie in -1 .. 1), so it is stretched from
+    A map is nearly flat (its logits are in -1 .. 1), so it is stretched from
     its own least to its own greatest value.
 
     Args:
@@ -38,19 +40,20 @@ def overlay(view: Tensor, weights: Tensor) -> Tensor:
 
 
 class MapTiles:
-    """Draws both views and, beside each, the first map of every head.
+    """Draws both views and, next to each, the first map of every head.
 
     Args:
-        backbone, neck (nn.Module): Of a LEWEL, in evaluation mode.
+        backbone (nn.Module): Of a LEWEL.
+        neck (LEWELNeck): Of the same.
         mean, std (sequence[float]): Of the data preprocessor.
     """
 
     def __init__(
         self,
         backbone: nn.Module,
-        neck: nn.Module,
-        mean: list[float],
-        std: list[float],
+        neck: LEWELNeck,
+        mean: Sequence[float],
+        std: Sequence[float],
     ) -> None:
         self.backbone, self.neck = backbone, neck
         for module in (backbone, neck):
@@ -72,32 +75,24 @@ class MapTiles:
         for view in item['inputs'][:2]:
             cells = [view, *(overlay(view, one) for one in self.maps(view))]
             rows.append(
-                [
-                    Image.fromarray(cell.permute(1, 2, 0).numpy()).resize(
-                        (side, side), Image.NEAREST
-                    )
-                    for cell in cells
-                ]
+                in_a_row(
+                    [
+                        picture(cell, side, Resampling.NEAREST)
+                        for cell in cells
+                    ],
+                    GAP,
+                )
             )
-        step = side + GAP
-        tile = Image.new(
-            'RGB', (step * len(rows[0]) - GAP, step * len(rows) - GAP), 'white'
-        )
-        for y, row in enumerate(rows):
-            for x, cell in enumerate(row):
-                tile.paste(cell, (x * step, y * step))
-        return tile
+        return in_a_column(rows, GAP)
 
 
-def map_tiles(
-    config, checkpoint: str | Path | None = None
-) -> Callable[[dict, int], Image.Image]:
+def map_tiles(config, state: Mapping[str, Tensor] | None = None) -> MapTiles:
     """What draws the samples of a LEWEL config.
 
     Args:
         config (mmengine.Config): The config.
-        checkpoint (str | Path, optional): Of a run of it; without one the
-            maps are those of random initialisation.
+        state (mapping, optional): Tensors of a checkpoint of a run of it;
+            without one the maps are those of random initialisation.
 
     Raises:
         UserError: The checkpoint is of another model.
@@ -107,21 +102,22 @@ def map_tiles(
         neck=MODELS.build(dict(type='LEWELNeck') | dict(config.model.neck)),
     )
     for name, module in parts.items():
-        if checkpoint is None:
+        if state is None:
             module.init_weights()
         else:
-            _load(module, name, checkpoint)
-    # the whole model is left alone: its queues can take a gigabyte
+            _load(module, name, state)
+    # the whole model is not built: its queues can take a gigabyte
     pre = config.model.get('data_preprocessor') or config.data_preprocessor
     return MapTiles(**parts, mean=pre.mean, std=pre.std)
 
 
-def _load(module: nn.Module, name: str, checkpoint: str | Path) -> None:
-    """Fill a part of the model from a training checkpoint, whole."""
-    from ssl_bench.checkpoints.formats import unwrap
-    from ssl_bench.checkpoints.reading import read_object
+def map_sheet(config, state: Mapping[str, Tensor] | None = None) -> Sheet:
+    """How the samples of a LEWEL config are drawn; see `map_tiles`."""
+    return Sheet(map_tiles(config, state), side=112, columns=2)
 
-    state, _ = unwrap(read_object(checkpoint), checkpoint)
+
+def _load(module: nn.Module, name: str, state: Mapping[str, Tensor]) -> None:
+    """Fill a part of the model from a checkpoint's tensors, all of it."""
     try:
         module.load_state_dict(
             {
@@ -132,5 +128,6 @@ def _load(module: nn.Module, name: str, checkpoint: str | Path) -> None:
         )
     except RuntimeError as error:
         raise UserError(
-            f"{checkpoint} does not fit the config's {name}: {error}"
+            f"the checkpoint does not fit the config's {name}: "
+            f'{one_line(error)}'
         ) from error

@@ -14,14 +14,14 @@ from ssl_bench.layers.dense_heads import (
     check_channels,
     check_stride,
     total_stride,
-    unit,
-    upcast,
 )
 from ssl_bench.layers.momentum import MomentumEncoder
+from ssl_bench.layers.precision import unit, upcast
 from ssl_bench.methods.pixpro.pixel_grid import (
     batch_coordinates,
     pixel_distances,
 )
+from ssl_bench.methods.pixpro.sheet import match_sheet
 
 # offset of the code where the exponent is below 1 and 0 has no derivative
 _EPS_POWER = 1e-6
@@ -45,7 +45,8 @@ def consistency_loss(
     Returns:
         Tensor: Scalar; an image without a matched pair contributes 0.
     """
-    distance = pixel_distances(coords_q, coords_k, tuple(q.shape[2:]))
+    size = (q.shape[2], q.shape[3])
+    distance = pixel_distances(coords_q, coords_k, size)
     matched = (distance < threshold).float()  # (N, n, n)
     cosine = upcast(q.flatten(2).transpose(1, 2) @ k.flatten(2))
     count = matched.sum((1, 2)) + _EPS_COUNT
@@ -67,7 +68,7 @@ class PixelPropagation(BaseModule):
     """Each position becomes the similarity-weighted sum of its image.
 
     ``y_i = sum_j max(cos(x_i, x_j), clamp)^exponent g(x_j) / |g(x_j)|``
-    (Sec. 3.3, Eq. 5 and 6; the norm of g stands in the code only).
+    (Sec. 3.3, Eq. 5 and 6; the norm of g is in the code only).
 
     Args:
         channels (int): C of the input and output.
@@ -171,7 +172,7 @@ class PixPro(BaseSelfSupervisor):
         instance loss of BYOL's kind. The step of the momentum schedule is
         saved with the weights (the released code restarts it on resuming),
         a side of one pixel does not divide by zero, and the instance branch
-        pools the whole map whatever its size. That schedule is as long as
+        pools the whole map at any size. That schedule is as long as
         the run, which drops incomplete batches: 125 100 steps in the paper's
         100 epochs, where the released code counts 125 113 (`schedule_steps`,
         for ``momentum_steps``). Under gradient accumulation the branch moves
@@ -196,6 +197,8 @@ class PixPro(BaseSelfSupervisor):
         UserError: Channels that do not fit, a negative instance weight, or a
             run longer than ``momentum_steps``.
     """
+
+    contact_sheet = staticmethod(match_sheet)
 
     def __init__(
         self,
@@ -231,7 +234,8 @@ class PixPro(BaseSelfSupervisor):
         self.threshold = threshold
         self.momentum_steps = momentum_steps
         self.instance_weight = instance_weight
-        self.instance_neck = self.predictor = None
+        self.instance_neck: nn.Module | None = None
+        self.predictor: nn.Module | None = None
         if instance_weight:
             self.instance_neck = MODELS.build(neck)
             self.predictor = DenseMLP(
@@ -248,12 +252,12 @@ class PixPro(BaseSelfSupervisor):
         return PixelBranch(self.backbone, self.neck, self.instance_neck)
 
     def check_views(self, sizes: Sequence[tuple[int, int]]) -> None:
-        """Refuse views whose positions are not where the loss takes them.
+        """Refuse views whose positions are not where the loss assumes them.
 
-        The loss divides a view evenly among the positions of the map. Where
-        the view is no multiple of the stride they lie askew; up to half a
-        cell at its end that is less than the threshold. Both maps have the
-        same positions.
+        The loss divides a view evenly between the positions of the map. Where
+        the view is not a multiple of the stride, the positions are shifted.
+        Up to half a cell at the view's end, the shift is less than the
+        threshold. Both maps have the same positions.
         """
         check_stride(total_stride(self.backbone), sizes, slack=0.5)
         if len(set(sizes)) > 1:
@@ -277,22 +281,19 @@ class PixPro(BaseSelfSupervisor):
         in training mode only.
         """
         coords = batch_coordinates(data_samples).to(inputs[0].device)
-        online = [self.online(view) for view in inputs]
+        c1, c2 = coords[:, 0], coords[:, 1]
+        (q1, whole1), (q2, whole2) = (self.online(view) for view in inputs)
         if self.training:
             self._move_target()
-        target = [self.target(view) for view in inputs]
+        (k1, key1), (k2, key2) = (self.target(view) for view in inputs)
         losses = dict(
-            loss_pixel=sum(
-                self.direction(
-                    online[a][0], target[b][0], coords[:, a], coords[:, b]
-                )
-                for a, b in ((0, 1), (1, 0))
-            )
+            loss_pixel=self.direction(q1, k2, c1, c2)
+            + self.direction(q2, k1, c2, c1)
         )
-        if self.instance_weight:
-            losses['loss_instance'] = self.instance_weight * sum(
-                instance_loss(self.predictor(online[a][1]), target[b][1])
-                for a, b in ((0, 1), (1, 0))
+        if self.predictor is not None:
+            losses['loss_instance'] = self.instance_weight * (
+                instance_loss(self.predictor(whole1), key2)
+                + instance_loss(self.predictor(whole2), key1)
             )
         return losses
 

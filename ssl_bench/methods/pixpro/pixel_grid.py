@@ -1,4 +1,4 @@
-"""Where the positions of two feature maps lie in their source image.
+"""Where the positions of two feature maps are in their source image.
 
 PixPro's frame: the source spans [0, 1] in both directions between the
 centres of its outermost pixels, so distances are anisotropic unless the
@@ -15,7 +15,7 @@ from torch import Tensor
 def crop_coordinates(
     crops: Tensor, flips: Tensor, source_size: Tensor
 ) -> Tensor:
-    """Where the first and last pixel centres of views lie in the source.
+    """Where the first and last pixel centres of views are in the source.
 
     A flipped view has ``x1 < x0``.
 

@@ -1,13 +1,13 @@
 """PixPro and PixContrast: the positions of two views that are one place."""
 
 import colorsys
-from collections.abc import Callable
 
 import torch
 from mmpretrain.registry import MODELS
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ssl_bench.data.contact_sheet import Sheet, in_a_row, picture
 from ssl_bench.methods.pixpro.pixel_grid import (
     batch_coordinates,
     pixel_distances,
@@ -50,13 +50,14 @@ def colour(index: int, grid: Grid) -> tuple[int, int, int]:
     row, column = divmod(index, grid[1])
     light = 0.35 + 0.4 * row / max(grid[0] - 1, 1)
     rgb = colorsys.hls_to_rgb(column / grid[1], light, 1.0)
-    return tuple(round(255 * part) for part in rgb)
+    red, green, blue = (round(255 * part) for part in rgb)
+    return red, green, blue
 
 
 def draw_matches(
     item: dict, side: int, grid: Grid, threshold: float
 ) -> Image.Image:
-    """Two views side by side, positions that are one place in one colour.
+    """Two views in a row; positions that are one place have one colour.
 
     A matched position of view 1 has a dot of its own colour and a line to
     the nearest of the positions it is matched with. A matched position of
@@ -69,16 +70,9 @@ def draw_matches(
         grid (tuple): Height and width of the feature maps.
         threshold (float): The model's.
     """
-    views = [
-        Image.fromarray(view.permute(1, 2, 0).numpy()).resize(
-            (round(view.shape[2] * side / view.shape[1]), side), Image.BILINEAR
-        )
-        for view in item['inputs'][:2]
-    ]
+    views = [picture(view, side) for view in item['inputs'][:2]]
     right = views[0].width + GAP
-    tile = Image.new('RGB', (right + views[1].width, side), 'white')
-    tile.paste(views[0], (0, 0))
-    tile.paste(views[1], (right, 0))
+    tile = in_a_row(views, GAP)
     draw = ImageDraw.Draw(tile)
 
     def centre(index: int, view: int) -> tuple[float, float]:
@@ -100,19 +94,19 @@ def draw_matches(
     return tile
 
 
-def match_tiles(config) -> Callable[[dict, int], Image.Image]:
-    """What draws the samples of a PixPro or PixContrast config."""
+def match_sheet(config) -> Sheet:
+    """How the samples of a PixPro or PixContrast config are drawn."""
     backbone = MODELS.build(config.model.backbone)
     backbone.eval()  # mmpretrain's returns nothing
-    grids = {}
+    grids: dict[tuple[int, int], Grid] = {}
 
     def tile(item: dict, side: int) -> Image.Image:
-        size = tuple(item['inputs'][0].shape[1:])
+        height, width = item['inputs'][0].shape[1:]
+        size = height, width
         if size not in grids:
             with torch.no_grad():
-                grids[size] = tuple(
-                    backbone(torch.zeros(1, 3, *size))[-1].shape[2:]
-                )
+                features = backbone(torch.zeros(1, 3, *size))[-1]
+            grids[size] = features.shape[2], features.shape[3]
         return draw_matches(item, side, grids[size], config.model.threshold)
 
-    return tile
+    return Sheet(tile, side=224, columns=3)

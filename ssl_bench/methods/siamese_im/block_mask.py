@@ -15,19 +15,37 @@ from mmpretrain.registry import TRANSFORMS
 Block = tuple[int, int, int, int]
 
 
+def patch_grid(size: int, patch_size: int) -> int:
+    """Patches per side of a view.
+
+    Args:
+        size (int): Side of the view in pixels.
+        patch_size (int): Side of a patch in pixels.
+
+    Raises:
+        ValueError: ``patch_size`` does not divide ``size``.
+    """
+    if size % patch_size:
+        raise ValueError(
+            f'patches of {patch_size} pixels do not divide '
+            f'a view of {size} pixels.'
+        )
+    return size // patch_size
+
+
 class BlockMask:
     """Draw masks: blocks until full, single patches for what is left.
 
     Args:
         grid (int): Patches per side.
         masked (int): Patches masked in every mask.
-        min_area (int): Smallest area asked of a block, patches.
+        min_area (int): Smallest area drawn for a block, in patches.
         min_aspect (float): Smallest height / width; the largest is its
             inverse. Log-uniform.
         tries (int): Attempts to place one block.
 
     Raises:
-        ValueError: ``masked`` leaves nothing to mask or nothing to see.
+        ValueError: ``masked`` is none of the patches or all of them.
     """
 
     def __init__(
@@ -104,12 +122,7 @@ class AddBlockMask(BaseTransform):
     def __init__(
         self, size: int, patch_size: int, ratio: float = 118 / 196
     ) -> None:
-        if size % patch_size:
-            raise ValueError(
-                f'patches of {patch_size} pixels do not divide '
-                f'a view of {size} pixels.'
-            )
-        grid = size // patch_size
+        grid = patch_grid(size, patch_size)
         self.draw = BlockMask(grid, round(ratio * grid**2))
 
     def transform(self, results: dict) -> dict:

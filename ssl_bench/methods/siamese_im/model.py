@@ -1,5 +1,7 @@
 """SiameseIM: predict the dense target of one view from another, masked."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -8,11 +10,11 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from ssl_bench.layers import (
-    MomentumEncoder,
-    global_bn,  # noqa: F401  (registers TokenBN)
-    mean_over_processes,
-)
+from ssl_bench.errors import UserError
+from ssl_bench.layers import MomentumEncoder, mean_over_processes
+from ssl_bench.layers.precision import upcast
+from ssl_bench.methods.siamese_im.block_mask import AddBlockMask
+from ssl_bench.methods.siamese_im.sheet import token_sheet
 from ssl_bench.methods.siamese_im.sincos import (
     relative_position,
     relative_sincos,
@@ -27,7 +29,7 @@ def unigrad_dense_loss(
     neg_weight: float = 0.02,
     normalise_pred: bool = False,
 ) -> dict[str, Tensor]:
-    """Pull predictions to their targets, push them off all others.
+    """Pull predictions to their targets, push them from all others.
 
     ``pos = mean_n |p_n - t_n|^2``, ``neg = mean_n p_n^T C p_n``, with C the
     correlation of the targets of all processes, (E, E): the pairwise term
@@ -87,10 +89,10 @@ class SiameseIMProjector(BaseModule):
 
     def forward(self, x: tuple[Tensor]) -> tuple[Tensor]:
         """Tokens (B, T, D) to tokens (B, T, E)."""
-        x = self.embed(x[-1])
+        tokens = self.embed(x[-1])
         for block in self.blocks:
-            x = block(x)
-        return (x,)
+            tokens = block(tokens)
+        return (tokens,)
 
 
 @MODELS.register_module()
@@ -158,8 +160,8 @@ class SiameseIM(BaseSelfSupervisor):
     """A masked view predicts the dense representation of another view.
 
     The target encoder is a moving average and sees view 2 whole; view 1 is
-    always the online one. Each prediction is told only where its patch of
-    view 2 lies relative to view 1.
+    always the online one. Each prediction gets only the place of its patch
+    of view 2, relative to view 1.
 
     Reference: Tao et al., Siamese Image Modeling for Self-Supervised Vision
         Representation Learning, CVPR 2023, arXiv:2206.01204, Sec. 3.
@@ -186,8 +188,10 @@ class SiameseIM(BaseSelfSupervisor):
         init_cfg (dict, optional): As mmpretrain.
 
     Raises:
-        ValueError: Sizes that do not fit one another, with both numbers.
+        ValueError: Sizes that do not fit each other, with both numbers.
     """
+
+    contact_sheet = staticmethod(token_sheet)
 
     def __init__(
         self,
@@ -235,6 +239,28 @@ class SiameseIM(BaseSelfSupervisor):
         super().init_weights()
         self.target.copy_from(self.online)
 
+    def check_data(self, transforms: Sequence) -> None:
+        """Refuse masks of another number of patches than the model drops.
+
+        Args:
+            transforms (sequence): The built transforms of the data.
+
+        Raises:
+            UserError: The numbers or the grids differ.
+        """
+        patches = self.num_masked + self.num_visible
+        for step in transforms:
+            if not isinstance(step, AddBlockMask):
+                continue
+            masked, of = step.draw.masked, step.draw.grid**2
+            if (masked, of) != (self.num_masked, patches):
+                raise UserError(
+                    f'the model was built for num_masked={self.num_masked} '
+                    f'of {patches} patches, the data mask {masked} of {of}; '
+                    'change model.num_masked, or size, patch_size and ratio '
+                    'of AddBlockMask, so that they agree.'
+                )
+
     def visible_patches(self, mask: Tensor) -> Tensor:
         """Indices of the patches not masked, in raster order.
 
@@ -249,7 +275,7 @@ class SiameseIM(BaseSelfSupervisor):
         return order[:, : self.num_visible]
 
     def _check_mask(self, mask: Tensor) -> None:
-        """Refuse masks of another number than the model was told."""
+        """Refuse masks of another number of patches than ``num_masked``."""
         if self._mask_checked:  # once: it makes an accelerator wait
             return
         counts = set(mask.flatten(1).sum(1).tolist())
@@ -287,10 +313,8 @@ class SiameseIM(BaseSelfSupervisor):
         target = self.target(view2)[0][:, 1:]  # no cls
         with torch.autocast(pred.device.type, enabled=False):
             return unigrad_dense_loss(
-                *(
-                    x.to(torch.promote_types(x.dtype, torch.float32))
-                    for x in (pred, target)
-                ),
+                upcast(pred),
+                upcast(target),
                 self.neg_weight,
                 self.normalise_pred,
             )
@@ -308,9 +332,8 @@ class SiameseIM(BaseSelfSupervisor):
             for name in ('crops', 'flips', 'source_size', 'mask')
         )
         self._check_mask(mask)
-        relative = relative_position(crops, flips, size).to(
-            torch.promote_types(inputs[0].dtype, torch.float32)
-        )
+        relative = relative_position(crops, flips, size)
+        relative = relative.to(upcast(inputs[0]).dtype)
         terms = self.terms(inputs[0], inputs[1], mask, relative)
         return dict(
             loss=terms['loss'],

@@ -1,7 +1,6 @@
 """Sine-cosine position codes: fixed grids, and one view seen from another.
 
-Section numbers are those of SiameseIM (arXiv:2206.01204) as its released
-code has them.
+The codes are those of the released program of SiameseIM (arXiv:2206.01204).
 """
 
 import torch
@@ -61,7 +60,7 @@ def sincos_table(width: int, grid: int) -> Tensor:
 def relative_position(
     crops: Tensor, flips: Tensor, source_size: Tensor
 ) -> Tensor:
-    """Where view 2 lies in the frame of view 1, mirrored like view 1.
+    """Where view 2 is in the frame of view 1, mirrored like view 1.
 
     Args:
         crops (Tensor): (B, 2, 4) ``xyxy`` in pixels of the source.

@@ -9,7 +9,21 @@ from mmpretrain.models.backbones.vision_transformer import (
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ssl_bench.layers.global_bn import GlobalBatchNorm
+from ssl_bench.methods.siamese_im.block_mask import patch_grid
 from ssl_bench.methods.siamese_im.sincos import sincos_table
+
+
+@MODELS.register_module('TokenBN')
+class TokenBatchNorm(GlobalBatchNorm):
+    """Batch normalisation of tokens: statistics over samples and tokens.
+
+    SiameseIM's 'PermuteBN'; cls, patch and mask tokens share the statistics.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise tokens (B, T, C) per channel."""
+        return super().forward(x.flatten(0, 1)).view_as(x)
 
 
 def transformer_blocks(
@@ -75,11 +89,7 @@ class SincosViT(VisionTransformer):
         drop_path_rate: float = 0.0,
         init_cfg: dict | None = None,
     ) -> None:
-        if img_size % patch_size:
-            raise ValueError(
-                f'patches of {patch_size} pixels do not divide '
-                f'a view of {img_size} pixels.'
-            )
+        grid = patch_grid(img_size, patch_size)
         super().__init__(
             arch=arch,
             img_size=img_size,
@@ -90,7 +100,7 @@ class SincosViT(VisionTransformer):
             init_cfg=init_cfg,
         )
         check_heads(self.embed_dims, self.arch_settings['num_heads'])
-        self.grid = img_size // patch_size
+        self.grid = grid
         self.pos_embed.requires_grad_(False)
         self.pos_embed.data.copy_(sincos_table(self.embed_dims, self.grid))
         self.patch_embed.requires_grad_(train_patch_embed)

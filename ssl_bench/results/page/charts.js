@@ -23,9 +23,11 @@ function mainRows(task) {
 
 function chartRow(row, name) {
   const interval = row.interval || [null, null];
+  const item = row.published[0] || {value: null, text: ''};
   return {name, mean: row.mean, lo: interval[0], hi: interval[1],
     n: row.values.length, control: row.control, color: colorOf(row.name),
-    published: row.published.length ? row.published[0].value : null};
+    published: item.value, mean_text: row.text.mean,
+    interval_text: row.text.interval, published_text: item.text};
 }
 
 function drawBars() {
@@ -53,21 +55,22 @@ function drawRanks() {
   const backbones = [...new Set(DATA.ranks.map((r) => r.backbone))];
   return backbones.map((backbone) => {
     const ranks = DATA.ranks.filter((r) => r.backbone === backbone);
-    const rows = ranks.map((r) => ({name: r.name, backbone,
+    const rows = ranks.map((r) => ({name: r.name, label: r.name, backbone,
       pretrain_data: '', pretrain_epochs: r.epochs}));
     const names = labels(rows);
     const figure = el('figure', {class: 'card chart'}, el('figcaption', {},
       el('h3', {}, backbone), el('small', {}, `${ranks[0].of} tasks`)));
     $('rank-charts').append(figure);
     return embed(figure, 'ranks', ranks.flatMap((rank, i) => [
-      {name: names[i], kind: 'average', rank: rank.average,
+      {name: names[i], kind: 'average', rank: rank.average, text: rank.text,
         color: colorOf(rank.name),
         count: `${Object.keys(rank.places).length} of ${rank.of}`},
       ...Object.entries(rank.places).map(([task, place]) => ({
         name: names[i], kind: 'place', rank: place,
         task: TASKS.get(task).title})),
     ]), (spec) => {
-      spec.layer[0].encoding.x.scale.domainMax = ranks.length;
+      spec.layer[0].encoding.x.scale.domainMax = Math.max(
+        ranks.length, ...ranks.flatMap((r) => Object.values(r.places)));
     });
   });
 }
@@ -111,8 +114,8 @@ function drawCurves() {
     style: `--key: ${colorOf(name)}`}, name)));
   $('curve-chart').replaceChildren();
   return [embed($('curve-chart'), 'curves', curves.flatMap((curve) =>
-    curve.points.map(([step, value]) => ({name: curve.name, run: curve.run,
-      step, value, color: colorOf(curve.name)}))))];
+    curve.points.map(([step, loss]) => ({name: curve.name, run: curve.run,
+      step, loss, color: colorOf(curve.name)}))))];
 }
 
 function startCharts() {

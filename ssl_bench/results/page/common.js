@@ -1,9 +1,8 @@
-/* Data of the page and small helpers. Text enters the page as text only. */
+/* Data of the page and small helpers. Text enters the page as text only.
+   Numbers are rounded, compared and marked in Python: a row's `text`. */
 const DATA = JSON.parse(document.getElementById('data').textContent);
 const CHARTS = JSON.parse(document.getElementById('charts').textContent);
 const TASKS = new Map(DATA.tasks.map((task) => [task.id, task]));
-const MARK = {reproduced: '=', 'within noise': '≈', off: '≠'};
-const STYLE = {reproduced: 'reproduced', 'within noise': 'noise', off: 'off'};
 
 const $ = (id) => document.getElementById(id);
 
@@ -20,15 +19,6 @@ function el(tag, attributes, ...children) {
   return node;
 }
 
-const fixed = (value, digits = 1) =>
-  value === null || value === undefined ? '' : value.toFixed(digits);
-const signed = (value) => (value < 0 ? '−' : '+') + fixed(Math.abs(value));
-
-function printed(item) {
-  const text = String(item.value);
-  return (text.includes('.') ? text : text + '.0') + (item.verified ? '' : '?');
-}
-
 function metricOf(row) {
   return TASKS.get(row.task).metrics.find((m) => m.id === row.metric);
 }
@@ -43,7 +33,7 @@ function pretraining(row) {
     epochs === null ? '' : epochs + ' epochs'].filter(Boolean).join(' · ');
 }
 
-/** Names that tell the given rows apart: epochs and backbone if needed. */
+/** Different names for the rows: with epochs and backbone if needed. */
 function labels(rows) {
   const byName = new Map();
   for (const row of rows) {
@@ -53,7 +43,7 @@ function labels(rows) {
   return rows.map((row) => {
     const others = byName.get(row.name);
     const differ = (field) => others.some((o) => o[field] !== row[field]);
-    let name = row.name;
+    let name = row.label;
     if (differ('backbone')) name += ', ' + row.backbone;
     if (differ('pretrain_data')) name += ', ' + row.pretrain_data;
     if (differ('pretrain_epochs')) name += ', ' + row.pretrain_epochs + 'e';

@@ -13,21 +13,6 @@ function drawFacts() {
       el('dd', {}, String(value)))));
 }
 
-function drawLegend() {
-  const parts = [];
-  if (DATA.rows.some((row) => row.verdict)) {
-    parts.push(el('span', {class: 'reproduced'}, '= reproduced'), ' · ',
-      el('span', {class: 'noise'}, '≈ within noise'), ' · ',
-      el('span', {class: 'off'}, '≠ off'), ' · ',
-      '? printed number not checked in its source');
-  }
-  if (DATA.baseline) {
-    parts.push(parts.length ? ' · ' : '',
-      `Δ difference to ${DATA.baseline}, ≈ its 95% interval holds zero`);
-  }
-  $('legend').replaceChildren(...parts);
-}
-
 function drawWarnings() {
   $('warning-list').replaceChildren(...DATA.warnings.map((warning) =>
     el('li', {}, el('b', {}, warning.kind), warning.message,
@@ -89,7 +74,6 @@ startTheme();
 drawFacts();
 startSections();
 drawMatrices();
-drawLegend();
 startFilters();
 drawWarnings();
 drawGallery();

@@ -1,4 +1,4 @@
-/* The provenance panel of one number, and the picture viewer. */
+/* The panel with the origin of one number, and the picture viewer. */
 function facts(pairs) {
   const shown = pairs.filter(([, value]) =>
     value !== null && value !== undefined && value !== '');
@@ -9,10 +9,6 @@ function facts(pairs) {
 
 const code = (text) => (text ? el('code', {}, text) : null);
 
-function range(pair) {
-  return pair ? `${fixed(pair[0], 2)} to ${fixed(pair[1], 2)}` : null;
-}
-
 function summary(row) {
   const metric = metricOf(row);
   const found = row.baseline_difference;
@@ -20,13 +16,13 @@ function summary(row) {
     ['Method', row.name], ['Pretraining', pretraining(row)],
     ['Task', `${TASKS.get(row.task).title} (${row.task})`],
     ['Metric', metric.title + (metric.higher ? '' : ', lower is better')],
-    ['Seeds', row.values.map((v) =>
-      `${v.seed}: ${fixed(v.value, 2)}`).join(', ')],
-    ['95% interval', range(row.interval)],
+    ['Departures', row.departures.join('; ')],
+    ['Seeds', row.values.map((v) => `${v.seed}: ${v.text}`).join(', ')],
+    ['95% interval', row.text.interval],
     ['Place', row.place],
-    [`Against ${DATA.baseline}`, found && `${signed(found.mean)}` + (
-      found.interval ? ` [${range(found.interval)}], ${found.pairs} pairs`
-        + (found.within_noise ? ', within noise' : '') : '')],
+    [`Against ${DATA.baseline}`, found && row.text.difference + (
+      found.interval
+        ? ` [${row.text.difference_bounds}], ${found.pairs} pairs` : '')],
   ]);
 }
 
@@ -34,11 +30,11 @@ function printedBlock(row) {
   const metric = metricOf(row);
   const blocks = row.published.map((item, i) => {
     const verdict = i === 0 && row.verdict ? el('span', {
-      class: STYLE[row.verdict]}, ` ${signed(row.delta)}, ${row.verdict}`
+      class: row.text.style}, ` ${row.text.delta}, ${row.verdict}`
         + ` (tolerance ${metric.tolerance})`) : null;
     const safe = /^https?:\/\//.test(item.url);
     return el('div', {class: 'printed'},
-      el('b', {}, printed(item)), ` in ${item.reported_in}`, verdict,
+      el('b', {}, item.text), ` in ${item.reported_in}`, verdict,
       el('p', {}, item.source, item.verified ? ''
         : ' (not checked in its source)'),
       item.notes ? el('p', {}, item.notes) : null,
@@ -46,16 +42,6 @@ function printedBlock(row) {
         item.url)) : null);
   });
   return blocks.length ? [el('h3', {}, 'Printed'), ...blocks] : [];
-}
-
-function cost(run) {
-  const c = run.cost;
-  return [
-    c.gpu_hours === null ? '' : `${c.gpu_hours} GPU hours`,
-    c.train_seconds === null ? '' : `${Math.round(c.train_seconds)} s`,
-    c.images_per_second === null ? '' : `${c.images_per_second} images/s`,
-    c.peak_memory_mib === null ? '' : `${c.peak_memory_mib} MiB peak`,
-  ].filter(Boolean).join(', ');
 }
 
 function runBlock(run, open) {
@@ -73,9 +59,10 @@ function runBlock(run, open) {
     ['Pretrain config', code(run.pretrain.config)],
     ['Task config', code(run.config_sha256)],
     ['Code', run.code_version], ['Versions', versions],
-    ['Hardware', device], ['Cost', cost(run)], ['Data', data],
+    ['Hardware', device], ['Cost', run.cost_text], ['Data', data],
     ['Fingerprint', code(run.data.fingerprint)],
     ['Time', `${run.started} to ${run.finished}`],
+    ['Departures', (run.departures || []).join('; ')],
     ['Changes', (run.changes || []).join('; ')], ['Notes', run.notes],
     ['Digest', run.record_sha256 ? code(run.record_sha256)
       : 'none: not written by ssl_bench'],
@@ -85,13 +72,13 @@ function runBlock(run, open) {
 function openPanel(row) {
   const panel = $('panel');
   const value = isMeasured(row)
-    ? [fixed(row.mean, 2), el('small', {}, row.std === null
-      ? ' one seed' : ` ± ${fixed(row.std, 2)}, ${row.values.length} seeds`)]
-    : [printed(row.published[0]), el('small', {}, ' printed')];
+    ? [row.text.mean, el('small', {}, row.std === null
+      ? ' one seed' : ` ± ${row.text.std}, ${row.values.length} seeds`)]
+    : [row.published[0].text, el('small', {}, ' printed')];
   const runs = row.runs.map((i) => DATA.runs[i]);
   panel.replaceChildren(
     el('header', {}, el('h2', {id: 'panel-title'},
-      `${row.name}: ${metricOf(row).title}`),
+      `${row.label}: ${metricOf(row).title}`),
     el('button', {type: 'button', onclick: () => panel.close()}, 'Close')),
     el('p', {class: 'big'}, ...value), summary(row), ...printedBlock(row),
     ...(runs.length ? [el('h3', {}, 'Runs')] : []),

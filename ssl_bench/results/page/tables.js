@@ -24,14 +24,15 @@ function sortable(column, state, redraw) {
 }
 
 function verdictText(row) {
-  return el('span', {class: STYLE[row.verdict], title: row.verdict},
-    `${signed(row.delta)} ${MARK[row.verdict]}`);
+  return el('span', {class: row.text.style, title: row.verdict},
+    `${row.text.delta} ${row.text.mark}`);
 }
 
 function hint(row) {
-  const parts = [`${row.name}, ${TASKS.get(row.task).title}`,
-    row.values.map((v) => `seed ${v.seed}: ${fixed(v.value, 2)}`).join(', ')];
-  if (row.interval) parts.push(`95%: ${range(row.interval)}`);
+  const parts = [`${row.label}, ${TASKS.get(row.task).title}`,
+    row.values.map((v) => `seed ${v.seed}: ${v.text}`).join(', '),
+    row.departures.join('; ')];
+  if (row.interval) parts.push(`95%: ${row.text.interval}`);
   const run = row.runs.length ? DATA.runs[row.runs[0]] : null;
   if (run && run.pretrain.checkpoint_sha256) {
     parts.push(`checkpoint ${run.pretrain.checkpoint_sha256.slice(0, 12)}`);
@@ -42,17 +43,14 @@ function hint(row) {
 
 function matrixCell(row) {
   const item = row.published[0];
-  const found = row.baseline_difference;
-  const best = Math.min(...DATA.rows.filter((r) => r.task === row.task
-    && r.metric === row.metric && r.place).map((r) => r.place));
   return el('button', {type: 'button', title: hint(row),
-    class: 'cell' + (row.place === best ? ' best' : ''),
+    class: 'cell' + (row.best ? ' best' : ''),
     onclick: () => openPanel(row)},
-  el('b', {}, fixed(row.mean)),
-  row.std === null ? null : el('i', {}, ` ± ${fixed(row.std)}`),
-  item ? el('small', {}, `publ. ${printed(item)} `, verdictText(row)) : null,
-  found ? el('small', {}, `Δ ${signed(found.mean)}`
-    + (found.within_noise ? ' ≈' : '')) : null);
+  el('b', {}, row.text.mean),
+  row.std === null ? null : el('i', {}, ` ± ${row.text.std}`),
+  row.text.departed ? ` ${row.text.departed}` : null,
+  item ? el('small', {}, `publ. ${item.text} `, verdictText(row)) : null,
+  row.text.difference ? el('small', {}, `Δ ${row.text.difference}`) : null);
 }
 
 /** Methods of a backbone with their rows by task. */
@@ -85,17 +83,21 @@ function matrixColumns(tasks, ranked) {
 
 function matrixValue(item, key) {
   if (key === 'name') return item.first.name;
-  if (key === 'rank') return item.rank.average;
+  if (key === 'rank') return item.rank ? item.rank.average : null;
   return (item.byTask.get(key) || [{mean: null}])[0].mean;
 }
 
+/** The average rank; empty for a method whose tasks are not ranked. */
+function rankCell(rank) {
+  return el('td', {}, rank ? el('div', {class: 'cell plain'},
+    el('b', {}, rank.text), el('small', {},
+      `${Object.keys(rank.places).length} of ${rank.of} tasks`)) : null);
+}
+
 function matrixLine(item, tasks, ranked) {
-  const rank = ranked ? el('td', {}, el('div', {class: 'cell plain'},
-    el('b', {}, fixed(item.rank.average, 2)), el('small', {},
-      `${Object.keys(item.rank.places).length} of ${item.rank.of} tasks`)))
-    : null;
   return el('tr', {}, el('th', {scope: 'row'}, item.first.name,
-    el('small', {}, pretraining(item.first))), rank,
+    el('small', {}, pretraining(item.first))),
+  ranked ? rankCell(item.rank) : null,
   tasks.map((task) => el('td', {},
     (item.byTask.get(task.id) || []).map(matrixCell))));
 }
@@ -132,33 +134,27 @@ function drawMatrices() {
 }
 
 const COLUMNS = [
-  {key: 'method', title: 'Method', text: true, get: (r) => r.name},
+  {key: 'method', title: 'Method', text: true, get: (r) => r.label},
   {key: 'task', title: 'Task', text: true,
     get: (r) => TASKS.get(r.task).title},
   {key: 'metric', title: 'Metric', text: true,
     get: (r) => metricOf(r).title},
   {key: 'measured', title: 'Measured', descending: true, get: (r) => r.mean,
-    show: (r) => (isMeasured(r) ? [el('b', {}, fixed(r.mean)),
-      r.std === null ? '' : ` ± ${fixed(r.std)}`, r.interval
-        ? el('small', {title: '95% interval'}, `${fixed(r.interval[0])} to `
-          + fixed(r.interval[1])) : null] : [])},
+    show: (r) => (isMeasured(r) ? [el('b', {}, r.text.mean),
+      r.std === null ? '' : ` ± ${r.text.std}`, r.interval
+        ? el('small', {title: '95% interval'}, r.text.interval) : null] : [])},
   {key: 'n', title: 'n', get: (r) => r.values.length || null},
   {key: 'published', title: 'Published', descending: true,
     get: (r) => (r.published[0] || {value: null}).value,
-    show: (r) => (r.published[0] ? [printed(r.published[0]),
+    show: (r) => (r.published[0] ? [r.published[0].text,
       el('small', {}, r.published[0].reported_in)] : [])},
   {key: 'delta', title: 'Difference', get: (r) => r.delta,
     show: (r) => (r.verdict ? [verdictText(r),
       el('small', {}, r.verdict)] : [])},
   ...(DATA.baseline ? [{key: 'baseline', title: `Δ ${DATA.baseline}`,
     get: (r) => (r.baseline_difference || {mean: null}).mean,
-    show: (r) => {
-      const found = r.baseline_difference;
-      return found ? [signed(found.mean)
-        + (found.within_noise ? ' ≈' : ''), found.interval ? el('small', {},
-        `${signed(found.interval[0])} to ${signed(found.interval[1])}`)
-        : null] : [];
-    }}] : []),
+    show: (r) => (r.text.difference ? [r.text.difference,
+      el('small', {}, r.text.difference_bounds)] : [])}] : []),
   {key: 'place', title: 'Place', get: (r) => r.place},
 ];
 
@@ -189,7 +185,7 @@ function numberRow(row) {
     if (i === 0) {
       return el('th', {scope: 'row'}, el('span', {}, el('button', {
         type: 'button', class: 'open', title: hint(row),
-        onclick: () => openPanel(row)}, row.name),
+        onclick: () => openPanel(row)}, row.label),
       el('small', {}, pretraining(row))));
     }
     const shown = column.show ? column.show(row) : column.get(row);

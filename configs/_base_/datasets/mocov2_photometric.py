@@ -1,0 +1,18 @@
+# MoCo v2's changes of colour, which InsLoc and LEWEL_M use too.
+photometric = [
+    dict(
+        type='RandomApply',
+        p=0.8,
+        transforms=[
+            dict(
+                type='ColorJitter',
+                brightness=0.4,
+                contrast=0.4,
+                saturation=0.4,
+                hue=0.1,
+            )
+        ],
+    ),
+    dict(type='RandomGrayscale', p=0.2),
+    dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5),
+]

@@ -1,0 +1,20 @@
+# Hooks of every pretraining, in the order in which they are registered.
+# `ssl-bench pretrain` adds them to a config's `custom_hooks`, except those
+# that `custom_hooks` has itself. A config with a list of its own under this
+# name replaces the list; one that does not inherit from this file (those over
+# mmpretrain's recipes) gets it as it is here.
+#
+# Two more hooks are added on request: ChannelsLastHook where the config sets
+# `channels_last = True`, and ProgressHook with `--quiet`.
+pretraining_hooks = [
+    # random numbers of a step depend on seed, step and process only
+    dict(type='StepSeedHook'),
+    # the model is told the length of the run
+    dict(type='RunSizeHook'),
+    # a loss or a weight that is not finite stops the run
+    dict(type='FiniteLossHook'),
+    # logs how much the features differ; warns when they no longer do
+    dict(type='CollapseHook'),
+    # stops when too many images of a PretrainDataset cannot be read
+    dict(type='UnreadableImagesHook', limit=0.01),
+]

@@ -1,0 +1,71 @@
+"""The contact sheet of a pretraining config, drawn the way of its method.
+
+A model may have a function ``contact_sheet(config)`` or
+``contact_sheet(config, state=None)`` that returns a `Sheet`. With ``state``
+it gets the tensors of a checkpoint, for what the model learns about views.
+"""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import DATASETS, MODELS
+from PIL import Image
+
+from ssl_bench import register_all_modules
+from ssl_bench.checkpoints.formats import unwrap
+from ssl_bench.checkpoints.reading import read_object
+from ssl_bench.data.contact_sheet import Sheet, contact_sheet, marked, views_in
+from ssl_bench.errors import UserError, unknown_name
+
+
+def views_of(
+    config, count: int, checkpoint: str | Path | None = None
+) -> Image.Image:
+    """Contact sheet of ``count`` samples of a config's data.
+
+    Args:
+        config (mmengine.Config): A pretraining config.
+        count (int): Samples, spread evenly over the data set.
+        checkpoint (str | Path, optional): Of a run of the config, for a
+            method whose sheet shows what the model has learnt.
+
+    Raises:
+        UserError: A checkpoint for a method whose sheet needs none.
+    """
+    register_all_modules()
+    if checkpoint is not None and not takes_checkpoint(config):
+        raise UserError(
+            f'the picture of {config.model.type} shows views only; leave '
+            '--checkpoint out.'
+        )
+    state = None
+    if checkpoint is not None:
+        state, _ = unwrap(read_object(checkpoint), checkpoint)
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        dataset = DATASETS.build(config.train_dataloader.dataset)
+        hook = _hook(config)
+        sheet = (
+            hook(config, state) if takes_checkpoint(config) else hook(config)
+        )
+    step = max(1, len(dataset) // count)
+    items = [dataset[i * step] for i in range(count)]
+    if getattr(dataset, 'channel_order', 'rgb') == 'bgr':
+        for item in items:
+            item['inputs'] = [view.flip(0) for view in views_in(item)]
+    return contact_sheet(items, sheet)
+
+
+def takes_checkpoint(config) -> bool:
+    """Whether the method's sheet shows what the model has learnt."""
+    register_all_modules()
+    return 'state' in inspect.signature(_hook(config)).parameters
+
+
+def _hook(config) -> Callable[..., Sheet]:
+    """The function of the model's class, or the one of all others."""
+    kind = MODELS.get(config.model.type)
+    if kind is None:
+        raise unknown_name('model', config.model.type, MODELS.module_dict)
+    return getattr(kind, 'contact_sheet', lambda config: Sheet(marked()))

@@ -1,0 +1,189 @@
+"""Train and test a plan by its toolkit's runner."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.runner import find_latest_checkpoint
+
+import ssl_bench.engine.progress
+import ssl_bench.layers.global_bn
+import ssl_bench.toolbox.hooks
+import ssl_bench.toolbox.pictures  # noqa: F401  registers, as those above
+from ssl_bench.engine.distributed import launcher, unwrapped
+from ssl_bench.engine.runner import AtomicRunner
+from ssl_bench.errors import UserError
+from ssl_bench.tasks.table import find_task
+from ssl_bench.toolbox.check_data import check_classes, check_files
+from ssl_bench.toolbox.load_images import SKIPPED, skipped_images
+from ssl_bench.transfer.plan import Plan
+from ssl_bench.transfer.record import Measured
+from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.weights import (
+    hold_positions,
+    load_backbone,
+    load_classifier,
+)
+
+
+class TransferRunner(AtomicRunner):
+    """A runner that loads the backbone where training would start.
+
+    mmengine initialises weights when training starts, after building; so a
+    backbone loaded earlier would be overwritten.
+    """
+
+    source: Source | None = None
+
+    def build_model(self, model: Any) -> torch.nn.Module:
+        """mmengine's, before any wrapper and optimizer sees the model."""
+        model = super().build_model(model)
+        hold_positions(model, self.cfg)
+        return model
+
+    def _init_model_weights(self) -> None:
+        super()._init_model_weights()
+        if self.source is not None and self.source.backbone is not None:
+            model = unwrapped(self.model)
+            load_backbone(
+                model,
+                self.source,
+                self.cfg.get('transfer_neck_and_head', False),
+            )
+
+
+def run_toolbox(
+    plan: Plan,
+    source: Source,
+    seed: int,
+    folder: Path,
+    visualize: int,
+    quiet: bool,
+    resume: bool = True,
+) -> Measured:
+    """Train and test a plan of mmdet, mmseg or mmpretrain."""
+    config = plan.config
+    prepare(plan, source, seed, folder, visualize, quiet, resume)
+    runner = TransferRunner.from_cfg(config)
+    runner.source = source
+    for change in plan.changes:
+        runner.logger.warning(change)
+    check_data(runner, plan)
+    if plan.trained is None:
+        runner.train()
+    else:
+        load_classifier(unwrapped(runner.model), plan.trained)
+    found = runner.test()
+    skipped = skipped_images(folder)
+    if skipped:
+        plan.changes.append(
+            f'{len(skipped)} training images cannot be used; '
+            f'others took their places ({SKIPPED})'
+        )
+    rules = find_task(plan.task).metrics
+    missing = sorted({rule.toolkit for rule in rules.values()} - set(found))
+    if missing:
+        raise UserError(
+            f'{plan.task} did not report {missing}; it gave '
+            f'{sorted(found)}. Was the evaluator replaced?'
+        )
+    metrics = {
+        name: float(found[rule.toolkit]) * rule.factor
+        for name, rule in rules.items()
+    }
+    cost = runner.message_hub.get_info('transfer_cost', {})
+    seconds = cost.get('seconds')
+    loader = (
+        runner.train_dataloader
+        if config.get('train_cfg')
+        else runner.test_dataloader
+    )
+    return Measured(
+        {
+            name: value
+            for name, value in metrics.items()
+            if value >= rules[name].lowest
+        },  # COCO: -1, nothing to measure
+        len(loader.dataset),
+        seconds,
+        cost['images'] / seconds if seconds else None,
+        details_of(found),
+    )
+
+
+def prepare(
+    plan: Plan,
+    source: Source,
+    seed: int,
+    folder: Path,
+    visualize: int,
+    quiet: bool,
+    resume: bool,
+) -> None:
+    """Put into the config what belongs to this run alone."""
+    config = plan.config
+    config.work_dir = str(folder)
+    config.randomness = dict(seed=seed)
+    # mmengine names loggers by the second; two runs must not share one
+    config.experiment_name = f'{folder.name}-{time.monotonic_ns()}'
+    config.visualizer.name = config.experiment_name
+    config.launcher = launcher()
+    config.resume = (
+        resume
+        and plan.trained is None
+        and find_latest_checkpoint(folder) is not None
+    )
+    config.load_from = None
+    hooks = list(config.get('custom_hooks', []))
+    if plan.trained is None:
+        hooks.append(dict(type='CostHook'))
+    if visualize:
+        hooks.append(dict(type='PicturesHook', count=visualize))
+    if quiet:
+        config.console_level = 'ERROR'
+        hooks.append(
+            dict(type='ProgressHook', title=title(source, plan, seed))
+        )
+    config.custom_hooks = hooks
+
+
+def title(source: Source, plan: Plan, seed: int) -> str:
+    """What a progress line says is running."""
+    name = f'{source.method} {source.variant}'.strip()
+    return f'{plan.task}, {name}, seed {seed}'
+
+
+def check_data(runner: TransferRunner, plan: Plan) -> None:
+    """Build the data sets and compare their classes with the network's.
+
+    Raises:
+        UserError: They do not fit.
+    """
+    try:
+        train = (
+            runner.train_loop.dataloader.dataset
+            if plan.config.get('train_cfg')
+            else None
+        )
+        test = runner.test_loop.dataloader.dataset
+    except AssertionError as error:  # how the toolkits' readers complain
+        raise UserError(
+            f'the data of {plan.task} are not as expected: {error}'
+        ) from error
+    model = unwrapped(runner.model)
+    plan.changes += check_classes(model, train, test)
+    if find_task(plan.task).toolbox != 'mmpretrain':
+        head = getattr(model, 'decode_head', None)
+        plan.changes += check_files(
+            getattr(head, 'num_classes', None), train, test
+        )
+
+
+def details_of(found: dict[str, float]) -> dict[str, float]:
+    """Numbers that a record keeps next to its metrics."""
+    return {
+        name: value
+        for name, value in found.items()
+        if name.startswith('error/')
+    }
