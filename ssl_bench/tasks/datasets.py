@@ -127,7 +127,7 @@ def _parts(
 ) -> Iterator[Layout]:
     for part in value if isinstance(value, (list, tuple)) else [value]:
         if not isinstance(part, dict):
-            part = {kind.paths[0]: part}
+            part = {kind.path_fields[0]: part}
         yield kind(**{**shared, **part})
 
 

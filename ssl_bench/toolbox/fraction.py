@@ -22,7 +22,9 @@ class FractionDataset:
 
     def __init__(self, dataset: Any, fraction: float, seed: int = 0) -> None:
         if not 0 < fraction <= 1:
-            raise ValueError(f'fraction must lie in (0, 1], got {fraction}.')
+            raise ValueError(
+                f'fraction must be above 0 and at most 1, got {fraction}.'
+            )
         self.dataset = (
             DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         )

@@ -265,7 +265,7 @@ class LvisMetric(Unrounded, LVISMetric):
 
 
 def restore_float() -> None:
-    """Let ``lvis.eval`` find ``np.float``, and nobody else.
+    """Let ``lvis.eval`` alone find ``np.float``.
 
     Raises:
         UserError: The package is not installed.

@@ -33,7 +33,7 @@ class SubsetAccuracy(Accuracy):
     """Accuracy among the classes of the set alone.
 
     ImageNet-A and -R have 200 of the classifier's 1000 classes; the logits
-    of the others do not compete. The data set names the 200 in
+    of the others do not compete. The data set names its classes in
     ``metainfo['subset']``.
     """
 

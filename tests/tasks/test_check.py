@@ -93,7 +93,7 @@ def test_what_is_left_out_is_not_wrong(copy, capsys):
     path.write_text(json.dumps(content))
     assert main(check) == 1
     assert (
-        f'1 annotations without `bbox`, first {content["annotations"][2]["id"]}'
+        f'1 annotations without `bbox`, first id {content["annotations"][2]["id"]}'
         in capsys.readouterr().out
     )
 

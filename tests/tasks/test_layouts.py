@@ -263,6 +263,11 @@ COCO_FAULTS = {  # annotation's changes; in training; in a test
         '',
         'PROBLEM',
     ),
+    'good part first': (
+        dict(segmentation=[[1, 1, 9, 1, 9, 9], [5, 5]]),
+        '',
+        '',
+    ),
     'run lengths': (
         dict(segmentation=dict(size=[9, 9], counts='0')),
         'objects with a run-length mask',
@@ -318,7 +323,7 @@ def test_objects_of_coco(registered, copy, name, scored):
 
     if results[scored] == 'PROBLEM':
         (line,) = lines
-        assert isinstance(line, Problem) and f'first {first["id"]}' in line
+        assert isinstance(line, Problem) and f'first id {first["id"]}' in line
         with pytest.raises(UserError) as caught:
             load()
         assert str(caught.value) == line

@@ -23,7 +23,7 @@ def sets_in(node):
 def place(layout):
     """The paths of a layout, the same however they are written."""
     found = {}
-    for name in layout.paths:
+    for name in layout.path_fields:
         value = getattr(layout, name)
         if name != 'holds':  # loaders do not know it
             found[name] = os.path.abspath(value)

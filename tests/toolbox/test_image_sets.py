@@ -56,7 +56,7 @@ def test_labels_are_those_of_all_classes(tmp_path):
     assert len(found.metainfo['classes']) == 1000
 
 
-def test_class_folders_that_are_amiss(tmp_path):
+def test_class_folders_with_faults(tmp_path):
     root = folders(tmp_path / 'a', ['dog', 'cat'])
     names = ['cat', 'cow', 'dog']
     with pytest.raises(UserError, match='2 class folders, expected 3'):

@@ -99,7 +99,7 @@ def test_objects_that_cannot_be_trained_on(registered, coco):
     assert whole == len(coco[1]['annotations']) - 3
     with pytest.raises(
         UserError,
-        match=f'1 objects without mask to be scored against, first {second["id"]}',
+        match=f'1 objects without mask to be scored against, first id {second["id"]}',
     ):
         read(coco, test_mode=True)
     coco[1]['annotations'].clear()

@@ -127,13 +127,14 @@ class Layout(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    paths: ClassVar[tuple[str, ...]] = ()  # fields that are paths
+    path_fields: ClassVar[tuple[str, ...]] = ()  # fields that are paths
     count: int | None = None
 
     def at(self, root: str | Path) -> 'Self':
         """The same layout below a data root."""
         joined = {
-            name: _joined(root, getattr(self, name)) for name in self.paths
+            name: _joined(root, getattr(self, name))
+            for name in self.path_fields
         }
         return self.model_copy(update=joined)
 
@@ -328,10 +329,11 @@ def not_there(
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """For code that makes millions of objects which all stay.
+    """For code that makes millions of objects and drops them at the end.
 
     Python would walk over all of them again and again, for half of the time
-    that reading COCO's annotations takes.
+    that reading COCO's annotations takes; and once more after this block,
+    over those that are still there.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -346,3 +348,14 @@ def read_lines(path: str | Path) -> list[str]:
     """Lines of a list without what is empty; names may hold spaces."""
     text = Path(path).read_text(encoding='utf-8')
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def read_list(path: str) -> tuple[list[str], list[Line]]:
+    """Lines of a list, or a problem when there are none."""
+    try:
+        lines = read_lines(path)
+    except (OSError, ValueError) as error:
+        return [], [Problem(f'{path} cannot be read: {error}')]
+    if not lines:
+        return [], [Problem(f'{path} names no image. Write the list again.')]
+    return lines, []

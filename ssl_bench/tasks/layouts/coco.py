@@ -28,6 +28,7 @@ NO_MASK = 'objects without mask'
 THIN_MASK = 'objects with a mask of fewer than three points'
 RLE_MASK = 'objects with a run-length mask'
 MASK_FAULTS = (NO_MASK, THIN_MASK)  # scoring would stop at these
+TODO = 'Fix these entries of the file, or take them out.'
 FIELDS = frozenset(('id', 'image_id', 'category_id', 'bbox', 'area'))
 
 
@@ -42,9 +43,9 @@ def object_fault(
     Args:
         ann (dict): One of ``annotations``.
         image (dict): Its row of ``images``.
-        scored (bool): Of a test set. Scoring reads run-length masks, but
-            stops at a polygon of fewer than three points; training cuts its
-            targets from polygons and needs one good polygon.
+        scored (bool): Of a test set. pycocotools reads run-length masks,
+            but stops when the first polygon has fewer than three points;
+            training cuts its targets from polygons and needs a good one.
     """
     x, y, width, height = ann['bbox']
     if not (width >= 1 and height >= 1 and ann['area'] > 0):
@@ -61,7 +62,8 @@ def object_fault(
     if isinstance(mask, dict):
         return None if scored or ann.get('iscrowd', False) else RLE_MASK
     good = [len(part) >= 6 and len(part) % 2 == 0 for part in mask]
-    return None if (all(good) if scored else any(good)) else THIN_MASK
+    usable = len(mask[0]) > 4 if scored else any(good)
+    return None if usable else THIN_MASK
 
 
 class CocoImage(NamedTuple):
@@ -146,16 +148,25 @@ class _Sorter:
         """One line for each fault."""
         lines: list[Line] = []
         for what, ids in self.problems.items():
-            lines += some(what, ids, where)
+            lines += some(what, _named(ids), where, todo=TODO)
         for what, ids in self.useless.items():
             lines += (
-                some(f'{what} to be scored against', ids, where)
+                some(
+                    f'{what} to be scored against',
+                    _named(ids),
+                    where,
+                    todo=TODO,
+                )
                 if self.scored and what in MASK_FAULTS
-                else some(f'{what} (skipped)', ids, where, Note)
+                else some(f'{what} (skipped)', _named(ids), where, Note)
             )
         if not self.kept and not self.problems:
             lines.append(no_object(where, self.scored))
         return lines
+
+
+def _named(ids: list[Any]) -> list[str]:
+    return [f'id {key!r}' for key in ids]
 
 
 class CocoLayout(Layout):
@@ -166,7 +177,7 @@ class CocoLayout(Layout):
         images (str): Folder that file names are relative to.
     """
 
-    paths: ClassVar[tuple[str, ...]] = ('annotations', 'images')
+    path_fields: ClassVar[tuple[str, ...]] = ('annotations', 'images')
     kind: ClassVar[str] = 'COCO'
     # what pycocotools reads of every object that it scores against
     scored_fields: ClassVar[frozenset[str]] = FIELDS | {'iscrowd'}
@@ -181,6 +192,7 @@ class CocoLayout(Layout):
     def folders(self) -> tuple[str, ...]:
         return (self.images,)
 
+    @no_garbage_collection()
     def sizes(self) -> list[Size]:
         return self._sizes(len(self._content()['images']))
 
@@ -197,7 +209,6 @@ class CocoLayout(Layout):
             raise TypeError('the file does not hold a dict')
         return content
 
-    @no_garbage_collection()
     def read(self, scored: bool = False) -> CocoReading:
         fields = self.scored_fields if scored else FIELDS
         try:
@@ -224,10 +235,12 @@ class CocoLayout(Layout):
             return CocoReading([], [Problem(line)])
         size = len(content['images'])
         lines = missing_files(self.annotations, paths)
-        lines += some('images of no size', flat, self.annotations)
+        lines += some(
+            'images of no size', _named(flat), self.annotations, todo=TODO
+        )
         if len(rows) < size:
-            line = f'{self.annotations}: {size - len(rows)} image ids twice'
-            lines.append(Problem(line))
+            line = f'{self.annotations}: {size - len(rows)} image ids twice. '
+            lines.append(Problem(line + TODO))
         lines += sorter.lines(self.annotations)
         return CocoReading(
             [
@@ -239,6 +252,16 @@ class CocoLayout(Layout):
             content['categories'],
             sorter.images_of,
         )
+
+    def check(self, scored: bool = False, every: bool = False) -> list[Line]:
+        with no_garbage_collection():
+            reading = self.read(scored)
+            lines = reading.lines
+            entries = [
+                CocoImage(entry.image, {}, []) for entry in reading.entries
+            ]
+            del reading  # gigabytes of annotations
+        return lines + self.open_files(entries, every)
 
 
 class LvisLayout(CocoLayout):
@@ -253,7 +276,7 @@ class LvisLayout(CocoLayout):
         holds (tuple[str, ...]): Folders of images that must be there.
     """
 
-    paths: ClassVar[tuple[str, ...]] = ('annotations', 'images', 'holds')
+    path_fields: ClassVar[tuple[str, ...]] = ('annotations', 'images', 'holds')
     kind: ClassVar[str] = 'LVIS'
     scored_fields: ClassVar[frozenset[str]] = FIELDS
     holds: tuple[str, ...] = ()

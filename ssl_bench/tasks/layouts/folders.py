@@ -43,7 +43,7 @@ class FolderLayout(Layout):
             folder must be one of them and hold an image.
     """
 
-    paths: ClassVar[tuple[str, ...]] = ('folder',)
+    path_fields: ClassVar[tuple[str, ...]] = ('folder',)
     folder: str
     classes: int | None = None
     names: tuple[str, ...] = ()
@@ -122,7 +122,10 @@ class FolderLayout(Layout):
         empty = [name for name, found in images.items() if not found]
         if len(empty) == len(images):
             return some(
-                'class folders, none holds an image', list(images), self.folder
+                'class folders, none holds an image',
+                list(images),
+                self.folder,
+                todo='Unpack the set again.',
             )
         found: list[Line] = (
             some(
@@ -190,7 +193,7 @@ class CorruptedLayout(Layout):
             `FolderLayout`. ``count`` is the number of images of one cell.
     """
 
-    paths: ClassVar[tuple[str, ...]] = ('folder',)
+    path_fields: ClassVar[tuple[str, ...]] = ('folder',)
     folder: str
     corruptions: tuple[str, ...]
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)

@@ -16,6 +16,7 @@ from ssl_bench.tasks.layouts.base import (
     Size,
     missing_files,
     read_lines,
+    read_list,
     size_problems,
     some,
 )
@@ -29,7 +30,7 @@ class ListLayout(Layout):
         images (str): Folder that its paths are relative to.
     """
 
-    paths: ClassVar[tuple[str, ...]] = ('list_file', 'images')
+    path_fields: ClassVar[tuple[str, ...]] = ('list_file', 'images')
     list_file: str
     images: str
 
@@ -48,22 +49,19 @@ class ListLayout(Layout):
         return [Size(self.list_file, 'entries', images, self.count)]
 
     def read(self, scored: bool = False) -> Reading[Labelled]:
-        try:
-            rows = [
-                line.rsplit(maxsplit=1) for line in read_lines(self.list_file)
-            ]
-        except (OSError, ValueError) as error:
-            return Reading(
-                [], [Problem(f'{self.list_file} cannot be read: {error}')]
-            )
+        found, lines = read_list(self.list_file)
+        if not found:
+            return Reading([], lines)
+        rows = [line.rsplit(maxsplit=1) for line in found]
         bad = [row for row in rows if len(row) != 2 or not row[1].isdecimal()]
         if bad:
-            what = 'lines are not `class/image label`'
-            return Reading(
-                [], some(what, [' '.join(row) for row in bad], self.list_file)
+            faults = some(
+                'lines are not `class/image label`',
+                [' '.join(row) for row in bad],
+                self.list_file,
+                todo='Fix the lines.',
             )
-        if not rows:
-            return Reading([], [Problem(f'{self.list_file} names no image')])
+            return Reading([], faults)
         root = self.images.rstrip('/')
         entries = [
             Labelled(f'{root}/{name}', int(label)) for name, label in rows
@@ -96,7 +94,7 @@ class InatLayout(Layout):
         holds (tuple[str, ...]): Folders of images that must be there.
     """
 
-    paths: ClassVar[tuple[str, ...]] = ('annotations', 'images', 'holds')
+    path_fields: ClassVar[tuple[str, ...]] = ('annotations', 'images', 'holds')
     annotations: str
     images: str
     holds: tuple[str, ...] = ()
@@ -146,7 +144,8 @@ class InatLayout(Layout):
             if image not in names or category not in label
         ]
         what = 'annotations name an image or category that the file lacks'
-        lines = some(what, stray, self.annotations)
+        todo = 'Fix these entries of the file, or take them out.'
+        lines = some(what, stray, self.annotations, todo=todo)
         entries = [
             Labelled(os.path.join(self.images, names[image]), label[category])
             for image, category in pairs

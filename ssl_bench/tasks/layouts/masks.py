@@ -119,7 +119,7 @@ class MaskLayout(Layout):
         labels (int): Labels are below this, or 255.
     """
 
-    paths: ClassVar[tuple[str, ...]] = ('images', 'masks')
+    path_fields: ClassVar[tuple[str, ...]] = ('images', 'masks')
     images: str
     masks: str
     image_suffix: str = '.jpg'
@@ -154,7 +154,11 @@ class MaskLayout(Layout):
                 [], [Problem(f'{self.place} cannot be read: {error}')]
             )
         if not names:
-            return Reading([], [Problem(f'{self.place} names no image')])
+            line = (
+                f'{self.place} has no image; expected names that end in '
+                f'`{self.image_suffix}`'
+            )
+            return Reading([], [Problem(line)])
         entries = [
             Masked(
                 os.path.join(self.images, name + self.image_suffix),
@@ -219,7 +223,7 @@ class VocMaskLayout(MaskLayout):
         image_suffix, mask_suffix, labels: As in `MaskLayout`.
     """
 
-    paths: ClassVar[tuple[str, ...]] = ('list_file', 'images', 'masks')
+    path_fields: ClassVar[tuple[str, ...]] = ('list_file', 'images', 'masks')
     list_file: str
     images: str = ''
     masks: str = ''

@@ -19,6 +19,7 @@ from ssl_bench.tasks.layouts.base import (
     missing,
     not_there,
     read_lines,
+    read_list,
     size_problems,
     some,
 )
@@ -71,7 +72,11 @@ class VocBoxLayout(Layout):
         annotations (str): Folder of ``<name>.xml``; as ``images``.
     """
 
-    paths: ClassVar[tuple[str, ...]] = ('list_file', 'images', 'annotations')
+    path_fields: ClassVar[tuple[str, ...]] = (
+        'list_file',
+        'images',
+        'annotations',
+    )
     list_file: str
     images: str = ''
     annotations: str = ''
@@ -102,14 +107,9 @@ class VocBoxLayout(Layout):
         return [Size(self.list_file, 'entries', names, self.count)]
 
     def read(self, scored: bool = False) -> Reading[VocImage]:
-        try:
-            names = read_lines(self.list_file)
-        except (OSError, ValueError) as error:
-            return Reading(
-                [], [Problem(f'{self.list_file} cannot be read: {error}')]
-            )
+        names, lines = read_list(self.list_file)
         if not names:
-            return Reading([], [Problem(f'{self.list_file} names no image')])
+            return Reading([], lines)
         images = [os.path.join(self.images, f'{n}.jpg') for n in names]
         files = [os.path.join(self.annotations, f'{n}.xml') for n in names]
         no_image, no_file = missing(images), missing(files)
