@@ -72,4 +72,8 @@ def update(path: Path) -> None:
 
     if not path.is_file():
         raise UserError(f'no file {path}.')
-    write_text(path, with_table(path.read_text(encoding='utf-8')))
+    try:
+        text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'{path} is not a text file.') from error
+    write_text(path, with_table(text))

@@ -15,9 +15,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from ssl_bench.config import config_dir
+from ssl_bench.config import config_dir, read_literals
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.tasks.table import find_task
+from ssl_bench.tasks.table import find_task, task_config
 
 Text = Annotated[str, Strict()]
 Truth = Annotated[bool, Strict()]
@@ -151,8 +151,19 @@ class Suite(_Entry):
                     f'methods[{number}] has no tasks: name them there, or in '
                     '`tasks` for all methods'
                 )
-            for task in (*self.tasks_of(method), *method.recipes):
+            tasks = self.tasks_of(method)
+            for task in (*tasks, *method.recipes):
                 find_task(task)
+            for task, recipe in method.recipes.items():
+                known = read_literals(task_config(task)).get('recipes') or {}
+                if recipe not in known:
+                    raise unknown_name(
+                        f'recipe of {task}', recipe, known or ['none']
+                    )
+            for values in (tasks, self.seeds):
+                twice = [v for v in values if values.count(v) > 1]
+                if twice:
+                    raise ValueError(f'names {twice[0]} twice')
         return self
 
     def tasks_of(self, method: Method) -> tuple[str, ...]:

@@ -83,8 +83,22 @@ def to_csv(board: Board) -> str:
         line = cells(row)
         if board.baseline:
             line.update(baseline_cells(row, board.baseline))
-        writer.writerow(line)
+        writer.writerow({name: _as_text(line[name]) for name in line})
     return text.getvalue()
+
+
+def _as_text(cell: str) -> str:
+    """A cell that a spreadsheet does not run as a formula."""
+    starts = cell[:1] in ('=', '+', '-', '@', '\t', '\r')
+    return f"'{cell}" if starts and not _is_number(cell) else cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def row_object(row: Row) -> dict[str, Any]:

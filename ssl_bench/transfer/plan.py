@@ -107,6 +107,7 @@ def make_plan(
                 config[name] = rebase(value, row.root, str(data_root))
     if arch_args is not None:
         plan.changes += set_architecture(config, arch_args)
+        check_kept(config, overrides or {})
     plan.arch = architecture_name(config)
     if row.toolbox != 'probe' and not row.trained_by:
         check_length(config)
@@ -141,6 +142,31 @@ def check_length(config: Config) -> None:
     for name in ('max_iters', 'max_epochs'):
         if config.train_cfg.get(name, 1) < 1:
             raise UserError(f'train_cfg.{name} must be 1 or more.')
+
+
+def check_kept(config: Config, overrides: dict[str, Any]) -> None:
+    """Refuse options that the backbone's architecture replaced.
+
+    Raises:
+        UserError: Such an option would have no effect.
+    """
+    for key, value in overrides.items():
+        mine = key.startswith(('model.backbone.', 'backbone.'))
+        if not mine or isinstance(value, dict):
+            continue
+        node: Any = config
+        for part in key.split('.'):
+            node = node.get(part) if isinstance(node, dict) else None
+        same = node == value or (
+            isinstance(value, (list, tuple))
+            and isinstance(node, (list, tuple))
+            and list(node) == list(value)
+        )
+        if not same:
+            raise UserError(
+                f'{key}={value} has no effect: the backbone that is '
+                'transferred decides it.'
+            )
 
 
 def drop_training(config: Config) -> None:

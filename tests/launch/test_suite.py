@@ -303,3 +303,19 @@ data_root: {mini}
     assert main(words) == 2
     error = capsys.readouterr().err
     assert 'failed' in error and '0 commands ended well, 4 failed' in error
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('tasks: [mini_knn, mini_knn]', 'names mini_knn twice'),
+        ('tasks: [mini_knn]\nseeds: [1, 1]', 'names 1 twice'),
+        ('tasks: [mini_linear]', 'recipe of mini_linear .nope.'),
+    ],
+)
+def test_what_would_run_twice_or_not_at_all(tmp_path, text, message):
+    recipes = '\n    recipes: {mini_linear: nope}' * ('linear' in text)
+    path = tmp_path / 'one.yaml'
+    path.write_text(f'methods:\n  - checkpoint: random{recipes}\n{text}\n')
+    with pytest.raises(UserError, match=message):
+        read_suite(path)

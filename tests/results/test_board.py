@@ -315,3 +315,10 @@ def test_one_verdict(value, verdict):
 def test_no_config_repeats_a_published_number():
     for path in (config_dir() / 'transfer').rglob('*.py'):
         assert 'expected' not in path.read_text(), path
+
+
+def test_a_spreadsheet_runs_no_name_as_a_formula():
+    record = make_record(method='=HYPERLINK("x")')
+    lines = to_csv(build([Stored(record, 'r')], published='none'))
+    row = next(csv.DictReader(io.StringIO(lines)))
+    assert row['method'] == '\'=HYPERLINK("x")'

@@ -253,3 +253,16 @@ def test_a_random_vit_is_probed():
     plan = make_plan('mini_knn', describe(parse_arch('vit_d96_l4_h3_patch8')))
     assert plan.arch == 'vit_d96_l4_patch8'
     assert plan.config.backbone.arch.num_heads == 3
+
+
+def test_an_option_that_the_backbone_replaces_is_refused(source):
+    with pytest.raises(UserError, match='depth=19 has no effect'):
+        make_plan(
+            'mini_knn', source.arch_args, overrides={'backbone.depth': 19}
+        )
+    plan = make_plan(
+        'mini_seg_fcn',
+        source.arch_args,
+        overrides={'model.backbone.strides': [1, 2, 1, 1]},
+    )
+    assert list(plan.config.model.backbone.strides) == [1, 2, 1, 1]
