@@ -154,8 +154,9 @@ def check_kept(config: Config, overrides: dict[str, Any]) -> None:
         mine = key.startswith(('model.backbone.', 'backbone.'))
         if not mine or isinstance(value, dict):
             continue
-        node: Any = config
-        for part in key.split('.'):
+        first, *rest = key.split('.')
+        node: Any = config[first]
+        for part in rest:
             node = node.get(part) if isinstance(node, dict) else None
         same = node == value or (
             isinstance(value, (list, tuple))
