@@ -152,6 +152,7 @@ def check_masks(rows: list[dict], classes: int, every: bool) -> None:
     from ssl_bench.toolbox.load_masks import ReadMask
 
     reader, errors = ReadMask(classes), []
+    rows = [row for row in rows if row.get('seg_map_path')]
     masks = [row['seg_map_path'] for row in rows]
     chosen = spread(rows)
     for row in chosen:
@@ -165,7 +166,9 @@ def check_masks(rows: list[dict], classes: int, every: bool) -> None:
             continue
     if errors and (every or len(errors) == len(chosen)):
         raise errors[0]
-    refuse(single_label([*spread(masks), *masks], os.path.dirname(masks[0])))
+    if masks:
+        folder = os.path.dirname(masks[0])
+        refuse(single_label([*spread(masks), *masks], folder))
 
 
 def _rows(dataset) -> list[dict]:

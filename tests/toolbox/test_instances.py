@@ -164,6 +164,7 @@ def spoil(row, label=7):
 
 
 def test_segmentation_sets_are_looked_through(registered, masks):
+    assert check_files(3, Rows([dict(img_path=masks[0]['img_path'])])) == []
     joined = SimpleNamespace(datasets=[masks, SimpleNamespace(dataset=masks)])
     assert list(readers(joined, None)) == [masks, masks]
     assert check_files(3, joined) == []
