@@ -115,6 +115,7 @@ def written_by_four_processes(tmp_path, call):
     return found
 
 
+@pytest.mark.slow
 def test_four_processes_write_the_same_bytes(tmp_path):
     write_backbone(tmp_path / 'a', backbone())
     found = written_by_four_processes(
@@ -123,6 +124,7 @@ def test_four_processes_write_the_same_bytes(tmp_path):
     assert found == [(tmp_path / 'a').read_bytes()] * 4
 
 
+@pytest.mark.slow
 def test_two_keys_keep_the_bytes(tmp_path):
     """The library alone gives one of two files, also in one process."""
     keys = dict(ssl_bench='\x00"\\/ü\u2028\x7f\n', format='pt')

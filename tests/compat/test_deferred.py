@@ -190,6 +190,7 @@ HEAVY = (
 ).split()
 
 
+@pytest.mark.slow
 def test_registering_imports_no_large_package():
     loaded = run(
         'import sys, ssl_bench; ssl_bench.register_all_modules();'
@@ -199,6 +200,7 @@ def test_registering_imports_no_large_package():
     assert {*HEAVY, 'torch._dynamo'} & set(loaded) == set()
 
 
+@pytest.mark.slow
 def test_users_get_the_real_packages():
     code = (
         'import ssl_bench; ssl_bench.register_all_modules()\n'

@@ -42,12 +42,14 @@ def run(code):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_with_transformers_5():
     transformers = pytest.importorskip('transformers')
     assert int(transformers.__version__.split('.')[0]) >= 5
     assert 'left out:' in run(REGISTERED)
 
 
+@pytest.mark.slow
 def test_a_model_of_mmpretrain_is_imported_first():
     """Before, and without, `register_all_modules`."""
     code = (
@@ -58,16 +60,19 @@ def test_a_model_of_mmpretrain_is_imported_first():
     assert run(code) == '192\n'
 
 
+@pytest.mark.slow
 def test_without_transformers():
     assert 'left out:' in run(ABSENT + REGISTERED)
 
 
+@pytest.mark.slow
 def test_after_somebody_has_imported_a_part_of_mmpretrain():
     pytest.importorskip('transformers')
     code = 'from mmpretrain.structures import DataSample\n' + REGISTERED
     assert 'left out:' in run(code)
 
 
+@pytest.mark.slow
 def test_after_somebody_has_imported_transformers():
     pytest.importorskip('transformers')
     code = (

@@ -230,6 +230,7 @@ class Spoil(Hook):
             runner.model.backbone.conv1.weight.data.fill_(torch.inf)
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_finite_are_not_saved(config, tmp_path):
     config.train_cfg.max_epochs = 3
     config.custom_hooks = [dict(type='Spoil')]

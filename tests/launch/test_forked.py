@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(
 ONE = {'OMP_NUM_THREADS': '1'}
 
 
+@pytest.mark.slow
 def test_output_and_exit_code_arrive():
     good, bad = (
         Forked(['tasks', 'mini_knn'], ONE),

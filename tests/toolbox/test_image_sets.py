@@ -234,7 +234,7 @@ def test_classes_that_do_not_fit_the_head():
     ]
     with pytest.raises(
         UserError,
-        match='classes differ .3 and 3.: c is not in folder and val alike',
+        match='classes differ .3 and 3.: c is not in both folder and val',
     ):
         check_same(fine, Labelled([0], ('a', 'b', 'd'), 'val'))
     assert check_classes(SimpleNamespace(), fine, fine) == []  # a detector
