@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
-from mmengine.registry import RUNNERS, DefaultScope
+from mmengine.registry import OPTIMIZERS, RUNNERS, DefaultScope
 from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
@@ -165,6 +165,21 @@ class AtomicRunner(Runner):
             if level and not isinstance(handler, logging.FileHandler):
                 handler.setLevel(level)
         return logger
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """mmengine's, which says nothing of a name that it does not find.
+
+        Raises:
+            UserError: No optimizer has the name.
+        """
+        if isinstance(optim_wrapper, dict):
+            kind = optim_wrapper.get('optimizer', {}).get('type')
+            # the toolkit's own registry, which the default scope names
+            with OPTIMIZERS.switch_scope_and_registry(None) as registry:
+                if isinstance(kind, str) and registry.get(kind) is None:
+                    known = {*registry.module_dict, *OPTIMIZERS.module_dict}
+                    raise unknown_name('optimizer', kind, known)
+        return super().build_optim_wrapper(optim_wrapper)
 
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: nn.Module

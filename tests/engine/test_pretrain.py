@@ -290,6 +290,7 @@ def test_quiet_run_shows_a_progress_line_only(config, tmp_path, capfd):
 @pytest.mark.parametrize(
     'key, value, message',
     [
+        ('optim_wrapper.optimizer.type', 'SDG', 'Did you mean SGD'),
         ('model.backbone.typo', 1, "unexpected keyword argument 'typo'"),
         ('train_dataloader.batch_size', 0, 'batch_size must be 1 or more'),
         ('model', None, 'not a pretraining config'),

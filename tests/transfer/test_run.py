@@ -363,6 +363,7 @@ def test_what_cannot_run(go, source, tmp_path):
 @pytest.mark.parametrize(
     'key, value, message',
     [
+        ('optim_wrapper.optimizer.type', 'SDG', 'Did you mean SGD'),
         ('model.backbone.typo', 1, "unexpected keyword argument 'typo'"),
         ('test_evaluator.type', 'Nope', 'Nope is not in the mmseg::metric'),
         ('train_dataloader.batch_size', 0, 'batch_size must be 1 or more'),
