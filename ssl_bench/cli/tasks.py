@@ -71,10 +71,10 @@ def hours(task: 'Task') -> str:
 
 def describe(task: 'Task', data_root: str | None = None) -> str:
     """Everything the table says of a task."""
-    from ssl_bench.tasks.table import task_config
+    from ssl_bench.tasks.table import recipes_of, task_config
 
     data, root = task.data, data_root or task.root
-    path = task_config(task.id)
+    path, recipes = task_config(task.id), recipes_of(task.id)
     lines = [
         f'{task.id}: {task.title}',
         f'  config     {_shown(path)} ({task.toolbox})',
@@ -83,7 +83,7 @@ def describe(task: 'Task', data_root: str | None = None) -> str:
         f'  data       {data.title}: {", ".join(data.paths)}',
         f'             below {root}: {_found(data, root)}',
         f'  prepare    {data.how_to_prepare(root)}',
-        f'  recipes    {_recipes(path)}',
+        f'  recipes    {", ".join(recipes) or "the protocol only"}',
         f'  GPU hours* {hours(task)}',
         HOURS,
     ]
@@ -94,15 +94,6 @@ def _shown(path: Path) -> str:
     """A config's path as short as it names the file from here."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def _recipes(path: Path) -> str:
-    """Names of a config's recipes, read without importing a toolkit."""
-    from ssl_bench.config import parse_config
-
-    recipes = parse_config(path.read_text(encoding='utf-8')).get('recipes')
-    names = [name for name in recipes or {} if name != '_delete_']
-    return ', '.join(names) or 'the protocol only'
 
 
 def _found(data: 'Dataset', root: str) -> str:

@@ -15,9 +15,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from ssl_bench.config import config_dir, read_literals
+from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.tasks.table import find_task, task_config
+from ssl_bench.tasks.table import find_task, recipes_of
 
 Text = Annotated[str, Strict()]
 Truth = Annotated[bool, Strict()]
@@ -155,7 +155,7 @@ class Suite(_Entry):
             for task in (*tasks, *method.recipes):
                 find_task(task)
             for task, recipe in method.recipes.items():
-                known = read_literals(task_config(task)).get('recipes') or {}
+                known = recipes_of(task)
                 if recipe not in known:
                     raise unknown_name(
                         f'recipe of {task}', recipe, known or ['none']

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ssl_bench.config import config_dirs, own_literals
+from ssl_bench.config import config_dirs, own_literals, read_literals
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.datasets import DATASETS, Dataset, own_dataset
 
@@ -257,6 +257,15 @@ def task_config(name: str) -> Path:
     """
     find_task(name)
     return tasks().paths[name]
+
+
+def recipes_of(name: str) -> tuple[str, ...]:
+    """Names of a task's recipes, also of those that its bases have.
+
+    Raises:
+        UserError: As `find_task`, or a base that cannot be read.
+    """
+    return tuple(read_literals(task_config(name)).get('recipes') or ())
 
 
 def require_packages(name: str) -> None:

@@ -4,11 +4,20 @@ import pytest
 from PIL import Image
 
 from ssl_bench.cli import main
-from ssl_bench.config import config_dir
+from ssl_bench.config import config_dir, load_config
 from ssl_bench.errors import UserError
 from ssl_bench.results import write_record
-from ssl_bench.tasks.table import _table, find_task, task_config, tasks
-from ssl_bench.transfer.run import run_task
+from ssl_bench.tasks.table import (
+    _table,
+    find_task,
+    recipes_of,
+    require_data,
+    task_config,
+    tasks,
+)
+from ssl_bench.toolbox.reported import reported
+from ssl_bench.transfer.plan import make_plan
+from ssl_bench.transfer.run import check_metrics, run_task
 from tests.results.factory import make_record
 
 LITERAL = """
@@ -155,12 +164,191 @@ def test_a_record_outlives_its_task(folder, tmp_path, capsys):
         write_record(tmp_path / 'x', make_record(task='flowers'))
 
 
+@pytest.mark.parametrize(
+    'old, new, message',
+    [
+        ('TASK = dict(', 'OTHER = dict(', 'no literal `TASK'),
+        ("title='Flowers kNN', ", '', 'TASK.title: Field required'),
+        ("source='nobody'", "sorce='x', source='y'", 'TASK.sorce: Extra'),
+        ("'mini_imagenet'", "'mini_imagnet'", 'mean mini_imagenet'),
+        ("'mini_imagenet'", "dict(layout='folders')", 'or class_folders'),
+        (
+            "'mini_imagenet'",
+            "dict(layout='class_folders', title='x', test='a', label=1)",
+            'TASK: dataset: class_folders: label: Extra inputs',
+        ),
+        ("'mini_imagenet'", '7', 'TASK.dataset'),
+        ("'probe'", "'prob'", "toolbox 'prob' is none of"),
+        ("'probe'", "'mmseg'", 'metrics.top1 needs `toolkit`'),
+        ("shown=['top1']", "shown=['top']", "'top' of `shown` is not in"),
+        ('tolerance=0.5', 'tolerance=None', 'TASK.metrics.top1.tolerance'),
+        ("id='flowers'", "id='flower'", 'not the name of the file'),
+        ("source='nobody'", "source='x', trained_by='y'", "'y' is not a ta"),
+    ],
+)
+def test_a_broken_literal_is_one_line_and_breaks_no_other_task(
+    folder, capsys, old, new, message
+):
+    path = folder(LITERAL.replace(old, new))
+    with pytest.raises(UserError, match=message) as caught:
+        find_task('flowers')
+    assert str(path) in str(caught.value)
+    assert '\n' not in str(caught.value)
+    assert find_task('mini_knn').title == 'Mini kNN'
+    assert main(['tasks']) == 0
+    found = capsys.readouterr()
+    assert 'mini_knn' in found.out and str(path) in found.err
+
+
+def test_an_id_cannot_be_taken_twice(folder):
+    path = folder(LITERAL.replace('flowers', 'mini_knn'), 'mini_knn')
+    assert find_task('mini_knn').title == 'Mini kNN'
+    assert str(path) in tasks().broken['mini_knn']
+
+
+def test_the_folder_must_be_there(monkeypatch):
+    monkeypatch.setenv('SSL_BENCH_CONFIGS', '/nowhere')
+    with pytest.raises(UserError, match='/nowhere is not a folder'):
+        tasks()
+
+
+def test_misspelt_task():
+    with pytest.raises(UserError, match='mean mini_voc_det_c4'):
+        find_task('mini_voc_det_c5')
+
+
+def test_missing_data_names_folder_and_command(tmp_path):
+    with pytest.raises(UserError) as caught:
+        require_data('mini_coco_mrcnn_fpn', tmp_path)
+    text = str(caught.value)
+    assert f'{tmp_path}/coco/annotations/instances_train2017.json' in text
+    assert f'ssl-bench data mini --root {tmp_path}' in text
+    with pytest.raises(UserError, match='VOCtrainval_06-Nov-2007.tar'):
+        require_data('voc0712_det_c4', tmp_path)
+
+
+def test_data_that_are_there(mini_root):
+    for name, task in tasks().items():
+        if task.root == 'data/mini':
+            require_data(name, mini_root)
+
+
+def test_list_of_tasks(capsys):
+    assert main(['tasks']) == 0
+    head, *lines, foot = capsys.readouterr().out.splitlines()
+    assert head.split('  ')[0] == 'task' and 'GPU hours*' in head
+    assert foot.startswith('* estimates:') and 'no SyncBN' in foot
+    assert len(lines) == len(tasks())
+    for line, (name, task) in zip(lines, tasks().items(), strict=True):
+        assert line.startswith(f'{name} ') and line.endswith(task.source)
+        assert task.data.title in line
+        assert ('not known' in line) == (task.gpu_hours is None)
+    assert main(['tasks', 'voc0712_det_c4']) == 0
+    out = capsys.readouterr().out
+    assert 'recipes    barlowtwins, vicreg' in out
+    assert 'GPU hours* about 29\n' in out
+    assert out.rstrip().endswith('no SyncBN')
+
+
+@pytest.mark.slow
+def test_hours_are_the_zoos_speed_times_our_iterations(registered):
+    seconds = {
+        'voc0712_det_c4': 0.537,
+        'coco_mrcnn_c4_1x': 0.584,
+        'coco_mrcnn_c4_2x': 0.584,
+        'coco_mrcnn_fpn_1x': 0.261,
+        'coco_mrcnn_fpn_2x': 0.261,
+    }
+    assert {
+        name for name, task in tasks().items() if task.gpu_hours is not None
+    } == set(seconds)
+    for name, value in seconds.items():
+        config = make_plan(name, processes=8).config
+        assert config.auto_scale_lr.base_batch_size == 16
+        assert tasks()[name].gpu_hours == pytest.approx(
+            value * config.train_cfg.max_iters * 8 / 3600, abs=0.05
+        )
+    assert tasks()['coco_mrcnn_fpn_1x'].gpu_hours == pytest.approx(52.2)
+
+
+def test_one_rule_for_a_number():
+    """Configs repeat the rules of COCO's numbers: copies cannot disagree."""
+    rules: dict[tuple[str, str, str], set] = {}
+    for task in tasks().values():
+        for name, metric in task.metrics.items():
+            key = task.toolbox, name, metric.toolkit
+            rules.setdefault(key, set()).add(metric)
+    assert len(rules) > 20
+    assert {key: found for key, found in rules.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('TASK = {1: 2}\n', 'has no literal `TASK'),
+        ('TASK = dict(\n', r'SyntaxError: .* \(line 1\)'),
+        (
+            LITERAL.replace('tolerance=0.5', 'tolerance=-1'),
+            'top1 needs lowest',
+        ),
+        (
+            LITERAL.replace(
+                'tolerance=0.5', 'tolerance=1, lowest=9, highest=3'
+            ),
+            'top1 needs lowest < highest',
+        ),
+    ],
+)
+def test_a_wrong_file_is_one_line(folder, text, message):
+    folder(text)
+    with pytest.raises(UserError, match=message):
+        find_task('flowers')
+    assert 'mini_knn' in tasks()
+
+
+def test_files_that_are_no_configs(folder):
+    """What a Mac leaves, a folder, a text in another encoding."""
+    path = folder()
+    (path.parent / '._flowers.py').write_bytes(b'\x00\xff')
+    (path.parent / 'folder.py').mkdir()
+    (path.parent / 'latin.py').write_bytes('x = "\xe9"'.encode('latin-1'))
+    assert 'flowers' in tasks() and list(tasks().broken) == ['latin']
+
+
+@pytest.mark.parametrize('name', tasks())
+def test_numbers_of_a_task_are_reported(registered, name):
+    """What a run is refused for, before it starts, is true of no task."""
+    plan = make_plan(name)
+    if find_task(name).toolbox != 'probe':
+        assert reported(plan.config.test_evaluator)
+    check_metrics(plan)
+
+
 def test_a_name_that_no_probe_reports(folder, source, tmp_path, mini_root):
     text = LITERAL.replace("'top1'", "'acc'")
     folder(text)
     with pytest.raises(UserError, match="acc is 'acc' of knn, which reports"):
         run_task(source, 'flowers', 0, tmp_path / 'runs', str(mini_root))
     assert not (tmp_path / 'runs').exists()
+
+
+@pytest.mark.parametrize(
+    'name, recipes',
+    [
+        ('coco_mrcnn_fpn_2x', 'insloc, two_fc'),  # of the 1x config
+        ('coco_mrcnn_c4_2x', 'the protocol only'),  # its base's are removed
+        ('in1k_semi10', 'openmmlab'),
+    ],
+)
+def test_recipes_of_bases_are_listed(name, recipes, capsys):
+    assert main(['tasks', name]) == 0
+    assert f'  recipes    {recipes}\n' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('name', tasks())
+def test_listed_recipes_are_those_that_a_run_takes(registered, name):
+    found = load_config(task_config(name)).get('recipes') or {}
+    assert recipes_of(name) == tuple(found)
 
 
 def test_an_evaluator_without_the_numbers(source, tmp_path, mini_root):
