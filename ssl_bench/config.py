@@ -89,9 +89,8 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     except UserError as error:
         raise UserError(f'config {path}: {error}') from error
     except Exception as error:  # a config is code: anything may be raised
-        read_literals(
-            path
-        )  # names the line with wrong syntax, or a missing base
+        # names the line with wrong syntax, or a missing base
+        read_literals(path)
         raise _does_not_load(path, error) from error
     return config
 

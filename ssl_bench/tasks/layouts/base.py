@@ -198,6 +198,10 @@ def _joined(root: str | Path, path: Any) -> Any:
     return os.path.join(root, path)
 
 
+# what to do about entries of an annotation file
+FIX_ENTRIES = 'Fix these entries of the file, or take them out.'
+
+
 def spread(items: Sequence[Any]) -> list[Any]:
     """At most `OPENED` of them, evenly."""
     step = max(1, len(items) // OPENED)
@@ -209,7 +213,7 @@ def some(
     names: Sequence[object],
     where: str,
     kind: type[Problem] | type[Note] = Problem,
-    todo: str = '',
+    remedy: str = '',
 ) -> list[Line]:
     """One line for all entries with the same fault; none for no entry.
 
@@ -218,12 +222,12 @@ def some(
         names (Sequence): The entries.
         where (str): List, annotation file or folder.
         kind (type): Problem or Note.
-        todo (str): What to do about it.
+        remedy (str): What to do about it.
     """
     if not names:
         return []
     line = f'{where}: {len(names)} {what}, first {names[0]}'
-    return [kind(f'{line}. {todo}' if todo else line)]
+    return [kind(f'{line}. {remedy}' if remedy else line)]
 
 
 def each(what: str, faults: dict[str, str], where: str) -> list[Line]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from ssl_bench.tasks.layouts.base import (
+    FIX_ENTRIES,
     Layout,
     Line,
     Note,
@@ -28,7 +29,6 @@ NO_MASK = 'objects without mask'
 THIN_MASK = 'objects with a mask of fewer than three points'
 RLE_MASK = 'objects with a run-length mask'
 MASK_FAULTS = (NO_MASK, THIN_MASK)  # scoring would stop at these
-TODO = 'Fix these entries of the file, or take them out.'
 FIELDS = frozenset(('id', 'image_id', 'category_id', 'bbox', 'area'))
 
 
@@ -148,14 +148,14 @@ class _Sorter:
         """One line for each fault."""
         lines: list[Line] = []
         for what, ids in self.problems.items():
-            lines += some(what, _named(ids), where, todo=TODO)
+            lines += some(what, _named(ids), where, remedy=FIX_ENTRIES)
         for what, ids in self.useless.items():
             lines += (
                 some(
                     f'{what} to be scored against',
                     _named(ids),
                     where,
-                    todo=TODO,
+                    remedy=FIX_ENTRIES,
                 )
                 if self.scored and what in MASK_FAULTS
                 else some(f'{what} (skipped)', _named(ids), where, Note)
@@ -236,11 +236,14 @@ class CocoLayout(Layout):
         size = len(content['images'])
         lines = missing_files(self.annotations, paths)
         lines += some(
-            'images of no size', _named(flat), self.annotations, todo=TODO
+            'images of no size',
+            _named(flat),
+            self.annotations,
+            remedy=FIX_ENTRIES,
         )
         if len(rows) < size:
             line = f'{self.annotations}: {size - len(rows)} image ids twice. '
-            lines.append(Problem(line + TODO))
+            lines.append(Problem(line + FIX_ENTRIES))
         lines += sorter.lines(self.annotations)
         return CocoReading(
             [

@@ -125,14 +125,14 @@ class FolderLayout(Layout):
                 'class folders, none holds an image',
                 list(images),
                 self.folder,
-                todo='Unpack the set again.',
+                remedy='Unpack the set again.',
             )
         found: list[Line] = (
             some(
                 'class folders hold no image',
                 empty,
                 self.folder,
-                todo='Unpack the set again.',
+                remedy='Unpack the set again.',
             )
             if self.names
             else some('class folders hold no image', empty, self.folder, Note)

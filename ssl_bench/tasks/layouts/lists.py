@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ssl_bench.tasks.layouts.base import (
+    FIX_ENTRIES,
     Labelled,
     Layout,
     Line,
@@ -59,7 +60,7 @@ class ListLayout(Layout):
                 'lines are not `class/image label`',
                 [' '.join(row) for row in bad],
                 self.list_file,
-                todo='Fix the lines.',
+                remedy='Fix the lines.',
             )
             return Reading([], faults)
         root = self.images.rstrip('/')
@@ -144,8 +145,7 @@ class InatLayout(Layout):
             if image not in names or category not in label
         ]
         what = 'annotations name an image or category that the file lacks'
-        todo = 'Fix these entries of the file, or take them out.'
-        lines = some(what, stray, self.annotations, todo=todo)
+        lines = some(what, stray, self.annotations, remedy=FIX_ENTRIES)
         entries = [
             Labelled(os.path.join(self.images, names[image]), label[category])
             for image, category in pairs
