@@ -3,10 +3,13 @@
 import os
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+# what cuBLAS needs to be deterministic; read at its first use
+os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
 
 import pytest  # noqa: E402
 
 import ssl_bench  # noqa: E402, F401  before a test imports a toolkit
+from tests.devices import DEVICES, on_device  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope='session')
@@ -25,6 +28,13 @@ def _no_scope_left_behind():
     yield
     DefaultScope._instance_dict.clear()
     DefaultScope._instance_dict.update(before)
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    """The CPU and, marked gpu, a GPU; new tensors are made there."""
+    with on_device(request.param):
+        yield request.param
 
 
 @pytest.fixture(scope='session')

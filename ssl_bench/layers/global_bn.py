@@ -54,7 +54,7 @@ class GlobalBatchNorm(_BatchNorm):
         dtype, x = x.dtype, upcast(x)
         dims = [d for d in range(x.ndim) if d != 1]
         shape = [1, -1] + [1] * (x.ndim - 2)
-        count = sum_over_ranks(x.new_tensor(float(x[:, 0].numel())))
+        count = sum_over_ranks(x.new_full((), x[:, 0].numel()))
         mean = sum_over_ranks(x.sum(dims)) / count  # (C,)
         x = x - mean.view(shape)
         var = sum_over_ranks(x.square().sum(dims)) / count  # (C,)

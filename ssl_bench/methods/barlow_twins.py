@@ -30,7 +30,7 @@ def cross_correlation(
     products = sum_over_ranks(z1.T @ z2)
     if count is not None:
         return products / count
-    return products / sum_over_ranks(z1.new_tensor(float(len(z1))))
+    return products / sum_over_ranks(z1.new_full((), len(z1)))
 
 
 def redundancy_terms(correlation: Tensor) -> tuple[Tensor, Tensor]:

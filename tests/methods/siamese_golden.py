@@ -9,6 +9,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 import ssl_bench.methods  # noqa: F401  (registers the model)
+from tests.devices import here
 
 # read whole: forked processes would share the open file's position
 PACK = dict(np.load(Path(__file__).parents[1] / 'data' / 'siamese_im.npz'))
@@ -16,7 +17,7 @@ PACK = dict(np.load(Path(__file__).parents[1] / 'data' / 'siamese_im.npz'))
 
 def array(key):
     """An array of the pack; float16 ones are exact float32 values."""
-    value = torch.from_numpy(PACK[key])
+    value = here(torch.from_numpy(PACK[key]))
     return value.float() if value.dtype == torch.float16 else value
 
 

@@ -15,13 +15,14 @@ from ssl_bench.engine.lars import PaperLARS
 from ssl_bench.engine.schedules import warmup_cosine
 from ssl_bench.layers.global_bn import GlobalBatchNorm
 from ssl_bench.methods.barlow_twins import cross_correlation, redundancy_terms
+from tests.devices import here
 
 # read whole: forked processes would share the open file's position
 PACK = dict(np.load(Path(__file__).parents[1] / 'data' / 'barlow_twins.npz'))
 
 
 def array(key, dtype=torch.float64):
-    value = torch.from_numpy(np.asarray(PACK[key]))
+    value = here(torch.from_numpy(np.asarray(PACK[key])))
     return value.to(dtype) if value.is_floating_point() else value
 
 
@@ -42,6 +43,7 @@ TOLERANCE = {
 }
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 @pytest.mark.parametrize('case', ['loss0', 'loss1', 'loss2'])
 def test_loss(case, dtype):
@@ -119,6 +121,7 @@ class Features(nn.Module):
         return (x,)
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 def test_projector_and_head(dtype):
     """Projector, final norm, loss; gradients and buffers."""
@@ -149,6 +152,7 @@ def test_projector_and_head(dtype):
         close(state[our_name(name)], f'projector/after/{name}', **loose)
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 def test_lars(dtype):
     """Four steps; zero weights and zero gradients among them."""
@@ -243,6 +247,7 @@ def optimizer_of_configs(model, lr, bias_factor):
     return build_optim_wrapper(model, wrapper)
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 def test_three_steps(dtype):
     """Model and optimizer together: losses, gradients, states."""

@@ -13,23 +13,32 @@ from torch import nn
 
 from ssl_bench.layers import FeatureQueue, MomentumEncoder
 from ssl_bench.methods.insloc.roi_head import level_rois
+from tests.devices import DEVICES, here, on_device
 from tests.processes import run_in_processes
 
-GOLDEN = {
-    name: torch.from_numpy(array)
+
+class Pack(dict):
+    """Arrays by name, on the device of `on_device`."""
+
+    def __getitem__(self, name):
+        return here(super().__getitem__(name))
+
+
+GOLDEN = Pack(
+    (name, torch.from_numpy(array))
     for name, array in np.load(
         Path(__file__).parents[1] / 'data/insloc.npz'
     ).items()
     if array.dtype != np.dtype('O')
-}
+)
 LEVELS = 4
 
 
 def group(prefix):
     """Tensors whose names start with a prefix, without it."""
     return {
-        name[len(prefix) :]: tensor
-        for name, tensor in GOLDEN.items()
+        name[len(prefix) :]: GOLDEN[name]
+        for name in GOLDEN
         if name.startswith(prefix)
     }
 
@@ -37,7 +46,7 @@ def group(prefix):
 def close(got, name, tol):
     torch.testing.assert_close(
         got.detach(),
-        GOLDEN[name].to(got.dtype),
+        GOLDEN[name].to(got),
         rtol=0,
         atol=5 * tol,
         msg=lambda message: f'{name}: {message}',
@@ -49,6 +58,7 @@ def maps():
     return [GOLDEN[f'roi_map{i}'].clone() for i in range(LEVELS)]
 
 
+@pytest.mark.usefixtures('device')
 def test_query_rois_use_the_augmented_box_on_the_last_level_only():
     levels = maps()
     levels[3].requires_grad_()
@@ -64,6 +74,7 @@ def test_query_rois_use_the_augmented_box_on_the_last_level_only():
     close(levels[3].grad, 'roi_grad_last', 9e-7)
 
 
+@pytest.mark.usefixtures('device')
 def test_key_rois_are_exact_on_all_levels():
     rois = level_rois(
         maps(), GOLDEN['roi_strides'].tolist(), [GOLDEN['roi_gt']] * LEVELS, 7
@@ -71,6 +82,7 @@ def test_key_rois_are_exact_on_all_levels():
     close(rois, 'roi_out_k', 1.5e-6)
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('size', [14, 7])
 def test_c4_rois(size):
     rois = level_rois([GOLDEN['c4_map']], [16], [GOLDEN['c4_box']], size)
@@ -78,6 +90,7 @@ def test_c4_rois(size):
 
 
 # (c) the embedding head: Sec. 4, "4 conv + 2 fc".
+@pytest.mark.usefixtures('device')
 def test_head(registered):
     from ssl_bench.methods.insloc.roi_head import InsLocConvFCHead
 
@@ -135,6 +148,7 @@ def golden_queue(prefix):
     return queue
 
 
+@pytest.mark.usefixtures('device')
 def test_two_contrastive_steps_and_the_wrap_of_the_queue():
     queue = golden_queue('con')
     samples = len(GOLDEN['con1_q']) // LEVELS
@@ -196,6 +210,7 @@ def test_two_processes_with_shuffled_keys():
 
 
 # (e) the momentum update: Sec. 3.1.
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('momentum, name', [(0.999, 'mom999'), (0.9, 'mom9')])
 def test_momentum_update(momentum, name):
     def module(kind):
@@ -242,6 +257,7 @@ def test_learning_rate_schedule():
 
 
 # (h) the pyramid: mmdet's FPN with batch normalisation.
+@pytest.mark.usefixtures('device')
 def test_pyramid(registered):
     from mmdet.models.necks import FPN
 
@@ -254,9 +270,14 @@ def test_pyramid(registered):
 
 
 # (i) one whole step of a tiny network, in double precision.
-@pytest.fixture(scope='module')
-def stepped(registered):
+@pytest.fixture(scope='module', params=DEVICES)
+def stepped(request, registered):
     """The model and what its heads put out, after one SGD step."""
+    with on_device(request.param):
+        return one_step()
+
+
+def one_step():
     from mmpretrain.registry import MODELS
     from mmpretrain.structures import DataSample
 
@@ -346,7 +367,7 @@ def stepped(registered):
 
 def exact(got, name):
     """1e-6 of the largest entry, as the reference asks in float64."""
-    expected = GOLDEN[name].double()
+    expected = GOLDEN[name].double().to(got.device)
     bound = 1e-6 * max(expected.abs().max().item(), 1e-30)
     torch.testing.assert_close(
         got.detach().double(),
@@ -367,7 +388,7 @@ def test_step_embeddings_losses_and_queue(stepped):
             name,
         )
     exact(model.queue.features, 'e2e_queues')
-    assert torch.equal(model.queue.pointer, GOLDEN['e2e_ptr'])
+    assert torch.equal(model.queue.pointer.cpu(), GOLDEN['e2e_ptr'])
 
 
 def test_step_gradients_and_new_weights(stepped):

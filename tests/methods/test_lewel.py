@@ -22,6 +22,7 @@ from ssl_bench.methods.lewel.model import (
     contrast_aligned,
     regression_distance,
 )
+from tests.devices import here
 
 PACK = np.load(Path(__file__).parents[1] / 'data' / 'lewel.npz')
 LAYERS = {
@@ -32,7 +33,7 @@ LAYERS = {
 
 
 def get(name, dtype=torch.float64):
-    value = torch.from_numpy(np.array(PACK[name]))
+    value = here(torch.from_numpy(np.array(PACK[name])))
     return value.to(dtype) if value.is_floating_point() else value
 
 
@@ -85,6 +86,7 @@ def load(module, weights, strict=True):
 # -- neck (9.1) ------------------------------------------------------------
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize(
     'dtype, forward, aligned, grad',
     [
@@ -125,6 +127,7 @@ def test_neck(case, dtype, forward, aligned, grad):
     close(parts, get(f'{case}/eval/aligned'), **aligned)
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('case', ['neck_h4', 'neck_h1', 'neck_scaled'])
 def test_maps_and_gathering(case):
     """Steps 3 to 5, each on its own."""
@@ -174,6 +177,7 @@ def test_a_large_scale_averages_over_space():
 # -- LEWEL_B's loss (9.2) --------------------------------------------------
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize(
     'dtype, tolerance',
     [(torch.float64, {}), (torch.float32, dict(rtol=1e-5, atol=1e-6))],
@@ -273,6 +277,7 @@ def tiny(base='byol', **kwargs):
     )
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('form', ['eman', 'syncbn'])
 def test_two_iterations(form):
     """Losses, gradients, LARS steps, target parameters and statistics."""
@@ -369,6 +374,7 @@ def test_momentum_schedule(case):
 # -- LEWEL_M (9.4) ---------------------------------------------------------
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize(
     'dtype, tolerance',
     [(torch.float64, {}), (torch.float32, dict(rtol=1e-5, atol=1e-6))],

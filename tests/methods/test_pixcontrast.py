@@ -15,15 +15,17 @@ from ssl_bench.methods.pixcontrast import (
     contrast_loss,
     contrast_terms,
 )
+from tests.devices import here
 from tests.methods.test_pixpro import TinyEncoder, random_batch, train
 
 PACK = np.load(Path(__file__).parents[1] / 'data' / 'pixpro.npz')
 
 
 def get(name, dtype=torch.float64):
-    return torch.from_numpy(np.array(PACK[name])).to(dtype)
+    return here(torch.from_numpy(np.array(PACK[name])).to(dtype))
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize(
     'dtype, atol', [(torch.float64, 1e-10), (torch.float32, 2e-6)]
 )
@@ -41,15 +43,15 @@ def test_losses(grid, dtype, atol):
 
     def compare(actual, name):
         np.testing.assert_allclose(
-            actual.detach(), PACK[f'g.{grid}.{name}'], 0, atol, name
+            actual.detach().cpu(), PACK[f'g.{grid}.{name}'], 0, atol, name
         )
 
     losses, undivided = [], []
     for name, arguments in directions.items():
         terms, count = contrast_terms(*arguments)
         compare(terms, f'per_pair_{name}')
-        assert np.array_equal(count, PACK[f'g.{grid}.npix_{name}'])
-        assert np.array_equal(count > 0, PACK[f'g.{grid}.valid'])
+        assert np.array_equal(count.cpu(), PACK[f'g.{grid}.npix_{name}'])
+        assert np.array_equal(count.cpu() > 0, PACK[f'g.{grid}.valid'])
         losses.append(contrast_loss(*arguments))
         compare(losses[-1], f'loss_{name}')
         undivided.append(contrast_loss(*arguments, average='all'))

@@ -27,6 +27,7 @@ from ssl_bench.methods.pixpro.pixel_grid import (
     crop_coordinates,
     pixel_distances,
 )
+from tests.devices import here
 
 PACK = np.load(Path(__file__).parents[1] / 'data' / 'pixpro.npz')
 GRIDS = ['7x7', '5x8']
@@ -34,7 +35,7 @@ DTYPES = [torch.float64, torch.float32]
 
 
 def get(name, dtype=torch.float64):
-    return torch.from_numpy(np.array(PACK[name])).to(dtype)
+    return here(torch.from_numpy(np.array(PACK[name])).to(dtype))
 
 
 def group(prefix, dtype=torch.float64):
@@ -59,9 +60,7 @@ def samples(crops, flips, size):
         sample = DataSample()
         sample.set_field(crop, 'crops')
         sample.set_field(flip, 'flips')
-        sample.set_field(
-            torch.as_tensor(size, dtype=crop.dtype), 'source_size'
-        )
+        sample.set_field(crop.new_tensor(size), 'source_size')
         out.append(sample)
     return out
 
@@ -121,12 +120,14 @@ def test_one_pixel_side_gives_no_match_and_no_nan():
     assert loss == 0 and torch.equal(q.grad, torch.zeros_like(q))
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('grid', GRIDS)
 def test_matched_pairs(grid):
     size = tuple(int(side) for side in grid.split('x'))
     distance = pixel_distances(
         get('b.coord_q', torch.float32), get('b.coord_k', torch.float32), size
     )
+    distance = distance.cpu()
     np.testing.assert_allclose(distance, PACK[f'b.{grid}.dist'], 0, 1e-5)
     threshold = float(PACK[f'b.{grid}.ratio'])
     matched = distance < threshold
@@ -139,6 +140,7 @@ def test_matched_pairs(grid):
 # -- losses (groups c and f) -----------------------------------------------
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('dtype', DTYPES)
 @pytest.mark.parametrize('grid', GRIDS)
 def test_consistency_loss(grid, dtype):
@@ -200,6 +202,7 @@ def test_equal_views_reach_the_lower_bound_and_flips_agree():
         torch.testing.assert_close(loss, torch.tensor(-2.0))
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('dtype', DTYPES)
 def test_instance_loss(dtype):
     prediction = get('f.pred_map', dtype).requires_grad_()
@@ -229,6 +232,7 @@ def load(module, weights):
     assert all('num_batches' in name or 'running' in name for name in missing)
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('dtype', DTYPES)
 @pytest.mark.parametrize(
     'case',
@@ -270,6 +274,7 @@ def test_propagation(case, dtype):
         close(buffers[renamed(name)], expected, 8e-8, dtype)
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('dtype', DTYPES)
 def test_projector(dtype):
     head = DenseMLP(16, 32, 8).to(dtype)
@@ -372,6 +377,7 @@ def golden_batch(step):
     return views, samples(crops, flips, (2, 2))
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('dtype', DTYPES)
 @pytest.mark.parametrize('case', 'ABC')
 def test_three_training_steps(case, dtype):

@@ -14,6 +14,7 @@ from ssl_bench.methods.siamese_im.model import (
     unigrad_dense_loss,
 )
 from ssl_bench.methods.siamese_im.sincos import relative_sincos, sincos_table
+from tests.devices import DEVICES, on_device
 from tests.methods.siamese_golden import (
     PACK,
     array,
@@ -28,10 +29,11 @@ from tests.processes import run_in_processes
 
 def close(actual, expected, atol, rtol=0.0):
     torch.testing.assert_close(
-        actual, expected.to(actual.dtype), atol=atol, rtol=rtol
+        actual, expected.to(actual), atol=atol, rtol=rtol
     )
 
 
+@pytest.mark.usefixtures('device')
 def test_relative_position_from_crops_of_the_source():
     """Six numbers, exact in double precision."""
     for case in 'cAB':
@@ -52,6 +54,7 @@ def test_fixed_tables():
     assert float(table.sum()) == pytest.approx(float(PACK['a9/sum']), 1e-12)
 
 
+@pytest.mark.usefixtures('device')
 def test_relative_embedding():
     """In double and in single precision."""
     relative = array('c/relpos')
@@ -66,6 +69,7 @@ def test_relative_embedding():
     )
 
 
+@pytest.mark.usefixtures('device')
 @pytest.mark.parametrize('case', ['d0', 'd1', 'd2'])
 @pytest.mark.parametrize('normalise', [False, True])
 def test_dense_loss(case, normalise):
@@ -127,18 +131,29 @@ def record_outputs(model):
     return out
 
 
+@pytest.fixture(scope='module', params=DEVICES)
+def place(request):
+    """A device for `stepped`."""
+    return request.param
+
+
 @pytest.fixture(scope='module', params=['A', 'B'])
-def stepped(request):
+def stepped(request, place):
     """A case after forward and backward: name, model, outputs, loss."""
-    model = build(request.param)
+    with on_device(place):
+        return one_step(request.param)
+
+
+def one_step(case):
+    model = build(case)
     out = record_outputs(model)
-    inputs, data_samples = batch(request.param)
+    inputs, data_samples = batch(case)
     loss = model.loss(inputs, data_samples)['loss']
     loss.backward()
     out['target'] = out['target'][:, 1:]
     out['target_ln'] = F.layer_norm(out['target'], out['target'].shape[-1:])
     out['grad_pred'] = out['pred'].grad
-    return request.param, model, out, loss.detach()
+    return case, model, out, loss.detach()
 
 
 def test_forward(stepped):
@@ -168,6 +183,7 @@ def test_gradients(stepped):
     }
     assert actual.keys() == expected.keys()
     for name, grad in expected.items():
+        grad = grad.to(actual[name])
         error = (actual[name] - grad).norm() / grad.norm().clamp_min(1e-6)
         assert error < 1e-5 or (actual[name] - grad).abs().max() < 1e-6, name
     total = torch.stack([g.norm() for g in actual.values()]).norm()
@@ -278,6 +294,7 @@ def check_final_state(state, rel, first):
         )
 
 
+@pytest.mark.usefixtures('device')
 def test_trajectory():
     """AdamW, clipping, schedules, five steps."""
     record, state = run_trajectory(double=False)
@@ -286,6 +303,7 @@ def test_trajectory():
     check_final_state(state, 1e-5, 1e-3)
 
 
+@pytest.mark.usefixtures('device')
 def test_trajectory_in_double_precision():
     record, _ = run_trajectory(double=True)
     np.testing.assert_allclose(record['loss'], PACK['T/loss64'], rtol=1e-12)

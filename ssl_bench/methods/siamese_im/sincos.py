@@ -17,8 +17,8 @@ def sincos_code(x: Tensor, frequencies: int) -> Tensor:
     Returns:
         Tensor: (..., 2 * frequencies), of x's type.
     """
-    k = torch.arange(frequencies, dtype=torch.float64)
-    omega = (10000.0 ** (-k / frequencies)).to(x)
+    k = torch.arange(frequencies, dtype=torch.float64, device=x.device)
+    omega = (10000.0 ** (-k / frequencies)).to(x.dtype)
     angle = x[..., None] * omega
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
