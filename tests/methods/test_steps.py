@@ -1,0 +1,240 @@
+"""A training step of every method: no waiting for the device, bfloat16.
+
+An accelerator runs behind the program. Reading a number from it, and copying
+one to it from memory that is not pinned, makes the program wait until it has
+caught up.
+"""
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+from mmengine.dataset import default_collate
+from mmengine.logging import MessageHub
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ssl_bench.engine.optim import set_precision
+from ssl_bench.engine.pretrain import pretrain
+from tests.devices import GPU
+from tests.methods import test_baseline_data, test_mini_runs
+from tests.methods.test_mini_runs import built
+
+pytestmark = pytest.mark.slow
+
+# of mmpretrain: they read the queue's pointer or the count of updates, or
+# choose negatives by a mask
+WAIT = (
+    'mocov2_r18',
+    'mocov2_r50_200e',
+    'densecl_r50_200e',
+    'byol_r50_200e',
+    'mocov3_vitb16_300e',
+    'simclr_r50_200e',
+)
+# its hook draws the queue and the code, outside of the loss
+LEFT_OUT = {'swav_r50_200e'}
+NAMES = [
+    *test_mini_runs.CASES,
+    *sorted(test_baseline_data.SMALL.keys() - LEFT_OUT),
+]
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return test_mini_runs.forty_images(tmp_path_factory.mktemp('images'))
+
+
+def prepared(name, folder, device):
+    """Model, optimizer's wrapper and a batch of a small recipe."""
+    from mmpretrain.registry import DATASETS
+
+    if name in test_mini_runs.CASES:
+        config = test_mini_runs.small(name, folder)
+    else:
+        config = test_baseline_data.small(name, folder, 1)
+    set_precision(config.optim_wrapper, 'OptimWrapper')
+    # mmengine reads the norm for its log, as it reads the losses
+    config.optim_wrapper.pop('clip_grad', None)
+    MessageHub.get_current_instance().update_info('max_iters', 200)
+    model, _ = built(config)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(config.train_dataloader.dataset)
+    items = [dataset[i] for i in range(8)]
+    if device == 'meta':  # what is checked once, needs numbers
+        model(
+            **model.data_preprocessor(default_collate(items), True),
+            mode='loss',
+        )
+    model.to(device)
+    for module in model.modules():
+        if hasattr(module, 'avg_parameters'):  # of a copy without numbers
+            module.avg_parameters = dict(module.module.named_parameters())
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    return (
+        model,
+        wrapper,
+        model.data_preprocessor(default_collate(items), True),
+    )
+
+
+def step(model, wrapper, data):
+    """One training step; the loss."""
+    loss, _ = model.parse_losses(model(**data, mode='loss'))
+    wrapper.update_params(loss)
+    return loss.detach()
+
+
+class NoCopies(TorchDispatchMode):
+    """Refuse copies between devices and operands of two devices."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        tensors = [
+            leaf
+            for leaf in tree_leaves((args, kwargs, out))
+            if isinstance(leaf, torch.Tensor)
+        ]
+        copied = func.overloadpacket in (
+            torch.ops.aten._to_copy,
+            torch.ops.aten.copy_,
+        )
+        kinds = {t.device.type for t in tensors if copied or t.ndim}
+        if len(kinds) > 1:
+            raise RuntimeError(f'{func} between {sorted(kinds)}')
+        return out
+
+
+class NoNumbers(TorchFunctionMode):
+    """Refuse tensors made from Python's numbers on the device."""
+
+    MAKERS = (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor)
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func in self.MAKERS and out.device.type == 'meta':
+            raise RuntimeError(f'{func.__name__} copies from the host')
+        return out
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_step_never_waits_for_the_device(
+    registered, folder, monkeypatch, name
+):
+    """On a device whose tensors have no numbers that could be read."""
+    monkeypatch.setattr(torch, 'autocast', lambda *a, **k: nullcontext())
+    model, wrapper, data = prepared(name, folder, 'meta')
+    with NoCopies(), NoNumbers():
+        if name in WAIT:
+            with pytest.raises((RuntimeError, NotImplementedError)):
+                step(model, wrapper, data)
+            return
+        for _ in range(2):
+            assert step(model, wrapper, data).device.type == 'meta'
+
+
+def reads(x):
+    return x + float(x.sum())
+
+
+def copies(x):
+    return x + torch.arange(3.0).to(x)
+
+
+def mixes(x):
+    return torch.cat([x, torch.zeros(3)])
+
+
+def makes(x):
+    return x.new_tensor(3.0) + x
+
+
+def selects(x):
+    return x[x > 0]
+
+
+@pytest.mark.parametrize('waits', [reads, copies, mixes, makes, selects])
+def test_what_waits_is_found(waits):
+    x = torch.zeros(3, device='meta')
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        with NoCopies(), NoNumbers():
+            waits(x)
+
+
+@pytest.mark.parametrize('device', [GPU])
+@pytest.mark.parametrize('name', [n for n in NAMES if n not in WAIT])
+def test_steps_three_to_six_never_wait(registered, folder, name, device):
+    model, wrapper, data = prepared(name, folder, device)
+    for _ in range(2):
+        step(model, wrapper, data)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        losses = [step(model, wrapper, data) for _ in range(4)]
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    assert torch.stack(losses).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    'name, device',
+    [(name, 'cpu') for name in test_mini_runs.CASES]
+    + [pytest.param(name, *GPU.values, marks=GPU.marks) for name in NAMES],
+)
+def test_a_step_in_bfloat16_is_close_to_float32(
+    registered, folder, name, device
+):
+    """The loss, and finite gradients of all that is trained."""
+    values = []
+    for amp in (False, True):
+        torch.manual_seed(0)
+        model, _, data = prepared(name, folder, device)
+        torch.manual_seed(0)
+        with torch.autocast(device, torch.bfloat16, enabled=amp):
+            terms = model(**data, mode='loss')
+        loss, _ = model.parse_losses(terms)
+        loss.backward()
+        values.append(float(loss.detach()))
+        assert loss.device.type == device
+        grads = [p.grad for p in model.parameters() if p.grad is not None]
+        assert grads and all(grad.isfinite().all() for grad in grads)
+    assert values[1] == pytest.approx(values[0], rel=0.1, abs=0.1)
+
+
+@pytest.mark.parametrize('device', [GPU])
+@pytest.mark.parametrize(
+    # RoIAlign's gradient is a sum in any order: InsLoc's runs differ
+    'name',
+    [n for n in test_mini_runs.CASES if not n.startswith('insloc')],
+)
+def test_a_resumed_run_on_a_gpu_equals_one_without_a_break(
+    registered, folder, tmp_path, name, device
+):
+    def config(epochs=2):
+        config = test_mini_runs.small(name, folder)
+        config.train_dataloader.batch_size = 8
+        config.train_cfg.max_epochs = epochs
+        config.default_hooks.checkpoint.interval = 1
+        config.randomness = dict(seed=0, deterministic=True)
+        config.log_level = 'ERROR'
+        return config
+
+    try:
+        straight = pretrain(config(), tmp_path / 'straight')
+        (tmp_path / 'halves').mkdir()
+        (tmp_path / 'halves/last_checkpoint').write_text(
+            str(tmp_path / 'straight/epoch_1.pth')
+        )
+        resumed = pretrain(config(), tmp_path / 'halves', resume=True)
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.backends.cudnn.deterministic = False
+    one, two = (
+        torch.load(path, weights_only=False, map_location='cpu')['state_dict']
+        for path in (straight, resumed)
+    )
+    assert all(torch.equal(one[key], two[key]) for key in one)
