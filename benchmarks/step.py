@@ -3,11 +3,11 @@
 python benchmarks/step.py [--paper] [--device cuda] [--methods pixpro ...]
 
 A form adds one thing to the one before it: float32; TF32; bfloat16 autocast;
-channels_last; torch.compile of the encoders; a fused optimizer. Each is
-printed in images (not views) per second, next to the limit: the method's own
-passes of its backbone, with and without gradient as the method makes them, on
-the same batch, and their backward pass. There is no head, loss, queue,
-momentum update or optimizer in it.
+channels_last; torch.compile of backbone, neck and heads; a fused optimizer.
+Each is printed in images (not views) per second, next to the limit: the
+method's own passes of its backbone, with and without gradient as the method
+makes them, on the same batch, and their backward pass. There is no head, loss,
+queue, momentum update or optimizer in it.
 
 The batch is made once, on the device, by the config's own views of random
 images, so no data is waited for. Without --paper the recipes of configs/mini
@@ -44,6 +44,7 @@ from torch import Tensor, nn
 
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
+from ssl_bench.layers.dense_heads import DenseMLP
 
 # name: config of the paper's size, and of the embedded images if there is one
 METHODS: dict[str, tuple[str, str | None]] = {
@@ -70,6 +71,8 @@ FORMS = EAGER + COMPILED
 # a compilation is not started with less time than this, in seconds
 COMPILE_TIME = 60
 DRAWN = 16  # images that the views are made of; the batch repeats them
+# children of a model that are compiled
+PARTS = ('backbone', 'neck', 'instance_neck', 'roi_head', 'head')
 UNSAFE_CPU = 'left out on a CPU, where it is not safe'
 
 
@@ -206,6 +209,16 @@ def encoders(model: nn.Module) -> list[nn.Module]:
     return [module for module in model.modules() if type(module) is kind]
 
 
+def compiled_parts(model: nn.Module) -> list[nn.Module]:
+    """Backbone, neck, heads and predictors, and their moving averages."""
+    kinds = {
+        type(child)
+        for name, child in model.named_children()
+        if name in PARTS or isinstance(child, DenseMLP)
+    }
+    return [module for module in model.modules() if type(module) in kinds]
+
+
 def record_passes(setting: Setting) -> list:
     """Module, inputs and need of gradient of each backbone pass of a step."""
     found: list = []
@@ -250,7 +263,7 @@ def apply_form(setting: Setting, form: str, device: str) -> str:
         setting.model.to(memory_format=torch.channels_last)
     elif form == 'compile':
         torch._dynamo.reset()
-        for module in encoders(setting.model):
+        for module in compiled_parts(setting.model):
             module.compile()
     elif form == 'fused':
         return fuse_optimizer(setting)
