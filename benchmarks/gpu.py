@@ -32,7 +32,7 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).parents[1]
-SECONDS = dict(tests=200, tasks=200, step=200, data=80)
+SECONDS = dict(tests=150, tasks=150, step=260, data=70)
 TOGETHER = ('tests', 'tasks')
 LINES = 15  # of a log, in the report of a failure
 MINI_SIZES = {

@@ -70,6 +70,7 @@ COMPILED = ('compile', 'fused')
 FORMS = EAGER + COMPILED
 # a compilation is not started with less time than this, in seconds
 COMPILE_TIME = 60
+ENOUGH = 1.5  # seconds that are measured, if three steps do not take more
 DRAWN = 16  # images that the views are made of; the batch repeats them
 # children of a model that are compiled
 PARTS = ('backbone', 'neck', 'instance_neck', 'roi_head', 'head')
@@ -289,9 +290,18 @@ def set_tf32(on: bool) -> None:
 
 
 def seconds_of(call: Callable, device: str, warm: int, runs: int) -> float:
-    """Median seconds of a call, after some that are not counted."""
+    """Median seconds of a call, after some that are not counted.
+
+    Of slow calls there are fewer than ``runs``, but three at least.
+    """
     for _ in range(warm):
         call()
+    synchronise(device)
+    started = time.perf_counter()
+    call()
+    synchronise(device)
+    once = time.perf_counter() - started
+    runs = min(runs, max(3, int(ENOUGH / once)))
     if device == 'cpu':
         times = []
         for _ in range(runs):
@@ -308,6 +318,12 @@ def seconds_of(call: Callable, device: str, warm: int, runs: int) -> float:
     torch.cuda.synchronize()
     times = [a.elapsed_time(b) for a, b in zip(marks, marks[1:])]
     return statistics.median(times) / 1000
+
+
+def synchronise(device: str) -> None:
+    """Wait for a GPU."""
+    if device == 'cuda':
+        torch.cuda.synchronize()
 
 
 def peak_mib(device: str) -> float:
@@ -347,14 +363,19 @@ def profile(setting: Setting, device: str, lines: int = 10) -> str:
         kinds.append(ProfilerActivity.CUDA)
     with record(activities=kinds) as found:
         setting.step()
-        if device == 'cuda':
-            torch.cuda.synchronize()
-    order = 'self_cpu_time_total'
-    if device == 'cuda':
-        order = 'self_cuda_time_total'
+        synchronise(device)
+    order = f'self_{"cpu" if device == "cpu" else "device"}_time_total'
     return found.key_averages().table(
         sort_by=order, row_limit=lines, max_name_column_width=60
     )
+
+
+def profile_or_reason(setting: Setting, device: str) -> str:
+    """A profile; why there is none, if the profiler does not work here."""
+    try:
+        return profile(setting, device)
+    except (RuntimeError, AttributeError) as error:
+        return f'no profile: {error}'
 
 
 def free(device: str) -> None:
@@ -475,7 +496,7 @@ def run_method(
             report.add(Row(name, form, setting.batch, note=note))
             break
         if form == 'channels_last' and args.profile:
-            report.profiles[name] = profile(setting, args.device)
+            report.profiles[name] = profile_or_reason(setting, args.device)
             report.write()
     return setting.batch
 
@@ -498,8 +519,10 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--forms', nargs='+', default=FORMS, choices=FORMS)
     parser.add_argument('--batch', type=int, help='images; 256, small: 16')
-    parser.add_argument('--runs', type=int, help='timed steps; 8, small: 3')
-    parser.add_argument('--warm', type=int, help='steps before; 3, small: 1')
+    parser.add_argument(
+        '--runs', type=int, help='timed steps, at most; 8, small: 3'
+    )
+    parser.add_argument('--warm', type=int, help='steps before; 2, small: 1')
     parser.add_argument(
         '--seconds', type=float, default=3600.0, help='stop after this long'
     )
@@ -521,7 +544,8 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
             parser.error(f'{name} has no small recipe; add --paper.')
     args.batch = args.batch or (256 if args.paper else 16)
     args.runs = args.runs or (8 if args.paper else 3)
-    args.warm = args.warm or (3 if args.paper else 1)
+    if args.warm is None:
+        args.warm = 2 if args.paper else 1
     args.device = args.device or (
         'cuda' if torch.cuda.is_available() else 'cpu'
     )

@@ -190,15 +190,18 @@ class AtomicRunner(Runner):
             model_wrapper_cfg = cpu_wrapper(self.cfg, model_wrapper_cfg)
         return super().wrap_model(model_wrapper_cfg, model)
 
-    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
+    def load_checkpoint(self, filename: str, **kwargs) -> dict:
         """mmengine's, without the config text, which a resume would run.
 
         Raises:
             UserError: The file is not a checkpoint of a run, or of another
                 model.
         """
+        # in a resume, mmengine says the device. AdamW would then count its
+        # steps there, and read each count in every step
+        kwargs['map_location'] = 'cpu'
         try:
-            checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+            checkpoint = super().load_checkpoint(filename, **kwargs)
         except (AttributeError, RuntimeError, TypeError) as error:
             raise UserError(
                 f'{filename} cannot be loaded: {one_line(error)}'
