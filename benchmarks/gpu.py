@@ -32,7 +32,7 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).parents[1]
-SECONDS = dict(tests=150, tasks=150, step=260, data=70)
+SECONDS = dict(tests=150, tasks=170, step=240, data=70)
 TOGETHER = ('tests', 'tasks')
 LINES = 15  # of a log, in the report of a failure
 MINI_SIZES = {

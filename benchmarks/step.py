@@ -337,8 +337,11 @@ def measure(setting: Setting, form: str, args) -> Row:
     """Time a step and its limit in one form."""
     row = Row(setting.name, form, setting.batch)
     row.note = apply_form(setting, form, args.device)
-    if row.note:
-        return row
+    return row if row.note else timed(setting, row, args)
+
+
+def timed(setting: Setting, row: Row, args) -> Row:
+    """A row with the times of a step and of its limit."""
     device = args.device
     if device == 'cuda':
         torch.cuda.reset_peak_memory_stats()
@@ -351,6 +354,23 @@ def measure(setting: Setting, form: str, args) -> Row:
         setting.limit, device, args.warm, args.runs
     )
     return row
+
+
+def compiled_backbone(setting: Setting, note: str, args) -> Row:
+    """The row of `compile` with backbones alone: the rest did not compile."""
+    for module in compiled_parts(setting.model):
+        module._compiled_call_impl = None
+    torch._dynamo.reset()
+    for module in encoders(setting.model):
+        module.compile()
+    row = timed(setting, Row(setting.name, 'compile', setting.batch), args)
+    row.note = f'backbone alone: {note}'
+    return row
+
+
+def reason(error: Exception) -> str:
+    """An error in a line."""
+    return f'{type(error).__name__}: {" ".join(str(error).split())[:300]}'
 
 
 def profile(setting: Setting, device: str, lines: int = 10) -> str:
@@ -492,9 +512,18 @@ def run_method(
         except OutOfTime:
             raise
         except Exception as error:  # a compiler's: the rest still counts
-            note = f'{type(error).__name__}: {str(error)[:300]}'
-            report.add(Row(name, form, setting.batch, note=note))
-            break
+            note = reason(error)
+            if form != 'compile':
+                report.add(Row(name, form, setting.batch, note=note))
+                break
+            try:
+                report.add(compiled_backbone(setting, note, args))
+            except OutOfTime:
+                raise
+            except Exception as second:
+                note = reason(second)
+                report.add(Row(name, form, setting.batch, note=note))
+                break
         if form == 'channels_last' and args.profile:
             report.profiles[name] = profile_or_reason(setting, args.device)
             report.write()
@@ -594,8 +623,7 @@ def measure_all(args: argparse.Namespace, report: Report) -> None:
                 except OutOfTime:
                     raise
                 except Exception as error:  # the other methods still count
-                    note = f'{type(error).__name__}: {str(error)[:300]}'
-                    report.add(Row(name, forms[0], batch, note=note))
+                    report.add(Row(name, forms[0], batch, note=reason(error)))
                 free(args.device)
 
 
@@ -613,7 +641,8 @@ def main(words: list[str] | None = None) -> int:
         print(f'stopped after {args.seconds:.0f} s (--seconds)')
         report.write()
         return 1
-    failed = [row for row in report.rows if 'Error' in row['note']]
+    failed = [row for row in report.rows if not row['images_per_s']]
+    failed = [row for row in failed if 'Error' in row['note']]
     return int(bool(failed))
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -84,8 +85,6 @@ def test_step_prints_rows_and_writes_them(registered, tmp_path, capsys):
 
 
 def test_a_compilation_is_not_started_without_time(monkeypatch):
-    from types import SimpleNamespace
-
     found = SimpleNamespace(batch=4)
     monkeypatch.setattr(step, 'largest_setting', lambda *a: found)
     monkeypatch.setattr(step, 'apply_form', lambda *a: '')
@@ -93,6 +92,35 @@ def test_a_compilation_is_not_started_without_time(monkeypatch):
     args = step.parse_args(['--seconds', '10'])
     step.run_method('mocov2', ['compile'], None, [], 4, args, report)
     assert [row.note for row in report.rows] == ['no time left']
+
+
+@pytest.mark.slow
+def test_heads_that_do_not_compile_leave_the_backbone(
+    registered, tmp_path, monkeypatch
+):
+    found = setting('pixpro', tmp_path)
+    compiled, timed = [], []
+    monkeypatch.setattr(
+        torch.nn.Module, 'compile', lambda module: compiled.append(module)
+    )
+
+    def seconds(call, device, warm, runs):
+        timed.append(call)
+        if len(timed) == 1:
+            raise RuntimeError('no\ncompiler')
+        return 0.5
+
+    monkeypatch.setattr(step, 'seconds_of', seconds)
+    monkeypatch.setattr(step, 'largest_setting', lambda *a: found)
+    rows = []
+    report = SimpleNamespace(add=rows.append)
+    args = step.parse_args(['--device', 'cpu'])
+    step.run_method('pixpro', ['compile'], None, [], 4, args, report)
+    heads = [m for m in compiled if m not in step.encoders(found.model)]
+    assert len(heads) == 3  # two projectors, the propagation's transform
+    assert compiled[-2:] == step.encoders(found.model)
+    assert [row.images_per_s for row in rows] == [8]
+    assert rows[0].note == 'backbone alone: RuntimeError: no compiler'
 
 
 def test_the_time_limit_ends_what_runs():
