@@ -25,6 +25,9 @@ model = dict(backbone=dict(init_cfg=None))
 fixed_positions = True
 # SiameseIM: 2.5e-4 x batch / 256; stock is MAE's 2e-3
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
+edit = {  # MAE's program: the floor, too, decays with the layers
+    'param_scheduler.CosineAnnealingLR.type': 'LayerCosineLR'
+}
 val_cfg = None  # one evaluation, at the end
 val_dataloader = None
 val_evaluator = None

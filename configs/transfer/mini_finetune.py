@@ -31,7 +31,7 @@ test_dataloader = dict(persistent_workers=False)
 edit = {
     'train_dataloader.dataset.pipeline.RandomResizedCrop.scale': 80,
     'param_scheduler.LinearLR.end': 2,
-    'param_scheduler.CosineAnnealingLR': dict(T_max=18, begin=2, end=20),
+    'param_scheduler.LayerCosineLR': dict(T_max=18, begin=2, end=20),
 }
 
 train_cfg = dict(max_epochs=20)

@@ -2,9 +2,7 @@
 
 import logging
 import math
-import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,29 +14,9 @@ from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
+from ssl_bench.data.exact_batches import random_stream
 from ssl_bench.errors import UserError
 from ssl_bench.files import IMAGE_ENDINGS, images_below
-
-
-@contextmanager
-def random_stream(*key: int) -> Iterator[None]:
-    """Give python, numpy and torch a random state that depends on ``key``.
-
-    The states from before come back afterwards, so that loading data in the
-    main process leaves the model's draws alone.
-    """
-    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    words = np.random.SeedSequence(key).generate_state(3)
-    random.seed(int(words[0]))
-    np.random.seed(int(words[1]))
-    # torch.manual_seed would also queue a call for every accelerator
-    torch.default_generator.manual_seed(int(words[2]))
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-        torch.set_rng_state(before[2])
 
 
 def read_rgb(path: str) -> np.ndarray:
@@ -120,6 +98,8 @@ class PretrainDataset(CustomDataset):
     Raises:
         UserError: The folder is missing or has no image.
     """
+
+    own_streams = True  # by epoch and index, see `StreamSampler`
 
     def __init__(
         self,

@@ -4,9 +4,11 @@ import importlib
 
 # modules whose classes go into mmengine's registries
 for name in (
+    'accumulation',
     'collapse',
     'hooks',
     'lars',
+    'loops',
     'optim',
     'progress',
     'runner',

@@ -1,8 +1,10 @@
-"""Hooks of a pretraining run."""
+"""Hooks of a training run."""
 
 import math
+import random
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmengine.device import get_device
 from mmengine.dist import get_rank
@@ -19,8 +21,9 @@ Batch = Sequence[dict] | None
 class StepSeedHook(Hook):
     """Seed the model's random numbers by (seed, iteration, rank).
 
-    Dropout, shuffles and so on then need no state in the checkpoint: a
-    resumed run continues exactly.
+    Dropout, sampled boxes, mixed-up batches and so on then need no state in
+    the checkpoint: a resumed run continues exactly. Each process draws its
+    own.
     """
 
     priority = 'VERY_HIGH'
@@ -28,8 +31,10 @@ class StepSeedHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Batch = None
     ) -> None:
-        """Seed torch on every device of this process."""
+        """Seed python, numpy, and torch on every device of this process."""
         seed = _mix(runner.seed, runner.iter, get_rank())
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
         if torch.cuda.is_available():
             torch.manual_seed(seed)
         else:  # without a device, torch would queue each call

@@ -2,8 +2,9 @@
 
 import copy
 import logging
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,20 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.registry import OPTIMIZERS, RUNNERS, DefaultScope
-from mmengine.runner import CheckpointLoader, Runner
+from mmengine.runner import BaseLoop, CheckpointLoader, Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from ssl_bench.checkpoints.reading import read_training
+from ssl_bench.data.exact_batches import ExactBatches, seed_samples
+from ssl_bench.engine.accumulation import batches_per_update
 from ssl_bench.engine.distributed import cpu_wrapper
+from ssl_bench.engine.loops import exact_loop
 from ssl_bench.engine.progress import ProgressHook
+from ssl_bench.engine.resume import OwnSchedule, check_resume, sizes_of
+from ssl_bench.engine.schedules import scaled_ends
 from ssl_bench.errors import UserError, one_line, unknown_name
 from ssl_bench.layers.global_bn import replace_sync_bn
 
@@ -139,9 +147,17 @@ class FormattedOnce(Config):
 class AtomicRunner(Runner):
     """A runner whose checkpoints get their name when they are complete.
 
+    A resumed run gives the numbers of one without a break: samples and steps
+    are seeded by their place in the run (`seed_samples`, `StepSeedHook`, which
+    a config lists), loops start in the middle of an epoch, and a checkpoint
+    of other batches or another seed is refused.
+
     A config's ``console_level``, for instance ``'ERROR'``, is the level of
     the log on the terminal; the log file has all messages.
     """
+
+    anew = 'without --resume, in another folder'  # how to start anew
+    _saved_schedulers: list[dict] | None = None
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'AtomicRunner':
@@ -156,6 +172,71 @@ class AtomicRunner(Runner):
             for hook in self.hooks:
                 if isinstance(hook, ProgressHook):
                     hook.stop()
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """mmengine's loop, with one that can start at any iteration."""
+        if isinstance(loop, BaseLoop) or isinstance(
+            self._train_dataloader, DataLoader
+        ):
+            return super().build_train_loop(loop)
+        loop, self._train_dataloader = exact_loop(loop, self._train_dataloader)
+        built = super().build_train_loop(loop)
+        if isinstance(built.dataloader.batch_sampler, ExactBatches):
+            seed_samples(built.dataloader.dataset, self.seed)
+        return built
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """mmengine's, with schedules that count updates of the weights."""
+        super().register_default_hooks(
+            {
+                **(hooks or {}),
+                'param_scheduler': dict(type='mmengine.UpdateSchedulerHook'),
+                'partial_gradients': dict(
+                    type='mmengine.PartialGradientsHook'
+                ),
+            }
+        )
+
+    def _build_param_scheduler(
+        self, scheduler: Any, optim_wrapper: OptimWrapper
+    ) -> list[_ParamScheduler]:
+        """mmengine's, with lengths in updates of the weights."""
+        counts = batches_per_update(optim_wrapper)
+        rows = scheduler if isinstance(scheduler, Sequence) else [scheduler]
+        if counts > 1:
+            rows = [self._in_updates(row, counts) for row in rows]
+        return super()._build_param_scheduler(rows, optim_wrapper)
+
+    def _in_updates(self, row: Any, counts: int) -> Any:
+        """A scheduler's config, counted in updates of ``counts`` batches."""
+        if not isinstance(row, dict):  # built already
+            return row
+        if row.get('by_epoch', True):
+            return {**row, 'epoch_length': len(self.train_dataloader) / counts}
+        return {'end': -(-self.max_iters // counts), **row}
+
+    def scale_lr(
+        self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
+    ) -> None:
+        """mmengine's, for the images of an update and all of a schedule.
+
+        mmengine's leaves out accumulated batches, and the rates that a
+        schedule names itself: its last one.
+        """
+        if not (auto_scale_lr or {}).get('enable'):
+            return
+        if isinstance(optim_wrapper, OptimWrapperDict):
+            super().scale_lr(optim_wrapper, auto_scale_lr)
+            return
+        sizes = sizes_of(self)
+        images = math.prod(
+            sizes[name] for name in ('processes', 'batch', 'accumulated')
+        )
+        ratio = images / auto_scale_lr['base_batch_size']
+        for group in optim_wrapper.param_groups:
+            group['lr'] *= ratio
+        self.param_schedulers = scaled_ends(self.param_schedulers, ratio)
+        self.logger.info(f'rates are multiplied by {ratio:g}')
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """The runner's logger, with ``console_level`` on the terminal."""
@@ -190,12 +271,28 @@ class AtomicRunner(Runner):
             model_wrapper_cfg = cpu_wrapper(self.cfg, model_wrapper_cfg)
         return super().wrap_model(model_wrapper_cfg, model)
 
+    def resume(self, filename: str, *args, **kwargs) -> None:
+        """mmengine's; settings that the checkpoint has otherwise are kept.
+
+        Raises:
+            UserError: As `load_checkpoint` and `check_resume`.
+        """
+        own = OwnSchedule(self)
+        super().resume(filename, *args, **kwargs)
+        if own.restore(self, self._saved_schedulers):
+            self.logger.warning(
+                f'{filename} is of a run with other settings of the optimizer '
+                'or its schedule: this run goes on with its own, at the rates '
+                f'that they have after iteration {self.iter}.'
+            )
+        self._saved_schedulers = None
+
     def load_checkpoint(self, filename: str, **kwargs) -> dict:
         """mmengine's, without the config text, which a resume would run.
 
         Raises:
             UserError: The file is not a checkpoint of a run, or of another
-                model.
+                model, or a run cannot go on from it.
         """
         # in a resume, mmengine says the device. AdamW would then count its
         # steps there, and read each count in every step
@@ -214,6 +311,9 @@ class AtomicRunner(Runner):
             )
         if isinstance(meta, dict):
             meta.pop('config', None)
+        if self._resume:
+            check_resume(self, meta, filename, self.anew)
+            self._saved_schedulers = checkpoint.get('param_schedulers')
         return checkpoint
 
     def save_checkpoint(
@@ -225,6 +325,7 @@ class AtomicRunner(Runner):
             UserError: The disk is full or the folder cannot be written.
         """
         part = f'.{filename}.part'
+        kwargs['meta'] = {**(kwargs.get('meta') or {}), 'sizes': sizes_of(self)}
         target = Path(out_dir) / part
         try:
             super().save_checkpoint(out_dir, part, *args, **kwargs)

@@ -102,6 +102,7 @@ class RecordFields(BaseModel):
     started: Text
     finished: Text
     status: Literal['completed']
+    resumptions: Count | None = None
     changes: list[TextOrEmpty] = []
     departures: list[TextOrEmpty] = []
     notes: TextOrEmpty = ''

@@ -95,7 +95,7 @@ def recompute_statistics(model: Any, batches, num_iters: int) -> None:
 
 @HOOKS.register_module()
 class CostHook(Hook):
-    """Count seconds and images of training, over interruptions too.
+    """Count seconds, images and resumptions of training.
 
     The sums travel in the checkpoint's message hub.
     """
@@ -108,9 +108,14 @@ class CostHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Take up the sums of the part before an interruption."""
-        self.before = dict(runner.message_hub.get_info('transfer_cost', {}))
+        self.before = dict(
+            dict(seconds=0.0, images=0, resumptions=0),
+            **runner.message_hub.get_info('transfer_cost', {}),
+        )
+        self.before['resumptions'] += runner.iter > 0
         self.started = time.perf_counter()
         self.first = runner.iter
+        runner.message_hub.update_info('transfer_cost', self.before)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
@@ -125,7 +130,8 @@ class CostHook(Hook):
         runner.message_hub.update_info(
             'transfer_cost',
             dict(
-                seconds=self.before.get('seconds', 0.0) + seconds,
-                images=self.before.get('images', 0) + done,
+                self.before,
+                seconds=self.before['seconds'] + seconds,
+                images=self.before['images'] + done,
             ),
         )

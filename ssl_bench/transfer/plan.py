@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from math import gcd
@@ -213,8 +214,8 @@ def fit_batch(plan: Plan, processes: int) -> None:
 
     Too many processes for the batch get fewer images each. Gradients are
     accumulated when the batch at hand divides the protocol's;
-    otherwise the rate is scaled linearly. Schedules counted in iterations
-    are stretched either way, so that the images seen stay the same.
+    otherwise the rate is scaled linearly and what is counted in iterations
+    is stretched. The images seen stay the same either way.
 
     Args:
         plan (Plan): Changed in place; what was done is noted.
@@ -225,27 +226,35 @@ def fit_batch(plan: Plan, processes: int) -> None:
     if config.train_dataloader.batch_size < 1:
         raise UserError('train_dataloader.batch_size must be 1 or more.')
     have = config.train_dataloader.batch_size * processes
-    if have == protocol:
+    given = config.optim_wrapper.get('accumulative_counts', 1)
+    if have * given == protocol:
+        count_batches(config, given)
         return
-    if have > protocol and protocol % processes == 0:
+    if have > protocol and protocol % processes == 0 and given == 1:
         config.train_dataloader.batch_size = protocol // processes
         plan.changes.append(
             f'{protocol // processes} images per process, for a batch of '
             f'{protocol}'
         )
         return
-    if protocol % have == 0:
-        config.optim_wrapper.accumulative_counts = protocol // have
+    iterations = 'max_iters' in config.train_cfg
+    if protocol % have == 0 and given == 1:
+        counts, factor = protocol // have, (protocol // have, 1)
+        config.optim_wrapper.accumulative_counts = counts
         done = (
-            f'gradients of {protocol // have} batches of {have} are '
+            f'gradients of {counts} batches of {have} are '
             'accumulated; batch norm still sees the small ones'
         )
     else:
+        counts, have = given, have * given
         config.optim_wrapper.optimizer.lr *= have / protocol
         done = f'learning rate scaled to {config.optim_wrapper.optimizer.lr:g}'
-    factor = protocol // gcd(protocol, have), have // gcd(protocol, have)
-    if 'max_iters' in config.train_cfg:
-        stretch_schedule(config, *factor)
+        shared = gcd(protocol, have)
+        factor = protocol // shared, have // shared
+        if iterations:
+            stretch_schedule(config, *factor)
+    count_batches(config, counts)
+    if iterations:
         done += f'; schedule of iterations x {factor[0]}/{factor[1]}'
     plan.changes.append(f'batch {have} instead of {protocol}: {done}')
 
@@ -256,8 +265,7 @@ def stretch_schedule(config: Config, numerator: int, denominator: int) -> None:
     def scaled(count: int) -> int:
         return -(-count * numerator // denominator)
 
-    config.train_cfg.max_iters = scaled(config.train_cfg.max_iters)
-    config.train_cfg.val_interval = config.train_cfg.max_iters
+    stretch_loop(config, scaled)
     for row in config.param_scheduler:
         if row.get('by_epoch', True):
             continue
@@ -266,6 +274,37 @@ def stretch_schedule(config: Config, numerator: int, denominator: int) -> None:
                 row[key] = scaled(row[key])
         if 'milestones' in row:
             row.milestones = [scaled(count) for count in row.milestones]
+
+
+def count_batches(config: Config, counts: int) -> None:
+    """Let a loop of iterations run over the batches of its updates.
+
+    Schedules are left: they count updates (`UpdateSchedulerHook`).
+
+    Args:
+        config (Config): Changed in place.
+        counts (int): Batches that make an update.
+    """
+    if counts > 1:
+        stretch_loop(config, lambda count: count * counts)
+
+
+def stretch_loop(config: Config, scaled: Callable[[int], int]) -> None:
+    """Change what the loop and the hooks count in iterations."""
+    hooks = [
+        hook
+        for hook in config.get('custom_hooks') or []
+        if hook.get('type') == 'TrainingPreciseBNHook'
+    ]
+    for hook in hooks:
+        hook.num_iters = scaled(hook.num_iters)
+    if 'max_iters' not in config.train_cfg:
+        return
+    config.train_cfg.max_iters = scaled(config.train_cfg.max_iters)
+    config.train_cfg.val_interval = config.train_cfg.max_iters
+    checkpoint = config.get('default_hooks', {}).get('checkpoint', {})
+    if 'interval' in checkpoint and not checkpoint.get('by_epoch', True):
+        checkpoint.interval = scaled(checkpoint.interval)
 
 
 def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:

@@ -30,6 +30,7 @@ class Measured:
     seconds: float | None = None
     images_per_second: float | None = None
     details: dict[str, float] = field(default_factory=dict)
+    resumptions: int | None = None
 
 
 def make_record(
@@ -79,6 +80,7 @@ def make_record(
         ),
         started=started.isoformat(timespec='seconds'),
         finished=datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        resumptions=measured.resumptions,
         changes=list(plan.changes),
         extra=extra,
         departures=plan.departures + other_data(dataset, str(root)),

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine import dist
 from mmengine.runner import find_latest_checkpoint
 
+import ssl_bench.engine.hooks
 import ssl_bench.engine.progress
 import ssl_bench.layers.global_bn
 import ssl_bench.toolbox.hooks
@@ -35,6 +37,18 @@ class TransferRunner(AtomicRunner):
     """
 
     source: Source | None = None
+    anew = '--no-resume'
+
+    def train(self) -> torch.nn.Module:
+        """mmengine's; all processes then test what the checkpoint has.
+
+        Batch norms that are not synchronised have other statistics in each
+        process, and the checkpoint those of the first.
+        """
+        model = super().train()
+        for buffer in unwrapped(model).buffers():
+            dist.broadcast(buffer)
+        return model
 
     def build_model(self, model: Any) -> torch.nn.Module:
         """mmengine's, before any wrapper and optimizer sees the model."""
@@ -114,6 +128,7 @@ def run_toolbox(
         seconds,
         cost['images'] / seconds if seconds else None,
         details_of(found),
+        cost.get('resumptions'),
     )
 
 
@@ -142,7 +157,7 @@ def prepare(
     config.load_from = None
     hooks = list(config.get('custom_hooks', []))
     if plan.trained is None:
-        hooks.append(dict(type='CostHook'))
+        hooks += [dict(type='StepSeedHook'), dict(type='CostHook')]
     if visualize:
         hooks.append(dict(type='PicturesHook', count=visualize))
     if quiet:

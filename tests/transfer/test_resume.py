@@ -1,0 +1,120 @@
+"""An interrupted transfer gives the numbers of one without a break."""
+
+import os
+
+import pytest
+import torch
+
+from ssl_bench.errors import UserError
+from ssl_bench.tasks.table import find_task
+from ssl_bench.toolbox.hooks import CostHook
+from ssl_bench.transfer.run import run_task
+from ssl_bench.transfer.source import Source
+from tests.backbones import thin_backbone, tiny_vit
+from tests.processes import run_in_processes
+
+pytestmark = pytest.mark.slow
+
+ITERATIONS = {
+    'train_cfg.max_iters': 5,
+    'train_dataloader.batch_size': 2,
+    'auto_scale_lr.base_batch_size': 2,
+    'default_hooks.checkpoint.interval': 1,
+}
+# a task of each toolbox; the last accumulates, with a half of an update done
+# at the end of each epoch of five batches
+OPTIONS = {
+    'mini_voc_det_c4': {
+        **ITERATIONS,
+        'custom_hooks.TrainingPreciseBNHook.num_iters': 2,
+    },
+    'mini_seg_fcn': ITERATIONS,
+    'mini_finetune': {
+        'train_cfg.max_epochs': 3,
+        'train_dataloader.batch_size': 8,
+        'auto_scale_lr.base_batch_size': 16,
+        'default_hooks.checkpoint.interval': 1,
+    },
+}
+# after which iterations a run is killed
+KILLS = {
+    'mini_voc_det_c4': (1, 2, 4),
+    'mini_seg_fcn': (2,),
+    'mini_finetune': (7, 12),
+}
+
+
+class Killed(BaseException):
+    """What ends a run as a signal does."""
+
+
+def killed_after(iteration):
+    """`CostHook.after_train_iter`, the last thing that a run does."""
+    count = CostHook.after_train_iter
+
+    def kill(self, runner, *args, **kwargs):
+        count(self, runner, *args, **kwargs)
+        if runner.iter == iteration:
+            raise Killed
+
+    return kill
+
+
+def source_of(task):
+    """A thin backbone of the family that the task takes."""
+    backbone = tiny_vit()[1] if task == 'mini_finetune' else thin_backbone()
+    return Source(backbone, backbone.arch, backbone.meta['arch_args'])
+
+
+def run(task, root, folder, options, kills=()):
+    """Run a task, killed and started again; its outcome and checkpoint."""
+    go = (source_of(task), task, 0, folder, root, options)
+    count = CostHook.after_train_iter
+    for iteration in kills:
+        CostHook.after_train_iter = killed_after(iteration)
+        try:
+            with pytest.raises(Killed):
+                run_task(*go)
+        finally:
+            CostHook.after_train_iter = count
+    outcome = run_task(*go)
+    last = (outcome.folder / 'last_checkpoint').read_text()
+    return outcome, torch.load(last, weights_only=False)
+
+
+def assert_same(wanted, got, path=''):
+    """Two nested containers of tensors are equal bit for bit."""
+    assert type(wanted) is type(got), path
+    if isinstance(wanted, torch.Tensor):
+        assert torch.equal(wanted, got), path
+    elif isinstance(wanted, dict):
+        assert wanted.keys() == got.keys(), path
+        for key in wanted:
+            assert_same(wanted[key], got[key], f'{path}.{key}')
+    elif isinstance(wanted, (list, tuple)):
+        assert len(wanted) == len(got), path
+        for number, pair in enumerate(zip(wanted, got)):
+            assert_same(*pair, f'{path}.{number}')
+    else:
+        assert wanted == got, path
+
+
+def compare(task, root, folder):
+    """A run without a break against one that is killed several times."""
+    options, kills = OPTIONS[task], KILLS[task]
+    straight, wanted = run(task, root, folder / 'straight', options)
+    broken, got = run(task, root, folder / 'broken', options, kills)
+    for key in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_same(wanted[key], got[key], key)
+    assert broken.record['metrics'] == straight.record['metrics']
+    assert straight.record['resumptions'] == 0
+    return broken.record['resumptions']
+
+
+@pytest.mark.parametrize('task', OPTIONS)
+def test_a_killed_run_gives_the_same_numbers(
+    registered, mini_root, tmp_path, task
+):
+    # a run that is killed before its first checkpoint begins anew
+    done = [kill for kill in KILLS[task] if kill > 0]
+    assert compare(task, str(mini_root), tmp_path) == len(done)
