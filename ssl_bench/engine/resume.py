@@ -97,9 +97,7 @@ def _remedy(old: dict[str, int], now: dict[str, int]) -> str:
     if step % now['processes'] == 0:
         text = f'Set train_dataloader.batch_size={step // now["processes"]}'
     if old['accumulated'] != now['accumulated']:
-        text += (
-            f' and optim_wrapper.accumulative_counts={old["accumulated"]}'
-        )
+        text += f' and optim_wrapper.accumulative_counts={old["accumulated"]}'
     return text
 
 

@@ -325,7 +325,10 @@ class AtomicRunner(Runner):
             UserError: The disk is full or the folder cannot be written.
         """
         part = f'.{filename}.part'
-        kwargs['meta'] = {**(kwargs.get('meta') or {}), 'sizes': sizes_of(self)}
+        kwargs['meta'] = {
+            **(kwargs.get('meta') or {}),
+            'sizes': sizes_of(self),
+        }
         target = Path(out_dir) / part
         try:
             super().save_checkpoint(out_dir, part, *args, **kwargs)

@@ -1,5 +1,6 @@
 """Learning rates against the papers' programs."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,39 @@ def test_final_factor_is_relative_to_each_group():
         scheduler.step()
     rates = [group['lr'] for group in optimizer.param_groups]
     np.testing.assert_allclose(rates, [0.001, 0.01], 1e-12)
+
+
+def test_the_floor_decays_with_the_layers():
+    """MAE's ``lr_sched.py``: the whole rate times the layer's factor."""
+    base, floor, factors = 1e-3, 1e-6, (1.0, 0.65, 0.65**12)
+    optimizer = torch.optim.SGD(
+        [
+            dict(params=[nn.Parameter(torch.ones(1))], lr=base * factor)
+            for factor in factors
+        ],
+        lr=base,
+    )
+    scheduler = PARAM_SCHEDULERS.build(
+        dict(
+            type='LayerCosineLR',
+            T_max=4,
+            begin=1,
+            end=6,
+            eta_min=floor,
+            convert_to_iter_based=True,
+        ),
+        default_args=dict(optimizer=optimizer, epoch_length=5),
+    )
+    for step in range(1, 26):
+        optimizer.step()
+        scheduler.step()
+        part = (1 + math.cos(math.pi * max(step - 5, 0) / 20)) / 2
+        wanted = [
+            (floor + (base - floor) * part) * factor for factor in factors
+        ]
+        rates = [group['lr'] for group in optimizer.param_groups]
+        np.testing.assert_allclose(rates, wanted, 1e-9)
+    assert rates[2] == pytest.approx(floor * factors[2])
 
 
 def test_refusals():

@@ -2,10 +2,15 @@ import itertools
 from types import SimpleNamespace
 
 import torch
+from mmengine.logging import MessageHub
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import nn
 
-from ssl_bench.toolbox.hooks import TrainingPreciseBNHook, recompute_statistics
+from ssl_bench.toolbox.hooks import (
+    CostHook,
+    TrainingPreciseBNHook,
+    recompute_statistics,
+)
 
 
 class Toy(BaseModel):
@@ -71,3 +76,20 @@ def test_once_before_the_last_checkpoint(monkeypatch):
         hook.after_train_iter(runner, runner.iter)
     assert asked == [200]
     assert get_priority(hook.priority) < get_priority(CheckpointHook.priority)
+
+
+def test_cost_counts_resumptions():
+    hub = MessageHub('cost')
+    runner = SimpleNamespace(
+        iter=0,
+        world_size=2,
+        message_hub=hub,
+        train_dataloader=SimpleNamespace(batch_size=3),
+    )
+    for start, done in ((0, 0), (4, 1), (4, 2)):
+        hook, runner.iter = CostHook(), start
+        hook.before_train(runner)
+        assert hub.get_info('transfer_cost')['resumptions'] == done
+        hook.after_train_iter(runner, start)
+    assert hub.get_info('transfer_cost')['images'] == 18
+    assert hub.get_info('transfer_cost')['resumptions'] == 2

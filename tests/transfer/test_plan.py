@@ -87,9 +87,47 @@ def test_a_divisor_accumulates_gradients():
     assert plan.config.optim_wrapper.accumulative_counts == 4
     assert plan.config.optim_wrapper.optimizer.lr == 0.02
     assert plan.config.train_cfg.max_iters == 400
-    assert plan.config.param_scheduler[0].end == 44
-    assert plan.config.param_scheduler[1].milestones == [240, 360]
+    # schedules count updates
+    assert plan.config.param_scheduler == batch_plan().config.param_scheduler
     assert 'accumulated' in plan.changes[0]
+
+
+def test_precise_bn_reads_as_many_images_with_accumulated_batches():
+    """3200 images: 200 x 16, 1600 x 2, or 534 x 6."""
+    for processes, batches in ((8, 200), (1, 1600), (3, 534)):
+        plan = batch_plan()
+        plan.config.custom_hooks = [
+            dict(type='TrainingPreciseBNHook', num_iters=200)
+        ]
+        fit_batch(plan, processes)
+        assert plan.config.custom_hooks[0].num_iters == batches
+
+
+def test_checkpoints_are_written_between_updates():
+    plan = batch_plan()
+    plan.config.default_hooks = dict(
+        checkpoint=dict(by_epoch=False, interval=30)
+    )
+    fit_batch(plan, 2)
+    assert plan.config.default_hooks.checkpoint.interval == 120
+
+
+def test_given_accumulation_counts():
+    plan = batch_plan_with(4)
+    fit_batch(plan, 2)
+    assert plan.changes == [] and plan.config.train_cfg.max_iters == 400
+    batch = batch_plan_with(4)
+    fit_batch(batch, 4)
+    assert batch.config.optim_wrapper.optimizer.lr == 0.04
+    assert batch.config.train_cfg.max_iters == 200  # 50 updates of 32
+    assert batch.config.param_scheduler[1].milestones == [30, 45]
+
+
+def batch_plan_with(counts):
+    """`batch_plan` with accumulation that the user asks for."""
+    plan = batch_plan()
+    plan.config.optim_wrapper.accumulative_counts = counts
+    return plan
 
 
 def test_more_processes_get_fewer_images():

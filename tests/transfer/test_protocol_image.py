@@ -197,3 +197,9 @@ def test_logistic_regression_minimises_the_protocols_objective():
     with pytest.raises(Exception, match='single class'):
         logistic(Features(features, labels * 0), Features(queries, ours))
     assert np.isfinite(found['top1'])
+
+
+@pytest.mark.parametrize('task', ['in1k_finetune', 'mini_finetune'])
+def test_floor_of_fine_tuning_decays_with_the_layers(task):
+    cosine = make_plan(task).config.param_scheduler[-1]
+    assert (cosine.type, cosine.eta_min) == ('LayerCosineLR', 1e-6)

@@ -1,12 +1,12 @@
 """An interrupted transfer gives the numbers of one without a break."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
 
 from ssl_bench.errors import UserError
-from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.hooks import CostHook
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
@@ -115,6 +115,65 @@ def compare(task, root, folder):
 def test_a_killed_run_gives_the_same_numbers(
     registered, mini_root, tmp_path, task
 ):
-    # a run that is killed before its first checkpoint begins anew
-    done = [kill for kill in KILLS[task] if kill > 0]
-    assert compare(task, str(mini_root), tmp_path) == len(done)
+    found = compare(task, str(mini_root), tmp_path)
+    assert found == len(KILLS[task])
+
+
+def two(rank, task, root, folder):
+    """`compare` in one of two processes, with half of each batch."""
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    options = OPTIONS[task]
+    options['train_dataloader.batch_size'] //= 2
+    if 'train_cfg.max_iters' in options:
+        options['train_cfg.max_iters'], KILLS[task] = 3, (2,)
+    else:
+        options['train_cfg.max_epochs'], KILLS[task] = 2, (7,)
+    return compare(task, root, Path(folder))
+
+
+@pytest.mark.parametrize('task', OPTIONS)
+def test_a_killed_run_on_two_processes_gives_the_same_numbers(
+    registered, mini_root, tmp_path, task
+):
+    arguments = task, str(mini_root), str(tmp_path)
+    assert run_in_processes(two, 2, *arguments) == [1, 1]
+
+
+def test_an_interrupted_run_is_not_continued_with_other_batches(
+    registered, mini_root, tmp_path, monkeypatch
+):
+    options = ITERATIONS
+    go = (source_of('x'), 'mini_seg_fcn', 0, tmp_path, str(mini_root), options)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(CostHook, 'after_train_iter', killed_after(2))
+        run_task(*go)
+    path = next(tmp_path.glob('*/iter_2.pth'))
+    saved = torch.load(path, weights_only=False)
+    assert saved['meta']['sizes'] == dict(
+        processes=1, batch=2, accumulated=1, images=8, steps=4
+    )
+    saved['meta']['sizes']['processes'] = 2
+    torch.save(saved, path)
+    with pytest.raises(
+        UserError,
+        match='2 images on each of 2 processes; this one has 2 images on each '
+        'of 1 processes.*batch_size=4, or start anew .--no-resume',
+    ):
+        run_task(*go)
+
+
+def local_norm(rank):
+    """Statistics of a norm of each process, after training."""
+    from ssl_bench.engine.runner import AtomicRunner
+    from ssl_bench.transfer.toolkit_run import TransferRunner
+
+    norm = torch.nn.BatchNorm1d(2)
+    norm.running_mean += rank + 1
+    AtomicRunner.train = lambda self: norm
+    TransferRunner.train(TransferRunner.__new__(TransferRunner))
+    return norm.running_mean
+
+
+def test_all_processes_test_the_statistics_of_the_first():
+    for mean in run_in_processes(local_norm, 2):
+        assert torch.equal(mean, torch.ones(2))
