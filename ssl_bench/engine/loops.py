@@ -9,6 +9,12 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
 
+def start_at(dataloader: DataLoader, number: int) -> None:
+    """Let a loader with `ExactBatches` leave out the first batches."""
+    batches: Any = dataloader.batch_sampler
+    batches.start = number
+
+
 @LOOPS.register_module()
 class ExactEpochLoop(EpochBasedTrainLoop):
     """mmengine's, which starts an epoch again that was interrupted.
@@ -21,7 +27,7 @@ class ExactEpochLoop(EpochBasedTrainLoop):
         done = self._iter - self._epoch * len(self.dataloader)
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
-        self.dataloader.batch_sampler.start = done
+        start_at(self.dataloader, done)
         for number, batch in enumerate(self.dataloader, done):
             self.run_iter(number, batch)
         self.runner.call_hook('after_train_epoch')
@@ -50,7 +56,7 @@ class EndlessBatches:
 
     def skip_iter(self, number: int) -> None:
         """Leave out the first batches; called before the first is read."""
-        self.dataloader.batch_sampler.start = number
+        start_at(self.dataloader, number)
 
 
 @LOOPS.register_module()

@@ -32,7 +32,9 @@ def sizes_of(runner: Runner) -> dict[str, int]:
     )
 
 
-def check_resume(runner: Runner, meta: dict, name: str, anew: str) -> None:
+def check_resume(
+    runner: Runner, meta: dict, name: str, start_over: str
+) -> None:
     """Compare a checkpoint with the run that is to go on from it.
 
     A run on another number of processes goes on where a step has as many
@@ -42,7 +44,7 @@ def check_resume(runner: Runner, meta: dict, name: str, anew: str) -> None:
         runner (Runner): With its data and optimizer.
         meta (dict): Of the checkpoint.
         name (str): The file, for messages.
-        anew (str): How to start anew, for messages.
+        start_over (str): How to start over, for messages.
 
     Raises:
         UserError: Another seed, other data, or other batches.
@@ -50,18 +52,18 @@ def check_resume(runner: Runner, meta: dict, name: str, anew: str) -> None:
     if meta.get('seed') is not None and meta['seed'] != runner.seed:
         raise UserError(
             f'{name} is of a run with seed {meta["seed"]}, this one has '
-            f'{runner.seed}. Name seed {meta["seed"]}, or start anew '
-            f'({anew}).'
+            f'{runner.seed}. Name seed {meta["seed"]}, or start over '
+            f'({start_over}).'
         )
     now = sizes_of(runner)
     old = meta.get('sizes')
     if old is None:
-        _check_epoch(runner, meta, now, name, anew)
+        _check_epoch(runner, meta, now, name, start_over)
         return
     if old['images'] != now['images']:
         raise UserError(
             f'{name} is of a run on {old["images"]} images, this one has '
-            f'{now["images"]}. Give it the same data, or start anew ({anew}).'
+            f'{now["images"]}. Give it the same data, or start over ({start_over}).'
         )
     step = old['processes'] * old['batch']
     if (
@@ -72,13 +74,13 @@ def check_resume(runner: Runner, meta: dict, name: str, anew: str) -> None:
         raise UserError(
             f'{name} is of a run with {_words(old)}; this one has '
             f'{_words(now)}, so steps, rates and images would not agree. '
-            f'{_remedy(old, now)}, or start anew ({anew}).'
+            f'{_remedy(old, now)}, or start over ({start_over}).'
         )
     if old['processes'] != now['processes']:
         runner.logger.warning(
             f'{name} is of a run on {old["processes"]} processes, this one '
             f'has {now["processes"]}: steps, rates and images stay, but what '
-            'each process draws by itself is drawn anew.'
+            'each process draws by itself is drawn again.'
         )
 
 
@@ -102,7 +104,7 @@ def _remedy(old: dict[str, int], now: dict[str, int]) -> str:
 
 
 def _check_epoch(
-    runner: Runner, meta: dict, now: dict[str, int], name: str, anew: str
+    runner: Runner, meta: dict, now: dict[str, int], name: str, start_over: str
 ) -> None:
     """The same for checkpoints that do not tell their sizes.
 
@@ -115,7 +117,7 @@ def _check_epoch(
         raise UserError(
             f'{name} is from iteration {iteration} and epoch {epoch}, and an '
             f'epoch of this run has {steps} iterations. Use the batch, the '
-            f'data and the processes of that run, or start anew ({anew}).'
+            f'data and the processes of that run, or start over ({start_over}).'
         )
 
 

@@ -156,8 +156,10 @@ class AtomicRunner(Runner):
     the log on the terminal; the log file has all messages.
     """
 
-    anew = 'without --resume, in another folder'  # how to start anew
+    start_over = 'without --resume, in another folder'  # how to start over
     _saved_schedulers: list[dict] | None = None
+    _train_dataloader: DataLoader | dict
+    param_schedulers: Any
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'AtomicRunner':
@@ -223,7 +225,7 @@ class AtomicRunner(Runner):
         mmengine's leaves out accumulated batches, and the rates that a
         schedule names itself: its last one.
         """
-        if not (auto_scale_lr or {}).get('enable'):
+        if auto_scale_lr is None or not auto_scale_lr.get('enable'):
             return
         if isinstance(optim_wrapper, OptimWrapperDict):
             super().scale_lr(optim_wrapper, auto_scale_lr)
@@ -312,7 +314,7 @@ class AtomicRunner(Runner):
         if isinstance(meta, dict):
             meta.pop('config', None)
         if self._resume:
-            check_resume(self, meta, filename, self.anew)
+            check_resume(self, meta, filename, self.start_over)
             self._saved_schedulers = checkpoint.get('param_schedulers')
         return checkpoint
 

@@ -37,7 +37,7 @@ class TransferRunner(AtomicRunner):
     """
 
     source: Source | None = None
-    anew = '--no-resume'
+    start_over = '--no-resume'
 
     def train(self) -> torch.nn.Module:
         """mmengine's; all processes then test what the checkpoint has.

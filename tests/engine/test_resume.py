@@ -136,7 +136,7 @@ def with_sizes(path, **sizes):
             dict(processes=2),
             'a run with 4 images on each of 2 processes; this one has 4 '
             'images on each of 1 processes.*Set '
-            r'train_dataloader.batch_size=8, or start anew \(without',
+            r'train_dataloader.batch_size=8, or start over \(without',
         ),
         (
             dict(accumulated=2),
