@@ -32,9 +32,7 @@ def sizes_of(runner: Runner) -> dict[str, int]:
     )
 
 
-def check_resume(
-    runner: Runner, meta: dict, name: str, start_over: str
-) -> None:
+def check_resume(runner: Runner, meta: dict, name: str, over: str) -> None:
     """Compare a checkpoint with the run that is to go on from it.
 
     A run on another number of processes goes on where a step has as many
@@ -44,7 +42,7 @@ def check_resume(
         runner (Runner): With its data and optimizer.
         meta (dict): Of the checkpoint.
         name (str): The file, for messages.
-        start_over (str): How to start over, for messages.
+        over (str): How to start over, for messages.
 
     Raises:
         UserError: Another seed, other data, or other batches.
@@ -53,17 +51,17 @@ def check_resume(
         raise UserError(
             f'{name} is of a run with seed {meta["seed"]}, this one has '
             f'{runner.seed}. Name seed {meta["seed"]}, or start over '
-            f'({start_over}).'
+            f'({over}).'
         )
     now = sizes_of(runner)
     old = meta.get('sizes')
     if old is None:
-        _check_epoch(runner, meta, now, name, start_over)
+        _check_epoch(runner, meta, now, name, over)
         return
     if old['images'] != now['images']:
         raise UserError(
             f'{name} is of a run on {old["images"]} images, this one has '
-            f'{now["images"]}. Give it the same data, or start over ({start_over}).'
+            f'{now["images"]}. Give it the same data, or start over ({over}).'
         )
     step = old['processes'] * old['batch']
     if (
@@ -74,7 +72,7 @@ def check_resume(
         raise UserError(
             f'{name} is of a run with {_words(old)}; this one has '
             f'{_words(now)}, so steps, rates and images would not agree. '
-            f'{_remedy(old, now)}, or start over ({start_over}).'
+            f'{_remedy(old, now)}, or start over ({over}).'
         )
     if old['processes'] != now['processes']:
         runner.logger.warning(
@@ -104,7 +102,7 @@ def _remedy(old: dict[str, int], now: dict[str, int]) -> str:
 
 
 def _check_epoch(
-    runner: Runner, meta: dict, now: dict[str, int], name: str, start_over: str
+    runner: Runner, meta: dict, now: dict[str, int], name: str, over: str
 ) -> None:
     """The same for checkpoints that do not tell their sizes.
 
@@ -117,7 +115,7 @@ def _check_epoch(
         raise UserError(
             f'{name} is from iteration {iteration} and epoch {epoch}, and an '
             f'epoch of this run has {steps} iterations. Use the batch, the '
-            f'data and the processes of that run, or start over ({start_over}).'
+            f'data and the processes of that run, or start over ({over}).'
         )
 
 
