@@ -18,6 +18,8 @@ from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, Dataset, Sampler
 
+from ssl_bench.errors import UserError
+
 
 @contextmanager
 def random_stream(*key: int) -> Iterator[None]:
@@ -104,6 +106,9 @@ class ExactBatches(Sampler[list[int]]):
             batches; torch's `BatchSampler` when None.
         endless (bool): Begin the next epoch by itself.
 
+    Raises:
+        UserError: An endless iteration finds no batch in an epoch.
+
     Attributes:
         start (int): Batches that the next iteration leaves out.
     """
@@ -138,7 +143,16 @@ class ExactBatches(Sampler[list[int]]):
     def _all(self) -> Iterator[list[int]]:
         for epoch in count():
             self.sampler.set_epoch(epoch)
-            yield from self.inner
+            empty = True
+            for batch in self.inner:
+                empty = False
+                yield batch
+            if empty:
+                raise UserError(
+                    f'{len(self.sampler)} training images for each process '
+                    f'give no batch of {self.batch_size}. Make '
+                    'train_dataloader.batch_size smaller.'
+                )
 
     def __len__(self) -> int:
         return len(self.inner)

@@ -56,6 +56,10 @@ def check_resume(runner: Runner, meta: dict, name: str, over: str) -> None:
     now = sizes_of(runner)
     old = meta.get('sizes')
     if old is None:
+        runner.logger.warning(
+            f'{name} was written by an older version: the run goes on, but '
+            'its numbers are not those of a run without a break.'
+        )
         _check_epoch(runner, meta, now, name, over)
         return
     if old['images'] != now['images']:
@@ -76,15 +80,17 @@ def check_resume(runner: Runner, meta: dict, name: str, over: str) -> None:
         )
     if old['processes'] != now['processes']:
         runner.logger.warning(
-            f'{name} is of a run on {old["processes"]} processes, this one '
-            f'has {now["processes"]}: steps, rates and images stay, but what '
+            f'{name} is of a run with {_words(old)}, this one has '
+            f'{_words(now)}: steps, rates and images stay, but what '
             'each process draws by itself is drawn again.'
         )
 
 
 def _words(sizes: dict[str, int]) -> str:
     """Sizes of a run in words."""
-    text = f'{sizes["batch"]} images on each of {sizes["processes"]} processes'
+    count = sizes['processes']
+    text = f'{sizes["batch"]} images on '
+    text += '1 process' if count == 1 else f'each of {count} processes'
     if sizes['accumulated'] > 1:
         text += f', gradients of {sizes["accumulated"]} steps accumulated'
     return text

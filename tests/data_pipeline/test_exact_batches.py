@@ -9,6 +9,7 @@ from mmengine.dataset import DefaultSampler, InfiniteSampler, worker_init_fn
 from torch.utils.data import DataLoader, Dataset
 
 from ssl_bench.data.exact_batches import Draw, ExactBatches, seed_samples
+from ssl_bench.errors import UserError
 
 
 class Noise(Dataset):
@@ -113,3 +114,10 @@ def test_draws_pass_to_workers():
 
 def test_drop_last():
     assert len(loader_of(DefaultSampler, drop_last=True)) == 3
+
+
+def test_no_batch_is_an_error_and_not_an_endless_search(monkeypatch):
+    monkeypatch.setattr(Noise, '__len__', lambda self: 2)
+    loader = loader_of(DefaultSampler, drop_last=True, endless=True)
+    with pytest.raises(UserError, match='2 training .* no batch of 3. Make'):
+        next(iter(loader))

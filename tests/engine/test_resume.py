@@ -135,7 +135,7 @@ def with_sizes(path, **sizes):
         (
             dict(processes=2),
             'a run with 4 images on each of 2 processes; this one has 4 '
-            'images on each of 1 processes.*Set '
+            'images on 1 process, so.*Set '
             r'train_dataloader.batch_size=8, or start over \(without',
         ),
         (
@@ -158,7 +158,9 @@ def test_as_many_images_on_other_processes_go_on(half, tmp_path):
     last = pretrain(config, tmp_path / 'b', resume=other)
     assert read(last)['meta']['iter'] == 6
     log = next((tmp_path / 'b').glob('*/*.log')).read_text()
-    assert 'on 2 processes, this one has 1: steps, rates and images' in log
+    assert (
+        'each of 2 processes, this one has 4 images on 1 process: steps' in log
+    )
 
 
 def test_a_checkpoint_without_sizes_must_fit_the_epoch(half, tmp_path):

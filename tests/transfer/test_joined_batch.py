@@ -122,9 +122,7 @@ def assert_close(found, wanted):
         ('mini_finetune', {'model.backbone.drop_path_rate': 0.0}),
     ],
 )
-def test_two_processes_are_one_on_the_joined_batch(
-    registered, task, options
-):
+def test_two_processes_are_one_on_the_joined_batch(registered, task, options):
     model = build(task, 1, options)
     loss = loss_of(model, task, slice(None))
     loss.backward()
@@ -144,9 +142,12 @@ def test_class_weights_are_summed_in_each_process(registered, monkeypatch):
     for head in (model.decode_head, model.auxiliary_head):
         whole = head.loss_decode.forward
         head.loss_decode.forward = lambda logits, labels, whole=whole, **kw: (
-            whole(logits[:2], labels[:2], **kw)
-            + whole(logits[2:], labels[2:], **kw)
-        ) / 2
+            (
+                whole(logits[:2], labels[:2], **kw)
+                + whole(logits[2:], labels[2:], **kw)
+            )
+            / 2
+        )
     loss = loss_of(model, task, slice(None))
     loss.backward()
     wanted = dict(loss=loss.detach(), **gradients(model))

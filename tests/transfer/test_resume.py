@@ -156,8 +156,8 @@ def test_an_interrupted_run_is_not_continued_with_other_batches(
     torch.save(saved, path)
     with pytest.raises(
         UserError,
-        match='2 images on each of 2 processes; this one has 2 images on each '
-        'of 1 processes.*batch_size=4, or start over .--no-resume',
+        match='2 images on each of 2 processes; this one has 2 images on 1 '
+        'process.*batch_size=4, or start over .--no-resume',
     ):
         run_task(*go)
 
