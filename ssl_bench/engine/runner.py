@@ -29,7 +29,6 @@ from ssl_bench.engine.distributed import cpu_wrapper
 from ssl_bench.engine.loops import exact_loop
 from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.engine.resume import OwnSchedule, check_resume, sizes_of
-from ssl_bench.engine.schedules import scaled_ends
 from ssl_bench.errors import UserError, one_line, unknown_name
 from ssl_bench.layers.global_bn import replace_sync_bn
 
@@ -220,11 +219,7 @@ class AtomicRunner(Runner):
     def scale_lr(
         self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
     ) -> None:
-        """mmengine's, for the images of an update and all of a schedule.
-
-        mmengine's leaves out accumulated batches, and the rates that a
-        schedule names itself: its last one.
-        """
+        """mmengine's, for all images of an update, accumulated ones too."""
         if auto_scale_lr is None or not auto_scale_lr.get('enable'):
             return
         if isinstance(optim_wrapper, OptimWrapperDict):
@@ -237,7 +232,6 @@ class AtomicRunner(Runner):
         ratio = images / auto_scale_lr['base_batch_size']
         for group in optim_wrapper.param_groups:
             group['lr'] *= ratio
-        self.param_schedulers = scaled_ends(self.param_schedulers, ratio)
         self.logger.info(f'rates are multiplied by {ratio:g}')
 
     def build_logger(self, *args, **kwargs) -> MMLogger:

@@ -1,7 +1,6 @@
 """Learning-rate schedules of the papers, as formulas of the iteration."""
 
 import math
-from typing import Any
 
 from mmengine.optim import CosineAnnealingLR
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
@@ -42,6 +41,25 @@ def warmup_cosine(
     step = step // hold * hold
     fraction = (step - warmup) / (total - warmup)
     return final + (base - final) * (1 + math.cos(math.pi * fraction)) / 2
+
+
+@PARAM_SCHEDULERS.register_module()
+class LayerCosineLR(CosineAnnealingLR):
+    """A cosine whose floor decays with the layers, as its rates do.
+
+    Reference: MAE's fine-tuning (``lr_sched.py``), SiameseIM's too: the whole
+        rate, ``eta_min`` included, is multiplied by the layer's factor.
+    Deviations: none. mmengine's floor is one for all layers.
+
+    Args:
+        *args, **kwargs: As mmengine's ``CosineAnnealingLR``; ``eta_min`` is
+            the floor of the parameters with the highest rate.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.eta_min is not None:
+            self.eta_min_ratio = self.eta_min / max(self.base_values)
 
 
 @PARAM_SCHEDULERS.register_module()
@@ -162,45 +180,3 @@ class WarmupCosineLR(_ParamScheduler):
             )
             for base in self.base_values
         ]
-
-
-@PARAM_SCHEDULERS.register_module()
-class LayerCosineLR(CosineAnnealingLR):
-    """A cosine whose floor decays with the layers, as its rates do.
-
-    Reference: MAE's fine-tuning (``lr_sched.py``), SiameseIM's too: the whole
-        rate, ``eta_min`` included, is multiplied by the layer's factor.
-    Deviations: none. mmengine's floor is one for all layers.
-
-    Args:
-        *args, **kwargs: As mmengine's ``CosineAnnealingLR``; ``eta_min`` is
-            the floor of the parameters with the highest rate.
-    """
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        if self.eta_min is not None:
-            self.eta_min_ratio = self.eta_min / max(self.base_values)
-
-
-# by these names schedulers take a rate itself, not a fraction of it
-ENDS = ('eta_min', 'final')
-
-
-def scaled_ends(schedulers: Any, ratio: float) -> Any:
-    """Configs of schedulers with their last rates multiplied.
-
-    Args:
-        schedulers (dict | list[dict] | None): ``param_scheduler``.
-        ratio (float): What all other rates are multiplied by.
-    """
-    if isinstance(schedulers, list):
-        return [scaled_ends(row, ratio) for row in schedulers]
-    if not isinstance(schedulers, dict) or 'type' not in schedulers:
-        return schedulers
-    ends = {
-        name: schedulers[name] * ratio
-        for name in ENDS
-        if schedulers.get(name) and str(schedulers['type']).endswith('LR')
-    }
-    return {**schedulers, **ends}

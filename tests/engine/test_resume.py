@@ -196,16 +196,14 @@ def test_accumulated_batches_leave_the_rates(config, tmp_path, schedule):
     assert parts == pytest.approx(whole, rel=1e-12)
 
 
-def test_scaling_reaches_accumulated_batches_and_last_rates(config, tmp_path):
+def test_scaling_counts_accumulated_batches(config, tmp_path):
     config.auto_scale_lr = dict(enable=True, base_batch_size=16)
     config.train_dataloader.batch_size = 4
     config.optim_wrapper.accumulative_counts = 3
-    config.param_scheduler = [
-        dict(type='CosineAnnealingLR', T_max=2, end=3, eta_min=0.01)
-    ]
+    config.param_scheduler = [dict(type='CosineAnnealingLR', T_max=4, end=4)]
     pretrain(config, tmp_path)
     assert rates(tmp_path, [1, 2]) == pytest.approx(
-        [0.75 * (0.1 + 0.01) / 2, 0.75 * 0.01]
+        [0.75 * 0.1 * (1 + 0.5**0.5) / 2, 0.75 * 0.1 / 2]
     )
 
 
