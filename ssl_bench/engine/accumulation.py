@@ -94,10 +94,20 @@ class PartialGradientsHook(Hook):
             checkpoint[self.key] = [part.cpu() for part in self.parts]
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Give each process its part, where a run goes on."""
-        if runner._resume and self.key in checkpoint:
-            parts = checkpoint[self.key]
-            restore(unwrapped(runner.model), parts[dist.get_rank()])
+        """Give each process its part, where a run goes on.
+
+        Another number of processes gets the mean of all parts: the mean
+        gradient is then the same.
+        """
+        if not runner._resume or self.key not in checkpoint:
+            return
+        parts = checkpoint[self.key]
+        part = (
+            parts[dist.get_rank()]
+            if len(parts) == dist.get_world_size()
+            else torch.stack(parts).mean(0)
+        )
+        restore(unwrapped(runner.model), part)
 
 
 def trained(model: nn.Module) -> list[nn.Parameter]:

@@ -14,13 +14,13 @@ from ssl_bench.errors import UserError
 MOVES = ('last_step', '_global_step', '_last_value', 'verbose')
 
 
-def sizes_of(runner: Runner) -> dict[str, int]:
+def sizes_of(runner: Runner) -> dict[str, Any]:
     """What iterations and images of a run are counted by.
 
     Returns:
         dict: ``processes``, ``batch`` (images of one process and step),
         ``accumulated`` (steps per update), ``images`` (of the set) and
-        ``steps`` (of an epoch).
+        ``steps`` (of an epoch, None where a run counts no epochs).
     """
     loader = runner.train_dataloader
     return dict(
@@ -28,7 +28,9 @@ def sizes_of(runner: Runner) -> dict[str, int]:
         batch=loader.batch_size or loader.batch_sampler.batch_size,
         accumulated=batches_per_update(runner.optim_wrapper),
         images=len(loader.dataset),
-        steps=len(loader),
+        steps=None
+        if getattr(loader.batch_sampler, 'endless', False)
+        else len(loader),
     )
 
 
@@ -60,7 +62,7 @@ def check_resume(runner: Runner, meta: dict, name: str, over: str) -> None:
             f'{name} was written by an older version: the run goes on, but '
             'its numbers are not those of a run without a break.'
         )
-        _check_epoch(runner, meta, now, name, over)
+        _check_epoch(meta, now['steps'], name, over)
         return
     if old['images'] != now['images']:
         raise UserError(
@@ -86,7 +88,7 @@ def check_resume(runner: Runner, meta: dict, name: str, over: str) -> None:
         )
 
 
-def _words(sizes: dict[str, int]) -> str:
+def _words(sizes: dict[str, Any]) -> str:
     """Sizes of a run in words."""
     count = sizes['processes']
     text = f'{sizes["batch"]} images on '
@@ -96,7 +98,7 @@ def _words(sizes: dict[str, int]) -> str:
     return text
 
 
-def _remedy(old: dict[str, int], now: dict[str, int]) -> str:
+def _remedy(old: dict[str, Any], now: dict[str, Any]) -> str:
     """How the run that is to go on gets the old one's sizes."""
     step = old['processes'] * old['batch']
     text = f'Use {old["processes"]} processes'
@@ -107,17 +109,14 @@ def _remedy(old: dict[str, int], now: dict[str, int]) -> str:
     return text
 
 
-def _check_epoch(
-    runner: Runner, meta: dict, now: dict[str, int], name: str, over: str
-) -> None:
+def _check_epoch(meta: dict, steps: int | None, name: str, over: str) -> None:
     """The same for checkpoints that do not tell their sizes.
 
     Raises:
         UserError: The iteration is not one of the epoch.
     """
-    epoch, iteration, steps = meta['epoch'], meta['iter'], now['steps']
-    by_epoch = runner.train_loop.max_epochs * steps == runner.max_iters
-    if by_epoch and not epoch * steps <= iteration <= (epoch + 1) * steps:
+    epoch, iteration = meta['epoch'], meta['iter']
+    if steps and not epoch * steps <= iteration <= (epoch + 1) * steps:
         raise UserError(
             f'{name} is from iteration {iteration} and epoch {epoch}, and an '
             f'epoch of this run has {steps} iterations. Use the batch, the '

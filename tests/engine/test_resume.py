@@ -207,6 +207,24 @@ def test_scaling_counts_accumulated_batches(config, tmp_path):
     )
 
 
+@pytest.mark.parametrize(('parts', 'wanted'), [(1, [0, 2]), (2, [2, 4])])
+def test_partial_gradients_go_to_the_processes(parts, wanted):
+    """The own part, or the mean of those of two processes."""
+    from types import SimpleNamespace
+
+    from ssl_bench.engine.accumulation import PartialGradientsHook
+
+    model = torch.nn.Linear(1, 2)
+    model.bias.requires_grad_(False)
+    flat = [torch.tensor([0.0, 2.0]), torch.tensor([4.0, 6.0])]
+    PartialGradientsHook().after_load_checkpoint(
+        SimpleNamespace(model=model, _resume=True),
+        dict(partial_gradients=flat[:parts]),
+    )
+    assert model.weight.grad.flatten().tolist() == wanted
+    assert model.bias.grad is None
+
+
 def test_each_process_mixes_its_own_way(registered, monkeypatch):
     """Mixed-up batches of fine-tuning: by step and process, repeatable."""
     from types import SimpleNamespace

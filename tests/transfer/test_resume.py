@@ -150,7 +150,7 @@ def test_an_interrupted_run_is_not_continued_with_other_batches(
     path = next(tmp_path.glob('*/iter_2.pth'))
     saved = torch.load(path, weights_only=False)
     assert saved['meta']['sizes'] == dict(
-        processes=1, batch=2, accumulated=1, images=8, steps=4
+        processes=1, batch=2, accumulated=1, images=8, steps=None
     )
     saved['meta']['sizes']['processes'] = 2
     torch.save(saved, path)
@@ -160,6 +160,9 @@ def test_an_interrupted_run_is_not_continued_with_other_batches(
         'process.*batch_size=4, or start over .--no-resume',
     ):
         run_task(*go)
+    saved['meta']['sizes']['batch'] = 1  # as many images a step as here
+    torch.save(saved, path)
+    assert run_task(*go).record['resumptions'] == 1
 
 
 def local_norm(rank):
