@@ -42,6 +42,7 @@ param_scheduler = [
 auto_scale_lr = dict(enable=False, base_batch_size=256)
 recipes = dict(
     lewel={  # rate 1e-4, head 1.0
+        'model.head.init_cfg': None,  # torch's; stock: normal 0.01
         'train_cfg.max_epochs': 50,
         'optim_wrapper.optimizer.lr': 1e-4,
         'optim_wrapper.optimizer.weight_decay': 1e-4,

@@ -154,7 +154,7 @@ def score(
     options = {
         name: value
         for name, value in settings.items()
-        if name not in ('type', 'pool')
+        if name not in ('type', 'pool', 'vit_pool')
     }
     if 'seed' in inspect.signature(probe).parameters:
         options.setdefault('seed', seed)
