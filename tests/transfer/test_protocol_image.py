@@ -6,8 +6,9 @@ import torch
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from torch import nn
 
+from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.probe_scores import Features, centred, logistic
+from ssl_bench.transfer.probe_scores import centred, logistic
 
 
 def settings(task, recipe=None):

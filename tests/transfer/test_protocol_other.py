@@ -84,6 +84,7 @@ def test_probes():
     assert knn.probe == dict(
         type='knn',
         vit_pool='class_token',
+        precision='float16',
         neighbours=[10, 20, 100, 200],
         headline=20,
         temperature=0.07,
