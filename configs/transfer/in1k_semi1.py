@@ -1,6 +1,6 @@
 # Fine-tuning on 1 % of ImageNet's labels, all weights and a new linear layer:
-# Barlow Twins' settings. The list is data/imagenet/meta/semi1.txt, one
-# `class/name.JPEG label` a line: SimCLR's, or ssl-bench data subset's.
+# Barlow Twins' settings. The list is data/imagenet/meta/semi1.txt: SimCLR's or
+# LEWEL's as it is downloaded, or ssl-bench data subset's.
 TASK = dict(
     id='in1k_semi1',
     title='ImageNet, 1% labels',

@@ -34,12 +34,15 @@ class ListedCustomDataset(CustomDataset):
     @property
     def layout(self) -> FolderLayout | ListLayout:
         """What is on disk."""
+        classes = len(self.CLASSES) if self.CLASSES else None
         if self.ann_file:
-            return ListLayout(list_file=self.ann_file, images=self.img_prefix)
-        names = self.CLASSES
+            return ListLayout(
+                list_file=self.ann_file,
+                images=self.img_prefix,
+                classes=classes,
+            )
         return FolderLayout(
-            folder=self.img_prefix.rstrip('/'),
-            classes=len(names) if names else None,
+            folder=self.img_prefix.rstrip('/'), classes=classes
         )
 
     def load_data_list(self) -> list[dict]:
