@@ -265,6 +265,7 @@ def few_labels(percent: int, classes: int) -> ListLayout:
         list_file=f'imagenet/meta/semi{percent}.txt',
         images='imagenet/train',
         classes=classes,
+        by_folder=True,
     )
 
 

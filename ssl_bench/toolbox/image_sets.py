@@ -31,6 +31,8 @@ from ssl_bench.tasks.layouts import (
 class ListedCustomDataset(CustomDataset):
     """mmpretrain's ``CustomDataset``: a folder or a list of images."""
 
+    by_folder = False  # the labels of a list may have any order
+
     @property
     def layout(self) -> FolderLayout | ListLayout:
         """What is on disk."""
@@ -40,6 +42,7 @@ class ListedCustomDataset(CustomDataset):
                 list_file=self.ann_file,
                 images=self.img_prefix,
                 classes=classes,
+                by_folder=self.by_folder,
             )
         return FolderLayout(
             folder=self.img_prefix.rstrip('/'), classes=classes
@@ -67,6 +70,8 @@ class ListedCustomDataset(CustomDataset):
 @DATASETS.register_module()
 class ListedImageNet(ListedCustomDataset, ImageNet):
     """mmpretrain's ``ImageNet``."""
+
+    by_folder = True
 
 
 @DATASETS.register_module()

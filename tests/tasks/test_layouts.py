@@ -232,17 +232,20 @@ def test_labels_that_lists_do_not_have(tmp_path):
         image(tmp_path / 'train' / name)
     path = tmp_path / 'semi1.txt'
 
-    def first(classes):
+    def lines(classes, by_folder=False):
         return ListLayout(
             list_file=str(path),
             images=str(tmp_path / 'train'),
             classes=classes,
-        ).check()[0]
+            by_folder=by_folder,
+        ).check()
 
     path.write_text('n02_7.jpg\n')
-    assert 'train has 2 class folders, expected 3: their order' in first(3)
+    (line,) = lines(3)
+    assert 'train has 2 class folders, expected 3: their order' in line
     path.write_text('n01/n01_12.jpg 0\nn02/n02_7.jpg 0\n')
-    assert first(2) == (
+    assert lines(2) == []
+    assert lines(2, by_folder=True)[0] == (
         f'{path}: 1 labels are not the place of their class folder, first '
         'n02/n02_7.jpg in line 2 with 0, not 1. Take the labels out: the '
         'folders give them.'

@@ -53,6 +53,7 @@ def test_whole_batches_are_dealt():
     assert Dealing(3, 4, 2).rows_of(1) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('world', [1, 2, 3, 7])
 def test_rows_come_in_the_order_of_the_data(tmp_path, world):
     folder = tmp_path / 'features' / 'a_train'

@@ -21,6 +21,7 @@ def fails(rank, which):
         return str(error)
 
 
+@pytest.mark.slow
 def test_an_error_of_one_process_reaches_all():
     assert (
         run_in_processes(fails, PROCESSES, 1)
@@ -34,6 +35,7 @@ def squares(rank):
     return own, dealt(from_all(lambda: own)), each(lambda: rank)
 
 
+@pytest.mark.slow
 def test_what_is_dealt_comes_back_in_order():
     found = run_in_processes(squares, PROCESSES)
     assert [own for own, _, _ in found] == [[0, 9, 36], [1, 16], [4, 25]]

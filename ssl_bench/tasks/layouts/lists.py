@@ -64,13 +64,16 @@ class ListLayout(Layout):
         list_file (str): The list, one image a line.
         images (str): Folder that its paths are relative to.
         classes (int, optional): Class folders that must be there where lines
-            have no label. If they are, labels must be their places.
+            have no label.
+        by_folder (bool): Labels must be the places of the class folders, as
+            in a test set of folders.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ('list_file', 'images')
     list_file: str
     images: str
     classes: int | None = None
+    by_folder: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -152,11 +155,13 @@ class ListLayout(Layout):
         if strange:
             what = f'lines name a class without a folder in {self.images}'
             return some(what, strange, self.list_file, remedy='Correct them.')
+        if not self.by_folder:
+            return []
         other = [
             f'{row.name} in line {row.number} with {row.label}, not '
             f'{place[row.folder]}'
             for row in rows
-            if None not in (row.label, self.classes)
+            if row.label is not None
             and place.get(row.folder, row.label) != row.label
         ]
         return some(
