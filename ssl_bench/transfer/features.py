@@ -263,15 +263,16 @@ def _write_shard(
     precision: str,
 ) -> int:
     """Write this process's rows; return D, or 0 without a row."""
-    rank = dist.get_rank()
-    labels: list[np.ndarray] = []
-    width, rows = 0, dealing.rows_of(rank)
-    path = part / f'{rank}_features.npy'
+    rank, width, done = dist.get_rank(), 0, 0
+    rows, path = dealing.rows_of(rank), part / f'{rank}_features.npy'
+    # small arrays that stay, between large ones that go, split up the memory
+    labels = np.empty(0)
     for features, label in batches:
         values = _stored(features, precision)
         with _full_disk(part), open(path, 'ab') as file:
-            if not labels:
+            if not done:
                 width = values.shape[1]
+                labels = np.empty((rows, *label.shape[1:]), np.int64)
                 np.lib.format.write_array_header_1_0(
                     file,
                     dict(
@@ -281,14 +282,13 @@ def _write_shard(
                     ),
                 )
             file.write(values.tobytes())
-        labels.append(label.cpu().numpy())
-    if sum(map(len, labels)) != rows:
-        raise ValueError(
-            f'{sum(map(len, labels))} rows of features for {rows} images.'
-        )
-    if labels:
+        labels[done : done + len(label)] = label.cpu().numpy()
+        done += len(label)
+    if done != rows:
+        raise ValueError(f'{done} rows of features for {rows} images.')
+    if done:
         with _full_disk(part):
-            np.save(part / f'{rank}_labels.npy', np.concatenate(labels))
+            np.save(part / f'{rank}_labels.npy', labels)
     return width
 
 
