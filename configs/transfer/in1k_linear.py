@@ -40,11 +40,9 @@ bicubic = dict(backend='pillow', interpolation='bicubic')
 vit_recipe = {  # MAE (He et al., CVPR 2022, App. A.1): LARS, batch 16384
     # the released program; stock: up to ten tries, then the centre; bilinear
     'train_dataloader.dataset.pipeline.RandomResizedCrop': dict(
-        type='OneTryCrop', scale=224, **bicubic
+        type='OneTryCrop', **bicubic
     ),
-    'test_dataloader.dataset.pipeline.ResizeEdge': dict(
-        type='ResizeEdge', scale=256, edge='short', **bicubic
-    ),
+    'test_dataloader.dataset.pipeline.ResizeEdge': bicubic,
     'model.backbone': dict(
         _delete_=True,
         type='VisionTransformer',

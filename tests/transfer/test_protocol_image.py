@@ -117,6 +117,9 @@ def test_linear_probe_of_a_vit(registered, recipe):
         assert kinds == [('RandomResizedCrop', None), ('ResizeEdge', None)]
     else:  # both programs
         assert kinds == [('OneTryCrop', 'bicubic'), ('ResizeEdge', 'bicubic')]
+    assert [step.scale for step in steps] == [224, 256]
+    small = make_plan('mini_linear', arch, recipe=recipe).config
+    assert small.train_dataloader.dataset.pipeline[1].scale == 80
     if recipe == 'siamese_im':
         assert net.backbone.out_type == 'avg_featmap'
         assert not net.backbone.final_norm
