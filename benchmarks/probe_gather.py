@@ -9,11 +9,11 @@ are right for nearly all queries.
     python benchmarks/probe_gather.py [--images 1281167] [--queries 50000]
         [--width 2048] [--processes 8] [--precision float16] [--folder DIR]
 
-The full size needs 5.3 GB of disk, and 1.3e14 multiplications: hours on two CPU
-cores. Peaks hardly depend on the number of images. Measured on two busy cores,
-all images and 2048 queries in 8 processes: at most 843 MiB a process, 517 of
-them before the first row; 10 minutes. Before features had shards, the first
-process alone held them several times, 10.5 GB each time.
+The full size needs 5.3 GB of disk, and 1.3e14 multiplications: hours on two
+CPU cores. Peaks hardly depend on the number of images. Measured on two busy
+cores, all images and 2048 queries in 8 processes: at most 843 MiB a process,
+517 of them before the first row; 10 minutes. Before features had shards, the
+first process alone held them several times, 10.5 GB each time.
 """
 
 import argparse
