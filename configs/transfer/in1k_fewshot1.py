@@ -34,5 +34,11 @@ probe = dict(
     tol=1e-3,
 )
 train_dataloader = dict(
-    dataset=dict(split='', data_prefix='train', ann_file='meta/semi1.txt')
+    dataset=dict(
+        split='',
+        data_prefix='train',
+        ann_file='meta/semi1.txt',
+        pipeline=_base_.test_pipeline,  # bilinear
+    )
 )
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))

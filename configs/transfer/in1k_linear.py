@@ -1,5 +1,6 @@
 # Linear probe on ImageNet, frozen R50 in evaluation mode: MoCo's recipe.
-# --recipe chooses another paper's; siamese_im and mae are for a ViT.
+# --recipe chooses another paper's; mae, mocov3_vit and siamese_im are for a
+# ViT.
 TASK = dict(
     id='in1k_linear',
     title='ImageNet linear',
@@ -37,6 +38,11 @@ auto_scale_lr = dict(enable=False, base_batch_size=256)
 
 bicubic = dict(backend='pillow', interpolation='bicubic')
 vit_recipe = {  # MAE (He et al., CVPR 2022, App. A.1): LARS, batch 16384
+    # the released program; stock: up to ten tries, then the centre; bilinear
+    'train_dataloader.dataset.pipeline.RandomResizedCrop': dict(
+        type='OneTryCrop', **bicubic
+    ),
+    'test_dataloader.dataset.pipeline.ResizeEdge': bicubic,
     'model.backbone': dict(
         _delete_=True,
         type='VisionTransformer',
@@ -89,21 +95,59 @@ vit_recipe = {  # MAE (He et al., CVPR 2022, App. A.1): LARS, batch 16384
     'train_dataloader.batch_size': 2048,
 }
 
+# Chen et al., ICCV 2021: facebookresearch/moco-v3, main_lincls.py and
+# CONFIG.md. Batch 1024, rate 0.1 x batch / 256, cosine per epoch
+mocov3_recipe = {
+    'optim_wrapper.optimizer.lr': 0.4,
+    'train_cfg.max_epochs': 90,
+    'param_scheduler': [
+        dict(
+            type='CosineAnnealingLR', T_max=90, by_epoch=True, begin=0, end=90
+        )
+    ],
+    'auto_scale_lr.base_batch_size': 1024,
+    'train_dataloader.batch_size': 128,
+}
+
 recipes = dict(
     mae=vit_recipe,
+    mocov3=mocov3_recipe,
+    mocov3_vit={  # --lr=3: 3 x batch / 256; class token, no batch norm
+        **mocov3_recipe,
+        'model.backbone': vit_recipe['model.backbone'],
+        'model.neck': None,
+        'model.head.in_channels': 768,
+        'optim_wrapper.optimizer.lr': 12.0,
+    },
+    # zdaxie/PixPro, main_linear.py and contrast/option.py: the rate of the
+    # task, a warm-up from a hundredth of it, cosine per step
+    pixpro={
+        'param_scheduler': [
+            dict(
+                type='LinearLR',
+                start_factor=0.01,
+                by_epoch=True,
+                begin=0,
+                end=5,
+                convert_to_iter_based=True,
+            ),
+            dict(
+                type='CosineAnnealingLR',
+                T_max=95,
+                by_epoch=True,
+                begin=5,
+                end=100,
+                eta_min=1e-6,
+                convert_to_iter_based=True,
+            ),
+        ]
+    },
     siamese_im={
         **vit_recipe,
         # mean of the patch tokens through a new, untrained norm; stock
         # takes the class token through the trained norm
         'model.backbone.out_type': 'avg_featmap',
         'model.backbone.final_norm': False,
-        # stock: up to ten tries, then the centre; bilinear
-        'train_dataloader.dataset.pipeline.RandomResizedCrop': dict(
-            type='OneTryCrop', scale=224, **bicubic
-        ),
-        'test_dataloader.dataset.pipeline.ResizeEdge': dict(
-            type='ResizeEdge', scale=256, edge='short', **bicubic
-        ),
     },
     barlowtwins={  # Zbontar et al., ICML 2021, App. A.2: cosine per epoch
         'optim_wrapper.optimizer.lr': 0.3,

@@ -17,6 +17,8 @@ _base_ = './in1k_knn.py'
 probe = dict(
     _delete_=True,
     type='linear',
+    vit_pool='class_token',
+    precision='float16',
     # of SGD on standardised features; chosen on a tenth of the training set
     rates=[0.1, 0.3, 1.0, 3.0, 10.0, 30.0],
     epochs=20,

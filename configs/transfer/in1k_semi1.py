@@ -1,6 +1,6 @@
 # Fine-tuning on 1 % of ImageNet's labels, all weights and a new linear layer:
-# Barlow Twins' settings. The list is data/imagenet/meta/semi1.txt, one
-# `class/name.JPEG label` a line: SimCLR's, or ssl-bench data subset's.
+# Barlow Twins' settings. The list is data/imagenet/meta/semi1.txt: SimCLR's or
+# LEWEL's as it is downloaded, or ssl-bench data subset's.
 TASK = dict(
     id='in1k_semi1',
     title='ImageNet, 1% labels',
@@ -42,6 +42,7 @@ param_scheduler = [
 auto_scale_lr = dict(enable=False, base_batch_size=256)
 recipes = dict(
     lewel={  # rate 1e-4, head 1.0
+        'model.head.init_cfg': None,  # torch's; stock: normal 0.01
         'train_cfg.max_epochs': 50,
         'optim_wrapper.optimizer.lr': 1e-4,
         'optim_wrapper.optimizer.weight_decay': 1e-4,

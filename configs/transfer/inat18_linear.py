@@ -37,7 +37,10 @@ param_scheduler = [
 
 recipes = dict(
     _delete_=True,
-    openmmlab={'optim_wrapper.optimizer.weight_decay': 1e-4},
+    openmmlab={
+        'model.neck.affine': False,
+        'optim_wrapper.optimizer.weight_decay': 1e-4,
+    },
     vicreg={
         'optim_wrapper.optimizer.lr': 0.005,
         'optim_wrapper.optimizer.weight_decay': 1e-4,

@@ -14,9 +14,14 @@ _base_ = ['./in1k_knn.py', '_base_/mini_images.py', '_base_/mini_imagenet.py']
 
 backbone = dict(depth=18, base_channels=16, stem_channels=16)
 image_size = 80  # of the position table, for a ViT
-probe = dict(neighbours=[5, 20], headline=20)
+# the embedded ViT's method trains the patch tokens, so their mean is probed
+probe = dict(
+    vit_pool='patch_mean', precision='float32', neighbours=[5, 20], headline=20
+)
 train_dataloader = dict(batch_size=80)
 edit = {
+    'train_dataloader.dataset.pipeline.ResizeEdge.interpolation': 'bilinear',
+    'test_dataloader.dataset.pipeline.ResizeEdge.interpolation': 'bilinear',
     'train_dataloader.dataset.pipeline.ResizeEdge.scale': 96,
     'train_dataloader.dataset.pipeline.CenterCrop.crop_size': 80,
 }

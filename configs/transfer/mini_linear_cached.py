@@ -15,6 +15,7 @@ _base_ = './mini_knn.py'
 probe = dict(
     _delete_=True,
     type='linear',
+    vit_pool='patch_mean',
     rates=[0.1, 0.3, 1.0, 3.0, 10.0, 30.0],
     epochs=50,
     batch_size=80,

@@ -31,3 +31,4 @@ edit = {
     'test_dataloader.dataset.pipeline.ResizeEdge.scale': 128,
     'test_dataloader.dataset.pipeline.Resize.scale': (128, 128),
 }
+recipes = dict(_delete_=True)  # their crop is for 224 pixels

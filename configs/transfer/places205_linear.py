@@ -1,7 +1,7 @@
 # A linear layer on frozen R50 features of Places205: VISSL's protocol (Goyal
 # et al., ICCV 2019), which Barlow Twins and PIRL follow. Feature: layer4
-# averaged 6x6 at stride 1 to 2x2, 8192 numbers, through a batch norm without
-# scale and shift.
+# averaged 6x6 at stride 1 to 2x2, a batch norm of its 2048 channels, 8192
+# numbers.
 TASK = dict(
     id='places205_linear',
     title='Places205 linear',
@@ -53,15 +53,26 @@ optim_wrapper = dict(
         momentum=0.9,
         nesterov=True,
         weight_decay=5e-4,
-    )
+    ),
+    paramwise_cfg=dict(norm_decay_mult=0.0),
 )
 param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[4, 8, 12], gamma=0.1)
 ]
 
+openmmlab_crop = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeEdge', scale=256, edge='short', backend='pillow'),
+    dict(type='CenterCrop', crop_size=256),
+    dict(type='RandomCrop', crop_size=224),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
 recipes = dict(
     _delete_=True,  # those of in1k_linear
     openmmlab={
+        'model.neck.affine': False,
+        'train_dataloader.dataset.pipeline': openmmlab_crop,
         'train_cfg.max_epochs': 28,
         'optim_wrapper.optimizer.weight_decay': 1e-4,
         'param_scheduler.MultiStepLR.milestones': [7, 14, 21],

@@ -1,7 +1,6 @@
 # Linear SVMs on frozen features of VOC2007: Goyal et al., ICCV 2019 (VISSL),
 # as the OpenMMLab benchmarks run it. Feature: layer4 at 224 pixels averaged
-# 6x6 at stride 1 to 2x2, 8192 numbers. Barlow Twins instead averages globally:
-# --cfg-options probe.pool=global_average.
+# 6x6 at stride 1 to 2x2, 8192 numbers.
 TASK = dict(
     id='voc07_svm',
     title='VOC07 linear SVM',
@@ -62,4 +61,17 @@ test_dataloader = dict(
         split='test',
         pipeline=pipeline,
     ),
+)
+recipes = dict(
+    # Zbontar et al., ICML 2021, paper text: the global average, 2048 numbers
+    # of a ResNet-50, of a centre crop
+    barlowtwins={
+        'probe.pool': 'global_average',
+        'train_dataloader.dataset.pipeline.Resize': dict(
+            type='CenterCrop', crop_size=224, _delete_=True
+        ),
+        'test_dataloader.dataset.pipeline.Resize': dict(
+            type='CenterCrop', crop_size=224, _delete_=True
+        ),
+    }
 )

@@ -144,6 +144,44 @@ def _data(stored: list[Stored]) -> list[Problem]:
     return problems
 
 
+def _fractions(stored: list[Stored]) -> list[Problem]:
+    """Records whose numbers look like fractions, not per cent.
+
+    Every number is at most 1, and a hundred times it is within a factor of 2
+    of the task's largest, which is 10 or more.
+    """
+    problems = []
+    for task, items in _by(stored, 'task').items():
+        largest: dict[str, float] = {}
+        for item in items:
+            for name, value in item.record['metrics'].items():
+                largest[name] = max(value, largest.get(name, value))
+        found = [
+            item
+            for item in items
+            if item.record['metrics']
+            and all(
+                value <= 1
+                and largest[name] >= 10
+                and largest[name] / 2 <= 100 * value <= largest[name] * 2
+                for name, value in item.record['metrics'].items()
+            )
+        ]
+        if found:
+            first = found[0].record
+            name, value = next(iter(first['metrics'].items()))
+            problems.append(
+                _problem(
+                    'fractions',
+                    f'{label(first["method"], first["variant"])} on {task}: '
+                    f'{name} {value:g} next to {largest[name]:g} looks like a '
+                    'fraction; records are in per cent',
+                    found,
+                )
+            )
+    return problems
+
+
 def _seeds(stored: list[Stored]) -> list[Problem]:
     """Methods that lack seeds which others of the task have."""
     problems = []
@@ -197,5 +235,6 @@ def check(stored: list[Stored], methods: Sequence[str] = ()) -> list[Problem]:
         methods (Sequence[str]): The user's choice of methods; with one,
             missing controls are expected and not listed.
     """
-    problems = _mixed(stored) + _data(stored) + _seeds(stored)
+    problems = _fractions(stored) + _mixed(stored) + _data(stored)
+    problems += _seeds(stored)
     return problems + ([] if methods else _controls(stored))

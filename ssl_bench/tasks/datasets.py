@@ -259,10 +259,13 @@ def inat(
     )
 
 
-def few_labels(percent: int) -> ListLayout:
+def few_labels(percent: int, classes: int) -> ListLayout:
     """A list of some of ImageNet's labels."""
     return ListLayout(
-        list_file=f'imagenet/meta/semi{percent}.txt', images='imagenet/train'
+        list_file=f'imagenet/meta/semi{percent}.txt',
+        images='imagenet/train',
+        classes=classes,
+        by_folder=True,
     )
 
 
@@ -342,11 +345,11 @@ DATASETS: dict[str, Dataset] = {
     **{
         f'imagenet_semi{percent}': Dataset(
             title=f'ImageNet-1K train, {percent}% of the labels',
-            train=(few_labels(percent),),
+            train=(few_labels(percent, 1000),),
             test=(_VAL,),
             drawn_from=_TRAIN,
-            prepare=f"{_SUBSET(percent)}, or put SimCLR's list there (lines "
-            'of `class/image.JPEG label`)',
+            prepare=f"{_SUBSET(percent)}, or copy SimCLR's or LEWEL's list "
+            f'there, as imagenet/meta/semi{percent}.txt',
         )
         for percent in (1, 10)
     },
@@ -428,7 +431,7 @@ DATASETS: dict[str, Dataset] = {
     ),
     'mini_semi10': Dataset(
         title='mini ImageNet train, 10% of the labels',
-        train=(few_labels(10),),
+        train=(few_labels(10, len(MINI_CLASSES)),),
         test=(_MINI_VAL,),
         drawn_from=_MINI_TRAIN,
         root='data/mini',

@@ -31,15 +31,21 @@ from ssl_bench.tasks.layouts import (
 class ListedCustomDataset(CustomDataset):
     """mmpretrain's ``CustomDataset``: a folder or a list of images."""
 
+    by_folder = False  # the labels of a list may have any order
+
     @property
     def layout(self) -> FolderLayout | ListLayout:
         """What is on disk."""
+        classes = len(self.CLASSES) if self.CLASSES else None
         if self.ann_file:
-            return ListLayout(list_file=self.ann_file, images=self.img_prefix)
-        names = self.CLASSES
+            return ListLayout(
+                list_file=self.ann_file,
+                images=self.img_prefix,
+                classes=classes,
+                by_folder=self.by_folder,
+            )
         return FolderLayout(
-            folder=self.img_prefix.rstrip('/'),
-            classes=len(names) if names else None,
+            folder=self.img_prefix.rstrip('/'), classes=classes
         )
 
     def load_data_list(self) -> list[dict]:
@@ -64,6 +70,8 @@ class ListedCustomDataset(CustomDataset):
 @DATASETS.register_module()
 class ListedImageNet(ListedCustomDataset, ImageNet):
     """mmpretrain's ``ImageNet``."""
+
+    by_folder = True
 
 
 @DATASETS.register_module()

@@ -13,8 +13,9 @@ class OneTryCrop(RandomResizedCrop):
     """A random resized crop whose sides are cut to the image's.
 
     mmpretrain's draws again, up to 10 times, while a side is too long, and
-    then takes the middle of the image. SiameseIM's linear probe takes what
-    the first draw leaves within the image.
+    then takes the middle of the image. The linear probes of MAE
+    (``util/crop.py``) and SiameseIM take what the first draw leaves within
+    the image.
 
     Args:
         As mmpretrain's ``RandomResizedCrop``; ``max_attempts`` is unused.

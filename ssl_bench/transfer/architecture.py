@@ -5,9 +5,19 @@ from typing import Any
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, unknown_name
 
 DENSE_VITS = ('ViTDet', 'MAE')  # ours under mmdet, mmseg's
+# what a probe takes of a ViT: out_type, pool, and the words of the record
+VIT_POOLS = dict(
+    patch_mean=('featmap', 'global_average', 'mean of the patch tokens'),
+    class_token=('cls_token', 'class_token', 'class token'),
+)
+CELLS = 4  # of `NormedPoolNeck`: windows of 6 in layer4's 7x7
+
+
+class WrongBackbone(UserError):
+    """A task, with this recipe, takes backbones of another kind."""
 
 
 def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
@@ -22,7 +32,8 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
         list[str]: What a record should say.
 
     Raises:
-        UserError: The task takes no such backbone.
+        WrongBackbone: The task takes no such backbone.
+        UserError: It takes one, of other sizes, or with more known of it.
     """
     model = config.get('model', config)
     if model['backbone']['type'] in DENSE_VITS:
@@ -71,12 +82,12 @@ def vit_settings(arch: dict[str, Any]) -> dict[str, Any]:
     """Arguments of mmpretrain's ``VisionTransformer``.
 
     Raises:
-        UserError: Not a ViT, or the number of heads is not known.
+        WrongBackbone: Not a ViT.
+        UserError: The number of heads is not known.
     """
     if arch['family'] != 'vit':
-        raise UserError(
-            f'this task takes a vision transformer, got {arch}. Choose '
-            'another task (ssl-bench tasks lists them).'
+        raise WrongBackbone(
+            f'this task takes a vision transformer, got {arch}.'
         )
     if not arch['heads']:
         raise UserError(
@@ -150,15 +161,22 @@ def _set_dense_vit(config: Config, arch: dict[str, Any]) -> None:
 def _probe_vit(config: Config, arch: dict[str, Any]) -> list[str]:
     """A ViT in place of a probe's residual network."""
     settings = vit_settings(arch)
+    name = config.probe.get('vit_pool', 'patch_mean')
+    if name not in VIT_POOLS:
+        raise unknown_name('probe.vit_pool', name, VIT_POOLS)
+    note = ''
+    if name == 'class_token' and not arch['cls_token']:
+        name, note = 'patch_mean', '; there is no class token'
+    out_type, pool, words = VIT_POOLS[name]
     config.backbone = dict(
         type='VisionTransformer',
         img_size=config.image_size,
-        out_type='featmap',
+        out_type=out_type,
         final_norm=arch['final_norm'],
         **settings,
     )
-    config.probe.pool = 'global_average'
-    return ['features: mean of the patch tokens']
+    config.probe.pool = pool
+    return [f'features: {words}{note}']
 
 
 def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
@@ -169,9 +187,8 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
         or arch['groups'] != 1
         or arch['inner'] != arch['base']
     ):
-        raise UserError(
-            f'this task takes a plain residual network, got {arch}. Choose '
-            'another task (ssl-bench tasks lists them).'
+        raise WrongBackbone(
+            f'this task takes a plain residual network, got {arch}.'
         )
     widths = [
         arch['base']
@@ -201,7 +218,7 @@ def _set_linear(model: dict, width: int) -> None:
     if neck.get('type') == 'NormedPoolNeck':
         neck['channels'] = width
         if neck.get('window') is not None:
-            width *= neck.get('cells', 4)
+            width *= CELLS
     model['head']['in_channels'] = width
 
 

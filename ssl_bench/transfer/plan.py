@@ -17,7 +17,11 @@ from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.fraction import take_fraction
-from ssl_bench.transfer.architecture import architecture_name, set_architecture
+from ssl_bench.transfer.architecture import (
+    WrongBackbone,
+    architecture_name,
+    set_architecture,
+)
 
 
 @dataclass
@@ -107,7 +111,7 @@ def make_plan(
             if name.endswith(('_dataloader', '_evaluator')):
                 config[name] = rebase(value, row.root, str(data_root))
     if arch_args is not None:
-        plan.changes += set_architecture(config, arch_args)
+        plan.changes += fit_architecture(config, task, recipe, arch_args)
         check_kept(config, overrides or {})
     plan.arch = architecture_name(config)
     if row.toolbox != 'probe' and not row.trained_by:
@@ -132,6 +136,49 @@ def apply_recipe(config: Config, task: str, recipe: str | None) -> None:
         raise unknown_name(f'recipe of {task}', recipe, recipes or ['none'])
     override(config, recipes[recipe], task, strict=True)
     config.recipe = recipe
+
+
+def fit_architecture(
+    config: Config, task: str, recipe: str | None, arch: dict[str, Any]
+) -> list[str]:
+    """`set_architecture`, whose error names the recipes that take it.
+
+    Args:
+        config (Config): Changed in place.
+        task (str): Its id.
+        recipe (str, optional): That is in the config.
+        arch (dict): ``describe(architecture)`` of the backbone.
+
+    Raises:
+        WrongBackbone: The task takes no such backbone, or another recipe
+            of it does.
+    """
+    try:
+        return set_architecture(config, arch)
+    except WrongBackbone as error:
+        recipes = load_config(task_config(task)).get('recipes', {})
+        fitting = [name for name in recipes if takes(task, name, arch)]
+        ways = ['without --recipe'] * takes(task, None, arch)
+        ways += [f'with --recipe {", ".join(fitting)}'] * bool(fitting)
+        remedy = (
+            f'{task} takes it {", or ".join(ways)}.'
+            if ways
+            else 'Choose another task (ssl-bench tasks lists them).'
+        )
+        raise WrongBackbone(f'{error} {remedy}') from error
+
+
+def takes(task: str, recipe: str | None, arch: dict[str, Any]) -> bool:
+    """Whether a task with a recipe is for a kind of backbone."""
+    config = load_config(task_config(task))
+    apply_recipe(config, task, recipe)
+    try:
+        set_architecture(config, arch)
+    except WrongBackbone:
+        return False
+    except UserError:  # of its kind, but something is missing
+        return True
+    return True
 
 
 def check_length(config: Config) -> None:

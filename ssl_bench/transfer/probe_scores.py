@@ -1,7 +1,6 @@
 """Scores of frozen features: neighbours, SVMs, linear classifiers."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,54 +10,72 @@ from torch import Tensor, nn
 
 from ssl_bench.errors import UserError
 from ssl_bench.toolbox.voc_ap import average_precision
+from ssl_bench.transfer.features import Features, StoredFeatures
+from ssl_bench.transfer.together import dealt, from_all, mine, on_main_process
+
+QUERIES, BLOCK = 512, 8192  # rows that meet in one product
 
 
-class Features(NamedTuple):
-    """Features of one split, on the CPU.
+def nearest(
+    train: Features, queries: list[Tensor], neighbours: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Cosines and labels of the nearest training images.
 
-    Attributes:
-        features (Tensor): (N, D) float32.
-        labels (Tensor): (N,) int64 class indices; of a multi-label set
-            (N, C): 1 present, 0 absent, -1 only difficult instances.
+    The training features are read once, in blocks.
+
+    Args:
+        train (Features): Normalised here.
+        queries (list[Tensor]): (Q, D) of unit length each.
+        neighbours (int): k.
+
+    Returns:
+        list[tuple[Tensor, Tensor]]: For each of ``queries`` (Q, k) and
+        (Q, k), the nearest first.
     """
+    if not queries:
+        return []
+    best: list[tuple[Tensor, Tensor]] = []
+    device = queries[0].device
+    for start in range(0, len(train.labels), BLOCK):
+        rows = train.features[start : start + BLOCK].to(device)  # (b, D)
+        labels = train.labels[start : start + BLOCK].to(device)
+        bank = F.normalize(rows, dim=1).T
+        for number, query in enumerate(queries):
+            found, index = (query @ bank).topk(
+                min(neighbours, len(labels)), dim=1
+            )
+            label = labels[index]
+            if not start:
+                best.append((found, label))
+                continue
+            found = torch.cat([best[number][0], found], dim=1)
+            label = torch.cat([best[number][1], label], dim=1)
+            found, index = found.topk(min(neighbours, found.shape[1]), dim=1)
+            best[number] = found, label.gather(1, index)
+    return best
 
-    features: Tensor
-    labels: Tensor
 
-
-def knn_votes(
-    train: Features,
-    queries: Tensor,
-    neighbours: int,
-    classes: int,
-    temperature: float,
+def votes_of(
+    similarity: Tensor, labels: Tensor, classes: int, temperature: float
 ) -> Tensor:
-    """Votes of the nearest training images.
+    """Votes of neighbours.
 
     Reference: Wu et al., CVPR 2018, Sec. 3.4: each of the k nearest gives
         its class exp(cosine / temperature).
 
     Args:
-        train (Features): Normalised here.
-        queries (Tensor): (Q, D).
-        neighbours (int): k.
+        similarity (Tensor): (Q, k) cosines.
+        labels (Tensor): (Q, k).
         classes (int): C.
         temperature (float): 0.07 in the paper.
 
     Returns:
         Tensor: (Q, C) sums of weights.
     """
-    bank = F.normalize(train.features, dim=1)
-    votes = []
-    for chunk in F.normalize(queries, dim=1).split(512):
-        similarity, index = (chunk @ bank.T).topk(neighbours, dim=1)
-        weight = (similarity / temperature).exp()  # (q, k)
-        votes.append(
-            weight.new_zeros(len(chunk), classes).scatter_add_(
-                1, train.labels[index], weight
-            )
-        )
-    return torch.cat(votes)
+    weight = (similarity / temperature).exp()  # (Q, k)
+    return weight.new_zeros(len(weight), classes).scatter_add_(
+        1, labels, weight
+    )
 
 
 def knn(
@@ -70,6 +87,9 @@ def knn(
 ) -> dict[str, float]:
     """Top-1 for several k, percent.
 
+    Each process has a part of the queries, in the products that one process
+    would form: the numbers are the same.
+
     Args:
         train, test (Features): With class indices.
         neighbours (list[int]): Every k that is reported, as ``top1_kK``.
@@ -79,18 +99,36 @@ def knn(
     Raises:
         UserError: More neighbours than training images.
     """
-    most = max([*neighbours, headline])
-    if most > len(train.labels):
+    every = sorted({*neighbours, headline})
+    if every[-1] > len(train.labels):
         raise UserError(
-            f'{most} neighbours asked of {len(train.labels)} '
+            f'{every[-1]} neighbours asked of {len(train.labels)} '
             'training images; lower probe.neighbours.'
         )
     classes = int(max(train.labels.max(), test.labels.max())) + 1
-    top1 = {}
-    for k in sorted({*neighbours, headline}):
-        votes = knn_votes(train, test.features, k, classes, temperature)
-        right = votes.argmax(dim=1) == test.labels
-        top1[k] = 100 * right.double().mean().item()
+    parts = [
+        slice(start, start + QUERIES)
+        for start in mine(range(0, len(test.labels), QUERIES))
+    ]
+    queries = [
+        F.normalize(test.features[part].to(get_device()), dim=1)
+        for part in parts
+    ]
+    right = dict.fromkeys(every, 0)
+    for part, (similarity, labels) in zip(
+        parts, nearest(train, queries, every[-1])
+    ):
+        wanted = test.labels[part].to(labels.device)
+        for k in every:
+            votes = votes_of(
+                similarity[:, :k], labels[:, :k], classes, temperature
+            )
+            right[k] += int((votes.argmax(dim=1) == wanted).sum())
+    counts = from_all(lambda: right)
+    top1 = {
+        k: 100 * (sum(count[k] for count in counts) / len(test.labels))
+        for k in every
+    }
     return dict(
         top1=top1[headline],
         **{f'top1_k{k}': value for k, value in top1.items()},
@@ -121,6 +159,8 @@ def svm(
 ) -> dict[str, float]:
     """Mean AP of one linear SVM for each class, percent.
 
+    Each process has some of the classes.
+
     Reference: Goyal et al., ICCV 2019, Sec. 4.1, as in VISSL: L2-normalised
         features, squared hinge, dual, positives weigh 2, cost by
         cross-validated AP. An image with only difficult instances of a
@@ -136,14 +176,9 @@ def svm(
     Raises:
         UserError: A class has too few images.
     """
-    bank, queries = (
-        (
-            split.features / (split.features.norm(dim=1, keepdim=True) + 1e-5)
-        ).numpy()
-        for split in (train, test)
-    )
-    scores = []
-    for label in range(train.labels.shape[1]):
+    bank, queries = (unit_rows(split.features[:]) for split in (train, test))
+
+    def score(label: int) -> float:
         wanted = np.where(train.labels[:, label].numpy() == 1, 1, -1)
         kept = test.labels[:, label].numpy() != -1
         present = test.labels[:, label].numpy()[kept] == 1
@@ -153,10 +188,19 @@ def svm(
                 f'{present.sum()} test images; the SVM needs {folds} and 1.'
             )
         model = fit_svm(bank, wanted, costs, folds, max_iter, jobs)
-        scores.append(
-            ranking_ap(model.decision_function(queries[kept]), present)
-        )
+        return ranking_ap(model.decision_function(queries[kept]), present)
+
+    labels = mine(range(train.labels.shape[1]))
+    scores = dealt(from_all(lambda: [score(label) for label in labels]))
     return dict(mAP=100 * float(np.mean(scores)))
+
+
+def unit_rows(features: Tensor) -> np.ndarray:
+    """(N, D): rows divided by their length plus 1e-5, as VISSL does."""
+    divided: np.ndarray = (
+        features / (features.norm(dim=1, keepdim=True) + 1e-5)
+    ).numpy()
+    return divided
 
 
 def fit_svm(
@@ -217,6 +261,8 @@ def logistic(
 ) -> dict[str, float]:
     """Top-1 of a multinomial logistic regression, percent.
 
+    The first process solves it; the others wait.
+
     Reference: SiameseIM's few-shot evaluation, after MSN (Assran et al.,
         ECCV 2022): each feature vector less its own mean and divided by its
         norm; no intercept; mean loss + strength / (2 N) |W|^2 over N images.
@@ -232,18 +278,28 @@ def logistic(
     Raises:
         UserError: Only one class to learn.
     """
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     if len(train.labels.unique()) < 2:
         raise UserError(
             'the training list names a single class; logistic '
             'regression needs two.'
         )
+    found: float = on_main_process(
+        lambda: fit_logistic(train, test, strength, max_iter, tol)
+    )
+    return dict(top1=found)
+
+
+def fit_logistic(
+    train: Features, test: Features, strength: float, max_iter: int, tol: float
+) -> float:
+    """As `logistic`, in one process."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     bank, queries = (
-        centred(split.features).numpy() for split in (train, test)
+        centred(split.features[:]).numpy() for split in (train, test)
     )
     # scikit-learn: C x summed loss + |W|^2 / 2
     model = LogisticRegression(
@@ -254,7 +310,7 @@ def logistic(
         warnings.simplefilter('ignore', ConvergenceWarning)
         model.fit(bank, train.labels.numpy())
     right = model.predict(queries) == test.labels.numpy()
-    return dict(top1=100 * float(right.mean()))
+    return 100 * float(right.mean())
 
 
 def centred(features: Tensor) -> Tensor:
@@ -276,7 +332,8 @@ def linear(
     It is quick and no paper's protocol: the features are those of images
     without augmentation. Each rate is tried on nine tenths of the training
     features; the one with the best top-1 on the other tenth (the first of
-    several) is then trained on all of them.
+    several) is then trained on all of them. Each process tries some of the
+    rates; the first trains the last layer.
 
     Args:
         train, test (Features): With class indices.
@@ -310,19 +367,25 @@ def linear(
     )
     held_out, used = order.tensor_split([count // 10])
     steps = (epochs, batch_size, momentum, seed)
-    found = [
-        top1(layer, train, held_out)
-        for layer in fit_linear(train, used, rates, classes, *steps)
-    ]
+
+    def tried() -> list[float]:
+        layers = fit_linear(train, used, mine(list(rates)), classes, *steps)
+        return [top1(layer, train, held_out) for layer in layers]
+
+    found = dealt(from_all(tried))
     best = max(range(len(rates)), key=found.__getitem__)
     if found[best] < 0:
         raise UserError(
             f'the linear probe diverged at every rate of '
             f'{list(rates)}; add lower ones to probe.rates.'
         )
-    layer = fit_linear(train, order, [rates[best]], classes, *steps)[0]
+
+    def final() -> float:
+        layer = fit_linear(train, order, [rates[best]], classes, *steps)[0]
+        return top1(layer, test, torch.arange(len(test.labels)))
+
     return {
-        'top1': top1(layer, test, torch.arange(len(test.labels))),
+        'top1': on_main_process(final),
         'chosen/rate': float(rates[best]),
         **{
             f'held_out/top1_rate{rate:g}': value
@@ -338,17 +401,20 @@ class Standardise(nn.Module):
     does not vary stays near 0.
 
     Args:
-        features (Tensor): (N, D), what mean and variance are taken of.
+        features (Tensor | StoredFeatures): (N, D), what mean and variance
+            are taken of.
         index (Tensor): (M,), the rows that are.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, features: Tensor, index: Tensor) -> None:
+    def __init__(
+        self, features: Tensor | StoredFeatures, index: Tensor
+    ) -> None:
         super().__init__()
         chunks = index.split(4096)  # so that all are never copied
-        total = features.new_zeros(features.shape[1], dtype=torch.float64)
+        total = torch.zeros(features.shape[1], dtype=torch.float64)
         mean = sum((features[c].double().sum(0) for c in chunks), total)
         mean = mean / len(index)  # (D,)
         var = sum(
@@ -386,6 +452,8 @@ def fit_linear(
     Returns:
         list[nn.Module]: From features to (B, C) logits, in `rates`' order.
     """
+    if not rates:
+        return []
     device = get_device()
     scaling = Standardise(train.features, index).to(device)
     layers = nn.ModuleList(

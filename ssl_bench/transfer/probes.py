@@ -3,7 +3,8 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +17,25 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, set_random_seed
 from torch import Tensor, nn
 
-from ssl_bench.checkpoints.backbone import (
-    read_safetensors,
-    tensors_sha256,
-    write_safetensors,
-)
+from ssl_bench.checkpoints.backbone import tensors_sha256
 from ssl_bench.config import data_paths
 from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.layers.collectives import gather
 from ssl_bench.tasks.fingerprint import fingerprint, listing_sha256
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_same, read_elsewhere
-from ssl_bench.transfer.plan import Plan
-from ssl_bench.transfer.probe_scores import (
+from ssl_bench.transfer.features import (
+    INDEX,
+    Dealing,
     Features,
-    knn,
-    linear,
-    logistic,
-    svm,
+    load_features,
+    write_features,
 )
+from ssl_bench.transfer.plan import Plan
+from ssl_bench.transfer.probe_scores import knn, linear, logistic, svm
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.together import each, on_main_process
 from ssl_bench.transfer.weights import load_whole
 
 
@@ -90,6 +88,10 @@ POOLS = dict(
 )
 
 
+# settings of a probe that say what the features are, not how to score them
+OF_FEATURES = ('type', 'pool', 'vit_pool', 'precision')
+
+
 def run_probe(
     plan: Plan, source: Source, seed: int, folder: Path, root: str
 ) -> Measured:
@@ -101,7 +103,7 @@ def run_probe(
         source (Source): What is probed.
         seed (int): Decides a random initialisation, and a probe's own
             draws where it has any.
-        folder (Path): Of the run; the cache is next to the runs.
+        folder (Path): Of the run; the features are kept next to the runs.
         root (str): Data root, for the cache's key.
     """
     settings = plan.config.probe
@@ -112,30 +114,23 @@ def run_probe(
         model = build_frozen(plan.config, source)
         key = cache_key(plan, model, root)
         home = folder.parent / 'features'
-        files = {
-            split: home / f'{key}_{split}.safetensors'
-            for split in ('train', 'test')
+        folders = {
+            split: home / f'{key}_{split}' for split in ('train', 'test')
         }
-        if not on_main_process(lambda: all(map(Path.exists, files.values()))):
+        if not on_main_process(
+            lambda: all((path / INDEX).exists() for path in folders.values())
+        ):
             check_probe(plan.config)
-        for split, path in files.items():
-            title = f'{plan.task}, {source.method}, {split}'
-
-            def make(split: str = split, title: str = title) -> Any:
-                return extract(model, plan.config, split, title)
-
-            keep_features(path, make)
-
-    def probed() -> tuple[dict[str, float], int]:
-        splits = [
-            Features(**read_safetensors(path)[0]) for path in files.values()
-        ]
-        return score(settings, splits, seed), len(splits[0].labels)
-
-    found, images = on_main_process(probed)
+        for split, path in folders.items():
+            if not on_main_process((path / INDEX).exists):
+                title = f'{plan.task}, {source.method}, {split}'
+                extract(model, plan.config, split, title, path)
+    del model  # its memory is free for the probe
+    splits = [each(partial(load_features, path)) for path in folders.values()]
+    found = score(settings, splits, seed)
     return Measured(
         {name: value for name, value in found.items() if '/' not in name},
-        images,
+        len(splits[0].labels),
         details={name: value for name, value in found.items() if '/' in name},
     )
 
@@ -144,6 +139,8 @@ def score(
     settings: dict[str, Any], splits: list[Features], seed: int
 ) -> dict[str, float]:
     """Apply a probe to the features of both splits.
+
+    All processes call it, and get the same numbers.
 
     Args:
         settings (dict): ``type`` and the probe's own arguments.
@@ -154,29 +151,11 @@ def score(
     options = {
         name: value
         for name, value in settings.items()
-        if name not in ('type', 'pool')
+        if name not in OF_FEATURES
     }
     if 'seed' in inspect.signature(probe).parameters:
         options.setdefault('seed', seed)
     return probe(*splits, **options)
-
-
-def on_main_process(make: Callable[[], Any]) -> Any:
-    """Compute in the first process; every process gets the result.
-
-    Raises:
-        UserError: In every process, when the first raised one.
-    """
-    shared: list[Any] = [None, None]
-    if dist.is_main_process():
-        try:
-            shared[0] = make()
-        except UserError as error:
-            shared[1] = str(error)
-    dist.broadcast_object_list(shared)
-    if shared[1] is not None:
-        raise UserError(shared[1])
-    return shared[0]
 
 
 def check_probe(config: Config) -> None:
@@ -228,6 +207,7 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
     }
     settings['out_type'] = plan.config.backbone.get('out_type')
     settings['pool'] = plan.config.probe.get('pool', 'global_average')
+    settings['precision'] = plan.config.probe.get('precision', 'float32')
     text = json.dumps(
         [
             tensors_sha256(weights),
@@ -254,76 +234,48 @@ def without_roots(value: Any) -> Any:
     return value
 
 
-def keep_features(path: Path, make: Callable[[], Features | None]) -> None:
-    """Make features and write them, unless they are there already.
-
-    Raises:
-        UserError: Features that are not finite.
-    """
-    if on_main_process(path.exists):
-        return
-    features = make()
-
-    def keep() -> None:
-        if features is None:
-            raise ValueError('the first process has no features to keep.')
-        if not torch.isfinite(features.features).all():
-            raise UserError(
-                f'the features for {path} are not finite; the '
-                'weights do not belong to this network, or are '
-                'broken.'
-            )
-        write_safetensors(path, features._asdict(), {})
-
-    on_main_process(keep)
-
-
 def extract(
-    model: Frozen, config: Config, split: str, title: str
-) -> Features | None:
-    """Run one split through a frozen backbone.
+    model: Frozen, config: Config, split: str, title: str, folder: Path
+) -> None:
+    """Run one split through a frozen backbone, and write its features.
 
-    Returns:
-        Features: Of all processes, in the order of the data set; None but in
-        the first process.
-    """
-    loader = Runner.build_dataloader(config[f'{split}_dataloader'])
-    pool = POOLS[config.probe.get('pool', 'global_average')]
-    line = ProgressLine(title, len(loader))
-    classes = len(loader.dataset.metainfo['classes'])
-    features: list[Tensor] = []
-    labels: list[Tensor] = []
-    for index, batch in enumerate(loader):
-        found, samples = model(batch, pool)
-        rows = (
-            in_order(found.float()),
-            in_order(
-                torch.stack([_label(sample, classes) for sample in samples])
-            ),
-        )
-        if dist.is_main_process():
-            features.append(rows[0].cpu())
-            labels.append(rows[1].cpu())
-        line.update(index + 1)
-    if not features:
-        return None
-    size = len(loader.dataset)  # samplers fill up the last round
-    return Features(torch.cat(features)[:size], torch.cat(labels)[:size])
-
-
-def in_order(rows: Tensor) -> Tensor:
-    """Rows of all processes, (world * B, ...), in the order of the data set.
-
-    The sampler deals the images to the processes in turn.
+    Each process has whole batches of it, in turn.
 
     Args:
-        rows (Tensor): Of this process's batch, (B, ...).
+        model (Frozen): On this process's device.
+        config (Config): With ``probe`` and the split's loader.
+        split (str): train or test.
+        title (str): Of the progress.
+        folder (Path): To write, as `write_features` does.
     """
-    world = dist.get_world_size()
-    if world == 1:
-        return rows
-    joined = gather(rows).unflatten(0, (world, len(rows)))
-    return joined.transpose(0, 1).flatten(0, 1)
+    settings = config[f'{split}_dataloader'].to_dict()
+    size = settings['batch_size']
+    settings['sampler'] = dict(type='mmengine.WholeBatches', batch_size=size)
+    loader = Runner.build_dataloader(settings)
+    pool = POOLS[config.probe.get('pool', 'global_average')]
+    write_features(
+        folder,
+        _batches(model, loader, pool, ProgressLine(title, len(loader))),
+        Dealing(len(loader.dataset), size, dist.get_world_size()),
+        config.probe.get('precision', 'float32'),
+    )
+
+
+def _batches(
+    model: Frozen,
+    loader: Any,
+    pool: Callable[[Tensor], Tensor],
+    line: ProgressLine,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Features and labels of this process's batches."""
+    classes = len(loader.dataset.metainfo['classes'])
+    for index, batch in enumerate(loader):
+        found, samples = model(batch, pool)
+        yield (
+            found,
+            torch.stack([_label(sample, classes) for sample in samples]),
+        )
+        line.update(index + 1)
 
 
 def _label(sample, classes: int) -> Tensor:

@@ -253,6 +253,25 @@ def test_same_seed_with_two_checkpoints():
     assert row.by_seed == {}
 
 
+def test_fractions_next_to_per_cent_are_questioned():
+    def problems_of(**metrics):
+        task = 'voc0712_det_c4'
+        records = [
+            make_record(task=task, metrics=dict(bbox_AP=57.0, bbox_AP50=82.4)),
+            make_record('InsLoc', task=task, metrics=metrics),
+        ]
+        found = build(stored(*records)).problems
+        return [p.message for p in found if p.kind == 'fractions']
+
+    assert problems_of(bbox_AP=0.574) == [
+        'InsLoc on voc0712_det_c4: bbox_AP 0.574 next to 57 looks like a '
+        'fraction; records are in per cent'
+    ]
+    assert not problems_of(bbox_AP=0.1)  # a weak method
+    assert not problems_of(bbox_AP=0.574, bbox_AP50=82.4)
+    assert not problems_of(bbox_AP=57.4)
+
+
 def test_incomplete_seeds_and_missing_controls():
     board = build(
         stored(make_record(), make_record(seed=1), make_record('PixPro'))

@@ -1,6 +1,7 @@
 """One class says what is on disk; loaders and checks repeat it."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -172,14 +173,83 @@ def test_lists(registered, tmp_path):
     (note,) = layout.check()
     assert isinstance(note, Note) and '1 labels have no image, first 1' in note
     for text, message in (
-        ('cat/my cat.jpg x\n', '1 lines are not `class/image label`, first c'),
-        ('cat/a.jpg 0\ndog/b.jpg 1', 'names 2 images, 1 are not there, first'),
+        (
+            'cat/my cat.jpg 0\n\ncat/my cat.jpg x\n',
+            "list.txt: 1 lines name no image, first 'cat/my cat.jpg x' in "
+            'line 3. A line is `class/image label`, ',
+        ),
+        ('photo.jpg\n', "1 lines name no image, first 'photo.jpg' in line 1"),
+        ('\ncow_1.jpg\n', 'first cow/cow_1.jpg in line 2. Correct them'),
+        (
+            'dog/b.jpg 1\ncat/a.jpg 0',
+            f'names 2 images, 1 are not there, first {tmp_path}/all/cat/a.jpg '
+            'in line 2',
+        ),
         ('\n', 'names no image'),
     ):
         path.write_text(text)
         assert message in layout.check()[0]
-        with pytest.raises(UserError, match=message.replace('`', '.')):
+        with pytest.raises(UserError, match=re.escape(message)):
             load()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'n02_7.jpg\nn01_12.jpg\n',  # SimCLR's
+        '1 n02/n02_7.jpg\n0 n01/n01_12.jpg\n',  # LEWEL's .ext
+        'n02/n02_7.jpg\nn01/n01_12.jpg\n',
+        'n02/n02_7.jpg 1\r\nn01/n01_12.jpg\t0\r\n',
+    ],
+)
+def test_lists_as_they_are_downloaded(registered, tmp_path, text):
+    from ssl_bench.toolbox.image_sets import ListedCustomDataset
+
+    for name in ('n01/n01_12.jpg', 'n02/n02_7.jpg'):
+        image(tmp_path / 'train' / name)
+    path = tmp_path / 'semi1.txt'
+    path.write_bytes(text.encode())
+    layout = ListLayout(
+        list_file=str(path), images=str(tmp_path / 'train'), classes=2
+    )
+    assert layout.read().entries == [
+        (f'{tmp_path}/train/n02/n02_7.jpg', 1),
+        (f'{tmp_path}/train/n01/n01_12.jpg', 0),
+    ]
+    assert not layout.check()
+    loaded = ListedCustomDataset(
+        data_root=str(tmp_path),
+        ann_file='semi1.txt',
+        data_prefix='train',
+        metainfo=dict(classes=('first', 'second')),
+        pipeline=[],
+    )
+    assert loaded.get_gt_labels().tolist() == [1, 0]
+
+
+def test_labels_that_lists_do_not_have(tmp_path):
+    for name in ('n01/n01_12.jpg', 'n02/n02_7.jpg'):
+        image(tmp_path / 'train' / name)
+    path = tmp_path / 'semi1.txt'
+
+    def lines(classes, by_folder=False):
+        return ListLayout(
+            list_file=str(path),
+            images=str(tmp_path / 'train'),
+            classes=classes,
+            by_folder=by_folder,
+        ).check()
+
+    path.write_text('n02_7.jpg\n')
+    (line,) = lines(3)
+    assert 'train has 2 class folders, expected 3: their order' in line
+    path.write_text('n01/n01_12.jpg 0\nn02/n02_7.jpg 0\n')
+    assert lines(2) == []
+    assert lines(2, by_folder=True)[0] == (
+        f'{path}: 1 labels are not the place of their class folder, first '
+        'n02/n02_7.jpg in line 2 with 0, not 1. Take the labels out: the '
+        'folders give them.'
+    )
 
 
 XML = """<annotation><size><width>100.0</width><height>80</height></size>

@@ -225,9 +225,53 @@ def test_mini_tasks_do_not_offer_recipes_that_cannot_serve_them(task):
     assert not load_config(f'transfer/{task}').get('recipes')
 
 
+VIT = describe(ViT(192, 12, 16, 14, 3, 768))
+
+
+@pytest.mark.parametrize(
+    'task, recipe, arch, message',
+    [
+        (
+            'in1k_linear',
+            'pixpro',
+            VIT,
+            'a plain residual network, got .*'
+            'in1k_linear takes it with --recipe mae, mocov3_vit, siamese_im.$',
+        ),
+        (
+            'in1k_linear',
+            'mae',
+            describe(ResNet(50)),
+            'a vision transformer, got .* in1k_linear takes it without '
+            '--recipe, or with --recipe mocov3, pixpro, barlowtwins, lewel, '
+            'simsiam.$',
+        ),
+        ('voc0712_det_c4', None, VIT, 'Choose another task'),
+    ],
+)
+def test_another_backbone_is_told_its_recipes(task, recipe, arch, message):
+    with pytest.raises(UserError, match=message):
+        make_plan(task, arch, recipe=recipe)
+
+
+def test_which_tokens_of_a_vit_are_probed():
+    plan = make_plan('in1k_knn', VIT)
+    assert plan.changes == ['features: class token']
+    assert plan.config.backbone.out_type == 'cls_token'
+    assert plan.config.probe.pool == 'class_token'
+    without = make_plan('in1k_knn', dict(VIT, cls_token=False))
+    assert without.changes == [
+        'features: mean of the patch tokens; there is no class token'
+    ]
+    assert without.config.backbone.out_type == 'featmap'
+    assert without.config.probe.pool == 'global_average'
+    with pytest.raises(UserError, match="vit_pool 'cls'"):
+        make_plan('in1k_knn', VIT, overrides={'probe.vit_pool': 'cls'})
+
+
 def test_ten_per_cent_of_labels_have_no_rates_of_one_per_cent():
     """The task's own settings are LEWEL's for 10 %."""
-    with pytest.raises(UserError, match="'lewel'. Known: openmmlab"):
+    with pytest.raises(UserError, match="'lewel'. Known: barlowtwins, openm"):
         make_plan('in1k_semi10', recipe='lewel')
     config = make_plan('in1k_semi10', recipe='openmmlab').config
     optim = config.optim_wrapper

@@ -3,15 +3,17 @@ import pytest
 import torch
 
 from ssl_bench.errors import UserError
+from ssl_bench.transfer import probe_scores
+from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.probe_scores import (
-    Features,
     Standardise,
     fit_linear,
     knn,
-    knn_votes,
     linear,
+    nearest,
     ranking_ap,
     svm,
+    votes_of,
 )
 
 
@@ -25,9 +27,14 @@ def blobs(count, seed, noise=0.2):
     )
 
 
-def test_votes_equal_a_slow_loop():
+@pytest.mark.parametrize('block', [4, 7, 8192])
+def test_votes_equal_a_slow_loop(monkeypatch, block):
     train, test = blobs(30, 0, 2.0), blobs(7, 1, 2.0)
-    votes = knn_votes(train, test.features, 5, 3, 0.07)
+    monkeypatch.setattr(probe_scores, 'BLOCK', block)
+    queries = torch.nn.functional.normalize(test.features, dim=1).split(4)
+    found = nearest(train, list(queries), 5)
+    votes = torch.cat([votes_of(*part, 3, 0.07) for part in found])
+    assert votes.shape == (7, 3)
     for query, got in zip(test.features, votes):
         cosines = [
             (float(torch.cosine_similarity(query, row, dim=0)), int(label))

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DefaultScope
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from torch import nn
 
+from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.probe_scores import Features, centred, logistic
+from ssl_bench.transfer.probe_scores import centred, logistic
 
 
 def settings(task, recipe=None):
@@ -21,6 +22,9 @@ def settings(task, recipe=None):
         (None, 'SGD', 30.0, 0.0, 256, 100, [60, 80]),
         ('barlowtwins', 'SGD', 0.3, 1e-6, 256, 100, None),
         ('lewel', 'SGD', 0.4, 0.0, 256, 50, [30, 40]),
+        ('mocov3', 'SGD', 0.4, 0.0, 1024, 90, None),
+        ('mocov3_vit', 'SGD', 12.0, 0.0, 1024, 90, None),
+        ('pixpro', 'SGD', 30.0, 0.0, 256, 100, None),
         ('simsiam', 'LARS', 1.6, 0.0, 4096, 90, None),
         ('siamese_im', 'PaperLARS', 6.4, 0.0, 16384, 90, None),
         ('mae', 'PaperLARS', 6.4, 0.0, 16384, 90, None),
@@ -45,7 +49,35 @@ def test_linear_recipes(recipe, kind, rate, decay, batch, epochs, steps):
     assert 'recipes' not in config
 
 
-@pytest.mark.parametrize('recipe', ['siamese_im', 'mae'])
+def test_pixpros_rates():
+    """zdaxie/PixPro, contrast/lr_scheduler.py: both parts per step."""
+    steps = 50  # of an epoch
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], 30.0)
+    parts = []
+    for row in settings('in1k_linear', 'pixpro')[2]:
+        row = dict(row, epoch_length=steps)
+        kind = PARAM_SCHEDULERS.get(row.pop('type'))
+        assert row.pop('convert_to_iter_based')
+        parts.append(kind.build_iter_from_epoch(optimizer, **row))
+    rates = []
+    for _ in range(100 * steps):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for part in parts:
+            part.step()
+    assert rates[0] == pytest.approx(0.3)
+    for epoch in (1, 3):  # the full rate is reached one step later there
+        want = 0.3 * (99 * epoch / 5 + 1)
+        assert rates[epoch * steps] == pytest.approx(want, rel=0.01)
+    for epoch in (5, 30, 99):
+        share = np.cos(np.pi * (epoch - 5) / 95)
+        assert rates[epoch * steps] == pytest.approx(
+            15 * (1 + share), abs=2e-6
+        )
+
+
+@pytest.mark.parametrize('recipe', ['siamese_im', 'mae', 'mocov3_vit'])
 def test_linear_probe_of_a_vit(registered, recipe):
     from mmpretrain.registry import MODELS
 
@@ -66,8 +98,11 @@ def test_linear_probe_of_a_vit(registered, recipe):
         'head.fc.weight',
         'head.fc.bias',
     }
-    assert isinstance(net.neck.bn, nn.BatchNorm1d)
-    assert not net.neck.bn.affine and net.neck.bn.eps == 1e-6
+    if recipe == 'mocov3_vit':
+        assert net.neck is None
+    else:
+        assert isinstance(net.neck.bn, nn.BatchNorm1d)
+        assert not net.neck.bn.affine and net.neck.bn.eps == 1e-6
     net.init_weights()
     assert 0.005 < net.head.fc.weight.std() < 0.015
     images = torch.rand(2, 3, 224, 224)
@@ -77,8 +112,14 @@ def test_linear_probe_of_a_vit(registered, recipe):
         config[f'{split}_dataloader'].dataset.pipeline[1]
         for split in ('train', 'test')
     ]
-    bicubic = [step.get('interpolation') == 'bicubic' for step in steps]
-    assert bicubic == [recipe == 'siamese_im'] * 2
+    kinds = [(step.type, step.get('interpolation')) for step in steps]
+    if recipe == 'mocov3_vit':
+        assert kinds == [('RandomResizedCrop', None), ('ResizeEdge', None)]
+    else:  # both programs
+        assert kinds == [('OneTryCrop', 'bicubic'), ('ResizeEdge', 'bicubic')]
+    assert [step.scale for step in steps] == [224, 256]
+    small = make_plan('mini_linear', arch, recipe=recipe).config
+    assert small.train_dataloader.dataset.pipeline[1].scale == 80
     if recipe == 'siamese_im':
         assert net.backbone.out_type == 'avg_featmap'
         assert not net.backbone.final_norm
@@ -111,16 +152,14 @@ def test_vissl_linear(registered, task, classes, epochs, steps):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         net = MODELS.build(config.model).train()
     assert {name for name, p in net.named_parameters() if p.requires_grad} == {
+        'neck.norm.weight',
+        'neck.norm.bias',
         'head.fc.weight',
         'head.fc.bias',
     }
+    assert config.optim_wrapper.paramwise_cfg.norm_decay_mult == 0.0
     assert net.head.fc.weight.shape == (classes, 8192)
     maps = torch.rand(4, 2048, 7, 7)
-    found = net.neck((maps,))[0].view(4, 2048, 2, 2)
-    assert found.mean(0).abs().max() < 1e-4  # normalised over the batch
-    want = maps[..., 1:, :6].mean((2, 3))  # lower left of four windows
-    want = (want - want.mean(0)) / (want.var(0, correction=0) + 1e-5).sqrt()
-    assert torch.allclose(found[..., 1, 0], want, atol=1e-4)
     average = make_plan(task, recipe='average').config
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         net = MODELS.build(average.model)
@@ -130,11 +169,18 @@ def test_vissl_linear(registered, task, classes, epochs, steps):
         settings(task, name) for name in ('openmmlab', 'vicreg')
     )
     assert openmmlab[1].weight_decay == vicreg[1].weight_decay == 1e-4
+    assert not openmmlab[0].model.neck.affine
+    crops = [
+        step.type
+        for step in openmmlab[0].train_dataloader.dataset.pipeline[1:-2]
+    ]
     if classes == 205:
+        assert crops == ['ResizeEdge', 'CenterCrop', 'RandomCrop']
         assert openmmlab[2][0].milestones == [7, 14, 21]
         assert vicreg[0].train_cfg.max_epochs == 28
         assert (vicreg[1].lr, vicreg[2][0].milestones) == (0.003, steps)
     else:
+        assert crops == ['RandomResizedCrop']
         assert vicreg[1].lr == 0.005
 
 

@@ -83,6 +83,8 @@ def test_probes():
     knn = make_plan('in1k_knn').config
     assert knn.probe == dict(
         type='knn',
+        vit_pool='class_token',
+        precision='float16',
         neighbours=[10, 20, 100, 200],
         headline=20,
         temperature=0.07,
@@ -93,6 +95,10 @@ def test_probes():
         'CenterCrop',
         'PackInputs',
     ]
+    for split in ('train', 'test'):  # dino's eval_knn.py
+        resize = knn[f'{split}_dataloader'].dataset.pipeline[1]
+        assert (resize.scale, resize.interpolation) == (256, 'bicubic')
+        assert (resize.edge, resize.backend) == ('short', 'pillow')
     sweep = make_plan('in1k_linear_cached').config
     assert sweep.probe.type == 'linear' and 'neighbours' not in sweep.probe
     assert sweep.train_dataloader == knn.train_dataloader
@@ -101,6 +107,12 @@ def test_probes():
     assert len(svm.probe.costs) == 19 and svm.probe.costs[:3] == [1, 10, 100]
     assert svm.probe.costs[-1] == 0.5**19
     assert svm.train_dataloader.dataset.split == 'trainval'
+    assert svm.probe.pool == 'corner_average'
+    barlow = make_plan('voc07_svm', recipe='barlowtwins').config
+    assert barlow.probe == dict(svm.probe, pool='global_average')
+    for split in ('train', 'test'):
+        crop = barlow[f'{split}_dataloader'].dataset.pipeline[2]
+        assert crop == dict(type='CenterCrop', crop_size=224)
 
 
 def test_fine_tuning_rates(registered):
@@ -145,9 +157,12 @@ def test_semi_supervised_rates():
         make_plan(task, processes=8).config
         for task in ('in1k_semi1', 'in1k_semi10')
     )
+    barlow = make_plan('in1k_semi10', recipe='barlowtwins', processes=8).config
+    assert barlow.param_scheduler == one.param_scheduler
     for config, rate, head, epochs in (
         (one, 0.005, 0.5, 20),
         (ten, 0.01, 0.1, 50),
+        (barlow, 0.005, 0.5, 20),
     ):
         wrapper = config.optim_wrapper
         assert wrapper.optimizer.lr == rate
@@ -157,6 +172,35 @@ def test_semi_supervised_rates():
         )
         assert config.train_cfg.max_epochs == epochs
         assert config.auto_scale_lr.base_batch_size == 256
+
+
+@pytest.mark.parametrize(
+    'task, recipe, plain',
+    [
+        ('in1k_semi1', None, False),
+        ('in1k_semi1', 'lewel', True),
+        ('in1k_semi1', 'openmmlab', False),
+        ('in1k_semi10', None, True),
+        ('in1k_semi10', 'barlowtwins', False),
+        ('in1k_semi10', 'openmmlab', False),
+    ],
+)
+def test_how_the_linear_layer_starts(registered, task, recipe, plain):
+    """torch's own, uniform within 1 / sqrt(2048), or normal with 0.01."""
+    from mmpretrain.registry import MODELS
+
+    config = make_plan(task, recipe=recipe).config
+    torch.manual_seed(0)
+    head = MODELS.build(config.model.head)
+    head.init_weights()
+    weight, bias = head.fc.weight.detach(), head.fc.bias.detach()
+    bound = 2048**-0.5
+    if plain:
+        assert 0.99 * bound < weight.abs().max() <= bound
+        assert 0 < bias.abs().max() <= bound
+    else:
+        assert weight.std() == pytest.approx(0.01, rel=0.01)
+        assert weight.abs().max() > bound and not bias.any()
 
 
 def test_mini_configs_name_the_embedded_classes():

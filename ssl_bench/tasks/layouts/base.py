@@ -350,8 +350,14 @@ def no_garbage_collection() -> Iterator[None]:
 
 def read_lines(path: str | Path) -> list[str]:
     """Lines of a list without what is empty; names may hold spaces."""
+    return [line for _, line in numbered_lines(path)]
+
+
+def numbered_lines(path: str | Path) -> list[tuple[int, str]]:
+    """`read_lines`, each with its number in the file, from 1."""
     text = Path(path).read_text(encoding='utf-8')
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    lines = enumerate(map(str.strip, text.splitlines()), 1)
+    return [(number, line) for number, line in lines if line]
 
 
 def read_list(path: str) -> tuple[list[str], list[Line]]:

@@ -4,8 +4,9 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
+from ssl_bench.files import IMAGE_ENDINGS
 from ssl_bench.tasks.layouts.base import (
     FIX_ENTRIES,
     Labelled,
@@ -15,25 +16,64 @@ from ssl_bench.tasks.layouts.base import (
     Problem,
     Reading,
     Size,
+    missing,
     missing_files,
+    not_there,
+    numbered_lines,
     read_lines,
     read_list,
     size_problems,
     some,
 )
 
+FORMS = (
+    '`class/image label`, `label class/image`, `class/image`, or '
+    '`image` whose name begins with its class folder and _'
+)
+
+
+class Row(NamedTuple):
+    """A line of a list.
+
+    Attributes:
+        number (int): Of the line, from 1.
+        name (str): Path below the images.
+        label (int, optional): None where the class folder says it.
+    """
+
+    number: int
+    name: str
+    label: int | None
+
+    @property
+    def folder(self) -> str:
+        """The class folder."""
+        return self.name.split('/')[0]
+
 
 class ListLayout(Layout):
-    """A list of ``class/image label``: few labels, and Places205's CSV.
+    """A list of images: few labels, and Places205's CSV.
+
+    A line is `class/image label`, or `label class/image` as LEWEL's
+    ``1percent.txt.ext`` has it. Without a label, as `class/image` or as
+    SimCLR's ``1percent.txt`` has it (`n01440764_10.JPEG` is in the folder
+    `n01440764`), the label is the place of the class among the sorted class
+    folders, as in a folder of images.
 
     Attributes:
         list_file (str): The list, one image a line.
         images (str): Folder that its paths are relative to.
+        classes (int, optional): Class folders that must be there where lines
+            have no label.
+        by_folder (bool): Labels must be the places of the class folders, as
+            in a test set of folders.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ('list_file', 'images')
     list_file: str
     images: str
+    classes: int | None = None
+    by_folder: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -53,30 +93,116 @@ class ListLayout(Layout):
         found, lines = read_list(self.list_file)
         if not found:
             return Reading([], lines)
-        rows = [line.rsplit(maxsplit=1) for line in found]
-        bad = [row for row in rows if len(row) != 2 or not row[1].isdecimal()]
-        if bad:
-            faults = some(
-                'lines are not `class/image label`',
-                [' '.join(row) for row in bad],
-                self.list_file,
-                remedy='Fix the lines.',
-            )
+        rows, bad = [], []
+        for number, line in numbered_lines(self.list_file):
+            row = parse(number, line)
+            if row is None:
+                bad.append(f'{line!r} in line {number}')
+            else:
+                rows.append(row)
+        faults = some(
+            'lines name no image',
+            bad,
+            self.list_file,
+            remedy=f'A line is {FORMS}.',
+        )
+        place = self._places()
+        faults = faults or self._label_faults(rows, place)
+        if faults:
             return Reading([], faults)
         root = self.images.rstrip('/')
         entries = [
-            Labelled(f'{root}/{name}', int(label)) for name, label in rows
+            Labelled(
+                f'{root}/{row.name}',
+                place[row.folder] if row.label is None else row.label,
+            )
+            for row in rows
         ]
-        return Reading(entries, self._faults(entries))
+        return Reading(entries, self._faults(rows, entries))
 
-    def _faults(self, entries: list[Labelled]) -> list[Line]:
+    def _places(self) -> dict[str, int]:
+        """Label of each class folder, as `FolderLayout` has it."""
+        try:
+            with os.scandir(self.images) as entries:
+                names = sorted(
+                    entry.name
+                    for entry in entries
+                    if entry.name[0] != '.' and entry.is_dir()
+                )
+        except OSError:
+            names = []
+        return {name: index for index, name in enumerate(names)}
+
+    def _label_faults(
+        self, rows: list[Row], place: dict[str, int]
+    ) -> list[Line]:
+        """Labels that do not follow, or are not those of the folders."""
+        whole = self.classes is None or len(place) == self.classes
+        without = [row for row in rows if row.label is None]
+        if without and not whole:
+            return [
+                Problem(
+                    f'{self.images} has {len(place)} class folders, expected '
+                    f'{self.classes}: their order gives the labels that '
+                    f'{self.list_file} does not have. Unpack the set again.'
+                )
+            ]
+        strange = [
+            f'{row.name} in line {row.number}'
+            for row in without
+            if row.folder not in place
+        ]
+        if strange:
+            what = f'lines name a class without a folder in {self.images}'
+            return some(what, strange, self.list_file, remedy='Correct them.')
+        if not self.by_folder:
+            return []
+        other = [
+            f'{row.name} in line {row.number} with {row.label}, not '
+            f'{place[row.folder]}'
+            for row in rows
+            if row.label is not None
+            and place.get(row.folder, row.label) != row.label
+        ]
+        return some(
+            'labels are not the place of their class folder',
+            other if whole else [],
+            self.list_file,
+            remedy='Take the labels out: the folders give them.',
+        )
+
+    def _faults(self, rows: list[Row], entries: list[Labelled]) -> list[Line]:
         labels = {entry.label for entry in entries}
         absent = sorted(set(range(max(labels))) - labels)
+        gone = set(missing([entry.image for entry in entries]))
+        named = [
+            f'{entry.image} in line {row.number}'
+            for row, entry in zip(rows, entries)
+            if entry.image in gone
+        ]
         return (
-            missing_files(self.list_file, [entry.image for entry in entries])
+            not_there(self.list_file, len(entries), named)
             + some('labels have no image', absent, self.list_file, Note)
             + size_problems(self._sizes(len(entries)))
         )
+
+
+def parse(number: int, line: str) -> Row | None:
+    """Read a line of a list; None if it names no image."""
+    first, last = line.split(maxsplit=1), line.rsplit(maxsplit=1)
+    if len(last) == 2 and last[1].isdecimal():
+        return Row(number, last[0], int(last[1]))
+    labelled = len(first) == 2 and first[0].isdecimal()
+    label = int(first[0]) if labelled else None
+    name = first[1] if labelled else line
+    if not name.lower().endswith(IMAGE_ENDINGS):
+        return None
+    if '/' not in name and label is None:
+        folder, mark, _ = name.rpartition('_')
+        if not mark:
+            return None
+        name = f'{folder}/{name}'
+    return Row(number, name, label)
 
 
 @dataclass

@@ -1,0 +1,236 @@
+"""Features on disk, and what probes make of them in several processes."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from ssl_bench.errors import UserError
+from ssl_bench.transfer import features as module
+from ssl_bench.transfer.features import (
+    Dealing,
+    Features,
+    StoredFeatures,
+    WholeBatches,
+    load_features,
+    write_features,
+)
+from ssl_bench.transfer.probe_scores import knn, linear, logistic, svm
+from tests.processes import run_in_processes
+
+
+def rows(size=23, width=6):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(size, width, generator=generator), torch.arange(size)
+
+
+def batches(features, labels, dealing, rank=0):
+    for start, stop in dealing.batches_of(rank):
+        yield features[start:stop], labels[start:stop]
+
+
+def write(rank, folder, world, precision='float32', batch=4, data=None):
+    """What `extract` does, with rows that are there already."""
+    features, labels = data or rows()
+    dealing = Dealing(len(labels), batch, world)
+    write_features(
+        folder, batches(features, labels, dealing, rank), dealing, precision
+    )
+
+
+def test_whole_batches_are_dealt():
+    dealing = Dealing(23, 4, 3)
+    assert [dealing.batches_of(rank) for rank in range(3)] == [
+        [(0, 4), (12, 16)],
+        [(4, 8), (16, 20)],
+        [(8, 12), (20, 23)],
+    ]
+    ranks, row = dealing.find(np.array([0, 5, 13, 22]))
+    assert ranks.tolist() == [0, 1, 0, 2] and row.tolist() == [0, 1, 5, 6]
+    assert list(WholeBatches(range(5), 2)) == [0, 1, 2, 3, 4]
+    assert Dealing(3, 4, 2).rows_of(1) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('world', [1, 2, 3, 7])
+def test_rows_come_in_the_order_of_the_data(tmp_path, world):
+    folder = tmp_path / 'features' / 'a_train'
+    if world == 1:
+        write(0, folder, 1)
+    else:
+        run_in_processes(write, world, folder, world)
+    features, labels = rows()
+    stored = load_features(folder)
+    assert stored.features.shape == (23, 6)
+    assert torch.equal(stored.labels, labels)
+    assert torch.equal(stored.features[:], features)
+    assert torch.equal(stored.features[3:17], features[3:17])
+    some = torch.tensor([22, 0, 9, 9, 4])
+    assert torch.equal(stored.features[some], features[some])
+    assert [path.name for path in folder.parent.iterdir()] == ['a_train']
+
+
+def test_half_precision(tmp_path):
+    features, _ = rows()
+    write(0, tmp_path / 'half', 1, 'float16')
+    stored = StoredFeatures(tmp_path / 'half')
+    assert stored[:].dtype == torch.float32
+    assert torch.equal(stored[:], features.half().float())
+    size = (tmp_path / 'half/0_features.npy').stat().st_size
+    assert size == 128 + 23 * 6 * 2  # a header
+    with pytest.raises(UserError, match="probe.precision 'half'"):
+        write(0, tmp_path / 'other', 1, 'half')
+    large = (torch.full((2, 3), 1e5), torch.zeros(2))
+    with pytest.raises(UserError, match='up to 100000 are beyond float16'):
+        write(0, tmp_path / 'large', 1, 'float16', data=large)
+    broken = (torch.full((2, 3), torch.nan), torch.zeros(2))
+    with pytest.raises(UserError, match='not finite; the weights'):
+        write(0, tmp_path / 'broken', 1, data=broken)
+    assert [path.name for path in tmp_path.iterdir()] == ['half']
+
+
+def test_what_an_interrupted_run_left_is_not_read(tmp_path, monkeypatch):
+    folder = tmp_path / 'a_train'
+
+    def stopped(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, '_publish', stopped)
+        patch.setattr(module.shutil, 'rmtree', lambda *a, **k: None)  # killed
+        with pytest.raises(KeyboardInterrupt):
+            write(0, folder, 1)
+        patch.setattr(module.os, 'getpid', lambda: 2**22 + 1)  # has died
+        with pytest.raises(KeyboardInterrupt):
+            write(0, folder, 1)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert len(left) == 2 and all(name.endswith('.part') for name in left)
+    write(0, folder, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ['a_train']
+    assert torch.equal(load_features(folder).features[:], rows()[0])
+
+
+def test_a_damaged_folder_is_named(tmp_path):
+    folder = tmp_path / 'a_train'
+    write(0, folder, 1)
+    path = folder / '0_features.npy'
+    whole = path.read_bytes()
+    message = re.escape(f'{folder} is damaged') + '.*Remove the folder'
+    for content in (whole[:-8], whole[:50], b''):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            load_features(folder)
+    path.write_bytes(whole)
+    index = folder / 'index.json'
+    content = json.loads(index.read_text())
+    for changed in (dict(content, size=22), dict(width=6), []):
+        index.write_text(json.dumps(changed))
+        with pytest.raises(UserError, match=message):
+            load_features(folder)
+    with pytest.raises(UserError, match='damaged'):
+        load_features(tmp_path / 'none')
+
+
+def test_two_runs_at_once_leave_one_whole_folder(tmp_path, monkeypatch):
+    folder = tmp_path / 'a_train'
+    publish = module._publish
+
+    def late(part, *args):
+        if not folder.exists():
+            with monkeypatch.context() as patch:
+                patch.setattr(module, '_publish', publish)
+                patch.setattr(module.os, 'getpid', lambda: 1)
+                write(0, folder, 1)  # another run was faster
+        publish(part, *args)
+
+    monkeypatch.setattr(module, '_publish', late)
+    write(0, folder, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ['a_train']
+    assert torch.equal(load_features(folder).features[:], rows()[0])
+
+
+def classes_of(size, seed, classes=4, width=24):
+    """Noisy classes: not every probe is right about all of them."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(classes, (size,), generator=generator)
+    noise = torch.randn(size, width, generator=generator)
+    return torch.eye(classes, width)[labels] * 1.5 + noise, labels
+
+
+def probed(rank, folder, world):
+    """Every probe, from features that this world has written."""
+    found, splits, several = {}, [], []
+    for seed, size in enumerate((1500, 1200)):
+        features, labels = data = classes_of(size, seed)
+        path = folder / f'{world}_{seed}'
+        write(rank, path, world, 'float16', batch=64, data=data)
+        splits.append(load_features(path))
+        present = torch.eye(4, dtype=torch.int64)[labels]
+        several.append(Features(splits[-1].features, present))
+    found['knn'] = knn(*splits, [1, 20, 200], headline=20)
+    found['linear'] = linear(*splits, [0.1, 1.0, 10.0], 3, 100)
+    found['logistic'] = logistic(*splits)
+    found['svm'] = svm(*several, [1.0, 0.1])
+    return found
+
+
+@pytest.mark.slow
+def test_probes_give_the_same_bits_on_any_number_of_processes(tmp_path):
+    torch.set_num_threads(1)
+    alone = probed(0, tmp_path, 1)
+    assert 50 < alone['knn']['top1'] < 95
+    assert 50 < alone['svm']['mAP'] < 95
+    for found in run_in_processes(probed, 3, tmp_path, 3):
+        assert found == alone
+
+
+def test_half_precision_moves_few_votes(tmp_path):
+    """The stated rounding: 2^-11 of each number."""
+    train, test = classes_of(1500, 0), classes_of(1200, 1)
+    write(0, tmp_path / 'train', 1, 'float16', data=train)
+    write(0, tmp_path / 'test', 1, 'float16', data=test)
+    half = [load_features(tmp_path / name) for name in ('train', 'test')]
+    whole = [Features(*train), Features(*test)]
+    found, want = (knn(*s, [20], headline=20)['top1'] for s in (half, whole))
+    assert found == pytest.approx(want, abs=0.3)
+
+
+WIDTH, TRAIN, TEST = 512, 131_072, 1024  # 256 MiB in single precision
+
+
+def peak(rank, folder, world):
+    """MiB that extraction and kNN add to the memory of a process."""
+
+    def status(name):
+        with open('/proc/self/status') as file:
+            return int(file.read().split(f'{name}:')[1].split()[0]) / 1024
+
+    labels = torch.arange(TRAIN) % 10
+    rows = torch.randn(256, WIDTH)
+    splits, before = [], status('VmRSS')
+    with open('/proc/self/clear_refs', 'w') as file:
+        file.write('5')  # the highest mark starts again
+    for size in (TRAIN, TEST):
+        dealing = Dealing(size, 256, world)
+        whole_batches = (
+            (rows.roll(start // 256, 1), labels[start:stop])
+            for start, stop in dealing.batches_of(rank)
+        )
+        path = folder / str(size)
+        write_features(path, whole_batches, dealing)
+        splits.append(load_features(path))
+    knn(*splits, [20], headline=20)
+    return status('VmHWM') - before
+
+
+@pytest.mark.slow
+def test_no_process_holds_the_training_features(tmp_path):
+    """They are 256 MiB; a block is 16, and 16 its product with queries."""
+    try:
+        open('/proc/self/clear_refs', 'w').close()
+    except OSError:
+        pytest.skip('the peak of memory is read from Linux')
+    used = run_in_processes(peak, 2, tmp_path, 2)
+    assert max(used) < 180
