@@ -28,8 +28,7 @@ model = dict(
     data_preprocessor=dict(size=crop_size),
     pretrained=None,  # the backbone file is loaded after building
     backbone=dict(
-        type='ResNet',  # stock ResNetV1c: three 3x3 convolutions
-        zero_init_residual=False,  # stock True: branches start at 0
+        type='ResNet'  # stock ResNetV1c: three 3x3 convolutions
     ),
     decode_head=dict(num_classes=21),
     auxiliary_head=dict(num_classes=21),

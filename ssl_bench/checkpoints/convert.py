@@ -18,6 +18,10 @@ from ssl_bench.checkpoints.architectures import (
     recognise,
 )
 from ssl_bench.checkpoints.backbone import Backbone, is_backbone, read_backbone
+from ssl_bench.checkpoints.conventions import (
+    check_convention,
+    convention_of_author,
+)
 from ssl_bench.checkpoints.encoder import (
     Encoder,
     find_encoder,
@@ -43,6 +47,7 @@ FIELDS = (
     'pretrain_epochs',
     'pretrain_batch',
     'config',
+    'convention',
 )
 
 
@@ -145,6 +150,7 @@ def _reread(
 def _override(backbone: Backbone, meta: Mapping[str, Any]) -> None:
     backbone.meta.update(meta)
     backbone.meta['sources'].update(dict.fromkeys(meta, 'given by the user'))
+    check_convention(backbone.meta)
 
 
 def verify(
@@ -213,6 +219,12 @@ def _meta(
     if encoder.method:
         fields['method'] = encoder.method
         sources['method'] = f'format {encoder.source}'
+    if encoder.convention:
+        fields['convention'] = encoder.convention
+        sources['convention'] = f'format {encoder.source}'
+    elif encoder.source == 'detectron2' and convention_of_author(content):
+        fields['convention'] = convention_of_author(content)
+        sources['convention'] = '__author__'
     if isinstance(architecture, ViT) and heads:
         architecture = replace(architecture, heads=heads)
     sources.update(

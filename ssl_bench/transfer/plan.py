@@ -16,7 +16,11 @@ from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.fraction import take_fraction
-from ssl_bench.transfer.architecture import architecture_name, set_architecture
+from ssl_bench.transfer.architecture import (
+    architecture_name,
+    set_architecture,
+    start_at_full_strength,
+)
 
 
 @dataclass
@@ -34,6 +38,7 @@ class Plan:
         departures (list[str]): What the user changed, so that the number is
             not the protocol's: for the record.
         trained (Trained, optional): What is tested without training.
+        convention (str): Of the weights, if it is not torchvision's.
     """
 
     task: str
@@ -43,13 +48,13 @@ class Plan:
     changes: list[str] = field(default_factory=list)
     departures: list[str] = field(default_factory=list)
     trained: Any = None
+    convention: str = ''
 
     @property
     def identity(self) -> str:
         """Settings and architecture: what a run is the same run by."""
-        return hashlib.sha256(
-            f'{self.config_sha256} {self.arch}'.encode()
-        ).hexdigest()
+        text = f'{self.config_sha256} {self.arch} {self.convention}'.strip()
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def make_plan(
@@ -86,6 +91,7 @@ def make_plan(
     config = load_config(task_config(task))
     config.pop('TASK')
     apply_recipe(config, task, recipe)
+    start_at_full_strength(config)
     override(config, overrides or {}, task)
     part = [] if fraction is None else [take_fraction(config, fraction)]
     if row.trained_by:
@@ -107,6 +113,7 @@ def make_plan(
                 config[name] = rebase(value, row.root, str(data_root))
     if arch_args is not None:
         plan.changes += set_architecture(config, arch_args)
+        plan.convention = arch_args.get('convention', '')
         check_kept(config, overrides or {})
     plan.arch = architecture_name(config)
     if row.toolbox != 'probe' and not row.trained_by:
@@ -151,7 +158,10 @@ def check_kept(config: Config, overrides: dict[str, Any]) -> None:
         UserError: Such an option would have no effect.
     """
     for key, value in overrides.items():
-        mine = key.startswith(('model.backbone.', 'backbone.'))
+        mine = re.match(
+            r'(model\.)?(backbone|data_preprocessor|roi_head\.shared_head)\.',
+            key,
+        )
         if not mine or isinstance(value, dict):
             continue
         first, *rest = key.split('.')

@@ -15,7 +15,6 @@ model = dict(
         norm_cfg=trained_norm,
         norm_eval=False,
         style='pytorch',
-        zero_init_residual=False,  # stock True: branches start at 0
         init_cfg=None,  # the backbone file is loaded after building
     ),
     roi_head=dict(

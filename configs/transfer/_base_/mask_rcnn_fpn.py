@@ -8,7 +8,6 @@ model = dict(
         frozen_stages=-1,  # stock 1
         norm_cfg=trained_norm,
         norm_eval=False,  # stock True
-        zero_init_residual=False,  # stock True: branches start at 0
         init_cfg=None,  # the backbone file is loaded after building
     ),
     neck=dict(norm_cfg=trained_norm),
