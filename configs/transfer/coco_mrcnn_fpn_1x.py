@@ -75,7 +75,15 @@ param_scheduler = [
     ),
 ]
 
+naive = 'mmengine.NaiveSyncBN'
 recipes = dict(
+    # PixPro pins torch 1.4, with which Detectron2 takes its naive SyncBN
+    pixpro={
+        'model.backbone.norm_cfg.type': naive,
+        'model.neck.norm_cfg.type': naive,
+        'model.roi_head.bbox_head.norm_cfg.type': naive,
+        'model.roi_head.mask_head.norm_cfg.type': naive,
+    },
     # InsLoc's own numbers: pyramid and box head come from pretraining, and one
     # more norm comes after the linear layer
     insloc={

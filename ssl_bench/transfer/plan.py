@@ -280,10 +280,16 @@ def stretch_schedule(config: Config, numerator: int, denominator: int) -> None:
 
 def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
     """Let SyncBN work where torch's does not: between CPU processes."""
-    if accelerator or not re.search(r"'SyncBN'", str(plan.config.model)):
+    found = set(re.findall(r'\b(?:Naive)?SyncBN\b', str(plan.config.model)))
+    if accelerator or not found:
         return
     if processes == 1:
-        plan.changes.append('SyncBN is plain BN: there is one process')
+        plan.changes += [
+            f'{name} is plain BN: there is one process'
+            for name in sorted(found)
+        ]
+        return
+    if 'SyncBN' not in found:  # the naive one runs anywhere
         return
 
     def change(value: Any) -> Any:

@@ -2,7 +2,8 @@
 # all norms frozen; the protocol trains every layer of torchvision's net.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50-caffe-c4.py'
 
-trained_norm = dict(type='SyncBN', requires_grad=True)
+# MoCo's file names this form: each process's statistics weigh alike
+trained_norm = dict(type='mmengine.NaiveSyncBN', requires_grad=True)
 model = dict(
     data_preprocessor=dict(
         mean=[123.675, 116.28, 103.53],
