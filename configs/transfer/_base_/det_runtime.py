@@ -9,6 +9,7 @@ custom_imports = dict(
         'ssl_bench.toolbox.detection_heads',
         'ssl_bench.toolbox.hooks',
         'ssl_bench.toolbox.lvis',
+        'ssl_bench.toolbox.rpn',
         'ssl_bench.toolbox.vitdet',
     ],
     allow_failed_imports=False,

@@ -18,6 +18,7 @@ model = dict(
         style='pytorch',
         init_cfg=None,  # the backbone file is loaded after building
     ),
+    rpn_head=dict(anchor_generator=dict(type='AnchorsOverPadding')),
     roi_head=dict(
         shared_head=dict(
             type='Res5WithNorm',
@@ -28,5 +29,7 @@ model = dict(
         )
     ),
     # stock 0.3: Detectron2 has no lower bound for an object's best anchor
-    train_cfg=dict(rpn=dict(assigner=dict(min_pos_iou=0.0))),
+    train_cfg=dict(
+        rpn=dict(assigner=dict(type='LargestOverlapAssigner', min_pos_iou=0.0))
+    ),
 )

@@ -18,6 +18,7 @@ model = dict(
         init_cfg=None,  # the backbone file is loaded after building
     ),
     neck=dict(norm_cfg=trained_norm, init_cfg=caffe2_xavier),
+    rpn_head=dict(anchor_generator=dict(type='AnchorsOverPadding')),
     roi_head=dict(
         bbox_head=dict(
             type='Shared4Conv1FCBBoxHead',
@@ -27,7 +28,10 @@ model = dict(
         mask_head=dict(type='Detectron2MaskHead', norm_cfg=trained_norm),
     ),
     train_cfg=dict(
-        rpn=dict(assigner=dict(min_pos_iou=0.0)),  # stock 0.3
+        # stock: 0.3 for min_pos_iou
+        rpn=dict(
+            assigner=dict(type='LargestOverlapAssigner', min_pos_iou=0.0)
+        ),
         # stock True, which can give a box to another object
         rcnn=dict(assigner=dict(match_low_quality=False)),
     ),

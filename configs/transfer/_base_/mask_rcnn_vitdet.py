@@ -34,7 +34,9 @@ model = dict(
         out_channels=256,
         norm_cfg=layer_norm,
     ),
-    rpn_head=dict(num_convs=2),
+    rpn_head=dict(
+        num_convs=2, anchor_generator=dict(type='AnchorsOverPadding')
+    ),
     roi_head=dict(
         bbox_head=dict(
             type='Shared4Conv1FCBBoxHead',
@@ -44,7 +46,10 @@ model = dict(
         mask_head=dict(type='Detectron2MaskHead', norm_cfg=layer_norm),
     ),
     train_cfg=dict(
-        rpn=dict(assigner=dict(min_pos_iou=0.0)),  # stock 0.3
+        # stock: 0.3 for min_pos_iou
+        rpn=dict(
+            assigner=dict(type='LargestOverlapAssigner', min_pos_iou=0.0)
+        ),
         # stock True, which can give a box to another object
         rcnn=dict(assigner=dict(match_low_quality=False)),
     ),
