@@ -30,6 +30,7 @@ from ssl_bench.checkpoints.encoder import (
 )
 from ssl_bench.checkpoints.formats import unwrap
 from ssl_bench.checkpoints.provenance import (
+    convention_of,
     epochs_of,
     from_mmengine,
     heads_of,
@@ -190,6 +191,17 @@ def verify(
     return architecture, report
 
 
+def _convention(
+    content: Any, encoder: Encoder, config: Mapping[str, Any]
+) -> tuple[str | None, str]:
+    """The header's field of that name, and where it stood."""
+    if encoder.source == 'detectron2':
+        return convention_of_author(content), '__author__'
+    if config:
+        return convention_of(config), 'meta.cfg.model.backbone.style'
+    return encoder.convention, f'format {encoder.source}'
+
+
 def _meta(
     content: Any,
     wrapper: str,
@@ -207,6 +219,7 @@ def _meta(
         config='',
     )
     sources: dict[str, str] = {}
+    config: Mapping[str, Any] = {}
     heads = 12 if encoder.source == 'mocov3' else None  # its ViT-S too
     if wrapper == 'mmengine':
         found, sources, config = from_mmengine(content['meta'])
@@ -219,12 +232,9 @@ def _meta(
     if encoder.method:
         fields['method'] = encoder.method
         sources['method'] = f'format {encoder.source}'
-    if encoder.convention:
-        fields['convention'] = encoder.convention
-        sources['convention'] = f'format {encoder.source}'
-    elif encoder.source == 'detectron2' and convention_of_author(content):
-        fields['convention'] = convention_of_author(content)
-        sources['convention'] = '__author__'
+    convention, place = _convention(content, encoder, config)
+    if convention:
+        fields['convention'], sources['convention'] = convention, place
     if isinstance(architecture, ViT) and heads:
         architecture = replace(architecture, heads=heads)
     sources.update(

@@ -26,6 +26,7 @@ from ssl_bench.checkpoints.conventions import (
     CAFFE,
     TORCHVISION,
     author_of,
+    check_convention,
     convention_of_author,
 )
 from ssl_bench.checkpoints.formats import unwrap
@@ -179,6 +180,7 @@ def open_source(
     args = describe(found)
     if isinstance(found, ViT):  # no tensor tells the heads, the header may
         args['heads'] = backbone.meta['arch_args']['heads'] or found.heads
+    check_convention(backbone.meta)
     if backbone.meta.get('convention', TORCHVISION) != TORCHVISION:
         args['convention'] = backbone.meta['convention']
     return Source(backbone, found.name, args)
