@@ -294,3 +294,32 @@ def test_torchvisions_weights_are_a_variant(tmp_path):
     found = open_source(f'supervised={tmp_path}/resnet18.pth', tmp_path)
     assert (found.method, found.variant) == ('Supervised', 'torchvision')
     assert 'convention' not in found.arch_args
+
+
+DETECTION = ('voc0712_det_c4', 'coco_mrcnn_')
+
+
+@pytest.mark.parametrize(
+    'suite', ['pixpro', 'insloc', 'lewel', 'barlow_twins']
+)
+def test_suites_start_detection_from_msras_weights(suite):
+    """The papers' supervised detection rows do."""
+    from pathlib import Path
+
+    import yaml
+
+    text = (Path(__file__).parents[2] / f'suites/{suite}.yaml').read_text()
+    content = yaml.safe_load(text)
+    files = {}
+    for entry in content['methods']:
+        row = entry if isinstance(entry, dict) else dict(checkpoint=entry)
+        if str(row.get('checkpoint', '')).startswith('supervised='):
+            for task in row.get('tasks', content['tasks']):
+                assert task not in files, 'one supervised row for each task'
+                files[task] = row['checkpoint']
+    detection = [task for task in files if task.startswith(DETECTION)]
+    assert detection
+    for task in detection:
+        assert files[task] == 'supervised=checkpoints/R-50.pkl', task
+    others = {files[task] for task in files if task.startswith('in1k')}
+    assert others <= {'supervised=checkpoints/resnet50.pth'}
