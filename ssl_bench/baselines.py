@@ -150,7 +150,10 @@ Name the image's class: ImageNet labels, the control of the papers' tables.
 
 Nothing is trained here. `ssl-bench transfer supervised=FILE --tasks TASK ...`
 takes a file in torchvision's format, for instance torchvision's own
-resnet50-0676ba61.pth; its classifier is not used.
+resnet50-0676ba61.pth, or Detectron2's MSRA/R-50.pkl, from which the papers'
+detection rows start: BGR, pixels not divided by their deviation, stride in
+the first 1x1 convolution of a block. The two are variants with published
+values of their own; the classifier is not used.
 
 Reference: He, Zhang, Ren, Sun, "Deep Residual Learning for Image
     Recognition", CVPR 2016, arXiv:1512.03385.

@@ -75,12 +75,20 @@ param_scheduler = [
     ),
 ]
 
+naive = 'mmengine.NaiveSyncBN'
 recipes = dict(
     # InsLoc's own numbers: pyramid and box head come from pretraining, and one
     # more norm comes after the linear layer
     insloc={
         'model.roi_head.bbox_head.type': 'InsLocBoxHead',
         'transfer_neck_and_head': True,
+    },
+    # PixPro pins torch 1.4, with which Detectron2 takes its naive SyncBN
+    pixpro={
+        'model.backbone.norm_cfg.type': naive,
+        'model.neck.norm_cfg.type': naive,
+        'model.roi_head.bbox_head.norm_cfg.type': naive,
+        'model.roi_head.mask_head.norm_cfg.type': naive,
     },
     # the plain head of mmdet, which MoCo's own numbers seem to come from
     two_fc={

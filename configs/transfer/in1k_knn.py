@@ -17,12 +17,7 @@ _base_ = [
     'mmpretrain::_base_/default_runtime.py',
 ]
 backbone = dict(
-    type='ResNet',
-    depth=50,
-    num_stages=4,
-    out_indices=(3,),
-    style='pytorch',
-    zero_init_residual=False,  # stock True: branches start at 0
+    type='ResNet', depth=50, num_stages=4, out_indices=(3,), style='pytorch'
 )
 image_size = 224  # of the position table, for a ViT
 probe = dict(

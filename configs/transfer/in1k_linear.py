@@ -22,13 +22,11 @@ _base_ = [
 model = dict(
     backbone=dict(
         # torchvision's random initialisation; the backbone file is loaded
-        # after building. Stock names a file, and starts the last norm of each
-        # block at 0
+        # after building. Stock names a file
         init_cfg=[
             dict(type='Kaiming', layer=['Conv2d']),
             dict(type='Constant', val=1, layer=['_BatchNorm']),
-        ],
-        zero_init_residual=False,
+        ]
     )
 )
 val_cfg = None  # one evaluation, at the end; stock every epoch

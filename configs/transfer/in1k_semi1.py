@@ -22,8 +22,6 @@ _base_ = [
     'mmpretrain::_base_/default_runtime.py',
     '_base_/image_imports.py',
 ]
-# stock starts the last norm of each block at 0
-model = dict(backbone=dict(zero_init_residual=False))
 train_dataloader = dict(
     dataset=dict(split='', data_prefix='train', ann_file='meta/semi1.txt')
 )

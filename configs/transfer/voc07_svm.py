@@ -15,12 +15,7 @@ TASK = dict(
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 
 backbone = dict(
-    type='ResNet',
-    depth=50,
-    num_stages=4,
-    out_indices=(3,),
-    style='pytorch',
-    zero_init_residual=False,  # stock True: branches start at 0
+    type='ResNet', depth=50, num_stages=4, out_indices=(3,), style='pytorch'
 )
 data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True

@@ -28,8 +28,7 @@ model = dict(
     data_preprocessor=dict(size=crop_size),
     pretrained=None,  # the backbone file is loaded after building
     backbone=dict(
-        type='ResNet',  # stock ResNetV1c: three 3x3 convolutions
-        zero_init_residual=False,  # stock True: branches start at 0
+        type='ResNet'  # stock ResNetV1c: three 3x3 convolutions
     ),
     decode_head=dict(num_classes=21),
     auxiliary_head=dict(num_classes=21),
@@ -42,14 +41,7 @@ auto_scale_lr = dict(enable=False, base_batch_size=16)  # 4 devices x 4
 moco_pipeline = [  # no distorted colours, no limit on a class's share
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    # 0.5 to 2 times the image's own size
-    dict(
-        type='RandomChoice',
-        transforms=[
-            [dict(type='Resize', scale_factor=step / 20)]
-            for step in range(10, 41)
-        ],
-    ),
+    dict(type='RandomScale', ratio_range=(0.5, 2.0)),  # of its own size
     dict(type='RandomCrop', crop_size=(513, 513)),
     dict(type='RandomFlip', prob=0.5),
     dict(type='Pad', size=(513, 513)),
@@ -61,6 +53,8 @@ recipes = dict(
     moco={
         'model.backbone.dilations': (1, 1, 1, 2),
         'model.backbone.strides': (1, 2, 2, 1),
+        # stock halves the dilation of a stage's first block
+        'model.backbone.contract_dilation': False,
         'model.decode_head.dilation': 6,
         'model.decode_head.channels': 256,
         'model.decode_head.concat_input': False,

@@ -18,6 +18,10 @@ from ssl_bench.checkpoints.architectures import (
     recognise,
 )
 from ssl_bench.checkpoints.backbone import Backbone, is_backbone, read_backbone
+from ssl_bench.checkpoints.conventions import (
+    check_convention,
+    convention_of_author,
+)
 from ssl_bench.checkpoints.encoder import (
     Encoder,
     find_encoder,
@@ -26,6 +30,7 @@ from ssl_bench.checkpoints.encoder import (
 )
 from ssl_bench.checkpoints.formats import unwrap
 from ssl_bench.checkpoints.provenance import (
+    convention_of,
     epochs_of,
     from_mmengine,
     heads_of,
@@ -43,6 +48,7 @@ FIELDS = (
     'pretrain_epochs',
     'pretrain_batch',
     'config',
+    'convention',
 )
 
 
@@ -145,6 +151,7 @@ def _reread(
 def _override(backbone: Backbone, meta: Mapping[str, Any]) -> None:
     backbone.meta.update(meta)
     backbone.meta['sources'].update(dict.fromkeys(meta, 'given by the user'))
+    check_convention(backbone.meta)
 
 
 def verify(
@@ -184,6 +191,17 @@ def verify(
     return architecture, report
 
 
+def _convention(
+    content: Any, encoder: Encoder, config: Mapping[str, Any]
+) -> tuple[str | None, str]:
+    """The header's field of that name, and where it stood."""
+    if encoder.source == 'detectron2':
+        return convention_of_author(content), '__author__'
+    if config:
+        return convention_of(config), 'meta.cfg.model.backbone.style'
+    return encoder.convention, f'format {encoder.source}'
+
+
 def _meta(
     content: Any,
     wrapper: str,
@@ -201,6 +219,7 @@ def _meta(
         config='',
     )
     sources: dict[str, str] = {}
+    config: Mapping[str, Any] = {}
     heads = 12 if encoder.source == 'mocov3' else None  # its ViT-S too
     if wrapper == 'mmengine':
         found, sources, config = from_mmengine(content['meta'])
@@ -213,6 +232,9 @@ def _meta(
     if encoder.method:
         fields['method'] = encoder.method
         sources['method'] = f'format {encoder.source}'
+    convention, place = _convention(content, encoder, config)
+    if convention:
+        fields['convention'], sources['convention'] = convention, place
     if isinstance(architecture, ViT) and heads:
         architecture = replace(architecture, heads=heads)
     sources.update(

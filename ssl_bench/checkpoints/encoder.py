@@ -41,6 +41,7 @@ class Encoder:
         state (dict[str, Tensor]): In torchvision's or timm's names.
         rest (dict[str, Tensor]): The file's other tensors, names as found.
         last_epoch (int, optional): `Format.last_epoch`.
+        convention (str, optional): `Format.convention`.
     """
 
     source: str
@@ -49,6 +50,7 @@ class Encoder:
     state: State
     rest: State
     last_epoch: int | None = None
+    convention: str | None = None
 
     @property
     def origin(self) -> str:
@@ -168,9 +170,12 @@ def _cut(found: State, prefix: str, row: Format | None) -> Encoder:
         r'|roi_heads\.(?=res5\.))'
     )
     shared = row.shared if row else ()
+    unused = row.unused if row else ()
     for name, tensor in found.items():
         head = heads.match(name)
-        if name.startswith(prefix):
+        if name in unused:
+            rest[name] = tensor
+        elif name.startswith(prefix):
             state[name[len(prefix) :]] = tensor
         elif head:
             state[name[head.end() :]] = tensor
@@ -188,6 +193,7 @@ def _cut(found: State, prefix: str, row: Format | None) -> Encoder:
         to_ours(state, scheme),
         rest,
         row.last_epoch if row else None,
+        row.convention if row else None,
     )
 
 

@@ -22,6 +22,7 @@ from ssl_bench.checkpoints.backbone import (
     write_backbone,
     write_safetensors,
 )
+from ssl_bench.checkpoints.conventions import CAFFE
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.provenance import stamp
 from ssl_bench.errors import UserError, unknown_name
@@ -38,6 +39,8 @@ NAMES = {
     'detectron2': ('detectron2', None),
     'hf': ('hf_resnet', 'hf_vit'),
 }
+# Their ResNets have one place for the stride.
+PYTORCH_ONLY = ('torchvision', 'timm', 'hf')
 # Optional tensors of a ViT that a target's class can hold.
 FEATURES = {
     'torchvision': (),
@@ -58,14 +61,20 @@ def export(path: str | Path, backbone: Backbone, target: str) -> None:
         target (str): ``backbone`` or a name of `NAMES`.
 
     Raises:
-        UserError: Unknown target, a target that has no such architecture,
-            or a file that cannot be written.
+        UserError: Unknown target, a target that has no such architecture or
+            no such strides, or a file that cannot be written.
     """
     if target == 'backbone':
         write_backbone(path, backbone)
         return
     if target not in NAMES:
         raise unknown_name('target', target, [*NAMES, 'backbone'])
+    if backbone.meta.get('convention') == CAFFE and target in PYTORCH_ONLY:
+        raise UserError(
+            f'{backbone.arch} strides in the first 1x1 convolution of a block '
+            f"(convention caffe), and {target}'s ResNet in the 3x3: choose "
+            "detectron2, or mmdet, mmseg or mmpretrain with style='caffe'."
+        )
     scheme = _scheme(target, _architecture(backbone))
     state = from_ours(backbone.state, scheme)
     _WRITERS[target](Path(path), state, backbone)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ssl_bench.checkpoints.conventions import CAFFE
 from ssl_bench.errors import UserError, unknown_name
 
 
@@ -31,6 +32,9 @@ class Format:
         last_epoch (int, optional): What the program's count of epochs lacks
             of the number done: 1 where it saves the index of the last one.
             None where the number says nothing of pretraining.
+        unused (tuple[str]): Names among the encoder's that never transfer.
+        convention (str, optional): Of its ResNets, where it is always the
+            same and not torchvision's (`conventions.CONVENTIONS`).
     """
 
     name: str
@@ -42,6 +46,8 @@ class Format:
     wrappers: tuple[str, ...] = ('flat', 'state_dict', 'model')
     shared: tuple[str, ...] = ()
     last_epoch: int | None = None
+    unused: tuple[str, ...] = ()
+    convention: str | None = None
 
     def matches(self, names: Iterable[str], wrapper: str) -> bool:
         """Whether a file with these names can be of this format."""
@@ -275,6 +281,14 @@ FORMATS: tuple[Format, ...] = (
         (),
         (r'(backbone\.(bottom_up\.)?)?stem\.conv1\.',),
         wrappers=('flat', 'model', 'detectron2'),
+    ),
+    # MSRA/R-50.pkl; Detectron2 leaves the bias of the first convolution, too
+    Format(
+        'caffe2',
+        needs=(r'res2_0_branch2a_w\Z', r'conv1_w\Z'),
+        wrappers=('flat', 'model', 'detectron2'),
+        unused=('conv1_b', 'fc1000_w', 'fc1000_b', 'pred_w', 'pred_b'),
+        convention=CAFFE,
     ),
     Format(
         'hf',

@@ -49,6 +49,20 @@ def _resnet_blocks(
     return rows
 
 
+def _caffe2_norm(theirs: str, ours: str) -> Table:
+    """Rows of a batch norm, whose words are joined by underscores."""
+    parts = dict(
+        gamma='weight',
+        beta='bias',
+        running_mean='running_mean',
+        running_var='running_var',
+    )
+    return [
+        (f'{theirs}_bn_{word}', f'{ours}.{part}')
+        for word, part in parts.items()
+    ]
+
+
 SCHEMES: dict[str, Table] = {
     # torchvision, timm, mmdet, mmseg, mmpretrain, and every method's file
     'torchvision': [],
@@ -63,6 +77,31 @@ SCHEMES: dict[str, Table] = {
             'shortcut',
             'shortcut.norm',
             first_stage=2,
+        ),
+    ],
+    # Detectron's and Detectron2's ImageNet files (MSRA/R-50.pkl)
+    'caffe2': [
+        ('conv1_w', 'conv1.weight'),
+        *_caffe2_norm('res_conv1', 'bn1'),
+        *(
+            row
+            for stage in range(1, 5)
+            for theirs, conv, norm in (
+                ('2a', 'conv1', 'bn1'),
+                ('2b', 'conv2', 'bn2'),
+                ('2c', 'conv3', 'bn3'),
+                ('1', 'downsample.0', 'downsample.1'),
+            )
+            for row in (
+                (
+                    f'res{stage + 1}_{{i}}_branch{theirs}_w',
+                    f'layer{stage}.{{i}}.{conv}.weight',
+                ),
+                *_caffe2_norm(
+                    f'res{stage + 1}_{{i}}_branch{theirs}',
+                    f'layer{stage}.{{i}}.{norm}',
+                ),
+            )
         ),
     ],
     # transformers' ResNetModel
@@ -161,6 +200,7 @@ SCHEMES: dict[str, Table] = {
 }
 # A name that only this scheme's encoder has, most particular scheme first.
 SIGNS = {
+    'caffe2': 'res2_0_branch2a_w',
     'detectron2': 'stem.conv1.weight',
     'hf_resnet': 'embedder.embedder.convolution.weight',
     'hf_vit': 'embeddings.patch_embeddings.projection.weight',

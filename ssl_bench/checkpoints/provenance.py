@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ssl_bench.checkpoints.backbone import Backbone, tensors_sha256
+from ssl_bench.checkpoints.conventions import CAFFE, CONVENTIONS
 from ssl_bench.checkpoints.verify import Report
 from ssl_bench.config import parse_config
+from ssl_bench.errors import UserError
 
 Fields = dict[str, Any]
 
@@ -89,6 +91,32 @@ def heads_of(config: Mapping[str, Any]) -> int | None:
     if isinstance(arch, str) and arch.startswith('mocov3'):
         return 12  # moco-v3's ViT-S has 12, too
     return backbone.get('num_heads')
+
+
+def convention_of(config: Mapping[str, Any]) -> str | None:
+    """The convention of a ResNet in a toolkit's config; no tensor tells it.
+
+    Returns:
+        str | None: None where it is torchvision's.
+
+    Raises:
+        UserError: Caffe's strides with pixels that are not Caffe's.
+    """
+    backbone = _at(config, 'model.backbone') or {}
+    if backbone.get('style') != CONVENTIONS[CAFFE].style:
+        return None
+    pixels = (
+        _at(config, 'model.data_preprocessor')
+        or _at(config, 'data_preprocessor')
+        or {}
+    )
+    if list(pixels.get('std') or ()) != list(CONVENTIONS[CAFFE].std):
+        raise UserError(
+            "the checkpoint's config has a backbone of style caffe and the "
+            f'pixel deviation {pixels.get("std")}: transfer knows this style '
+            f'with {CONVENTIONS[CAFFE].std} only.'
+        )
+    return CAFFE
 
 
 def stamp(backbone: Backbone) -> str:

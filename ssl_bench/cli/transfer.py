@@ -6,7 +6,8 @@ CHECKPOINT is a pretraining checkpoint of any format that `ssl-bench convert`
 reads, a backbone file, or the name of a method with one of these on this disk
 (below checkpoints, or a finished run below work_dirs): `MoCo v2@200`. The
 controls are `random`, for random initialisation, and `supervised=FILE`, for
-supervised weights in torchvision's format; name them next to the methods.
+supervised weights (torchvision's, or Detectron2's MSRA/R-50.pkl); name them
+next to the methods.
 A finished run is not repeated; an interrupted one continues.
 Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
 """

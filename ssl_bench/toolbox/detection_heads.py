@@ -1,7 +1,7 @@
 """What the detectors of the protocols have and mmdet's do not."""
 
 from mmcv.cnn import build_norm_layer
-from mmdet.models import Shared4Conv1FCBBoxHead
+from mmdet.models import FCNMaskHead, Shared4Conv1FCBBoxHead
 from mmdet.models.backbones import ResNet
 from mmdet.models.layers import ResLayer
 from mmdet.registry import MODELS
@@ -81,6 +81,21 @@ class Res5WithNorm(BaseModule):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         return self
+
+
+@MODELS.register_module()
+class Detectron2MaskHead(FCNMaskHead):
+    """mmdet's mask head, its logits near 0 at first.
+
+    Reference: Detectron2's ``MaskRCNNConvUpsampleHead``: the last convolution
+        starts from a normal distribution of deviation 0.001, in mmdet from
+        Kaiming's. All else is equal.
+    """
+
+    def init_weights(self) -> None:
+        """mmdet's, and the last convolution's."""
+        super().init_weights()
+        nn.init.normal_(self.conv_logits.weight, std=0.001)
 
 
 @MODELS.register_module()

@@ -97,6 +97,7 @@ class ViTDet(ViTSAM):
     def init_weights(self) -> None:
         """Truncated normal of 0.02; relative positions start at zero."""
         super().init_weights()
+        trunc_normal_(self.pos_embed, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 trunc_normal_(module.weight, std=0.02)
@@ -111,6 +112,7 @@ class SimpleFeaturePyramid(BaseModule):
         convolutions and max pooling make the strides, then each map gets a
         1x1 and a 3x3 convolution, each followed by layer norm over channels
         and by no activation. One more map is the last, subsampled by 2.
+        Convolutions start as torch's do, as in Detectron2.
 
     Args:
         in_channels (int): D of the backbone's map.
@@ -159,6 +161,10 @@ class SimpleFeaturePyramid(BaseModule):
                 for channels in (quarter, half, in_channels, in_channels)
             ]
         )
+
+        for module in self.convs.modules():  # mmcv's start otherwise
+            if isinstance(module, nn.Conv2d):
+                module.reset_parameters()
 
     def forward(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The backbone's one map, (B, D, H, W).

@@ -1,10 +1,12 @@
 """The network of a task's config, made that of the backbone."""
 
+import re
 from typing import Any
 
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
+from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.errors import UserError, unknown_name
 
 DENSE_VITS = ('ViTDet', 'MAE')  # ours under mmdet, mmseg's
@@ -26,7 +28,8 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     Args:
         config (Config): Of a detector, segmenter, classifier or probe;
             changed in place.
-        arch (dict): ``describe(architecture)``.
+        arch (dict): ``describe(architecture)``; ``convention`` where it is
+            not torchvision's.
 
     Returns:
         list[str]: What a record should say.
@@ -45,7 +48,47 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     if arch['family'] == 'vit' and 'probe' in config:
         return _probe_vit(config, arch)
     _set_resnet(model, arch)
+    if 'convention' in arch:
+        return [_set_convention(config, CONVENTIONS[arch['convention']])]
     return []
+
+
+def _set_convention(config: Config, wanted: Convention) -> str:
+    """The strides and the input that the weights were trained with.
+
+    Returns:
+        str: What a record should say.
+    """
+    model = config.get('model', config)
+    model['backbone']['style'] = wanted.style
+    shared = (model.get('roi_head') or {}).get('shared_head')
+    if shared:
+        shared['style'] = wanted.style
+    pixels = model.get('data_preprocessor') or config['data_preprocessor']
+    pixels.update(mean=list(wanted.mean), std=list(wanted.std))
+    pixels['to_rgb' if 'to_rgb' in pixels else 'bgr_to_rgb'] = wanted.rgb
+    return (
+        f"the weights' convention: style {wanted.style}, "
+        f'{"RGB" if wanted.rgb else "BGR"}, mean {wanted.mean}, '
+        f'std {wanted.std}'
+    )
+
+
+def start_at_full_strength(config: Config) -> None:
+    """Let the residual branches of a random network take part.
+
+    The toolkits multiply the last norm of every branch by 0 at first, so that
+    a network without pretraining is its shortcuts alone. torchvision and
+    Detectron2, which the papers' random rows come from, start it at 1. Here
+    it is decided for every task, also for one of the user's own.
+
+    Args:
+        config (Config): Of a detector, segmenter, classifier or probe;
+            changed in place. Nothing happens to a ViT.
+    """
+    net = config.get('model', config).get('backbone') or {}
+    if re.search(r'(^|\.)(SE)?Res(N|2N)\w+$', net.get('type', '')):
+        net['zero_init_residual'] = False
 
 
 def architecture_name(config: Config) -> str:

@@ -21,6 +21,7 @@ from ssl_bench.transfer.architecture import (
     WrongBackbone,
     architecture_name,
     set_architecture,
+    start_at_full_strength,
 )
 
 
@@ -39,6 +40,7 @@ class Plan:
         departures (list[str]): What the user changed, so that the number is
             not the protocol's: for the record.
         trained (Trained, optional): What is tested without training.
+        convention (str): Of the weights, if it is not torchvision's.
     """
 
     task: str
@@ -48,13 +50,13 @@ class Plan:
     changes: list[str] = field(default_factory=list)
     departures: list[str] = field(default_factory=list)
     trained: Any = None
+    convention: str = ''
 
     @property
     def identity(self) -> str:
         """Settings and architecture: what a run is the same run by."""
-        return hashlib.sha256(
-            f'{self.config_sha256} {self.arch}'.encode()
-        ).hexdigest()
+        text = f'{self.config_sha256} {self.arch} {self.convention}'.strip()
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def make_plan(
@@ -91,6 +93,7 @@ def make_plan(
     config = load_config(task_config(task))
     config.pop('TASK')
     apply_recipe(config, task, recipe)
+    start_at_full_strength(config)
     override(config, overrides or {}, task)
     part = [] if fraction is None else [take_fraction(config, fraction)]
     if row.trained_by:
@@ -112,6 +115,7 @@ def make_plan(
                 config[name] = rebase(value, row.root, str(data_root))
     if arch_args is not None:
         plan.changes += fit_architecture(config, task, recipe, arch_args)
+        plan.convention = arch_args.get('convention', '')
         check_kept(config, overrides or {})
     plan.arch = architecture_name(config)
     if row.toolbox != 'probe' and not row.trained_by:
@@ -199,7 +203,10 @@ def check_kept(config: Config, overrides: dict[str, Any]) -> None:
         UserError: Such an option would have no effect.
     """
     for key, value in overrides.items():
-        mine = key.startswith(('model.backbone.', 'backbone.'))
+        mine = re.match(
+            r'(model\.)?(backbone|data_preprocessor|roi_head\.shared_head)\.',
+            key,
+        )
         if not mine or isinstance(value, dict):
             continue
         first, *rest = key.split('.')
@@ -356,10 +363,16 @@ def stretch_loop(config: Config, scaled: Callable[[int], int]) -> None:
 
 def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
     """Let SyncBN work where torch's does not: between CPU processes."""
-    if accelerator or not re.search(r"'SyncBN'", str(plan.config.model)):
+    found = set(re.findall(r'\b(?:Naive)?SyncBN\b', str(plan.config.model)))
+    if accelerator or not found:
         return
     if processes == 1:
-        plan.changes.append('SyncBN is plain BN: there is one process')
+        plan.changes += [
+            f'{name} is plain BN: there is one process'
+            for name in sorted(found)
+        ]
+        return
+    if 'SyncBN' not in found:  # the naive one runs anywhere
         return
 
     def change(value: Any) -> Any:

@@ -206,6 +206,9 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
         for name in ('train_dataloader', 'test_dataloader')
     }
     settings['out_type'] = plan.config.backbone.get('out_type')
+    # equal weights of another convention give other features
+    settings['style'] = plan.config.backbone.get('style')
+    settings['pixels'] = plan.config.data_preprocessor.to_dict()
     settings['pool'] = plan.config.probe.get('pool', 'global_average')
     settings['precision'] = plan.config.probe.get('precision', 'float32')
     text = json.dumps(

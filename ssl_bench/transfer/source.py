@@ -22,7 +22,17 @@ from ssl_bench.checkpoints.architectures import (
     describe,
     recognise,
 )
+from ssl_bench.checkpoints.conventions import (
+    CAFFE,
+    TORCHVISION,
+    author_of,
+    check_convention,
+    convention_of_author,
+)
+from ssl_bench.checkpoints.formats import unwrap
+from ssl_bench.checkpoints.names import SIGNS
 from ssl_bench.checkpoints.position import is_sincos
+from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.find_weights import find_named
 
@@ -30,6 +40,8 @@ RANDOM = 'random'
 SUPERVISED = 'supervised'
 # what the published tables call ImageNet's labels
 LABELS = dict(method='Supervised', pretrain_data='IN1K labels')
+# and the two common ResNets that were trained on them
+VARIANTS = {CAFFE: 'MSRA', TORCHVISION: 'torchvision'}
 
 
 @dataclass
@@ -40,7 +52,8 @@ class Source:
         backbone (Backbone, optional): None for random initialisation.
         arch (str, optional): Its name; None for random initialisation of
             the task's own architecture.
-        arch_args (dict, optional): ``describe(architecture)``, as above.
+        arch_args (dict, optional): ``describe(architecture)``, as above; of
+            a ResNet also its ``convention``, if it is not torchvision's.
     """
 
     backbone: Backbone | None
@@ -117,9 +130,10 @@ def open_source(
 
     Args:
         checkpoint (str | Path): ``random``, ``supervised=FILE`` with a file
-            in torchvision's format, a backbone file, a checkpoint of any
-            format that conversion reads, or the name of a method with one of
-            these on this disk (`find_named`).
+            in torchvision's format or Detectron2's (`supervised_meta`), a
+            backbone file, a checkpoint of any format that conversion reads,
+            or the name of a method with one of these on this disk
+            (`find_named`).
         work_dir (str | Path): Where the backbone file goes.
         arch (str, optional): For ``random``, what to build; otherwise what
             the checkpoint must hold.
@@ -139,9 +153,12 @@ def open_source(
         if not file:
             raise UserError(
                 f"`{SUPERVISED}` takes the weights' file: {SUPERVISED}="
-                "resnet50.pth, in torchvision's format."
+                f"resnet50.pth, in torchvision's format, or {SUPERVISED}="
+                "R-50.pkl, Detectron2's."
             )
-        path, foreign, meta = Path(file), 'torchvision', LABELS | (meta or {})
+        path, foreign = Path(file), 'torchvision'
+        if path.is_file():
+            foreign, meta = supervised_meta(path, meta or {})
     if not path.is_file():
         if foreign or path.suffix:
             raise UserError(
@@ -163,7 +180,54 @@ def open_source(
     args = describe(found)
     if isinstance(found, ViT):  # no tensor tells the heads, the header may
         args['heads'] = backbone.meta['arch_args']['heads'] or found.heads
+    check_convention(backbone.meta)
+    if backbone.meta.get('convention', TORCHVISION) != TORCHVISION:
+        args['convention'] = backbone.meta['convention']
     return Source(backbone, found.name, args)
+
+
+def supervised_meta(
+    path: Path, known: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Which of the supervised networks a file holds.
+
+    The papers' tables have two: MSRA's, which Detectron2 trains from
+    (``ImageNetPretrained/MSRA/R-50.pkl``), and torchvision's. Detectron2
+    itself reads a file without an author as one of Caffe2's, which is MSRA's.
+
+    Args:
+        path (Path): The file.
+        known (dict): Header fields that the user gave.
+
+    Returns:
+        tuple[str, dict]: The format's name, and the header fields.
+
+    Raises:
+        UserError: Detectron2's names, of an author who is not known.
+    """
+    content = read_object(path)
+    names = unwrap(content, path)[0]
+    convention = known.get('convention')
+    if SIGNS['caffe2'] in names:
+        source, found = 'caffe2', CAFFE
+    elif SIGNS['detectron2'] in names:
+        source = 'detectron2'
+        author = author_of(content)
+        found = convention_of_author(content) or ('' if author else CAFFE)
+        if not (found or convention):
+            raise UserError(
+                f'{path} has the names of Detectron2 and is by {author!r}; '
+                "MSRA's and torchvision's network differ in style and "
+                "input. Say which it is: --meta convention=caffe (MSRA's) "
+                'or --meta convention=torchvision.'
+            )
+    else:
+        source, found = 'torchvision', TORCHVISION
+    fields: dict[str, Any] = dict(LABELS)
+    if source != 'torchvision' or SIGNS['torchvision'] in names:  # no ViT
+        fields['convention'] = convention or found
+        fields['variant'] = VARIANTS.get(fields['convention'], '')
+    return source, fields | known
 
 
 def backbone_name(path: Path, backbone: Backbone) -> str:

@@ -183,6 +183,39 @@ def detectron2(r50):
     return dict(model=model, __author__='somebody', matching_heuristics=True)
 
 
+def msra(r50):
+    """MSRA/R-50.pkl: a flat pickle of arrays with Caffe2's names.
+
+    They are those in the logs of Detectron2, which loads the file so.
+    """
+    branches = dict(conv1='2a', conv2='2b', conv3='2c', downsample='1')
+    parts = dict(
+        weight='gamma',
+        bias='beta',
+        running_mean='running_mean',
+        running_var='running_var',
+    )
+    arrays = {}
+    for name, tensor in r50.items():
+        words = name.split('.')
+        if words[-1] == 'num_batches_tracked':
+            continue
+        norm = words[-2].startswith('bn') or words[-2:-1] == ['1']
+        owner = 'res_conv1' if norm else 'conv1'
+        if words[0].startswith('layer'):
+            conv = words[2].replace('bn', 'conv')
+            stage = int(words[0][5:]) + 1
+            owner = f'res{stage}_{words[1]}_branch{branches[conv]}'
+        arrays[f'{owner}_bn_{parts[words[-1]]}' if norm else f'{owner}_w'] = (
+            tensor.numpy()
+        )
+    stem = next(iter(r50.values())).shape[0]
+    arrays['conv1_b'] = np.zeros(stem, np.float32)
+    arrays['fc1000_w'] = np.zeros((1000, 4), np.float32)
+    arrays['fc1000_b'] = np.zeros(1000, np.float32)
+    return arrays
+
+
 def lightning(state):
     return {
         'epoch': 100,

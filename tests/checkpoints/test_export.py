@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ssl_bench.checkpoints import read_backbone, write_backbone
-from ssl_bench.checkpoints.backbone import tensors_sha256
+from ssl_bench.checkpoints.backbone import Backbone, tensors_sha256
 from ssl_bench.checkpoints.convert import convert
 from ssl_bench.checkpoints.export import NAMES, export
 from ssl_bench.errors import UserError
@@ -133,6 +133,17 @@ def test_detectron2_names(tmp_path, r50_backbone, resnet50):
         (content['model'][name] == value).all()
         for name, value in expected['model'].items()
     )
+
+
+@pytest.mark.parametrize('target', ['torchvision', 'timm', 'hf'])
+def test_strides_that_a_target_has_not(tmp_path, r50_backbone, target):
+    """MSRA's network strides in the 1x1 convolution; theirs would be wrong."""
+    backbone = Backbone(
+        r50_backbone.state, meta=dict(r50_backbone.meta, convention='caffe')
+    )
+    with pytest.raises(UserError, match="1x1.*style='caffe'"):
+        export(tmp_path / 'out', backbone, target)
+    export(tmp_path / 'out.pth', backbone, 'mmdet')
 
 
 @torch.no_grad()

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from ssl_bench.checkpoints.convert import convert
-from ssl_bench.checkpoints.provenance import heads_of
+from ssl_bench.checkpoints.provenance import convention_of, heads_of
 from ssl_bench.config import config_dir, load_config
+from ssl_bench.errors import UserError
 
 CONFIGS = sorted(config_dir().glob('mini/*.py'))
 
@@ -19,6 +20,21 @@ def test_heads():
     assert heads_of(backbone(num_heads=6)) == 6
     assert heads_of(backbone(arch='base')) is None
     assert heads_of({}) is None
+
+
+def test_convention():
+    def config(style, std):
+        return dict(
+            model=dict(
+                backbone=dict(style=style), data_preprocessor=dict(std=std)
+            )
+        )
+
+    assert convention_of(config('caffe', [1.0, 1.0, 1.0])) == 'caffe'
+    assert convention_of(config('pytorch', [58.395, 57.12, 57.375])) is None
+    assert convention_of({}) is None
+    with pytest.raises(UserError, match='style caffe and .* 57.12'):
+        convention_of(config('caffe', [58.395, 57.12, 57.375]))
 
 
 def checkpoint(config, model, path):

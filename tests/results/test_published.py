@@ -136,9 +136,10 @@ FPN = 'coco_mrcnn_fpn_1x', 'bbox_AP'
         # controls: any epochs; on FPN the camp with 32.8 and 39.7
         (('random', '', 'ResNet-50', 'none', None, *FPN), (32.8, 'PixPro')),
         (
-            ('Supervised', '', 'ResNet-50', 'IN1K labels', 90, *FPN),
+            ('Supervised', 'MSRA', 'ResNet-50', 'IN1K labels', 90, *FPN),
             (39.7, 'PixPro'),
         ),
+        (('Supervised', 'torchvision', 'R50', 'IN1K labels', 90, *FPN), None),
         (('MoCo v1', '', 'ResNet-50', 'IN1K', 200, *FPN), (39.4, 'PixPro')),
         (
             ('MAE', '', 'vit_base_patch16', 'IN1K', 1600, 'in_c', '1-mCE'),

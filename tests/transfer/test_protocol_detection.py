@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from ssl_bench.layers.naive_sync_bn import NaiveSyncBatchNorm
 from ssl_bench.transfer.plan import make_plan
 
 pytestmark = pytest.mark.slow
@@ -54,7 +55,8 @@ def test_everything_trains_and_every_norm_is_sync(model, task):
     norms = [
         module for module in net.modules() if isinstance(module, BATCH_NORM)
     ]
-    assert norms and all(isinstance(m, nn.SyncBatchNorm) for m in norms)
+    kind = NaiveSyncBatchNorm if 'c4' in task else nn.SyncBatchNorm
+    assert norms and all(isinstance(m, kind) for m in norms)
     assert all(m.training and m.weight.requires_grad for m in norms)
     frozen = [
         name
@@ -70,7 +72,7 @@ def test_res5_with_norm(model, task):
     net = model(task)
     shared = net.roi_head.shared_head
     assert shared.norm.num_features == 2048
-    assert isinstance(shared.norm, nn.SyncBatchNorm)
+    assert isinstance(shared.norm, NaiveSyncBatchNorm)
     assert not hasattr(net.backbone, 'layer4')
     # pytorch style: stride in the 3x3 convolution
     assert shared.layer4[0].conv1.stride == (1, 1)
@@ -80,6 +82,75 @@ def test_res5_with_norm(model, task):
     with torch.no_grad():
         assert shared(torch.zeros(2, 1024, 14, 14)).shape == (2, 2048, 7, 7)
     shared.train()
+
+
+@pytest.mark.parametrize('task', FPN)
+def test_pixpros_recipe_has_the_naive_norm(registered, task):
+    from mmdet.registry import MODELS
+
+    plan = make_plan(task, recipe='pixpro', processes=8, accelerator=True)
+    norms = [
+        module
+        for module in MODELS.build(plan.config.model).modules()
+        if isinstance(module, BATCH_NORM)
+    ]
+    assert len(norms) == 53 + 8 + 4 + 4
+    assert {type(norm) for norm in norms} == {NaiveSyncBatchNorm}
+    assert plan.departures == []
+
+
+def check_heads(roi_head):
+    """First values of box and mask head, as Detectron2 draws them."""
+    torch.manual_seed(0)
+    roi_head.bbox_head.init_weights()
+    for linear in roi_head.bbox_head.shared_fcs:  # Caffe2's XavierFill
+        bound = math.sqrt(3 / linear.in_features)
+        assert linear.weight.abs().max() <= bound
+        assert linear.weight.std().item() == pytest.approx(
+            bound / math.sqrt(3), rel=0.02
+        )
+        assert not linear.bias.any()
+    for layer, std in (
+        (roi_head.bbox_head.fc_cls, 0.01),
+        (roi_head.bbox_head.fc_reg, 0.001),
+    ):
+        assert layer.weight.std().item() == pytest.approx(std, rel=0.05)
+        assert not layer.bias.any()
+    mask = roi_head.mask_head
+    mask.init_weights()
+    assert mask.conv_logits.weight.std().item() == pytest.approx(
+        0.001, rel=0.05
+    )
+    assert not mask.conv_logits.bias.any()
+    wide = mask.upsample.weight  # (256, 256, 2, 2), Kaiming-normal
+    assert wide.std().item() == pytest.approx(math.sqrt(2 / 1024), rel=0.05)
+    for conv in mask.convs:
+        fan_out = conv.conv.weight.shape[0] * 9
+        assert conv.conv.weight.std().item() == pytest.approx(
+            math.sqrt(2 / fan_out), rel=0.05
+        )
+
+
+@pytest.mark.parametrize('task', ['coco_mrcnn_fpn_1x', 'coco_mrcnn_c4_1x'])
+def test_first_values_are_detectron2s(model, task):
+    net = model(task)
+    if 'fpn' in task:
+        torch.manual_seed(0)
+        net.neck.init_weights()
+        convs = [*net.neck.lateral_convs, *net.neck.fpn_convs]
+        for conv in convs:
+            weight = conv.conv.weight
+            bound = math.sqrt(3 / weight[0].numel())
+            assert weight.abs().max() <= bound
+            assert weight.std().item() == pytest.approx(
+                bound / math.sqrt(3), rel=0.05
+            )
+        check_heads(net.roi_head)
+        return
+    net.roi_head.mask_head.init_weights()
+    assert net.roi_head.mask_head.conv_logits.weight.std().item() == (
+        pytest.approx(0.001, rel=0.05)
+    )
 
 
 @pytest.mark.parametrize('task', FPN)

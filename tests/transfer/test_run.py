@@ -60,7 +60,9 @@ def test_voc_detection_leaves_a_record_and_pictures(go, source):
     assert record['data']['images'] == 32  # both trainvals
     assert record['cost']['train_seconds'] > 0
     assert record['pretrain']['checkpoint_sha256'] == '0' * 64
-    assert record['changes'] == ['SyncBN is plain BN: there is one process']
+    assert record['changes'] == [
+        'NaiveSyncBN is plain BN: there is one process'
+    ]
     assert read_records(outcome.folder) == [record]
     sheet = np.asarray(Image.open(outcome.folder / 'predictions.png'))
     assert sheet.shape[1] > 1000 and sheet.std() > 10

@@ -5,9 +5,11 @@ _base_ = 'mmdet::_base_/default_runtime.py'
 
 custom_imports = dict(
     imports=[
+        'ssl_bench.layers.naive_sync_bn',
         'ssl_bench.toolbox.detection_heads',
         'ssl_bench.toolbox.hooks',
         'ssl_bench.toolbox.lvis',
+        'ssl_bench.toolbox.rpn',
         'ssl_bench.toolbox.vitdet',
     ],
     allow_failed_imports=False,

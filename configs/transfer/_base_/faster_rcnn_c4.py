@@ -2,7 +2,8 @@
 # all norms frozen; the protocol trains every layer of torchvision's net.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50-caffe-c4.py'
 
-trained_norm = dict(type='SyncBN', requires_grad=True)
+# MoCo's file names this form: each process's statistics weigh alike
+trained_norm = dict(type='mmengine.NaiveSyncBN', requires_grad=True)
 model = dict(
     data_preprocessor=dict(
         mean=[123.675, 116.28, 103.53],
@@ -15,9 +16,9 @@ model = dict(
         norm_cfg=trained_norm,
         norm_eval=False,
         style='pytorch',
-        zero_init_residual=False,  # stock True: branches start at 0
         init_cfg=None,  # the backbone file is loaded after building
     ),
+    rpn_head=dict(anchor_generator=dict(type='AnchorsOverPadding')),
     roi_head=dict(
         shared_head=dict(
             type='Res5WithNorm',
@@ -28,5 +29,7 @@ model = dict(
         )
     ),
     # stock 0.3: Detectron2 has no lower bound for an object's best anchor
-    train_cfg=dict(rpn=dict(assigner=dict(min_pos_iou=0.0))),
+    train_cfg=dict(
+        rpn=dict(assigner=dict(type='LargestOverlapAssigner', min_pos_iou=0.0))
+    ),
 )

@@ -8,7 +8,7 @@ model = dict(
         bbox_head=dict(num_classes=80),
         mask_roi_extractor=None,  # the features of the shared head
         mask_head=dict(
-            type='FCNMaskHead',
+            type='Detectron2MaskHead',  # stock: larger first logits
             num_convs=0,
             in_channels=2048,
             conv_out_channels=256,

@@ -8,6 +8,12 @@ _base_ = [
 
 image = 1024
 layer_norm = dict(type='mmpretrain.LN2d', eps=1e-6)  # over channels
+# Detectron2's first values; stock's are Xavier's
+box_start = [
+    dict(type='Normal', std=0.01, override=dict(name='fc_cls')),
+    dict(type='Normal', std=0.001, override=dict(name='fc_reg')),
+    dict(type='Caffe2Xavier', override=dict(name='shared_fcs')),
+]
 model = dict(
     # squares in training and in testing; the padding is the mean colour
     data_preprocessor=dict(pad_size_divisor=image),
@@ -28,13 +34,22 @@ model = dict(
         out_channels=256,
         norm_cfg=layer_norm,
     ),
-    rpn_head=dict(num_convs=2),
+    rpn_head=dict(
+        num_convs=2, anchor_generator=dict(type='AnchorsOverPadding')
+    ),
     roi_head=dict(
-        bbox_head=dict(type='Shared4Conv1FCBBoxHead', norm_cfg=layer_norm),
-        mask_head=dict(norm_cfg=layer_norm),
+        bbox_head=dict(
+            type='Shared4Conv1FCBBoxHead',
+            norm_cfg=layer_norm,
+            init_cfg=box_start,
+        ),
+        mask_head=dict(type='Detectron2MaskHead', norm_cfg=layer_norm),
     ),
     train_cfg=dict(
-        rpn=dict(assigner=dict(min_pos_iou=0.0)),  # stock 0.3
+        # stock: 0.3 for min_pos_iou
+        rpn=dict(
+            assigner=dict(type='LargestOverlapAssigner', min_pos_iou=0.0)
+        ),
         # stock True, which can give a box to another object
         rcnn=dict(assigner=dict(match_low_quality=False)),
     ),
@@ -87,7 +102,13 @@ optim_wrapper = dict(
         num_layers=12,
         layer_decay_rate=0.7,
         norm_decay_mult=0.0,  # biases and relative positions are decayed
-        custom_keys={'backbone.pos_embed': dict(decay_mult=0.0)},
+        custom_keys={
+            'backbone.pos_embed': dict(decay_mult=0.0),
+            # Detectron2's rule for norms misses its own channel norm, so
+            # those of pyramid and heads are decayed
+            'neck.': dict(decay_mult=1.0),
+            'roi_head.': dict(decay_mult=1.0),
+        },
     ),
 )
 auto_scale_lr = dict(base_batch_size=64)
