@@ -153,7 +153,7 @@ def name_cell(rows: Sequence[Row]) -> Cell:
     """Method, and who printed it when it was not measured."""
     first = rows[0]
     parts = [Part(first.name, 'name')]
-    if first.departures:
+    if first.all_departures:
         parts.append(Part(DEPARTED, 'published'))
     if not first.values and first.published is not None:
         parts.append(Part(f'in {first.published.reported_in}', 'published'))

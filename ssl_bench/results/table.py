@@ -7,7 +7,7 @@ from typing import Any
 from ssl_bench.results import headings, stats
 from ssl_bench.results.names import label
 from ssl_bench.results.published import Published
-from ssl_bench.results.record import Problem, Stored
+from ssl_bench.results.record import Problem, Record, Stored
 
 # method, variant, backbone, pretraining data, pretraining epochs
 MethodId = tuple[str, str, str, str, float | None]
@@ -70,13 +70,27 @@ class Row:
     @property
     def departures(self) -> list[str]:
         """What its records say differs from the task's protocol, sorted."""
+        return sorted({t for s in self.records for t in departures(s.record)})
+
+    @property
+    def pretrain_departures(self) -> list[str]:
+        """What they say differs from the pretraining config, sorted."""
         return sorted(
-            {
-                text
-                for item in self.records
-                for text in item.record.get('departures', [])
-            }
+            {t for s in self.records for t in pretrain_departures(s.record)}
         )
+
+    @property
+    def all_departures(self) -> list[str]:
+        """Those of the pretraining and of the task."""
+        return [
+            *(f'pretraining: {text}' for text in self.pretrain_departures),
+            *self.departures,
+        ]
+
+    @property
+    def recipe(self) -> str:
+        """The recipe of the task, empty for its own settings."""
+        return recipe(self.records[0].record) if self.records else ''
 
     @property
     def method_id(self) -> MethodId:
@@ -162,8 +176,23 @@ class Board:
         return [row for row in self.rows if row.values]
 
 
+def departures(record: Record) -> tuple[str, ...]:
+    """What differs from the task's protocol, sorted."""
+    return tuple(sorted(record.get('departures', [])))
+
+
+def pretrain_departures(record: Record) -> tuple[str, ...]:
+    """What differs from the config of the pretraining, sorted."""
+    return tuple(sorted(record['pretrain'].get('departures', [])))
+
+
+def recipe(record: Record) -> str:
+    """The recipe of the task, empty for its own settings."""
+    return str(record.get('extra', {}).get('recipe') or '')
+
+
 def cells(stored: Iterable[Stored]) -> list[Row]:
-    """Group records; another config or other data is another row."""
+    """Group records; another config, recipe or other data is another row."""
     groups: dict[tuple[Any, ...], list[Stored]] = {}
     for item in stored:
         record, pretrain = item.record, item.record['pretrain']
@@ -176,6 +205,9 @@ def cells(stored: Iterable[Stored]) -> list[Row]:
             record['task'],
             record['config_sha256'],
             record['data']['fingerprint'],
+            recipe(record),
+            departures(record),
+            pretrain_departures(record),
         )
         groups.setdefault(key, []).append(item)
     rows = []

@@ -136,7 +136,7 @@ def test_every_printed_number_of_a_paper_is_in_its_tables_once(name):
             0,
             [
                 'Random init',
-                'Supervised',
+                'Supervised (MSRA)',
                 'MoCo v1',
                 'SimCLR',
                 'MoCo v2',
@@ -177,7 +177,13 @@ def test_every_printed_number_of_a_paper_is_in_its_tables_once(name):
         (
             'barlow_twins',
             3,
-            ['Supervised', 'MoCo v2', 'SwAV', 'SimSiam', 'Barlow Twins'],
+            [
+                'Supervised (MSRA)',
+                'MoCo v2',
+                'SwAV',
+                'SimSiam',
+                'Barlow Twins',
+            ],
         ),
     ],
 )
