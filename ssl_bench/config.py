@@ -102,7 +102,6 @@ OPTIONAL = {
     'find_unused_parameters',
     'fixed_positions',
     'method',
-    'pretrain_data',
     'transfer_neck_and_head',
 }
 

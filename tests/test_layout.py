@@ -48,7 +48,14 @@ ALLOWED: dict[str, set[str]] = {
     'catalog': {'baselines', 'config_summary', 'markdown_sections'},
     'config_summary': {'data'},
     # a pretraining run: the models come from the registry, by their names
-    'engine': {'checkpoints', 'data', 'layers', 'baselines', 'progress'},
+    'engine': {
+        'checkpoints',
+        'data',
+        'layers',
+        'baselines',
+        'progress',
+        'tasks',
+    },
     'methods': {'data', 'layers'},
     'toolbox': {'tasks', 'checkpoints', 'layers', 'data'},
     'results': {'tasks', 'checkpoints', 'markdown_sections'},

@@ -24,6 +24,7 @@ from ssl_bench.checkpoints.encoder import (
     optional_groups,
     split_heads,
 )
+from ssl_bench.checkpoints.fields import check_fields, give_fields
 from ssl_bench.checkpoints.formats import unwrap
 from ssl_bench.checkpoints.provenance import (
     epochs_of,
@@ -36,14 +37,6 @@ from ssl_bench.checkpoints.verify import Report, compare, suspicious
 from ssl_bench.errors import UserError, unknown_name
 
 State = dict[str, Tensor]
-FIELDS = (
-    'method',
-    'variant',
-    'pretrain_data',
-    'pretrain_epochs',
-    'pretrain_batch',
-    'config',
-)
 
 
 def to_backbone(
@@ -68,7 +61,7 @@ def to_backbone(
         prefix (str, optional): The prefix of the encoder's names,
             instead of the format's own.
         drop (Sequence[str]): Beginnings of encoder names to leave aside.
-        meta (Mapping, optional): Header fields (`FIELDS`) that the user
+        meta (Mapping, optional): Header fields (`fields.FIELDS`) that the user
             knows better than the file.
 
     Returns:
@@ -101,10 +94,7 @@ def convert(
     """`to_backbone`, and its report."""
     if branch not in ('online', 'target'):
         raise unknown_name('branch', branch, ('online', 'target'))
-    meta = meta or {}
-    unknown = sorted(set(meta) - set(FIELDS))
-    if unknown:
-        raise unknown_name('header field', unknown[0], FIELDS)
+    meta = check_fields(meta or {})
     content = read_object(checkpoint, trust)
     if is_backbone(content):
         return _reread(checkpoint, arch, meta)
@@ -128,7 +118,7 @@ def convert(
     backbone.meta = stamped_meta(content, backbone, report) or _meta(
         content, wrapper, encoder, architecture, checkpoint
     )
-    _override(backbone, meta)
+    give_fields(backbone, meta, checkpoint)
     return backbone, report
 
 
@@ -138,13 +128,8 @@ def _reread(
     """A backbone file again, its header kept."""
     backbone = read_backbone(path)
     _, report = verify(backbone.state, arch, path, 'a backbone file')
-    _override(backbone, meta)
+    give_fields(backbone, meta, path)
     return backbone, report
-
-
-def _override(backbone: Backbone, meta: Mapping[str, Any]) -> None:
-    backbone.meta.update(meta)
-    backbone.meta['sources'].update(dict.fromkeys(meta, 'given by the user'))
 
 
 def verify(
@@ -210,9 +195,10 @@ def _meta(
     if epochs is not None:
         fields['pretrain_epochs'] = epochs
         sources['pretrain_epochs'] = place
-    if encoder.method:
-        fields['method'] = encoder.method
-        sources['method'] = f'format {encoder.source}'
+    for name in ('method', 'variant'):
+        if value := getattr(encoder, name):
+            fields[name] = value
+            sources[name] = f'format {encoder.source}'
     if isinstance(architecture, ViT) and heads:
         architecture = replace(architecture, heads=heads)
     sources.update(

@@ -31,6 +31,8 @@ class Format:
         last_epoch (int, optional): What the program's count of epochs lacks
             of the number done: 1 where it saves the index of the last one.
             None where the number says nothing of pretraining.
+        tells (tuple): Patterns, and the method and variant of a file in
+            which some name starts so; the last that fits counts.
     """
 
     name: str
@@ -42,6 +44,15 @@ class Format:
     wrappers: tuple[str, ...] = ('flat', 'state_dict', 'model')
     shared: tuple[str, ...] = ()
     last_epoch: int | None = None
+    tells: tuple[tuple[str, str, str], ...] = ()
+
+    def implied(self, names: Iterable[str]) -> tuple[str, str]:
+        """Method and variant of a file with these names, or ''."""
+        found = self.method, ''
+        for pattern, method, variant in self.tells:
+            if any(re.match(pattern, name) for name in names):
+                found = method, variant
+        return found
 
     def matches(self, names: Iterable[str], wrapper: str) -> bool:
         """Whether a file with these names can be of this format."""
@@ -76,6 +87,10 @@ FORMATS: tuple[Format, ...] = (
         ('backbone_k.',),
         (r'backbone\.', r'backbone_k\.'),
         last_epoch=0,
+        tells=(
+            (r'neck\.', 'InsLoc', 'FPN'),
+            (r'roi_head\.shared_head\.', 'InsLoc', 'C4'),
+        ),
     ),
     Format(
         'pixpro',
@@ -84,6 +99,7 @@ FORMATS: tuple[Format, ...] = (
         ('encoder_k.',),
         (r'encoder\.', r'encoder_k\.', r'projector\.linear1'),
         last_epoch=0,
+        tells=((r'projector_instance\.', 'PixPro', 'with instance branch'),),
     ),
     Format(
         'lewel',
@@ -146,13 +162,13 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         'beit',
-        'BEiT',
+        '',  # data2vec and others save the same
         needs=(r'blocks\.0\.attn\.q_bias',),
         wrappers=('model',),
     ),
     Format(
         'barlow_twins',
-        'BarlowTwins',
+        'Barlow Twins',
         ('backbone.',),
         (),
         (r'backbone\.', r'projector\.0\.', r'bn\.running_mean'),
@@ -160,11 +176,15 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         'moco',
-        'MoCo',
+        '',  # told by its head
         ('encoder_q.',),
         ('encoder_k.',),
         (r'encoder_q\.(conv1|fc)\.',),
         last_epoch=0,
+        tells=(
+            (r'encoder_q\.fc\.(weight|bias)\Z', 'MoCo v1', ''),
+            (r'encoder_q\.fc\.\d', 'MoCo v2', ''),  # an MLP
+        ),
     ),
     Format(
         'densecl',
@@ -175,11 +195,15 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         'openselfsup_moco',
-        'MoCo',
+        '',
         ('encoder_q.0.',),
         ('encoder_k.0.',),
         (r'encoder_q\.0\.',),
         (r'queue2\Z',),
+        tells=(
+            (r'encoder_q\.1\.fc\.', 'MoCo v1', ''),
+            (r'encoder_q\.1\.mlp\.', 'MoCo v2', ''),
+        ),
     ),
     # and mmselfsup 0, mmdet 2, mmcls: anything of mmcv's time
     Format(
@@ -203,7 +227,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         'mocov3',
-        'MoCoV3',
+        'MoCo v3',
         ('base_encoder.',),
         ('momentum_encoder.',),
         (r'base_encoder\.',),
@@ -221,7 +245,7 @@ FORMATS: tuple[Format, ...] = (
     Format('swav', 'SwAV', needs=(_RESNET, r'prototypes|projection_head')),
     Format(
         'dino',
-        'DINO',
+        '',  # iBOT and others save the same
         ('student.backbone.', 'student.'),
         ('teacher.backbone.', 'teacher.'),
         wrappers=('dino',),

@@ -41,7 +41,11 @@ class _Group(BaseModel):
 
 
 class Pretrain(_Group):
-    """What the weights were pretrained on, and where they come from."""
+    """What the weights were pretrained on, and where they come from.
+
+    ``departures`` are from the config of the pretraining; ``given`` are the
+    fields that the user filled in.
+    """
 
     data: TextOrEmpty | None
     epochs: Number | None
@@ -49,6 +53,11 @@ class Pretrain(_Group):
     config: TextOrEmpty | None
     checkpoint_sha256: Sha256 | None
     source: Literal['measured', 'imported']
+    images: Count | None = None
+    fingerprint: TextOrEmpty | None = None
+    departures: list[TextOrEmpty] = []
+    changes: list[TextOrEmpty] = []
+    given: list[TextOrEmpty] = []
 
 
 class Hardware(_Group):

@@ -186,6 +186,13 @@ def pretrain_departures(record: Record) -> tuple[str, ...]:
     return tuple(sorted(record['pretrain'].get('departures', [])))
 
 
+def variant(record: Record) -> str:
+    """The variant, with what its pretraining changed: another method."""
+    return '; '.join(
+        filter(None, (record['variant'], *pretrain_departures(record)))
+    )
+
+
 def recipe(record: Record) -> str:
     """The recipe of the task, empty for its own settings."""
     return str(record.get('extra', {}).get('recipe') or '')
@@ -198,7 +205,7 @@ def cells(stored: Iterable[Stored]) -> list[Row]:
         record, pretrain = item.record, item.record['pretrain']
         key = (
             record['method'],
-            record['variant'],
+            variant(record),
             record['backbone'],
             pretrain['data'] or '',
             pretrain['epochs'],

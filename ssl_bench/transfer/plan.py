@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from math import gcd
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -33,6 +34,8 @@ class Plan:
         changes (list[str]): What was fitted, for log and record.
         departures (list[str]): What the user changed, so that the number is
             not the protocol's: for the record.
+        elsewhere (list[Path]): What loaders read although it is not of the
+            task's data set.
         trained (Trained, optional): What is tested without training.
     """
 
@@ -42,6 +45,7 @@ class Plan:
     arch: str = ''
     changes: list[str] = field(default_factory=list)
     departures: list[str] = field(default_factory=list)
+    elsewhere: list[Path] = field(default_factory=list)
     trained: Any = None
 
     @property

@@ -1,0 +1,97 @@
+"""Header fields that a user can fill in: ``--meta KEY=VALUE``."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ssl_bench.errors import UserError, unknown_name
+
+if TYPE_CHECKING:
+    from ssl_bench.checkpoints.backbone import Backbone
+
+FIELDS = (
+    'method',
+    'variant',
+    'pretrain_data',
+    'pretrain_epochs',
+    'pretrain_batch',
+    'config',
+)
+NUMBERS = ('pretrain_epochs', 'pretrain_batch')
+# what a pretraining of this project counts itself
+COUNTED = ('pretrain_data', *NUMBERS)
+# without these a number meets no published one
+NEEDED = ('method', 'pretrain_data', 'pretrain_epochs')
+EXAMPLES = dict(
+    method='"MoCo v2"', pretrain_data='IN1K', pretrain_epochs='200'
+)
+GIVEN = 'given by the user'
+
+
+def read_fields(words: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` words; epochs and batch are numbers.
+
+    Raises:
+        UserError: A word has no ``=``, a number is none, or there is no such
+            field.
+    """
+    fields: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition('=')
+        if not equals:
+            raise UserError(f'--meta {word}: expected KEY=VALUE')
+        if key in NUMBERS:
+            if not value.isdecimal():
+                raise UserError(f'--meta {word}: expected a whole number')
+            fields[key] = int(value)
+        else:
+            fields[key] = value.strip()
+    return check_fields(fields)
+
+
+def check_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse fields that a header does not have.
+
+    Raises:
+        UserError: Names the nearest.
+    """
+    for key in fields:
+        if key not in FIELDS:
+            raise unknown_name('header field', key, FIELDS)
+    return dict(fields)
+
+
+def give_fields(
+    backbone: 'Backbone', fields: Mapping[str, Any], path: str | Path
+) -> None:
+    """Write what the user says into a header.
+
+    Args:
+        backbone (Backbone): Changed in place.
+        fields (Mapping): As `read_fields` gives them.
+        path (str | Path): The checkpoint, for messages.
+
+    Raises:
+        UserError: Its own pretraining counted the value, and it is another.
+    """
+    meta = backbone.meta
+    for key, value in check_fields(fields).items():
+        if key in COUNTED and meta.get('read') and meta.get(key) != value:
+            raise UserError(
+                f'{path}: {key} is {meta.get(key)!r}, as its pretraining '
+                f'recorded; {value!r} cannot replace it. Leave --meta '
+                f'{key}=... out.'
+            )
+    meta.update(fields)
+    meta.setdefault('sources', {}).update(dict.fromkeys(fields, GIVEN))
+
+
+def missing_fields(meta: Mapping[str, Any]) -> list[str]:
+    """Fields that a comparison with published numbers needs and lacks."""
+    return [key for key in NEEDED if meta.get(key) in (None, '')]
+
+
+def given_fields(meta: Mapping[str, Any]) -> list[str]:
+    """Fields that the user gave, sorted."""
+    sources = meta.get('sources') or {}
+    return sorted(key for key, where in sources.items() if where == GIVEN)
