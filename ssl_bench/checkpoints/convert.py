@@ -24,7 +24,6 @@ from ssl_bench.checkpoints.encoder import (
     optional_groups,
     split_heads,
 )
-from ssl_bench.checkpoints.fields import check_fields, give_fields
 from ssl_bench.checkpoints.formats import unwrap
 from ssl_bench.checkpoints.provenance import (
     epochs_of,
@@ -35,6 +34,7 @@ from ssl_bench.checkpoints.provenance import (
 from ssl_bench.checkpoints.reading import file_sha256, read_object
 from ssl_bench.checkpoints.verify import Report, compare, suspicious
 from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.header_fields import check_fields, give_fields
 
 State = dict[str, Tensor]
 
@@ -61,8 +61,8 @@ def to_backbone(
         prefix (str, optional): The prefix of the encoder's names,
             instead of the format's own.
         drop (Sequence[str]): Beginnings of encoder names to leave aside.
-        meta (Mapping, optional): Header fields (`fields.FIELDS`) that the user
-            knows better than the file.
+        meta (Mapping, optional): Header fields (`header_fields.FIELDS`) that
+            the user knows better than the file.
 
     Returns:
         Backbone: Verified; what `convert` reports is logged.
@@ -118,7 +118,7 @@ def convert(
     backbone.meta = stamped_meta(content, backbone, report) or _meta(
         content, wrapper, encoder, architecture, checkpoint
     )
-    give_fields(backbone, meta, checkpoint)
+    give_fields(backbone.meta, meta, checkpoint)
     return backbone, report
 
 
@@ -128,7 +128,7 @@ def _reread(
     """A backbone file again, its header kept."""
     backbone = read_backbone(path)
     _, report = verify(backbone.state, arch, path, 'a backbone file')
-    give_fields(backbone, meta, path)
+    give_fields(backbone.meta, meta, path)
     return backbone, report
 
 

@@ -78,9 +78,9 @@ def run(args: argparse.Namespace) -> int:
     """Convert, and print what arrived."""
     from ssl_bench.checkpoints.convert import convert
     from ssl_bench.checkpoints.export import export
-    from ssl_bench.checkpoints.fields import read_fields
     from ssl_bench.checkpoints.position import resize_backbone
     from ssl_bench.files import keep_input
+    from ssl_bench.header_fields import read_fields
 
     keep_input(args.output, args.input, 'model.safetensors', 'config.json')
     backbone, report = convert(

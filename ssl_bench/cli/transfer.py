@@ -196,8 +196,8 @@ def open_sources(args: argparse.Namespace) -> list:
     Raises:
         UserError: --method, --variant or --meta for more than one.
     """
-    from ssl_bench.checkpoints.fields import read_fields
     from ssl_bench.errors import UserError
+    from ssl_bench.header_fields import read_fields
     from ssl_bench.transfer.source import open_source
 
     known = read_fields(args.meta) | {
@@ -220,7 +220,7 @@ def open_sources(args: argparse.Namespace) -> list:
 
 def unknown_fields(checkpoints: list, sources: list) -> list:
     """What to say, before a run, of fields that its record would lack."""
-    from ssl_bench.checkpoints.fields import EXAMPLES
+    from ssl_bench.header_fields import EXAMPLES
 
     return [
         f'note: {checkpoint} does not say {" and ".join(source.missing)}, so '

@@ -144,10 +144,27 @@ class Problem:
 
 @dataclass(frozen=True)
 class Stored:
-    """A valid record and the file it was read from."""
+    """A valid record and the file it was read from.
+
+    Args:
+        record (dict): With its corrections.
+        path (str): The file.
+        written (dict, optional): As the run wrote it, if it was corrected.
+    """
 
     record: Record
     path: str
+    written: Record | None = None
+
+    @property
+    def original(self) -> Record:
+        """The record as the run wrote it."""
+        return self.record if self.written is None else self.written
+
+    @property
+    def corrections(self) -> list[dict[str, Any]]:
+        """What was corrected: value, who, when, why."""
+        return list(self.record.get('corrections', []))
 
 
 def make_run_id(

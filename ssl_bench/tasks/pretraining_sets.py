@@ -38,15 +38,15 @@ def describe_images(folder: str | Path, paths: Iterable[str]) -> ReadImages:
         folder (str | Path): Above the images.
         paths (Iterable[str]): Of every image that is read.
     """
-    above = str(folder).rstrip('/') + '/'
-    names = sorted(path.removeprefix(above) for path in paths)
+    place = str(folder).rstrip('/')
+    names = sorted(path.removeprefix(f'{place}/') for path in paths)
     digest = hashlib.sha256()
     for name in names:
         digest.update(f'{name}\n'.encode())
-    known = _known(Path(folder), names)
+    known = _known(Path(place), names)
     return ReadImages(
-        known or custom(str(folder), len(names)),
-        str(folder),
+        known or custom(place, len(names)),
+        place,
         len(names),
         digest.hexdigest(),
     )

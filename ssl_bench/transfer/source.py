@@ -22,13 +22,9 @@ from ssl_bench.checkpoints.architectures import (
     describe,
     recognise,
 )
-from ssl_bench.checkpoints.fields import (
-    give_fields,
-    given_fields,
-    missing_fields,
-)
 from ssl_bench.checkpoints.position import is_sincos
 from ssl_bench.errors import UserError
+from ssl_bench.header_fields import give_fields, given_fields, missing_fields
 from ssl_bench.results.names import is_supervised
 from ssl_bench.transfer.find_weights import find_named
 
@@ -180,7 +176,7 @@ def open_source(
         path, meta = named.path, {'method': named.method} | (meta or {})
     if path.name.endswith(SUFFIX):
         backbone = read_backbone(path)
-        give_fields(backbone, meta or {}, path)
+        give_fields(backbone.meta, meta or {}, path)
     else:
         backbone = to_backbone(path, foreign, arch, meta=meta)
         name = backbone_name(path, backbone)

@@ -13,7 +13,7 @@ from ssl_bench.errors import UserError
 from ssl_bench.transfer.source import open_source
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def folder(image_folder):
     return str(image_folder)
 
@@ -62,7 +62,7 @@ def test_a_run_that_goes_on_with_other_images_says_so(
     next((tmp_path / 'other').rglob('*.jpg')).rename(tmp_path / 'other/x.jpg')
     config.train_dataloader.dataset.data_root = str(tmp_path / 'other')
     (tmp_path / 'run/epoch_2.pth').unlink()
-    last = pretrain(config, tmp_path / 'run', tmp_path / 'run/epoch_1.pth')
+    last = pretrain(config, tmp_path / 'run', f'{tmp_path}/run/epoch_1.pth')
     meta = to_backbone(last).meta
     assert meta['pretrain_data'] == f'custom: {tmp_path}/other (12 images)'
     assert meta['departures'] == [
@@ -72,13 +72,12 @@ def test_a_run_that_goes_on_with_other_images_says_so(
 
 
 def test_the_config_of_the_user_is_named(tmp_path):
-    from ssl_bench.config import load_config
+    from ssl_bench.config import config_dir, load_config
     from ssl_bench.engine.what_was_read import departures_of
 
-    base = 'configs/pixpro_r50_100e.py'
+    base = config_dir() / 'pixpro_r50_100e.py'
     assert departures_of(load_config(base), {}, 1024) == []
     own = tmp_path / 'mine.py'
-    own.write_text("_base_ = 'configs/pixpro_r50_100e.py'\n")
-    config = load_config(base)
-    config._filename = str(own)
-    assert departures_of(config, {}, 1024) == ['own config mine.py']
+    own.write_text(f'_base_ = {str(base)!r}\n')
+    found = departures_of(load_config(own), {}, 1024)
+    assert found == ['own config mine.py']

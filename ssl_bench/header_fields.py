@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ssl_bench.errors import UserError, unknown_name
-
-if TYPE_CHECKING:
-    from ssl_bench.checkpoints.backbone import Backbone
 
 FIELDS = (
     'method',
@@ -29,11 +26,19 @@ GIVEN = 'given by the user'
 
 
 def read_fields(words: Sequence[str]) -> dict[str, Any]:
+    """`words_of`, of fields that a header has.
+
+    Raises:
+        UserError: As `words_of`, or there is no such field.
+    """
+    return check_fields(words_of(words))
+
+
+def words_of(words: Sequence[str]) -> dict[str, Any]:
     """``KEY=VALUE`` words; epochs and batch are numbers.
 
     Raises:
-        UserError: A word has no ``=``, a number is none, or there is no such
-            field.
+        UserError: A word has no ``=``, or a number is none.
     """
     fields: dict[str, Any] = {}
     for word in words:
@@ -46,7 +51,7 @@ def read_fields(words: Sequence[str]) -> dict[str, Any]:
             fields[key] = int(value)
         else:
             fields[key] = value.strip()
-    return check_fields(fields)
+    return fields
 
 
 def check_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,19 +67,18 @@ def check_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def give_fields(
-    backbone: 'Backbone', fields: Mapping[str, Any], path: str | Path
+    meta: dict[str, Any], fields: Mapping[str, Any], path: str | Path
 ) -> None:
     """Write what the user says into a header.
 
     Args:
-        backbone (Backbone): Changed in place.
+        meta (dict): The header, changed in place.
         fields (Mapping): As `read_fields` gives them.
         path (str | Path): The checkpoint, for messages.
 
     Raises:
         UserError: Its own pretraining counted the value, and it is another.
     """
-    meta = backbone.meta
     for key, value in check_fields(fields).items():
         if key in COUNTED and meta.get('read') and meta.get(key) != value:
             raise UserError(
