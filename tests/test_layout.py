@@ -25,6 +25,7 @@ BASE = {
     'config_edits',
     'compat',
     'header_fields',
+    'config_keys',
 }
 # A part is a folder or a file of the package; it may import itself, the base,
 # and what is listed here. Higher parts come first. A new part needs a row.
@@ -78,13 +79,22 @@ ALLOWED: dict[str, set[str]] = {
     'compat': set(),
     'config_edits': set(),
     'config': set(),
+    'config_keys': set(),
     'files': set(),
     'header_fields': set(),
     'errors': set(),
     PACKAGE: set(),
 }
 # of the base itself, from low to high
-LOW = ('errors', 'header_fields', 'compat', 'files', 'config_edits', 'config')
+LOW = (
+    'errors',
+    'header_fields',
+    'compat',
+    'files',
+    'config_edits',
+    'config_keys',
+    'config',
+)
 
 # to be removed: (importer, imported) against the direction, and circles
 KNOWN: set[tuple[str, str]] = set()

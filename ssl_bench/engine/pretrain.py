@@ -23,7 +23,11 @@ from ssl_bench.engine.distributed import (
 from ssl_bench.engine.optim import leave_out_mixed, set_precision
 from ssl_bench.engine.runner import AtomicRunner, build_errors, require_model
 from ssl_bench.engine.sizes import check_sizes
-from ssl_bench.engine.what_was_read import ProvenanceHook, departures_of
+from ssl_bench.engine.what_was_read import (
+    ProvenanceHook,
+    changes_of,
+    departures_of,
+)
 from ssl_bench.errors import UserError
 from ssl_bench.files import require_folder
 
@@ -170,7 +174,8 @@ def _provenance(
     config: Config, options: Mapping[str, Any], amp: bool, single: bool
 ) -> ProvenanceHook:
     """What the run's checkpoints say of its data and changes."""
-    changes = ['bfloat16 autocast'] if amp else []
+    changes = changes_of(options)
+    changes += ['bfloat16 autocast'] * amp
     changes += ['single precision: mixed needs an accelerator'] * single
     return ProvenanceHook(
         departures_of(config, options, _global_batch(config)), changes

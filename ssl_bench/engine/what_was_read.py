@@ -10,7 +10,23 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ssl_bench.config import config_dir, parse_config
+from ssl_bench.config_keys import plain_keys
 from ssl_bench.tasks.pretraining_sets import describe_images
+
+# Options that change where things are and how fast it goes, not what is
+# learnt; the name of the data says what was read.
+OF_THE_MACHINE = (
+    'console_level',
+    'default_hooks.checkpoint.',
+    'default_hooks.logger.',
+    'log_',
+    'train_dataloader.dataset.data_root',
+    'train_dataloader.num_workers',
+    'train_dataloader.persistent_workers',
+    'train_dataloader.pin_memory',
+    'train_dataloader.prefetch_factor',
+    'vis',
+)
 
 
 class ProvenanceHook(Hook):
@@ -78,7 +94,11 @@ def departures_of(
         options (Mapping[str, Any]): Dotted keys and values of the user.
         batch (int): Images per optimizer step.
     """
-    found = [f'{key}={value}' for key, value in options.items()]
+    found = [
+        f'{key}={value}'
+        for key, value in plain_keys(options).items()
+        if not key.startswith(OF_THE_MACHINE)
+    ]
     if config.filename:
         file = Path(config.filename).resolve()
         if not file.is_relative_to(config_dir().resolve()):
@@ -88,3 +108,12 @@ def departures_of(
         rate = 'scaled' if config.auto_scale_lr.get('enable') else 'not scaled'
         found.append(f'batch {batch} instead of {base}, rate {rate}')
     return found
+
+
+def changes_of(options: Mapping[str, Any]) -> list[str]:
+    """The user's options that are about the machine."""
+    return [
+        f'{key}={value}'
+        for key, value in plain_keys(options).items()
+        if key.startswith(OF_THE_MACHINE)
+    ]

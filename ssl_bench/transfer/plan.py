@@ -11,8 +11,9 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ssl_bench.config import check_options, load_config, map_nodes, rebase
+from ssl_bench.config import load_config, map_nodes, rebase
 from ssl_bench.config_edits import edit
+from ssl_bench.config_keys import check_keys, plain_keys
 from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task, task_config
@@ -91,6 +92,7 @@ def make_plan(
     config.pop('TASK')
     apply_recipe(config, task, recipe)
     override(config, overrides or {}, task)
+    overrides = plain_keys(overrides or {})
     part = [] if fraction is None else [take_fraction(config, fraction)]
     if row.trained_by:
         drop_training(config)
@@ -101,7 +103,7 @@ def make_plan(
         settings_sha256(config),
         changes=part,
         departures=[
-            *(f'{key}={value}' for key, value in (overrides or {}).items()),
+            *(f'{key}={value}' for key, value in overrides.items()),
             *part,
         ],
     )
@@ -111,7 +113,7 @@ def make_plan(
                 config[name] = rebase(value, row.root, str(data_root))
     if arch_args is not None:
         plan.changes += set_architecture(config, arch_args)
-        check_kept(config, overrides or {})
+        check_kept(config, overrides)
     plan.arch = architecture_name(config)
     if row.toolbox != 'probe' and not row.trained_by:
         check_length(config)
@@ -198,8 +200,8 @@ def override(
     """
     try:
         if not strict:
-            check_options(config, values)
-        edit(config, values, strict)
+            check_keys(config, values)
+        edit(config, plain_keys(values), strict)
     except UserError as error:
         raise UserError(
             f'{task} cannot take the options {sorted(values)}: {error}'
