@@ -179,6 +179,8 @@ def run(args: argparse.Namespace) -> int:
                     eval_only=args.eval_only,
                 )
                 say(summary(outcome))
+                for note in other_fields(outcome, source):
+                    say(note)
     for note in missing_controls(sources):
         say(note)
     return 0
@@ -230,6 +232,26 @@ def unknown_fields(checkpoints: list, sources: list) -> list:
         for checkpoint, source in zip(checkpoints, sources)
         if source.missing
     ]
+
+
+def other_fields(outcome, source) -> list:
+    """What to say of a record of an earlier run that lacks what is known."""
+    from ssl_bench.results.corrections import values_of
+
+    if outcome.fresh:
+        return []
+    before, group = values_of(outcome.record), source.pretrain()
+    now = {f'pretrain_{key}': group[key] for key in ('data', 'epochs')}
+    words = ' '.join(
+        f'{key}="{value}"' if ' ' in str(value) else f'{key}={value}'
+        for key, value in now.items()
+        if value is not None and value != before[key]
+    )
+    return [
+        'note: this record was written before that was known. Complete it '
+        f'with ssl-bench leaderboard annotate {outcome.folder} --meta {words} '
+        '--by NAME --why TEXT'
+    ][: bool(words)]
 
 
 def missing_controls(sources: list) -> list:

@@ -117,7 +117,7 @@ def corrected(record: Record, entries: list[dict[str, Any]]) -> Record:
 
 
 def read_corrections(path: PathLike, record: Record) -> list[dict[str, Any]]:
-    """The corrections next to a record; none when there is no file.
+    """The corrections next to a record; none without their file.
 
     Args:
         path (str | Path): The record's file.

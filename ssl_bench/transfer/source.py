@@ -153,6 +153,11 @@ def open_source(
         UserError: No such file, or no whole encoder in it.
     """
     if str(checkpoint) == RANDOM:
+        if meta:
+            raise UserError(
+                f'`{RANDOM}` has no checkpoint to describe: leave '
+                f'{", ".join(meta)} out.'
+            )
         if arch is None:
             return Source(None)
         built = parse_arch(arch)

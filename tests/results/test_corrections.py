@@ -127,3 +127,21 @@ def test_an_unusable_correction_is_named_and_left_out(path, change, reason):
     assert [p.kind for p in problems] == ['unusable correction']
     assert reason in problems[0].message
     assert stored[0].record['pretrain']['data'] is None
+
+
+def test_an_earlier_run_says_how_to_complete_its_record(path):
+    from types import SimpleNamespace
+
+    from ssl_bench.cli.transfer import other_fields
+
+    (item,) = scan([path.parent])[0]
+    outcome = SimpleNamespace(record=item.record, fresh=False, folder='runs/a')
+    known = dict(data='IN1K', epochs=100)
+    source = SimpleNamespace(pretrain=lambda: known)
+    (note,) = other_fields(outcome, source)
+    assert (
+        'annotate runs/a --meta pretrain_data=IN1K pretrain_epochs=100' in note
+    )
+    annotate(path, 'pretrain_data=IN1K', 'pretrain_epochs=100')
+    outcome.record = scan([path.parent])[0][0].record
+    assert other_fields(outcome, source) == []
