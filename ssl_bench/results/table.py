@@ -56,8 +56,10 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Method with its variant."""
-        return label(self.method, self.variant)
+        """Method with its variant, without what its pretraining changed."""
+        if not self.records:
+            return label(self.method, self.variant)
+        return label(self.method, self.records[0].record['variant'])
 
     @property
     def described(self) -> str:
@@ -65,7 +67,8 @@ class Row:
         more = [self.backbone, self.pretrain_data]
         if self.pretrain_epochs is not None:
             more.append(f'{self.pretrain_epochs:g} epochs')
-        return f'{self.name} [{", ".join(filter(None, more))}]'
+        name = label(self.method, self.variant)
+        return f'{name} [{", ".join(filter(None, more))}]'
 
     @property
     def departures(self) -> list[str]:
@@ -288,7 +291,8 @@ def rankings(board: Board) -> list[Ranking]:
             possible.setdefault(row.backbone, set()).add(row.task)
             own = places.setdefault(row.method_id, {})
             own.setdefault(row.task, []).append(row.place)
-            names[row.method_id] = row.name
+            changed = ', changed' if row.pretrain_departures else ''
+            names[row.method_id] = row.name + changed
     result = []
     for key, by_task in places.items():
         mean = {task: stats.mean(p) for task, p in by_task.items()}
