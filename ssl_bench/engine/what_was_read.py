@@ -11,7 +11,11 @@ from mmengine.runner import Runner
 
 from ssl_bench.config import config_dir, parse_config
 from ssl_bench.config_keys import plain_keys
-from ssl_bench.tasks.pretraining_sets import describe_images
+from ssl_bench.tasks.pretraining_sets import (
+    ReadImages,
+    custom,
+    describe_images,
+)
 
 # Options that change where things are and how fast it goes, not what is
 # learnt; the name of the data says what was read.
@@ -61,15 +65,7 @@ class ProvenanceHook(Hook):
         """List the images of the loader; name them by what they are."""
         if not is_main_process():
             return
-        dataset = runner.train_dataloader.dataset
-        read = describe_images(
-            getattr(dataset, 'img_prefix', '')
-            or getattr(dataset, 'data_root', ''),
-            (
-                dataset.get_data_info(index)['img_path']
-                for index in range(len(dataset))
-            ),
-        )._asdict()
+        read = _images_of(runner.train_dataloader.dataset)._asdict()
         departures = list(self.departures)
         earlier = self.before.get('read') or read
         if earlier['fingerprint'] != read['fingerprint']:
@@ -82,6 +78,22 @@ class ProvenanceHook(Hook):
         runner.cfg.method.read = read
         runner.cfg.method.departures = departures
         runner.cfg.method.changes = self.changes
+
+
+def _images_of(dataset: Any) -> ReadImages:
+    """What a data set reads; one that does not list files is its class."""
+    folder = getattr(dataset, 'img_prefix', '') or getattr(
+        dataset, 'data_root', ''
+    )
+    try:
+        paths = [
+            dataset.get_data_info(index)['img_path']
+            for index in range(len(dataset))
+        ]
+    except (AttributeError, KeyError, TypeError):
+        kind = type(dataset).__name__
+        return ReadImages(custom(kind, len(dataset)), kind, len(dataset), '')
+    return describe_images(folder, paths)
 
 
 def departures_of(

@@ -216,6 +216,10 @@ class Measurement(Protocol):
         """Of the task; empty for its own settings."""
 
     @property
+    def pretrain_batch(self) -> float | None:
+        """Images per step of the pretraining."""
+
+    @property
     def departures(self) -> Sequence[str]:
         """What was otherwise than the task's protocol."""
 
@@ -247,7 +251,8 @@ class PublishedIndex:
         nothing may depart from the protocol. For the controls any epochs
         match; for random initialisation also any data. Where a paper prints
         no epochs, `epochs_meant` says which. The order: numbers checked in
-        their source, the method's own paper, ``FIRST_PAPERS``, then by name.
+        their source, the method's own paper, ``FIRST_PAPERS``, the same
+        batch of the pretraining, then by name.
 
         Args:
             measured (Measurement): A row of the leaderboard.
@@ -275,6 +280,7 @@ class PublishedIndex:
                 not row.verified,
                 not row.own,
                 row.paper not in FIRST_PAPERS,
+                row.pretrain_batch != measured.pretrain_batch,
                 row.reported_in,
                 row.variant,
                 row.source,

@@ -83,6 +83,12 @@ class Row:
         )
 
     @property
+    def pretrain_batch(self) -> float | None:
+        """Images per step of the pretraining, if all records say the same."""
+        found = {s.record['pretrain']['batch'] for s in self.records}
+        return found.pop() if len(found) == 1 else None
+
+    @property
     def all_departures(self) -> list[str]:
         """Those of the pretraining and of the task."""
         return [

@@ -71,6 +71,16 @@ def test_a_run_that_goes_on_with_other_images_says_so(
     ]
 
 
+def test_a_data_set_that_lists_no_files():
+    from ssl_bench.engine.what_was_read import _images_of
+
+    class Mine(list):
+        pass
+
+    found = _images_of(Mine([1, 2, 3]))
+    assert (found.data, found.fingerprint) == ('custom: Mine (3 images)', '')
+
+
 def test_the_config_of_the_user_is_named(tmp_path):
     from ssl_bench.config import config_dir, load_config
     from ssl_bench.engine.what_was_read import departures_of

@@ -345,6 +345,29 @@ def test_every_output_asks_the_same_function(monkeypatch):
     assert 'ours' not in text.split('Printed numbers')[0]
 
 
+def test_the_row_of_the_same_batch_comes_first():
+    """SimSiam's repository prints two models of 100 epochs."""
+    item = next(row for row in published() if row.method == 'SimSiam')
+    two = [
+        item.model_copy(
+            update=dict(
+                task='voc12aug_fcn',
+                metric='mIoU',
+                pretrain_epochs=100.0,
+                pretrain_batch=batch,
+                value=value,
+                reported_in='mmselfsup',
+            )
+        )
+        for batch, value in ((512.0, 68.1), (256.0, 68.3))
+    ]
+    question = 'SimSiam', item.variant, *R50, 100, 'voc12aug_fcn', 'mIoU'
+    (row,) = rows_of(*question)
+    assert row.pretrain_batch == 256
+    found = PublishedIndex(two).matches(row)
+    assert [item.value for item in found] == [68.3, 68.1]
+
+
 def test_seeds_are_of_one_measurement():
     assert first(*PIXPRO, seed=7) == (58.8, 'PixPro')
 
