@@ -300,7 +300,7 @@ def _same_epochs(row: Published, epochs: float | None) -> bool:
 def epochs_meant(row: Published) -> float | None:
     """Epochs of the model behind a number that is printed without them.
 
-    They are those of the row that prints the same value of the same method
+    They are those of the row that prints the same values of the same method
     and task with its epochs; else those of the method's own paper, if it has
     one model of this backbone and data only.
 
@@ -319,12 +319,25 @@ def epochs_meant(row: Published) -> float | None:
         and variant_key(other.variant, row.task)
         == variant_key(row.variant, row.task)
     ]
-    alike = {
-        other.pretrain_epochs
-        for other in same
-        if (other.task, other.metric, other.value)
-        == (row.task, row.metric, row.value)
+    # the numbers of one model in one table: any of them tells
+    line = {
+        (other.task, other.metric, other.value)
+        for other in published()
+        if (other.method, other.variant, other.task, other.reported_in)
+        == (row.method, row.variant, row.task, row.reported_in)
+        and other.pretrain_epochs is None
+        and other.backbone == row.backbone
+        and other.pretrain_data == row.pretrain_data
     }
+    told = [
+        {
+            other.pretrain_epochs
+            for other in same
+            if (other.task, other.metric, other.value) == number
+        }
+        for number in line
+    ]
+    alike = set.intersection(*filter(None, told)) if any(told) else set()
     own = {other.pretrain_epochs for other in same if other.own}
     listed = OWN_EPOCHS.get(
         (method_key(row.method), backbone_key(row.backbone))
