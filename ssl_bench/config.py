@@ -7,12 +7,12 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import ssl_bench
-from ssl_bench.errors import UserError, one_line, unknown_name
+from ssl_bench.config_keys import check_keys, plain_keys
+from ssl_bench.errors import UserError, one_line
 
 # folders like ``configs``, in addition to it, separated as in PATH
 FOLDERS = 'SSL_BENCH_CONFIGS'
@@ -84,8 +84,8 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
         with edits_of_bases(), without_notes():
             config = Config.fromfile(path)
         apply_edits(config)
-        check_options(config, overrides or {})
-        edit(config, overrides or {})
+        check_keys(config, overrides or {})
+        edit(config, plain_keys(overrides or {}))
     except UserError as error:
         raise UserError(f'config {path}: {error}') from error
     except Exception as error:  # a config is code: anything may be raised
@@ -93,40 +93,6 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
         read_literals(path)
         raise _does_not_load(path, error) from error
     return config
-
-
-# what our runs read from a config that need not have it
-OPTIONAL = {
-    'channels_last',
-    'console_level',
-    'find_unused_parameters',
-    'fixed_positions',
-    'method',
-    'pretrain_data',
-    'transfer_neck_and_head',
-}
-
-
-def check_options(
-    config: Mapping[str, Any], values: Mapping[str, Any]
-) -> None:
-    """Refuse options that nothing would read.
-
-    Args:
-        config (Mapping): What they would change.
-        values (Mapping[str, Any]): Dotted keys and values.
-
-    Raises:
-        UserError: A key begins with a name that is neither in the config nor
-            a setting of mmengine's runner or of ours.
-    """
-    from mmengine.runner import Runner
-
-    known = {*config, *signature(Runner.__init__).parameters, *OPTIONAL}
-    for key in values:
-        top = key.partition('.')[0]
-        if top not in known:
-            raise unknown_name('setting', top, known - {'self'})
 
 
 def _does_not_load(path: Path, error: Exception) -> UserError:

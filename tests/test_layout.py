@@ -17,7 +17,16 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = 'ssl_bench'
 
 # What every part may import: `ssl_bench` is the package's own __init__.
-BASE = {PACKAGE, 'errors', 'files', 'config', 'config_edits', 'compat'}
+BASE = {
+    PACKAGE,
+    'errors',
+    'files',
+    'config',
+    'config_edits',
+    'compat',
+    'header_fields',
+    'config_keys',
+}
 # A part is a folder or a file of the package; it may import itself, the base,
 # and what is listed here. Higher parts come first. A new part needs a row.
 ALLOWED: dict[str, set[str]] = {
@@ -48,7 +57,14 @@ ALLOWED: dict[str, set[str]] = {
     'catalog': {'baselines', 'config_summary', 'markdown_sections'},
     'config_summary': {'data'},
     # a pretraining run: the models come from the registry, by their names
-    'engine': {'checkpoints', 'data', 'layers', 'baselines', 'progress'},
+    'engine': {
+        'checkpoints',
+        'data',
+        'layers',
+        'baselines',
+        'progress',
+        'tasks',
+    },
     'methods': {'data', 'layers'},
     'toolbox': {'tasks', 'checkpoints', 'layers', 'data'},
     'results': {'tasks', 'checkpoints', 'markdown_sections'},
@@ -63,12 +79,22 @@ ALLOWED: dict[str, set[str]] = {
     'compat': set(),
     'config_edits': set(),
     'config': set(),
+    'config_keys': set(),
     'files': set(),
+    'header_fields': set(),
     'errors': set(),
     PACKAGE: set(),
 }
 # of the base itself, from low to high
-LOW = ('errors', 'compat', 'files', 'config_edits', 'config')
+LOW = (
+    'errors',
+    'header_fields',
+    'compat',
+    'files',
+    'config_edits',
+    'config_keys',
+    'config',
+)
 
 # to be removed: (importer, imported) against the direction, and circles
 KNOWN: set[tuple[str, str]] = set()

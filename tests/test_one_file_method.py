@@ -44,7 +44,6 @@ class MeanMatch(BaseSelfSupervisor):
 CONFIG = """# Mean match on the embedded images.
 _base_ = '{configs}/_base_/default_runtime.py'
 method = dict(name='Mean Match')
-pretrain_data = 'mini'
 model = dict(
     type='MeanMatch',
     backbone=dict(type='ResNet', depth=18, stem_channels=8, base_channels=8),

@@ -39,17 +39,9 @@ from ssl_bench.checkpoints.provenance import (
 from ssl_bench.checkpoints.reading import file_sha256, read_object
 from ssl_bench.checkpoints.verify import Report, compare, suspicious
 from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.header_fields import check_fields, give_fields
 
 State = dict[str, Tensor]
-FIELDS = (
-    'method',
-    'variant',
-    'pretrain_data',
-    'pretrain_epochs',
-    'pretrain_batch',
-    'config',
-    'convention',
-)
 
 
 def to_backbone(
@@ -74,8 +66,8 @@ def to_backbone(
         prefix (str, optional): The prefix of the encoder's names,
             instead of the format's own.
         drop (Sequence[str]): Beginnings of encoder names to leave aside.
-        meta (Mapping, optional): Header fields (`FIELDS`) that the user
-            knows better than the file.
+        meta (Mapping, optional): Header fields (`header_fields.FIELDS`) that
+            the user knows better than the file.
 
     Returns:
         Backbone: Verified; what `convert` reports is logged.
@@ -107,10 +99,7 @@ def convert(
     """`to_backbone`, and its report."""
     if branch not in ('online', 'target'):
         raise unknown_name('branch', branch, ('online', 'target'))
-    meta = meta or {}
-    unknown = sorted(set(meta) - set(FIELDS))
-    if unknown:
-        raise unknown_name('header field', unknown[0], FIELDS)
+    meta = check_fields(meta or {})
     content = read_object(checkpoint, trust)
     if is_backbone(content):
         return _reread(checkpoint, arch, meta)
@@ -134,7 +123,8 @@ def convert(
     backbone.meta = stamped_meta(content, backbone, report) or _meta(
         content, wrapper, encoder, architecture, checkpoint
     )
-    _override(backbone, meta)
+    give_fields(backbone.meta, meta, checkpoint)
+    check_convention(backbone.meta)
     return backbone, report
 
 
@@ -144,14 +134,9 @@ def _reread(
     """A backbone file again, its header kept."""
     backbone = read_backbone(path)
     _, report = verify(backbone.state, arch, path, 'a backbone file')
-    _override(backbone, meta)
-    return backbone, report
-
-
-def _override(backbone: Backbone, meta: Mapping[str, Any]) -> None:
-    backbone.meta.update(meta)
-    backbone.meta['sources'].update(dict.fromkeys(meta, 'given by the user'))
+    give_fields(backbone.meta, meta, path)
     check_convention(backbone.meta)
+    return backbone, report
 
 
 def verify(
@@ -229,9 +214,10 @@ def _meta(
     if epochs is not None:
         fields['pretrain_epochs'] = epochs
         sources['pretrain_epochs'] = place
-    if encoder.method:
-        fields['method'] = encoder.method
-        sources['method'] = f'format {encoder.source}'
+    for name in ('method', 'variant'):
+        if value := getattr(encoder, name):
+            fields[name] = value
+            sources[name] = f'format {encoder.source}'
     convention, place = _convention(content, encoder, config)
     if convention:
         fields['convention'], sources['convention'] = convention, place

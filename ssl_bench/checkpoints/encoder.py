@@ -36,7 +36,7 @@ class Encoder:
 
     Args:
         source (str): The format's name, or ``raw``.
-        method (str): The method that the format implies, or ''.
+        method, variant (str): What format and names imply, or ''.
         prefix (str): What stood before each name.
         state (dict[str, Tensor]): In torchvision's or timm's names.
         rest (dict[str, Tensor]): The file's other tensors, names as found.
@@ -51,6 +51,7 @@ class Encoder:
     rest: State
     last_epoch: int | None = None
     convention: str | None = None
+    variant: str = ''
 
     @property
     def origin(self) -> str:
@@ -186,14 +187,16 @@ def _cut(found: State, prefix: str, row: Format | None) -> Encoder:
     scheme = scheme_of(state)
     if scheme is None:  # never: `find_encoder` saw a name of one
         raise ValueError(f'the names after {prefix!r} are not known')
+    method, variant = row.implied(found) if row else ('', '')
     return Encoder(
         row.name if row else 'raw',
-        row.method if row else '',
+        method,
         prefix,
         to_ours(state, scheme),
         rest,
         row.last_epoch if row else None,
         row.convention if row else None,
+        variant,
     )
 
 

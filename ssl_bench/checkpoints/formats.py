@@ -35,6 +35,8 @@ class Format:
         unused (tuple[str]): Names among the encoder's that never transfer.
         convention (str, optional): Of its ResNets, where it is always the
             same and not torchvision's (`conventions.CONVENTIONS`).
+        tells (tuple): Patterns, and the method and variant of a file in
+            which some name starts so; the last that fits counts.
     """
 
     name: str
@@ -48,6 +50,15 @@ class Format:
     last_epoch: int | None = None
     unused: tuple[str, ...] = ()
     convention: str | None = None
+    tells: tuple[tuple[str, str, str], ...] = ()
+
+    def implied(self, names: Iterable[str]) -> tuple[str, str]:
+        """Method and variant of a file with these names, or ''."""
+        found = self.method, ''
+        for pattern, method, variant in self.tells:
+            if any(re.match(pattern, name) for name in names):
+                found = method, variant
+        return found
 
     def matches(self, names: Iterable[str], wrapper: str) -> bool:
         """Whether a file with these names can be of this format."""
@@ -82,6 +93,10 @@ FORMATS: tuple[Format, ...] = (
         ('backbone_k.',),
         (r'backbone\.', r'backbone_k\.'),
         last_epoch=0,
+        tells=(
+            (r'neck\.', 'InsLoc', 'FPN'),
+            (r'roi_head\.shared_head\.', 'InsLoc', 'C4'),
+        ),
     ),
     Format(
         'pixpro',
@@ -90,6 +105,7 @@ FORMATS: tuple[Format, ...] = (
         ('encoder_k.',),
         (r'encoder\.', r'encoder_k\.', r'projector\.linear1'),
         last_epoch=0,
+        tells=((r'projector_instance\.', 'PixPro', 'with instance branch'),),
     ),
     Format(
         'lewel',
@@ -152,13 +168,13 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         'beit',
-        'BEiT',
+        '',  # data2vec and others save the same
         needs=(r'blocks\.0\.attn\.q_bias',),
         wrappers=('model',),
     ),
     Format(
         'barlow_twins',
-        'BarlowTwins',
+        'Barlow Twins',
         ('backbone.',),
         (),
         (r'backbone\.', r'projector\.0\.', r'bn\.running_mean'),
@@ -166,11 +182,15 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         'moco',
-        'MoCo',
+        '',  # told by its head
         ('encoder_q.',),
         ('encoder_k.',),
         (r'encoder_q\.(conv1|fc)\.',),
         last_epoch=0,
+        tells=(
+            (r'encoder_q\.fc\.(weight|bias)\Z', 'MoCo v1', ''),
+            (r'encoder_q\.fc\.\d', 'MoCo v2', ''),  # an MLP
+        ),
     ),
     Format(
         'densecl',
@@ -181,11 +201,15 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         'openselfsup_moco',
-        'MoCo',
+        '',
         ('encoder_q.0.',),
         ('encoder_k.0.',),
         (r'encoder_q\.0\.',),
         (r'queue2\Z',),
+        tells=(
+            (r'encoder_q\.1\.fc\.', 'MoCo v1', ''),
+            (r'encoder_q\.1\.mlp\.', 'MoCo v2', ''),
+        ),
     ),
     # and mmselfsup 0, mmdet 2, mmcls: anything of mmcv's time
     Format(
@@ -209,7 +233,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         'mocov3',
-        'MoCoV3',
+        'MoCo v3',
         ('base_encoder.',),
         ('momentum_encoder.',),
         (r'base_encoder\.',),
@@ -227,7 +251,7 @@ FORMATS: tuple[Format, ...] = (
     Format('swav', 'SwAV', needs=(_RESNET, r'prototypes|projection_head')),
     Format(
         'dino',
-        'DINO',
+        '',  # iBOT and others save the same
         ('student.backbone.', 'student.'),
         ('teacher.backbone.', 'teacher.'),
         wrappers=('dino',),

@@ -22,15 +22,12 @@ def _at(tree: Any, path: str) -> Any:
 
 
 # field: where to look, first found wins. ``cfg.`` is the config in the
-# checkpoint's meta.
+# checkpoint's meta. What a config says of its data is not looked at: only
+# the run knows what it read.
 _MMENGINE = {
     'method': ('cfg.method.name', 'cfg.model.type'),
     'variant': ('cfg.method.variant',),
-    'pretrain_data': (
-        'cfg.pretrain_data',
-        'cfg.train_dataloader.dataset.name',
-        'cfg.train_dataloader.dataset.data_root',
-    ),
+    'pretrain_data': ('cfg.method.read.data',),
     'pretrain_epochs': ('epoch',),
     'pretrain_batch': (
         'cfg.method.batch',
@@ -38,6 +35,8 @@ _MMENGINE = {
     ),
     'config': ('cfg.method.config', 'experiment_name'),
 }
+# one class of mmpretrain for two methods, told by the neck
+_BY_NECK = {'MoCoV2Neck': 'MoCo v2'}
 
 
 def from_mmengine(
@@ -55,14 +54,38 @@ def from_mmengine(
     cfg = meta.get('cfg')
     config = parse_config(cfg) if isinstance(cfg, str) else {}
     tree = {**meta, 'cfg': config}
-    fields, sources = {}, {}
+    fields: Fields = {}
+    sources: dict[str, str] = {}
     for name, places in _MMENGINE.items():
         for place in places:
             value = _at(tree, place)
             if isinstance(value, (str, int, float)):
                 fields[name], sources[name] = value, f'meta.{place}'
                 break
+    if fields.get('method') == 'MoCo':
+        neck = _at(config, 'model.neck.type')
+        fields['method'] = _BY_NECK.get(str(neck), 'MoCo v1')
+    fields.update(_said_by_the_run(tree))
     return fields, sources, config
+
+
+def _said_by_the_run(tree: Mapping[str, Any]) -> Fields:
+    """What a pretraining of this project wrote of itself, if it did.
+
+    Returns:
+        dict: ``read``, what it read; ``departures`` from its config and
+        ``changes`` for the machine.
+    """
+    read = _at(tree, 'cfg.method.read')
+    if not isinstance(read, Mapping):
+        return {}
+    found: Fields = dict(read=dict(read))
+    for name in ('departures', 'changes'):
+        found[name] = list(_at(tree, 'cfg.method')[name] or ())
+    done, whole = tree.get('epoch'), _at(tree, 'cfg.train_cfg.max_epochs')
+    if type(done) is int and type(whole) is int and done < whole:
+        found['departures'].append(f'epoch {done} of a schedule of {whole}')
+    return found
 
 
 def epochs_of(content: Any, last_epoch: int | None) -> tuple[int | None, str]:

@@ -7,8 +7,6 @@ tensor is missing, unexpected or of another shape.
 
 import argparse
 
-from ssl_bench.errors import UserError
-
 TARGETS = (
     'backbone',
     'torchvision',
@@ -82,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.checkpoints.export import export
     from ssl_bench.checkpoints.position import resize_backbone
     from ssl_bench.files import keep_input
+    from ssl_bench.header_fields import read_fields
 
     keep_input(args.output, args.input, 'model.safetensors', 'config.json')
     backbone, report = convert(
@@ -92,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         args.trust,
         args.prefix,
         args.drop,
-        _fields(args.meta),
+        read_fields(args.meta),
     )
     if args.image_size is not None:
         backbone, done = resize_backbone(backbone, args.image_size)
@@ -105,22 +104,3 @@ def run(args: argparse.Namespace) -> int:
     print(report.summary())
     print(f'wrote {args.output} ({args.to})')
     return 0
-
-
-def _fields(words: list) -> dict:
-    """KEY=VALUE words; epochs and batch are numbers.
-
-    Raises:
-        UserError: A word has no ``=``, or a number is none.
-    """
-    fields = {}
-    for word in words:
-        key, equals, value = word.partition('=')
-        if not equals:
-            raise UserError(f'--meta {word}: expected KEY=VALUE')
-        if key in ('pretrain_epochs', 'pretrain_batch'):
-            if not value.isdigit():
-                raise UserError(f'--meta {word}: expected a whole number')
-            value = int(value)
-        fields[key] = value
-    return fields

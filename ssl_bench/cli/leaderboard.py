@@ -4,6 +4,8 @@ Reads every result.json under the given folders. With -o the format follows
 the file's ending (.csv .md .tex .json .html); without it the table is shown
 on the terminal. `leaderboard export DIR... -o FILE.zip` bundles records,
 `leaderboard import FILE.zip... -o DIR` merges bundles after checking them.
+`leaderboard annotate RECORD --meta KEY=VALUE --by NAME --why TEXT` adds a
+signed correction next to a record, which stays as it is.
 Exit code: 0 clean, 3 done with warnings, 2 nothing usable.
 """
 
@@ -38,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'dirs',
         nargs='*',
         metavar='DIR',
-        help='folders with runs (default: work_dirs); or "export DIR..." '
-        'or "import BUNDLE..."',
+        help='folders with runs (default: work_dirs); or "export DIR...", '
+        '"import BUNDLE..." or "annotate RECORD"',
     )
     parser.add_argument('-o', '--output', help='file or folder to write')
     parser.add_argument(
@@ -74,6 +76,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(own), or none',
     )
 
+    parser.add_argument(
+        '--meta',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='annotate: method, variant, pretrain_data, pretrain_epochs, '
+        'pretrain_batch, config',
+    )
+    parser.add_argument('--by', metavar='NAME', help='annotate: who signs')
+    parser.add_argument(
+        '--why', metavar='TEXT', help='annotate: where the value is from'
+    )
+
 
 def run(args: argparse.Namespace) -> int:
     """Write or show the leaderboard, or move bundles.
@@ -86,6 +101,12 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.dirs[:1] == ['export']:
         return _export(args.dirs[1:] or DIRS, args.output)
+    if args.dirs[:1] == ['annotate']:
+        return _annotate(args)
+    if args.meta or args.by or args.why:
+        raise UserError(
+            '--meta, --by and --why are of: leaderboard annotate RECORD'
+        )
     if args.dirs[:1] == ['import']:
         return _import(args.dirs[1:], args.output or IMPORTED)
     return _leaderboard(args)
@@ -129,6 +150,21 @@ def _leaderboard(args: argparse.Namespace) -> int:
     elif target or not name:
         _show(tables(board, args.paper))
     return _finish(board.problems, f'written: {target}' if target else None)
+
+
+def _annotate(args: argparse.Namespace) -> int:
+    from ssl_bench.header_fields import words_of
+    from ssl_bench.results.annotate import annotate
+
+    if len(args.dirs) != 2:
+        raise UserError(
+            'name one record: leaderboard annotate RUN/result.json '
+            '--meta KEY=VALUE --by NAME --why TEXT'
+        )
+    fields = words_of(args.meta)
+    path = annotate(args.dirs[1], fields, args.by or '', args.why or '')
+    print(f'written: {path}', file=sys.stderr)
+    return 0
 
 
 def _format(args: argparse.Namespace) -> str | None:

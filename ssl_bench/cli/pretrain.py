@@ -52,12 +52,13 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.config import load_config
     from ssl_bench.engine.pretrain import pretrain
 
-    config = load_config(args.config, read_options(args.cfg_options))
+    options = read_options(args.cfg_options)
+    config = load_config(args.config, options)
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
     work_dir = args.work_dir or Path('work_dirs') / Path(args.config).stem
     checkpoint = pretrain(
-        config, work_dir, args.resume, args.amp, args.seed, args.quiet
+        config, work_dir, args.resume, args.amp, args.seed, args.quiet, options
     )
     print(
         f'{checkpoint}\nnext: python tools/transfer.py {checkpoint} '

@@ -66,6 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--variant', help='variant, of weights that do not name it'
     )
     parser.add_argument(
+        '--meta',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='what the checkpoint does not say: method, variant, '
+        'pretrain_data, pretrain_epochs, pretrain_batch, config',
+    )
+    parser.add_argument(
         '--recipe',
         help="settings of a paper that departs from the task's "
         'own (ssl-bench tasks TASK lists them)',
@@ -143,6 +151,8 @@ def run(args: argparse.Namespace) -> int:
         return relaunch(args)
     overrides = read_options(args.cfg_options)
     sources = open_sources(args)
+    for note in unknown_fields(args.checkpoints, sources):
+        say(note)
     if args.dry_run:
         return dry_run(args, sources, overrides)
     # first, since it keeps what the toolkits print on import to itself
@@ -170,6 +180,8 @@ def run(args: argparse.Namespace) -> int:
                     eval_only=args.eval_only,
                 )
                 say(summary(outcome))
+                for note in other_fields(outcome, source):
+                    say(note)
     for note in missing_controls(sources):
         say(note)
     return 0
@@ -185,19 +197,21 @@ def open_sources(args: argparse.Namespace) -> list:
     """Read every checkpoint before anything runs.
 
     Raises:
-        UserError: --method or --variant for more than one.
+        UserError: --method, --variant or --meta for more than one.
     """
     from ssl_bench.errors import UserError
+    from ssl_bench.header_fields import read_fields
     from ssl_bench.transfer.source import open_source
 
-    known = {
+    known = read_fields(args.meta) | {
         key: getattr(args, key)
         for key in ('method', 'variant')
         if getattr(args, key) is not None
     }
     if known and len(args.checkpoints) > 1:
+        option = 'meta' if args.meta else next(iter(known))
         raise UserError(
-            f'--{next(iter(known))} names one method, and there '
+            f'--{option} is of one checkpoint, and there '
             f'are {len(args.checkpoints)} checkpoints. Transfer '
             'them one by one.'
         )
@@ -205,6 +219,40 @@ def open_sources(args: argparse.Namespace) -> list:
         open_source(checkpoint, args.work_dir, args.arch, known)
         for checkpoint in args.checkpoints
     ]
+
+
+def unknown_fields(checkpoints: list, sources: list) -> list:
+    """What to say, before a run, of fields that its record would lack."""
+    from ssl_bench.header_fields import EXAMPLES
+
+    return [
+        f'note: {checkpoint} does not say {" and ".join(source.missing)}, so '
+        'its numbers will meet no published one. Add --meta '
+        + ' '.join(f'{key}={EXAMPLES[key]}' for key in source.missing)
+        + ' with the right values.'
+        for checkpoint, source in zip(checkpoints, sources)
+        if source.missing
+    ]
+
+
+def other_fields(outcome, source) -> list:
+    """What to say of a record of an earlier run that lacks what is known."""
+    from ssl_bench.results.corrections import values_of
+
+    if outcome.fresh:
+        return []
+    before, group = values_of(outcome.record), source.pretrain()
+    now = {f'pretrain_{key}': group[key] for key in ('data', 'epochs')}
+    words = ' '.join(
+        f'{key}="{value}"' if ' ' in str(value) else f'{key}={value}'
+        for key, value in now.items()
+        if value is not None and value != before[key]
+    )
+    return [
+        'note: this record was written before that was known. Complete it '
+        f'with ssl-bench leaderboard annotate {outcome.folder} --meta {words} '
+        '--by NAME --why TEXT'
+    ][: bool(words)]
 
 
 def missing_controls(sources: list) -> list:

@@ -1,9 +1,10 @@
 """Run a pretraining config, in one process or several, on any device."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -22,6 +23,11 @@ from ssl_bench.engine.distributed import (
 from ssl_bench.engine.optim import leave_out_mixed, set_precision
 from ssl_bench.engine.runner import AtomicRunner, build_errors, require_model
 from ssl_bench.engine.sizes import check_sizes
+from ssl_bench.engine.what_was_read import (
+    ProvenanceHook,
+    changes_of,
+    departures_of,
+)
 from ssl_bench.errors import UserError
 from ssl_bench.files import require_folder
 
@@ -33,6 +39,7 @@ def pretrain(
     amp: bool = False,
     seed: int | None = None,
     quiet: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> Path:
     """Train and return the last checkpoint.
 
@@ -50,6 +57,8 @@ def pretrain(
         seed (int, optional): Replaces the config's seed.
         quiet (bool): One progress line instead of log lines, which are
             still in the log file.
+        options (Mapping, optional): What the user changed in the config,
+            by dotted keys, for the checkpoint.
 
     Returns:
         Path: The checkpoint of the last epoch.
@@ -74,6 +83,7 @@ def pretrain(
     _set_data(config)
     _set_hooks(config, quiet)
     runner = _build(config)
+    runner.register_hook(_provenance(config, options or {}, amp, single))
     _say_batch(runner, config)
     if single:
         runner.logger.warning(
@@ -158,6 +168,18 @@ def _set_provenance(config: Config) -> None:
     config.method.batch = _global_batch(config)
     if config.filename:
         config.method.config = Path(config.filename).stem
+
+
+def _provenance(
+    config: Config, options: Mapping[str, Any], amp: bool, single: bool
+) -> ProvenanceHook:
+    """What the run's checkpoints say of its data and changes."""
+    changes = changes_of(options)
+    changes += ['bfloat16 autocast'] * amp
+    changes += ['single precision: mixed needs an accelerator'] * single
+    return ProvenanceHook(
+        departures_of(config, options, _global_batch(config)), changes
+    )
 
 
 def _set_data(config: Config) -> None:

@@ -62,9 +62,7 @@ def _join(
         return rows
     used = set()
     for row in rows:
-        if row.departures:  # of another experiment than the paper's
-            continue
-        found = index.matches(*row.method_id, row.task, row.metric)
+        found = index.matches(row)
         if found:
             row.published, row.also_published = found[0], found[1:]
             used.add(found[0])
@@ -99,14 +97,14 @@ def departed(rows: list[Row], index: PublishedIndex) -> list[Problem]:
     printed = {item.task for item in index.rows}
     by_cell: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        if row.departures and row.task in printed:
-            key = row.method_id, row.task, tuple(row.departures)
+        if row.all_departures and row.task in printed:
+            key = row.method_id, row.task, tuple(row.all_departures)
             by_cell.setdefault(key, row)
     return [
         Problem(
             'other protocol',
             f'{row.name} on {row.task} is not compared with '
-            f'published numbers: {"; ".join(row.departures)}',
+            f'published numbers: {"; ".join(row.all_departures)}',
             tuple(item.path for item in row.records),
         )
         for row in by_cell.values()

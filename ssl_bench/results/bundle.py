@@ -12,6 +12,7 @@ from typing import Any
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import atomic_path, write_text
+from ssl_bench.results.corrections import check_entries, write_corrections
 from ssl_bench.results.record import (
     FILE_NAME,
     MAX_BYTES,
@@ -62,10 +63,10 @@ def export_bundle(
     stored, problems = scan(dirs)
     if not stored:
         raise UserError('nothing to export: ' + '; '.join(map(str, problems)))
-    files: dict[str, tuple[bytes, str]] = {}
+    files: dict[str, tuple[bytes, Stored]] = {}
     for item in stored:
-        data = _text(item.record)
-        files[hashlib.sha256(data).hexdigest()] = (data, item.record['run_id'])
+        data = _text(item.original)
+        files[hashlib.sha256(data).hexdigest()] = (data, item)
     manifest = dict(
         format=FORMAT,
         schema=SCHEMA,
@@ -74,9 +75,14 @@ def export_bundle(
                 name=f'records/{sha}.json',
                 sha256=sha,
                 bytes=len(data),
-                run_id=run_id,
+                run_id=item.record['run_id'],
+                **(
+                    {'corrections': found}
+                    if (found := item.corrections)
+                    else {}
+                ),
             )
-            for sha, (data, run_id) in sorted(files.items())
+            for sha, (data, item) in sorted(files.items())
         ],
     )
     with atomic_path(path) as part, zipfile.ZipFile(part, 'w') as archive:
@@ -150,8 +156,8 @@ def _manifest(path: Path, data: bytes) -> dict[str, dict[str, Any]]:
         ) from error
 
 
-def read_bundle(path: PathLike) -> list[Record]:
-    """Every record of a bundle, or none.
+def read_bundle(path: PathLike) -> list[tuple[Record, list[dict[str, Any]]]]:
+    """Every record of a bundle with its corrections, or none.
 
     Raises:
         UserError: Not a bundle, damaged, tampered with, too large, or with
@@ -197,7 +203,7 @@ def read_bundle(path: PathLike) -> list[Record]:
 
 def _checked(
     path: Path, name: str, entry: dict[str, Any], data: bytes
-) -> Record:
+) -> tuple[Record, list[dict[str, Any]]]:
     sha = hashlib.sha256(data).hexdigest()
     if not sha == entry.get('sha256') == name[len('records/') : -5]:
         raise UserError(f'{path}: {name} was changed: its SHA-256 is {sha}')
@@ -210,7 +216,15 @@ def _checked(
             f'{path}: {name} is run {record["run_id"]}, the '
             f'manifest says {entry.get("run_id")!r}'
         )
-    return record
+    try:
+        entries = check_entries(
+            record, digest(record), entry.get('corrections', [])
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f'{path}: {name}: unusable correction: {error}'
+        ) from error
+    return record, entries
 
 
 def import_bundle(
@@ -241,10 +255,13 @@ def import_bundle(
             present.setdefault(item.record['run_id'], []).append(item)
     written = skipped = 0
     problems = []
-    for record in records:
+    for record, entries in records:
         there = present.get(record['run_id'], [])
-        if any(digest(item.record) == digest(record) for item in there):
+        same = [s for s in there if digest(s.original) == digest(record)]
+        if same:
             skipped += 1
+            if entries and not any(item.corrections for item in same):
+                write_corrections(same[0].path, record, entries)
             continue
         target = into / record['run_id'] / FILE_NAME
         if there or target.exists():
@@ -262,6 +279,8 @@ def import_bundle(
                 )
             )
         write_text(target, _text(record).decode())
+        if entries:
+            write_corrections(target, record, entries)
         present.setdefault(record['run_id'], []).append(
             Stored(record, str(target))
         )

@@ -3,6 +3,7 @@
 Terminal, Markdown, LaTeX and the page without script show the same grids.
 """
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ BASELINE_LEGEND = (
     'Δ: difference to {} with its 95% interval over common seeds, '
     '≈ when the interval contains zero.'
 )
+CUSTOM = 'custom: '  # how the names of unknown data begin
+WIDTH = 44  # characters of a remark under a name
 DEPARTED = "other settings or data than the protocol's"
 DEPARTED_MARK = '†'
 DEPARTED_LEGEND = (
@@ -150,14 +153,23 @@ def shown_metrics(rows: Sequence[Row], task: str) -> list[str]:
 
 
 def name_cell(rows: Sequence[Row]) -> Cell:
-    """Method, and who printed it when it was not measured."""
+    """Method, what departed, and who printed it when it was not measured."""
     first = rows[0]
     parts = [Part(first.name, 'name')]
-    if first.departures:
+    if first.pretrain_data.startswith(CUSTOM):
+        parts += _lines(f'pretrained on {first.pretrain_data}')
+    if first.all_departures:
         parts.append(Part(DEPARTED, 'published'))
+        for text in first.all_departures:
+            parts += _lines(text)
     if not first.values and first.published is not None:
         parts.append(Part(f'in {first.published.reported_in}', 'published'))
     return parts
+
+
+def _lines(text: str) -> Cell:
+    """A text that may be long, so that the numbers keep their place."""
+    return [Part(line, 'published') for line in textwrap.wrap(text, WIDTH)]
 
 
 def task_grid(board: Board, task: str) -> Grid:

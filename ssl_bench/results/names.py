@@ -87,6 +87,18 @@ def variant_key(variant: str, task: str) -> frozenset[str]:
     )
 
 
+def split_label(method: str, variant: str = '') -> tuple[str, str]:
+    """The reverse of `label`: ``Supervised (MSRA)`` has a variant.
+
+    Returns:
+        tuple[str, str]: Method, and all words of the variant.
+    """
+    found = re.fullmatch(r'(.+?)\s*\((.+)\)', method.strip())
+    if found is None:
+        return method, variant
+    return found[1], f'{found[2]} {variant}'.strip()
+
+
 def is_random(method: str) -> bool:
     """Whether a method is the random-initialisation control."""
     return method_key(method) == 'randominit'

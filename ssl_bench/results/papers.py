@@ -288,9 +288,7 @@ def _reproductions(
         if row.reported_in == paper.reported_in
     )
     for row in board.measured:
-        if row.departures:
-            continue
-        for item in index.matches(*row.method_id, row.task, row.metric):
+        for item in index.matches(row):
             yield (
                 item,
                 Row(

@@ -3,9 +3,9 @@
 import csv
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import (
     BaseModel,
@@ -24,22 +24,22 @@ from ssl_bench.results.names import (
     is_random,
     is_supervised,
     method_key,
+    split_label,
     variant_key,
 )
+from ssl_bench.results.paper_recipes import recipe_of
 
 FILE = Path(__file__).with_name('published.csv')
 
-# Papers whose protocol is the one run here, where papers use several: the
-# FPN heads and norms that InfoMin introduced, mmsegmentation's FCN.
-SAME_PROTOCOL = {
-    **dict.fromkeys(
-        ('coco_mrcnn_fpn_1x', 'coco_mrcnn_fpn_2x'),
-        ('InsLoc', 'PixPro', 'LEWEL', 'InfoMin', 'DenseCL'),
-    ),
-    **dict.fromkeys(('voc12aug_fcn', 'cityscapes_fcn'), ('DenseCL',)),
-}
 # The papers that this project reproduces come before others.
 FIRST_PAPERS = ('InsLoc', 'PixPro', 'LEWEL', 'SiameseIM', 'Barlow Twins')
+# Epochs of the model that a method's own paper releases, for rows of other
+# papers that print none, where published.csv has no row that tells them.
+OWN_EPOCHS = {
+    ('mocov3', 'vitb16'): 300,  # facebookresearch/moco-v3, README.md
+    ('byol', 'resnet50'): 1000,  # arXiv:2006.07733, Sec. 3.3
+    ('simclr', 'resnet50'): 1000,  # arXiv:2002.05709, Sec. 6
+}
 
 
 def _number(text: str, info: ValidationInfo) -> float | None:
@@ -129,6 +129,16 @@ class Published(BaseModel):
         return re.sub(r'\s*\(.*\)$', '', self.reported_in)
 
     @property
+    def own(self) -> bool:
+        """Whether the method's own paper or program prints it."""
+        return method_key(self.paper) == method_key(self.method)
+
+    @property
+    def recipe(self) -> str | None:
+        """Of the task, that measures it; None when none does."""
+        return recipe_of(self.task, self.method, self.paper)
+
+    @property
     def cited(self) -> str:
         """Source for a table; says when it was not checked yet."""
         mark = '' if self.verified else ' [unverified]'
@@ -186,6 +196,38 @@ def published() -> tuple[Published, ...]:
     return tuple(read_published())
 
 
+class Measurement(Protocol):
+    """What decides which printed number a measured one belongs to."""
+
+    @property
+    def method_id(self) -> tuple[str, str, str, str, float | None]:
+        """Method, variant, backbone, pretraining data and epochs."""
+
+    @property
+    def task(self) -> str:
+        """Id of the task."""
+
+    @property
+    def metric(self) -> str:
+        """Name of the number."""
+
+    @property
+    def recipe(self) -> str:
+        """Of the task; empty for its own settings."""
+
+    @property
+    def pretrain_batch(self) -> float | None:
+        """Images per step of the pretraining."""
+
+    @property
+    def departures(self) -> Sequence[str]:
+        """What was otherwise than the task's protocol."""
+
+    @property
+    def pretrain_departures(self) -> Sequence[str]:
+        """What was otherwise than the method's pretraining config."""
+
+
 class PublishedIndex:
     """Finds the printed numbers for a measured row.
 
@@ -200,44 +242,107 @@ class PublishedIndex:
             key = (method_key(row.method), row.task, row.metric)
             self._index.setdefault(key, []).append(row)
 
-    def matches(
-        self,
-        method: str,
-        variant: str,
-        backbone: str,
-        data: str,
-        epochs: float | None,
-        task: str,
-        metric: str,
-    ) -> list[Published]:
+    def matches(self, measured: Measurement) -> list[Published]:
         """Printed numbers of the same measurement, the best match first.
 
-        Method, backbone, pretraining data, epochs and the words of the
-        variant must be the same. For the controls any epochs match; for
-        random initialisation also any data. The order: papers with the
-        protocol run here (``SAME_PROTOCOL``), numbers checked in their
-        source, the method's own paper, ``FIRST_PAPERS``, then by name.
+        Every output asks this function, and nothing else, whether a record
+        is a printed number. Method, backbone, pretraining data, epochs, the
+        words of the variant and the recipe of the task must be the same, and
+        nothing may depart from the protocol. For the controls any epochs
+        match; for random initialisation also any data. Where a paper prints
+        no epochs, `epochs_meant` says which. The order: numbers checked in
+        their source, the method's own paper, ``FIRST_PAPERS``, the same
+        batch of the pretraining, then by name.
+
+        Args:
+            measured (Measurement): A row of the leaderboard.
         """
-        random, wanted = is_random(method), variant_key(variant, task)
+        if measured.departures or measured.pretrain_departures:
+            return []
+        name, variant, backbone, data, epochs = measured.method_id
+        method, variant = split_label(name, variant)
+        task, random = measured.task, is_random(method)
         control = random or is_supervised(method)
+        wanted = variant_key(variant, task)
+        key = method_key(method), task, measured.metric
         found = [
             row
-            for row in self._index.get((method_key(method), task, metric), ())
-            if backbone_key(row.backbone) == backbone_key(backbone)
+            for row in self._index.get(key, ())
+            if row.recipe == measured.recipe
+            and backbone_key(row.backbone) == backbone_key(backbone)
             and (random or data_key(row.pretrain_data) == data_key(data))
-            and (control or row.pretrain_epochs == epochs)
             and variant_key(row.variant, task) == wanted
+            and (control or _same_epochs(row, epochs))
         ]
-        same = SAME_PROTOCOL.get(task, ())
         return sorted(
             found,
             key=lambda row: (
-                bool(same) and row.paper not in same,
                 not row.verified,
-                method_key(row.paper) != method_key(method),
+                not row.own,
                 row.paper not in FIRST_PAPERS,
+                row.pretrain_batch != measured.pretrain_batch,
                 row.reported_in,
                 row.variant,
                 row.source,
             ),
         )
+
+
+def _same_epochs(row: Published, epochs: float | None) -> bool:
+    return epochs is not None and epochs == (
+        epochs_meant(row)
+        if row.pretrain_epochs is None
+        else row.pretrain_epochs
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def epochs_meant(row: Published) -> float | None:
+    """Epochs of the model behind a number that is printed without them.
+
+    They are those of the row that prints the same values of the same method
+    and task with its epochs; else those of the method's own paper, if it has
+    one model of this backbone and data only.
+
+    Returns:
+        float | None: None when the rows do not tell; then the number is
+        nobody's.
+    """
+    same = [
+        other
+        for other in published()
+        if other.pretrain_epochs is not None
+        and 'effective epochs' not in other.notes
+        and method_key(other.method) == method_key(row.method)
+        and backbone_key(other.backbone) == backbone_key(row.backbone)
+        and data_key(other.pretrain_data) == data_key(row.pretrain_data)
+        and variant_key(other.variant, row.task)
+        == variant_key(row.variant, row.task)
+    ]
+    # the numbers of one model in one table: any of them tells
+    line = {
+        (other.task, other.metric, other.value)
+        for other in published()
+        if (other.method, other.variant, other.task, other.reported_in)
+        == (row.method, row.variant, row.task, row.reported_in)
+        and other.pretrain_epochs is None
+        and other.backbone == row.backbone
+        and other.pretrain_data == row.pretrain_data
+    }
+    told = [
+        {
+            other.pretrain_epochs
+            for other in same
+            if (other.task, other.metric, other.value) == number
+        }
+        for number in line
+    ]
+    alike = set.intersection(*filter(None, told)) if any(told) else set()
+    own = {other.pretrain_epochs for other in same if other.own}
+    listed = OWN_EPOCHS.get(
+        (method_key(row.method), backbone_key(row.backbone))
+    )
+    for choices in (alike, own, {listed}):
+        if len(choices) == 1:
+            return next(iter(choices))
+    return None

@@ -41,7 +41,11 @@ class _Group(BaseModel):
 
 
 class Pretrain(_Group):
-    """What the weights were pretrained on, and where they come from."""
+    """What the weights were pretrained on, and where they come from.
+
+    ``departures`` are from the config of the pretraining; ``given`` are the
+    fields that the user filled in.
+    """
 
     data: TextOrEmpty | None
     epochs: Number | None
@@ -49,6 +53,11 @@ class Pretrain(_Group):
     config: TextOrEmpty | None
     checkpoint_sha256: Sha256 | None
     source: Literal['measured', 'imported']
+    images: Count | None = None
+    fingerprint: TextOrEmpty | None = None
+    departures: list[TextOrEmpty] = []
+    changes: list[TextOrEmpty] = []
+    given: list[TextOrEmpty] = []
 
 
 class Hardware(_Group):
@@ -136,10 +145,27 @@ class Problem:
 
 @dataclass(frozen=True)
 class Stored:
-    """A valid record and the file it was read from."""
+    """A valid record and the file it was read from.
+
+    Args:
+        record (dict): With its corrections.
+        path (str): The file.
+        written (dict, optional): As the run wrote it, if it was corrected.
+    """
 
     record: Record
     path: str
+    written: Record | None = None
+
+    @property
+    def original(self) -> Record:
+        """The record as the run wrote it."""
+        return self.record if self.written is None else self.written
+
+    @property
+    def corrections(self) -> list[dict[str, Any]]:
+        """What was corrected: value, who, when, why."""
+        return list(self.record.get('corrections', []))
 
 
 def make_run_id(

@@ -92,7 +92,7 @@ def _texts(row: Row) -> dict[str, str]:
         delta='' if row.delta is None else rounding.signed(row.delta),
         mark=grid.MARKS[row.verdict],
         style=STYLES.get(row.verdict, ''),
-        departed=grid.DEPARTED_MARK if row.departures else '',
+        departed=grid.DEPARTED_MARK if row.all_departures else '',
         difference=grid.difference_text(found) if found else '',
         difference_bounds=rounding.signed_bounds(found.interval)
         if found and found.interval
@@ -227,7 +227,7 @@ def _legend(board: Board) -> list[dict[str, str]]:
         found.append(
             dict(style='', text='? printed number not checked in its source')
         )
-    if any(row.departures for row in board.rows):
+    if any(row.all_departures for row in board.rows):
         found.append(dict(style='', text=grid.DEPARTED_LEGEND))
     if board.baseline:
         text = grid.BASELINE_LEGEND.format(board.baseline)

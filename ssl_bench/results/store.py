@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ssl_bench.errors import UserError
+from ssl_bench.results.corrections import corrected, read_corrections
 from ssl_bench.results.record import (
     FILE_NAME,
     MAX_BYTES,
@@ -119,8 +120,19 @@ def scan(dirs: Iterable[PathLike]) -> tuple[list[Stored], list[Problem]]:
                 )
             else:
                 if record is not None:
-                    stored.append(Stored(record, path))
+                    stored.append(_corrected(record, path, problems))
     return stored, problems
+
+
+def _corrected(record: Record, path: str, problems: list[Problem]) -> Stored:
+    """A record with the corrections next to it."""
+    try:
+        entries = read_corrections(path, record)
+        if entries:
+            return Stored(corrected(record, entries), path, record)
+    except UserError as error:
+        problems.append(Problem('unusable correction', str(error), (path,)))
+    return Stored(record, path)
 
 
 def _read(path: str, seen: set[tuple[int, int]]) -> Record | None:

@@ -7,7 +7,7 @@ from typing import Any
 from ssl_bench.results import headings, stats
 from ssl_bench.results.names import label
 from ssl_bench.results.published import Published
-from ssl_bench.results.record import Problem, Stored
+from ssl_bench.results.record import Problem, Record, Stored
 
 # method, variant, backbone, pretraining data, pretraining epochs
 MethodId = tuple[str, str, str, str, float | None]
@@ -56,8 +56,10 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Method with its variant."""
-        return label(self.method, self.variant)
+        """Method with its variant, without what its pretraining changed."""
+        if not self.records:
+            return label(self.method, self.variant)
+        return label(self.method, self.records[0].record['variant'])
 
     @property
     def described(self) -> str:
@@ -65,18 +67,39 @@ class Row:
         more = [self.backbone, self.pretrain_data]
         if self.pretrain_epochs is not None:
             more.append(f'{self.pretrain_epochs:g} epochs')
-        return f'{self.name} [{", ".join(filter(None, more))}]'
+        name = label(self.method, self.variant)
+        return f'{name} [{", ".join(filter(None, more))}]'
 
     @property
     def departures(self) -> list[str]:
         """What its records say differs from the task's protocol, sorted."""
+        return sorted({t for s in self.records for t in departures(s.record)})
+
+    @property
+    def pretrain_departures(self) -> list[str]:
+        """What they say differs from the pretraining config, sorted."""
         return sorted(
-            {
-                text
-                for item in self.records
-                for text in item.record.get('departures', [])
-            }
+            {t for s in self.records for t in pretrain_departures(s.record)}
         )
+
+    @property
+    def pretrain_batch(self) -> float | None:
+        """Images per step of the pretraining, if all records say the same."""
+        found = {s.record['pretrain']['batch'] for s in self.records}
+        return found.pop() if len(found) == 1 else None
+
+    @property
+    def all_departures(self) -> list[str]:
+        """Those of the pretraining and of the task."""
+        return [
+            *(f'pretraining: {text}' for text in self.pretrain_departures),
+            *self.departures,
+        ]
+
+    @property
+    def recipe(self) -> str:
+        """The recipe of the task, empty for its own settings."""
+        return recipe(self.records[0].record) if self.records else ''
 
     @property
     def method_id(self) -> MethodId:
@@ -162,20 +185,45 @@ class Board:
         return [row for row in self.rows if row.values]
 
 
+def departures(record: Record) -> tuple[str, ...]:
+    """What differs from the task's protocol, sorted."""
+    return tuple(sorted(record.get('departures', [])))
+
+
+def pretrain_departures(record: Record) -> tuple[str, ...]:
+    """What differs from the config of the pretraining, sorted."""
+    return tuple(sorted(record['pretrain'].get('departures', [])))
+
+
+def variant(record: Record) -> str:
+    """The variant, with what its pretraining changed: another method."""
+    return '; '.join(
+        filter(None, (record['variant'], *pretrain_departures(record)))
+    )
+
+
+def recipe(record: Record) -> str:
+    """The recipe of the task, empty for its own settings."""
+    return str(record.get('extra', {}).get('recipe') or '')
+
+
 def cells(stored: Iterable[Stored]) -> list[Row]:
-    """Group records; another config or other data is another row."""
+    """Group records; another config, recipe or other data is another row."""
     groups: dict[tuple[Any, ...], list[Stored]] = {}
     for item in stored:
         record, pretrain = item.record, item.record['pretrain']
         key = (
             record['method'],
-            record['variant'],
+            variant(record),
             record['backbone'],
             pretrain['data'] or '',
             pretrain['epochs'],
             record['task'],
             record['config_sha256'],
             record['data']['fingerprint'],
+            recipe(record),
+            departures(record),
+            pretrain_departures(record),
         )
         groups.setdefault(key, []).append(item)
     rows = []
@@ -249,7 +297,8 @@ def rankings(board: Board) -> list[Ranking]:
             possible.setdefault(row.backbone, set()).add(row.task)
             own = places.setdefault(row.method_id, {})
             own.setdefault(row.task, []).append(row.place)
-            names[row.method_id] = row.name
+            changed = ', changed' if row.pretrain_departures else ''
+            names[row.method_id] = row.name + changed
     result = []
     for key, by_task in places.items():
         mean = {task: stats.mean(p) for task, p in by_task.items()}

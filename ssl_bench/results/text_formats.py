@@ -139,7 +139,7 @@ def row_object(row: Row) -> dict[str, Any]:
             pairs=found.pairs,
             within_noise=found.within_noise,
         ),
-        departures=row.departures,
+        departures=row.all_departures,
         checkpoint_sha256=row.checkpoints,
         run_ids=[s.record['run_id'] for s in row.records],
     )

@@ -175,6 +175,8 @@ MINI_CLASSES = (
     'star',
     'triangle',
 )
+# what `ssl-bench data mini` writes into the root
+MINI_MANIFEST, MINI_ROOT = 'mini.json', 'data/mini'
 _MINI = 'ssl-bench data mini --root {root}'
 _VARIANTS = f'{_MINI} && ssl-bench data variants {{root}}'
 _SUBSET = (
@@ -269,8 +271,15 @@ def few_labels(percent: int, classes: int) -> ListLayout:
     )
 
 
-_TRAIN = FolderLayout(folder='imagenet/train', classes=1000, count=1281167)
-_VAL = FolderLayout(folder='imagenet/val', classes=1000, count=50000)
+_TRAIN, _VAL = (
+    FolderLayout(
+        folder=f'imagenet/{split}',
+        classes=1000,
+        count=count,
+        published=wordnet_ids(),
+    )
+    for split, count in (('train', 1281167), ('val', 50000))
+)
 _MINI_TRAIN = FolderLayout(folder='imagenet/train')
 _MINI_VAL = FolderLayout(folder='imagenet/val')
 _MINI_FOLDERS = ('imagenet/train', 'imagenet/val')
@@ -405,28 +414,28 @@ DATASETS: dict[str, Dataset] = {
         title='mini VOC07+12 trainval',
         train=(voc(2007, 'trainval'), voc(2012, 'trainval')),
         test=(voc(2007, 'test'),),
-        root='data/mini',
+        root=MINI_ROOT,
         prepare=_MINI,
     ),
     'mini_seg': Dataset(
         title='mini VOC12 train',
         train=(voc_masks('train', 9),),
         test=(voc_masks('val', 9),),
-        root='data/mini',
+        root=MINI_ROOT,
         prepare=_MINI,
     ),
     'mini_coco': Dataset(
         title='mini COCO train2017',
         train=(coco('train2017'),),
         test=(coco('val2017'),),
-        root='data/mini',
+        root=MINI_ROOT,
         prepare=_MINI,
     ),
     'mini_lvis': Dataset(
         title='mini LVIS train',
         train=(lvis('train'),),
         test=(lvis('val'),),
-        root='data/mini',
+        root=MINI_ROOT,
         prepare=_VARIANTS,
     ),
     'mini_semi10': Dataset(
@@ -434,28 +443,28 @@ DATASETS: dict[str, Dataset] = {
         train=(few_labels(10, len(MINI_CLASSES)),),
         test=(_MINI_VAL,),
         drawn_from=_MINI_TRAIN,
-        root='data/mini',
+        root=MINI_ROOT,
         prepare=f'{_MINI} && {_SUBSET(10)}',
     ),
     'mini_imagenet': Dataset(
         title='mini ImageNet train',
         train=(_MINI_TRAIN,),
         test=(_MINI_VAL,),
-        root='data/mini',
+        root=MINI_ROOT,
         prepare=_MINI,
     ),
     'mini_places': Dataset(
         title='mini ImageNet train, listed as Places205',
         train=(places('train', 'imagenet/train'),),
         test=(places('val', 'imagenet/val'),),
-        root='data/mini',
+        root=MINI_ROOT,
         prepare=_VARIANTS,
     ),
     'mini_inat': Dataset(
         title='mini ImageNet train, listed as iNaturalist 2018',
         train=(inat('train', _MINI_FOLDERS),),
         test=(inat('val', _MINI_FOLDERS),),
-        root='data/mini',
+        root=MINI_ROOT,
         prepare=_VARIANTS,
     ),
     **{
@@ -468,7 +477,7 @@ DATASETS: dict[str, Dataset] = {
                     names=MINI_CLASSES,
                 ),
             ),
-            root='data/mini',
+            root=MINI_ROOT,
             prepare=_VARIANTS,
         )
         for part, title, classes in (
@@ -487,7 +496,7 @@ DATASETS: dict[str, Dataset] = {
                 names=MINI_CLASSES,
             ),
         ),
-        root='data/mini',
+        root=MINI_ROOT,
         prepare=_VARIANTS,
     ),
 }

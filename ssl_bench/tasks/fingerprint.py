@@ -2,13 +2,15 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import sha256, visible_files
-from ssl_bench.tasks.datasets import Dataset
+from ssl_bench.tasks.datasets import MINI_MANIFEST, MINI_ROOT, Dataset
+from ssl_bench.tasks.pretraining_sets import custom
 
 
 @cache
@@ -65,7 +67,7 @@ def other_data(dataset: Dataset, root: str) -> list[str]:
     Returns:
         list[str]: One text for each number that differs.
     """
-    return [
+    found = [
         f'{os.path.relpath(size.place, root)} has {size.got} {size.what}, '
         f"the protocol's {size.want}"
         for layout, _ in dataset.parts(root)
@@ -73,6 +75,51 @@ def other_data(dataset: Dataset, root: str) -> list[str]:
         for size in layout.sizes()
         if size.differs
     ]
+    found += [
+        f'{os.path.relpath(layout.place, root)} has other classes than the '
+        f"protocol's, first {other[0]}"
+        for layout, _ in dataset.parts(root)
+        for other in [layout.other_classes()]
+        if other
+    ]
+    if dataset.root == MINI_ROOT and not (Path(root) / MINI_MANIFEST).exists():
+        found.append(f'{root} was not written by `ssl-bench data mini`')
+    return found
+
+
+def data_name(
+    dataset: Dataset, root: str, elsewhere: Sequence[Path], images: int
+) -> str:
+    """What a record calls its data: their title if they are the protocol's.
+
+    Args:
+        dataset (Dataset): Of the task.
+        root (str): Data root.
+        elsewhere (Sequence[Path]): What is read although it is not of the
+            data set.
+        images (int): That were read.
+    """
+    if elsewhere:
+        return custom(', '.join(map(str, elsewhere)), images)
+    if other_data(dataset, root):
+        return custom(root, images)
+    return dataset.title
+
+
+def read_print(dataset: Dataset, root: str, elsewhere: Sequence[Path]) -> str:
+    """`fingerprint` of all that is read.
+
+    Args:
+        As `data_name`.
+
+    Raises:
+        UserError: A path is not there.
+    """
+    own = fingerprint(dataset, root)
+    if not elsewhere:
+        return own
+    parts = [own, *(f'{path} {listing_sha256(path)}' for path in elsewhere)]
+    return hashlib.sha256('\n'.join(parts).encode()).hexdigest()
 
 
 def _listing(folder: Path) -> list[tuple[str, int]]:

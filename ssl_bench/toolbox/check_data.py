@@ -177,10 +177,8 @@ def _rows(dataset) -> list[dict]:
 
 def read_elsewhere(
     paths: Iterable[Path], dataset: Dataset, root: str | Path
-) -> list[str]:
+) -> list[Path]:
     """What loaders read although the task's data set does not name it.
-
-    Fingerprint and check are those of the data set, so a record must say so.
 
     Args:
         paths (Iterable[Path]): Files and folders that loaders read.
@@ -189,13 +187,21 @@ def read_elsewhere(
     """
     named = [Path(os.path.abspath(Path(root) / p)) for p in dataset.paths]
     return [
-        f'{path} is read, which is not of the data set {dataset.title}'
+        path
         for path in paths
         if not any(
             name == full or full in name.parents or name in full.parents
             for full in [Path(os.path.abspath(path))]
             for name in named
         )
+    ]
+
+
+def elsewhere_texts(paths: Iterable[Path], dataset: Dataset) -> list[str]:
+    """What a record says of the paths of `read_elsewhere`."""
+    return [
+        f'{path} is read, which is not of the data set {dataset.title}'
+        for path in paths
     ]
 
 

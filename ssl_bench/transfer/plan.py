@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from math import gcd
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from ssl_bench.config import check_options, load_config, map_nodes, rebase
+from ssl_bench.config import load_config, map_nodes, rebase
 from ssl_bench.config_edits import edit
+from ssl_bench.config_keys import check_keys, plain_keys
 from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task, task_config
@@ -39,6 +41,8 @@ class Plan:
         changes (list[str]): What was fitted, for log and record.
         departures (list[str]): What the user changed, so that the number is
             not the protocol's: for the record.
+        elsewhere (list[Path]): What loaders read although it is not of the
+            task's data set.
         trained (Trained, optional): What is tested without training.
         convention (str): Of the weights, if it is not torchvision's.
     """
@@ -49,6 +53,7 @@ class Plan:
     arch: str = ''
     changes: list[str] = field(default_factory=list)
     departures: list[str] = field(default_factory=list)
+    elsewhere: list[Path] = field(default_factory=list)
     trained: Any = None
     convention: str = ''
 
@@ -95,6 +100,7 @@ def make_plan(
     apply_recipe(config, task, recipe)
     start_at_full_strength(config)
     override(config, overrides or {}, task)
+    overrides = plain_keys(overrides or {})
     part = [] if fraction is None else [take_fraction(config, fraction)]
     if row.trained_by:
         drop_training(config)
@@ -105,7 +111,7 @@ def make_plan(
         settings_sha256(config),
         changes=part,
         departures=[
-            *(f'{key}={value}' for key, value in (overrides or {}).items()),
+            *(f'{key}={value}' for key, value in overrides.items()),
             *part,
         ],
     )
@@ -116,7 +122,7 @@ def make_plan(
     if arch_args is not None:
         plan.changes += fit_architecture(config, task, recipe, arch_args)
         plan.convention = arch_args.get('convention', '')
-        check_kept(config, overrides or {})
+        check_kept(config, overrides)
     plan.arch = architecture_name(config)
     if row.toolbox != 'probe' and not row.trained_by:
         check_length(config)
@@ -249,8 +255,8 @@ def override(
     """
     try:
         if not strict:
-            check_options(config, values)
-        edit(config, values, strict)
+            check_keys(config, values)
+        edit(config, plain_keys(values), strict)
     except UserError as error:
         raise UserError(
             f'{task} cannot take the options {sorted(values)}: {error}'

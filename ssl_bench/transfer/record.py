@@ -15,8 +15,9 @@ from mmengine.device import get_device, get_max_cuda_memory
 
 import ssl_bench
 from ssl_bench.compat import PACKAGES
-from ssl_bench.tasks.fingerprint import fingerprint, other_data
+from ssl_bench.tasks.fingerprint import data_name, other_data, read_print
 from ssl_bench.tasks.table import find_task, task_config
+from ssl_bench.toolbox.check_data import elsewhere_texts
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.source import Source
 
@@ -74,8 +75,10 @@ def make_record(
             gpu_hours=hours,
         ),
         data=dict(
-            name=dataset.title,
-            fingerprint=fingerprint(dataset, str(root)),
+            name=data_name(
+                dataset, str(root), plan.elsewhere, measured.images
+            ),
+            fingerprint=read_print(dataset, str(root), plan.elsewhere),
             images=measured.images,
         ),
         started=started.isoformat(timespec='seconds'),
@@ -83,7 +86,11 @@ def make_record(
         resumptions=measured.resumptions,
         changes=list(plan.changes),
         extra=extra,
-        departures=plan.departures + other_data(dataset, str(root)),
+        departures=[
+            *plan.departures,
+            *elsewhere_texts(plan.elsewhere, dataset),
+            *other_data(dataset, str(root)),
+        ],
     )
 
 

@@ -342,7 +342,7 @@ def identify(
     note_weights(plan, source)
     root = data_root or row.root
     note_labels(plan, root)
-    plan.departures += read_elsewhere(data_paths(plan.config), row.data, root)
+    plan.elsewhere = read_elsewhere(data_paths(plan.config), row.data, root)
     data_print = fingerprint(row.data, str(root))
     return plan, make_run_id(
         source.method,

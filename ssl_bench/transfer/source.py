@@ -34,6 +34,8 @@ from ssl_bench.checkpoints.names import SIGNS
 from ssl_bench.checkpoints.position import is_sincos
 from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.errors import UserError
+from ssl_bench.header_fields import give_fields, given_fields, missing_fields
+from ssl_bench.results.names import is_supervised
 from ssl_bench.transfer.find_weights import find_named
 
 RANDOM = 'random'
@@ -109,15 +111,34 @@ class Source:
                 source='measured',
             )
         meta = self.backbone.meta
-        own = meta.get('source_format') == 'mmengine'
+        read = meta.get('read') or {}
         return dict(
             data=meta.get('pretrain_data') or None,
             epochs=meta.get('pretrain_epochs'),
             batch=meta.get('pretrain_batch'),
             config=meta.get('config') or None,
             checkpoint_sha256=self.checkpoint_sha256,
-            source='measured' if own else 'imported',
+            source='measured' if read else 'imported',
+            images=read.get('images'),
+            fingerprint=read.get('fingerprint'),
+            departures=list(meta.get('departures') or ()),
+            changes=list(meta.get('changes') or ()),
+            given=given_fields(meta),
         )
+
+    @property
+    def missing(self) -> list[str]:
+        """Header fields that published numbers are compared by and it lacks.
+
+        A control needs no epochs.
+        """
+        if self.backbone is None:
+            return []
+        return [
+            key
+            for key in missing_fields(self.backbone.meta)
+            if key != 'pretrain_epochs' or not is_supervised(self.method)
+        ]
 
 
 def open_source(
@@ -143,6 +164,11 @@ def open_source(
         UserError: No such file, or no whole encoder in it.
     """
     if str(checkpoint) == RANDOM:
+        if meta:
+            raise UserError(
+                f'`{RANDOM}` has no checkpoint to describe: leave '
+                f'{", ".join(meta)} out.'
+            )
         if arch is None:
             return Source(None)
         built = parse_arch(arch)
@@ -169,7 +195,7 @@ def open_source(
         path, meta = named.path, {'method': named.method} | (meta or {})
     if path.name.endswith(SUFFIX):
         backbone = read_backbone(path)
-        backbone.meta.update(meta or {})
+        give_fields(backbone.meta, meta or {}, path)
     else:
         backbone = to_backbone(path, foreign, arch, meta=meta)
         name = backbone_name(path, backbone)

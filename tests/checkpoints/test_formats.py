@@ -29,7 +29,7 @@ RESNET_CASES = {
     'lewel': ('lewel', 'LEWEL', official.lewel, True),
     'barlow twins': (
         'barlow_twins',
-        'BarlowTwins',
+        'Barlow Twins',
         official.barlow_twins,
         False,
     ),
@@ -39,10 +39,10 @@ RESNET_CASES = {
         lambda s: official.tensors('barlow_twins_resnet50', s, ''),
         False,
     ),
-    'moco': ('moco', 'MoCo', official.mocov2, True),
+    'moco': ('moco', 'MoCo v2', official.mocov2, True),
     'moco v1': (
         'moco',
-        'MoCo',
+        'MoCo v1',
         lambda s: dict(
             state_dict={
                 **prefixed('module.encoder_q.', s),
@@ -55,7 +55,7 @@ RESNET_CASES = {
     'insloc c4': ('insloc', 'InsLoc', official.insloc_c4, True),
     'moco v3 resnet': (
         'mocov3',
-        'MoCoV3',
+        'MoCo v3',
         lambda s: dict(
             state_dict={
                 **prefixed('module.base_encoder.', s),
@@ -94,7 +94,7 @@ RESNET_CASES = {
     ),
     'dino': (
         'dino',
-        'DINO',
+        '',  # iBOT saves the same
         lambda s: dict(
             epoch=300,
             student=prefixed('module.backbone.', s),
@@ -125,10 +125,13 @@ RESNET_CASES = {
     ),
     'openselfsup moco': (
         'openselfsup_moco',
-        'MoCo',
+        'MoCo v2',
         lambda s: dict(
             meta=dict(mmcv_version='1.0'),
-            state_dict={**prefixed('encoder_q.0.', s), **heads('queue')},
+            state_dict={
+                **prefixed('encoder_q.0.', s),
+                **heads('queue', 'encoder_q.1.mlp.0.weight'),
+            },
         ),
         False,
     ),
@@ -330,7 +333,7 @@ VIT_CASES = {
     ),
     'moco v3': (
         'mocov3',
-        'MoCoV3',
+        'MoCo v3',
         lambda s: dict(
             state_dict={
                 **prefixed('module.base_encoder.', s),

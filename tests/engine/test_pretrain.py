@@ -106,14 +106,14 @@ def test_hooks_of_a_run_are_those_of_the_config(config, tmp_path):
     assert [hook.type for hook in base.pretraining_hooks] == LISTED
     assert base.get('custom_hooks') is None
     config.pretraining_hooks = base.pretraining_hooks
-    assert hooks_of(config, tmp_path) == sorted(LISTED)
+    assert hooks_of(config, tmp_path) == sorted([*LISTED, 'ProvenanceHook'])
     by_type = {type(hook).__name__: hook for hook in SeeHooks.seen}
     assert by_type['CollapseHook'].interval == 1  # the logger's
     assert by_type['UnreadableImagesHook'].limit == 0.01
 
 
 def test_hooks_of_a_recipe_of_mmpretrain_are_the_same(config, tmp_path):
-    assert hooks_of(config, tmp_path) == sorted(LISTED)
+    assert hooks_of(config, tmp_path) == sorted([*LISTED, 'ProvenanceHook'])
 
 
 def test_a_config_replaces_the_list_of_hooks(config, tmp_path):
@@ -122,13 +122,14 @@ def test_a_config_replaces_the_list_of_hooks(config, tmp_path):
     assert hooks_of(config, tmp_path, quiet=True) == [
         'ChannelsLastHook',
         'ProgressHook',
+        'ProvenanceHook',
         'StepSeedHook',
     ]
 
 
 def test_a_hook_of_the_config_replaces_the_listed_one(config, tmp_path):
     config.custom_hooks = [dict(type='CollapseHook', min_std=0.5)]
-    assert hooks_of(config, tmp_path) == sorted(LISTED)
+    assert hooks_of(config, tmp_path) == sorted([*LISTED, 'ProvenanceHook'])
     (hook,) = [hook for hook in SeeHooks.seen if type(hook) is CollapseHook]
     assert hook.min_std == 0.5
 

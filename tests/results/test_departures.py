@@ -50,7 +50,34 @@ def test_a_departed_record_has_no_published_value():
 def test_it_is_marked_where_tables_show_it():
     board = board_of(make_record(task='voc0712_det_c4', **CHANGED))
     names = [[part.text for part in row[0]] for row in grids(board)[0].body]
-    assert ['MoCo v2', "other settings or data than the protocol's"] in names
+    mark = "other settings or data than the protocol's"
+    assert ['MoCo v2', mark, 'train_cfg.max_iters=100'] in names
+
+
+def test_own_pretraining_images_and_changes_are_in_the_row():
+    """The method is named as it is; what it was made with is below."""
+    changed = make_record(task='voc0712_det_c4', run_id='other')
+    changed['pretrain'].update(
+        data='custom: mine (4 images)', departures=['model.momentum=0.9']
+    )
+    kept = make_record(task='voc0712_det_c4')
+    board = board_of(kept, changed, published='own')
+    names = [[part.text for part in row[0]] for row in grids(board)[0].body]
+    assert [
+        'MoCo v2',
+        'pretrained on custom: mine (4 images)',
+        "other settings or data than the protocol's",
+        'pretraining: model.momentum=0.9',
+    ] in names
+    assert ['MoCo v2'] in names
+    # ranked with the others of the task, and never with a printed number
+    assert {row.variant for row in board.rows} == {'', 'model.momentum=0.9'}
+    assert all(row.place is not None for row in board.rows)
+    assert all(
+        row.published is None for row in board.rows if row.variant
+    ) and any(row.published for row in board.rows)
+    (found,) = [p for p in board.problems if p.kind == 'other protocol']
+    assert 'pretraining: model.momentum=0.9' in found.message
 
 
 def test_the_tables_of_a_paper_leave_it_out():

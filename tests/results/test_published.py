@@ -7,13 +7,18 @@ import pytest
 from ssl_bench.errors import UserError
 from ssl_bench.results import headings
 from ssl_bench.results.names import is_chosen, variant_key
+from ssl_bench.results.paper_recipes import RULES
 from ssl_bench.results.published import (
     COLUMNS,
     PublishedIndex,
+    epochs_meant,
     published,
     read_published,
 )
-from ssl_bench.tasks.table import tasks
+from ssl_bench.results.record import Stored
+from ssl_bench.results.table import cells
+from ssl_bench.tasks.table import recipes_of, tasks
+from tests.results.factory import make_record
 
 
 def test_every_row_is_valid():
@@ -96,60 +101,304 @@ def test_a_row_twice_and_wrong_columns(tmp_path):
         read_published(path)
 
 
-def first(*question):
-    found = PublishedIndex().matches(*question)
+def rows_of(*question, recipe='', pretrain=(), **changes):
+    """The leaderboard's row of a record with these fields."""
+    method, variant, backbone, data, epochs, task, metric = question
+    record = make_record(
+        method, variant, task, metrics={metric: 50.0}, epochs=epochs
+    )
+    record['pretrain'].update(data=data, departures=list(pretrain))
+    record.update(backbone=backbone, extra=dict(recipe=recipe), **changes)
+    return cells([Stored(record, '')])
+
+
+def first(*question, **changes):
+    (row,) = rows_of(*question, **changes)
+    found = PublishedIndex().matches(row)
     return (found[0].value, found[0].reported_in) if found else None
 
 
 VOC = 'voc0712_det_c4', 'bbox_AP'
 FPN = 'coco_mrcnn_fpn_1x', 'bbox_AP'
+LINEAR = 'in1k_linear', 'top1'
+R50 = 'ResNet-50', 'IN1K'
+VIT = 'ViT-B/16', 'IN1K'
+LABELS = 'ResNet-50', 'IN1K labels'
 
 
 @pytest.mark.parametrize(
-    'question, expected',
+    'question, recipe, expected',
     [
         (
-            ('MoCo v2', '', 'ResNet-50', 'IN1K', 800, *VOC),
+            ('MoCo v2', '', *R50, 800, *VOC),
+            '',
             (57.4, 'MoCo v2 (repository)'),
         ),  # its own paper, not PixPro's 57.6
         (
             ('mocov2', '', 'resnet50', 'imagenet', 800.0, *VOC),
+            '',
             (57.4, 'MoCo v2 (repository)'),
         ),
-        (('MoCo v2', '', 'ResNet-50', 'IN1K', 300, *VOC), None),
-        (('MoCo v2', '', 'ResNet-18', 'IN1K', 800, *VOC), None),
-        (('MoCo v2', '', 'ResNet-50', 'COCO', 800, *VOC), (54.7, 'DenseCL')),
-        (('MoCo v2', '', 'ResNet-50', 'COCO', 200, *VOC), None),
-        (('PixPro', '', 'ResNet-50', 'IN1K', 100, *FPN), (40.8, 'PixPro')),
+        (
+            ('MoCo v2', '', 'ResNet-50', 'COCO', 800, *VOC),
+            '',
+            (54.7, 'DenseCL'),
+        ),
+        (('PixPro', '', *R50, 100, *FPN), '', (40.8, 'PixPro')),
         (
             ('PixPro', 'with instance branch', 'R50', 'IN1K', 100, *FPN),
+            '',
             (41.3, 'PixPro'),
         ),
-        # InsLoc pretrains one model for FPN and one for C4
+        # InsLoc pretrains one model for FPN and one for C4; it transfers
+        # more than the backbone
+        (('InsLoc', 'R50-FPN', *R50, 400, *FPN), 'insloc', (42.0, 'InsLoc')),
+        (('InsLoc', '', *R50, 400, *FPN), 'insloc', (42.0, 'InsLoc')),
+        (('InsLoc', 'C4', *R50, 400, *FPN), 'insloc', None),
+        (('InsLoc', '', *R50, 400, *FPN), '', None),
+        (('LEWEL', 'B-EMAN', *R50, 200, *FPN), '', (41.3, 'LEWEL')),
+        # controls: any epochs; the heads of 32.8 and 39.7, or the plain one
         (
-            ('InsLoc', 'R50-FPN', 'ResNet-50', 'IN1K', 400, *FPN),
-            (42.0, 'InsLoc'),
+            ('random', '', 'ResNet-50', 'none', None, *FPN),
+            '',
+            (32.8, 'PixPro'),
         ),
-        (('InsLoc', '', 'ResNet-50', 'IN1K', 400, *FPN), (42.0, 'InsLoc')),
-        (('InsLoc', 'C4', 'ResNet-50', 'IN1K', 400, *FPN), None),
-        (('LEWEL', 'B-EMAN', 'ResNet-50', 'IN1K', 200, *FPN), (41.3, 'LEWEL')),
-        # controls: any epochs; on FPN the camp with 32.8 and 39.7
-        (('random', '', 'ResNet-50', 'none', None, *FPN), (32.8, 'PixPro')),
         (
-            ('Supervised', 'MSRA', 'ResNet-50', 'IN1K labels', 90, *FPN),
-            (39.7, 'PixPro'),
+            ('random', '', 'ResNet-50', 'none', None, *FPN),
+            'two_fc',
+            (31.0, 'DetCo'),
         ),
-        (('Supervised', 'torchvision', 'R50', 'IN1K labels', 90, *FPN), None),
-        (('MoCo v1', '', 'ResNet-50', 'IN1K', 200, *FPN), (39.4, 'PixPro')),
+        (('MoCo v1', '', *R50, 200, *FPN), '', (39.4, 'PixPro')),
+        # the papers' supervised weights, written in two ways
+        (('Supervised', 'MSRA', *LABELS, 90, *FPN), '', (39.7, 'PixPro')),
+        (
+            ('Supervised (MSRA)', '', *LABELS, None, *VOC),
+            '',
+            (53.5, 'Barlow Twins'),
+        ),
+        (
+            ('Supervised', 'torchvision', *LABELS, None, *VOC),
+            '',
+            (54.19, 'OpenSelfSup'),
+        ),
+        (('Supervised', 'torchvision', *LABELS, None, *FPN), '', None),
+        # a paper that does not say which
+        (('Supervised', '', *LABELS, None, *FPN), '', None),
+        # recipes: whose numbers they are
+        (
+            ('Barlow Twins', '', *R50, 1000, *LINEAR),
+            'barlowtwins',
+            (73.2, 'Barlow Twins'),
+        ),
+        (('Barlow Twins', '', *R50, 1000, *LINEAR), '', None),
+        (
+            ('MoCo v2', '', *R50, 800, *LINEAR),
+            '',
+            (71.1, 'MoCo v2 (repository)'),
+        ),
+        (('MoCo v2', '', *R50, 800, *LINEAR), 'barlowtwins', None),
         (
             ('MAE', '', 'vit_base_patch16', 'IN1K', 1600, 'in_c', '1-mCE'),
+            'mae',
             (48.3, 'SiameseIM'),
         ),
-        (('MoCo v2', '', 'resnet18', 'IN1K', 200, 'mini_knn', 'top1'), None),
+        (('MAE', '', *VIT, 1600, 'in1k_finetune', 'top1'), '', None),
+        (('MAE', '', *VIT, 1600, *LINEAR), 'mae', (68.0, 'SiameseIM')),
+        (
+            ('SiameseIM', '', *VIT, 1600, *LINEAR),
+            'siamese_im',
+            (78.0, 'SiameseIM'),
+        ),
+        (('MoCo v1', '', *R50, 200, 'cityscapes_fcn', 'mIoU'), '', None),
+        (
+            ('MoCo v1', '', *R50, 200, 'cityscapes_fcn', 'mIoU'),
+            'moco',
+            (75.3, 'MoCo v1'),
+        ),
+        # printed without epochs: those of the row with the same value, of
+        # the method's own paper, or of its released model
+        (
+            ('BYOL', '', *R50, 1000, 'places205_linear', 'top1'),
+            '',
+            (54.0, 'Barlow Twins'),
+        ),
+        (('BYOL', '', *R50, 300, 'places205_linear', 'top1'), '', None),
+        (
+            ('MoCo v3', '', *VIT, 300, 'ade20k_upernet_vitb', 'mIoU'),
+            '',
+            (47.3, 'SiameseIM'),
+        ),
+        (
+            ('MAE', '', *VIT, 1600, 'ade20k_upernet_vitb', 'mIoU'),
+            '',
+            (48.1, 'MAE'),
+        ),
+        (
+            ('MoCo v2', '', 'resnet18', 'IN1K', 200, 'mini_knn', 'top1'),
+            '',
+            None,
+        ),
     ],
 )
-def test_matches(question, expected):
-    assert first(*question) == expected
+def test_matches(question, recipe, expected):
+    assert first(*question, recipe=recipe) == expected
+
+
+@pytest.mark.parametrize(
+    'row, meant',
+    [
+        # 71.1 is the 800-epoch model's, of two in its own repository
+        (('MoCo v2', 'in1k_linear', 71.1, 'Barlow Twins'), 800),
+        (('BYOL', 'in1k_linear', 74.3, 'VICReg'), 1000),
+        (('SimSiam', 'in1k_linear', 71.3, 'Barlow Twins'), 800),
+        (('MoCo v3', 'in_a', 32.4, 'SiameseIM'), 300),
+        (('MAE', 'coco_vitdet_b', 51.6, 'ViTDet (repository)'), 1600),
+        # two models of 57.2 and of no stated epochs: nobody's
+        (('SwAV', 'coco_mrcnn_c4_1x', 38.4, 'Barlow Twins'), None),
+        (('iBOT', 'ade20k_upernet_vitb', 50.0, 'iBOT'), None),
+    ],
+)
+def test_epochs_of_a_row_without_epochs(row, meant):
+    (found,) = (
+        item
+        for item in published()
+        if (item.method, item.task, item.value, item.reported_in) == row
+        and item.metric == headings.heading(item.task).metrics[0]
+    )
+    assert found.pretrain_epochs is None
+    assert epochs_meant(found) == meant
+
+
+PIXPRO = 'PixPro', '', *R50, 100, *VOC
+NEAR_MISSES = {
+    'another recipe': (PIXPRO, dict(recipe='barlowtwins')),
+    'an unknown recipe': (PIXPRO, dict(recipe='mine')),
+    'a fraction of the images': (
+        PIXPRO,
+        dict(departures=['0.5 of the training images']),
+    ),
+    'an option of the task': (
+        PIXPRO,
+        dict(departures=['train_cfg.max_iters=10']),
+    ),
+    'another norm': (
+        PIXPRO,
+        dict(departures=['model.backbone.norm_cfg.type=BN']),
+    ),
+    'data of the task of another size': (
+        PIXPRO,
+        dict(departures=["trainval.txt has 4 entries, the protocol's 5011"]),
+    ),
+    'an option of the pretraining': (
+        PIXPRO,
+        dict(pretrain=['model.head.pos_ratio=0.5']),
+    ),
+    'own images in pretraining': (
+        ('PixPro', '', 'ResNet-50', 'custom: mine (4 images)', 100, *VOC),
+        {},
+    ),
+    'images not known': (('PixPro', '', 'ResNet-50', None, 100, *VOC), {}),
+    'other images': (('PixPro', '', 'ResNet-50', 'COCO', 100, *VOC), {}),
+    'other epochs': (('PixPro', '', *R50, 300, *VOC), {}),
+    'epochs not known': (('PixPro', '', *R50, None, *VOC), {}),
+    'a deeper backbone': (('PixPro', '', 'ResNet-101', 'IN1K', 100, *VOC), {}),
+    'a wider backbone': (
+        ('PixPro', '', 'resnet50-w128', 'IN1K', 100, *VOC),
+        {},
+    ),
+    'another variant': (('PixPro', 'small views', *R50, 100, *VOC), {}),
+    'a variant in the name': (('PixPro (mine)', '', *R50, 100, *VOC), {}),
+    'another method': (('PixContrast', '', *R50, 100, *VOC), {}),
+    'no method': (('unknown', '', *R50, 100, *VOC), {}),
+    'another schedule': (
+        ('PixPro', '', *R50, 100, 'coco_mrcnn_c4_2x', 'bbox_AP'),
+        {},
+    ),
+    'another metric': (
+        ('PixPro', '', *R50, 100, 'voc0712_det_c4', 'bbox_APs'),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize('name', NEAR_MISSES)
+def test_near_misses_meet_no_printed_number(name):
+    question, changes = NEAR_MISSES[name]
+    assert first(*PIXPRO) == (58.8, 'PixPro')
+    assert first(*question, **changes) is None
+
+
+def test_every_output_asks_the_same_function(monkeypatch):
+    """Table, CSV, page, the line after a run and a paper's tables."""
+    from ssl_bench.results.board import build, verdicts
+    from ssl_bench.results.papers import paper_grids
+    from ssl_bench.results.render import render
+
+    (row,) = rows_of(*PIXPRO)
+    stored = row.records
+    monkeypatch.setattr(PublishedIndex, 'matches', lambda *args: [])
+    board = build(stored, published='own')
+    assert all(row.published is None for row in board.rows)
+    assert verdicts(stored[0].record) == {}
+    assert '58.8' not in render(board, 'csv', None, [])
+    assert '58.8' not in render(board, 'json', None, [])
+    text = str(paper_grids('pixpro', build(stored)))
+    assert 'ours' not in text.split('Printed numbers')[0]
+
+
+def test_the_row_of_the_same_batch_comes_first():
+    """SimSiam's repository prints two models of 100 epochs."""
+    item = next(row for row in published() if row.method == 'SimSiam')
+    two = [
+        item.model_copy(
+            update=dict(
+                task='voc12aug_fcn',
+                metric='mIoU',
+                pretrain_epochs=100.0,
+                pretrain_batch=batch,
+                value=value,
+                reported_in='mmselfsup',
+            )
+        )
+        for batch, value in ((512.0, 68.1), (256.0, 68.3))
+    ]
+    question = 'SimSiam', item.variant, *R50, 100, 'voc12aug_fcn', 'mIoU'
+    (row,) = rows_of(*question)
+    assert row.pretrain_batch == 256
+    found = PublishedIndex(two).matches(row)
+    assert [item.value for item in found] == [68.3, 68.1]
+
+
+def test_seeds_are_of_one_measurement():
+    assert first(*PIXPRO, seed=7) == (58.8, 'PixPro')
+
+
+def test_departures_make_rows_of_their_own():
+    """Records never share a mean with those that depart from a protocol."""
+    records = [make_record(run_id=f'r{i}', seed=i) for i in range(4)]
+    records[1]['departures'] = ['probe.headline=5']
+    records[2]['pretrain']['departures'] = ['model.temperature=0.3']
+    records[3]['extra'] = dict(recipe='other')
+    rows = cells([Stored(record, '') for record in records])
+    assert [len(row.values) for row in rows] == [1, 1, 1, 1]
+    assert rows[2].all_departures == ['pretraining: model.temperature=0.3']
+
+
+def test_recipes_of_the_rules_exist():
+    """But those whose config is still to be written."""
+    missing = {
+        (task, rule.recipe)
+        for task, rules in RULES.items()
+        for rule in rules
+        if task in tasks()
+        and rule.recipe
+        and rule.recipe not in recipes_of(task)
+    }
+    assert missing <= {
+        ('in1k_linear', 'mocov3'),
+        ('in1k_semi10', 'barlowtwins'),
+        ('voc07_svm', 'barlowtwins'),
+    }
 
 
 def test_variant_words():

@@ -7,7 +7,7 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from ssl_bench.config import data_paths
 from ssl_bench.tasks.table import find_task, tasks
-from ssl_bench.toolbox.check_data import read_elsewhere
+from ssl_bench.toolbox.check_data import elsewhere_texts, read_elsewhere
 from ssl_bench.toolbox.load_images import read_with_care
 from ssl_bench.transfer.plan import make_plan
 
@@ -76,8 +76,8 @@ def test_data_that_the_task_does_not_name():
         'mini_knn',
         overrides={'train_dataloader.dataset.data_root': 'data/other'},
     ).config
-    assert read_elsewhere(
-        data_paths(config), find_task('mini_knn').data, 'data/mini'
-    ) == [
+    data = find_task('mini_knn').data
+    found = read_elsewhere(data_paths(config), data, 'data/mini')
+    assert elsewhere_texts(found, data) == [
         'data/other is read, which is not of the data set mini ImageNet train'
     ]

@@ -1,6 +1,7 @@
 """A record says what its run did otherwise than the protocol."""
 
 import shutil
+from datetime import datetime, timezone
 
 import pytest
 
@@ -9,7 +10,8 @@ from ssl_bench.tasks.datasets import DATASETS, Dataset
 from ssl_bench.tasks.fingerprint import other_data
 from ssl_bench.tasks.layouts import FolderLayout
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.run import run_task
+from ssl_bench.transfer.record import Measured, make_record
+from ssl_bench.transfer.run import identify, run_task
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +51,66 @@ def test_other_data_depart(mini_root):
         test=(FolderLayout(folder='imagenet/train', classes=8, count=40),),
     )
     assert other_data(exact, str(mini_root)) == []
+
+
+def record_of(source, task, root, overrides=None):
+    """The record of a run of four images, without running it."""
+    plan, _ = identify(source, task, 0, root, overrides, None, None)
+    return make_record(
+        plan,
+        source,
+        0,
+        'run',
+        Measured({'top1': 1.0}, images=4),
+        datetime.now(timezone.utc),
+        root,
+    )
+
+
+@pytest.mark.parametrize(
+    'task, loader, folder',
+    [
+        ('mini_voc_det_c4', 'train_dataloader', 'VOCdevkit'),
+        ('mini_seg_fcn', 'train_dataloader', 'VOCdevkit/VOC2012'),
+        ('in1k_linear', 'train_dataloader', 'imagenet/train'),
+        ('in1k_knn', 'test_dataloader', 'imagenet/val'),
+    ],
+)
+def test_own_images_are_named_as_such(
+    source, mini_root, tmp_path, task, loader, folder
+):
+    """Detection, segmentation, classification, probes: what was read."""
+    mine = tmp_path / 'mine'
+    shutil.copytree(mini_root / folder, mine)
+    dataset = make_plan(task).config[loader].dataset
+    inner = 'datasets.0.' if 'datasets' in dataset else ''
+    key = f'{loader}.dataset.{inner}data_root'
+    record = record_of(source, task, str(mini_root), {key: str(mine)})
+    assert record['data']['name'].startswith(f'custom: {mine}')
+    assert record['data']['name'].endswith('(4 images)')
+    assert f'{key}={mine}' in record['departures']
+    assert any('is read, which is not' in t for t in record['departures'])
+    whole = record_of(source, task, str(mini_root))
+    assert whole['data']['fingerprint'] != record['data']['fingerprint']
+
+
+def test_a_root_with_other_images_has_not_the_name_of_the_set(
+    source, mini_root, tmp_path
+):
+    root = str(mini_root)
+    record = record_of(source, 'in1k_linear', root)
+    assert record['data']['name'] == f'custom: {root} (4 images)'
+    assert any(
+        'imagenet/train has other classes' in text
+        for text in record['departures']
+    )
+    assert record_of(source, 'mini_knn', root)['departures'] == []
+    shutil.copytree(mini_root / 'imagenet', tmp_path / 'imagenet')
+    record = record_of(source, 'mini_knn', str(tmp_path))
+    assert record['data']['name'] == f'custom: {tmp_path} (4 images)'
+    assert record['departures'] == [
+        f'{tmp_path} was not written by `ssl-bench data mini`'
+    ]
 
 
 def test_the_record_carries_them(registered, source, mini_root, tmp_path):

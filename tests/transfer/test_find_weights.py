@@ -136,7 +136,7 @@ def test_several_checkpoints_tasks_and_seeds(place, mini_root, calls, capsys):
         )
         == 2
     )
-    assert '--method names one method' in capsys.readouterr().err
+    assert '--method is of one checkpoint' in capsys.readouterr().err
 
 
 def test_gpus_start_the_same_command_in_processes(mini_root, monkeypatch):

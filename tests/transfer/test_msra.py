@@ -9,7 +9,6 @@ from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
 from ssl_bench.errors import UserError
-from ssl_bench.results.published import PublishedIndex
 from ssl_bench.tasks.table import tasks
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.probes import build_frozen, cache_key
@@ -200,29 +199,6 @@ def test_the_record_names_the_network_and_its_convention(source):
     other = make_plan('voc0712_det_c4', plain_args)
     assert plan.identity != other.identity
     assert plan.config_sha256 == other.config_sha256
-
-
-def test_published_rows_are_told_apart():
-    """MoCo's row is MSRA's, OpenSelfSup's is torchvision's."""
-    index = PublishedIndex()
-
-    def best(variant, task='voc0712_det_c4', metric='bbox_AP'):
-        found = index.matches(
-            'Supervised',
-            variant,
-            'resnet50',
-            'IN1K labels',
-            None,
-            task,
-            metric,
-        )
-        return found[0].value if found else None
-
-    assert best('MSRA') == 53.5
-    assert best('torchvision') == 54.19
-    assert best('MSRA', 'coco_mrcnn_fpn_1x') == 39.7
-    assert best('torchvision', 'coco_mrcnn_fpn_1x') is None
-    assert best('') == 53.3  # a rerun that does not say which
 
 
 def test_options_that_the_weights_decide_are_refused(source):

@@ -410,7 +410,8 @@ def test_what_cannot_run(go, source, tmp_path):
     'key, value, message',
     [
         ('optim_wrapper.optimizer.type', 'SDG', 'Did you mean SGD'),
-        ('model.backbone.typo', 1, "unexpected keyword argument 'typo'"),
+        ('model.backbone.typo', 1, "unknown key of model.backbone 'typo'"),
+        ('+model.backbone.typo', 1, "unexpected keyword argument 'typo'"),
         ('test_evaluator.type', 'Nope', 'Nope is not in the mmseg::metric'),
         ('train_dataloader.batch_size', 0, 'batch_size must be 1 or more'),
         ('train_cfg.max_iters', 0, 'max_iters must be 1 or more'),

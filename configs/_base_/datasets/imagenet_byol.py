@@ -1,6 +1,5 @@
 # BYOL's two views, which Barlow Twins uses too (its released code): bicubic
 # crops; view 1 is always blurred, view 2 rarely, and sometimes solarised.
-pretrain_data = 'IN1K'
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],

@@ -1,7 +1,6 @@
 # InsLoc's views of ImageNet: two crops of an image pasted onto two others.
 _base_ = 'mocov2_photometric.py'
 
-pretrain_data = 'IN1K'
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],

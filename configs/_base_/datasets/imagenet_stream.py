@@ -1,7 +1,6 @@
 # How mmpretrain's recipes read ImageNet here: their own views, made of one
 # decode by our dataset. It draws by (seed, epoch, image) alone and so resumes
 # exactly; it names, counts and replaces unreadable images.
-pretrain_data = 'IN1K'
 custom_imports = dict(
     imports=['ssl_bench.data.transforms'], allow_failed_imports=False
 )

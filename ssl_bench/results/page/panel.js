@@ -63,6 +63,11 @@ function runBlock(run, open) {
     ['Fingerprint', code(run.data.fingerprint)],
     ['Time', `${run.started} to ${run.finished}`],
     ['Departures', (run.departures || []).join('; ')],
+    ['Pretraining departs', (run.pretrain.departures || []).join('; ')],
+    ['Given by hand', (run.pretrain.given || []).join(', ')],
+    ['Corrected', (run.corrections || []).map((entry) =>
+      `${Object.entries(entry.meta).map((pair) => pair.join('=')).join(', ')}`
+      + ` by ${entry.by}, ${entry.when}: ${entry.why}`).join('; ')],
     ['Changes', (run.changes || []).join('; ')], ['Notes', run.notes],
     ['Digest', run.record_sha256 ? code(run.record_sha256)
       : 'none: not written by ssl_bench'],

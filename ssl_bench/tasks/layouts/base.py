@@ -167,6 +167,10 @@ class Layout(BaseModel):
     def sizes(self) -> list[Size]:
         """Count what is on disk, without opening images."""
 
+    def other_classes(self) -> list[str]:
+        """Classes on disk that the published set does not have, sorted."""
+        return []
+
     @abstractmethod
     def read(self, scored: bool = False) -> Reading[Any]:
         """List the images with what belongs to them; open no image.

@@ -41,12 +41,15 @@ class FolderLayout(Layout):
         names (tuple[str, ...]): Of every class of a classifier, in the order
             of its logits, where the folder has some of them. Then each
             folder must be one of them and hold an image.
+        published (tuple[str, ...]): Class folders of the published set; with
+            other ones it is another data set.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ('folder',)
     folder: str
     classes: int | None = None
     names: tuple[str, ...] = ()
+    published: tuple[str, ...] = ()
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -65,6 +68,17 @@ class FolderLayout(Layout):
             Size(self.folder, 'class folders', len(images), self.classes),
             Size(self.folder, 'images', total, self.count),
         ]
+
+    def other_classes(self) -> list[str]:
+        if not self.published:
+            return []
+        with os.scandir(self.folder) as entries:
+            there = {
+                entry.name
+                for entry in entries
+                if not entry.name.startswith('.') and entry.is_dir()
+            }
+        return sorted(there - set(self.published))
 
     def _list(self) -> dict[str, list[str]]:
         """Images of each class folder, sorted."""

@@ -1,0 +1,106 @@
+"""Header fields that a user can fill in: ``--meta KEY=VALUE``."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ssl_bench.errors import UserError, unknown_name
+
+FIELDS = (
+    'method',
+    'variant',
+    'pretrain_data',
+    'pretrain_epochs',
+    'pretrain_batch',
+    'config',
+    'convention',
+)
+# decides how the network is run: a record of another one is another run
+RUN = ('convention',)
+# what a record repeats of the header, and a correction can be of
+RECORDED = tuple(key for key in FIELDS if key not in RUN)
+NUMBERS = ('pretrain_epochs', 'pretrain_batch')
+# what a pretraining of this project counts itself
+COUNTED = ('pretrain_data', *NUMBERS)
+# without these a number meets no published one
+NEEDED = ('method', 'pretrain_data', 'pretrain_epochs')
+EXAMPLES = dict(
+    method='"MoCo v2"', pretrain_data='IN1K', pretrain_epochs='200'
+)
+GIVEN = 'given by the user'
+
+
+def read_fields(words: Sequence[str]) -> dict[str, Any]:
+    """`words_of`, of fields that a header has.
+
+    Raises:
+        UserError: As `words_of`, or there is no such field.
+    """
+    return check_fields(words_of(words))
+
+
+def words_of(words: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` words; epochs and batch are numbers.
+
+    Raises:
+        UserError: A word has no ``=``, or a number is none.
+    """
+    fields: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition('=')
+        if not equals:
+            raise UserError(f'--meta {word}: expected KEY=VALUE')
+        if key in NUMBERS:
+            if not value.isdecimal():
+                raise UserError(f'--meta {word}: expected a whole number')
+            fields[key] = int(value)
+        else:
+            fields[key] = value.strip()
+    return fields
+
+
+def check_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse fields that a header does not have.
+
+    Raises:
+        UserError: Names the nearest.
+    """
+    for key in fields:
+        if key not in FIELDS:
+            raise unknown_name('header field', key, FIELDS)
+    return dict(fields)
+
+
+def give_fields(
+    meta: dict[str, Any], fields: Mapping[str, Any], path: str | Path
+) -> None:
+    """Write what the user says into a header.
+
+    Args:
+        meta (dict): The header, changed in place.
+        fields (Mapping): As `read_fields` gives them.
+        path (str | Path): The checkpoint, for messages.
+
+    Raises:
+        UserError: Its own pretraining counted the value, and it is another.
+    """
+    for key, value in check_fields(fields).items():
+        if key in COUNTED and meta.get('read') and meta.get(key) != value:
+            raise UserError(
+                f'{path}: {key} is {meta.get(key)!r}, as its pretraining '
+                f'recorded; {value!r} cannot replace it. Leave --meta '
+                f'{key}=... out.'
+            )
+    meta.update(fields)
+    meta.setdefault('sources', {}).update(dict.fromkeys(fields, GIVEN))
+
+
+def missing_fields(meta: Mapping[str, Any]) -> list[str]:
+    """Fields that a comparison with published numbers needs and lacks."""
+    return [key for key in NEEDED if meta.get(key) in (None, '')]
+
+
+def given_fields(meta: Mapping[str, Any]) -> list[str]:
+    """Fields that the user gave, sorted."""
+    sources = meta.get('sources') or {}
+    return sorted(key for key, where in sources.items() if where == GIVEN)

@@ -1,0 +1,88 @@
+"""The name of the images of a pretraining, by what they are."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ssl_bench.tasks.datasets import MINI_MANIFEST, wordnet_ids
+
+IN1K_IMAGES = 1281167  # ILSVRC2012, training images
+COCO_IMAGES = 118287  # train2017
+COCO_NAME = re.compile(r'\d{12}\.jpg')
+
+
+class ReadImages(NamedTuple):
+    """What a pretraining read.
+
+    Attributes:
+        data (str): ``IN1K``, ``COCO``, ``mini``, or ``custom: FOLDER (N
+            images)`` for images that are none of these.
+        folder (str): Where they are.
+        images (int): How many.
+        fingerprint (str): SHA-256 over their relative names.
+    """
+
+    data: str
+    folder: str
+    images: int
+    fingerprint: str
+
+
+def describe_images(folder: str | Path, paths: Iterable[str]) -> ReadImages:
+    """Name a set of images by comparing it with the known sets.
+
+    Args:
+        folder (str | Path): Above the images.
+        paths (Iterable[str]): Of every image that is read.
+    """
+    place = str(folder).rstrip('/')
+    names = sorted(path.removeprefix(f'{place}/') for path in paths)
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(f'{name}\n'.encode())
+    known = _known(Path(place), names)
+    return ReadImages(
+        known or custom(place, len(names)),
+        place,
+        len(names),
+        digest.hexdigest(),
+    )
+
+
+def custom(folder: str, images: int) -> str:
+    """The name of images that are of no known set."""
+    return f'custom: {folder} ({images} images)'
+
+
+def _known(folder: Path, names: Sequence[str]) -> str:
+    """The known set with these names, or ''."""
+    if len(names) == IN1K_IMAGES and _is_in1k(names):
+        return 'IN1K'
+    if len(names) == COCO_IMAGES and all(map(COCO_NAME.fullmatch, names)):
+        return 'COCO'
+    return 'mini' if _is_mini(folder, len(names)) else ''
+
+
+def _is_in1k(names: Sequence[str]) -> bool:
+    """``CLASS/CLASS_NUMBER.JPEG``, of every class of ImageNet-1K."""
+    found = set()
+    for name in names:
+        home, _, file = name.rpartition('/')
+        if not file.startswith(f'{home}_'):
+            return False
+        found.add(home)
+    return found == set(wordnet_ids())
+
+
+def _is_mini(folder: Path, images: int) -> bool:
+    """The embedded images, as many as were written there."""
+    try:
+        manifest = json.loads(
+            (folder.parents[1] / MINI_MANIFEST).read_text(encoding='utf-8')
+        )
+        return bool(manifest['sizes']['imagenet_train'] == images)
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return False

@@ -1,0 +1,58 @@
+"""Names of pretraining images come from what they are."""
+
+import json
+
+import pytest
+
+from ssl_bench.tasks import pretraining_sets
+from ssl_bench.tasks.datasets import wordnet_ids
+from ssl_bench.tasks.pretraining_sets import describe_images
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Two images a class instead of 1281167 in all; five of COCO."""
+    monkeypatch.setattr(pretraining_sets, 'IN1K_IMAGES', 2000)
+    monkeypatch.setattr(pretraining_sets, 'COCO_IMAGES', 5)
+
+
+def named(names, folder='d'):
+    return describe_images(folder, [f'{folder}/{name}' for name in names]).data
+
+
+IN1K = [f'{c}/{c}_{i}.JPEG' for c in wordnet_ids() for i in (1, 2)]
+
+
+def test_the_full_set():
+    found = describe_images('d/', [f'd/{name}' for name in reversed(IN1K)])
+    assert (found.data, found.images) == ('IN1K', 2000)
+    again = describe_images('e', [f'e/{name}' for name in IN1K])
+    assert found.fingerprint == again.fingerprint
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        IN1K[:-1],  # an image is missing
+        [*IN1K, 'x/x_1.JPEG'],
+        [name.replace('n01440764', 'cats') for name in IN1K],
+        [f'{name}.png' if i == 7 else name for i, name in enumerate(IN1K)][1:],
+        [name.replace('/n', '/m') for name in IN1K],  # other file names
+        [f'img{i}.jpg' for i in range(2000)],
+    ],
+)
+def test_other_images_are_custom(names):
+    assert named(names) == f'custom: d ({len(names)} images)'
+
+
+def test_coco_and_the_embedded_images(tmp_path):
+    assert named([f'{i:012}.jpg' for i in range(5)]) == 'COCO'
+    assert named([f'{i:012}.jpg' for i in range(4)]).startswith('custom')
+    assert named(['a.jpg'] * 5).startswith('custom')
+    folder = tmp_path / 'imagenet/train'
+    assert named(['a.jpg'], folder).startswith('custom')
+    (tmp_path / 'mini.json').write_text(
+        json.dumps(dict(sizes=dict(imagenet_train=1)))
+    )
+    assert named(['a.jpg'], folder) == 'mini'
+    assert named(['a.jpg', 'b.jpg'], folder).startswith('custom')
