@@ -32,7 +32,8 @@ function hint(row) {
   const parts = [`${row.label}, ${TASKS.get(row.task).title}`,
     row.values.map((v) => `seed ${v.seed}: ${v.text}`).join(', '),
     row.departures.join('; ')];
-  if (row.interval) parts.push(`95%: ${row.text.interval}`);
+  if (isMeasured(row)) parts.push(`95%: ${row.text.interval}`);
+  parts.push(row.text.standing);
   const run = row.runs.length ? DATA.runs[row.runs[0]] : null;
   if (run && run.pretrain.checkpoint_sha256) {
     parts.push(`checkpoint ${run.pretrain.checkpoint_sha256.slice(0, 12)}`);
@@ -49,6 +50,7 @@ function matrixCell(row) {
   el('b', {}, row.text.mean),
   row.std === null ? null : el('i', {}, ` ± ${row.text.std}`),
   row.text.departed ? ` ${row.text.departed}` : null,
+  el('small', {}, row.text.interval),
   item ? el('small', {}, `publ. ${item.text} `, verdictText(row)) : null,
   row.text.difference ? el('small', {}, `Δ ${row.text.difference}`) : null);
 }
@@ -61,7 +63,7 @@ function matrixRows(backbone) {
       || TASKS.get(row.task).main !== row.metric) continue;
     const key = methodKey(row);
     if (!methods.has(key)) {
-      methods.set(key, {first: row, byTask: new Map(), rank: DATA.ranks.find(
+      methods.set(key, {first: row, byTask: new Map(), rank: RANKED.find(
         (rank) => rank.id === key)});
     }
     const byTask = methods.get(key).byTask;
@@ -87,11 +89,11 @@ function matrixValue(item, key) {
   return (item.byTask.get(key) || [{mean: null}])[0].mean;
 }
 
-/** The average rank; empty for a method whose tasks are not ranked. */
+/** The average rank; empty for a method that is not ranked. */
 function rankCell(rank) {
   return el('td', {}, rank ? el('div', {class: 'cell plain'},
-    el('b', {}, rank.text), el('small', {},
-      `${Object.keys(rank.places).length} of ${rank.of} tasks`)) : null);
+    el('b', {}, rank.text), el('small', {}, rank.interval_text),
+    el('small', {}, `group ${rank.letters}`)) : null);
 }
 
 function matrixLine(item, tasks, ranked) {
@@ -106,7 +108,7 @@ function drawMatrix(backbone, number) {
   const list = matrixRows(backbone);
   const tasks = DATA.tasks.filter((task) => list.some(
     (item) => item.byTask.has(task.id)));
-  const ranked = tasks.length > 1 && list.length > 1;
+  const ranked = list.some((item) => item.rank);
   const columns = matrixColumns(tasks, ranked);
   const table = el('table', {id: `matrix-${number}`});
   const state = {table: table.id, key: ranked ? 'rank' : tasks[0].id,
@@ -141,8 +143,8 @@ const COLUMNS = [
     get: (r) => metricOf(r).title},
   {key: 'measured', title: 'Measured', descending: true, get: (r) => r.mean,
     show: (r) => (isMeasured(r) ? [el('b', {}, r.text.mean),
-      r.std === null ? '' : ` ± ${r.text.std}`, r.interval
-        ? el('small', {title: '95% interval'}, r.text.interval) : null] : [])},
+      r.std === null ? '' : ` ± ${r.text.std}`,
+      el('small', {title: '95% interval'}, r.text.interval)] : [])},
   {key: 'n', title: 'n', get: (r) => r.values.length || null},
   {key: 'published', title: 'Published', descending: true,
     get: (r) => (r.published[0] || {value: null}).value,
@@ -153,8 +155,8 @@ const COLUMNS = [
       el('small', {}, r.verdict)] : [])},
   ...(DATA.baseline ? [{key: 'baseline', title: `Δ ${DATA.baseline}`,
     get: (r) => (r.baseline_difference || {mean: null}).mean,
-    show: (r) => (r.text.difference ? [r.text.difference,
-      el('small', {}, r.text.difference_bounds)] : [])}] : []),
+    show: (r) => (r.text.difference
+      ? [el('small', {}, r.text.difference)] : [])}] : []),
   {key: 'place', title: 'Place', get: (r) => r.place},
 ];
 
