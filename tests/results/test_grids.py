@@ -298,7 +298,7 @@ def test_terminal_splits_evenly():
     board = build(stored(*suite(METHODS, ['mini_coco_mrcnn_fpn'])))
     grid = task_grid(board, 'mini_coco_mrcnn_fpn')
     assert split(grid, 200) == [list(range(9))]
-    assert [len(part) for part in split(grid, 100)] == [6, 6]
+    assert [len(part) for part in split(grid, 100)] == [5, 5]
 
 
 def test_terminal_shows_markup_as_text():
