@@ -103,6 +103,7 @@ def bars() -> Spec:
                 range=['var(--bar)', 'var(--bar-control)'],
             ),
         ),
+        opacity=alt.condition('datum.n == 1', alt.value(0.45), alt.value(1.0)),
         tooltip=_tooltip(
             alt.Tooltip('interval_text:N', title='95% interval'),
             alt.Tooltip('published_text:N', title='published'),

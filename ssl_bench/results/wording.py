@@ -40,7 +40,8 @@ def comparison(found: stats.Comparison) -> str:
 
     By how much it is better or worse has no sign; a difference that is
     undecided has the sign of this row minus the other, in the metric's
-    points.
+    points. Where it would be decided alone and is not after Holm's
+    correction, the number of comparisons is named.
     """
     gap = rounding.signed(found.difference)
     if found.interval is None:
@@ -48,6 +49,8 @@ def comparison(found: stats.Comparison) -> str:
     if not found.decided:
         text = f'{gap} {rounding.signed_bounds(found.interval)}'
         why = f'; {found.reason}' if found.reason else ''
+        if not why and found.p is not None and found.p < 1 - stats.CONFIDENCE:
+            why = f'; one of {found.tests} comparisons'
         return f'{found.answer}: {text}, {seeds(found)}{why}'
     low, high = found.interval
     if found.difference < 0:

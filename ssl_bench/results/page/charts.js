@@ -92,7 +92,7 @@ function drawRanks() {
     $('rank-charts').append(figure);
     const drawn = embed(figure, 'ranks', rows, (spec) => {
       const {x} = spec.layer[0].encoding;
-      x.scale.domain = [1, count + 0.3 * (groups + 1)];
+      x.scale.domain = [0.8, count + 0.3 * (groups + 1)];
       x.axis.values = Array.from({length: count}, (_, i) => i + 1);
     });
     figure.append(el('p', {class: 'note'}, table.note),

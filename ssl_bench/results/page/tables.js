@@ -104,6 +104,11 @@ function matrixLine(item, tasks, ranked) {
     (item.byTask.get(task.id) || []).map(matrixCell))));
 }
 
+/** Whether a method has a place on a task. */
+function placed(item, task) {
+  return (item.byTask.get(task.id) || []).some((row) => row.place !== null);
+}
+
 function drawMatrix(backbone, number) {
   const list = matrixRows(backbone);
   const tasks = DATA.tasks.filter((task) => list.some(
@@ -111,8 +116,12 @@ function drawMatrix(backbone, number) {
   const ranked = list.some((item) => item.rank);
   const columns = matrixColumns(tasks, ranked);
   const table = el('table', {id: `matrix-${number}`});
-  const state = {table: table.id, key: ranked ? 'rank' : tasks[0].id,
-    descending: !ranked && columns.at(-1).descending};
+  const state = {table: table.id, key: ranked ? 'rank' : 'name',
+    descending: false};
+  if (!ranked && list.some((item) => placed(item, tasks[0]))) {
+    state.key = tasks[0].id; // else no order is shown: by name
+    state.descending = columns[1].descending;
+  }
   const draw = () => {
     list.sort((a, b) => compare(matrixValue(a, state.key),
       matrixValue(b, state.key), state.descending)
