@@ -19,9 +19,9 @@ function summary(row) {
     ['Seeds', row.values.map((v) => `${v.seed}: ${v.text}`).join(', ')],
     ['95% interval', row.text.interval],
     ['Place', row.text.standing],
-    ['Best mean', row.text.leader], ['', row.text.leader_test],
+    ['Best mean', row.text.leader], ['Test', row.text.leader_test],
     [`Against ${DATA.baseline}`, row.text.difference],
-    ['', row.text.difference_test],
+    ['Test', row.text.difference_test],
   ]);
 }
 

@@ -28,6 +28,9 @@ function verdictText(row) {
     `${row.text.delta} ${row.text.mark}`);
 }
 
+/** An interval stays on one line. */
+const unbroken = (text) => text.replace(/, (?=[^[]*\])/g, ',\u00a0');
+
 function hint(row) {
   const parts = [`${row.label}, ${TASKS.get(row.task).title}`,
     row.values.map((v) => `seed ${v.seed}: ${v.text}`).join(', '),
@@ -50,9 +53,10 @@ function matrixCell(row) {
   el('b', {}, row.text.mean),
   row.std === null ? null : el('i', {}, ` ± ${row.text.std}`),
   row.text.departed ? ` ${row.text.departed}` : null,
-  el('small', {}, row.text.interval),
+  el('small', {}, unbroken(row.text.interval)),
   item ? el('small', {}, `publ. ${item.text} `, verdictText(row)) : null,
-  row.text.difference ? el('small', {}, `Δ ${row.text.difference}`) : null);
+  row.text.difference
+    ? el('small', {}, `Δ ${unbroken(row.text.difference)}`) : null);
 }
 
 /** Methods of a backbone with their rows by task. */
@@ -165,7 +169,7 @@ const COLUMNS = [
   ...(DATA.baseline ? [{key: 'baseline', title: `Δ ${DATA.baseline}`,
     get: (r) => (r.baseline_difference || {mean: null}).mean,
     show: (r) => (r.text.difference
-      ? [el('small', {}, r.text.difference)] : [])}] : []),
+      ? [el('small', {}, unbroken(r.text.difference))] : [])}] : []),
   {key: 'place', title: 'Place', get: (r) => r.place},
 ];
 
