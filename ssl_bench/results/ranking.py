@@ -208,7 +208,7 @@ def _ranks_of_means(cells: list[list[Row]]) -> 'Floats':
 def _intervals(cells: list[list[Row]]) -> list[stats.Interval]:
     """95 % intervals of the average ranks, by a parametric bootstrap.
 
-    Each mean is drawn anew from the t distribution of its own interval,
+    Each mean is drawn again from the t distribution of its own interval,
     mean + t(n - 1) * std / sqrt(n), the draws are ranked on each task, and the
     ranks averaged; the interval holds the middle 95 % of these averages
     (ranks by simulation: Goldstein and Spiegelhalter, JRSS A, 1996; Marshall

@@ -146,7 +146,7 @@ def test_three_seeds_of_two_backbones(browser, tmp_path):
     assert '1: no other method is shown to be better' in text
     assert re.search(
         r'Against Random init \[ViT\]\nbetter by \d+\.\d \[.*\], n=3\n'
-        r'Test\npaired t test, p .*, after Holm .* \(7 comparisons\)',
+        r'Test\npaired t test, p .*, after Holm .* \(6 comparisons\)',
         text,
     )
     assert browser.get_log('browser') == []
