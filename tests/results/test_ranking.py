@@ -1,6 +1,7 @@
 """Average ranks: who is ranked, how surely, and who is apart."""
 
 import itertools
+import math
 import random
 
 import numpy as np
@@ -195,7 +196,8 @@ def exact_critical(methods, tasks):
 
 
 @pytest.mark.parametrize(
-    'methods, tasks', [(2, 4), (2, 6), (2, 9), (3, 2), (3, 3), (3, 5), (4, 3)]
+    'methods, tasks',
+    [(2, 4), (2, 6), (2, 9), (3, 2), (3, 3), (3, 5), (4, 3), (5, 2)],
 )
 def test_critical_difference_equals_all_orders(methods, tasks):
     assert critical_difference(methods, tasks) == exact_critical(
@@ -207,6 +209,14 @@ def test_four_wins_of_four_are_not_enough():
     """The normal approximation says 0.98, though p is 1/8."""
     assert critical_difference(2, 4) is None
     assert critical_difference(2, 6) == 1  # p is 1/32
+
+
+def test_random_orders_equal_all_orders(monkeypatch):
+    """Where there are too many orders to go through."""
+    exact = {(k, n): critical_difference(k, n) for k, n in ((3, 5), (4, 3))}
+    monkeypatch.setattr(math, 'factorial', lambda n: 10**9)
+    found = {(k, n): critical_difference(k, n) for k, n in exact}
+    assert found == exact
 
 
 @pytest.mark.parametrize('methods, tasks', [(4, 30), (7, 20)])
