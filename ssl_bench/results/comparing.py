@@ -1,5 +1,6 @@
 """Which rows are compared with each other, and what that says of each."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from ssl_bench.errors import UserError, unknown_name
@@ -120,12 +121,14 @@ def _families(
     for same in backbones:
         if not across:
             yield [(i, bases[i]) for i in same if i in bases]
-        yield [
-            (i, j)
-            for place, i in enumerate(same)
-            for j in same[place + 1 :]
-            if bases.get(i) != j and bases.get(j) != i
-        ]
+        pairs = list(itertools.combinations(same, 2))
+        if bases:
+            pairs = [
+                (i, j)
+                for i, j in pairs
+                if bases.get(i) != j and bases.get(j) != i
+            ]
+        yield pairs
 
 
 def _stand(
@@ -148,7 +151,7 @@ def _stand(
             if i in better and j in better:
                 better[j if family.answer(k) == stats.BETTER else i] += 1
         for k, (i, j) in enumerate(pairs):
-            if leader in (i, j) and i in better and j in better:
+            if (i == leader or j == leader) and i in better and j in better:
                 row = members[j if leader == i else i]
                 row.leader = members[leader]
                 found: stats.Comparison = family[k]
