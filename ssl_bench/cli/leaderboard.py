@@ -55,12 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='METHOD',
-        help='names, with "(VARIANT)" and "@EPOCHS" where needed',
+        help='names, with "(VARIANT)", "@EPOCHS" and "[BACKBONE]" where '
+        'needed',
     )
     parser.add_argument(
         '--baseline',
         metavar='METHOD',
-        help='add differences to this method, seed by seed',
+        help='say how each method compares with this one of its backbone, or '
+        'with METHOD [BACKBONE] of that backbone',
     )
     parser.add_argument(
         '--paper',

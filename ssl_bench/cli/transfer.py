@@ -339,15 +339,12 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
 def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
     from ssl_bench.results import rounding
-    from ssl_bench.results.board import verdicts
+    from ssl_bench.results.board import aims
 
     record = outcome.record
-    aims = {
-        metric: f' (published {rounding.as_printed(value)}: {verdict})'
-        for metric, (value, verdict) in verdicts(record).items()
-    }
+    compared = aims(record)
     numbers = '  '.join(
-        f'{name} {rounding.value(value)}{aims.get(name, "")}'
+        f'{name} {rounding.value(value)}{compared.get(name, "")}'
         for name, value in record['metrics'].items()
     )
     again = '' if outcome.fresh else '  (done before)'
@@ -365,8 +362,10 @@ def summary(outcome) -> str:
 
 def difference(before: dict, now: dict) -> str:
     """How a second test differs from the recorded one."""
+    from ssl_bench.results import rounding
+
     other = [
-        f'{name} {now[name]:.2f}'
+        f'{name} {rounding.fixed(now[name], 2)}'
         for name, value in before.items()
         if abs(value - now.get(name, float('nan'))) >= 0.005
     ]

@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.results import headings, stats
+from ssl_bench.errors import unknown_name
+from ssl_bench.results import headings, rounding
 from ssl_bench.results.checks import check, without_duplicates
-from ssl_bench.results.names import is_chosen, label, method_key, squeeze
+from ssl_bench.results.comparing import compare_rows
+from ssl_bench.results.names import (
+    Wanted,
+    is_chosen,
+    label,
+    method_key,
+    squeeze,
+)
 from ssl_bench.results.published import PublishedIndex
 from ssl_bench.results.record import Problem, Record, Stored
 from ssl_bench.results.table import Board, Row, cells
@@ -31,7 +38,7 @@ def _choose(
         }
         known |= {row.method for row in PublishedIndex().rows}
         keys = {squeeze(n) for n in known} | {method_key(n) for n in known}
-        for name in (method.partition('@')[0] for method in methods):
+        for name in (Wanted.parse(method).name for method in methods):
             if squeeze(name) not in keys and method_key(name) not in keys:
                 raise unknown_name('method', name, known)
     return [
@@ -45,6 +52,7 @@ def _choose(
                 s.record['variant'],
                 s.record['pretrain']['epochs'],
                 methods,
+                s.record['backbone'],
             )
         )
     ]
@@ -86,7 +94,11 @@ def _join(
         and (
             not methods
             or is_chosen(
-                item.method, item.variant, item.pretrain_epochs, methods
+                item.method,
+                item.variant,
+                item.pretrain_epochs,
+                methods,
+                item.backbone,
             )
         )
     ]
@@ -129,69 +141,25 @@ def not_installed(stored: list[Stored]) -> list[Problem]:
     ]
 
 
-def _compare(rows: list[Row], baseline: str) -> None:
-    """Fill in each row's difference to the baseline of its task.
-
-    Raises:
-        UserError: No measured row, or several methods, have that name.
-    """
-    bases: dict[tuple[str, str], Row] = {}
-    for row in rows:
-        if is_chosen(row.method, row.variant, row.pretrain_epochs, [baseline]):
-            other = bases.setdefault((row.task, row.metric), row)
-            if other is not row:
-                raise UserError(
-                    f'baseline {baseline!r} fits both {other.described} and '
-                    f'{row.described} on {row.task}; write "METHOD '
-                    '(VARIANT)@EPOCHS", or read the folders of one only'
-                )
-    if not bases:
-        raise unknown_name('baseline', baseline, {row.name for row in rows})
-    for row in rows:
-        base = bases.get((row.task, row.metric))
-        if base is not None and row is not base:
-            row.difference = stats.difference(
-                row.by_seed or dict(row.values),
-                base.by_seed or dict(base.values),
-            )
-
-
-def verdicts(record: Record) -> dict[str, tuple[float, str]]:
-    """How one record compares with the papers, as the leaderboard says it.
+def aims(record: Record) -> dict[str, str]:
+    """How far one record is from the papers; a single run decides nothing.
 
     Returns:
-        dict: Metric to published value and verdict, where there is one.
+        dict: Metric to `` (published 57.0: +0.2, tolerance 0.5; undecided: one
+        seed)``, where there is a published value.
     """
     rows = _join(cells([Stored(record, '')]), 'own', (), (), PublishedIndex())
-    return {
-        row.metric: (row.published.value, row.verdict)
-        for row in rows
-        if row.published is not None
-    }
-
-
-def _place(rows: list[Row]) -> None:
-    """Give each row its place among those of its task and metric.
-
-    Rows of another protocol, as their departures say, have places of their
-    own.
-    """
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Row]] = {}
+    found = {}
     for row in rows:
-        key = row.task, row.metric, tuple(row.departures)
-        groups.setdefault(key, []).append(row)
-    for (task, metric, _), members in groups.items():
-        higher = headings.higher_is_better(task, metric)
-        if higher is None:  # of a task that is not installed
+        rule = headings.metric_rule(row.task, row.metric)
+        if row.published is None or row.delta is None or rule is None:
             continue
-        ties = stats.tie_groups(
-            [stats.mean([v for _, v in row.values]) for row in members],
-            [row.interval for row in members],
-            higher,
+        found[row.metric] = (
+            f' (published {rounding.as_printed(row.published.value)}: '
+            f'{rounding.signed(row.delta)}, tolerance {rule.tolerance:g}; '
+            f'{row.verdict})'
         )
-        places = stats.places(ties)
-        for row, place in zip(members, places):
-            row.place, row.best = place, place == min(places)
+    return found
 
 
 def build(
@@ -210,8 +178,8 @@ def build(
         stored (list[Stored]): Valid records.
         problems (Sequence[Problem]): What reading them already found.
         wanted (Sequence[str]): Task ids to keep; all when empty.
-        methods (Sequence[str]): Methods to keep, as ``is_chosen`` reads
-            them; the baseline always stays.
+        methods (Sequence[str]): Methods to keep, as `Wanted` reads them;
+            the baseline always stays.
         baseline (str, optional): Method that others are compared with.
         published (str): ``all`` printed numbers of the tasks, those of the
             measured rows (``own``), or ``none``.
@@ -227,9 +195,7 @@ def build(
         methods = [*methods, baseline]
     chosen, conflicts = without_duplicates(_choose(stored, wanted, methods))
     rows = cells(chosen)
-    _place(rows)
-    if baseline:
-        _compare(rows, baseline)
+    compare_rows(rows, baseline)
     rows = _join(rows, published, wanted, methods, index or PublishedIndex())
     conflicts += departed(rows, index or PublishedIndex())
     conflicts += not_installed(chosen)

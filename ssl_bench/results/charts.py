@@ -75,7 +75,7 @@ def _tooltip(*more: alt.Tooltip) -> list[alt.Tooltip]:
     return [
         alt.Tooltip('name:N', title='method'),
         alt.Tooltip('mean_text:N', title='mean'),
-        alt.Tooltip('n:Q', title='seeds'),
+        alt.Tooltip('n:N', title='seeds'),
         *more,
     ]
 
@@ -103,6 +103,7 @@ def bars() -> Spec:
                 range=['var(--bar)', 'var(--bar-control)'],
             ),
         ),
+        opacity=alt.condition('datum.n == 1', alt.value(0.45), alt.value(1.0)),
         tooltip=_tooltip(
             alt.Tooltip('interval_text:N', title='95% interval'),
             alt.Tooltip('published_text:N', title='published'),
@@ -133,9 +134,11 @@ def bars() -> Spec:
 
 
 def ranks() -> Spec:
-    """Average rank by method over the places it took on each task.
+    """Critical-difference view: average ranks, their intervals, groups.
 
-    Fields: name, kind (``place`` or ``average``), rank, task, count, text.
+    Fields of a row: name, kind, rank, text; of kind ``average`` lo, hi,
+    interval_text, color; of ``rank`` (on one task) task; of ``group`` (methods
+    that are not apart) last, the name of its last method; of ``critical`` hi.
     """
     base = _rows().encode(
         y=alt.Y(
@@ -148,35 +151,55 @@ def ranks() -> Spec:
         ),
         x=alt.X(
             'rank:Q',
-            title='place (1 is best)',
-            axis=alt.Axis(tickMinStep=1),
-            scale=alt.Scale(domainMin=1, nice=False),
+            title='rank (1 is best)',
+            axis=alt.Axis(format='d', grid=False),
+            scale=alt.Scale(nice=False),
         ),
     )
+
+    def of_kind(kind: str) -> alt.Chart:
+        chart: alt.Chart = base.transform_filter(f'datum.kind == "{kind}"')
+        return chart
+
+    average = of_kind('average')
+    seen = [
+        'name:N',
+        alt.Tooltip('text:N', title='average rank'),
+        alt.Tooltip('interval_text:N', title='95% interval'),
+    ]
     place = (
-        base.transform_filter('datum.kind == "place"')
+        of_kind('rank')
         .mark_tick(thickness=2, height=14, color='var(--muted)', opacity=0.55)
-        .encode(tooltip=['name:N', 'task:N', alt.Tooltip('rank:Q')])
+        .encode(tooltip=['name:N', 'task:N', alt.Tooltip('text:N')])
     )
-    average = (
-        base.transform_filter('datum.kind == "average"')
-        .mark_point(filled=True, size=130, opacity=1)
+    interval = average.mark_rule(stroke='var(--ink)', strokeWidth=1.5).encode(
+        x='lo:Q', x2='hi:Q'
+    )
+    point = average.mark_point(filled=True, size=130, opacity=1).encode(
+        color=_color(), tooltip=seen
+    )
+    group = (
+        of_kind('group')
+        .mark_rule(strokeWidth=6, strokeCap='round', stroke='var(--muted)')
         .encode(
-            color=_color(),
-            tooltip=[
-                'name:N',
-                alt.Tooltip('text:N', title='average rank'),
-                'count:N',
-            ],
+            y2='last:N', tooltip=[alt.Tooltip('text:N', title='not apart')]
         )
     )
-    return _finish(place, average, step=30)
+    critical = (
+        of_kind('critical')
+        .mark_rule(strokeWidth=3, stroke='var(--muted)')
+        .encode(
+            x2='hi:Q',
+            tooltip=[alt.Tooltip('text:N', title='critical difference')],
+        )
+    )
+    return _finish(place, interval, point, group, critical, step=30)
 
 
 def cost(logarithmic: bool) -> Spec:
     """Quality of one task against what it cost.
 
-    Fields: name, cost, mean, lo, hi, n, color, mean_text.
+    Fields: name, cost, mean, lo, hi, n, color, mean_text, cost_text.
     """
     scale = (
         alt.Scale(type='log', nice=False, padding=60)
@@ -204,7 +227,7 @@ def cost(logarithmic: bool) -> Spec:
         shape=alt.Shape(
             'name:N', sort=None, legend=None, scale=alt.Scale(range=SHAPES)
         ),
-        tooltip=_tooltip(alt.Tooltip('cost:Q', format='.4~s')),
+        tooltip=_tooltip(alt.Tooltip('cost_text:N', title='cost')),
     )
     name = base.mark_text(align='left', dx=9, dy=-7, fontSize=11).encode(
         y='mean:Q', text='name:N'

@@ -9,6 +9,7 @@ from ssl_bench.results.names import is_random, is_supervised, label
 from ssl_bench.results.record import Problem, Stored
 
 MAX_PATHS = 6  # file names in a message
+COPY = 'duplicate'  # a run that is stored twice with the same numbers
 
 
 def _problem(kind: str, message: str, items: Sequence[Stored]) -> Problem:
@@ -43,7 +44,7 @@ def without_duplicates(
         runs = ', '.join(sorted(c[0].record['run_id'] for c in copies)[:3])
         problems.append(
             _problem(
-                'duplicate',
+                COPY,
                 f'{len(copies)} run{"s"[: len(copies) > 1]} stored '
                 f'more than once with the same numbers, counted once: {runs}'
                 + (', ...' if len(copies) > 3 else ''),
@@ -182,6 +183,29 @@ def _fractions(stored: list[Stored]) -> list[Problem]:
     return problems
 
 
+def _settings(stored: list[Stored]) -> list[Problem]:
+    """Tasks of which methods were measured with different settings."""
+    problems = []
+    groups: dict[tuple[str, str], list[Stored]] = defaultdict(list)
+    for item in stored:
+        if not item.record.get('departures'):
+            recipe = item.record.get('extra', {}).get('recipe', '')
+            groups[item.record['task'], recipe].append(item)
+    for (task, _), items in groups.items():
+        configs = _by(items, 'config_sha256')
+        methods = _by(items, 'method', 'variant')
+        if len(configs) > 1 and len(methods) > 1:
+            problems.append(
+                _problem(
+                    'mixed settings',
+                    f'{task}: {len(configs)} different config hashes; methods '
+                    'are compared within one of them only. The rarest is in',
+                    min(configs.values(), key=len),
+                )
+            )
+    return problems
+
+
 def _seeds(stored: list[Stored]) -> list[Problem]:
     """Methods that lack seeds which others of the task have."""
     problems = []
@@ -236,5 +260,6 @@ def check(stored: list[Stored], methods: Sequence[str] = ()) -> list[Problem]:
             missing controls are expected and not listed.
     """
     problems = _fractions(stored) + _mixed(stored) + _data(stored)
+    problems += _settings(stored)
     problems += _seeds(stored)
     return problems + ([] if methods else _controls(stored))

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.errors import UserError
+from ssl_bench.results.checks import without_duplicates
 from ssl_bench.results.record import PathLike, Stored
 from ssl_bench.results.store import scan
 
@@ -31,12 +32,15 @@ def lines(item: Stored) -> list[dict[str, Any]]:
 
 
 def load(*dirs: PathLike) -> 'pandas.DataFrame':
-    """Every measured number under ``dirs``, one per line.
+    """Every measured number under ``dirs``, one per line, each run once.
+
+    As on the leaderboard, of a run that is stored twice (a copy, an imported
+    bundle) the record that finished last counts.
 
     Columns: method, variant, backbone, task, seed, metric, value, then the
     provenance (``pretrain_epochs``, ``cost_gpu_hours``, ``run_id``, ...).
-    Files that cannot be read are listed in ``frame.attrs['problems']``, each
-    with a warning.
+    Files that cannot be read, and runs that are stored twice, are listed in
+    ``frame.attrs['problems']``, each with a warning.
 
     Raises:
         UserError: pandas is not installed.
@@ -55,6 +59,8 @@ def load(*dirs: PathLike) -> 'pandas.DataFrame':
             'pip install "ssl-bench[pandas]"'
         ) from None
     stored, problems = scan(dirs)
+    stored, copies = without_duplicates(stored)
+    problems += copies
     for problem in problems:
         warnings.warn(str(problem), stacklevel=2)
     frame = pandas.DataFrame([line for item in stored for line in lines(item)])

@@ -8,20 +8,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ssl_bench.results import headings, rounding, stats
+from ssl_bench.results import headings, rounding, stats, wording
 from ssl_bench.results.published import Published
-from ssl_bench.results.table import Board, Row, rankings
+from ssl_bench.results.ranking import RankTable, rank_tables
+from ssl_bench.results.table import Board, Row
 
-MARKS = {'reproduced': '=', 'within noise': '≈', 'off': '≠', '': ''}
+MARKS = {
+    'reproduced': '=',
+    'within noise': '≈',
+    'off': '≠',
+    stats.UNDECIDED_ONE_SEED: '',
+    '': '',
+}
 LEGEND = (
-    'Mean ± sample standard deviation over n seeds. publ.: printed by the '
+    'Mean ± sample standard deviation over n seeds; [..]: 95% interval of the '
+    'mean. Marked: no other method of the same backbone and protocol is shown '
+    'to be better, and some are shown to be worse. publ.: printed by the '
     'paper; then measured minus printed, with = reproduced (within the '
-    'tolerance), ≈ within noise (inside the 95% interval), ≠ off, '
-    '? printed number not checked in its source.'
+    'tolerance), ≈ within noise (inside the 95% interval), ≠ off, none: one '
+    'seed; ? printed number not checked in its source. ' + wording.RULE
 )
-BASELINE_LEGEND = (
-    'Δ: difference to {} with its 95% interval over common seeds, '
-    '≈ when the interval contains zero.'
+BASELINE_LEGEND = 'Δ: against {}, with the 95% interval of the difference.'
+RANK_NOTE = (
+    'Rank 1 is the best mean of a task. [..]: 95% interval of the average '
+    'rank over seeds.'
 )
 CUSTOM = 'custom: '  # how the names of unknown data begin
 WIDTH = 44  # characters of a remark under a name
@@ -38,8 +48,8 @@ class Part:
 
     Args:
         text (str): What is shown.
-        kind (str): ``name``, ``measured``, ``best`` (a measured value in
-            the first tie group), ``published``, ``difference`` or
+        kind (str): ``name``, ``measured``, ``best`` (a measured value of an
+            unbeaten row), ``interval``, ``published``, ``difference`` or
             ``plain``.
     """
 
@@ -83,20 +93,12 @@ def published_text(item: Published) -> str:
     return rounding.as_printed(item.value) + ('' if item.verified else '?')
 
 
-def difference_text(found: stats.Difference) -> str:
-    """``+1.6 ± 0.8``, then ``≈`` when the interval contains zero."""
-    text = rounding.signed(found.mean)
-    if found.interval:
-        low, high = found.interval
-        text += f' ± {rounding.value((high - low) / 2)}'
-    return text + (' ≈' if found.within_noise else '')
-
-
 def comparison(row: Row) -> str:
-    """``(+0.3 =)``: measured minus published and the verdict."""
+    """``(+0.3 =)``: measured minus published and the verdict's mark."""
     if row.delta is None:
         return ''
-    return f'({rounding.signed(row.delta)} {MARKS[row.verdict]})'
+    text = f'{rounding.signed(row.delta)} {MARKS[row.verdict]}'
+    return f'({text.rstrip()})'
 
 
 def value_cell(row: Row | None) -> Cell:
@@ -106,13 +108,14 @@ def value_cell(row: Row | None) -> Cell:
     parts = []
     if row.values:
         parts.append(Part(spread(row), 'best' if row.best else 'measured'))
+        parts.append(Part(wording.interval(row), 'interval'))
     if row.published is not None:
         text = f'publ. {published_text(row.published)}'
         if row.values:
             text += f' {comparison(row)}'
         parts.append(Part(text, 'published'))
     if row.difference is not None:
-        text = f'Δ {difference_text(row.difference)}'
+        text = f'Δ {wording.comparison(row.difference)}'
         parts.append(Part(text, 'difference'))
     return parts
 
@@ -178,12 +181,14 @@ def task_grid(board: Board, task: str) -> Grid:
     metrics = shown_metrics(rows, task)
     body = []
     rows = [row for row in rows if row.metric in metrics]
+    several = len({row.backbone for row in rows if row.values}) > 1
     for group in methods_of(rows, metrics[0]):
         by_metric = {row.metric: row for row in group}
         seeds = max(len(row.values) for row in group)
         body.append(
             [
                 name_cell(group),
+                *([[Part(group[0].backbone)]] if several else []),
                 [Part(epochs_text(group[0].pretrain_epochs))],
                 [Part(str(seeds or ''))],
                 *(value_cell(by_metric.get(metric)) for metric in metrics),
@@ -198,45 +203,58 @@ def task_grid(board: Board, task: str) -> Grid:
     heads = [headings.metric_title(m) + arrow[m] for m in metrics]
     return Grid(
         f'{headings.heading(task).title} ({task})',
-        ['method', 'epochs', 'n', *heads],
+        ['method', *(['backbone'] if several else []), 'epochs', 'n', *heads],
         body,
+        1 + several,
     )
 
 
-def rank_grid(board: Board) -> Grid | None:
-    """Average ranks; None with fewer than two methods or two tasks."""
-    found = rankings(board)
-    if len(found) < 2 or max(r.of_tasks for r in found) < 2:
-        return None
+def rank_note(table: RankTable) -> str:
+    """What the ranks are of, and how far apart they must be."""
+    tasks = len(table.tasks)
+    if table.critical is None:
+        apart = (
+            f'With {tasks} tasks and {len(table.rankings)} methods no '
+            'difference of average ranks is enough to tell methods apart.'
+        )
+    else:
+        apart = (
+            'Methods without a common letter are apart: their average ranks '
+            f'differ by {rounding.rank(table.critical)} or more (critical '
+            f'difference, 5%, {tasks} tasks).'
+        )
+    return f'{RANK_NOTE} {apart}'
+
+
+def rank_grid(table: RankTable) -> Grid:
+    """Average ranks of one backbone's methods."""
     body = [
         [
             [Part(r.name, 'name')],
-            [Part(r.method_id[2])],
             [Part(epochs_text(r.method_id[4]))],
-            [Part(rounding.rank(r.average), 'measured')],
-            [Part(f'{len(r.places)} of {r.of_tasks}')],
+            [
+                Part(rounding.rank(r.average), 'measured'),
+                Part(rounding.rank_bounds(r.interval), 'interval'),
+            ],
+            [Part(r.letters)],
+            *([Part(rounding.as_rank(r.ranks[task]))] for task in table.tasks),
         ]
-        for r in found
+        for r in table.rankings
     ]
+    titles = [headings.heading(task).title for task in table.tasks]
     return Grid(
-        'Average rank over tasks',
-        ['method', 'backbone', 'epochs', 'rank', 'tasks'],
+        f'Average rank over tasks, {table.backbone}',
+        ['method', 'epochs', 'rank', 'group', *titles],
         body,
-        2,
-        [
-            'Place 1 is best; on each task, by its main metric, methods '
-            'whose 95% intervals overlap that of the best of their group '
-            'share a place.'
-        ],
+        1,
+        [rank_note(table), *(f'Not ranked: {t}.' for t in table.left_out)],
     )
 
 
 def grids(board: Board) -> list[Grid]:
     """Every table of the board; the legend is under the last one."""
     found = [task_grid(board, task) for task in board.tasks]
-    ranks = rank_grid(board)
-    if ranks is not None:
-        found.append(ranks)
+    found += map(rank_grid, rank_tables(board))
     if found:
         found[-1].notes.append(LEGEND)
         if board.baseline:

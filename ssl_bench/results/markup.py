@@ -80,6 +80,7 @@ def to_markdown(grids: Sequence[Grid], problems: Sequence[Problem]) -> str:
 def _latex_cell(cell: Cell) -> str:
     styles: dict[str, Callable[[str], str]] = {
         'best': r'\textbf{{{}}}'.format,
+        'interval': r'{{\footnotesize {}}}'.format,
         'published': r'{{\footnotesize {}}}'.format,
         'difference': r'{{\footnotesize {}}}'.format,
     }

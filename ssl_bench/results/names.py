@@ -3,6 +3,7 @@
 import functools
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 # Other spellings, after lower case and without punctuation.
 METHOD_ALIASES = {
@@ -114,20 +115,60 @@ def label(method: str, variant: str = '') -> str:
     return f'{method} ({variant})' if variant else method
 
 
-def is_chosen(
-    method: str, variant: str, epochs: float | None, names: Sequence[str]
-) -> bool:
-    """Whether a method is among ``names``.
+class Wanted(NamedTuple):
+    """A method as users name it: ``METHOD (VARIANT)@EPOCHS [BACKBONE]``.
 
-    A name is a method, with its variant in brackets or without, and may end
-    in ``@EPOCHS`` of pretraining: ``MoCo v2@800``.
+    What is left out fits any: ``MoCo v2@800``, ``Random init [resnet18]``.
     """
-    own = {method_key(method), squeeze(label(method, variant))}
-    for name in names:
-        name, _, wanted = name.partition('@')
-        same = method_key(name) in own or squeeze(name) in own
-        if same and (
-            not wanted or (epochs is not None and wanted == f'{epochs:g}')
-        ):
-            return True
-    return False
+
+    text: str
+    name: str
+    epochs: str
+    backbone: str
+
+    @classmethod
+    @functools.lru_cache(maxsize=4096)
+    def parse(cls, text: str) -> 'Wanted':
+        """Split a name into its parts."""
+        rest, backbone = text, ''
+        bracketed = re.fullmatch(r'(.*?)\s*\[([^][]*)\]\s*', text)
+        if bracketed:
+            rest, backbone = bracketed.groups()
+        name, _, epochs = rest.partition('@')
+        return cls(text, name.strip(), epochs.strip(), backbone.strip())
+
+    def fits(
+        self,
+        method: str,
+        variant: str,
+        epochs: float | None,
+        backbone: str | None = None,
+    ) -> bool:
+        """Whether it means this method; a backbone of None fits any."""
+        own = {method_key(method), squeeze(label(method, variant))}
+        return (
+            bool({method_key(self.name), squeeze(self.name)} & own)
+            and (
+                not self.epochs
+                or (epochs is not None and self.epochs == f'{epochs:g}')
+            )
+            and (
+                not self.backbone
+                or backbone is None
+                or backbone_key(self.backbone) == backbone_key(backbone)
+            )
+        )
+
+
+def is_chosen(
+    method: str,
+    variant: str,
+    epochs: float | None,
+    names: Sequence[str],
+    backbone: str | None = None,
+) -> bool:
+    """Whether a method is among ``names``, as `Wanted` reads them."""
+    return any(
+        Wanted.parse(name).fits(method, variant, epochs, backbone)
+        for name in names
+    )

@@ -19,6 +19,7 @@ from ssl_bench.results.headings import BOX, MASK, heading, metric_title
 from ssl_bench.results.names import label
 from ssl_bench.results.published import Published, PublishedIndex
 from ssl_bench.results.table import Board, Row
+from ssl_bench.results.wording import interval
 
 Columns = tuple[tuple[str, str], ...]  # (task, metric)
 # method, variant, pretraining data, pretraining epochs
@@ -275,6 +276,7 @@ def _cell(item: Published | None, row: Row | None) -> Cell:
         if row.published is item:
             text += f' {comparison(row)}'
         parts.append(Part(text, 'measured'))
+        parts.append(Part(interval(row), 'interval'))
     return parts
 
 

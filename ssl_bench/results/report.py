@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from ssl_bench.results import grid, headings, rounding, stats
+from ssl_bench.results import grid, headings, rounding, stats, wording
 from ssl_bench.results.media import find_curves, find_pictures
 from ssl_bench.results.names import is_random, is_supervised
+from ssl_bench.results.ranking import RankTable, rank_tables
 from ssl_bench.results.record import PathLike, Stored
-from ssl_bench.results.table import (
-    Board,
-    MethodId,
-    Row,
-    main_metrics,
-    rankings,
-)
+from ssl_bench.results.table import Board, MethodId, Row, main_metrics
 from ssl_bench.results.text_formats import row_object, to_csv
 
 if TYPE_CHECKING:
@@ -88,15 +83,18 @@ def _texts(row: Row) -> dict[str, str]:
     return dict(
         mean='' if row.mean is None else rounding.value(row.mean),
         std='' if row.std is None else rounding.value(row.std),
-        interval=rounding.bounds(row.interval) if row.interval else '',
+        interval=wording.interval(row),
         delta='' if row.delta is None else rounding.signed(row.delta),
         mark=grid.MARKS[row.verdict],
         style=STYLES.get(row.verdict, ''),
         departed=grid.DEPARTED_MARK if row.all_departures else '',
-        difference=grid.difference_text(found) if found else '',
-        difference_bounds=rounding.signed_bounds(found.interval)
-        if found and found.interval
+        standing=wording.standing(row),
+        leader=wording.against(row.leader.name, row.to_leader)
+        if row.leader and row.to_leader
         else '',
+        leader_test=wording.test(row.to_leader) if row.to_leader else '',
+        difference=wording.comparison(found) if found else '',
+        difference_test=wording.test(found) if found else '',
     )
 
 
@@ -109,7 +107,10 @@ def _row(row: Row, index: dict[int, int]) -> dict[str, Any]:
         label=f'{row.name} {texts["departed"]}'.rstrip(),
         text=texts,
         best=row.best,
-        cost=_costs(row),
+        cost={
+            name: dict(value=value, text=rounding.short(value))
+            for name, value in _costs(row).items()
+        },
         control=is_random(row.method) or is_supervised(row.method),
         runs=[index[id(item)] for item in row.records],
         values=[
@@ -159,7 +160,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
             )
             for item in runs.values()
         ],
-        ranks=_ranks(board),
+        ranks=[_ranks(table) for table in rank_tables(board)],
         curves=[vars(curve) for curve in curves],
         pictures=[vars(picture) for picture in pictures],
         warnings=[
@@ -170,20 +171,39 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
     )
 
 
-def _ranks(board: Board) -> list[dict[str, Any]]:
-    return [
-        dict(
-            id=_method(r.method_id),
-            name=r.name,
-            backbone=r.method_id[2],
-            epochs=r.method_id[4],
-            average=r.average,
-            text=rounding.rank(r.average),
-            places=r.places,
-            of=r.of_tasks,
-        )
-        for r in rankings(board)
-    ]
+def _ranks(table: RankTable) -> dict[str, Any]:
+    return dict(
+        backbone=table.backbone,
+        tasks=[headings.heading(task).title for task in table.tasks],
+        critical=table.critical,
+        critical_text=''
+        if table.critical is None
+        else rounding.rank(table.critical),
+        note=grid.rank_note(table),
+        left_out=table.left_out,
+        methods=[
+            dict(
+                id=_method(r.method_id),
+                name=r.name,
+                data=r.method_id[3],
+                epochs=r.method_id[4],
+                average=r.average,
+                text=rounding.rank(r.average),
+                interval=r.interval,
+                interval_text=rounding.rank_bounds(r.interval),
+                letters=r.letters,
+                ranks=[
+                    dict(
+                        task=headings.heading(task).title,
+                        rank=rank,
+                        text=rounding.as_rank(rank),
+                    )
+                    for task, rank in r.ranks.items()
+                ],
+            )
+            for r in table.rankings
+        ],
+    )
 
 
 def _tasks(board: Board) -> list[dict[str, Any]]:
@@ -219,11 +239,12 @@ def _tasks(board: Board) -> list[dict[str, Any]]:
 def _legend(board: Board) -> list[dict[str, str]]:
     """Signs that the tables of this board use, with a class for colours."""
     found = []
-    if any(row.verdict for row in board.rows):
+    if any(grid.MARKS[row.verdict] for row in board.rows):
         found += [
             dict(style=style, text=f'{grid.MARKS[verdict]} {verdict}')
             for verdict, style in STYLES.items()
         ]
+    if any(row.published and not row.published.verified for row in board.rows):
         found.append(
             dict(style='', text='? printed number not checked in its source')
         )
@@ -274,4 +295,5 @@ def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
         charts=safe_json(specifications()),
         grids=grid.grids(measured),
         legend=_legend(board),
+        rule=wording.RULE,
     )

@@ -4,17 +4,40 @@ The terminal, Markdown, LaTeX, the page and the command line show these texts,
 so that a number has the same digits everywhere.
 """
 
+from decimal import ROUND_HALF_UP, Decimal
+
 from ssl_bench.results.stats import Interval
+
+EXACT = 1e15  # larger numbers have no digits behind the point
+
+
+def exact(number: float) -> str:
+    """Ten digits without trailing zeros, as files hold numbers."""
+    return f'{number:.10g}'
+
+
+def fixed(number: float, places: int, sign: str = '') -> str:
+    """A number with so many decimals; halves go away from zero.
+
+    It starts from the ten digits that files hold, so that who rounds a
+    number of the CSV gets the number of the page: 17.25 is 17.3.
+    """
+    if not abs(number) < EXACT:
+        return f'{number:{sign}.{places}f}'
+    digits = Decimal(exact(number)).quantize(
+        Decimal(1).scaleb(-places), ROUND_HALF_UP
+    )
+    return f'{digits:{sign}.{places}f}'
 
 
 def value(number: float) -> str:
     """A metric: ``57.3``."""
-    return f'{number:.1f}'
+    return fixed(number, 1)
 
 
 def signed(number: float) -> str:
     """A difference of metrics: ``+0.3``, ``-0.3``; ``-0.0`` for -0.04."""
-    return f'{number:+.1f}'
+    return fixed(number, 1, '+')
 
 
 def spread(mean: float, std: float | None) -> str:
@@ -23,23 +46,38 @@ def spread(mean: float, std: float | None) -> str:
 
 
 def bounds(interval: Interval) -> str:
-    """An interval of a metric: ``56.6 to 57.9``."""
-    return f'{value(interval[0])} to {value(interval[1])}'
+    """An interval of a metric: ``[56.6, 57.9]``."""
+    return f'[{value(interval[0])}, {value(interval[1])}]'
 
 
 def signed_bounds(interval: Interval) -> str:
-    """An interval of a difference: ``-1.4 to -0.0`` does not contain zero."""
-    return f'{signed(interval[0])} to {signed(interval[1])}'
+    """An interval of a difference: ``[-1.4, -0.0]`` does not contain zero."""
+    return f'[{signed(interval[0])}, {signed(interval[1])}]'
 
 
 def rank(number: float) -> str:
     """An average rank: ``1.75``."""
-    return f'{number:.2f}'
+    return fixed(number, 2)
+
+
+def rank_bounds(interval: Interval) -> str:
+    """An interval of an average rank: ``[1.00, 2.25]``."""
+    return f'[{rank(interval[0])}, {rank(interval[1])}]'
+
+
+def as_rank(number: float) -> str:
+    """A rank on one task: ``2``, ``2.5``."""
+    return exact(number)
+
+
+def probability(p: float) -> str:
+    """A p value: ``0.031``, ``< 0.001``."""
+    return '< 0.001' if p < 0.001 else fixed(p, 3)
 
 
 def as_printed(number: float) -> str:
     """A number of a paper with all of its digits: ``57.0``, ``39.82``."""
-    text = f'{number:.10g}'
+    text = exact(number)
     return text if '.' in text else f'{text}.0'
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ssl_bench.errors import UserError
+from ssl_bench.results.checks import COPY, without_duplicates
 from ssl_bench.results.corrections import corrected, read_corrections
 from ssl_bench.results.record import (
     FILE_NAME,
@@ -169,7 +170,7 @@ def collector_paused() -> Iterator[None]:
 def read_records(
     dirs: Iterable[PathLike], problems: list[Problem] | None = None
 ) -> list[Record]:
-    """All records under ``dirs``.
+    """All records under ``dirs``, each run once.
 
     Args:
         dirs (Iterable[str | Path] | str | Path): Where to look.
@@ -179,12 +180,15 @@ def read_records(
         list[dict]: The valid records in path order.
 
     Raises:
-        UserError: A file is unusable and no ``problems`` list was given;
-            a folder that is absent or empty has no records.
+        UserError: A file is unusable, or a run has two records with
+            different numbers, and no ``problems`` list was given; a folder
+            that is absent or empty has no records.
     """
     if isinstance(dirs, (str, os.PathLike)):
         dirs = [dirs]
     stored, found = scan(dirs)
+    stored, copies = without_duplicates(stored)
+    found += [p for p in copies if problems is not None or p.kind != COPY]
     if problems is not None:
         problems += found
     elif unusable := [p for p in found if p.kind not in ABSENT]:

@@ -11,6 +11,10 @@ from ssl_bench.results.record import Problem, Record, Stored
 
 # method, variant, backbone, pretraining data, pretraining epochs
 MethodId = tuple[str, str, str, str, float | None]
+# departures, hash of the task's settings, fingerprint of the data
+Protocol = tuple[tuple[str, ...], str, str]
+
+UNBEATEN, BEATEN = 'unbeaten', 'beaten'
 
 
 @dataclass
@@ -24,9 +28,16 @@ class Row:
         published (Published, optional): The printed number next to it.
         also_published (list[Published]): Other printings of it.
         mean, std, interval (optional): Of ``values``.
-        difference (Difference, optional): To the baseline.
-        place (float, optional): Among the rows of the task and metric.
-        best (bool): In the first group of that order.
+        difference (Comparison, optional): With the baseline.
+        leader (Row, optional): The row with the best mean among those it
+            is compared with; None for itself.
+        to_leader (Comparison, optional): With that row.
+        place (int, optional): One more than the rows that are shown to be
+            better; None where nothing is shown.
+        standing (str): ``unbeaten`` or ``beaten`` by one of the rows it
+            is compared with, ``undecided`` where none of them is shown to be
+            better than another, ``undecided: one seed``; empty for a row
+            that is alone, printed, or of a task that is not installed.
     """
 
     method: str
@@ -43,9 +54,11 @@ class Row:
     mean: float | None = None
     std: float | None = None
     interval: stats.Interval | None = None
-    difference: stats.Difference | None = None
-    place: float | None = None
-    best: bool = False
+    difference: stats.Comparison | None = None
+    leader: 'Row | None' = None
+    to_leader: stats.Comparison | None = None
+    place: int | None = None
+    standing: str = ''
 
     def __post_init__(self) -> None:
         numbers = [value for _, value in self.values]
@@ -60,6 +73,11 @@ class Row:
         if not self.records:
             return label(self.method, self.variant)
         return label(self.method, self.records[0].record['variant'])
+
+    @property
+    def short_name(self) -> str:
+        """The name, and whether the pretraining departed from its config."""
+        return self.name + (', changed' if self.pretrain_departures else '')
 
     @property
     def described(self) -> str:
@@ -102,6 +120,21 @@ class Row:
         return recipe(self.records[0].record) if self.records else ''
 
     @property
+    def best(self) -> bool:
+        """Whether no other row is shown to be better, and one to be worse."""
+        return self.standing == UNBEATEN
+
+    @property
+    def protocol(self) -> Protocol:
+        """Rows are compared with those that have the same one."""
+        record = self.records[0].record if self.records else {}
+        return (
+            tuple(self.departures),
+            record.get('config_sha256', ''),
+            record.get('data', {}).get('fingerprint') or '',
+        )
+
+    @property
     def method_id(self) -> MethodId:
         """Two rows with the same one are of the same method."""
         return (
@@ -121,12 +154,14 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """``reproduced``, ``within noise``, ``off``, or empty."""
+        """As `stats.verdict` says of the published value, or empty."""
         rule = headings.metric_rule(self.task, self.metric)
         if self.mean is None or self.published is None or rule is None:
             return ''
         return stats.verdict(
-            self.mean, self.interval, self.published.value, rule.tolerance
+            [value for _, value in self.values],
+            self.published.value,
+            rule.tolerance,
         )
 
     @property
@@ -136,12 +171,6 @@ class Row:
             s.record['pretrain']['checkpoint_sha256'] for s in self.records
         }
         return sorted(found - {None})
-
-    @property
-    def by_seed(self) -> dict[int, float]:
-        """Seed to value, for seeds that occur once."""
-        seeds = [seed for seed, _ in self.values]
-        return {s: v for s, v in self.values if seeds.count(s) == 1}
 
     @property
     def sort_key(self) -> tuple[Any, ...]:
@@ -245,23 +274,6 @@ def cells(stored: Iterable[Stored]) -> list[Row]:
     return rows
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """A method's places over tasks, each task by its main metric.
-
-    Args:
-        places (dict[str, float]): Task to place; a tie group shares one.
-        average (float): Mean of the places.
-        of_tasks (int): Number of tasks measured with this backbone.
-    """
-
-    name: str
-    method_id: MethodId
-    places: dict[str, float]
-    average: float
-    of_tasks: int
-
-
 def main_metrics(board: Board) -> dict[str, str]:
     """Task to the measured metric that ranks it."""
     found: dict[str, str] = {}
@@ -273,45 +285,3 @@ def main_metrics(board: Board) -> dict[str, str]:
             key=lambda metric: headings.metric_order(row.task, metric),
         )
     return {task: found[task] for task in board.tasks if task in found}
-
-
-def rankings(board: Board) -> list[Ranking]:
-    """Average ranks by backbone, full coverage first, then best first.
-
-    Of a task that was run by several protocols, the places in one count: the
-    one with the fewest departures.
-    """
-    mains = main_metrics(board)
-    protocols: dict[str, tuple[int, list[str]]] = {}
-    for row in board.measured:
-        own_protocol = len(row.departures), row.departures
-        known = protocols.setdefault(row.task, own_protocol)
-        protocols[row.task] = min(known, own_protocol)
-    places: dict[MethodId, dict[str, list[float]]] = {}
-    names: dict[MethodId, str] = {}
-    possible: dict[str, set[str]] = {}
-    for row in board.measured:
-        if row.departures != protocols[row.task][1]:
-            continue
-        if mains[row.task] == row.metric and row.place is not None:
-            possible.setdefault(row.backbone, set()).add(row.task)
-            own = places.setdefault(row.method_id, {})
-            own.setdefault(row.task, []).append(row.place)
-            changed = ', changed' if row.pretrain_departures else ''
-            names[row.method_id] = row.name + changed
-    result = []
-    for key, by_task in places.items():
-        mean = {task: stats.mean(p) for task, p in by_task.items()}
-        average = stats.mean(list(mean.values()))
-        result.append(
-            Ranking(names[key], key, mean, average, len(possible[key[2]]))
-        )
-    return sorted(
-        result,
-        key=lambda r: (
-            r.method_id[2],
-            len(r.places) < r.of_tasks,
-            r.average,
-            str(r.method_id),
-        ),
-    )

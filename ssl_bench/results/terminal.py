@@ -11,6 +11,7 @@ STYLES = {
     'name': '',
     'measured': 'bold',
     'best': 'bold green',
+    'interval': 'dim',
     'published': 'dim',
     'difference': 'cyan',
     'plain': '',

@@ -5,6 +5,7 @@ import io
 import json
 from typing import Any
 
+from ssl_bench.results import rounding, stats
 from ssl_bench.results.table import Board, Row
 
 COLUMNS = (
@@ -23,6 +24,10 @@ COLUMNS = (
     'published_source',
     'checkpoint_sha256',
     'run_ids',
+    'measured_low',
+    'measured_high',
+    'place',
+    'standing',
 )
 BASELINE_COLUMNS = (
     'baseline',
@@ -30,12 +35,16 @@ BASELINE_COLUMNS = (
     'baseline_diff_low',
     'baseline_diff_high',
     'baseline_pairs',
+    'baseline_answer',
+    'baseline_test',
+    'baseline_p',
+    'baseline_p_holm',
 )
 
 
 def number(value: float | None) -> str:
     """Ten digits without trailing zeros; empty for None."""
-    return '' if value is None else f'{value:.10g}'
+    return '' if value is None else rounding.exact(value)
 
 
 def cells(row: Row) -> dict[str, str]:
@@ -57,7 +66,21 @@ def cells(row: Row) -> dict[str, str]:
         published_source=source,
         checkpoint_sha256=';'.join(row.checkpoints),
         run_ids=';'.join(s.record['run_id'] for s in row.records),
+        measured_low=number(row.interval[0] if row.interval else None),
+        measured_high=number(row.interval[1] if row.interval else None),
+        place='' if row.place is None else str(row.place),
+        standing=row.standing,
     )
+
+
+def answer(found: stats.Comparison) -> str:
+    """``better``, ``worse``, ``undecided``, ``undecided: one seed``."""
+    return found.answer + (f': {found.reason}' if found.reason else '')
+
+
+def test_name(found: stats.Comparison) -> str:
+    """``paired`` or ``Welch``; empty when no test could be made."""
+    return '' if found.p is None else 'paired' if found.paired else 'Welch'
 
 
 def baseline_cells(row: Row, baseline: str) -> dict[str, str]:
@@ -66,10 +89,14 @@ def baseline_cells(row: Row, baseline: str) -> dict[str, str]:
     low, high = found.interval if found and found.interval else (None, None)
     return dict(
         baseline=baseline if found else '',
-        baseline_diff=number(found.mean if found else None),
+        baseline_diff=number(found.difference if found else None),
         baseline_diff_low=number(low),
         baseline_diff_high=number(high),
-        baseline_pairs=str(found.pairs) if found else '',
+        baseline_pairs=str(found.n[0] if found.paired else 0) if found else '',
+        baseline_answer=answer(found) if found else '',
+        baseline_test=test_name(found) if found else '',
+        baseline_p=number(found.p if found else None),
+        baseline_p_holm=number(found.adjusted if found else None),
     )
 
 
@@ -101,6 +128,20 @@ def _is_number(cell: str) -> bool:
     return True
 
 
+def comparison_object(found: stats.Comparison) -> dict[str, Any]:
+    """A comparison as JSON values."""
+    return dict(
+        mean=found.difference,
+        interval=found.interval,
+        n=found.n,
+        test=test_name(found) or None,
+        p=found.p,
+        p_holm=found.adjusted,
+        comparisons=found.tests,
+        answer=answer(found),
+    )
+
+
 def row_object(row: Row) -> dict[str, Any]:
     """One row as JSON values, with its statistics and provenance."""
     published = [
@@ -115,7 +156,6 @@ def row_object(row: Row) -> dict[str, Any]:
         for p in ([row.published] if row.published else [])
         + row.also_published
     ]
-    found = row.difference
     return dict(
         method=row.method,
         variant=row.variant,
@@ -128,17 +168,13 @@ def row_object(row: Row) -> dict[str, Any]:
         std=row.std,
         interval=row.interval,
         place=row.place,
+        standing=row.standing or None,
         values=[dict(seed=seed, value=value) for seed, value in row.values],
         published=published,
         delta=row.delta,
         verdict=row.verdict or None,
-        baseline_difference=found
-        and dict(
-            mean=found.mean,
-            interval=found.interval,
-            pairs=found.pairs,
-            within_noise=found.within_noise,
-        ),
+        baseline_difference=row.difference
+        and comparison_object(row.difference),
         departures=row.all_departures,
         checkpoint_sha256=row.checkpoints,
         run_ids=[s.record['run_id'] for s in row.records],
@@ -148,7 +184,7 @@ def row_object(row: Row) -> dict[str, Any]:
 def to_json(board: Board) -> str:
     """Rows and warnings as one JSON object."""
     content = dict(
-        schema=1,
+        schema=2,
         baseline=board.baseline,
         rows=[row_object(row) for row in board.rows],
         warnings=[

@@ -10,16 +10,17 @@ import pytest
 from ssl_bench.cli.transfer import summary
 from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError
-from ssl_bench.results.board import build, verdicts
+from ssl_bench.results.board import aims, build
 from ssl_bench.results.record import Stored
-from ssl_bench.results.table import main_metrics, rankings
+from ssl_bench.results.table import main_metrics
 from ssl_bench.results.text_formats import COLUMNS, to_csv, to_json
 from tests.results.factory import METHODS, make_record, sha, suite
 
 HEADER = (
     'method,variant,backbone,pretrain_data,pretrain_epochs,task,metric,'
     'measured_mean,measured_std,seeds,published,delta,'
-    'published_source,checkpoint_sha256,run_ids'
+    'published_source,checkpoint_sha256,run_ids,'
+    'measured_low,measured_high,place,standing'
 )
 
 
@@ -80,12 +81,18 @@ def test_one_cell_by_hand():
         'MoCo v2 (repository): ' + board.rows[0].published.source,
         sha('MoCo v2200'),
         ids,
+        '56.64275894',  # 57.3 -/+ 4.302653 * 0.2645751 / sqrt(3)
+        '57.95724106',
+        '',
+        '',
     ]
 
 
 def test_one_seed_has_no_deviation_and_unknown_is_empty():
     [line] = lines(build(stored(make_record(epochs=None))))
     assert (line['measured_std'], line['seeds']) == ('', '1')
+    assert line['measured_low'] == line['place'] == ''
+    assert line['standing'] == 'undecided: one seed'
     assert (
         line['published']
         == line['delta']
@@ -115,18 +122,178 @@ def test_sorted_by_task_metric_then_best(records):
     assert len(values) > 50 and values == sorted(values, reverse=True)
 
 
+def runs(method, values, task='mini_knn', metric='top1', **changes):
+    """A record per seed and value."""
+    return [
+        make_record(method, '', task, seed, {metric: value}, **changes)
+        for seed, value in enumerate(values)
+    ]
+
+
+def standings(board):
+    return {row.method: (row.place, row.standing) for row in board.measured}
+
+
 def test_lower_is_better_comes_first():
     board = build(
         stored(
-            *(
-                make_record(name, task='in_c', metrics={'mCE': value})
-                for name, value in (('a', 50.0), ('b', 40.0))
-            )
+            *runs('a', [50.0, 51.0, 50.4], 'in_c', 'mCE'),
+            *runs('b', [40.0, 40.6, 40.5], 'in_c', 'mCE'),
         ),
         published='none',
     )
     assert [row.method for row in board.rows] == ['b', 'a']
-    assert [row.place for row in board.rows] == [1, 2]
+    assert standings(board) == {'b': (1, 'unbeaten'), 'a': (2, 'beaten')}
+
+
+def test_one_seed_takes_no_place():
+    """A lucky single run was once first, above three seeds of another."""
+    board = build(
+        stored(
+            *runs('lucky', [99.0]),
+            *runs('a', [50.0, 50.6, 50.5]),
+            *runs('b', [40.0, 41.0, 40.4]),
+        ),
+        methods=['lucky', 'a', 'b'],
+        published='none',
+        baseline='b',
+    )
+    assert standings(board) == {
+        'lucky': (None, 'undecided: one seed'),
+        'a': (1, 'unbeaten'),
+        'b': (2, 'beaten'),
+    }
+    lucky = board.rows[0].difference
+    assert lucky.answer == 'undecided' and lucky.reason == 'one seed'
+    assert board.rows[1].difference.answer == 'better'
+    assert board.rows[1].difference.tests == 1  # the run alone makes no test
+
+
+def test_single_runs_only_have_no_place():
+    board = build(stored(*runs('a', [50.0]), *runs('b', [1.0])))
+    assert {row.standing for row in board.measured} == {'undecided: one seed'}
+    assert all(row.place is None for row in board.rows)
+    assert not any(row.best for row in board.rows)
+
+
+def test_nothing_shown_no_place():
+    board = build(stored(*runs('a', [50.0, 40.0]), *runs('b', [49.0, 40.0])))
+    assert set(standings(board).values()) == {(None, 'undecided')}
+    [_, second] = board.measured
+    assert second.leader.method == 'a' and not second.to_leader.decided
+
+
+def test_place_counts_those_that_are_better():
+    board = build(
+        stored(
+            *runs('a', [50.0, 50.6, 50.5]),
+            *runs('b', [49.0, 51.0, 50.6]),
+            *runs('c', [40.0, 40.9, 40.5]),
+            *runs('d', [39.6, 41.0, 40.6]),
+        ),
+        published='none',
+    )
+    assert standings(board) == {
+        'a': (1, 'unbeaten'),
+        'b': (1, 'unbeaten'),
+        'c': (3, 'beaten'),
+        'd': (3, 'beaten'),
+    }
+
+
+def test_the_answer_for_a_pair_is_in_one_family_only():
+    """Three comparisons with the baseline, then three of the others."""
+    records = stored(
+        *runs('a', [50.0, 50.6, 50.5]),
+        *runs('b', [49.0, 51.0, 50.6]),
+        *runs('c', [40.0, 40.9, 40.5]),
+        *runs('d', [39.6, 41.0, 40.6]),
+    )
+    plain = build(records, published='none')
+    against = build(records, published='none', baseline='c')
+    assert {row.to_leader.tests for row in plain.rows[1:]} == {6}
+    assert {
+        row.difference.tests for row in against.rows if row.difference
+    } == {3}
+    by_name = {row.method: row for row in against.rows}
+    assert by_name['c'].to_leader == by_name['a'].difference.turned()
+    assert by_name['b'].to_leader.tests == 3
+
+
+def test_rows_of_other_settings_or_data_are_not_compared():
+    data = dict(name='mini', fingerprint=sha('other'), images=10)
+    for changes in (dict(config_sha256=sha('x')), dict(data=data)):
+        board = build(
+            stored(
+                *runs('a', [50.0, 50.6, 50.5]),
+                *runs('b', [40.0, 40.9, 40.5], **changes),
+            ),
+            published='none',
+            baseline='a',
+        )
+        assert set(standings(board).values()) == {(None, '')}
+        assert not any(row.difference for row in board.rows)
+    assert {'mixed data'} <= set(kinds(board))
+    board = build(
+        stored(*runs('a', [1.0]), *runs('b', [1.0], config_sha256=sha('x')))
+    )
+    assert 'mixed settings' in kinds(board)
+
+
+def two_backbones():
+    return stored(
+        *runs('Random init', [20.0, 20.6, 20.5]),
+        *runs('MoCo v2', [30.0, 30.9, 30.4]),
+        *runs('Random init', [60.0, 61.0, 60.4], backbone='ViT-B/16'),
+        *runs('MAE', [70.0, 70.8, 70.7], backbone='ViT-B/16'),
+    )
+
+
+def unlike(records):
+    """The same with run ids of their own."""
+    for i, item in enumerate(records):
+        item.record['run_id'] = f'run{i}'
+    return records
+
+
+def test_each_backbone_has_its_own_places_and_baseline():
+    board = build(
+        unlike(two_backbones()), published='none', baseline='Random init'
+    )
+    found = {
+        (row.method, row.backbone): row.difference for row in board.measured
+    }
+    assert found['Random init', 'resnet18'] is None
+    assert found['Random init', 'ViT-B/16'] is None
+    assert found['MAE', 'ViT-B/16'].difference == pytest.approx(
+        10.03, abs=0.01
+    )
+    assert found['MoCo v2', 'resnet18'].difference == pytest.approx(
+        10.07, abs=0.01
+    )
+    assert {item.tests for item in found.values() if item} == {1}
+    assert sorted(row.place for row in board.measured) == [1, 1, 2, 2]
+
+
+def test_a_baseline_of_one_backbone_is_for_all():
+    board = build(
+        unlike(two_backbones()),
+        published='none',
+        baseline='random init [ResNet18]',
+    )
+    found = {
+        (row.method, row.backbone): row.difference for row in board.measured
+    }
+    assert found['Random init', 'resnet18'] is None
+    assert found['Random init', 'ViT-B/16'].difference == pytest.approx(
+        40.1, abs=0.01
+    )
+    assert {item.tests for item in found.values() if item} == {3}
+    assert {item.answer for item in found.values() if item} == {'better'}
+    with pytest.raises(UserError, match=r'Did you mean MAE \[ViT-B/16\]'):
+        build(unlike(two_backbones()), baseline='MAE [ViT-B/32]')
+    only = build(unlike(two_backbones()), methods=['Random init [vitb16]'])
+    assert [row.backbone for row in only.measured] == ['ViT-B/16']
 
 
 def test_published_modes(records):
@@ -167,13 +334,18 @@ def test_baseline(records):
     by_name = {row.name: row for row in board.rows}
     assert by_name['MoCo v2'].difference is None
     better = by_name['InsLoc (FPN)'].difference
-    assert better.pairs == 3 and better.mean == pytest.approx(
+    assert better.n == (3, 3) and better.difference == pytest.approx(
         by_name['InsLoc (FPN)'].mean - by_name['MoCo v2'].mean
     )
     line = {row['method']: row for row in lines(board)}['InsLoc']
     assert line['baseline'] == 'moco v2' and line['baseline_pairs'] == '3'
     assert float(line['baseline_diff_low']) == pytest.approx(
         better.interval[0]
+    )
+    assert float(line['baseline_p_holm']) == pytest.approx(better.adjusted)
+    assert (line['baseline_answer'], line['baseline_test']) == (
+        better.answer,
+        'paired',
     )
     with pytest.raises(UserError, match='unknown baseline'):
         build(records, baseline='BYOL')
@@ -250,7 +422,7 @@ def test_same_seed_with_two_checkpoints():
     assert kinds(board) == ['mixed checkpoints']
     [row] = board.rows
     assert len(row.values) == 2 and len(row.checkpoints) == 2
-    assert row.by_seed == {}
+    assert (row.std, row.interval) == (0.0, None)
 
 
 def test_fractions_next_to_per_cent_are_questioned():
@@ -289,45 +461,34 @@ def test_complete_suite_has_no_warnings(records):
     assert build(records).problems == []
 
 
-def test_rankings(records):
-    board = build(records)
-    assert main_metrics(board) == {
+def test_main_metrics(records):
+    assert main_metrics(build(records)) == {
         'voc0712_det_c4': 'bbox_AP',
         'mini_knn': 'top1',
     }
-    found = rankings(board)
-    assert [r.of_tasks for r in found] == [1] * 10  # one task per backbone
-    last = [r for r in found if r.name == 'Random init']
-    assert [r.average for r in last] == [5, 5]
-
-
-def test_ranking_puts_full_coverage_first():
-    records = stored(
-        make_record('a', task='mini_knn', metrics={'top1': 10.0}),
-        make_record('a', task='mini_seg_fcn', metrics={'mIoU': 10.0}),
-        make_record('b', task='mini_knn', metrics={'top1': 50.0}),
-    )
-    found = rankings(build(records))
-    assert [(r.name, r.average, len(r.places)) for r in found] == [
-        ('a', 1.5, 2),
-        ('b', 1.0, 1),
-    ]
 
 
 @pytest.mark.parametrize(
-    'value, verdict',
-    [(39.3, 'reproduced'), (39.5, 'off'), (38.9, 'reproduced')],
+    'gap, verdict', [(0.4, 'reproduced'), (0.6, 'off'), (0.0, 'reproduced')]
 )
-def test_one_verdict(value, verdict):
-    """The terminal says of a run what the leaderboard says of it."""
-    record = make_record(
-        'MoCo v2', task='coco_mrcnn_c4_1x', metrics={'bbox_AP': value}
+def test_one_verdict(gap, verdict):
+    """A run says how far it is; only several seeds have a verdict."""
+    records = runs(
+        'MoCo v2',
+        [38.8 + gap, 38.9 + gap, 39.0 + gap],
+        'coco_mrcnn_c4_1x',
+        'bbox_AP',
     )
-    [row] = build(stored(record), published='own').rows
+    [row] = build(stored(*records), published='own').rows
     assert (row.published.value, row.verdict) == (38.9, verdict)
-    assert verdicts(record) == {'bbox_AP': (38.9, verdict)}
-    assert f'(published 38.9: {verdict})' in summary(
-        SimpleNamespace(record=record, folder='x', fresh=True, retested=None)
+    [row] = build(stored(records[1]), published='own').rows
+    assert row.verdict == 'undecided: one seed'
+    text = f' (published 38.9: +{gap}, tolerance 0.5; undecided: one seed)'
+    assert aims(records[1]) == {'bbox_AP': text}
+    assert text in summary(
+        SimpleNamespace(
+            record=records[1], folder='x', fresh=True, retested=None
+        )
     )
 
 

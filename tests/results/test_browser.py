@@ -1,6 +1,7 @@
 """The page in a real browser: sort, filter, provenance, keyboard, phone."""
 
 import json
+import re
 import shutil
 import time
 
@@ -80,6 +81,77 @@ def opened(browser, page):
     assert browser.get_log('browser') == []
 
 
+def open_board(browser, path, board):
+    path.write_text(to_html(board), encoding='utf-8')
+    size(browser, 1280)
+    browser.get(path.as_uri())
+    wait(lambda: js(browser, 'return document.body.dataset.ready'))
+
+
+def test_one_seed_decides_nothing(browser, tmp_path):
+    """No shading, no place, no rank, no order: a single run of each."""
+    records = suite(METHODS, ['mini_knn', 'mini_seg_fcn'], [0])
+    board = build([Stored(r, 'r.json') for r in records], published='none')
+    open_board(browser, tmp_path / 'one.html', board)
+    cells = browser.find_elements('css selector', '#matrix button.cell')
+    assert len(cells) == 10
+    assert {cell.text.split('\n')[1] for cell in cells} == {
+        'undecided: one seed'
+    }
+    assert browser.find_elements('css selector', '.cell.best') == []
+    assert not browser.find_element('id', 'ranks').is_displayed()
+    names = js(
+        browser,
+        'return [...document.querySelectorAll("#matrix tbody th")].map('
+        'e => e.firstChild.textContent)',
+    )
+    assert names == sorted(names)
+    assert set(column(browser, 7)) == {''}  # place
+    cells[0].click()
+    text = browser.find_element('id', 'panel').text
+    assert 'Place\nundecided: one seed' in text
+    assert browser.get_log('browser') == []
+
+
+def test_three_seeds_of_two_backbones(browser, tmp_path):
+    records = list(suite(METHODS, ['mini_knn', 'mini_seg_fcn']))
+    for record in suite(METHODS[:3], ['mini_knn', 'mini_seg_fcn']):
+        record.update(backbone='ViT', run_id=record['run_id'] + '.vit')
+        records.append(record)
+    board = build(
+        [Stored(r, 'r.json') for r in records],
+        published='none',
+        baseline='Random init [ViT]',
+    )
+    open_board(browser, tmp_path / 'three.html', board)
+    shaded = browser.find_elements('css selector', '.cell.best')
+    assert len(shaded) == sum(
+        row.best for row in board.rows if row.metric in ('top1', 'mIoU')
+    )
+    charts = browser.find_elements('css selector', '#rank-charts figure')
+    assert len(charts) == 2 and 'ResNet' not in charts[0].text
+    assert 'Methods without a common letter' in charts[0].text
+    beyond = js(
+        browser,
+        'return DATA_OF().ranks.flatMap(t => t.methods.flatMap(m => '
+        '[m.average, ...m.interval].filter(v => v < 1 || v > '
+        't.methods.length)))'.replace(
+            'DATA_OF()',
+            'JSON.parse(document.getElementById("data").textContent)',
+        ),
+    )
+    assert beyond == []
+    shaded[0].click()
+    text = browser.find_element('id', 'panel').text
+    assert '1: no other method is shown to be better' in text
+    assert re.search(
+        r'Against Random init \[ViT\]\nbetter by \d+\.\d \[.*\], n=3\n'
+        r'Test\npaired t test, p .*, after Holm .* \(6 comparisons\)',
+        text,
+    )
+    assert browser.get_log('browser') == []
+
+
 @pytest.fixture
 def odd_page(browser, tmp_path):
     """A record that departs from its protocol, and one of another task."""
@@ -104,11 +176,7 @@ def odd_page(browser, tmp_path):
         ],
         published='own',
     )
-    path = tmp_path / 'odd.html'
-    path.write_text(to_html(board), encoding='utf-8')
-    size(browser, 1280)
-    browser.get(path.as_uri())
-    wait(lambda: js(browser, 'return document.body.dataset.ready'))
+    open_board(browser, tmp_path / 'odd.html', board)
     yield browser
     assert browser.get_log('browser') == []
 
@@ -150,13 +218,13 @@ def click(browser, selector):
 
 
 def test_draws_every_chart(opened):
-    # 3 tasks, 2 backbones' ranks, cost
+    # 3 tasks, ranks of the backbone with 2 tasks, cost
     assert (
         js(
             opened,
             'return document.querySelectorAll(".plot svg.marks").length',
         )
-        == 6
+        == 5
     )
     labels = js(opened, 'return document.querySelector("#bars").textContent')
     assert 'InsLoc (FPN)' in labels
@@ -278,7 +346,8 @@ def test_departures_are_marked_and_explained(odd_page):
     assert names.count('InsLoc (FPN) †') == 1
     assert names.count('InsLoc (FPN)') == 3  # its metrics
     cells = odd_page.find_elements('css selector', '#matrix button.cell')
-    [cell] = [cell for cell in cells if cell.text == '40.0 †']
+    [cell] = [cell for cell in cells if cell.text.startswith('40.0 †')]
+    assert cell.text == '40.0 †\nundecided: one seed'
     cell.click()  # below the other number, not behind it
     text = odd_page.find_element('id', 'panel').text
     assert 'InsLoc (FPN) †: box AP' in text

@@ -11,7 +11,7 @@ import pytest
 
 from ssl_bench.cli import leaderboard
 from ssl_bench.errors import UserError
-from ssl_bench.results import load, write_record
+from ssl_bench.results import load, read_records, write_record
 from tests.results.factory import METHODS, make_record, suite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def test_csv_and_the_table(runs, tmp_path, capsys):
         ('.csv', 'method,variant'),
         ('.md', '## VOC07'),
         ('.tex', '% needs'),
-        ('.json', '{\n "schema": 1'),
+        ('.json', '{\n "schema": 2'),
         ('.html', '<!doctype html>'),
     ],
 )
@@ -158,6 +158,37 @@ def test_load_gives_a_line_per_number(runs, tmp_path):
     (tmp_path / 'result.json').write_text('')
     with pytest.warns(UserWarning, match='unusable record'):
         assert len(load(tmp_path)) == 0
+
+
+def test_each_record_counts_once_after_export_and_import(
+    runs, tmp_path, capsys
+):
+    """A folder with its own import in it gave every line twice."""
+    for record in suite(METHODS, ['mini_knn']):
+        write_record(tmp_path / 'work' / record['run_id'], record)
+    before = load(tmp_path / 'work')
+    bundle = tmp_path / 'b.zip'
+    assert command('export', tmp_path / 'work', '-o', bundle) == 0
+    command('import', bundle, '-o', tmp_path / 'work' / 'imported')
+    assert sum(1 for _ in tmp_path.rglob('result.json')) == 30
+    with pytest.warns(UserWarning, match='duplicate: 15 runs'):
+        after = load(tmp_path / 'work')
+    assert len(before) == len(after) == 15
+    assert after.value.tolist() == before.value.tolist()
+    problems = []
+    records = read_records(tmp_path / 'work', problems)
+    assert len(records) == len(read_records(tmp_path / 'work')) == 15
+    assert [problem.kind for problem in problems] == ['duplicate']
+
+
+def test_of_two_results_of_a_run_the_last_counts(tmp_path):
+    write_record(tmp_path / 'a', make_record(metrics={'top1': 30.0}))
+    late = dict(metrics={'top1': 40.0}, finished='2025-05-02T00:00:00+00:00')
+    write_record(tmp_path / 'b', make_record(**late))
+    with pytest.warns(UserWarning, match=r'conflict: .*\(top1 30.0, 40.0\)'):
+        assert load(tmp_path).value.tolist() == [40.0]
+    with pytest.raises(UserError, match='conflict'):
+        read_records(tmp_path)
 
 
 def test_load_says_how_to_get_pandas(runs, monkeypatch):

@@ -7,8 +7,8 @@ from ssl_bench.errors import UserError
 from ssl_bench.results.board import build
 from ssl_bench.results.grid import grids
 from ssl_bench.results.papers import paper_grids
+from ssl_bench.results.ranking import rank_tables
 from ssl_bench.results.record import Stored, validate, write_record
-from ssl_bench.results.table import rankings
 from tests.results.factory import make_record, sha
 
 CHANGED = dict(
@@ -70,9 +70,9 @@ def test_own_pretraining_images_and_changes_are_in_the_row():
         'pretraining: model.momentum=0.9',
     ] in names
     assert ['MoCo v2'] in names
-    # ranked with the others of the task, and never with a printed number
+    # compared with the others of the task, never with a printed number
     assert {row.variant for row in board.rows} == {'', 'model.momentum=0.9'}
-    assert all(row.place is not None for row in board.rows)
+    assert len({row.protocol for row in board.rows}) == 1
     assert all(
         row.published is None for row in board.rows if row.variant
     ) and any(row.published for row in board.rows)
@@ -101,32 +101,60 @@ def test_tasks_that_no_paper_prints_are_not_warned_of():
     assert not [p for p in board.problems if p.kind == 'other protocol']
 
 
+def seeds(method, values, task='mini_knn', metric='top1', **changes):
+    mark = 'changed' if changes else 'kept'
+    return [
+        make_record(
+            method,
+            '',
+            task,
+            seed,
+            {metric: value},
+            run_id=f'{method}-{task}-{seed}-{mark}',
+            **changes,
+        )
+        for seed, value in enumerate(values)
+    ]
+
+
 def test_other_protocols_share_no_place():
     """A better number of an easier protocol takes nobody's first place."""
     board = board_of(
-        make_record('A', run_id='a', metrics=dict(top1=50.0)),
-        make_record('B', run_id='b', metrics=dict(top1=40.0)),
-        make_record('B', run_id='c', metrics=dict(top1=90.0), **CHANGED),
+        *seeds('A', [50.0, 50.3, 50.4]),
+        *seeds('B', [40.0, 40.6, 40.3]),
+        *seeds('B', [90.0, 90.5, 90.3], **CHANGED),
+        baseline='A',
     )
-    places = {
-        (row.method, bool(row.departures)): (row.place, row.best)
+    found = {
+        (row.method, bool(row.departures)): (row.place, row.standing)
         for row in board.measured
     }
-    assert places == {
-        ('A', False): (1, True),
-        ('B', False): (2, False),
-        ('B', True): (1, True),
+    assert found == {
+        ('A', False): (1, 'unbeaten'),
+        ('B', False): (2, 'beaten'),
+        ('B', True): (None, ''),
     }
-    assert {r.name: r.average for r in rankings(board)} == {'A': 1, 'B': 2}
+    assert [row.departures for row in board.rows if row.difference] == [[]]
 
 
-def test_one_protocol_that_all_changed_is_ranked():
-    """Methods are compared by a quick run, each with the same changes."""
+@pytest.mark.parametrize('changes', [{}, CHANGED])
+def test_ranks_are_of_one_protocol(changes):
+    """Also of one that all methods changed, as in a quick run."""
     board = board_of(
-        make_record('A', run_id='a', metrics=dict(top1=50.0), **CHANGED),
-        make_record('B', run_id='b', metrics=dict(top1=60.0), **CHANGED),
+        *seeds('A', [50.0, 50.3], **changes),
+        *seeds('B', [60.0, 60.5], **changes),
+        *seeds('A', [30.0, 30.3], 'mini_seg_fcn', 'mIoU', **changes),
+        *seeds('B', [40.0, 40.5], 'mini_seg_fcn', 'mIoU', **changes),
+        *(
+            seeds('C', [90.0, 90.5], **CHANGED)
+            + seeds('C', [90.0, 90.5], 'mini_seg_fcn', 'mIoU', **CHANGED)
+            if not changes
+            else []
+        ),
     )
-    assert {r.name: r.average for r in rankings(board)} == {'A': 2, 'B': 1}
+    [table] = rank_tables(board)
+    assert {r.name: r.average for r in table.rankings} == {'A': 2, 'B': 1}
+    assert len(table.left_out) == (not changes)
 
 
 def test_departures_are_texts():

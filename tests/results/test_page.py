@@ -104,7 +104,7 @@ def test_page_holds_rows_runs_and_provenance(page):
     assert row['mean'] == pytest.approx(
         sum(run['metrics']['top1'] for run in own) / 3
     )
-    assert row['cost']['hours'] == pytest.approx(
+    assert row['cost']['hours']['value'] == pytest.approx(
         sum(run['cost']['gpu_hours'] for run in own) / 3
     )
     assert own[0]['path'].endswith('result.json')
@@ -129,7 +129,7 @@ def test_names_in_tables_and_legend_are_escaped():
     plain = re.search(r'<noscript>(.*?)</noscript>', text, re.DOTALL)[1]
     assert plain.count('&lt;/script&gt;&lt;script&gt;alert(1)') == 3
     assert '<th>&lt;b&gt;top1&lt;/b&gt;</th>' in plain
-    assert 'difference to &lt;/script&gt;' in legend_of(text)
+    assert 'Δ: against &lt;/script&gt;' in legend_of(text)
 
 
 def legend_of(text):

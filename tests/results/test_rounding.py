@@ -7,6 +7,7 @@ import pytest
 from ssl_bench.cli.transfer import summary
 from ssl_bench.results import rounding
 from ssl_bench.results.board import build
+from ssl_bench.results.charts import specifications
 from ssl_bench.results.grid import task_grid
 from ssl_bench.results.markup import grid_to_latex, grid_to_markdown
 from ssl_bench.results.report import PAGE, SCRIPTS, page_data
@@ -17,14 +18,25 @@ from tests.results.test_board import stored
 
 def test_digits():
     assert rounding.value(57.249999) == '57.2'
-    assert rounding.value(57.25) == '57.2'  # JavaScript would say 57.3
+    assert rounding.value(57.25) == '57.3'  # as a reader rounds the CSV
+    assert (
+        rounding.value(17.25) == rounding.value(17.249999999999996) == '17.3'
+    )
+    assert rounding.value(17.35) == '17.4' and rounding.value(0.05) == '0.1'
+    assert rounding.value(-17.25) == '-17.3'
+    assert rounding.value(1e300).startswith('1000')
+    assert rounding.fixed(2.675, 2) == '2.68'  # 2.67499.. in binary
+    assert rounding.probability(0.0312) == '0.031'
+    assert rounding.probability(1e-9) == '< 0.001'
     assert rounding.signed(0.26) == '+0.3'
     assert rounding.signed(-0.04) == '-0.0'
-    assert rounding.signed(-1.25) == '-1.2'
+    assert rounding.signed(-1.25) == '-1.3'
     assert rounding.spread(57.3, None) == '57.3'
-    assert rounding.spread(57.3, 0.25) == '57.3 ± 0.2'
-    assert rounding.bounds((56.64, 57.96)) == '56.6 to 58.0'
-    assert rounding.signed_bounds((-1.44, -0.02)) == '-1.4 to -0.0'
+    assert rounding.spread(57.3, 0.25) == '57.3 ± 0.3'
+    assert rounding.bounds((56.64, 57.96)) == '[56.6, 58.0]'
+    assert rounding.signed_bounds((-1.44, -0.02)) == '[-1.4, -0.0]'
+    assert rounding.rank_bounds((1, 2.255)) == '[1.00, 2.26]'
+    assert rounding.as_rank(2.0) == '2' and rounding.as_rank(2.5) == '2.5'
     assert rounding.rank(1.75) == '1.75' and rounding.rank(2) == '2.00'
     assert rounding.as_printed(57.0) == '57.0'
     assert rounding.as_printed(39.82) == '39.82'
@@ -50,7 +62,7 @@ def board():
                     'InsLoc',
                     task='voc0712_det_c4',
                     seed=seed,
-                    metrics={'bbox_AP': 58.5 + seed / 4},
+                    metrics={'bbox_AP': 58.5 + seed / 4 + seed % 2 / 8},
                 )
                 for seed in range(3)
             ),
@@ -65,21 +77,25 @@ def test_every_place_shows_the_same_digits(board):
     data = page_data(board)
     insloc, moco = data['rows']
     assert [part.text for part in grid.body[1][3]] == [
-        '57.2 ± 0.2',
-        'publ. 57.0 (+0.2 =)',
+        '57.3 ± 0.3',
+        '[56.6, 57.9], n=3',
+        'publ. 57.0 (+0.3 =)',
     ]
-    assert '57.2 ± 0.2<br>publ. 57.0 (+0.2 =)' in grid_to_markdown(grid)
-    assert r'57.2 $\pm$ 0.2' in grid_to_latex(grid)
-    assert (moco['text']['mean'], moco['text']['std']) == ('57.2', '0.2')
-    assert (moco['text']['delta'], moco['text']['mark']) == ('+0.2', '=')
+    assert r'57.3 ± 0.3<br>\[56.6, 57.9\], n=3<br>publ. 57.0 (+0.3 =)' in (
+        grid_to_markdown(grid)
+    )
+    assert r'57.3 $\pm$ 0.3' in grid_to_latex(grid)
+    assert (moco['text']['mean'], moco['text']['std']) == ('57.3', '0.3')
+    assert (moco['text']['delta'], moco['text']['mark']) == ('+0.3', '=')
     assert moco['published'][0]['text'] == '57.0'
-    assert moco['text']['interval'] == '56.6 to 57.9'
-    assert [v['text'] for v in moco['values']] == ['57.0', '57.2', '57.5']
-    assert insloc['text']['difference'] == '+1.5 ± 0.0'
-    assert grid.body[0][3][-1].text == 'Δ +1.5 ± 0.0'
-    assert [rank['text'] for rank in data['ranks']] == ['1.00', '2.00']
+    assert moco['text']['interval'] == '[56.6, 57.9], n=3'
+    assert [v['text'] for v in moco['values']] == ['57.0', '57.3', '57.5']
+    found = 'better by 1.5 [1.4, 1.7], n=3'  # 1.5417 -/+ 0.1793
+    assert insloc['text']['difference'] == found
+    assert grid.body[0][3][-1].text == f'Δ {found}'
     record = board.rows[1].records[1].record
-    assert 'bbox_AP 57.2 (published 57.0: reproduced)' in summary(
+    said = 'bbox_AP 57.3 (published 57.0: +0.3, tolerance 0.5; undecided: one '
+    assert said in summary(
         SimpleNamespace(record=record, folder='x', fresh=True, retested=None)
     )
     assert '57.25,0.25,3,57,0.25,' in to_csv(board)  # files: every digit
@@ -92,4 +108,15 @@ def test_the_page_rounds_and_compares_nothing():
             assert word not in text, (name, word)
         # shown, never compared
         assert text.count('.tolerance') == (name == 'panel.js')
-        assert 'within_noise' not in text and 'published_value' not in text
+        assert 'p_holm' not in text and 'published_value' not in text
+        # a format of d3 rounds, too
+        assert 'toLocaleString' not in text and 'NumberFormat' not in text
+
+
+def test_charts_round_no_number_of_a_method():
+    """Formats are for axes and for the curves' losses only."""
+    for name, spec in specifications().items():
+        for layer in spec['layer']:
+            for shown in layer['encoding'].get('tooltip', []):
+                if 'format' in shown:
+                    assert (name, shown['field']) == ('curves', 'loss')

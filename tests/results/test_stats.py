@@ -67,82 +67,181 @@ def test_a_small_deviation_of_large_values_is_exact():
     assert stats.sample_std([0.1] * 5) == 0
 
 
-def test_paired_difference_equals_scipy():
-    a = {0: 50.2, 1: 51.0, 2: 50.7, 7: 99.0}
-    b = {0: 49.0, 1: 50.5, 2: 49.1, 8: 1.0}
-    found = stats.difference(a, b)
-    test = scipy.stats.ttest_rel(
-        [a[i] for i in range(3)], [b[i] for i in range(3)]
-    )
-    expected = test.confidence_interval(0.95)
-    assert found.pairs == 3
-    assert found.mean == pytest.approx(1.1)
-    assert found.interval == pytest.approx((expected.low, expected.high))
-    assert found.within_noise == (test.pvalue > 0.05)
+def seeded(values, first=0):
+    return list(enumerate(values, first))
 
 
-def test_difference_without_pairs():
-    found = stats.difference({0: 3.0, 1: 5.0}, {2: 1.0})
-    assert (found.mean, found.interval, found.pairs) == (3.0, None, 0)
-    assert found.within_noise is None
-    assert stats.difference({0: 3.0}, {0: 1.0}).interval is None
+def of_two(a, b, higher=True):
+    [found] = stats.compare([a, b], [(0, 1)], higher)
+    return found
 
 
-def test_within_noise_is_whether_the_interval_holds_zero():
-    assert stats.Difference(0.1, (-0.1, 0.3), 3).within_noise is True
-    assert stats.Difference(0.1, (0.05, 0.15), 3).within_noise is False
+def test_shared_seeds_are_paired_as_in_scipy():
+    a = [(0, 50.2), (1, 51.0), (2, 50.7), (7, 99.0)]
+    b = [(0, 49.0), (1, 50.5), (2, 49.1), (8, 1.0)]
+    found = of_two(a, b)
+    test = scipy.stats.ttest_rel([50.2, 51.0, 50.7], [49.0, 50.5, 49.1])
+    assert (found.paired, found.n, found.tests) == (True, (3, 3), 1)
+    assert found.difference == pytest.approx(1.1)
+    assert found.interval == pytest.approx(tuple(test.confidence_interval()))
+    assert found.p == found.adjusted == pytest.approx(test.pvalue)
+    assert (found.answer, found.reason) == ('undecided', '')
 
 
-def test_tie_groups_by_hand():
-    means = [10.0, 9.5, 8.0, 7.9]
-    bounds = [(9.0, 11.0), (9.2, 9.8), (7.5, 8.5), None]
-    groups = stats.tie_groups(means, bounds)
-    assert groups == [[0, 1], [2, 3]]
-    assert stats.places(groups) == [1.5, 1.5, 3.5, 3.5]
+@pytest.mark.parametrize('sizes', [(2, 2), (3, 3), (5, 2), (2, 7), (4, 9)])
+def test_other_seeds_are_compared_by_welch_as_in_scipy(sizes):
+    dice = random.Random(str(sizes))
+    a, b = ([dice.gauss(50, 3) for _ in range(size)] for size in sizes)
+    for shared in (0, 1):  # a single common seed is no pair
+        found = of_two(seeded(a), seeded(b, len(a) - shared))
+        test = scipy.stats.ttest_ind(a, b, equal_var=False)
+        assert (found.paired, found.n) == (False, sizes)
+        assert found.difference == pytest.approx(
+            sum(a) / len(a) - sum(b) / len(b)
+        )
+        assert found.p == pytest.approx(test.pvalue, rel=1e-9)
+        assert found.interval == pytest.approx(
+            tuple(test.confidence_interval(0.95)), rel=1e-9
+        )
 
 
-def test_overlap_is_with_the_best_of_the_group():
-    # 1 overlaps 0, 2 overlaps 1 only: no chain of ties
-    groups = stats.tie_groups(
-        [10.0, 9.0, 8.0], [(9.4, 10.6), (8.4, 9.6), (7.4, 8.6)]
-    )
-    assert groups == [[0, 1], [2]]
+@pytest.mark.parametrize('seed', range(30))
+def test_one_test_alone_decides_as_its_interval_does(seed):
+    dice = random.Random(seed)
+    a = [(i, dice.gauss(50, 1)) for i in range(2 + seed % 4)]
+    b = [(i + seed % 3, dice.gauss(52, 1)) for i in range(2 + seed % 3)]
+    found = of_two(a, b)
+    low, high = found.interval
+    assert found.decided == (found.p < 0.05) == (not low <= 0 <= high)
+    assert of_two(b, a) == found.turned()
+    assert of_two(a, b, higher=False).answer == of_two(b, a).answer
 
 
-def test_lower_is_better_turns_the_order():
-    assert stats.tie_groups([50.0, 40.0], [None, None], False) == [[1], [0]]
-
-
-@pytest.mark.parametrize('seed', range(20))
-def test_places_equal_scipy_ranks_where_ties_are_equal_values(seed):
-    values = [
-        float(random.Random(seed * 10 + i).randint(0, 4)) for i in range(8)
-    ]
-    groups = stats.tie_groups(values, [None] * 8)
-    expected = scipy.stats.rankdata([-v for v in values], 'average')
-    assert stats.places(groups) == list(expected)
-
-
-def test_places_sum_is_fixed():
-    for order in itertools.permutations(range(4)):
-        groups = [[order[0]], list(order[1:3]), [order[3]]]
-        assert sum(stats.places(groups)) == 10
+def test_better_is_lower_for_errors():
+    low, high = seeded([48.0, 48.3, 48.1]), seeded([50.0, 50.2, 50.2])
+    assert of_two(low, high, False).answer == 'better'
+    assert of_two(low, high, True).answer == 'worse'
+    unknown = of_two(low, high, None)
+    assert unknown.answer == 'undecided'
+    assert unknown.reason == 'not known whether higher is better'
+    assert unknown.p < 0.05 and unknown.interval
 
 
 @pytest.mark.parametrize(
-    'measured, bounds, expected',
+    'a, b',
     [
-        (57.4, None, 'reproduced'),
-        (57.5, None, 'reproduced'),
-        (57.6, None, 'off'),
-        (56.2, (55.0, 57.4), 'within noise'),
-        (56.2, (56.0, 56.4), 'off'),
-        (56.5, (56.4, 56.6), 'reproduced'),
+        ([(0, 90.0)], [(0, 10.0)]),
+        ([(0, 90.0)], [(1, 10.0)]),
+        ([(0, 90.0)], [(0, 10.0), (1, 10.1), (2, 9.9)]),
+        ([(3, 90.0)], [(0, 10.0), (1, 10.1), (2, 9.9)]),
     ],
 )
-def test_verdict(measured, bounds, expected):
-    assert stats.verdict(measured, bounds, 57.0, 0.5) == expected
+def test_one_seed_decides_nothing(a, b):
+    """A single run was once taken as exact."""
+    found = of_two(a, b)
+    assert (found.answer, found.reason) == ('undecided', 'one seed')
+    assert found.difference == pytest.approx(80.0)
+    assert found.interval is found.p is found.adjusted is None
+    assert found.tests == 0
+    assert stats.UNDECIDED_ONE_SEED == 'undecided: one seed'
+
+
+def test_differences_without_spread_decide_nothing():
+    """Of a probe that has no chance in it each seed gives one number."""
+    constant, other = seeded([50.1] * 3), seeded([40.1] * 3)
+    for b in (other, seeded([40.1] * 2, 7), constant):
+        found = of_two(constant, b)
+        assert (found.answer, found.p) == ('undecided', None)
+        assert found.reason == 'the seeds changed nothing'
+    moved = seeded([40.1, 41.1, 43.3])
+    shifted = [(seed, value + 0.1) for seed, value in moved]  # to 1e-14
+    assert of_two(moved, shifted).reason == 'the seeds changed nothing'
+    # the spread of one of the two is enough for a test
+    found = of_two(constant, moved)
+    test = scipy.stats.ttest_rel([50.1] * 3, [40.1, 41.1, 43.3])
+    assert found.p == pytest.approx(test.pvalue) and found.answer == 'better'
+    far = of_two(constant, seeded([40.1, 41.1, 43.3], 7))
+    test = scipy.stats.ttest_ind(
+        [50.1] * 3, [40.1, 41.1, 43.3], equal_var=False
+    )
+    assert far.p == pytest.approx(test.pvalue)
+    assert stats.interval([50.1] * 3) is None
+
+
+def test_a_seed_that_occurs_twice_is_not_paired():
+    twice = [(0, 50.0), (0, 51.0), (1, 52.0)]
+    found = of_two(twice, seeded([40.0, 41.5]))
+    test = scipy.stats.ttest_ind([50, 51, 52], [40, 41.5], equal_var=False)
+    assert (found.paired, found.n) == (False, (3, 2))
+    assert found.p == pytest.approx(test.pvalue)
+
+
+def test_holm_by_hand():
+    # sorted: .005 * 5, .011 * 4, .02 * 3, .04 * 2, .13 * 1
+    assert stats.holm([0.04, 0.005, 0.13, 0.011, 0.02]) == pytest.approx(
+        [0.08, 0.025, 0.13, 0.044, 0.06]
+    )
+    # never below the one before it (.03 * 2 and .031 * 1), never above 1
+    assert stats.holm([0.031, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert stats.holm([0.9, 0.8]) == [1, 1]
+    assert stats.holm([]) == []
+
+
+def test_holm_is_over_the_tests_that_were_made():
+    samples = [
+        seeded([50.0, 50.6, 51.1]),
+        seeded([49.0, 49.9, 50.0]),
+        seeded([45.0, 46.0, 46.3]),
+        seeded([1.0]),
+    ]
+    pairs = [(0, 1), (0, 2), (0, 3), (1, 2)]
+    found = stats.compare(samples, pairs, True)
+    raw = [
+        scipy.stats.ttest_rel(
+            [v for _, v in samples[i]], [v for _, v in samples[j]]
+        ).pvalue
+        for i, j in pairs
+        if j != 3
+    ]
+    tested = [item for item in found if item.p is not None]
+    assert [item.p for item in tested] == pytest.approx(raw)
+    assert [item.adjusted for item in tested] == pytest.approx(stats.holm(raw))
+    assert {item.tests for item in tested} == {3}
+    assert [item.decided for item in tested] == [
+        p < 0.05 for p in stats.holm(raw)
+    ]
+    assert found[2].reason == 'one seed'
+
+
+def test_chance_alone_is_rarely_called_a_difference():
+    """Five equal methods, three seeds: some pair in at most 5 % of tables."""
+    dice, wrong = random.Random(0), 0
+    pairs = list(itertools.combinations(range(5), 2))
+    for _ in range(400):
+        samples = [
+            seeded([dice.gauss(50, 1) for _ in range(3)]) for _ in range(5)
+        ]
+        found = stats.compare(samples, pairs, True)
+        wrong += any(item.decided for item in found)
+    assert wrong <= 400 * 0.05 + 3 * (400 * 0.05 * 0.95) ** 0.5
+
+
+@pytest.mark.parametrize(
+    'values, expected',
+    [
+        ([57.3, 57.4, 57.5], 'reproduced'),
+        ([57.4, 57.5, 57.6], 'reproduced'),
+        ([57.5, 57.6, 57.7], 'off'),
+        ([55.9, 56.2, 56.6], 'within noise'),
+        ([56.1, 56.2, 56.3], 'off'),
+        ([56.2, 56.2, 56.2], 'off'),
+        ([57.0], 'undecided: one seed'),
+        ([90.0], 'undecided: one seed'),
+    ],
+)
+def test_verdict(values, expected):
+    assert stats.verdict(values, 57.0, 0.5) == expected
 
 
 def test_verdict_at_the_tolerance_in_binary():
-    assert stats.verdict(0.1 + 0.2, None, 0.0, 0.3) == 'reproduced'
+    assert stats.verdict([0.1 + 0.2] * 2, 0.0, 0.3) == 'reproduced'

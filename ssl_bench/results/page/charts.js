@@ -51,27 +51,54 @@ function drawBars() {
   });
 }
 
+/** Methods that are not apart have a common letter: a bar of each letter. */
+function groupBars(table, names, right) {
+  const letters = [...new Set(table.methods.flatMap(
+    (rank) => rank.letters.match(/[a-z]\d*/g)))];
+  return letters.map((letter, i) => {
+    const own = names.filter((name, j) =>
+      table.methods[j].letters.match(/[a-z]\d*/g).includes(letter));
+    return {kind: 'group', name: own[0], last: own.at(-1),
+      rank: right + 0.3 * (i + 1), text: `group ${letter}`};
+  });
+}
+
+function rankRows(table) {
+  const names = labels(table.methods.map((rank) => ({...rank,
+    label: rank.name, backbone: table.backbone, pretrain_data: rank.data,
+    pretrain_epochs: rank.epochs})));
+  const count = table.methods.length;
+  const rows = table.methods.flatMap((rank, i) => [
+    {name: names[i], kind: 'average', rank: rank.average, text: rank.text,
+      lo: rank.interval[0], hi: rank.interval[1],
+      interval_text: rank.interval_text, color: colorOf(rank.name)},
+    ...rank.ranks.map((item) => ({name: names[i], kind: 'rank',
+      rank: item.rank, text: item.text, task: item.task})),
+  ]);
+  if (table.critical !== null) {
+    rows.push({name: 'critical difference', kind: 'critical', rank: 1,
+      hi: 1 + table.critical, text: table.critical_text});
+  }
+  return [...rows, ...groupBars(table, names, count)];
+}
+
 function drawRanks() {
-  const backbones = [...new Set(DATA.ranks.map((r) => r.backbone))];
-  return backbones.map((backbone) => {
-    const ranks = DATA.ranks.filter((r) => r.backbone === backbone);
-    const rows = ranks.map((r) => ({name: r.name, label: r.name, backbone,
-      pretrain_data: '', pretrain_epochs: r.epochs}));
-    const names = labels(rows);
+  return DATA.ranks.map((table) => {
+    const count = table.methods.length;
+    const rows = rankRows(table);
+    const groups = rows.filter((row) => row.kind === 'group').length;
     const figure = el('figure', {class: 'card chart'}, el('figcaption', {},
-      el('h3', {}, backbone), el('small', {}, `${ranks[0].of} tasks`)));
+      el('h3', {}, table.backbone), el('small', {}, table.tasks.join(', '))));
     $('rank-charts').append(figure);
-    return embed(figure, 'ranks', ranks.flatMap((rank, i) => [
-      {name: names[i], kind: 'average', rank: rank.average, text: rank.text,
-        color: colorOf(rank.name),
-        count: `${Object.keys(rank.places).length} of ${rank.of}`},
-      ...Object.entries(rank.places).map(([task, place]) => ({
-        name: names[i], kind: 'place', rank: place,
-        task: TASKS.get(task).title})),
-    ]), (spec) => {
-      spec.layer[0].encoding.x.scale.domainMax = Math.max(
-        ranks.length, ...ranks.flatMap((r) => Object.values(r.places)));
+    const drawn = embed(figure, 'ranks', rows, (spec) => {
+      const {x} = spec.layer[0].encoding;
+      x.scale.domain = [0.8, count + 0.3 * (groups + 1)];
+      x.axis.values = Array.from({length: count}, (_, i) => i + 1);
     });
+    figure.append(el('p', {class: 'note'}, table.note),
+      ...table.left_out.map((text) => el('p', {class: 'note'},
+        `Not ranked: ${text}.`)));
+    return drawn;
   });
 }
 
@@ -88,7 +115,7 @@ function drawCost() {
   const x = $('cost-x').value;
   const rows = mainRows(task).filter((row) => row.cost[x]);
   const names = labels(rows);
-  const costs = rows.map((row) => row.cost[x]);
+  const costs = rows.map((row) => row.cost[x].value);
   const wide = Math.max(...costs) / Math.min(...costs) > 8;
   const metric = task.metrics.find((m) => m.id === task.main);
   $('cost-chart').replaceChildren();
@@ -97,7 +124,8 @@ function drawCost() {
     return [];
   }
   return [embed($('cost-chart'), wide ? 'costLog' : 'cost', rows.map(
-    (row, i) => ({...chartRow(row, names[i]), cost: row.cost[x]})),
+    (row, i) => ({...chartRow(row, names[i]), cost: row.cost[x].value,
+      cost_text: row.cost[x].text})),
   (spec) => {
     for (const layer of spec.layer) {
       layer.encoding.x.title = COSTS[x];
@@ -121,7 +149,7 @@ function drawCurves() {
 function startCharts() {
   const drawn = [];
   drawn.push(...drawBars());
-  if (DATA.ranks.length > 1) drawn.push(...drawRanks());
+  drawn.push(...drawRanks());
   const tasks = costTasks();
   if (tasks.length) {
     fill($('cost-task'), tasks.map((t) => [t.id, t.title]), tasks[0].id);

@@ -65,7 +65,9 @@ function colorOf(name) {
   }
   return COLORS.get(name);
 }
-DATA.ranks.forEach((rank) => colorOf(rank.name));
+/** Ranked methods of all backbones. */
+const RANKED = DATA.ranks.flatMap((table) => table.methods);
+RANKED.forEach((rank) => colorOf(rank.name));
 
 function fill(select, options, chosen) {
   select.replaceChildren(...options.map(([value, text]) =>

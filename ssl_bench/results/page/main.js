@@ -58,7 +58,7 @@ function startTheme() {
 
 function startSections() {
   const shown = {'by-task': true, overview: true, numbers: true,
-    ranks: DATA.ranks.length > 1, cost: costTasks().length > 0,
+    ranks: DATA.ranks.length > 0, cost: costTasks().length > 0,
     curves: DATA.curves.length > 0, pictures: DATA.pictures.length > 0,
     warnings: DATA.warnings.length > 0};
   for (const section of document.querySelectorAll('main > section')) {

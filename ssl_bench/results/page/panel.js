@@ -11,7 +11,6 @@ const code = (text) => (text ? el('code', {}, text) : null);
 
 function summary(row) {
   const metric = metricOf(row);
-  const found = row.baseline_difference;
   return facts([
     ['Method', row.name], ['Pretraining', pretraining(row)],
     ['Task', `${TASKS.get(row.task).title} (${row.task})`],
@@ -19,10 +18,10 @@ function summary(row) {
     ['Departures', row.departures.join('; ')],
     ['Seeds', row.values.map((v) => `${v.seed}: ${v.text}`).join(', ')],
     ['95% interval', row.text.interval],
-    ['Place', row.place],
-    [`Against ${DATA.baseline}`, found && row.text.difference + (
-      found.interval
-        ? ` [${row.text.difference_bounds}], ${found.pairs} pairs` : '')],
+    ['Place', row.text.standing],
+    ['Best mean', row.text.leader], ['Test', row.text.leader_test],
+    [`Against ${DATA.baseline}`, row.text.difference],
+    ['Test', row.text.difference_test],
   ]);
 }
 

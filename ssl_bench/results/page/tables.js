@@ -28,11 +28,15 @@ function verdictText(row) {
     `${row.text.delta} ${row.text.mark}`);
 }
 
+/** An interval stays on one line. */
+const unbroken = (text) => text.replace(/, (?=[^[]*\])/g, ',\u00a0');
+
 function hint(row) {
   const parts = [`${row.label}, ${TASKS.get(row.task).title}`,
     row.values.map((v) => `seed ${v.seed}: ${v.text}`).join(', '),
     row.departures.join('; ')];
-  if (row.interval) parts.push(`95%: ${row.text.interval}`);
+  if (isMeasured(row)) parts.push(`95%: ${row.text.interval}`);
+  parts.push(row.text.standing);
   const run = row.runs.length ? DATA.runs[row.runs[0]] : null;
   if (run && run.pretrain.checkpoint_sha256) {
     parts.push(`checkpoint ${run.pretrain.checkpoint_sha256.slice(0, 12)}`);
@@ -49,8 +53,10 @@ function matrixCell(row) {
   el('b', {}, row.text.mean),
   row.std === null ? null : el('i', {}, ` ± ${row.text.std}`),
   row.text.departed ? ` ${row.text.departed}` : null,
+  el('small', {}, unbroken(row.text.interval)),
   item ? el('small', {}, `publ. ${item.text} `, verdictText(row)) : null,
-  row.text.difference ? el('small', {}, `Δ ${row.text.difference}`) : null);
+  row.text.difference
+    ? el('small', {}, `Δ ${unbroken(row.text.difference)}`) : null);
 }
 
 /** Methods of a backbone with their rows by task. */
@@ -61,7 +67,7 @@ function matrixRows(backbone) {
       || TASKS.get(row.task).main !== row.metric) continue;
     const key = methodKey(row);
     if (!methods.has(key)) {
-      methods.set(key, {first: row, byTask: new Map(), rank: DATA.ranks.find(
+      methods.set(key, {first: row, byTask: new Map(), rank: RANKED.find(
         (rank) => rank.id === key)});
     }
     const byTask = methods.get(key).byTask;
@@ -87,11 +93,11 @@ function matrixValue(item, key) {
   return (item.byTask.get(key) || [{mean: null}])[0].mean;
 }
 
-/** The average rank; empty for a method whose tasks are not ranked. */
+/** The average rank; empty for a method that is not ranked. */
 function rankCell(rank) {
   return el('td', {}, rank ? el('div', {class: 'cell plain'},
-    el('b', {}, rank.text), el('small', {},
-      `${Object.keys(rank.places).length} of ${rank.of} tasks`)) : null);
+    el('b', {}, rank.text), el('small', {}, rank.interval_text),
+    el('small', {}, `group ${rank.letters}`)) : null);
 }
 
 function matrixLine(item, tasks, ranked) {
@@ -102,15 +108,24 @@ function matrixLine(item, tasks, ranked) {
     (item.byTask.get(task.id) || []).map(matrixCell))));
 }
 
+/** Whether a method has a place on a task. */
+function placed(item, task) {
+  return (item.byTask.get(task.id) || []).some((row) => row.place !== null);
+}
+
 function drawMatrix(backbone, number) {
   const list = matrixRows(backbone);
   const tasks = DATA.tasks.filter((task) => list.some(
     (item) => item.byTask.has(task.id)));
-  const ranked = tasks.length > 1 && list.length > 1;
+  const ranked = list.some((item) => item.rank);
   const columns = matrixColumns(tasks, ranked);
   const table = el('table', {id: `matrix-${number}`});
-  const state = {table: table.id, key: ranked ? 'rank' : tasks[0].id,
-    descending: !ranked && columns.at(-1).descending};
+  const state = {table: table.id, key: ranked ? 'rank' : 'name',
+    descending: false};
+  if (!ranked && list.some((item) => placed(item, tasks[0]))) {
+    state.key = tasks[0].id; // else no order is shown: by name
+    state.descending = columns[1].descending;
+  }
   const draw = () => {
     list.sort((a, b) => compare(matrixValue(a, state.key),
       matrixValue(b, state.key), state.descending)
@@ -141,8 +156,8 @@ const COLUMNS = [
     get: (r) => metricOf(r).title},
   {key: 'measured', title: 'Measured', descending: true, get: (r) => r.mean,
     show: (r) => (isMeasured(r) ? [el('b', {}, r.text.mean),
-      r.std === null ? '' : ` ± ${r.text.std}`, r.interval
-        ? el('small', {title: '95% interval'}, r.text.interval) : null] : [])},
+      r.std === null ? '' : ` ± ${r.text.std}`,
+      el('small', {title: '95% interval'}, r.text.interval)] : [])},
   {key: 'n', title: 'n', get: (r) => r.values.length || null},
   {key: 'published', title: 'Published', descending: true,
     get: (r) => (r.published[0] || {value: null}).value,
@@ -153,8 +168,8 @@ const COLUMNS = [
       el('small', {}, r.verdict)] : [])},
   ...(DATA.baseline ? [{key: 'baseline', title: `Δ ${DATA.baseline}`,
     get: (r) => (r.baseline_difference || {mean: null}).mean,
-    show: (r) => (r.text.difference ? [r.text.difference,
-      el('small', {}, r.text.difference_bounds)] : [])}] : []),
+    show: (r) => (r.text.difference
+      ? [el('small', {}, unbroken(r.text.difference))] : [])}] : []),
   {key: 'place', title: 'Place', get: (r) => r.place},
 ];
 
