@@ -89,11 +89,6 @@ def gather_with_gradient(x: Tensor) -> Tensor:
     return x if dist.get_world_size() == 1 else _AllGather.apply(x)
 
 
-def own_rows(joined: Tensor) -> Tensor:
-    """This process's equal part (G / world, ...) of rows (G, ...)."""
-    return joined.chunk(dist.get_world_size())[dist.get_rank()]
-
-
 class BatchShuffle:
     """Distribute the global batch in another order, and undo that.
 

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -9,7 +10,7 @@ from mmpretrain.models.losses import SwAVLoss
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from ssl_bench.layers.collectives import gather, own_rows, sum_over_ranks
+from ssl_bench.layers.collectives import gather, sum_over_ranks
 from ssl_bench.layers.feature_queue import check_queue
 from ssl_bench.layers.precision import upcast
 
@@ -46,7 +47,7 @@ class GlobalSwAVLoss(SwAVLoss):
     Its queue is a file of each process, written at other times than the
     checkpoints; here it is a buffer with the samples of all processes, the
     newest batch first, so that a run resumes exactly, on any number of
-    processes. Each process assigns its part of the queue.
+    processes. Each process assigns its own rows of the queue's batches.
 
     Args:
         feat_dim (int): Width of the embeddings, D.
@@ -126,7 +127,10 @@ class GlobalSwAVLoss(SwAVLoss):
         """Shares of the N samples of a crop, (N, K), by all samples."""
         rows = len(scores)
         if queue is not None:
-            old = own_rows(queue) @ self.prototypes.weight.T
+            # (batches, world, N, D): this process's rows of each batch
+            own = queue.unflatten(0, (-1, get_world_size(), rows))
+            own = own[:, get_rank()].flatten(0, 1)
+            old = own @ self.prototypes.weight.T
             scores = torch.cat([old.to(scores.dtype), scores])
         shares = sinkhorn(scores, self.epsilon, self.sinkhorn_iterations)
         return shares[-rows:]
