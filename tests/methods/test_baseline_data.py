@@ -118,12 +118,24 @@ RESNET = {
     'model.neck.hid_channels': 16,
 }
 SMALL = {
+    'mocov1_r50_200e': {
+        key: value
+        for key, value in RESNET.items()
+        if not key.endswith('hid_channels')
+    }
+    | {'model.queue_len': 8},
     'mocov2_r50_200e': RESNET | {'model.queue_len': 8},
     'simclr_r50_200e': RESNET,
     'byol_r50_200e': RESNET,
-    'swav_r50_200e': RESNET | {'custom_hooks.0.batch_size': 4},
+    'swav_r50_200e': RESNET
+    | {
+        'model.head.loss.queue_length': 8,
+        'custom_hooks.0.queue_from_epoch': 0,
+        'custom_hooks.0.frozen_steps': 1,
+    },
     'simsiam_r50_100e': RESNET,
     'densecl_r50_200e': RESNET | {'model.queue_len': 8},
+    'mocov3_r50_100e': RESNET,
     'mocov3_vitb16_300e': VIT | {'model.neck.in_channels': 48},
     'mae_vitb16_800e': {
         'model.backbone.arch': 'deit-tiny',
