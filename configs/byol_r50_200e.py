@@ -2,8 +2,6 @@
 # no run of 200 epochs: the settings are those of its 300.
 _base_ = 'byol_r50_300e.py'
 param_scheduler = [
-    dict(
-        type='WarmupCosineLR', warmup=10, end=200, convert_to_iter_based=True
-    )
+    dict(type='WarmupCosineLR', warmup=10, end=200, convert_to_iter_based=True)
 ]
 train_cfg = dict(max_epochs=200)

@@ -14,13 +14,9 @@ model = dict(
     head=dict(predictor=dict(init_cfg=[linear, norm])),
 )
 # released: joint norm, rate outside the velocity
-optim_wrapper = dict(
-    optimizer=dict(type='PaperLARS', trust=0.001, eps=0.0),
-)
+optim_wrapper = dict(optimizer=dict(type='PaperLARS', trust=0.001, eps=0.0))
 # released: the rate moves at every step
 param_scheduler = [
-    dict(
-        type='WarmupCosineLR', warmup=10, end=300, convert_to_iter_based=True
-    )
+    dict(type='WarmupCosineLR', warmup=10, end=300, convert_to_iter_based=True)
 ]
 train_cfg = dict(max_epochs=300)

@@ -7,12 +7,8 @@ _base_ = [
 method = dict(name='MoCo v3')
 model = dict(backbone=dict(zero_init_residual=True))  # mmpretrain: False
 # released: joint norm, rate outside the velocity
-optim_wrapper = dict(
-    optimizer=dict(type='PaperLARS', trust=0.001, eps=0.0),
-)
+optim_wrapper = dict(optimizer=dict(type='PaperLARS', trust=0.001, eps=0.0))
 # released: from 0, at every step
 param_scheduler = [
-    dict(
-        type='WarmupCosineLR', warmup=10, end=100, convert_to_iter_based=True
-    )
+    dict(type='WarmupCosineLR', warmup=10, end=100, convert_to_iter_based=True)
 ]

@@ -3,8 +3,6 @@
 _base_ = 'mocov3_r50_100e.py'
 optim_wrapper = dict(optimizer=dict(lr=4.8))
 param_scheduler = [
-    dict(
-        type='WarmupCosineLR', warmup=10, end=300, convert_to_iter_based=True
-    )
+    dict(type='WarmupCosineLR', warmup=10, end=300, convert_to_iter_based=True)
 ]
 train_cfg = dict(max_epochs=300)

@@ -19,15 +19,11 @@ model = dict(
 )
 # released: joint norm, rate inside the velocity
 optim_wrapper = dict(
-    optimizer=dict(
-        type='PaperLARS', trust=0.001, eps=0.0, lr_in_velocity=True
-    ),
+    optimizer=dict(type='PaperLARS', trust=0.001, eps=0.0, lr_in_velocity=True)
 )
 # released: the rate moves at every step
 param_scheduler = [
-    dict(
-        type='WarmupCosineLR', warmup=10, end=200, convert_to_iter_based=True
-    )
+    dict(type='WarmupCosineLR', warmup=10, end=200, convert_to_iter_based=True)
 ]
 crop = 'train_dataloader.dataset.pipeline.MultiView.transforms.0.0'
 edit = {f'{crop}.interpolation': 'bicubic'}  # released

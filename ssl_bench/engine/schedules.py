@@ -72,8 +72,8 @@ class WarmupCosineLR(_ParamScheduler):
     """Warm-up and cosine as in PixPro, LEWEL and Barlow Twins.
 
     Reference: PixPro's released schedule (``start_factor=0.01,
-        final_factor=2.5e-7``), LEWEL's (``offset=1, hold='epoch'``) and Barlow Twins'
-        (``final_factor=0.001``).
+        final_factor=2.5e-7``), LEWEL's (``offset=1, hold='epoch'``) and
+        Barlow Twins' (``final_factor=0.001``).
     Deviations: none. mmengine's ``LinearLR`` followed by
         ``CosineAnnealingLR`` reaches the full rate one iteration earlier
         than PixPro and Barlow Twins, and cannot hold the rate over an epoch

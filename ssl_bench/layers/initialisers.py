@@ -37,9 +37,10 @@ class LeCunTruncatedNormal(BaseInit):
     def _init(self, layer: nn.Module) -> None:
         if type(layer).__name__ not in self.layer:
             return
-        std = 1 / math.sqrt(layer.weight[0].numel())
+        weights = dict(layer.named_parameters(recurse=False))
+        std = 1 / math.sqrt(weights['weight'][0].numel())
         if self.corrected:
             std /= CUT_STD
-        nn.init.trunc_normal_(layer.weight, 0, std, -CUT * std, CUT * std)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
+        nn.init.trunc_normal_(weights['weight'], 0, std, -CUT * std, CUT * std)
+        if 'bias' in weights:
+            nn.init.zeros_(weights['bias'])

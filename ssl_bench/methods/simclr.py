@@ -34,9 +34,7 @@ def contrast_views(z1: Tensor, z2: Tensor, temperature: float) -> Tensor:
     loss = z1.new_zeros(())
     for z, same, other in ((z1, all1, all2), (z2, all2, all1)):
         positives = z @ other.T / temperature
-        negatives = (z @ same.T / temperature).masked_fill(
-            itself, -torch.inf
-        )
+        negatives = (z @ same.T / temperature).masked_fill(itself, -torch.inf)
         logits = torch.cat([positives, negatives], 1)  # (N, 2 G)
         loss = loss + F.cross_entropy(logits, own)
     return loss

@@ -314,9 +314,7 @@ def test_weights_start_as_in_the_released_programs(registered, name):
 
 def test_simclrs_last_norm_has_no_shift(registered):
     neck = build_without_memory(load_config('simclr_r50_200e')).neck
-    trained = {
-        name for name, p in neck.named_parameters() if p.requires_grad
-    }
+    trained = {name for name, p in neck.named_parameters() if p.requires_grad}
     assert trained == {
         'fc0.weight',
         'bn0.weight',

@@ -17,7 +17,6 @@ from torch import nn
 from ssl_bench.config import load_config
 from ssl_bench.engine.optim import set_precision
 from ssl_bench.engine.schedules import warmup_cosine
-from ssl_bench.methods import swav
 from ssl_bench.methods.simclr import contrast_views
 from tests.processes import run_in_processes
 
@@ -71,9 +70,10 @@ LAYERS = dict(
     simsiam=[
         *((f'encoder.fc.{3 * i}.', f'neck.fc{i}.') for i in range(3)),
         *((f'encoder.fc.{3 * i + 1}.', f'neck.bn{i}.') for i in range(3)),
-        *((f'predictor.{i}.', f'head.predictor.{name}.') for i, name in (
-            (0, 'fc0'), (1, 'bn0'), (3, 'fc1'), (4, 'bn1')
-        )),
+        *(
+            (f'predictor.{i}.', f'head.predictor.{name}.')
+            for i, name in ((0, 'fc0'), (1, 'bn0'), (3, 'fc1'), (4, 'bn1'))
+        ),
     ],
     mocov1=[
         ('encoder_q.fc.', 'neck.fc.'),
@@ -261,10 +261,7 @@ def assignments(prefix, world):
     loss = MODELS.build(
         dict(settings)
         | dict(
-            feat_dim=6,
-            num_prototypes=7,
-            num_crops=crops,
-            queue_length=length,
+            feat_dim=6, num_prototypes=7, num_crops=crops, queue_length=length
         )
     ).double()
     weight = loss.prototypes.weight
@@ -442,7 +439,9 @@ def test_lars(case, config):
             p.grad = grad.reshape(p.shape)
         optimizer.step()
         for key, p in model.named_parameters():
-            expected = array(f'{prefix}p{step + 1}/{key[2:].replace("/", ".")}')
+            expected = array(
+                f'{prefix}p{step + 1}/{key[2:].replace("/", ".")}'
+            )
             close(p, expected.reshape(p.shape), f'{step} {key}')
 
 
