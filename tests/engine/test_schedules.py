@@ -165,6 +165,7 @@ def test_rates_that_scaling_does_not_reach_are_refused(recipe):
         refuse_absolute_rates(config)
 
 
+@pytest.mark.slow
 def test_no_config_has_such_a_rate():
     """Of those that pretrain: the released schedules, scaled or not."""
     found = sorted(config_dir().glob('*.py'))

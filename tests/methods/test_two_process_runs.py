@@ -11,6 +11,7 @@ batch into a queue in another order.
 """
 
 import os
+from importlib import import_module
 from pathlib import Path
 from unittest import mock
 
@@ -167,7 +168,14 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def two(registered, folder, tmp_path_factory):
+def imports(registered):
+    """What runs import, before processes are forked: it takes seconds."""
+    import_module('matplotlib.pyplot')
+    import_module('torch._dynamo')  # optimizers do
+
+
+@pytest.fixture(scope='module')
+def two(imports, folder, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('two')
     return run_in_processes(
         run_all, PROCESSES, folder, work_dir, PROCESSES, True
@@ -175,7 +183,7 @@ def two(registered, folder, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def one(registered, folder, tmp_path_factory):
+def one(imports, folder, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('one')
     (result,) = run_in_processes(run_all, 1, folder, work_dir, 1, False)
     return result
