@@ -213,6 +213,7 @@ def test_baselines_inherit_mmpretrains_recipe(name):
     while 'mmpretrain::' not in text:
         base = text.split("_base_ = '")[1].split("'")[0]
         text = (CONFIGS / base).read_text()
+    assert text.count("'mmpretrain::") == 1
 
 
 @pytest.mark.parametrize('name', MINI)

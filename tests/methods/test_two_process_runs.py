@@ -233,6 +233,9 @@ def test_two_processes_equal_one(two, one, name):
                 in_order(key, state) for state in (part['state'][key], value)
             )
             equal(actual, expected, key, floor=1e-10)
+    for key in whole['gradients'][-1]:
+        first, second = (part['state'][key] for part in parts)
+        assert torch.equal(first, second), key
     assert any(
         float(grad.abs().max()) > 1e-4
         for grad in whole['gradients'][0].values()
