@@ -1,6 +1,5 @@
 import copy
 
-import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -43,18 +42,3 @@ def test_checkpoints_are_read_to_the_cpu(monkeypatch):
     runner._resume = False
     runner.load_checkpoint('run.pth', map_location='cuda')
     assert asked == dict(map_location='cpu')
-
-
-@pytest.mark.parametrize('count, rate', [(1, 0.05), (4, 0.2)])
-def test_the_scaled_rate_is_that_of_an_update(
-    registered, config, tmp_path, count, rate
-):
-    """0.1 for 8 images: half for four, twice for four times four."""
-    config.work_dir = str(tmp_path)
-    config.launcher = 'none'
-    config.optim_wrapper.accumulative_counts = count
-    config.auto_scale_lr = dict(base_batch_size=8, enable=True)
-    runner = AtomicRunner.from_cfg(config)
-    wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    runner.scale_lr(wrapper, runner.auto_scale_lr)
-    assert wrapper.optimizer.param_groups[0]['lr'] == pytest.approx(rate)
