@@ -5,3 +5,15 @@ _base_ = [
     '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='DenseCL')
+# released: normal of variance 2 / fan in; the dense head's 1 x 1 convolutions
+# keep torch's initialisation
+he = dict(type='Kaiming', mode='fan_in', nonlinearity='relu')
+model = dict(
+    backbone=dict(
+        init_cfg=[
+            dict(**he, layer='Conv2d'),
+            dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
+        ]
+    ),
+    neck=dict(init_cfg=dict(**he, layer='Linear', bias=0)),
+)

@@ -7,7 +7,7 @@ param_scheduler = [
         warmup=5,
         end=400,
         start_factor=0.01,
-        final=1e-6,
+        final_factor=2.5e-7,  # 1e-6
         convert_to_iter_based=True,
     )
 ]

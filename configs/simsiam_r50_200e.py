@@ -4,4 +4,7 @@ _base_ = [
     '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='SimSiam')
+# the predictor keeps the first rate, also after scaling; mmpretrain's hook
+# would keep 0.05
+custom_hooks = [dict(type='FixedRateHook')]
 auto_scale_lr = dict(base_batch_size=256)

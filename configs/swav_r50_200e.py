@@ -5,6 +5,25 @@ _base_ = [
     '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='SwAV', variant='multi-crop')
+model = dict(
+    backbone=dict(zero_init_residual=False),  # released; mmpretrain: True
+    # mmpretrain's assigns within each process
+    head=dict(loss=dict(type='GlobalSwAVLoss', queue_length=3840)),
+)
 # paper: momentum 0.9 and decay 1e-6; mmpretrain's file has neither
 optim_wrapper = dict(optimizer=dict(momentum=0.9, weight_decay=1e-6))
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR',
+        T_max=200,
+        eta_min_ratio=0.001,  # 6e-4
+        by_epoch=True,
+        begin=0,
+        end=200,
+        convert_to_iter_based=True,
+    )
+]
+custom_hooks = [
+    dict(type='SwAVScheduleHook', frozen_steps=5005, queue_from_epoch=15)
+]
 auto_scale_lr = dict(base_batch_size=256)

@@ -1,4 +1,4 @@
-"""LARS, layer-wise adaptive rates, in the two forms that papers used."""
+"""LARS, layer-wise adaptive rates, in the forms that papers used."""
 
 from collections.abc import Iterable
 
@@ -53,22 +53,25 @@ class PaperLARS(Optimizer):
     """SGD with momentum whose step follows the norm of each tensor.
 
     Reference: You, Gitman, Ginsburg, arXiv:1708.03888, Algorithm 1, as run
-        by PixPro and Barlow Twins (``lr_in_velocity=False``) and by LEWEL
-        (``lr_in_velocity=True``).
+        by PixPro, Barlow Twins, BYOL and MoCo v3 (the default), SimCLR
+        (``lr_in_velocity=True``) and LEWEL (``lr_in_velocity=True,
+        split_norm=True``).
 
-    The two forms::
+    Where the rate multiplies, and which norms are compared::
 
-        False:  g <- wrapped_update(w, g);  v <- m v + g;     w <- w - lr v
-        True:   u <- lr split_update(w, g); v <- m v + u;     w <- w - v
+        lr_in_velocity=False:   v <- m v + u;       w <- w - lr v
+        lr_in_velocity=True:    v <- m v + lr u;    w <- w - v
+        split_norm=False:       u = wrapped_update(w, g)
+        split_norm=True:        u = split_update(w, g)
 
-    with ``v = g`` (``u``) at the first step, no Nesterov, no dampening. They
-    agree only while lr stays constant.
+    with ``v`` equal to its second term at the first step, no Nesterov, no
+    dampening. The first two agree only while lr stays constant.
 
-    Differences from mmpretrain's ``LARS``: that one knows only the second
-    form, adds 1e-8 to the denominator, takes the plain SGD step for an
-    all-zero weight (LEWEL's keeps it at zero), waits for the accelerator at
-    every tensor to read two norms, and needs every bias and norm layer to be
-    excluded by name.
+    Differences from mmpretrain's ``LARS``: that one has only the rate inside
+    with norms apart, adds 1e-8 to the denominator, takes the plain SGD step
+    for an all-zero weight (LEWEL's keeps it at zero), waits for the
+    accelerator at every tensor to read two norms, and needs every bias and
+    norm layer to be excluded by name.
 
     Excluded tensors have neither decay nor adaptation. These are the
     parameters with at most one dimension (biases and the scales and shifts
@@ -82,7 +85,9 @@ class PaperLARS(Optimizer):
         weight_decay (float): Decay of the tensors that are not excluded.
         trust (float): Trust coefficient, eta in LEWEL.
         eps (float): Added to the norm below the fraction.
-        lr_in_velocity (bool): Which of the two forms.
+        lr_in_velocity (bool): Whether the rate is inside the velocity.
+        split_norm (bool): Whether the norms of raw gradient and decay are
+            added, in place of the norm of their sum.
         exclude_1d (bool): Whether biases and norm parameters are excluded.
     """
 
@@ -95,6 +100,7 @@ class PaperLARS(Optimizer):
         trust: float = 0.001,
         eps: float = 1e-8,
         lr_in_velocity: bool = False,
+        split_norm: bool = False,
         exclude_1d: bool = True,
     ) -> None:
         for name, value in dict(
@@ -113,9 +119,16 @@ class PaperLARS(Optimizer):
             trust=trust,
             eps=eps,
             lr_in_velocity=lr_in_velocity,
+            split_norm=split_norm,
             exclude_1d=exclude_1d,
         )
         super().__init__(params, defaults)
+
+    def __setstate__(self, state: dict) -> None:
+        """Read states from when the rate's place decided on the norms."""
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault('split_norm', group['lr_in_velocity'])
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -142,7 +155,7 @@ class PaperLARS(Optimizer):
         )
         inside = group['lr_in_velocity']
         if not excluded:
-            update = split_update if inside else wrapped_update
+            update = split_update if group['split_norm'] else wrapped_update
             grad = update(
                 weight,
                 grad,

@@ -22,6 +22,7 @@ from ssl_bench.engine.distributed import (
 )
 from ssl_bench.engine.optim import leave_out_mixed, set_precision
 from ssl_bench.engine.runner import AtomicRunner, build_errors, require_model
+from ssl_bench.engine.schedules import refuse_absolute_rates
 from ssl_bench.engine.sizes import check_sizes
 from ssl_bench.engine.what_was_read import (
     ProvenanceHook,
@@ -70,6 +71,7 @@ def pretrain(
     require_model(config)
     if config.train_dataloader.batch_size < 1:
         raise UserError('train_dataloader.batch_size must be 1 or more.')
+    refuse_absolute_rates(config)
     require_folder(work_dir)
     config.work_dir = str(work_dir)
     # mmengine names loggers by the second; two runs must not share one

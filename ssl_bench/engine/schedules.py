@@ -2,9 +2,14 @@
 
 import math
 
+from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.optim import CosineAnnealingLR
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
-from mmengine.registry import PARAM_SCHEDULERS
+from mmengine.registry import HOOKS, PARAM_SCHEDULERS
+from mmengine.runner import Runner
+
+from ssl_bench.errors import UserError
 
 
 def warmup_cosine(
@@ -67,8 +72,8 @@ class WarmupCosineLR(_ParamScheduler):
     """Warm-up and cosine as in PixPro, LEWEL and Barlow Twins.
 
     Reference: PixPro's released schedule (``start_factor=0.01,
-        final=1e-6``), LEWEL's (``offset=1, hold='epoch'``) and Barlow Twins'
-        (``final_factor=0.001``).
+        final_factor=2.5e-7``), LEWEL's (``offset=1, hold='epoch'``) and
+        Barlow Twins' (``final_factor=0.001``).
     Deviations: none. mmengine's ``LinearLR`` followed by
         ``CosineAnnealingLR`` reaches the full rate one iteration earlier
         than PixPro and Barlow Twins, and cannot hold the rate over an epoch
@@ -86,9 +91,8 @@ class WarmupCosineLR(_ParamScheduler):
         offset (int): See `warmup_cosine`.
         hold (int | str): Iterations between two changes after the warm-up;
             ``'epoch'`` for the length of an epoch.
-        final (float): Rate at the end, absolute.
-        final_factor (float, optional): The same as a fraction of the highest
-            rate; replaces ``final``.
+        final_factor (float): Rate at the end as a fraction of the highest,
+            so that it moves with a rate scaled to the batch.
         begin, last_step, by_epoch, verbose: As in mmengine's schedulers.
 
     Raises:
@@ -104,8 +108,7 @@ class WarmupCosineLR(_ParamScheduler):
         start_factor: float = 0.0,
         offset: int = 0,
         hold: int = 1,
-        final: float = 0.0,
-        final_factor: float | None = None,
+        final_factor: float = 0.0,
         begin: int = 0,
         last_step: int = -1,
         by_epoch: bool = True,
@@ -125,7 +128,7 @@ class WarmupCosineLR(_ParamScheduler):
         self.warmup, self.total = warmup, end
         self.start_factor = start_factor
         self.offset, self.hold = offset, hold
-        self.final, self.final_factor = final, final_factor
+        self.final_factor = final_factor
         super().__init__(
             optimizer,
             'lr',
@@ -169,14 +172,72 @@ class WarmupCosineLR(_ParamScheduler):
                 base,
                 self.warmup,
                 self.total,
-                final=(
-                    self.final
-                    if self.final_factor is None
-                    else self.final_factor * base
-                ),
+                final=self.final_factor * base,
                 start_factor=self.start_factor,
                 offset=self.offset,
                 hold=self.hold,
             )
             for base in self.base_values
         ]
+
+
+@HOOKS.register_module()
+class FixedRateHook(Hook):
+    """Keep the rate of the parameter groups with ``fix_lr=True`` constant.
+
+    It is the rate that the group has before the first step, also after
+    ``--auto-scale-lr``. mmpretrain's ``SimSiamHook`` writes a number of its
+    own there, which scaling does not reach.
+
+    Reference: SimSiam's released ``--fix-pred-lr``.
+    """
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None
+    ) -> None:
+        """Undo what the schedule did to these groups."""
+        for group in runner.optim_wrapper.optimizer.param_groups:
+            if group.get('fix_lr'):
+                group['lr'] = group.get('initial_lr', group['lr'])
+
+
+def refuse_absolute_rates(config: Config) -> None:
+    """Refuse rates that ``--auto-scale-lr`` would leave as they are.
+
+    mmengine scales the rates of the optimizer's groups. A scheduler's
+    ``eta_min`` and a hook's ``lr`` are numbers of their own.
+
+    Args:
+        config (Config): Of the run.
+
+    Raises:
+        UserError: The first such rate, its place, and what to write.
+    """
+    if not config.get('auto_scale_lr', {}).get('enable'):
+        return
+    schedulers = config.get('param_scheduler') or []
+    if isinstance(schedulers, dict):
+        schedulers = [schedulers]
+    for place, entries, keys, remedy in (
+        (
+            'param_scheduler',
+            [entry for entry in schedulers if entry['type'].endswith('LR')],
+            ('eta_min', 'eta_max', 'end_lr'),
+            'Give it as a part of the rate (eta_min_ratio)',
+        ),
+        (
+            'custom_hooks',
+            config.get('custom_hooks') or [],
+            ('lr',),
+            'Use FixedRateHook with fix_lr=True in paramwise_cfg',
+        ),
+    ):
+        for entry in entries:
+            for key in keys:
+                if entry.get(key):
+                    raise UserError(
+                        f'--auto-scale-lr does not reach {place}.'
+                        f'{entry["type"]}.{key}={entry[key]:g}, an absolute '
+                        f'rate. {remedy}, or train with the batch of the '
+                        'config.'
+                    )

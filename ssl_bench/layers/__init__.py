@@ -7,6 +7,7 @@ from ssl_bench.layers.collectives import (
 )
 from ssl_bench.layers.contrastive import info_nce
 from ssl_bench.layers.feature_queue import FeatureQueue
+from ssl_bench.layers.initialisers import LeCunTruncatedNormal
 from ssl_bench.layers.momentum import (
     MomentumEncoder,
     constant_momentum,
@@ -16,6 +17,7 @@ from ssl_bench.layers.momentum import (
 __all__ = [
     'BatchShuffle',
     'FeatureQueue',
+    'LeCunTruncatedNormal',
     'MomentumEncoder',
     'constant_momentum',
     'cosine_momentum',

@@ -60,6 +60,35 @@ def sum_over_ranks(x: Tensor) -> Tensor:
     return x if dist.get_world_size() == 1 else _AllReduceSum.apply(x)
 
 
+class _AllGather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        ctx.rows = len(x)
+        return gather(x)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        grad = grad.contiguous().clone()
+        torch_dist.all_reduce(grad)
+        start = dist.get_rank() * ctx.rows
+        return grad[start : start + ctx.rows]
+
+
+def gather_with_gradient(x: Tensor) -> Tensor:
+    """Join the tensors of all processes, differentiably.
+
+    The gradient is that of the sum of all processes' losses; the average
+    that the data-parallel wrapper takes is that of their mean.
+
+    Args:
+        x (Tensor): This process's rows, (N, ...).
+
+    Returns:
+        Tensor: (world * N, ...), rank-major.
+    """
+    return x if dist.get_world_size() == 1 else _AllGather.apply(x)
+
+
 class BatchShuffle:
     """Distribute the global batch in another order, and undo that.
 

@@ -97,12 +97,16 @@ class BarlowTwins(MMPretrainBarlowTwins):
     Deviations: the final norm is synchronised as in the released code
         (mmpretrain's is per process). The gradient is the true one of the
         global batch for any number of processes; the released code's is
-        that over the number of processes, which LARS undoes for weights
-        but not for biases and norm layers, so the configs divide the latter
-        rate by the 16 processes of the released runs. The correlation is
-        taken in float32 under mixed precision (half precision there). The
-        divisor is the true global batch. Weight decay is the released 1e-6
-        (the paper's text: 1.5e-6), lambda 0.0051 (text: 5e-3).
+        that over the number of processes, to which it adds a decay of 1e-6.
+        So that a run takes the steps of the released ones on 16 processes,
+        the configs multiply the decay by 16 (1.6e-5), which LARS scales
+        together with the gradient, and divide the rate of biases and norm
+        layers by 16. The correlation is taken in float32 under mixed
+        precision (half precision there). The last, incomplete batch of an
+        epoch is left out (625 steps); there it is taken (626), and its
+        correlation is divided by the full batch, which shrinks it to 0.57.
+        The paper's text has other numbers than its code: decay 1.5e-6
+        (1e-6), lambda 5e-3 (0.0051).
 
     Args:
         As `mmpretrain.models.BarlowTwins`, with a `CrossCorrelationHead`.

@@ -81,7 +81,12 @@ def test_lewel_steps(dtype, rtol, atol):
             group['lars_exclude'] = False
     decay = float(pack['weight_decay'])
     optimizer = PaperLARS(
-        groups, lr=1.0, weight_decay=decay, eps=0.0, lr_in_velocity=True
+        groups,
+        lr=1.0,
+        weight_decay=decay,
+        eps=0.0,
+        lr_in_velocity=True,
+        split_norm=True,
     )
     for step, lr in enumerate(pack['lr']):
         for group in optimizer.param_groups:
@@ -116,9 +121,9 @@ def test_step_length_ignores_the_gradient_scale():
 
 def test_zero_weight_and_zero_gradient():
     """Wrapped: plain SGD step. Split: a zero weight never moves, no 0/0."""
-    for inside, expected in ((False, -0.5), (True, 0.0)):
+    for split, expected in ((False, -0.5), (True, 0.0)):
         weight = nn.Parameter(torch.zeros(2, 2))
-        optimizer = PaperLARS([weight], lr=0.5, eps=0.0, lr_in_velocity=inside)
+        optimizer = PaperLARS([weight], lr=0.5, eps=0.0, split_norm=split)
         weight.grad = torch.zeros(2, 2)
         optimizer.step()
         assert torch.equal(weight.detach(), torch.zeros(2, 2))
@@ -149,6 +154,18 @@ def test_resume_is_exact():
     second[1].load_state_dict(first[1].state_dict())
     run(range(2, 4), *second)
     assert torch.equal(straight[0], second[0])
+
+
+@pytest.mark.parametrize('inside', [False, True])
+def test_older_states_resume_with_their_norms(inside):
+    """Saved before ``split_norm``, which was where the rate was inside."""
+    optimizer = PaperLARS(
+        [nn.Parameter(torch.ones(1))], lr=0.1, lr_in_velocity=inside
+    )
+    state = optimizer.state_dict()
+    del state['param_groups'][0]['split_norm']
+    optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]['split_norm'] is inside
 
 
 def test_refuses_a_negative_setting():

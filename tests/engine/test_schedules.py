@@ -6,10 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.hub import get_config
 from mmengine.registry import PARAM_SCHEDULERS
 from torch import nn
 
-from ssl_bench.engine.schedules import WarmupCosineLR, warmup_cosine
+from ssl_bench.config import config_dir, load_config
+from ssl_bench.engine.schedules import (
+    WarmupCosineLR,
+    refuse_absolute_rates,
+    warmup_cosine,
+)
+from ssl_bench.errors import UserError
 
 DATA = Path(__file__).parents[1] / 'data'
 
@@ -136,6 +143,37 @@ def test_the_floor_decays_with_the_layers():
         rates = [group['lr'] for group in optimizer.param_groups]
         np.testing.assert_allclose(rates, wanted, 1e-9)
     assert rates[2] == pytest.approx(floor * factors[2])
+
+
+ABSOLUTE = {
+    'simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k': (
+        r'custom_hooks.SimSiamHook.lr=0.05, .* Use FixedRateHook'
+    ),
+    'swav/swav_resnet50_8xb32-mcrop-coslr-200e_in1k-224px-96px': (
+        r'param_scheduler.CosineAnnealingLR.eta_min=0.0006, .*eta_min_ratio'
+    ),
+}
+
+
+@pytest.mark.parametrize('recipe', ABSOLUTE)
+def test_rates_that_scaling_does_not_reach_are_refused(recipe):
+    config = get_config(f'mmpretrain::{recipe}.py')
+    config.auto_scale_lr = dict(base_batch_size=256)
+    refuse_absolute_rates(config)
+    config.auto_scale_lr.enable = True
+    with pytest.raises(UserError, match=ABSOLUTE[recipe]):
+        refuse_absolute_rates(config)
+
+
+@pytest.mark.slow
+def test_no_config_has_such_a_rate():
+    """Of those that pretrain: the released schedules, scaled or not."""
+    found = sorted(config_dir().glob('*.py'))
+    assert len(found) > 30
+    for path in found:
+        config = load_config(path)
+        config.auto_scale_lr.enable = True
+        refuse_absolute_rates(config)
 
 
 def test_refusals():

@@ -28,14 +28,18 @@ CASES = {
         {'train_dataloader.batch_size': 48},
         'queue of 1024 keys is not a multiple of the global batch of 48',
     ),
-    'SwAV set to another batch': (
+    "mmpretrain's loss of SwAV": (
         'swav_r50_200e',
-        {'train_dataloader.batch_size': 64},
-        'batch of 32 images per process, the loader has 64',
+        {
+            'model.head.loss': dict(
+                _delete_=True, type='SwAVLoss', feat_dim=128, num_crops=[2, 6]
+            )
+        },
+        'Use GlobalSwAVLoss with SwAVScheduleHook',
     ),
     'queue of SwAV': (
         'swav_r50_200e',
-        {'train_dataloader.batch_size': 28, 'custom_hooks.0.batch_size': 28},
+        {'train_dataloader.batch_size': 28},
         'queue of 3840 embeddings is not a multiple of the global batch of 28',
     ),
     'heads of LEWEL': (

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ssl_bench.layers import BatchShuffle, gather, mean_over_processes
+from ssl_bench.layers.collectives import gather_with_gradient
 from tests.processes import run_in_processes
 
 WORLD, ROWS, DIM = 2, 3, 4
@@ -33,6 +34,11 @@ def one_process(rank):
     )
     torch.manual_seed(rank)  # ranks would draw different permutations
     out['drawn'] = BatchShuffle(ROWS).permutation
+
+    leaf = x.clone().requires_grad_()
+    joined = gather_with_gradient(leaf)
+    (joined * rows() * (rank + 1)).sum().backward()
+    out.update(joined=joined.detach(), grad=leaf.grad)
     return out
 
 
@@ -47,6 +53,15 @@ def test_gather_is_rank_major(ranks):
         torch.testing.assert_close(
             out['mean'], rows().view(WORLD, ROWS, DIM).mean(0)
         )
+
+
+def test_gather_sums_the_gradients_of_all_processes(ranks):
+    for rank, out in enumerate(ranks):
+        assert torch.equal(out['joined'], rows())
+        mine = slice(rank * ROWS, (rank + 1) * ROWS)
+        torch.testing.assert_close(out['grad'], 3 * rows()[mine])
+    x = rows()
+    assert gather_with_gradient(x) is x
 
 
 def test_shuffle_moves_every_tensor_alike_and_comes_back(ranks):

@@ -241,7 +241,8 @@ def optimizer_of_configs(model, lr, bias_factor):
     wrapper = load_config('barlow_twins_r50_1000e').optim_wrapper
     wrapper.type = 'OptimWrapper'
     wrapper.optimizer.lr = lr
-    assert wrapper.optimizer.weight_decay == PACK['step/weight_decay']
+    # the pack is of one process, the configs are of 16
+    wrapper.optimizer.weight_decay = float(PACK['step/weight_decay'])
     for key in wrapper.paramwise_cfg.custom_keys:
         wrapper.paramwise_cfg.custom_keys[key] = dict(lr_mult=bias_factor)
     return build_optim_wrapper(model, wrapper)
@@ -298,3 +299,47 @@ def test_three_steps(dtype):
                 f'step/sd{k + 1}/{name}',
                 **(dict(rtol=1e-4, atol=1e-5) if single else {}),
             )
+
+
+class Flat(nn.Module):
+    """The parameters of the pack's optimizer, by names of the configs."""
+
+    def __init__(self):
+        super().__init__()
+        for name in keys('lars/p0/'):
+            layer = nn.Module()
+            value = nn.Parameter(array(f'lars/p0/{name}'))
+            kind = 'bn' if name == 'gamma' else name.replace('bias', 'bn_bias')
+            layer.register_parameter('values', value)
+            self.add_module(f'p_{kind}', layer)
+
+
+def test_configs_take_the_steps_of_sixteen_processes():
+    """The released gradient is a 16th; its optimizer, on that, as ours."""
+    ours, theirs = Flat(), Flat()
+    settings = load_config('barlow_twins_r50_1000e').optim_wrapper
+    settings.type = 'OptimWrapper'
+    optimizer = build_optim_wrapper(ours, settings).optimizer
+    flat = [p for p in theirs.parameters() if p.ndim == 1]
+    deep = [p for p in theirs.parameters() if p.ndim > 1]
+    batch = 2048 / 256
+    released = PaperLARS(  # its form is held by test_lars
+        [
+            dict(params=deep, lr=0.2 * batch, weight_decay=1e-6),
+            dict(params=flat, lr=0.0048 * batch),
+        ],
+        lr=1.0,
+        eps=0.0,
+    )
+    names = keys('lars/p0/')
+    for step in range(4):
+        for p, q, name in zip(
+            ours.parameters(), theirs.parameters(), names, strict=True
+        ):
+            # as small as late in training, where the decay counts
+            p.grad = array(f'lars/grad{step}/{name}') * 1e-4
+            q.grad = p.grad / 16
+        optimizer.step()
+        released.step()
+        for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-14)

@@ -8,7 +8,8 @@ import random
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DefaultScope
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS, DefaultScope
 from PIL import Image
 
 from ssl_bench.config import load_config
@@ -101,32 +102,56 @@ def test_views_equal_those_of_mmpretrains_reader(registered, folder, name):
     assert all(map(torch.equal, ours, inputs_of(theirs)))
 
 
-VIT = {
+VIEWS_64 = {
+    'train_dataloader.dataset.pipeline.MultiView.transforms.*.'
+    'RandomResizedCrop.scale': 64
+}
+VIT = VIEWS_64 | {
+    'model.backbone.img_size': 64,
     'model.backbone.arch': dict(
         _delete_=True,
         embed_dims=48,
         num_layers=2,
         num_heads=3,
         feedforward_channels=96,
-    )
+    ),
 }
-RESNET = {
+RESNET = VIEWS_64 | {
     'model.backbone.depth': 18,
     'model.backbone.base_channels': 4,
     'model.backbone.stem_channels': 4,
     'model.neck.in_channels': 32,
-    'model.neck.hid_channels': 16,
 }
+HIDDEN = {'model.neck.hid_channels': 16}
+PREDICTOR = HIDDEN | {
+    'model.neck.out_channels': 24,
+    'model.head.predictor.in_channels': 24,
+    'model.head.predictor.hid_channels': 16,
+    'model.head.predictor.out_channels': 24,
+}
+QUEUE = {'model.queue_len': 8}
 SMALL = {
-    'mocov2_r50_200e': RESNET | {'model.queue_len': 8},
-    'simclr_r50_200e': RESNET,
-    'byol_r50_200e': RESNET,
-    'swav_r50_200e': RESNET | {'custom_hooks.0.batch_size': 4},
-    'simsiam_r50_100e': RESNET,
-    'densecl_r50_200e': RESNET | {'model.queue_len': 8},
-    'mocov3_vitb16_300e': VIT | {'model.neck.in_channels': 48},
+    'mocov1_r50_200e': RESNET | QUEUE,
+    'mocov2_r50_200e': RESNET | HIDDEN | QUEUE,
+    'simclr_r50_200e': RESNET | HIDDEN,
+    'byol_r50_200e': RESNET | PREDICTOR,
+    'swav_r50_200e': RESNET
+    | HIDDEN
+    | {
+        'model.head.loss.queue_length': 8,
+        'model.head.loss.num_prototypes': 30,
+        'custom_hooks.0.queue_from_epoch': 0,
+        'custom_hooks.0.frozen_steps': 1,
+    },
+    'simsiam_r50_100e': RESNET | PREDICTOR,
+    'densecl_r50_200e': RESNET | HIDDEN | QUEUE,
+    'mocov3_r50_100e': RESNET | PREDICTOR,
+    'mocov3_vitb16_300e': VIT | PREDICTOR | {'model.neck.in_channels': 48},
     'mae_vitb16_800e': {
+        'train_dataloader.dataset.pipeline.RandomResizedCrop.scale': 64,
         'model.backbone.arch': 'deit-tiny',
+        'model.backbone.img_size': 64,
+        'model.neck.num_patches': 16,
         'model.neck.embed_dim': 192,
         'model.neck.decoder_embed_dim': 32,
         'model.neck.decoder_depth': 1,
@@ -204,6 +229,46 @@ def test_a_baseline_resumes_bit_for_bit(registered, image_folder, tmp_path):
         for path in (straight, resumed)
     )
     assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+rates = []
+
+
+@HOOKS.register_module()
+class KeepRates(Hook):
+    """Rates of the predictor and of the rest, step by step."""
+
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ):
+        groups = runner.optim_wrapper.optimizer.param_groups
+        rates.append(
+            tuple(
+                {
+                    group['lr']
+                    for group in groups
+                    if bool(group.get('fix_lr')) is fixed
+                }
+                for fixed in (True, False)
+            )
+        )
+
+
+def test_simsiams_predictor_keeps_the_scaled_rate(
+    registered, image_folder, tmp_path
+):
+    """0.05 for 256 images, so 0.05 / 64 for four, also in the last epoch."""
+    rates.clear()
+    config = small('simsiam_r50_100e', image_folder, 2)
+    config.auto_scale_lr.enable = True
+    config.custom_hooks.append(dict(type='KeepRates'))
+    pretrain(config, tmp_path)
+    scaled = 0.05 * 4 / 256
+    assert len(rates) == 6
+    assert all(fixed == {scaled} for fixed, _ in rates)
+    assert rates[0][1] == {scaled}
+    (last,) = rates[-1][1]
+    assert last == pytest.approx(scaled / 2)
 
 
 def test_every_recipe_is_among_the_small_ones():

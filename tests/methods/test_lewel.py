@@ -309,6 +309,7 @@ def test_two_iterations(form):
         lr=1.0,
         eps=0.0,
         lr_in_velocity=True,
+        split_norm=True,
         weight_decay=float(PACK[prefix + 'weight_decay']),
     )
     for step in range(2):

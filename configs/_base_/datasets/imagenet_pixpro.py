@@ -1,6 +1,5 @@
 # PixPro's views: BYOL's in bilinear crops. Crop rectangles and flips are
 # passed on: the loss matches positions.
-# released: PIL's blur of boxes; here: the Gaussian, within a grey level
 _base_ = 'imagenet_byol.py'
 
 edit = {

@@ -2,7 +2,12 @@
 # decode by our dataset. It draws by (seed, epoch, image) alone and so resumes
 # exactly; it names, counts and replaces unreadable images.
 custom_imports = dict(
-    imports=['ssl_bench.data.transforms'], allow_failed_imports=False
+    imports=[
+        'ssl_bench.methods',
+        'ssl_bench.data.transforms',
+        'ssl_bench.engine',
+    ],
+    allow_failed_imports=False,
 )
 edit = {
     # the released programs of these methods drop the incomplete batch

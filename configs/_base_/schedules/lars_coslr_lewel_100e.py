@@ -10,6 +10,7 @@ optim_wrapper = dict(
         trust=0.001,
         eps=0.0,
         lr_in_velocity=True,
+        split_norm=True,
     ),
 )
 param_scheduler = [
