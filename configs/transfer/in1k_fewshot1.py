@@ -36,3 +36,6 @@ probe = dict(
 train_dataloader = dict(
     dataset=dict(split='', data_prefix='train', ann_file='meta/semi1.txt')
 )
+recipes = dict(
+    vit_large={'probe.strength': 0.01}  # SiameseIM's script for ViT-L
+)
