@@ -2,18 +2,21 @@
 
 Example: ssl-bench run suites/insloc.yaml --dry-run
 A suite is a YAML file with `methods` (each a config to pretrain, or a
-checkpoint), `tasks` and `seeds`. suites/ has one for each paper, and mini.yaml
-for embedded data. Only what has no record is run: a second run continues.
+checkpoint), `tasks` and `seeds`. suites/ has one for each paper, ablations of
+each, and mini.yaml for embedded data. Only what has no record is run: a second run continues.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        'suite', help='a YAML file, or the name of one in suites/'
+        'suite',
+        help='a YAML file, or the name of one in suites/: insloc, '
+        'ablations/insloc',
     )
     parser.add_argument(
         '--dry-run',
@@ -70,15 +73,18 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench import register_all_modules
 
     register_all_modules()
+    from ssl_bench.launch.costs import cost_lines
     from ssl_bench.launch.plan import plan_suite
 
     plan = plan_suite(suite)
     commands = plan.commands
     print(
-        f'{plan.done} records are there, {len(plan.missing)} are missing'
-        f'{cost(plan.missing)}; commands to run: {len(commands)}',
-        flush=True,
+        f'{plan.done} records are there, {len(plan.missing)} are missing; '
+        f'commands to run: {len(commands)}'
     )
+    for line in cost_lines(plan.missing, plan.pretrainings):
+        print(f'  {line}')
+    sys.stdout.flush()
     if plan.problems and not args.dry_run:
         raise UserError('\n'.join(plan.problems))
     if args.dry_run:
@@ -104,22 +110,6 @@ def run(args: argparse.Namespace) -> int:
             keep_going=True,
         )
     return leaderboard(suite.work_dir)
-
-
-def cost(tasks: list) -> str:
-    """Expected cost of the tasks' training, as far as it is known."""
-    from ssl_bench.tasks.table import find_task
-
-    hours = [find_task(task).gpu_hours for task in tasks]
-    known = [value for value in hours if value is not None]
-    if not known:
-        return ''
-    rest = (
-        f' without {len(hours) - len(known)} of them'
-        if len(known) < len(hours)
-        else ''
-    )
-    return f' (about {sum(known):.0f} GPU hours{rest}, see ssl-bench tasks)'
 
 
 def submit(suite, commands: list) -> int:

@@ -229,7 +229,7 @@ class _Planner:
                 try:
                     require_images(config.train_dataloader.dataset)
                 except UserError as error:
-                    self.plan.note(f'{method.config}: {error}')
+                    self.plan.note(str(error))
                 self.pretrained[last] = len(self.plan.commands)
                 self.plan.pretrainings.append((method.config, epochs))
                 self.plan.commands.append(

@@ -1,5 +1,6 @@
 """Suites: what the file may say, and what is left to run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,11 @@ import pytest
 from ssl_bench.cli import main
 from ssl_bench.config import config_dir, load_config
 from ssl_bench.errors import UserError
+from ssl_bench.launch.costs import (
+    PRETRAINING,
+    cost_lines,
+    pretraining_hours,
+)
 from ssl_bench.launch.suite import (
     Launch,
     Method,
@@ -465,3 +471,44 @@ def test_a_suite_in_a_folder(suite_file):
     )
     with pytest.raises(UserError, match='mean ablations/pixpro'):
         read_suite('ablations/pixpr')
+
+
+def test_costs_are_those_of_the_sources():
+    assert pretraining_hours('mocov2_r50_200e.py', 200) == 53 * 8
+    assert pretraining_hours('configs/mocov2_r50_800e.py', 800) == 4 * 53 * 8
+    assert pretraining_hours('barlow_twins_r50_1000e.py', 1000) == 2688
+    assert pretraining_hours('barlow_twins_r50_300e.py', 300) == (
+        pytest.approx(806.4)
+    )
+    assert pretraining_hours('byol_r50_300e.py', 300) == pytest.approx(1084.8)
+    assert pretraining_hours('pixpro_r50_100e.py', 100) is None
+    assert pretraining_hours('mini/mocov2_r18.py', 25) is None
+
+
+def test_pretrainings_are_counted_and_unknown_costs_named():
+    runs = [
+        Run('coco_mrcnn_fpn_1x'),
+        Run('in1k_linear'),
+        Run('in1k_linear', 'mae'),
+        *[Run('in1k_knn')] * 3,
+    ]
+    made = [('mocov2_r50_200e.py', 200), ('pixpro_r50_100e.py', 100)]
+    assert cost_lines(runs, made) == [
+        'transfers: about 127 GPU hours for 2 of 6; no source states those '
+        'of in1k_linear, in1k_knn',
+        'pretrainings: about 424 GPU hours for 1 of 2; no source states '
+        'those of pixpro_r50_100e.py',
+    ]
+    assert cost_lines(runs[:1], made[:1]) == [
+        'transfers: about 52 GPU hours',
+        'pretrainings: about 424 GPU hours',
+    ]
+    assert cost_lines([], []) == []
+
+
+def test_every_cost_belongs_to_a_config():
+    families = {
+        re.sub(r'_\d+e$', '', path.stem) for path in config_dir().glob('*.py')
+    }
+    assert set(PRETRAINING) - {'mocov1_r50'} <= families
+    assert all(cost.source for cost in PRETRAINING.values())
