@@ -92,8 +92,10 @@ def _line(what: str, items: list[tuple[str, float | None]]) -> list[str]:
     if not items:
         return []
     known = [hours for _, hours in items if hours is not None]
-    text = f'{what}: about {sum(known):.0f} GPU hours'
     unknown = [name for name, hours in items if hours is None]
+    if not known:
+        return [f'{what}: no source states the cost of {_some(unknown)}']
+    text = f'{what}: about {sum(known):.0f} GPU hours'
     if unknown:
         text += (
             f' for {len(known)} of {len(items)}; no source states those of '

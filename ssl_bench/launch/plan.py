@@ -25,6 +25,8 @@ from ssl_bench.tasks.table import (
 from ssl_bench.transfer.run import is_done, locate
 from ssl_bench.transfer.source import RANDOM, Source, open_source
 
+BATCH = 'train_dataloader.batch_size'  # images of a process
+
 
 @dataclass
 class Plan:
@@ -240,13 +242,33 @@ class _Planner:
         return str(last), self.pretrained[last]
 
     def _pretrain_options(self, method: Method) -> dict[str, Any]:
-        """Dotted keys of a pretraining: the method's, and the data root."""
+        """Dotted keys of a pretraining: the method's and the suite's.
+
+        The suite's are the data root, and the images of a process that make
+        up the config's batch: a contrastive loss and batch norm depend on
+        it, and the rate is for it.
+        """
         options = dict(method.overrides)
         if self.suite.data_root:
             options.setdefault(
                 'train_dataloader.dataset.data_root',
                 f'{self.suite.data_root}/imagenet/train',
             )
+        config = load_config(method.config, options)
+        whole = config.get('auto_scale_lr', {}).get('base_batch_size')
+        if BATCH not in options and whole:
+            launch = self.suite.launch
+            processes = launch.processes * launch.nodes
+            steps = config.optim_wrapper.get('accumulative_counts', 1)
+            each = whole // (processes * steps)
+            if each * processes * steps != whole:
+                self.plan.note(
+                    f'{method.config} is for a batch of {whole}, which '
+                    f'{processes} processes cannot share: change `launch`, '
+                    f'or set {BATCH} in `overrides`.'
+                )
+            elif each != config.train_dataloader.batch_size:
+                options[BATCH] = each
         return options
 
     def _pretrain_words(

@@ -503,6 +503,9 @@ def test_pretrainings_are_counted_and_unknown_costs_named():
         'transfers: about 52 GPU hours',
         'pretrainings: about 424 GPU hours',
     ]
+    assert cost_lines(runs[3:], []) == [
+        'transfers: no source states the cost of in1k_knn'
+    ]
     assert cost_lines([], []) == []
 
 
@@ -512,3 +515,26 @@ def test_every_cost_belongs_to_a_config():
     }
     assert set(PRETRAINING) - {'mocov1_r50'} <= families
     assert all(cost.source for cost in PRETRAINING.values())
+
+
+def test_a_pretraining_keeps_the_batch_of_its_config(plan):
+    """64, however many processes share it."""
+    moco = Method(config='mini/mocov2_r18.py')
+
+    def options(method, **launch):
+        found = plan(method, launch=Launch(**launch))
+        return found.commands[0].words, found.problems
+
+    assert 'train_dataloader.batch_size' not in str(options(moco)[0])
+    words, problems = options(moco, processes=4)
+    assert 'train_dataloader.batch_size=16' in words
+    assert not [text for text in problems if 'batch' in text]
+    words, problems = options(moco, processes=3)
+    assert 'mini/mocov2_r18.py is for a batch of 64, which 3' in str(problems)
+    own = Method(
+        config='mini/mocov2_r18.py',
+        overrides={'train_dataloader.batch_size': 8},
+    )
+    words, problems = options(own, processes=3)
+    assert 'train_dataloader.batch_size=8' in words
+    assert not [text for text in problems if 'batch' in text]
