@@ -49,9 +49,7 @@ TASK = dict(
 _base_ = './coco_mrcnn_fpn_1x.py'
 
 model = dict(
-    roi_head=dict(
-        bbox_head=dict(num_classes=8), mask_head=dict(num_classes=8)
-    )
+    roi_head=dict(bbox_head=dict(num_classes=8), mask_head=dict(num_classes=8))
 )
 classes = (
     'person',

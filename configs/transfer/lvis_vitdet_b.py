@@ -54,8 +54,8 @@ model = dict(
                 num_classes=1203,
                 num_sampled=50,
                 power=0.5,
-            ),
-        ),
+            )
+        )
     ),
     test_cfg=dict(rcnn=dict(score_thr=0.02)),
 )

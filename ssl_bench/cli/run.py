@@ -3,7 +3,8 @@
 Example: ssl-bench run suites/insloc.yaml --dry-run
 A suite is a YAML file with `methods` (each a config to pretrain, or a
 checkpoint), `tasks` and `seeds`. suites/ has one for each paper, ablations of
-each, and mini.yaml for embedded data. Only what has no record is run: a second run continues.
+each, and mini.yaml for embedded data. Only what has no record is run: a second
+run continues.
 """
 
 import argparse
@@ -22,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--dry-run',
         action='store_true',
         help='print the commands that are missing; run nothing',
+    )
+    parser.add_argument(
+        '--coverage',
+        action='store_true',
+        help="count the printed cells of the paper's tables that its suite "
+        'runs, and say why it leaves others; run nothing',
     )
     parser.add_argument(
         '--executor',
@@ -61,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.errors import UserError
     from ssl_bench.launch.suite import read_suite, with_options
 
+    if args.coverage:
+        return coverage(args.suite)
     suite = with_options(
         read_suite(args.suite),
         executor=args.executor,
@@ -110,6 +119,31 @@ def run(args: argparse.Namespace) -> int:
             keep_going=True,
         )
     return leaderboard(suite.work_dir)
+
+
+def coverage(paper: str) -> int:
+    """Print how much of a paper's tables its suite runs; 1 if a cell lacks
+    both a run and a reason."""
+    from ssl_bench import register_all_modules
+
+    register_all_modules()
+    from ssl_bench.launch.coverage import coverage as sort_cells
+
+    found = sort_cells(paper)
+    print(f'{paper}: {found}')
+    for cell, why in found.reasoned:
+        print(f'  not run: {cell_name(cell)}: {why}')
+    for cell in found.uncovered:
+        print(f'  without a reason: {cell_name(cell)}')
+    return 1 if found.uncovered else 0
+
+
+def cell_name(cell) -> str:
+    """Method, epochs, task and metric of a printed cell."""
+    from ssl_bench.results.names import label
+
+    at = f'@{cell.pretrain_epochs:g}' if cell.pretrain_epochs else ''
+    return f'{label(cell.method, cell.variant)}{at}, {cell.task} {cell.metric}'
 
 
 def submit(suite, commands: list) -> int:

@@ -76,7 +76,10 @@ def cost_lines(
     return [
         *_line(
             'transfers',
-            [(str(run), find_task(run.task).hours(run.recipe)) for run in runs],
+            [
+                (str(run), find_task(run.task).hours(run.recipe))
+                for run in runs
+            ],
         ),
         *_line(
             'pretrainings',

@@ -17,11 +17,7 @@ from ssl_bench.errors import UserError
 from ssl_bench.launch.local import Command
 from ssl_bench.launch.suite import Method, Run, Suite
 from ssl_bench.results import FILE_NAME
-from ssl_bench.tasks.table import (
-    find_task,
-    require_data,
-    require_packages,
-)
+from ssl_bench.tasks.table import find_task, require_data, require_packages
 from ssl_bench.transfer.run import is_done, locate
 from ssl_bench.transfer.source import RANDOM, Source, open_source
 
@@ -272,11 +268,7 @@ class _Planner:
         return options
 
     def _pretrain_words(
-        self,
-        method: Method,
-        folder: Path,
-        seed: int,
-        options: dict[str, Any],
+        self, method: Method, folder: Path, seed: int, options: dict[str, Any]
     ) -> tuple[str, ...]:
         return (
             'pretrain',

@@ -134,6 +134,16 @@ PAPERS: dict[str, Paper] = {
                     ('coco_mrcnn_c4_1x', AP),
                 ),
             ),
+            PaperTable(
+                'PASCAL VOC, R50-C4', _columns(('voc0712_det_c4', BOX))
+            ),
+            PaperTable(
+                'PASCAL VOC, segmentation',
+                _columns(
+                    ('voc12aug_fcn', ('mIoU',)),
+                    ('voc12_seg_unspecified', ('mIoU',)),
+                ),
+            ),
         ),
     ),
     'siamese_im': Paper(
@@ -242,7 +252,7 @@ ORDERS = {
 }
 
 
-def _fits(item: Published, pattern: str) -> int:
+def fits(item: Published, pattern: str) -> int:
     """How exactly a row is named by ``method/variant@epochs``; 0 is not."""
     name, at, epochs = pattern.partition('@')
     method, slash, variant = name.partition('/')
@@ -256,7 +266,7 @@ def _fits(item: Published, pattern: str) -> int:
 
 
 def _position(item: Published, order: tuple[str, ...]) -> tuple[Any, ...]:
-    fits = [_fits(item, pattern) for pattern in order]
+    fits = [fits(item, pattern) for pattern in order]
     best = max(fits, default=0)
     return (
         fits.index(best) if best else len(order),

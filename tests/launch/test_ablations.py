@@ -33,8 +33,13 @@ def at(config, key):
 
 
 def test_every_paper_has_a_full_and_a_short_form():
-    assert NAMES == sorted(
-        f'ablations/{form}{paper}' for form in ('', 'mini_') for paper in PAPERS
+    assert (
+        sorted(
+            f'ablations/{form}{paper}'
+            for form in ('', 'mini_')
+            for paper in PAPERS
+        )
+        == NAMES
     )
     for paper in PAPERS:
         full, short = (
@@ -66,7 +71,7 @@ def test_every_override_changes_a_setting_that_is_there(registered, name):
                 differ |= old != new
         assert differ, method
     controls = [method for method in suite.methods if not method.overrides]
-    assert controls, 'the paper\'s own setting is a row too'
+    assert controls, "the paper's own setting is a row too"
     names = [method.variant for method in variants(name)]
     assert len(set(names)) == len(names)
 

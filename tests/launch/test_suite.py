@@ -8,11 +8,7 @@ import pytest
 from ssl_bench.cli import main
 from ssl_bench.config import config_dir, load_config
 from ssl_bench.errors import UserError
-from ssl_bench.launch.costs import (
-    PRETRAINING,
-    cost_lines,
-    pretraining_hours,
-)
+from ssl_bench.launch.costs import PRETRAINING, cost_lines, pretraining_hours
 from ssl_bench.launch.suite import (
     Launch,
     Method,
@@ -405,8 +401,11 @@ def test_a_test_of_a_classifier_has_its_trainers_recipe(plan):
     lost = 'in_a tests the classifier of in1k_finetune, which this'
     for method in (
         Method(**vit, tasks=('in_a',)),
-        Method(**vit, tasks=tasks[:2], recipes={'in1k_finetune': 'mae',
-                                                'in_a': 'default'}),
+        Method(
+            **vit,
+            tasks=tasks[:2],
+            recipes={'in1k_finetune': 'mae', 'in_a': 'default'},
+        ),
     ):
         problems = plan(method).problems
         assert [text for text in problems if text.startswith(lost)]
@@ -423,7 +422,9 @@ def test_a_classifier_is_looked_for(plan, mini_root):
     found = plan(vit, tasks=('mini_in_a',), **there)
     assert len(found.problems) == 1
     assert 'Fine-tune first (--tasks mini_finetune' in found.problems[0]
-    assert not plan(vit, tasks=('mini_in_a', 'mini_finetune'), **there).problems
+    assert not plan(
+        vit, tasks=('mini_in_a', 'mini_finetune'), **there
+    ).problems
 
 
 def test_seeds_of_a_task_are_planned(plan):

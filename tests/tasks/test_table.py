@@ -291,7 +291,9 @@ def test_hours_of_the_vits():
     tune, linear = tasks()['in1k_finetune'], tasks()['in1k_linear']
     assert tune.hours() == pytest.approx((7 + 11 / 60) * 32, abs=0.1)
     assert tune.hours('mae') == tune.hours()
-    assert tune.hours('vit_large') == pytest.approx((8 + 52 / 60) * 32, abs=0.1)
+    assert tune.hours('vit_large') == pytest.approx(
+        (8 + 52 / 60) * 32, abs=0.1
+    )
     assert linear.hours('mae') == pytest.approx((2 + 20 / 60) * 32, abs=0.1)
     assert linear.hours() is None
     for name, iterations, seconds in (
