@@ -266,10 +266,10 @@ def fits(item: Published, pattern: str) -> int:
 
 
 def _position(item: Published, order: tuple[str, ...]) -> tuple[Any, ...]:
-    fits = [fits(item, pattern) for pattern in order]
-    best = max(fits, default=0)
+    exact = [fits(item, pattern) for pattern in order]
+    best = max(exact, default=0)
     return (
-        fits.index(best) if best else len(order),
+        exact.index(best) if best else len(order),
         item.variant,
         item.pretrain_epochs or 0,
         item.pretrain_data,
