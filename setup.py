@@ -31,7 +31,7 @@ setup(
             'tasks/*.txt',
         ],
         'ssl_bench.configs': ['**/*.py'],
-        'ssl_bench.suites': ['*.yaml'],
+        'ssl_bench.suites': ['**/*.yaml'],
     },
     install_requires=[
         'altair>=5.4',

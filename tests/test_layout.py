@@ -45,7 +45,15 @@ ALLOWED: dict[str, set[str]] = {
         'cfg_options',
         'progress',
     },
-    'launch': {'transfer', 'tasks', 'checkpoints', 'results', 'cfg_options'},
+    'launch': {
+        'transfer',
+        'tasks',
+        'checkpoints',
+        'results',
+        'data',
+        'markdown_sections',
+        'cfg_options',
+    },
     'transfer': {
         'engine',
         'toolbox',

@@ -51,6 +51,7 @@ TASK = dict(
     ],
     source='Detectron2 configs of MoCo and InsLoc',
     gpu_hours=233.6,
+    cost_source="0.584 s per iteration on 8 V100 (Detectron2's model zoo)",
 )
 _base_ = './coco_mrcnn_c4_1x.py'
 

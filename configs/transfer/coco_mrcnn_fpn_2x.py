@@ -51,6 +51,7 @@ TASK = dict(
     ],
     source='Detectron2 configs of MoCo and InsLoc',
     gpu_hours=104.4,
+    cost_source="0.261 s per iteration on 8 V100 (Detectron2's model zoo)",
 )
 _base_ = './coco_mrcnn_fpn_1x.py'
 

@@ -50,6 +50,9 @@ TASK = dict(
         'segm_AP75',
     ],
     source="Li et al., ECCV 2022, Detectron2's ViTDet project",
+    gpu_hours=1029.2,
+    cost_source='0.314 s per image on 64 A100 (Detectron2, ViTDet README)',
+    recipe_gpu_hours={'vit_large': 1976.5},
 )
 _base_ = '_base_/mask_rcnn_vitdet.py'
 
@@ -70,3 +73,10 @@ param_scheduler = [
         end=184375,
     ),
 ]
+
+recipes = dict(
+    vit_large={  # Detectron2's ViTDet-L
+        'model.backbone.drop_path_rate': 0.4,
+        'optim_wrapper.paramwise_cfg.layer_decay_rate': 0.8,
+    }
+)

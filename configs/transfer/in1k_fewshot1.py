@@ -42,3 +42,6 @@ train_dataloader = dict(
     )
 )
 test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+recipes = dict(
+    vit_large={'probe.strength': 0.01}  # SiameseIM's script for ViT-L
+)

@@ -14,6 +14,8 @@ TASK = dict(
     },
     shown=['top1', 'top5'],
     source='MoCo (He et al., CVPR 2020, Sec. 4.1)',
+    cost_source='ViT-B 2h20m on 32 V100 (MAE, FINETUNE.md)',
+    recipe_gpu_hours={'mae': 74.7, 'siamese_im': 74.7},
 )
 _base_ = [
     'mmpretrain::mocov2/benchmarks/resnet50_8xb32-linear-steplr-100e_in1k.py',

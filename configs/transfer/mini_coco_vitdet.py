@@ -93,3 +93,4 @@ edit = {
     'test_dataloader.dataset.pipeline.Resize.scale': (image, image),
     'param_scheduler.MultiStepLR': dict(milestones=[190, 210], end=iterations),
 }
+recipes = dict(_delete_=True)  # a full-size ViT's

@@ -34,3 +34,4 @@ edit = {
     'train_dataloader.dataset.pipeline.ResizeEdge.scale': 96,
     'train_dataloader.dataset.pipeline.CenterCrop.crop_size': 80,
 }
+recipes = dict(_delete_=True)  # a full-size ViT's

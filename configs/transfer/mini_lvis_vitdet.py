@@ -83,3 +83,4 @@ test_evaluator = dict(
     metric=['bbox', 'segm'],
 )
 custom_hooks = [dict(type='ClassCountsHook')]  # for the loss's draws
+recipes = dict(_delete_=True)  # a full-size ViT's

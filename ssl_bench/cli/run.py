@@ -2,23 +2,33 @@
 
 Example: ssl-bench run suites/insloc.yaml --dry-run
 A suite is a YAML file with `methods` (each a config to pretrain, or a
-checkpoint), `tasks` and `seeds`. suites/ has one for each paper, and mini.yaml
-for embedded data. Only what has no record is run: a second run continues.
+checkpoint), `tasks` and `seeds`. suites/ has one for each paper, ablations of
+each, and mini.yaml for embedded data. Only what has no record is run: a second
+run continues.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        'suite', help='a YAML file, or the name of one in suites/'
+        'suite',
+        help='a YAML file, or the name of one in suites/: insloc, '
+        'ablations/insloc',
     )
     parser.add_argument(
         '--dry-run',
         action='store_true',
         help='print the commands that are missing; run nothing',
+    )
+    parser.add_argument(
+        '--coverage',
+        action='store_true',
+        help="count the printed cells of the paper's tables that its suite "
+        'runs, and say why it leaves others; run nothing',
     )
     parser.add_argument(
         '--executor',
@@ -58,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.errors import UserError
     from ssl_bench.launch.suite import read_suite, with_options
 
+    if args.coverage:
+        return coverage(args.suite)
     suite = with_options(
         read_suite(args.suite),
         executor=args.executor,
@@ -70,15 +82,18 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench import register_all_modules
 
     register_all_modules()
+    from ssl_bench.launch.costs import cost_lines
     from ssl_bench.launch.plan import plan_suite
 
     plan = plan_suite(suite)
     commands = plan.commands
     print(
-        f'{plan.done} records are there, {len(plan.missing)} are missing'
-        f'{cost(plan.missing)}; commands to run: {len(commands)}',
-        flush=True,
+        f'{plan.done} records are there, {len(plan.missing)} are missing; '
+        f'commands to run: {len(commands)}'
     )
+    for line in cost_lines(plan.missing, plan.pretrainings):
+        print(f'  {line}')
+    sys.stdout.flush()
     if plan.problems and not args.dry_run:
         raise UserError('\n'.join(plan.problems))
     if args.dry_run:
@@ -106,20 +121,29 @@ def run(args: argparse.Namespace) -> int:
     return leaderboard(suite.work_dir)
 
 
-def cost(tasks: list) -> str:
-    """Expected cost of the tasks' training, as far as it is known."""
-    from ssl_bench.tasks.table import find_task
+def coverage(paper: str) -> int:
+    """Print how much of a paper's tables its suite runs; 1 if a cell lacks
+    both a run and a reason."""
+    from ssl_bench import register_all_modules
 
-    hours = [find_task(task).gpu_hours for task in tasks]
-    known = [value for value in hours if value is not None]
-    if not known:
-        return ''
-    rest = (
-        f' without {len(hours) - len(known)} of them'
-        if len(known) < len(hours)
-        else ''
-    )
-    return f' (about {sum(known):.0f} GPU hours{rest}, see ssl-bench tasks)'
+    register_all_modules()
+    from ssl_bench.launch.coverage import coverage as sort_cells
+
+    found = sort_cells(paper)
+    print(f'{paper}: {found}')
+    for cell, why in found.reasoned:
+        print(f'  not run: {cell_name(cell)}: {why}')
+    for cell in found.uncovered:
+        print(f'  without a reason: {cell_name(cell)}')
+    return 1 if found.uncovered else 0
+
+
+def cell_name(cell) -> str:
+    """Method, epochs, task and metric of a printed cell."""
+    from ssl_bench.results.names import label
+
+    at = f'@{cell.pretrain_epochs:g}' if cell.pretrain_epochs else ''
+    return f'{label(cell.method, cell.variant)}{at}, {cell.task} {cell.metric}'
 
 
 def submit(suite, commands: list) -> int:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ssl_bench.tasks.table import Task
 
 HOURS = (
-    "* estimates: iterations times the seconds that Detectron2's model "
-    'zoo states for 8 V100s, whose models have no SyncBN'
+    '* estimates: of the source that `ssl-bench tasks TASK` names, summed '
+    "over its GPUs (V100 or A100); models of Detectron2's zoo have no SyncBN"
 )
 
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             task.id,
             task.data.title,
             ', '.join(task.shown),
-            hours(task),
+            hours(task.gpu_hours),
             task.source,
         )
         for task in tasks().values()
@@ -62,11 +62,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def hours(task: 'Task') -> str:
+def hours(value: float | None) -> str:
     """What a run is expected to cost, as far as a source says."""
-    if task.gpu_hours is None:
-        return 'not known'
-    return f'about {task.gpu_hours:.0f}'
+    return 'not known' if value is None else f'about {value:.0f}'
 
 
 def describe(task: 'Task', data_root: str | None = None) -> str:
@@ -84,7 +82,12 @@ def describe(task: 'Task', data_root: str | None = None) -> str:
         f'             below {root}: {_found(data, root)}',
         f'  prepare    {data.how_to_prepare(root)}',
         f'  recipes    {", ".join(recipes) or "the protocol only"}',
-        f'  GPU hours* {hours(task)}',
+        f'  GPU hours* {hours(task.gpu_hours)}',
+        *(
+            f'             {hours(value)} with --recipe {name}'
+            for name, value in task.recipe_gpu_hours.items()
+        ),
+        *([f'             {task.cost_source}'] if task.cost_source else []),
         HOURS,
     ]
     return '\n'.join(lines)

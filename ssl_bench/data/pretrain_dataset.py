@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,6 +80,45 @@ class StreamSampler(DefaultSampler):
         return (start + index for index in super().__iter__())
 
 
+def _require_folder(folder: Path) -> None:
+    """Check that images can be listed.
+
+    Raises:
+        UserError: No such folder; says what to do.
+    """
+    if not folder.is_dir():
+        raise UserError(
+            f'no folder {folder} to pretrain on. Write the embedded data '
+            'with `ssl-bench data mini --root data/mini`, or point '
+            '`train_dataloader.dataset.data_root` at your images.'
+        )
+
+
+def require_images(dataset: dict[str, Any]) -> None:
+    """Check that a config's images are there, without listing them.
+
+    Args:
+        dataset (dict): ``train_dataloader.dataset`` of a pretraining config;
+            one that wraps others is followed.
+
+    Raises:
+        UserError: As `PretrainDataset`, or a list of images is missing.
+    """
+    inner = dataset.get('datasets') or [dataset.get('dataset')]
+    for part in filter(None, inner):
+        require_images(part)
+    root = dataset.get('data_root')
+    if not root:
+        return
+    prefix = dataset.get('data_prefix') or ''
+    if not isinstance(prefix, str):
+        prefix = next(iter(prefix.values()), '')
+    _require_folder(Path(root, prefix))
+    listed = dataset.get('ann_file')
+    if listed and not Path(root, listed).is_file():
+        raise UserError(f'no list {Path(root, listed)} of images.')
+
+
 @DATASETS.register_module()
 class PretrainDataset(CustomDataset):
     """A folder of images for pretraining.
@@ -122,12 +162,7 @@ class PretrainDataset(CustomDataset):
     def load_data_list(self) -> list[dict]:
         """List the images; the error for a missing folder says what to do."""
         folder = Path(self.img_prefix or self.data_root)
-        if not folder.is_dir():
-            raise UserError(
-                f'no folder {folder} to pretrain on. Write the embedded data '
-                'with `ssl-bench data mini --root data/mini`, or point '
-                '`train_dataloader.dataset.data_root` at your images.'
-            )
+        _require_folder(folder)
         try:
             data = super().load_data_list()
         except (AssertionError, RuntimeError, FileNotFoundError) as error:

@@ -1,18 +1,27 @@
-"""The commands that a suite still needs: those without a record."""
+"""The commands that a suite still needs: those without a record.
 
+What a command will read is looked for here: checkpoint, data, pretraining
+images, packages, the classifier that another task trains.
+"""
+
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ssl_bench.cfg_options import option_words
 from ssl_bench.config import load_config
+from ssl_bench.data.pretrain_dataset import require_images
 from ssl_bench.errors import UserError
 from ssl_bench.launch.local import Command
-from ssl_bench.launch.suite import Method, Suite
+from ssl_bench.launch.suite import Method, Run, Suite
 from ssl_bench.results import FILE_NAME
-from ssl_bench.tasks.table import find_task, require_data
-from ssl_bench.transfer.run import is_done
+from ssl_bench.tasks.table import find_task, require_data, require_packages
+from ssl_bench.transfer.run import is_done, locate
 from ssl_bench.transfer.source import RANDOM, Source, open_source
+
+BATCH = 'train_dataloader.batch_size'  # images of a process
 
 
 @dataclass
@@ -21,16 +30,24 @@ class Plan:
 
     Attributes:
         commands (list[Command]): Each with the one it waits for.
-        missing (list[str]): The task of each missing record.
+        missing (list[Run]): The task and recipe of each missing record.
+        pretrainings (list[tuple[str, int]]): Config and epochs of each
+            pretraining that has not ended.
         done (int): Records that exist.
-        problems (list[str]): Why a command would fail: missing weights or
-            data.
+        problems (list[str]): Why a command would fail: missing weights,
+            data, images, packages or classifiers.
     """
 
     commands: list[Command] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    missing: list[Run] = field(default_factory=list)
+    pretrainings: list[tuple[str, int]] = field(default_factory=list)
     done: int = 0
     problems: list[str] = field(default_factory=list)
+
+    def note(self, problem: str) -> None:
+        """Add a problem, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
 
 
 def plan_suite(suite: Suite) -> Plan:
@@ -47,14 +64,11 @@ def plan_suite(suite: Suite) -> Plan:
             pretrain in one folder.
     """
     planner = _Planner(suite)
-    for seed in suite.seeds:
+    for seed in suite.all_seeds:
         for method in suite.methods:
             planner.add(method, seed)
-    for task in dict.fromkeys(planner.plan.missing):
-        try:
-            require_data(task, suite.data_root or find_task(task).root)
-        except UserError as error:
-            planner.plan.problems.append(str(error))
+    for task in dict.fromkeys(run.task for run in planner.plan.missing):
+        planner.require_inputs(task)
     return planner.plan
 
 
@@ -67,28 +81,50 @@ class _Planner:
         self.pretrained: dict[Path, int | None] = {}
         self.owners: dict[Path, Method] = {}
         self.sources: dict[tuple[str, ...], Source | None] = {}
+        self.inputs: dict[str, str] = {}
 
     def add(self, method: Method, seed: int) -> None:
         """Add what a method needs for a seed."""
+        runs = [
+            run
+            for run in self.suite.runs_of(method)
+            if seed in self.suite.seeds_of(run.task)
+        ]
+        if not runs:
+            return
         checkpoint, after = method.checkpoint, None
         if method.config:
             checkpoint, after = self._pretrain(method, seed)
         elif checkpoint != RANDOM:
             self._source(method, checkpoint)  # notes if it is missing
-        tasks = self.suite.tasks_of(method)
         missing = [
-            task
-            for task in tasks
+            run
+            for run in runs
             if after is not None
-            or not self._is_done(method, checkpoint, task, seed)
+            or not self._is_done(method, checkpoint, run, seed)
         ]
-        self.plan.done += len(tasks) - len(missing)
+        self.plan.done += len(runs) - len(missing)
         self.plan.missing += missing
-        numbers: dict[str, int] = {}
-        for group in self._groups(method, missing):
+        known = checkpoint if after is None else ''
+        for run in missing:
+            if find_task(run.task).trained_by:
+                self._require_classifier(method, known, run, seed, missing)
+        self._add_transfers(method, checkpoint, missing, seed, after)
+
+    def _add_transfers(
+        self,
+        method: Method,
+        checkpoint: str,
+        missing: list[Run],
+        seed: int,
+        after: int | None,
+    ) -> None:
+        """Add the commands of missing records, in the order they depend on."""
+        numbers: dict[Run, int] = {}
+        for group in self._groups(missing):
             waits = [
                 numbers[trainer]
-                for trainer in (find_task(task).trained_by for task in group)
+                for trainer in map(_trainer, group)
                 if trainer in numbers
             ]
             numbers.update(dict.fromkeys(group, len(self.plan.commands)))
@@ -99,17 +135,70 @@ class _Planner:
                 )
             )
 
-    def _pretrain(self, method: Method, seed: int) -> tuple[str, int | None]:
-        """The checkpoint, and the number of the command that makes it."""
-        if not self.suite.pretrain_each_seed:
-            seed = self.suite.seeds[0]
-        epochs = load_config(
-            method.config, method.overrides
-        ).train_cfg.max_epochs
-        folder = (
-            Path(self.suite.work_dir)
-            / f'{Path(method.config).stem}_seed{seed}'
+    def require_inputs(self, task: str) -> bool:
+        """Whether a task's data and packages are there; notes if not."""
+        try:
+            require_packages(task)
+            require_data(task, self.suite.data_root or find_task(task).root)
+        except UserError as error:
+            self.plan.note(str(error))
+            return False
+        return True
+
+    def _require_classifier(
+        self,
+        method: Method,
+        checkpoint: str,
+        run: Run,
+        seed: int,
+        missing: list[Run],
+    ) -> None:
+        """Note a test whose classifier nothing trains.
+
+        Args:
+            method (Method): Of the suite.
+            checkpoint (str): Its weights; empty if they are yet to come.
+            run (Run): What tests a classifier.
+            seed (int): Of the run.
+            missing (list[Run]): What the suite will train.
+        """
+        trainer = _trainer(run)
+        if trainer in missing:
+            return
+        if not checkpoint:
+            self.plan.note(
+                f'{run} tests the classifier of {trainer}, which this suite '
+                f'does not train for {method.config} and seed {seed}: add '
+                'that task and recipe to the method.'
+            )
+            return
+        source = self._source(method, checkpoint)
+        if source is not None and self.require_inputs(run.task):
+            try:
+                locate(source, run.task, seed, *self._settings(run))
+            except UserError as error:
+                self.plan.note(str(error))
+
+    def _settings(self, run: Run) -> tuple:
+        """Arguments of `locate` and `is_done` after the seed."""
+        return (
+            Path(self.suite.work_dir),
+            self.suite.data_root or None,
+            self.suite.overrides,
+            run.recipe or None,
         )
+
+    def _folder(self, method: Method, seed: int) -> Path:
+        """Where a method pretrains; overrides with a variant have their own.
+
+        Raises:
+            UserError: It is the folder of other settings.
+        """
+        name = Path(method.config).stem
+        if method.overrides and method.variant:
+            words = re.sub(r'[^a-z0-9]+', '-', method.variant.casefold())
+            name += f'_{words.strip("-")}'
+        folder = Path(self.suite.work_dir) / f'{name}_seed{seed}'
         owner = self.owners.setdefault(folder, method)
         if (owner.config, owner.overrides, owner.amp) != (
             method.config,
@@ -118,28 +207,69 @@ class _Planner:
         ):
             raise UserError(
                 f'two methods would pretrain in {folder} with '
-                'different settings: give one a config file of '
-                'another name.'
+                'different settings: give one a `variant`, or a config file '
+                'of another name.'
             )
+        return folder
+
+    def _pretrain(self, method: Method, seed: int) -> tuple[str, int | None]:
+        """The checkpoint, and the number of the command that makes it."""
+        if not self.suite.pretrain_each_seed:
+            seed = self.suite.all_seeds[0]
+        folder = self._folder(method, seed)
+        options = self._pretrain_options(method)
+        config = load_config(method.config, options)
+        epochs = config.train_cfg.max_epochs
         last = folder / f'epoch_{epochs}.pth'
         if last not in self.pretrained:
             self.pretrained[last] = None
             if not last.is_file():
+                try:
+                    require_images(config.train_dataloader.dataset)
+                except UserError as error:
+                    self.plan.note(str(error))
                 self.pretrained[last] = len(self.plan.commands)
+                self.plan.pretrainings.append((method.config, epochs))
                 self.plan.commands.append(
-                    Command(self._pretrain_words(method, folder, seed))
+                    Command(
+                        self._pretrain_words(method, folder, seed, options)
+                    )
                 )
         return str(last), self.pretrained[last]
 
-    def _pretrain_words(
-        self, method: Method, folder: Path, seed: int
-    ) -> tuple[str, ...]:
+    def _pretrain_options(self, method: Method) -> dict[str, Any]:
+        """Dotted keys of a pretraining: the method's and the suite's.
+
+        The suite's are the data root, and the images of a process that make
+        up the config's batch: a contrastive loss and batch norm depend on
+        it, and the rate is for it.
+        """
         options = dict(method.overrides)
         if self.suite.data_root:
             options.setdefault(
                 'train_dataloader.dataset.data_root',
                 f'{self.suite.data_root}/imagenet/train',
             )
+        config = load_config(method.config, options)
+        whole = config.get('auto_scale_lr', {}).get('base_batch_size')
+        if BATCH not in options and whole:
+            launch = self.suite.launch
+            processes = launch.processes * launch.nodes
+            steps = config.optim_wrapper.get('accumulative_counts', 1)
+            each = whole // (processes * steps)
+            if each * processes * steps != whole:
+                self.plan.note(
+                    f'{method.config} is for a batch of {whole}, which '
+                    f'{processes} processes cannot share: change `launch`, '
+                    f'or set {BATCH} in `overrides`.'
+                )
+            elif each != config.train_dataloader.batch_size:
+                options[BATCH] = each
+        return options
+
+    def _pretrain_words(
+        self, method: Method, folder: Path, seed: int, options: dict[str, Any]
+    ) -> tuple[str, ...]:
         return (
             'pretrain',
             method.config,
@@ -155,14 +285,14 @@ class _Planner:
         )
 
     def _transfer_words(
-        self, method: Method, checkpoint: str, tasks: Sequence[str], seed: int
+        self, method: Method, checkpoint: str, runs: Sequence[Run], seed: int
     ) -> tuple[str, ...]:
         given = {
             '--data-root': self.suite.data_root,
             '--arch': method.arch,
             '--method': method.name,
             '--variant': method.variant,
-            '--recipe': method.recipes.get(tasks[0]),
+            '--recipe': runs[0].recipe,
             '--visualize': str(self.suite.visualize or ''),
         }
         options = [(name, value) for name, value in given.items() if value]
@@ -170,7 +300,7 @@ class _Planner:
             'transfer',
             checkpoint,
             '--tasks',
-            *tasks,
+            *(run.task for run in runs),
             '--seeds',
             str(seed),
             '--work-dir',
@@ -179,34 +309,28 @@ class _Planner:
             *option_words(self.suite.overrides),
         )
 
-    def _groups(self, method: Method, tasks: Sequence[str]) -> list[list[str]]:
-        """Tasks of each command; tests of a classifier come last."""
-        tasks = sorted(
-            tasks, key=lambda task: bool(find_task(task).trained_by)
+    def _groups(self, runs: Sequence[Run]) -> list[list[Run]]:
+        """Runs of each command; tests of a classifier come last."""
+        runs = sorted(
+            runs, key=lambda run: bool(find_task(run.task).trained_by)
         )
         if self.suite.launch.per == 'task':
-            return [[task] for task in tasks]
-        groups: dict[str, list[str]] = {}
-        for task in tasks:
-            groups.setdefault(method.recipes.get(task, ''), []).append(task)
+            return [[run] for run in runs]
+        groups: dict[str, list[Run]] = {}
+        for run in runs:
+            groups.setdefault(run.recipe, []).append(run)
         return list(groups.values())
 
     def _is_done(
-        self, method: Method, checkpoint: str, task: str, seed: int
+        self, method: Method, checkpoint: str, run: Run, seed: int
     ) -> bool:
         """Whether the record exists; weights are read only if it can."""
         folder = Path(self.suite.work_dir)
-        if not next(folder.glob(f'*_{task}_s{seed}_*/{FILE_NAME}'), None):
+        if not next(folder.glob(f'*_{run.task}_s{seed}_*/{FILE_NAME}'), None):
             return False
         source = self._source(method, checkpoint)
         return source is not None and is_done(
-            source,
-            task,
-            seed,
-            folder,
-            self.suite.data_root or None,
-            self.suite.overrides,
-            method.recipes.get(task),
+            source, run.task, seed, *self._settings(run)
         )
 
     def _source(self, method: Method, checkpoint: str) -> Source | None:
@@ -227,5 +351,10 @@ class _Planner:
                     checkpoint, self.suite.work_dir, method.arch or None, meta
                 )
             except UserError as error:
-                self.plan.problems.append(str(error))
+                self.plan.note(str(error))
         return self.sources[key]
+
+
+def _trainer(run: Run) -> Run:
+    """What trains the classifier that a run tests."""
+    return run._replace(task=find_task(run.task).trained_by)

@@ -2,10 +2,11 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     Strict,
@@ -23,6 +24,28 @@ Text = Annotated[str, Strict()]
 Truth = Annotated[bool, Strict()]
 Number = Annotated[int, Strict(), Field(ge=0)]
 AboveZero = Annotated[int, Strict(), Field(gt=0)]
+OWN = 'default'  # in a file: the settings that a task has without a recipe
+
+
+def _recipe_names(value: Any) -> Any:
+    """One name is a list of one; `OWN` is no recipe."""
+    names = value if isinstance(value, (list, tuple)) else [value]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f'must be a text or a list of texts, not {value!r}')
+    return tuple('' if name == OWN else name for name in names)
+
+
+Recipes = Annotated[tuple[Text, ...], BeforeValidator(_recipe_names)]
+
+
+class Run(NamedTuple):
+    """A task and one of its recipes; an empty text for none."""
+
+    task: str
+    recipe: str = ''
+
+    def __str__(self) -> str:
+        return self.task + (f' --recipe {self.recipe}' if self.recipe else '')
 
 
 class _Entry(BaseModel):
@@ -44,7 +67,7 @@ class Method(_Entry):
         tasks (tuple[str, ...]): Instead of the suite's.
         arch, name, variant (str): ``--arch``, ``--method`` and
             ``--variant`` of `ssl-bench transfer`.
-        recipes (dict): By task, its ``--recipe``.
+        recipes (dict): Of some tasks, instead of the suite's.
         amp (bool): Pretrain under bfloat16 autocast.
         overrides (dict): Dotted keys of the pretraining config.
     """
@@ -55,7 +78,7 @@ class Method(_Entry):
     arch: Text = ''
     name: Text = ''
     variant: Text = ''
-    recipes: dict[Text, Text] = {}
+    recipes: dict[Text, Recipes] = {}
     amp: Truth = False
     overrides: dict[Text, Any] = {}
 
@@ -111,13 +134,20 @@ class Launch(_Entry):
         return self
 
 
+Seeds = Annotated[tuple[Number, ...], Field(min_length=1)]
+
+
 class Suite(_Entry):
     """Methods x tasks x seeds.
 
     Attributes:
         methods (tuple[Method, ...]): In the order in which they run.
         tasks (tuple[str, ...]): Task ids.
+        recipes (dict): By task, the ``--recipe`` of each run: a name or
+            several; ``default`` is the task without a recipe. A task that
+            tests the classifier of another one has the recipes of that one.
         seeds (tuple[int, ...]): Of the transfers.
+        task_seeds (dict): Of some tasks, instead of ``seeds``.
         pretrain_each_seed (bool): Pretrain once for each seed; else once,
             with the first, as the papers do.
         work_dir (str): Checkpoints and records; work_dirs/NAME.
@@ -130,7 +160,9 @@ class Suite(_Entry):
 
     methods: Annotated[tuple[Method, ...], Field(min_length=1)]
     tasks: tuple[Text, ...] = ()
-    seeds: Annotated[tuple[Number, ...], Field(min_length=1)] = (0,)
+    recipes: dict[Text, Recipes] = {}
+    seeds: Seeds = (0,)
+    task_seeds: dict[Text, Seeds] = {}
     pretrain_each_seed: Truth = False
     work_dir: Text = ''
     data_root: Text = ''
@@ -151,31 +183,96 @@ class Suite(_Entry):
                     f'methods[{number}] has no tasks: name them there, or in '
                     '`tasks` for all methods'
                 )
-            tasks = self.tasks_of(method)
-            for task in (*tasks, *method.recipes):
+            _check_once(self.tasks_of(method))
+            _check_recipes(method.recipes)
+            for task in self.tasks_of(method):
                 find_task(task)
-            for task, recipe in method.recipes.items():
-                known = recipes_of(task)
-                if recipe not in known:
-                    raise unknown_name(
-                        f'recipe of {task}', recipe, known or ['none']
+        _check_recipes(self.recipes)
+        for seeds in (self.seeds, *self.task_seeds.values()):
+            _check_once(seeds)
+        run = {task for method in self.methods for task in method.tasks}
+        run.update(self.tasks)
+        for key in ('recipes', 'task_seeds'):
+            for task in getattr(self, key):
+                find_task(task)
+                if task not in run:
+                    raise ValueError(
+                        f'{key} names {task}, which no method runs'
                     )
-            for values in (tasks, self.seeds):
-                twice = [v for v in values if values.count(v) > 1]
-                if twice:
-                    raise ValueError(f'names {twice[0]} twice')
         return self
 
     def tasks_of(self, method: Method) -> tuple[str, ...]:
         """What a method is transferred to."""
         return method.tasks or self.tasks
 
+    def runs_of(self, method: Method) -> tuple[Run, ...]:
+        """The tasks of a method, each with every recipe that it has."""
+        return tuple(
+            Run(task, recipe)
+            for task in self.tasks_of(method)
+            for recipe in self.recipes_of(method, task)
+        )
+
+    def recipes_of(self, method: Method, task: str) -> tuple[str, ...]:
+        """Recipes of a method's task.
+
+        A task that tests another's classifier has that one's, unless it is
+        named itself.
+        """
+        for recipes in (method.recipes, self.recipes):
+            if task in recipes:
+                return recipes[task]
+        trainer = find_task(task).trained_by
+        return self.recipes_of(method, trainer) if trainer else ('',)
+
+    def seeds_of(self, task: str) -> tuple[int, ...]:
+        """Seeds of a task; as the recipes, a classifier's test has its."""
+        trainer = find_task(task).trained_by
+        if trainer and task not in self.task_seeds:
+            return self.seeds_of(trainer)
+        return self.task_seeds.get(task, self.seeds)
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Every seed that some task has, the suite's own first."""
+        more = [seed for row in self.task_seeds.values() for seed in row]
+        return tuple(dict.fromkeys((*self.seeds, *more)))
+
+
+def _check_once(values: tuple[Any, ...]) -> None:
+    """Refuse a value that is listed twice.
+
+    Raises:
+        ValueError: Names it.
+    """
+    twice = [value for value in values if values.count(value) > 1]
+    if twice:
+        raise ValueError(f'names {twice[0]} twice')
+
+
+def _check_recipes(recipes: dict[str, tuple[str, ...]]) -> None:
+    """Refuse what a task does not have.
+
+    Raises:
+        UserError: Unknown task or recipe.
+        ValueError: A recipe twice.
+    """
+    for task, names in recipes.items():
+        known = recipes_of(task)
+        for name in names:
+            if name and name not in known:
+                raise unknown_name(
+                    f'recipe of {task}', name, known or ['none']
+                )
+        _check_once(names)
+
 
 def read_suite(path: str | Path) -> Suite:
     """Read a suite.
 
     Args:
-        path (str | Path): A file, or the name of one below ``suites``.
+        path (str | Path): A file, or the name of one below ``suites``:
+            ``insloc``, ``ablations/insloc``.
 
     Returns:
         Suite: Every name checked; no file that it names was opened.
@@ -194,20 +291,37 @@ def read_suite(path: str | Path) -> Suite:
             f'suite {path} is not YAML: {" ".join(str(error).split())}'
         ) from error
     if isinstance(content, dict):
-        content = {'work_dir': f'work_dirs/{path.stem}', **content}
+        content = {'work_dir': f'work_dirs/{_name(path)}', **content}
     try:
         return _checked(content)
     except UserError as error:
         raise UserError(f'suite {path}: {error}') from error
 
 
+def suites_dir() -> Path:
+    """The folder ``suites``, in the checkout or installed with us."""
+    return config_dir().parent / 'suites'
+
+
+def suite_names() -> list[str]:
+    """What `read_suite` finds below ``suites``: ``ablations/insloc``."""
+    return sorted(map(_name, suites_dir().rglob('*.yaml')))
+
+
+def _name(path: Path) -> str:
+    """``insloc``; of a file in a folder of ours with the folder's name."""
+    path, folder = path.resolve(), suites_dir().resolve()
+    if path.is_relative_to(folder):
+        return path.relative_to(folder).with_suffix('').as_posix()
+    return path.stem
+
+
 def _find(path: Path) -> Path:
-    folder = config_dir().parent / 'suites'
-    for candidate in (path, folder / f'{path.name}.yaml'):
+    name = str(path).removesuffix('.yaml').removeprefix('suites/')
+    for candidate in (path, suites_dir() / f'{name}.yaml'):
         if candidate.is_file():
             return candidate
-    known = sorted(file.stem for file in folder.glob('*.yaml'))
-    near = difflib.get_close_matches(path.stem, known, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(name, suite_names(), n=3, cutoff=0.4)
     hint = f' Did you mean {" or ".join(near)}?' if near else ''
     raise UserError(f'no suite at {path}.{hint}')
 
@@ -280,4 +394,6 @@ def with_options(suite: Suite, **options: Any | None) -> Suite:
     launch = suite.launch.model_dump() | {
         key: given.pop(key) for key in ('executor', 'jobs') if key in given
     }
+    if 'seeds' in given:
+        given['task_seeds'] = {}  # these seeds are of every task
     return _checked({**dict(suite), **given, 'launch': launch})

@@ -44,20 +44,14 @@ def _top1(title: str) -> Heading:
 
 # Tasks that papers print and this project does not run.
 PUBLISHED_ONLY: dict[str, Heading] = {
-    'voc07_det_c4': _detection('VOC07 detection, C4', *BOX),
     'voc0712_det_c4_mmdet': _detection('VOC07+12 C4, mmselfsup', *BOX),
-    'coco_mrcnn_fpn_6x': _detection('COCO Mask R-CNN FPN, 6x'),
     'coco_mrcnn_fpn_unspecified': _detection(
         'COCO Mask R-CNN FPN, schedule not stated'
     ),
     'coco_mrcnn_fpn_1x_mmdet': _detection('COCO FPN 1x, mmselfsup'),
-    'coco_frcnn_fpn_1x': _detection('COCO Faster R-CNN FPN, 1x', *BOX),
-    'coco10pct_mrcnn_fpn_12k': _detection('10% of COCO, FPN, 12k'),
     'coco_mrcnn_vitb_fpn': _detection('COCO Mask R-CNN ViT-B (MAE)'),
     'coco_cascade_vitb': _detection('COCO Cascade R-CNN, ViT-B'),
     'lvis_mrcnn_fpn': _detection('LVIS Mask R-CNN FPN'),
-    'lvis_mrcnn_fpn_1x': _detection('LVIS Mask R-CNN FPN, 1x'),
-    'cityscapes_mrcnn_fpn': _detection('Cityscapes instances', *MASK[:2]),
     'voc12_seg_unspecified': _segmentation('VOC12, protocol not stated'),
     'voc12_linseg_frozen': _segmentation('VOC12 linear head, frozen'),
     'voc12_linseg_finetune': _segmentation('VOC12 linear head, tuned'),

@@ -135,6 +135,16 @@ PAPERS: dict[str, Paper] = {
                     ('coco_mrcnn_c4_1x', AP),
                 ),
             ),
+            PaperTable(
+                'PASCAL VOC, R50-C4', _columns(('voc0712_det_c4', BOX))
+            ),
+            PaperTable(
+                'PASCAL VOC, segmentation',
+                _columns(
+                    ('voc12aug_fcn', ('mIoU',)),
+                    ('voc12_seg_unspecified', ('mIoU',)),
+                ),
+            ),
         ),
     ),
     'siamese_im': Paper(
@@ -243,7 +253,7 @@ ORDERS = {
 }
 
 
-def _fits(item: Published, pattern: str) -> int:
+def fits(item: Published, pattern: str) -> int:
     """How exactly a row is named by ``method/variant@epochs``; 0 is not."""
     name, at, epochs = pattern.partition('@')
     method, slash, variant = name.partition('/')
@@ -257,10 +267,10 @@ def _fits(item: Published, pattern: str) -> int:
 
 
 def _position(item: Published, order: tuple[str, ...]) -> tuple[Any, ...]:
-    fits = [_fits(item, pattern) for pattern in order]
-    best = max(fits, default=0)
+    exact = [fits(item, pattern) for pattern in order]
+    best = max(exact, default=0)
     return (
-        fits.index(best) if best else len(order),
+        exact.index(best) if best else len(order),
         item.variant,
         item.pretrain_epochs or 0,
         item.pretrain_data,

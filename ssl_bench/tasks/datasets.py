@@ -240,6 +240,16 @@ def cityscapes(split: str, count: int) -> MaskLayout:
     )
 
 
+def cityscapes_objects(split: str, count: int) -> CocoLayout:
+    """A split of Cityscapes with fine annotations, in COCO's form."""
+    return CocoLayout(
+        annotations='cityscapes/annotations/'
+        f'instancesonly_filtered_gtFine_{split}.json',
+        images=f'cityscapes/leftImg8bit/{split}',
+        count=count,
+    )
+
+
 def places(split: str, images: str, count: int | None = None) -> ListLayout:
     """One of Places205's lists."""
     return ListLayout(
@@ -321,6 +331,15 @@ DATASETS: dict[str, Dataset] = {
         test=(coco('val2017', 5000),),
         prepare=COCO,
     ),
+    **{
+        f'coco{percent}pct': Dataset(
+            title=f'COCO train2017, {percent}% of the images',
+            train=(coco('train2017', 118287),),  # the task draws from it
+            test=(coco('val2017', 5000),),
+            prepare=COCO,
+        )
+        for percent in (1, 5, 10)
+    },
     'lvis': Dataset(
         title='LVIS v1 train',
         train=(lvis('train', 100170),),
@@ -343,6 +362,15 @@ DATASETS: dict[str, Dataset] = {
         prepare='unzip leftImg8bit_trainvaltest.zip '
         'gtFine_trainvaltest.zip into {root}/cityscapes, then '
         "mmsegmentation's tools/dataset_converters/cityscapes.py",
+    ),
+    'cityscapes_instances': Dataset(
+        title='Cityscapes train_fine, instances',
+        train=(cityscapes_objects('train', 2975),),
+        test=(cityscapes_objects('val', 500),),
+        prepare='unzip leftImg8bit_trainvaltest.zip '
+        'gtFine_trainvaltest.zip into {root}/cityscapes, and write '
+        'annotations/instancesonly_filtered_gtFine_train.json and _val.json '
+        "in COCO's form with polygons and file names CITY/IMAGE.png",
     ),
     'imagenet': Dataset(
         title='ImageNet-1K train',

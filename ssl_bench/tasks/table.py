@@ -71,8 +71,10 @@ class Task(BaseModel):
         shown (tuple[str, ...]): Those in tables, the main one first.
         source (str): Whose protocol it is.
         gpu_hours (float, optional): Estimate of a run's training, summed
-            over 8 V100s: the protocol's iterations times the seconds that
-            Detectron2's model zoo states. None where nothing is known.
+            over the GPUs of ``cost_source``. None where nothing is known.
+        recipe_gpu_hours (dict[str, float]): Of recipes that cost another
+            amount.
+        cost_source (str): Who states what, on which GPUs.
         packages (tuple[str, ...]): Needed next to what the project needs.
         trained_by (str): Of a task that trains nothing: the task whose
             classifier it tests.
@@ -90,6 +92,8 @@ class Task(BaseModel):
     shown: tuple[str, ...]
     source: str
     gpu_hours: float | None = None
+    recipe_gpu_hours: dict[str, float] = {}
+    cost_source: str = ''
     packages: tuple[str, ...] = ()
     trained_by: str = ''
 
@@ -105,6 +109,10 @@ class Task(BaseModel):
         if self.dataset not in DATASETS:
             raise unknown_name('dataset', self.dataset, DATASETS)
         return DATASETS[self.dataset]
+
+    def hours(self, recipe: str = '') -> float | None:
+        """``gpu_hours`` with a recipe; None where nothing is known."""
+        return self.recipe_gpu_hours.get(recipe, self.gpu_hours)
 
     @property
     def root(self) -> str:
@@ -134,6 +142,9 @@ class Task(BaseModel):
             return f'dataset: {error}'
         if not self.metrics or not self.shown:
             return '`metrics` and `shown` need a name each'
+        known = self.gpu_hours is not None or bool(self.recipe_gpu_hours)
+        if known != bool(self.cost_source):
+            return '`gpu_hours` and `cost_source` need each other'
         odd = [name for name, m in self.metrics.items() if not m.is_possible]
         if odd:
             return (

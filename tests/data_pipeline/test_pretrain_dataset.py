@@ -12,6 +12,7 @@ from ssl_bench.data.pretrain_dataset import (
     StreamSampler,
     random_stream,
     read_rgb,
+    require_images,
 )
 from ssl_bench.errors import UserError
 
@@ -179,3 +180,23 @@ def test_missing_and_empty_folders_are_refused(registered, tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(UserError, match='empty'):
         PretrainDataset(data_root=str(tmp_path / 'empty'), pipeline=[])
+
+
+def test_images_are_looked_for_without_listing_them(tmp_path):
+    """Also below a data set that wraps others, with a prefix and a list."""
+    (tmp_path / 'train').mkdir()
+    inner = dict(data_root=str(tmp_path), data_prefix='train')
+    require_images(inner)
+    require_images(dict(dataset=inner))
+    require_images(dict(datasets=[inner, {**inner, 'ann_file': ''}]))
+    require_images(
+        {**inner, 'data_prefix': {'img_path': 'train'}, 'extensions': ['.x']}
+    )
+    for wrong, words in (
+        ({'data_prefix': 'val'}, f'no folder {tmp_path}/val to pretrain on'),
+        ({'data_root': 'none'}, 'no folder none/train.*ssl-bench data mini'),
+        ({'ann_file': 'list.txt'}, f'no list {tmp_path}/list.txt of images'),
+    ):
+        for entry in ({**inner, **wrong}, dict(dataset={**inner, **wrong})):
+            with pytest.raises(UserError, match=words):
+                require_images(entry)

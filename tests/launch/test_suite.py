@@ -1,5 +1,6 @@
 """Suites: what the file may say, and what is left to run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,15 +8,17 @@ import pytest
 from ssl_bench.cli import main
 from ssl_bench.config import config_dir, load_config
 from ssl_bench.errors import UserError
+from ssl_bench.launch.costs import PRETRAINING, cost_lines, pretraining_hours
 from ssl_bench.launch.suite import (
     Launch,
     Method,
+    Run,
     Suite,
     read_suite,
     with_options,
 )
 
-SUITES = sorted((config_dir().parent / 'suites').glob('*.yaml'))
+SUITES = sorted((config_dir().parent / 'suites').rglob('*.yaml'))
 GOOD = """
 methods:
   - random
@@ -155,8 +158,8 @@ def test_every_suite_can_be_built(registered, path):
         if method.config:
             backbone = load_config(method.config).model.backbone
             vit = 'depth' not in backbone
-        for task in suite.tasks_of(method):
-            plan = make_plan(task, recipe=method.recipes.get(task))
+        for task, recipe in suite.runs_of(method):
+            plan = make_plan(task, recipe=recipe or None)
             takes = str(plan.config.get('model', {}).get('backbone'))
             if 'arch' in takes or 'depth' in takes:
                 assert vit == ('depth' not in takes), (method, task)
@@ -251,6 +254,11 @@ def test_commands_follow_tasks_or_methods(plan):
         True,
         False,
     ]
+    assert plan(vit, tasks=tasks).missing == [
+        Run('mini_in_a'),
+        Run('mini_finetune'),
+        Run('mini_linear', 'mae'),
+    ]
     joined = plan(vit, tasks=tasks, launch=Launch(per='method')).commands
     assert [command.words[3:5] for command in joined] == [
         ('mini_finetune', 'mini_in_a'),
@@ -263,7 +271,7 @@ def test_what_is_not_there_is_said_before_anything_runs(plan, capsys):
     assert len(found.problems) == 2
     assert 'nowhere.pth' in found.problems[0]
     assert 'data/none' in found.problems[1]
-    assert found.missing == ['mini_knn', 'mini_knn']
+    assert found.missing == [Run('mini_knn'), Run('mini_knn')]
 
 
 @pytest.mark.slow
@@ -319,3 +327,215 @@ def test_what_would_run_twice_or_not_at_all(tmp_path, text, message):
     path.write_text(f'methods:\n  - checkpoint: random{recipes}\n{text}\n')
     with pytest.raises(UserError, match=message):
         read_suite(path)
+
+
+def test_old_and_new_forms_of_recipes_and_seeds(suite_file):
+    suite = read_suite(
+        suite_file("""
+methods:
+  - random
+  - {checkpoint: a.pth, recipes: {in1k_linear: mae}}
+  - {checkpoint: b.pth, tasks: [in1k_finetune, in_a, in_c],
+     recipes: {in_c: default, in1k_finetune: [mae]}}
+tasks: [in1k_linear, in1k_finetune, in_a, in1k_knn]
+recipes: {in1k_linear: [default, siamese_im], in1k_finetune: [default, mae]}
+seeds: [0]
+task_seeds: {in1k_finetune: [0, 1, 2], in1k_knn: [5]}
+""")
+    )
+    own, second, third = suite.methods
+    both = (Run('in1k_finetune'), Run('in1k_finetune', 'mae'))
+    assert suite.runs_of(own) == (
+        Run('in1k_linear'),
+        Run('in1k_linear', 'siamese_im'),
+        *both,
+        Run('in_a'),  # a test of each classifier
+        Run('in_a', 'mae'),
+        Run('in1k_knn'),
+    )
+    assert suite.recipes_of(second, 'in1k_linear') == ('mae',)
+    assert suite.recipes_of(second, 'in_a') == ('', 'mae')
+    assert suite.runs_of(third) == (
+        Run('in1k_finetune', 'mae'),
+        Run('in_a', 'mae'),
+        Run('in_c'),
+    )
+    assert suite.seeds_of('in_a') == (0, 1, 2)  # of its classifier
+    assert suite.seeds_of('in1k_linear') == (0,)
+    assert suite.all_seeds == (0, 1, 2, 5)
+    assert with_options(suite, seeds=(7,)).seeds_of('in_a') == (7,)
+    assert with_options(suite, jobs=2).runs_of(own) == suite.runs_of(own)
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('recipes: {in1k_knn: x}', 'recipe of in1k_knn .x.'),
+        ('recipes: {in1k_finetune: [mae, mae]}', 'names mae twice'),
+        ('recipes: {in1k_finetune: []}', 'must be a text or a list of texts'),
+        ('recipes: {in1k_linear: mae}', 'in1k_linear, which no method runs'),
+        ('task_seeds: {in1k_linear: [1]}', 'in1k_linear, which no method'),
+        ('task_seeds: {in1k_knn: 1}', 'task_seeds.in1k_knn must be a list'),
+        ('task_seeds: {in1k_knn: [1, 1]}', 'names 1 twice'),
+        ('task_seeds: {in1k_kn: [1]}', 'in1k_kn.*in1k_knn'),
+    ],
+)
+def test_recipes_and_seeds_that_mean_nothing(suite_file, text, message):
+    start = 'methods: [random]\ntasks: [in1k_finetune, in1k_knn]\n'
+    with pytest.raises(UserError, match=message):
+        read_suite(suite_file(start + text))
+
+
+def test_a_test_of_a_classifier_has_its_trainers_recipe(plan):
+    """Those of MAE's cells used to look for a classifier without it."""
+    tasks = ('in1k_finetune', 'in_a', 'in_c')
+    vit = dict(config='mini/siamese_im_vit_tiny.py')
+    mae = Method(**vit, recipes={'in1k_finetune': 'mae'})
+    found = plan(mae, tasks=tasks).commands
+    recipes = [c.words[c.words.index('--recipe') + 1] for c in found[1:]]
+    assert recipes == ['mae', 'mae', 'mae']
+    assert [command.after for command in found] == [None, 0, 1, 1]
+    joined = plan(mae, tasks=tasks, launch=Launch(per='method')).commands
+    assert joined[1].words[3:6] == tasks
+
+    lost = 'in_a tests the classifier of in1k_finetune, which this'
+    for method in (
+        Method(**vit, tasks=('in_a',)),
+        Method(
+            **vit,
+            tasks=tasks[:2],
+            recipes={'in1k_finetune': 'mae', 'in_a': 'default'},
+        ),
+    ):
+        problems = plan(method).problems
+        assert [text for text in problems if text.startswith(lost)]
+    assert not [
+        text
+        for text in plan(mae, tasks=tasks).problems
+        if 'classifier' in text
+    ]
+
+
+def test_a_classifier_is_looked_for(plan, mini_root):
+    vit = Method(checkpoint='random', arch='vit_d96_l4_h3_patch8')
+    there = dict(data_root=str(mini_root))
+    found = plan(vit, tasks=('mini_in_a',), **there)
+    assert len(found.problems) == 1
+    assert 'Fine-tune first (--tasks mini_finetune' in found.problems[0]
+    assert not plan(
+        vit, tasks=('mini_in_a', 'mini_finetune'), **there
+    ).problems
+
+
+def test_seeds_of_a_task_are_planned(plan):
+    found = plan(
+        RANDOM,
+        MOCO,
+        tasks=('mini_knn', 'mini_seg_fcn'),
+        task_seeds={'mini_knn': (0, 1, 2)},
+    )
+    assert len(found.missing) == 2 * (3 + 1)
+    assert found.pretrainings == [('mini/mocov2_r18.py', 25)]
+    assert [c.after for c in found.commands if 'mini_seg_fcn' in c.words] == [
+        None,
+        2,
+    ]
+
+
+def test_pretraining_images_are_looked_for(plan, mini_root):
+    message = 'no folder data/none/imagenet/train to pretrain on'
+    assert any(message in text for text in plan(MOCO).problems)
+    assert plan(MOCO, data_root=str(mini_root)).problems == []
+
+
+def test_variants_of_one_config_have_folders_of_their_own(plan, tmp_path):
+    methods = [
+        Method(
+            config='mini/pixpro_r18.py',
+            variant=f'threshold {value}',
+            overrides={'model.threshold': value},
+        )
+        for value in (0.3, 0.5)
+    ]
+    found = plan(*methods).commands
+    folders = [c.words[c.words.index('--work-dir') + 1] for c in found[::2]]
+    assert folders == [
+        f'{tmp_path}/pixpro_r18_threshold-0-{part}_seed0' for part in (3, 5)
+    ]
+    variants = [c.words[c.words.index('--variant') + 1] for c in found[1::2]]
+    assert variants == ['threshold 0.3', 'threshold 0.5']
+
+
+def test_a_suite_in_a_folder(suite_file):
+    assert read_suite('ablations/insloc').work_dir == (
+        'work_dirs/ablations/insloc'
+    )
+    with pytest.raises(UserError, match='mean ablations/pixpro'):
+        read_suite('ablations/pixpr')
+
+
+def test_costs_are_those_of_the_sources():
+    assert pretraining_hours('mocov2_r50_200e.py', 200) == 53 * 8
+    assert pretraining_hours('configs/mocov2_r50_800e.py', 800) == 4 * 53 * 8
+    assert pretraining_hours('barlow_twins_r50_1000e.py', 1000) == 2688
+    assert pretraining_hours('barlow_twins_r50_300e.py', 300) == (
+        pytest.approx(806.4)
+    )
+    assert pretraining_hours('byol_r50_300e.py', 300) == pytest.approx(1084.8)
+    assert pretraining_hours('pixpro_r50_100e.py', 100) is None
+    assert pretraining_hours('mini/mocov2_r18.py', 25) is None
+
+
+def test_pretrainings_are_counted_and_unknown_costs_named():
+    runs = [
+        Run('coco_mrcnn_fpn_1x'),
+        Run('in1k_linear'),
+        Run('in1k_linear', 'mae'),
+        *[Run('in1k_knn')] * 3,
+    ]
+    made = [('mocov2_r50_200e.py', 200), ('pixpro_r50_100e.py', 100)]
+    assert cost_lines(runs, made) == [
+        'transfers: about 127 GPU hours for 2 of 6; no source states those '
+        'of in1k_linear, in1k_knn',
+        'pretrainings: about 424 GPU hours for 1 of 2; no source states '
+        'those of pixpro_r50_100e.py',
+    ]
+    assert cost_lines(runs[:1], made[:1]) == [
+        'transfers: about 52 GPU hours',
+        'pretrainings: about 424 GPU hours',
+    ]
+    assert cost_lines(runs[3:], []) == [
+        'transfers: no source states the cost of in1k_knn'
+    ]
+    assert cost_lines([], []) == []
+
+
+def test_every_cost_belongs_to_a_config():
+    families = {
+        re.sub(r'_\d+e$', '', path.stem) for path in config_dir().glob('*.py')
+    }
+    assert set(PRETRAINING) - {'mocov1_r50'} <= families
+    assert all(cost.source for cost in PRETRAINING.values())
+
+
+def test_a_pretraining_keeps_the_batch_of_its_config(plan):
+    """64, however many processes share it."""
+    moco = Method(config='mini/mocov2_r18.py')
+
+    def options(method, **launch):
+        found = plan(method, launch=Launch(**launch))
+        return found.commands[0].words, found.problems
+
+    assert 'train_dataloader.batch_size' not in str(options(moco)[0])
+    words, problems = options(moco, processes=4)
+    assert 'train_dataloader.batch_size=16' in words
+    assert not [text for text in problems if 'batch' in text]
+    words, problems = options(moco, processes=3)
+    assert 'mini/mocov2_r18.py is for a batch of 64, which 3' in str(problems)
+    own = Method(
+        config='mini/mocov2_r18.py',
+        overrides={'train_dataloader.batch_size': 8},
+    )
+    words, problems = options(own, processes=3)
+    assert 'train_dataloader.batch_size=8' in words
+    assert not [text for text in problems if 'batch' in text]

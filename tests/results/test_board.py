@@ -318,8 +318,8 @@ def test_methods_and_tasks_are_chosen(records):
         build(records, methods=['InsLok'])
     with pytest.raises(UserError, match='Did you mean mini_knn'):
         build(records, wanted=['mini_kmn'])
-    asked = build(records, wanted=['voc07_det_c4'])  # only printed
-    assert {row.task for row in asked.rows} == {'voc07_det_c4'}
+    asked = build(records, wanted=['coco_cascade_vitb'])  # only printed
+    assert {row.task for row in asked.rows} == {'coco_cascade_vitb'}
 
 
 def test_asked_task_without_numbers_is_named(records):

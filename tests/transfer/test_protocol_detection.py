@@ -13,6 +13,17 @@ pytestmark = pytest.mark.slow
 
 C4 = ('voc0712_det_c4', 'coco_mrcnn_c4_1x', 'coco_mrcnn_c4_2x')
 FPN = ('coco_mrcnn_fpn_1x', 'coco_mrcnn_fpn_2x')
+# what differs from those is tested at the end
+MORE = (
+    'voc07_det_c4',
+    'coco_mrcnn_fpn_6x',
+    'coco_frcnn_fpn_1x',
+    'coco10pct_mrcnn_fpn_12k',
+    'coco5pct_mrcnn_fpn',
+    'coco1pct_mrcnn_fpn',
+    'lvis_mrcnn_fpn_1x',
+    'cityscapes_mrcnn_fpn',
+)
 MINI = ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn')
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
 
@@ -48,7 +59,14 @@ def model(config):
 
 
 @pytest.mark.parametrize(
-    'task', ['voc0712_det_c4', 'coco_mrcnn_c4_1x', 'coco_mrcnn_fpn_1x', *MINI]
+    'task',
+    [
+        'voc0712_det_c4',
+        'coco_mrcnn_c4_1x',
+        'coco_mrcnn_fpn_1x',
+        'coco_frcnn_fpn_1x',
+        *MINI,
+    ],
 )
 def test_everything_trains_and_every_norm_is_sync(model, task):
     net = model(task)
@@ -153,7 +171,9 @@ def test_first_values_are_detectron2s(model, task):
     )
 
 
-@pytest.mark.parametrize('task', FPN)
+@pytest.mark.parametrize(
+    'task', [*FPN, 'lvis_mrcnn_fpn_1x', 'cityscapes_mrcnn_fpn']
+)
 def test_fpn_norms_and_heads(model, task):
     net = model(task)
     for convs in (
@@ -217,7 +237,7 @@ def test_input(model, config, task):
     assert test['Resize'].backend == 'pillow'
 
 
-@pytest.mark.parametrize('task', C4 + FPN + MINI)
+@pytest.mark.parametrize('task', C4 + FPN + MINI + MORE)
 def test_rpn_and_roi_rules(config, task):
     train, test = config(task).model.train_cfg, config(task).model.test_cfg
     assert train.rpn.assigner.min_pos_iou == 0.0
@@ -233,12 +253,14 @@ def test_rpn_and_roi_rules(config, task):
     assert train.rcnn.sampler.add_gt_as_proposals
     assert train.rpn_proposal.nms.iou_threshold == 0.7
     assert train.rpn_proposal.min_bbox_size == 0
-    assert (test.rcnn.score_thr, test.rcnn.nms.iou_threshold) == (0.05, 0.5)
+    lvis = task == 'lvis_mrcnn_fpn_1x'
+    assert test.rcnn.nms.iou_threshold == 0.5
+    assert test.rcnn.score_thr == (1e-4 if lvis else 0.05)
     if task in MINI:
         return
     assert (train.rpn.sampler.num, train.rcnn.sampler.num) == (256, 512)
-    assert test.rcnn.max_per_img == 100
-    c4 = task in C4
+    assert test.rcnn.max_per_img == (300 if lvis else 100)
+    c4 = task.endswith('_c4') or '_c4_' in task
     assert (train.rpn_proposal.nms_pre, train.rpn_proposal.max_per_img) == (
         (12000, 2000) if c4 else (2000, 1000)
     )
@@ -313,6 +335,13 @@ def test_outputs_and_losses(model, task, classes):
     'task,iterations,steps,warm_up',
     [
         ('voc0712_det_c4', 24000, (18000, 22000), 100),
+        ('voc07_det_c4', 9000, (6750, 8250), 100),
+        ('coco_frcnn_fpn_1x', 90000, (60000, 80000), 1000),
+        ('coco_mrcnn_fpn_6x', 540000, (480000, 520000), 1000),
+        ('coco10pct_mrcnn_fpn_12k', 12000, (8000, 10667), 1000),
+        ('coco5pct_mrcnn_fpn', 6000, (4000, 5333), 500),
+        ('coco1pct_mrcnn_fpn', 1200, (800, 1067), 100),
+        ('lvis_mrcnn_fpn_1x', 90000, (60000, 80000), 1000),
         ('coco_mrcnn_c4_1x', 90000, (60000, 80000), 1000),
         ('coco_mrcnn_fpn_1x', 90000, (60000, 80000), 1000),
         ('coco_mrcnn_c4_2x', 180000, (120000, 160000), 1000),
@@ -444,3 +473,113 @@ def test_insloc_box_head_has_one_more_norm(registered):
         head.fc_norm.reset_running_stats()
         for got, unnormed in zip(head(x), plain(x)):
             torch.testing.assert_close(got, unnormed, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('percent', [1, 5, 10])
+def test_a_part_of_coco_is_all_else_like_the_whole(registered, percent):
+    name = {10: 'coco10pct_mrcnn_fpn_12k'}.get(
+        percent, f'coco{percent}pct_mrcnn_fpn'
+    )
+    # read again: building changes the configs of other tests
+    part, whole = (
+        make_plan(task, processes=8, accelerator=True).config
+        for task in (name, 'coco_mrcnn_fpn_1x')
+    )
+    drawn = part.train_dataloader.dataset
+    assert (drawn.type, drawn.seed) == ('mmengine.FractionDataset', 0)
+    assert drawn.fraction == percent / 100
+    assert drawn.dataset == whole.train_dataloader.dataset
+    assert part.model == whole.model
+    assert part.test_dataloader == whole.test_dataloader
+
+
+def test_voc07_alone(config):
+    (only,) = config('voc07_det_c4').train_dataloader.dataset.datasets
+    first = config('voc0712_det_c4').train_dataloader.dataset.datasets[0]
+    assert only == first and '2007' in only.ann_file
+    assert (
+        make_plan('voc07_det_c4').config.model
+        == make_plan('voc0712_det_c4').config.model
+    )
+
+
+def test_faster_rcnn_fpn(model, config):
+    net, cfg = model('coco_frcnn_fpn_1x'), config('coco_frcnn_fpn_1x')
+    assert not net.roi_head.with_mask
+    assert [
+        tuple(fc.weight.shape) for fc in net.roi_head.bbox_head.shared_fcs
+    ] == [(1024, 256 * 49), (1024, 1024)]
+    assert len(net.roi_head.bbox_head.shared_convs) == 0
+    assert all(
+        isinstance(conv.norm, nn.SyncBatchNorm)
+        for conv in (*net.neck.lateral_convs, *net.neck.fpn_convs)
+    )
+    assert cfg.test_evaluator.metric == ['bbox']
+    assert cfg.custom_hooks == []
+    steps = {s.type: s for s in cfg.train_dataloader.dataset.pipeline}
+    assert steps['LoadAnnotations'].with_mask is False
+
+
+def test_lvis_on_a_pyramid(model, config):
+    cfg = config('lvis_mrcnn_fpn_1x')
+    vit = make_plan('lvis_vitdet_b', processes=32).config
+    net = model('lvis_mrcnn_fpn_1x')
+    assert net.roi_head.bbox_head.fc_cls.out_features == 1204
+    assert net.roi_head.mask_head.conv_logits.out_channels == 1203
+    assert net.roi_head.bbox_head.loss_cls.use_sigmoid is False
+    for part in ('train_dataloader', 'test_dataloader'):
+        ours, theirs = cfg[part].dataset, vit[part].dataset
+        assert ours.type == theirs.type == 'LvisInstances'
+        assert ours.ann_file == theirs.ann_file
+    assert cfg.train_dataloader.sampler == vit.train_dataloader.sampler
+    assert cfg.test_evaluator == vit.test_evaluator
+    longer = make_plan('lvis_mrcnn_fpn_1x', recipe='detectron2').config
+    assert longer.param_scheduler[1].milestones == [120000, 160000]
+
+
+def test_cityscapes_instances(model, config):
+    cfg = config('cityscapes_mrcnn_fpn')
+    net = model('cityscapes_mrcnn_fpn')
+    assert net.roi_head.bbox_head.fc_cls.out_features == 9
+    assert net.roi_head.mask_head.conv_logits.out_channels == 8
+    assert cfg.auto_scale_lr.base_batch_size == 8
+    assert (cfg.optim_wrapper.optimizer.lr, cfg.train_cfg.max_iters) == (
+        0.01,
+        24000,
+    )
+    assert cfg.param_scheduler[1].milestones == [18000]
+    steps = {s.type: s for s in cfg.train_dataloader.dataset.pipeline}
+    assert steps['RandomChoiceResize'].scales == [
+        (2048, short) for short in range(800, 1025, 32)
+    ]
+    test = {s.type: s for s in cfg.test_dataloader.dataset.pipeline}
+    assert test['Resize'].scale == (2048, 1024)
+    assert len(cfg.train_dataloader.dataset.metainfo.classes) == 8
+
+
+@pytest.mark.parametrize(
+    'task, decay, drop',
+    [
+        ('coco_vitdet_b', 0.8, 0.4),
+        ('lvis_vitdet_b', 0.8, 0.4),
+        ('in1k_finetune', 0.75, 0.2),
+    ],
+)
+def test_recipes_of_a_large_vit(registered, task, decay, drop):
+    """Detectron2's ViTDet-L and MAE's FINETUNE.md, fitted to a ViT-L."""
+    from ssl_bench.checkpoints.architectures import describe
+    from ssl_bench.transfer.source import parse_arch
+
+    arch = describe(parse_arch('vit_large_patch16'))
+    plan = make_plan(task, arch, recipe='vit_large')
+    wrapper, net = plan.config.optim_wrapper, plan.config.model.backbone
+    assert wrapper.paramwise_cfg.layer_decay_rate == decay
+    assert net.drop_path_rate == drop
+    assert net.arch['num_layers'] == 24
+    if task == 'in1k_finetune':
+        assert wrapper.optimizer.lr == 4e-3  # 1e-3 x 1024 / 256
+        assert plan.config.train_cfg.max_epochs == 50
+        assert plan.config.param_scheduler[-1].end == 50
+        return
+    assert wrapper.paramwise_cfg.num_layers == 24
+    assert net.arch['global_attn_indexes'] == [5, 11, 17, 23]
