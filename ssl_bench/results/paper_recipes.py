@@ -97,7 +97,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule('simsiam', BARLOW, ('SimSiam',)),
         Rule('mae', ('MAE', 'SiameseIM'), ('MAE',)),
         Rule('siamese_im', ('SiameseIM',), ('SiameseIM',)),
-        Rule('mocov3', ('MoCo v3', 'SiameseIM', 'mmselfsup'), ('MoCo v3',)),
+        Rule('mocov3_vit', ('SiameseIM',), ('MoCo v3',)),
+        Rule('mocov3', ('MoCo v3', 'mmselfsup'), ('MoCo v3',)),
         # MoCo's rate, also where others print the number again
         Rule(
             DEFAULT,

@@ -5,15 +5,8 @@ import pytest
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.launch import coverage as module
-from ssl_bench.launch.coverage import (
-    ALL,
-    Planned,
-    Reason,
-    coverage,
-    planned,
-    read_reasons,
-)
-from ssl_bench.launch.suite import Method, Run, Suite
+from ssl_bench.launch.coverage import ALL, Reason, coverage, read_reasons
+from ssl_bench.launch.suite import Method, Suite
 from ssl_bench.results.papers import PAPERS
 from ssl_bench.results.published import published
 from ssl_bench.tasks.table import tasks
@@ -24,7 +17,7 @@ from ssl_bench.tasks.table import tasks
 def test_no_cell_is_without_a_run_or_a_reason(registered, paper):
     found = coverage(paper)
     assert found.uncovered == []
-    assert len(found.run) > len(found.reasoned)
+    assert found.run
     mine = [
         cell for cell in published() if cell.paper == PAPERS[paper].reported_in
     ]
@@ -41,49 +34,52 @@ def test_every_reason_is_of_a_cell():
             assert {cell.task for cell in held} == set(reason.tasks)
 
 
-def test_a_planned_row_measures_its_cell():
-    cell = next(
-        row
-        for row in published()
-        if (row.paper, row.method, row.pretrain_epochs, row.task, row.metric)
-        == ('InsLoc', 'InsLoc', 400, 'coco_mrcnn_fpn_1x', 'bbox_AP')
-    )
-    row = Planned('InsLoc', 'FPN', 'IN1K', 400, Run(cell.task, 'insloc'))
-    assert row.measures(cell)
-    for other in (
-        dict(epochs=200),
-        dict(variant='FPN exact boxes'),
-        dict(data='COCO'),
-        dict(method='MoCo v2'),
-        dict(run=Run('coco_mrcnn_fpn_2x')),
-    ):
-        assert not row._replace(**other).measures(cell)
-    random = next(row for row in published() if row.method == 'Random init')
-    assert Planned('Random init', '', 'none', None, Run(random.task)).measures(
-        random
-    )
+@pytest.mark.slow
+def test_a_suite_measures_what_its_rows_will_be_compared_with(registered):
+    """Another recipe, length or variant is another number."""
+    cells = [cell for cell in published() if cell.paper == 'InsLoc']
+
+    def measured(**settings):
+        method = dict(config='insloc_r50_fpn.py') | settings
+        suite = Suite(
+            methods=(Method(**method),),
+            tasks=('coco_mrcnn_fpn_1x',),
+            recipes={'coco_mrcnn_fpn_1x': ['default', 'two_fc']},
+        )
+        return {
+            (cell.method, cell.pretrain_epochs, cell.metric)
+            for cell in module._measured(suite, cells)
+        }
+
+    own = dict(recipes={'coco_mrcnn_fpn_1x': 'insloc'})
+    both = {('InsLoc', 200, 'bbox_AP'), ('InsLoc', 200, 'segm_AP')}
+    assert measured(**own) == both
+    assert measured() == set()
+    assert measured(**own, variant='FPN exact boxes') == set()
+    longer = measured(**own, overrides={'train_cfg.max_epochs': 400})
+    assert {epochs for _, epochs, _ in longer} == {400} and len(longer) == 6
+    assert measured(config='mocov2_r50_200e.py') == {
+        ('MoCo v2', 200, 'bbox_AP'),
+        ('MoCo v2', 200, 'segm_AP'),
+    }
+    assert measured(config='', checkpoint='b.pth') == set()  # not known yet
 
 
 @pytest.mark.slow
-def test_what_a_suite_will_measure(registered):
+def test_controls_are_measured(registered):
+    cells = [cell for cell in published() if cell.paper == 'PixPro']
     suite = Suite(
         methods=(
             Method(checkpoint='random'),
             Method(checkpoint='supervised=a.pth'),
-            Method(checkpoint='b.pth', name='PixPro', variant='v'),
-            Method(
-                config='insloc_r50_fpn.py',
-                overrides={'train_cfg.max_epochs': 3},
-            ),
         ),
-        tasks=('mini_knn',),
+        tasks=('voc0712_det_c4',),
     )
-    assert [row[:4] for row in planned(suite)] == [
-        ('Random init', '', 'none', None),
-        ('Supervised', '', 'IN1K labels', None),
-        ('PixPro', 'v', '', None),
-        ('InsLoc', 'FPN', 'IN1K', 3),
-    ]
+    assert {
+        (cell.method, cell.value)
+        for cell in module._measured(suite, cells)
+        if cell.metric == 'bbox_AP'
+    } == {('Random init', 33.8), ('Supervised', 53.5)}
 
 
 def test_reasons_are_read_from_the_table(tmp_path):
