@@ -71,7 +71,7 @@ VISSL = (
 # In tasks that are not listed all papers follow one protocol.
 RULES: dict[str, tuple[Rule, ...]] = {
     'voc0712_det_c4': (Rule('vicreg', ('VICReg',), ('VICReg',)), *C4),
-    'voc07_det_c4': C4,
+    'voc07_det_c4': (*SEARCHED, REST),
     'coco_mrcnn_c4_1x': C4,
     'coco_mrcnn_fpn_1x': FPN,
     'coco_mrcnn_fpn_2x': FPN,
