@@ -5,27 +5,23 @@ not run has a reason in docs/protocols.md, in the table of the section
 ``REASONS``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from ssl_bench.config import config_dir, load_config
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.launch.suite import Method, Run, Suite, read_suite
-from ssl_bench.results.names import (
-    data_key,
-    is_random,
-    is_supervised,
-    method_key,
-    variant_key,
-)
+from ssl_bench.launch.suite import Method, Suite, read_suite
+from ssl_bench.results.names import is_supervised
 from ssl_bench.results.papers import PAPERS, fits
-from ssl_bench.results.published import Published, published
+from ssl_bench.results.published import Published, PublishedIndex, published
+from ssl_bench.tasks.table import find_task
 from ssl_bench.transfer.source import LABELS, RANDOM, SUPERVISED
 
 REASONS = '# Printed cells that no suite runs'
 ALL = 'all'  # in the column of tasks
+IMAGENET = 'IN1K'  # what the papers' suites pretrain on
 
 
 @dataclass
@@ -77,35 +73,22 @@ class Reason(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """What a row of a suite will be when it has been measured."""
+    """A row that a suite will measure, for `PublishedIndex.matches`.
 
-    method: str
-    variant: str
-    data: str
-    epochs: float | None
-    run: Run
+    Args:
+        method_id (tuple): As of a row of the leaderboard.
+        task, metric, recipe (str): Of the run.
+        departures, pretrain_departures (tuple): A suite has none.
+        pretrain_batch (float, optional): Orders equal matches only.
+    """
 
-    def measures(self, cell: Published) -> bool:
-        """Whether a printed cell is of this method and task.
-
-        A control has any number of epochs. A cell without epochs is of the
-        method's only model in the paper.
-        """
-        if (
-            self.run.task != cell.task
-            or method_key(self.method) != method_key(cell.method)
-            or not (
-                is_random(cell.method)
-                or data_key(self.data) == data_key(cell.pretrain_data)
-            )
-        ):
-            return False
-        if is_random(cell.method) or is_supervised(cell.method):
-            return True
-        same = variant_key(self.variant, cell.task) == variant_key(
-            cell.variant, cell.task
-        )
-        return same and cell.pretrain_epochs in (None, self.epochs)
+    method_id: tuple[str, str, str, str, float | None]
+    task: str
+    metric: str
+    recipe: str
+    departures: tuple[str, ...] = ()
+    pretrain_departures: tuple[str, ...] = ()
+    pretrain_batch: float | None = None
 
 
 def coverage(paper: str) -> Coverage:
@@ -119,45 +102,69 @@ def coverage(paper: str) -> Coverage:
     """
     if paper not in PAPERS:
         raise unknown_name('paper', paper, PAPERS)
-    rows = list(planned(read_suite(paper)))
+    cells = [
+        cell for cell in published() if cell.paper == PAPERS[paper].reported_in
+    ]
+    measured = _measured(read_suite(paper), cells)
     reasons = read_reasons()
     found = Coverage()
-    for cell in published():
-        if cell.paper != PAPERS[paper].reported_in:
-            continue
+    for cell in cells:
         why = next((r.why for r in reasons if r.holds(cell)), None)
-        if why is not None:
-            found.reasoned.append((cell, why))
-        elif any(row.measures(cell) for row in rows):
+        if cell in measured:
             found.run.append(cell)
+        elif why is not None:
+            found.reasoned.append((cell, why))
         else:
             found.uncovered.append(cell)
     return found
 
 
-def planned(suite: Suite) -> Iterator[Planned]:
-    """Every method with each of its runs."""
+def _measured(suite: Suite, cells: Sequence[Published]) -> set[Published]:
+    """The printed cells that the rows of a suite will be compared with."""
+    index, found = PublishedIndex(cells), set()
     for method in suite.methods:
-        known = _identity(method)
+        known = _identities(method, cells)
         for run in suite.runs_of(method):
-            yield Planned(*known, run)
+            for metric in find_task(run.task).metrics:
+                for method_id in known:
+                    row = Planned(method_id, run.task, metric, run.recipe)
+                    found.update(index.matches(row))
+    return found
 
 
-def _identity(method: Method) -> tuple[str, str, str, float | None]:
-    """Method, variant, pretraining data and epochs, as a record has them."""
-    if method.checkpoint == RANDOM:
-        return 'Random init', '', 'none', None
-    if method.checkpoint.startswith(f'{SUPERVISED}='):
-        return LABELS['method'], method.variant, LABELS['pretrain_data'], None
-    if method.checkpoint:
-        return method.name, method.variant, '', None
-    config = load_config(method.config, method.overrides)
-    return (
-        method.name or config.method.name,
-        method.variant or config.method.get('variant') or '',
-        config.get('pretrain_data', ''),
-        config.train_cfg.max_epochs,
-    )
+def _identities(
+    method: Method, cells: Sequence[Published]
+) -> list[tuple[str, str, str, str, float | None]]:
+    """Method, variant, backbone, data and epochs, as a record will have them.
+
+    The architecture is that of the cells, where the task decides it, and so
+    is which of the supervised networks a file holds.
+    """
+    if method.config:
+        config = load_config(method.config, method.overrides)
+        name = method.name or config.method.name
+        variant = method.variant or config.method.get('variant') or ''
+        data, epochs = IMAGENET, config.train_cfg.max_epochs
+    elif method.checkpoint == RANDOM:
+        name, variant, data, epochs = 'Random init', '', 'none', None
+    elif method.checkpoint.startswith(f'{SUPERVISED}='):
+        name, data, epochs = LABELS['method'], LABELS['pretrain_data'], None
+        variants = (
+            {method.variant}
+            if method.variant
+            else {cell.variant for cell in cells if is_supervised(cell.method)}
+        )
+        return [
+            (name, variant, backbone, data, epochs)
+            for variant in sorted(variants)
+            for backbone in sorted({cell.backbone for cell in cells})
+        ]
+    else:
+        return []  # what it is, only the file tells
+    return [
+        (name, variant, backbone, data, epochs)
+        for backbone in sorted({cell.backbone for cell in cells})
+    ]
 
 
 def read_reasons(path: Path | None = None) -> list[Reason]:
