@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from mmengine import dist
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, set_random_seed
-from torch import Tensor, nn
+from torch import Tensor
 
 from ssl_bench.checkpoints.backbone import tensors_sha256
 from ssl_bench.config import data_paths
@@ -39,8 +40,10 @@ from ssl_bench.transfer.together import each, on_main_process
 from ssl_bench.transfer.weights import load_whole
 
 
-class Frozen(nn.Module):
+class Frozen(BaseModel):
     """A backbone and the preparation of its input, for extraction.
+
+    mmengine's base class tells the preprocessor which device it is moved to.
 
     Args:
         backbone (dict): Config of an mmpretrain backbone.
@@ -48,15 +51,14 @@ class Frozen(nn.Module):
     """
 
     def __init__(self, backbone: dict, preprocessor: dict) -> None:
-        super().__init__()
         from mmpretrain.registry import MODELS
 
-        self.backbone = MODELS.build(backbone)
         settings = dict(type='ClsDataPreprocessor', **preprocessor)
-        self.data_preprocessor = MODELS.build(settings)
+        super().__init__(data_preprocessor=MODELS.build(settings))
+        self.backbone = MODELS.build(backbone)
 
     @torch.no_grad()
-    def forward(
+    def forward(  # type: ignore[override]
         self, batch: dict, pool: Callable[[Tensor], Tensor]
     ) -> tuple[Tensor, list]:
         """A loader's batch to (B, D) features and its data samples."""

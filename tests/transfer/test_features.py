@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ssl_bench import register_all_modules
 from ssl_bench.errors import UserError
 from ssl_bench.transfer import features as module
 from ssl_bench.transfer.features import (
@@ -18,6 +19,7 @@ from ssl_bench.transfer.features import (
     write_features,
 )
 from ssl_bench.transfer.probe_scores import knn, linear, logistic, svm
+from ssl_bench.transfer.probes import Frozen, global_average
 from tests.processes import run_in_processes
 
 
@@ -234,3 +236,16 @@ def test_no_process_holds_the_training_features(tmp_path):
         pytest.skip('the peak of memory is read from Linux')
     used = run_in_processes(peak, 2, tmp_path, 2)
     assert max(used) < 180
+
+
+def test_a_batch_follows_the_model_to_its_device():
+    """The loader's batch is on the CPU; the model need not be."""
+    register_all_modules()
+    model = Frozen(
+        dict(type='ResNet', depth=18, base_channels=4, stem_channels=4),
+        dict(mean=[0.0] * 3, std=[1.0] * 3, to_rgb=True),
+    ).to('meta')
+    batch = dict(inputs=torch.zeros(2, 3, 32, 32), data_samples=None)
+    features, _ = model(batch, global_average)
+    assert features.device.type == 'meta'
+    assert features.shape == (2, 32)
