@@ -45,7 +45,7 @@ recipes = dict(
         'optim_wrapper.paramwise_cfg.layer_decay_rate': 0.75,
         'model.backbone.drop_path_rate': 0.2,
         'train_cfg.max_epochs': 50,
-        'param_scheduler.CosineAnnealingLR': dict(T_max=45, end=50),
+        'param_scheduler.LayerCosineLR': dict(T_max=45, end=50),
         'fixed_positions': False,
     },
 )

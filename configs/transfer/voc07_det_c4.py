@@ -21,7 +21,9 @@ _base_ = './voc0712_det_c4.py'
 
 train_cfg = dict(max_iters=9000, val_interval=9000)
 edit = {
-    'train_dataloader.dataset.datasets.1': dict(_delete_=True),  # VOC2012
+    'train_dataloader.dataset.datasets.VOCDetection#2': dict(
+        _delete_=True
+    ),  # VOC2012
     # not stated; at the same parts of the run as in voc0712_det_c4
     'param_scheduler.MultiStepLR': dict(milestones=[6750, 8250], end=9000),
 }

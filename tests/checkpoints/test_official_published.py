@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from ssl_bench.cli import transfer
-from ssl_bench.results.board import verdicts
+from ssl_bench.results.published import PublishedIndex
+from ssl_bench.results.store import Stored
+from ssl_bench.results.table import cells
 from tests.checkpoints import official
 from tests.results.factory import make_record
 
@@ -81,7 +83,11 @@ def compared(source, task, metric, recipe):
         pretrain=source.pretrain(),
         extra=dict(recipe=recipe),
     )
-    return {name: value for name, (value, _) in verdicts(record).items()}
+    index = PublishedIndex()
+    found = {
+        row.metric: index.matches(row) for row in cells([Stored(record, '')])
+    }
+    return {name: rows[0].value for name, rows in found.items() if rows}
 
 
 @pytest.mark.slow

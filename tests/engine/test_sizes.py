@@ -145,7 +145,7 @@ CASES = {
     ),
     'misspelt option': (
         'mini/pixpro_r18',
-        {'model.treshold': 0.5},
+        {'+model.treshold': 0.5},
         'the config cannot be built: PixPro.__init__() got an unexpected '
         "keyword argument 'treshold'",
     ),

@@ -155,4 +155,5 @@ def test_a_short_form_runs(tmp_path, monkeypatch, mini_root):
     monkeypatch.chdir(tmp_path)
     assert main(['run', str(path), '--jobs', '1']) == 0
     table = (tmp_path / 'work_dirs/short/leaderboard.csv').read_text()
-    assert 'LEWEL,B EMAN heads 1,' in table
+    assert 'LEWEL,"B EMAN heads 1; ' in table
+    assert 'model.neck.num_heads=1' in table

@@ -24,7 +24,7 @@ def build(config):
 
 
 def test_all_are_here():
-    assert len(NAMES) == 12
+    assert len(NAMES) == 13
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -65,7 +65,7 @@ def test_boxes_are_those_of_one_draw(one_try, size):
     assert cuts > 0
 
 
-def test_only_the_recipe_of_siamese_im_has_it():
+def test_the_recipes_of_the_vits_have_it():
     kinds = {
         recipe: make_plan(
             'in1k_linear', recipe=recipe
@@ -75,6 +75,7 @@ def test_only_the_recipe_of_siamese_im_has_it():
     assert {name: step.type for name, step in kinds.items()} == {
         None: 'RandomResizedCrop',
         'siamese_im': 'OneTryCrop',
-        'mae': 'RandomResizedCrop',
+        'mae': 'OneTryCrop',
     }
     assert kinds['siamese_im'].interpolation == 'bicubic'
+    assert kinds['mae'].interpolation == 'bicubic'
