@@ -41,6 +41,7 @@ def _choose(
         for name in (Wanted.parse(method).name for method in methods):
             if squeeze(name) not in keys and method_key(name) not in keys:
                 raise unknown_name('method', name, known)
+        _check_forms(stored, methods)
     return [
         s
         for s in stored
@@ -56,6 +57,42 @@ def _choose(
             )
         )
     ]
+
+
+def _check_forms(stored: list[Stored], methods: Sequence[str]) -> None:
+    """Refuse epochs and backbones that no record and no paper has.
+
+    Raises:
+        UserError: Names those that are there.
+    """
+    forms = {
+        (
+            s.record['method'],
+            s.record['variant'],
+            s.record['pretrain']['epochs'],
+            s.record['backbone'],
+        )
+        for s in stored
+    }
+    forms |= {
+        (row.method, row.variant, row.pretrain_epochs, row.backbone)
+        for row in PublishedIndex().rows
+    }
+    for wanted in map(Wanted.parse, methods):
+        if any(wanted.fits(*form) for form in forms):
+            continue
+        anything = wanted._replace(epochs='', backbone='')
+        raise unknown_name(
+            'method',
+            wanted.text,
+            {
+                label(method, variant)
+                + ('' if epochs is None else f'@{epochs:g}')
+                + f' [{backbone}]'
+                for method, variant, epochs, backbone in forms
+                if anything.fits(method, variant, epochs, backbone)
+            },
+        )
 
 
 def _join(

@@ -6,7 +6,13 @@ from operator import itemgetter
 from typing import Any
 
 from ssl_bench.results.names import is_random, is_supervised, label
-from ssl_bench.results.record import Problem, Stored
+from ssl_bench.results.record import Problem, Record, Stored
+from ssl_bench.results.table import (
+    departures,
+    pretrain_departures,
+    recipe,
+    variant,
+)
 
 MAX_PATHS = 6  # file names in a message
 COPY = 'duplicate'  # a run that is stored twice with the same numbers
@@ -85,42 +91,65 @@ def _by(stored: list[Stored], *names: str) -> dict[Any, list[Stored]]:
 def _mixed(stored: list[Stored]) -> list[Problem]:
     """Cells whose records do not belong together."""
     problems = []
-    names = ('method', 'variant', 'backbone', 'task')
-    for (method, variant, _, task), items in _by(stored, *names).items():
-        name = label(method, variant)
-        by_epochs: dict[tuple[Any, ...], list[Stored]] = {}
-        for item in items:
-            pretrain = item.record['pretrain']
-            key = pretrain['data'], pretrain['epochs']
-            by_epochs.setdefault(key, []).append(item)
-        for cell in by_epochs.values():
-            configs = {s.record['config_sha256'] for s in cell}
-            if len(configs) > 1:
-                problems.append(
-                    _problem(
-                        'mixed configs',
-                        f'{name} on {task}: '
-                        f'{len(configs)} different configs; one row each',
-                        cell,
-                    )
+    for cell in _cells(stored).values():
+        first = cell[0].record
+        name = _name(first)
+        configs = {s.record['config_sha256'] for s in cell}
+        if len(configs) > 1:
+            problems.append(
+                _problem(
+                    'mixed configs',
+                    f'{name} on {first["task"]}: '
+                    f'{len(configs)} different configs; one row each',
+                    cell,
                 )
-            seeds: dict[tuple[int, str], list[Stored]] = {}
-            for item in cell:
-                key = item.record['seed'], item.record['config_sha256']
-                seeds.setdefault(key, []).append(item)
-            twice = [
-                s for group in seeds.values() if len(group) > 1 for s in group
-            ]
-            if twice:
-                problems.append(
-                    _problem(
-                        'mixed checkpoints',
-                        f'{name} on {task}: the same seed '
-                        'with different checkpoints or data',
-                        twice,
-                    )
+            )
+        seeds: dict[tuple[int, str, str], list[Stored]] = {}
+        for item in cell:
+            record = item.record
+            same = record['config_sha256'], record['data']['fingerprint']
+            seeds.setdefault((record['seed'], *same), []).append(item)
+        twice = [
+            s for group in seeds.values() if len(group) > 1 for s in group
+        ]
+        if twice:
+            problems.append(
+                _problem(
+                    'mixed checkpoints',
+                    f'{name} on {first["task"]}: the same seed '
+                    'with different checkpoints',
+                    twice,
                 )
+            )
     return problems
+
+
+def _name(record: Record) -> str:
+    """The name, its recipe, and whether anything departed."""
+    name = label(record['method'], record['variant'])
+    changed = departures(record) or pretrain_departures(record)
+    return ', '.join(
+        filter(None, (name, recipe(record), changed and 'changed'))
+    )
+
+
+def _cells(stored: list[Stored]) -> dict[tuple[Any, ...], list[Stored]]:
+    """Records that a reader expects in one row: the tables tell no more."""
+    groups: dict[tuple[Any, ...], list[Stored]] = {}
+    for item in stored:
+        record, pretrain = item.record, item.record['pretrain']
+        key = (
+            record['method'],
+            variant(record),
+            record['backbone'],
+            pretrain['data'],
+            pretrain['epochs'],
+            record['task'],
+            recipe(record),
+            departures(record),
+        )
+        groups.setdefault(key, []).append(item)
+    return groups
 
 
 def _data(stored: list[Stored]) -> list[Problem]:
@@ -189,8 +218,7 @@ def _settings(stored: list[Stored]) -> list[Problem]:
     groups: dict[tuple[str, str], list[Stored]] = defaultdict(list)
     for item in stored:
         if not item.record.get('departures'):
-            recipe = item.record.get('extra', {}).get('recipe', '')
-            groups[item.record['task'], recipe].append(item)
+            groups[item.record['task'], recipe(item.record)].append(item)
     for (task, _), items in groups.items():
         configs = _by(items, 'config_sha256')
         methods = _by(items, 'method', 'variant')
@@ -209,23 +237,22 @@ def _settings(stored: list[Stored]) -> list[Problem]:
 def _seeds(stored: list[Stored]) -> list[Problem]:
     """Methods that lack seeds which others of the task have."""
     problems = []
-    for task, items in _by(stored, 'task').items():
-        expected: set[int] = {item.record['seed'] for item in items}
-        if len(expected) < 2:
-            continue
-        cells = _by(items, 'method', 'variant', 'backbone')
-        for (method, variant, _), cell in cells.items():
-            missing = expected - {item.record['seed'] for item in cell}
-            if missing:
-                name = label(method, variant)
-                problems.append(
-                    _problem(
-                        'incomplete seeds',
-                        f'{name} on {task} lacks seed '
-                        f'{", ".join(map(str, sorted(missing)))}',
-                        cell,
-                    )
+    expected: dict[str, set[int]] = defaultdict(set)
+    for item in stored:
+        expected[item.record['task']].add(item.record['seed'])
+    for cell in _cells(stored).values():
+        first = cell[0].record
+        missing = expected[first['task']] - {s.record['seed'] for s in cell}
+        if missing:
+            name = _name(first)
+            problems.append(
+                _problem(
+                    'incomplete seeds',
+                    f'{name} on {first["task"]} lacks seed '
+                    f'{", ".join(map(str, sorted(missing)))}',
+                    cell,
                 )
+            )
     return problems
 
 

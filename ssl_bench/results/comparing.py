@@ -50,14 +50,23 @@ def compare_rows(rows: Sequence[Row], baseline: str | None = None) -> None:
 def _baselines(members: list[Row], wanted: Wanted) -> dict[str, int]:
     """Backbone to the position of the row that is meant.
 
+    Where a name fits several, the row that has this very name is meant: the
+    one without a variant, or whose pretraining was not changed.
+
     Raises:
         UserError: Several rows of a backbone have that name.
     """
-    found: dict[str, int] = {}
-    for i, row in enumerate(members):
-        if not wanted.fits(
+    fitting = [
+        (i, row)
+        for i, row in enumerate(members)
+        if wanted.fits(
             row.method, row.variant, row.pretrain_epochs, row.backbone
-        ):
+        )
+    ]
+    plain = {backbone_key(r.backbone) for _, r in fitting if not r.variant}
+    found: dict[str, int] = {}
+    for i, row in fitting:
+        if row.variant and backbone_key(row.backbone) in plain:
             continue
         first = found.setdefault(backbone_key(row.backbone), i)
         if first != i:

@@ -114,10 +114,21 @@ def value_cell(row: Row | None) -> Cell:
         if row.values:
             text += f' {comparison(row)}'
         parts.append(Part(text, 'published'))
-    if row.difference is not None:
-        text = f'Δ {wording.comparison(row.difference)}'
-        parts.append(Part(text, 'difference'))
-    return parts
+    return parts + difference_parts(row)
+
+
+def difference_parts(row: Row) -> Cell:
+    """How it compares with the baseline, if there is one."""
+    if row.difference is None:
+        return []
+    return [Part(f'Δ {wording.comparison(row.difference)}', 'difference')]
+
+
+def baseline_notes(board: Board) -> list[str]:
+    """What the differences are against, if there is a baseline."""
+    if not board.baseline:
+        return []
+    return [BASELINE_LEGEND.format(board.baseline)]
 
 
 def methods_of(rows: Sequence[Row], metric: str) -> list[list[Row]]:
@@ -131,7 +142,12 @@ def methods_of(rows: Sequence[Row], metric: str) -> list[list[Row]]:
         more: tuple[Any, ...] = ()
         if row.values:
             record = row.records[0].record
-            more = (record['config_sha256'], record['data']['fingerprint'])
+            more = (
+                record['config_sha256'],
+                record['data']['fingerprint'],
+                row.recipe,
+                tuple(row.departures),
+            )
         elif row.published is not None:
             more = (row.published.reported_in, row.published.pretrain_batch)
         groups.setdefault((row.method_id, more), []).append(row)
@@ -159,6 +175,8 @@ def name_cell(rows: Sequence[Row]) -> Cell:
     """Method, what departed, and who printed it when it was not measured."""
     first = rows[0]
     parts = [Part(first.name, 'name')]
+    if first.recipe:
+        parts.append(Part(f'recipe {first.recipe}', 'published'))
     if first.pretrain_data.startswith(CUSTOM):
         parts += _lines(f'pretrained on {first.pretrain_data}')
     if first.all_departures:
@@ -256,7 +274,5 @@ def grids(board: Board) -> list[Grid]:
     found = [task_grid(board, task) for task in board.tasks]
     found += map(rank_grid, rank_tables(board))
     if found:
-        found[-1].notes.append(LEGEND)
-        if board.baseline:
-            found[-1].notes.append(BASELINE_LEGEND.format(board.baseline))
+        found[-1].notes += [LEGEND, *baseline_notes(board)]
     return found

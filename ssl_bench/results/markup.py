@@ -21,6 +21,7 @@ LATEX = {
     '≠': r'$\neq$',
     'Δ': r'$\Delta$',
     '−': r'$-$',
+    '[': '{[}',  # not an argument of the line break before it
     **{c: f'\\{c}' for c in '&%$#_{}'},
 }
 

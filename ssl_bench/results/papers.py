@@ -1,6 +1,7 @@
 """The papers' tables: their columns, their row order, both numbers."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,9 @@ from ssl_bench.results.grid import (
     Cell,
     Grid,
     Part,
+    baseline_notes,
     comparison,
+    difference_parts,
     epochs_text,
     published_text,
     spread,
@@ -277,16 +280,16 @@ def _position(item: Published, order: tuple[str, ...]) -> tuple[Any, ...]:
     )
 
 
-def _cell(item: Published | None, row: Row | None) -> Cell:
+def _cell(item: Published | None, rows: Sequence[Row]) -> Cell:
+    """The printed number, and every row that measured it."""
     parts = []
     if item is not None:
         parts.append(Part(published_text(item)))
-    if row is not None and row.values:
-        text = f'ours {spread(row)}'
-        if row.published is item:
-            text += f' {comparison(row)}'
-        parts.append(Part(text, 'measured'))
+    for row in rows:
+        text = f'ours {spread(row)} {comparison(row)}'
+        parts.append(Part(text, 'best' if row.best else 'measured'))
         parts.append(Part(interval(row), 'interval'))
+        parts += difference_parts(row)
     return parts
 
 
@@ -301,17 +304,7 @@ def _reproductions(
     )
     for row in board.measured:
         for item in index.matches(row):
-            yield (
-                item,
-                Row(
-                    *row.method_id,
-                    row.task,
-                    row.metric,
-                    values=row.values,
-                    records=row.records,
-                    published=item,
-                ),
-            )
+            yield item, dataclasses.replace(row, published=item)
 
 
 def paper_grids(name: str, board: Board) -> list[Grid]:
@@ -327,19 +320,20 @@ def paper_grids(name: str, board: Board) -> list[Grid]:
     if name not in PAPERS:
         raise unknown_name('paper', name, PAPERS)
     paper = PAPERS[name]
-    ours: dict[Published, Row] = {}
+    ours: dict[Published, list[Row]] = {}
     for item, row in _reproductions(paper, board):
-        ours.setdefault(item, row)
+        ours.setdefault(item, []).append(row)
     grids = [_table_grid(paper, table, ours) for table in paper.tables]
     grids[-1].notes.append(
         f'Printed numbers: {paper.reported_in}; ours: '
         'measured here, where there is a run. ' + LEGEND
     )
+    grids[-1].notes += baseline_notes(board)
     return grids
 
 
 def _table_grid(
-    paper: Paper, table: PaperTable, ours: dict[Published, Row]
+    paper: Paper, table: PaperTable, ours: dict[Published, list[Row]]
 ) -> Grid:
     lines: dict[Line, dict[tuple[str, str], Published]] = {}
     first: dict[Line, Published] = {}
@@ -359,7 +353,7 @@ def _table_grid(
     for key in sorted(lines, key=lambda k: _position(first[k], order)):
         printed = [lines[key].get(column) for column in table.columns]
         cells = [
-            _cell(item, None if item is None else ours.get(item))
+            _cell(item, [] if item is None else ours.get(item, []))
             for item in printed
         ]
         body.append(

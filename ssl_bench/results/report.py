@@ -89,7 +89,7 @@ def _texts(row: Row) -> dict[str, str]:
         style=STYLES.get(row.verdict, ''),
         departed=grid.DEPARTED_MARK if row.all_departures else '',
         standing=wording.standing(row),
-        leader=wording.against(row.leader.name, row.to_leader)
+        leader=wording.against(row.leader.short_name, row.to_leader)
         if row.leader and row.to_leader
         else '',
         leader_test=wording.test(row.to_leader) if row.to_leader else '',
@@ -98,13 +98,20 @@ def _texts(row: Row) -> dict[str, str]:
     )
 
 
+def _label(row: Row) -> str:
+    """``MoCo v2, two_fc †``: the name, its recipe, and the mark."""
+    name = ', '.join(filter(None, (row.name, row.recipe)))
+    return f'{name} {grid.DEPARTED_MARK}' if row.all_departures else name
+
+
 def _row(row: Row, index: dict[int, int]) -> dict[str, Any]:
     content = row_object(row)
     texts = _texts(row)
     content.update(
         id=_method(row.method_id),
         name=row.name,
-        label=f'{row.name} {texts["departed"]}'.rstrip(),
+        short_name=row.short_name,
+        label=_label(row),
         text=texts,
         best=row.best,
         cost={
@@ -250,10 +257,8 @@ def _legend(board: Board) -> list[dict[str, str]]:
         )
     if any(row.all_departures for row in board.rows):
         found.append(dict(style='', text=grid.DEPARTED_LEGEND))
-    if board.baseline:
-        text = grid.BASELINE_LEGEND.format(board.baseline)
-        found.append(dict(style='', text=text))
-    return found
+    notes = grid.baseline_notes(board)
+    return found + [dict(style='', text=text) for text in notes]
 
 
 @lru_cache(maxsize=1)

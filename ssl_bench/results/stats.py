@@ -42,6 +42,12 @@ def mean(values: Sequence[float]) -> float:
     return statistics.fmean(values)
 
 
+def difference(own: float, other: float) -> float:
+    """own - other; 0 where they differ by no more than rounding."""
+    gap = own - other
+    return 0.0 if abs(gap) <= ROUNDING * max(abs(own), abs(other)) else gap
+
+
 def sample_std(values: Sequence[float]) -> float | None:
     """Standard deviation with n - 1; None for a single value.
 
@@ -66,9 +72,10 @@ def t_interval(centre: float, std: float | None, n: int) -> Interval | None:
 
     centre -/+ t(0.975, n - 1) * std / sqrt(n)
 
-    Equal values give None: they do not tell how much a run varies.
+    Values that are equal, but for rounding, give None: they do not tell how
+    much a run varies.
     """
-    if not std:
+    if std is None or std / math.sqrt(n) <= ROUNDING * abs(centre):
         return None
     half = t_quantile(n - 1) * std / math.sqrt(n)
     return centre - half, centre + half
@@ -285,6 +292,8 @@ def _tests(
         rest = np.where(common, gaps - gap[:, None], 0)
         own, other = errors[first], errors[second]
         difference = np.where(paired, gap, means[first] - means[second])
+        size = np.maximum(abs(means[first]), abs(means[second]))
+        difference[abs(difference) <= ROUNDING * size] = 0
         square = np.where(
             paired, (rest**2).sum(1) / (shared - 1) / shared, own + other
         )
@@ -295,7 +304,6 @@ def _tests(
             / (own**2 / (count[first] - 1) + other**2 / (count[second] - 1)),
         )
         error = np.sqrt(square)
-        size = np.maximum(abs(means[first]), abs(means[second]))
         able = paired | (np.minimum(count[first], count[second]) > 1)
         usable = able & (error > ROUNDING * size)
         p = 2 * stdtr(degrees, -abs(difference) / error)

@@ -150,7 +150,7 @@ class Row:
         """Measured minus published, in points."""
         if self.mean is None or self.published is None:
             return None
-        return self.mean - self.published.value
+        return stats.difference(self.mean, self.published.value)
 
     @property
     def verdict(self) -> str:

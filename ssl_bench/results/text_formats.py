@@ -28,6 +28,8 @@ COLUMNS = (
     'measured_high',
     'place',
     'standing',
+    'recipe',
+    'departures',
 )
 BASELINE_COLUMNS = (
     'baseline',
@@ -70,6 +72,8 @@ def cells(row: Row) -> dict[str, str]:
         measured_high=number(row.interval[1] if row.interval else None),
         place='' if row.place is None else str(row.place),
         standing=row.standing,
+        recipe=row.recipe,
+        departures='; '.join(row.all_departures),
     )
 
 
@@ -175,6 +179,7 @@ def row_object(row: Row) -> dict[str, Any]:
         verdict=row.verdict or None,
         baseline_difference=row.difference
         and comparison_object(row.difference),
+        recipe=row.recipe or None,
         departures=row.all_departures,
         checkpoint_sha256=row.checkpoints,
         run_ids=[s.record['run_id'] for s in row.records],

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import random
 from types import SimpleNamespace
 
@@ -11,7 +12,9 @@ from ssl_bench.cli.transfer import summary
 from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError
 from ssl_bench.results.board import aims, build
+from ssl_bench.results.grid import grids
 from ssl_bench.results.record import Stored
+from ssl_bench.results.report import page_data
 from ssl_bench.results.table import main_metrics
 from ssl_bench.results.text_formats import COLUMNS, to_csv, to_json
 from tests.results.factory import METHODS, make_record, sha, suite
@@ -20,7 +23,8 @@ HEADER = (
     'method,variant,backbone,pretrain_data,pretrain_epochs,task,metric,'
     'measured_mean,measured_std,seeds,published,delta,'
     'published_source,checkpoint_sha256,run_ids,'
-    'measured_low,measured_high,place,standing'
+    'measured_low,measured_high,place,standing,'
+    'recipe,departures'
 )
 
 
@@ -85,7 +89,94 @@ def test_one_cell_by_hand():
         '57.95724106',
         '',
         '',
+        '',
+        '',
     ]
+
+
+def test_recipe_and_departures_tell_rows_apart():
+    """In every output; such rows are no mixture, so nothing is warned of."""
+    plain = make_record(task='mini_linear', metrics={'top1': 50.0})
+    recipe = dict(plain, run_id='r', config_sha256=sha('r'))
+    recipe['extra'] = {'recipe': 'lewel'}
+    changed = dict(plain, run_id='c', config_sha256=sha('c'))
+    changed['departures'] = ['lr=1']
+    board = build(stored(plain, recipe, changed), methods=['MoCo v2'])
+    told = {('', ''), ('lewel', ''), ('', 'lr=1')}
+    assert kinds(board) == []
+    found = lines(board)
+    assert {(line['recipe'], line['departures']) for line in found} == told
+    assert {
+        (row['recipe'] or '', '; '.join(row['departures']))
+        for row in json.loads(to_json(board))['rows']
+    } == told
+    names = [[part.text for part in row[0]] for row in grids(board)[0].body]
+    assert ['MoCo v2', 'recipe lewel'] in names
+    assert {row['label'] for row in page_data(board)['rows']} == {
+        'MoCo v2',
+        'MoCo v2, lewel',
+        'MoCo v2 †',
+    }
+
+
+def test_a_changed_pretraining_is_no_mixture_and_no_baseline():
+    """Its seeds are another row's; a name alone is the unchanged method."""
+    records = []
+    for seed in (0, 1):
+        kept = make_record(seed=seed, metrics={'top1': 50.0 + seed})
+        other = make_record(
+            seed=seed, metrics={'top1': 40.0 + 3 * seed}, run_id=f'o{seed}'
+        )
+        other['pretrain'] = dict(
+            other['pretrain'], departures=['lr=1'], checkpoint_sha256=sha('o')
+        )
+        records += [kept, other]
+    board = build(stored(*records), methods=['MoCo v2'], baseline='MoCo v2')
+    assert kinds(board) == []
+    gaps = {
+        row.short_name: row.difference and row.difference.difference
+        for row in board.rows
+    }
+    assert gaps == {'MoCo v2': None, 'MoCo v2, changed': -9.0}
+    board = build(stored(*records), baseline='MoCo v2 (lr=1)')
+    assert {r.short_name for r in board.rows if r.difference} == {'MoCo v2'}
+
+
+def test_seeds_are_missed_row_by_row():
+    recipe = [
+        dict(
+            make_record(task='mini_linear', seed=seed, run_id=f'r{seed}'),
+            config_sha256=sha('r'),
+            extra={'recipe': 'lewel'},
+        )
+        for seed in (0, 1)
+    ]
+    plain = make_record(task='mini_linear', seed=0)
+    board = build(stored(plain, *recipe), methods=['MoCo v2'])
+    assert [problem.message for problem in board.problems] == [
+        'MoCo v2 on mini_linear lacks seed 1'
+    ]
+
+
+def test_rounding_is_no_difference():
+    """(39.7 + 39.8 + 39.9) / 3 is 39.8, and not -0.0 from it."""
+    records = stored(
+        *(
+            make_record(
+                'MoCo v2', '', 'coco_mrcnn_fpn_1x', seed, {'bbox_AP': value}
+            )
+            for seed, value in enumerate((39.8, 39.9, 39.7))
+        )
+    )
+    [row] = build(records, published='own').rows
+    assert row.mean != 39.8 and row.published.value == 39.8
+    assert lines(build(records, published='own'))[0]['delta'] == '0'
+
+
+@pytest.mark.parametrize('name', ['MoCo v2@123', 'MoCo v2 [ResNet-18x]'])
+def test_a_form_that_nobody_has_is_named(name):
+    with pytest.raises(UserError, match=r'unknown method.*MoCo v2@200 \['):
+        build(stored(make_record()), methods=[name])
 
 
 def test_one_seed_has_no_deviation_and_unknown_is_empty():

@@ -20,7 +20,7 @@ from ssl_bench.results.published import published
 from ssl_bench.results.record import Problem
 from ssl_bench.results.terminal import split, to_rich
 from ssl_bench.results.wording import comparison
-from tests.results.factory import METHODS, make_record, suite
+from tests.results.factory import METHODS, make_record, sha, suite
 from tests.results.test_board import stored
 
 EVIL = 'A|B*_<script>&%$#{}~^\\'
@@ -229,6 +229,47 @@ def test_reproduced_number_is_below_the_printed():
     assert texts(row[5]) == ['34.5']  # mask AP was not measured
 
 
+def test_the_tables_of_a_paper_have_all_runs_and_the_baseline():
+    """Two settings of one method are two lines: never the best one alone."""
+    runs = [
+        make_record(
+            method,
+            '',
+            'coco_mrcnn_fpn_1x',
+            seed,
+            {'bbox_AP': base + seed / 10},
+            epochs=epochs,
+            config_sha256=sha(config),
+            run_id=f'{method}{config}{seed}',
+        )
+        for method, config, base, epochs in (
+            ('PixPro', 'a', 41.0, 100),
+            ('PixPro', 'b', 38.0, 100),
+            ('MoCo v1', 'a', 39.05, 200),
+        )
+        for seed in (0, 1)
+    ]
+    runs[4]['metrics']['bbox_AP'] -= 0.01
+    grid = paper_grids('pixpro', build(stored(*runs), baseline='MoCo v1'))
+    cell = next(
+        row[2]
+        for row in grid[1].body
+        if texts(row[0]) == ['PixPro'] and texts(row[1]) == ['100']
+    )
+    assert texts(cell) == [
+        '40.8',
+        'ours 41.1 ± 0.1 (+0.3 =)',
+        '[40.4, 41.7], n=2',
+        'Δ better by 2.0 [1.9, 2.0], n=2',
+        'ours 38.1 ± 0.1 (-2.8 ≠)',
+        '[37.4, 38.7], n=2',
+    ]
+    assert cell[1].kind == 'best' and cell[4].kind == 'measured'
+    assert any(
+        note.startswith('Δ: against MoCo v1') for note in grid[-1].notes
+    )
+
+
 def test_unknown_paper():
     with pytest.raises(UserError, match='Did you mean pixpro'):
         paper_grids('pixpor', build(stored(make_record())))
@@ -253,6 +294,7 @@ def test_names_stay_text_in_markup():
         r'\textasciitilde{}\textasciicircum{}\textbackslash{}'
     )
     assert escape_markdown('a\nb') == escape_latex('a\nb') == 'a b'
+    assert escape_latex('[a]') == '{[}a]'  # no length of a line break
 
 
 def balanced(text):

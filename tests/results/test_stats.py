@@ -62,6 +62,10 @@ def test_mean_and_deviation_by_exact_sums(values):
     )
 
 
+def test_values_equal_but_for_rounding_have_no_interval():
+    assert stats.interval([0.1 + 0.2, 0.3]) is None
+
+
 def test_a_small_deviation_of_large_values_is_exact():
     assert stats.sample_std([1e9, 1e9 + 1, 1e9 + 2]) == 1
     assert stats.sample_std([0.1] * 5) == 0

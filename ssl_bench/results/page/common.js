@@ -33,23 +33,25 @@ function pretraining(row) {
     epochs === null ? '' : epochs + ' epochs'].filter(Boolean).join(' · ');
 }
 
-/** Different names for the rows: with epochs and backbone if needed. */
+/** Different names for the rows: with epochs, backbone, number if needed. */
 function labels(rows) {
   const byName = new Map();
   for (const row of rows) {
     if (!byName.has(row.name)) byName.set(row.name, []);
     byName.get(row.name).push(row);
   }
-  return rows.map((row) => {
+  const names = rows.map((row) => {
     const others = byName.get(row.name);
     const differ = (field) => others.some((o) => o[field] !== row[field]);
     let name = row.label;
     if (differ('backbone')) name += ', ' + row.backbone;
     if (differ('pretrain_data')) name += ', ' + row.pretrain_data;
     if (differ('pretrain_epochs')) name += ', ' + row.pretrain_epochs + 'e';
-    const same = others.filter((o) => o.id === row.id);
-    if (same.length > 1) name += ' #' + (same.indexOf(row) + 1);
     return name;
+  });
+  return names.map((name, i) => {
+    const same = names.flatMap((other, j) => (other === name ? [j] : []));
+    return same.length > 1 ? `${name} #${same.indexOf(i) + 1}` : name;
   });
 }
 

@@ -15,6 +15,7 @@ function summary(row) {
     ['Method', row.name], ['Pretraining', pretraining(row)],
     ['Task', `${TASKS.get(row.task).title} (${row.task})`],
     ['Metric', metric.title + (metric.higher ? '' : ', lower is better')],
+    ['Recipe', row.recipe],
     ['Departures', row.departures.join('; ')],
     ['Seeds', row.values.map((v) => `${v.seed}: ${v.text}`).join(', ')],
     ['95% interval', row.text.interval],

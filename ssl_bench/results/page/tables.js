@@ -53,6 +53,7 @@ function matrixCell(row) {
   el('b', {}, row.text.mean),
   row.std === null ? null : el('i', {}, ` ± ${row.text.std}`),
   row.text.departed ? ` ${row.text.departed}` : null,
+  row.recipe ? el('small', {}, `recipe ${row.recipe}`) : null,
   el('small', {}, unbroken(row.text.interval)),
   item ? el('small', {}, `publ. ${item.text} `, verdictText(row)) : null,
   row.text.difference
@@ -88,7 +89,7 @@ function matrixColumns(tasks, ranked) {
 }
 
 function matrixValue(item, key) {
-  if (key === 'name') return item.first.name;
+  if (key === 'name') return item.first.short_name;
   if (key === 'rank') return item.rank ? item.rank.average : null;
   return (item.byTask.get(key) || [{mean: null}])[0].mean;
 }
@@ -101,7 +102,7 @@ function rankCell(rank) {
 }
 
 function matrixLine(item, tasks, ranked) {
-  return el('tr', {}, el('th', {scope: 'row'}, item.first.name,
+  return el('tr', {}, el('th', {scope: 'row'}, item.first.short_name,
     el('small', {}, pretraining(item.first))),
   ranked ? rankCell(item.rank) : null,
   tasks.map((task) => el('td', {},
@@ -129,7 +130,7 @@ function drawMatrix(backbone, number) {
   const draw = () => {
     list.sort((a, b) => compare(matrixValue(a, state.key),
       matrixValue(b, state.key), state.descending)
-      || compare(a.first.name, b.first.name));
+      || compare(a.first.short_name, b.first.short_name));
     table.replaceChildren(
       el('thead', {}, el('tr', {}, columns.map(
         (column) => sortable(column, state, draw)))),
@@ -183,7 +184,7 @@ function chosenRows() {
   return DATA.rows.filter((row) => {
     const item = row.published[0];
     const text = [row.name, row.task, TASKS.get(row.task).title, row.metric,
-      row.backbone, item ? item.reported_in : ''].join(' ').toLowerCase();
+      row.backbone, row.recipe || '', item ? item.reported_in : ''].join(' ').toLowerCase();
     return (!task || row.task === task) && (!metric || row.metric === metric)
       && (!method || row.name === method)
       && words.every((word) => text.includes(word))
