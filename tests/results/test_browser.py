@@ -355,6 +355,37 @@ def test_departures_are_marked_and_explained(odd_page):
     assert f'Departures\ntrain_cfg.max_iters=100; {EVIL}' in text  # the run's
 
 
+def test_changed_pretrainings_are_told_apart(browser, tmp_path):
+    """Two of one name are two bars, and their long texts stay in the column."""
+    records = []
+    for i, data in enumerate(('IN1K', 'IN1K', f'custom: {"x" * 60}')):
+        record = make_record(metrics={'top1': 50.0 + i}, run_id=str(i))
+        record['pretrain'].update(data=data, departures=[f'lr={i}'])
+        records.append(record)
+    board = build([Stored(r, 'r.json') for r in records], published='none')
+    open_board(browser, tmp_path / 'changed.html', board)
+    bars = js(
+        browser,
+        'return [...document.querySelectorAll("#bars .mark-text text")].map('
+        'e => e.textContent)',
+    )
+    assert len(set(bars) & {'50.0', '51.0', '52.0'}) == 3
+    shown = browser.find_element('id', 'bars').text
+    assert 'MoCo v2 †, IN1K #1' in shown and 'MoCo v2 †, IN1K #2' in shown
+    rows = browser.find_elements('css selector', '#matrix tbody th')
+    assert {row.text.split('\n')[-1] for row in rows} == {
+        f'pretraining: lr={i}' for i in range(3)
+    }
+    for width in (1280, 390):
+        size(browser, width)
+        assert js(
+            browser,
+            'return [...document.querySelectorAll("#matrix tbody th")].every('
+            'e => e.scrollWidth <= e.clientWidth)',
+        )
+    assert browser.get_log('browser') == []
+
+
 def test_a_task_that_is_not_installed(odd_page):
     assert f'{EVIL}, not installed' in column(odd_page, 1)
     heads = js(

@@ -101,9 +101,15 @@ function rankCell(rank) {
     el('small', {}, `group ${rank.letters}`)) : null);
 }
 
+/** What the pretraining changed: another method of the same name. */
+function changes(row) {
+  return row.departures.filter((text) => text.startsWith('pretraining: '));
+}
+
 function matrixLine(item, tasks, ranked) {
   return el('tr', {}, el('th', {scope: 'row'}, item.first.short_name,
-    el('small', {}, pretraining(item.first))),
+    el('small', {}, pretraining(item.first)),
+    ...changes(item.first).map((text) => el('small', {}, text))),
   ranked ? rankCell(item.rank) : null,
   tasks.map((task) => el('td', {},
     (item.byTask.get(task.id) || []).map(matrixCell))));
