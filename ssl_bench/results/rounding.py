@@ -4,7 +4,7 @@ The terminal, Markdown, LaTeX, the page and the command line show these texts,
 so that a number has the same digits everywhere.
 """
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from ssl_bench.results.stats import Interval
 
@@ -24,7 +24,7 @@ def fixed(number: float, places: int, sign: str = '') -> str:
     """
     if not abs(number) < EXACT:
         return f'{number:{sign}.{places}f}'
-    digits = Decimal(exact(number)).quantize(
+    digits = Decimal(exact(number + 0.0)).quantize(  # -0.0 has no sign
         Decimal(1).scaleb(-places), ROUND_HALF_UP
     )
     return f'{digits:{sign}.{places}f}'
@@ -83,4 +83,7 @@ def as_printed(number: float) -> str:
 
 def short(number: float) -> str:
     """A time, a speed or a size: four digits, no exponent."""
-    return f'{number:.0f}' if abs(number) >= 1000 else f'{number:.4g}'
+    if abs(number) >= 1000:
+        return fixed(number, 0)
+    four = Context(prec=4, rounding=ROUND_HALF_UP)
+    return f'{four.create_decimal(exact(number)).normalize():f}'

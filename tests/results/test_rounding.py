@@ -42,6 +42,10 @@ def test_digits():
     assert rounding.as_printed(39.82) == '39.82'
     assert rounding.short(12996.2) == '12996' and rounding.short(3) == '3'
     assert rounding.short(3.61249) == '3.612'
+    assert rounding.short(2.0625) == '2.063'
+    assert rounding.short(1000.5) == '1001'
+    assert rounding.short(0.00012) == '0.00012'
+    assert rounding.signed(-0.0) == '+0.0'
 
 
 @pytest.fixture
