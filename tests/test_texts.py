@@ -44,9 +44,24 @@ def test_names_of_files_are_found():
 def test_links_between_pages_lead_somewhere():
     for page in PAGES:
         text = page.read_text(encoding='utf-8')
-        for target in re.findall(r'\]\(([^)#]+)(?:#[^)]*)?\)', text):
-            if '://' not in target:
-                assert (page.parent / target).exists(), (page.name, target)
+        for target, heading in re.findall(
+            r'\]\(([^)#]*)(?:#([^)]*))?\)', text
+        ):
+            if '://' in target:
+                continue
+            found = page.parent / target if target else page
+            assert found.exists(), (page.name, target)
+            if heading:
+                assert heading in anchors(found), (page.name, heading)
+
+
+def anchors(page):
+    """What links call the headings of a page."""
+    heads = re.findall(r'^#+ (.+)$', page.read_text(encoding='utf-8'), re.M)
+    return {
+        re.sub(r'[^\w\- ]', '', head.lower()).replace(' ', '-')
+        for head in heads
+    }
 
 
 # words that a reader who is not a native speaker stumbles over

@@ -13,7 +13,7 @@ TASK = dict(
         'bbox_AP75': dict(toolkit='voc/AP75', tolerance=1.0),
     },
     shown=['bbox_AP', 'bbox_AP50', 'bbox_AP75'],
-    source='Detectron2 config of MoCo (He et al., CVPR 2020, App. A.3)',
+    source='Detectron2 config of MoCo (He et al., CVPR 2020, App. A.1)',
     gpu_hours=28.6,
     cost_source="0.537 s per iteration on 8 V100 (Detectron2's model zoo)",
 )

@@ -1,4 +1,4 @@
-"""compare measured results with published ones: table, CSV, page, bundle
+"""Compare measured results with published ones: table, CSV, page, bundle
 
 Reads every result.json under the given folders. With -o the format follows
 the file's ending (.csv .md .tex .json .html); without it the table is shown

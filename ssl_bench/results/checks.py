@@ -128,9 +128,8 @@ def _name(record: Record) -> str:
     """The name, its recipe, and whether anything departed."""
     name = label(record['method'], record['variant'])
     changed = departures(record) or pretrain_departures(record)
-    return ', '.join(
-        filter(None, (name, recipe(record), changed and 'changed'))
-    )
+    parts = name, recipe(record), 'changed' if changed else ''
+    return ', '.join(filter(None, parts))
 
 
 def _cells(stored: list[Stored]) -> dict[tuple[Any, ...], list[Stored]]:
