@@ -68,6 +68,8 @@ class Grid:
         heads (list[str]): Column headings; a line break is kept.
         body (list): Rows of cells, as many as there are headings.
         names (int): How many first columns name the row (left-aligned).
+        keys (int): How many first columns tell the row from others: names
+            and epochs. They are repeated where a table is cut.
         notes (list[str]): Remarks below.
     """
 
@@ -75,6 +77,7 @@ class Grid:
     heads: list[str]
     body: list[list[Cell]]
     names: int = 1
+    keys: int = 1
     notes: list[str] = field(default_factory=list)
 
 
@@ -223,7 +226,8 @@ def task_grid(board: Board, task: str) -> Grid:
         f'{headings.heading(task).title} ({task})',
         ['method', *(['backbone'] if several else []), 'epochs', 'n', *heads],
         body,
-        1 + several,
+        names=1 + several,
+        keys=2 + several,
     )
 
 
@@ -264,8 +268,11 @@ def rank_grid(table: RankTable) -> Grid:
         f'Average rank over tasks, {table.backbone}',
         ['method', 'epochs', 'rank', 'group', *titles],
         body,
-        1,
-        [rank_note(table), *(f'Not ranked: {t}.' for t in table.left_out)],
+        keys=2,
+        notes=[
+            rank_note(table),
+            *(f'Not ranked: {t}.' for t in table.left_out),
+        ],
     )
 
 

@@ -372,4 +372,5 @@ def _table_grid(
         f'{paper.reported_in}: {table.title}',
         ['method', 'epochs', *heads],
         body,
+        keys=2,
     )

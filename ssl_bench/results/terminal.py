@@ -33,15 +33,15 @@ def _width(grid: Grid, column: int) -> int:
 
 
 def split(grid: Grid, width: int) -> list[list[int]]:
-    """Columns of each part that fits ``width``; names head every part.
+    """Columns of each part that fits ``width``; the keys head every part.
 
     The parts have about the same number of columns.
     """
-    names = list(range(grid.names))
-    if len(grid.heads) == len(names):
-        return [names]
-    rest = list(range(grid.names, len(grid.heads)))
-    space = width - PADDING - sum(_width(grid, column) for column in names)
+    keys = list(range(grid.keys))
+    if len(grid.heads) == len(keys):
+        return [keys]
+    rest = list(range(grid.keys, len(grid.heads)))
+    space = width - PADDING - sum(_width(grid, column) for column in keys)
     widths = [_width(grid, column) for column in rest]
     for count in range(1, len(rest) + 1):
         size = -(-len(rest) // count)
@@ -50,7 +50,7 @@ def split(grid: Grid, width: int) -> list[list[int]]:
             for i in range(0, len(rest), size)
         ):
             break
-    return [names + rest[i : i + size] for i in range(0, len(rest), size)]
+    return [keys + rest[i : i + size] for i in range(0, len(rest), size)]
 
 
 def _table(grid: Grid, columns: list[int], title: str | None) -> Table:

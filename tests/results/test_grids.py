@@ -346,7 +346,13 @@ def test_terminal_splits_evenly():
     board = build(stored(*suite(METHODS, ['mini_coco_mrcnn_fpn'])))
     grid = task_grid(board, 'mini_coco_mrcnn_fpn')
     assert split(grid, 200) == [list(range(9))]
-    assert [len(part) for part in split(grid, 100)] == [5, 5]
+    parts = split(grid, 100)
+    assert [part[:2] for part in parts] == [[0, 1]] * len(parts)  # epochs
+    lengths = [len(part) for part in parts]
+    assert len(parts) > 1 and max(lengths) - min(lengths) < 2
+    assert sorted({i for part in parts for i in part}) == list(range(9))
+    paper = paper_grids('insloc', board)[0]
+    assert {tuple(part[:2]) for part in split(paper, 40)} == {(0, 1)}
 
 
 def test_terminal_shows_markup_as_text():
