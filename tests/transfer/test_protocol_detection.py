@@ -579,7 +579,9 @@ def test_recipes_of_a_large_vit(registered, task, decay, drop):
     if task == 'in1k_finetune':
         assert wrapper.optimizer.lr == 4e-3  # 1e-3 x 1024 / 256
         assert plan.config.train_cfg.max_epochs == 50
-        assert plan.config.param_scheduler[-1].end == 50
+        cosine = plan.config.param_scheduler[-1]
+        assert (cosine.type, cosine.T_max) == ('LayerCosineLR', 45)
+        assert cosine.end == 50
         return
     assert wrapper.paramwise_cfg.num_layers == 24
     assert net.arch['global_attn_indexes'] == [5, 11, 17, 23]
