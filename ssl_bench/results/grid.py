@@ -252,7 +252,7 @@ def rank_grid(table: RankTable) -> Grid:
     """Average ranks of one backbone's methods."""
     body = [
         [
-            [Part(r.name, 'name')],
+            [Part(r.name, 'name'), *_lines('; '.join(r.changes))],
             [Part(epochs_text(r.method_id[4]))],
             [
                 Part(rounding.rank(r.average), 'measured'),

@@ -42,6 +42,7 @@ class Ranking:
         interval (tuple): 95 % interval of it over seeds.
         letters (str): Methods without a common letter are apart: their
             average ranks differ by the critical difference or more.
+        changes (list[str]): What its pretraining changed.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Ranking:
     average: float
     interval: stats.Interval
     letters: str
+    changes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def _rank_table(board: Board, rows: list[Row]) -> RankTable | None:
             float(averages[i]),
             intervals[i],
             group,
+            cells[i][0].pretrain_departures,
         )
         for i, group in zip(order, letters)
     ]

@@ -12,8 +12,8 @@ RULE = (
     'Better and worse: below 5% by the paired t test over common seeds '
     "(Welch's where fewer than two are common), after Holm's correction "
     'for all comparisons of the metric, backbone and protocol; [..] is the '
-    '95% interval of the one difference. n=3: common seeds; n=3+2: seeds of each. One seed decides '
-    'nothing.'
+    '95% interval of the one difference. n=3: common seeds; n=3+2: seeds of '
+    'each. One seed decides nothing.'
 )
 
 

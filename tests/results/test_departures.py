@@ -157,6 +157,26 @@ def test_ranks_are_of_one_protocol(changes):
     assert len(table.left_out) == (not changes)
 
 
+def test_the_rank_table_says_what_was_changed():
+    """Two changed pretrainings of one method have one name."""
+    records = []
+    for task in ('mini_knn', 'mini_linear'):
+        for seed in (0, 1):
+            for change in ('lr=1', 'lr=2'):
+                record = make_record(
+                    task=task, seed=seed, run_id=f'{task}{seed}{change}'
+                )
+                record['pretrain']['departures'] = [change]
+                record['metrics'] = {'top1': 40.0 + seed}
+                records.append(record)
+    found = grids(board_of(*records))[-1]
+    assert found.title.startswith('Average rank')
+    assert [[part.text for part in row[0]] for row in found.body] == [
+        ['MoCo v2, changed', 'lr=1'],
+        ['MoCo v2, changed', 'lr=2'],
+    ]
+
+
 def test_departures_are_texts():
     with pytest.raises(UserError, match='departures must be a list of texts'):
         validate(make_record(departures=[1]))
