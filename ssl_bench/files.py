@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,3 +164,33 @@ def images_below(
             if entry.name.lower().endswith(endings)
         ]
     )
+
+
+def last_checkpoint(folder: str | Path) -> Path | None:
+    """The checkpoint that a run in a folder goes on from.
+
+    mmengine writes its full path into a file ``last_checkpoint``. That path
+    is wrong after the folder was moved or copied, and a kill can leave the
+    file empty, or the checkpoint that it names removed. So the name is
+    looked for in this folder first, and the newest checkpoint there is taken
+    when the one that was named is gone.
+
+    Args:
+        folder (str | Path): ``work_dir`` of the run; it may be missing.
+
+    Returns:
+        Path, optional: None where no checkpoint is left.
+    """
+    folder = Path(folder)
+    mark = folder / 'last_checkpoint'
+    named = mark.read_text().strip() if mark.is_file() else ''
+    if named:
+        for path in (folder / Path(named).name, Path(named)):
+            if path.is_file():
+                return path
+    found = [
+        (path.stat().st_mtime_ns, int(match[1]), path)
+        for path in folder.glob('*_*.pth')
+        if (match := re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', path.name))
+    ]
+    return max(found)[2] if found else None

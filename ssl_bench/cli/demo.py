@@ -188,19 +188,17 @@ def _draw_views(work_dir: Path) -> None:
     """Contact sheets of the views that the methods were shown."""
     from ssl_bench.config import load_config
     from ssl_bench.engine.view_sheet import takes_checkpoint, views_of
-    from ssl_bench.files import atomic_path
+    from ssl_bench.files import atomic_path, last_checkpoint
 
     for folder in sorted(work_dir.glob('*_seed*')):
         settings = next(folder.glob('*.py'), None)
-        if settings is None or not (folder / 'last_checkpoint').exists():
+        last = last_checkpoint(folder)
+        if settings is None or last is None:
             continue
         config = load_config(settings)
-        last = (
-            (folder / 'last_checkpoint').read_text().strip()
-            if takes_checkpoint(config)
-            else None
+        sheet = views_of(
+            config, 12, str(last) if takes_checkpoint(config) else None
         )
-        sheet = views_of(config, 12, last)
         name = folder.name.rpartition('_seed')[0]
         with atomic_path(work_dir / f'views_{name}.png') as part:
             sheet.save(part, format='png')

@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +11,10 @@ from mmengine.device import get_device
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from ssl_bench.errors import UserError
+from ssl_bench.files import last_checkpoint
 
 Batch = Sequence[dict] | None
 
@@ -188,7 +190,7 @@ class FiniteLossHook(Hook):
 
     @staticmethod
     def _stop(runner: Runner, what: str) -> None:
-        last = find_latest_checkpoint(runner.work_dir)
+        last: Any = last_checkpoint(runner.work_dir)
         if last is None and runner.cfg.get('resume'):
             last = runner.cfg.get('load_from')
         raise UserError(

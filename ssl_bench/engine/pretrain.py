@@ -10,7 +10,6 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
-from mmengine.runner import find_latest_checkpoint
 
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
@@ -30,7 +29,7 @@ from ssl_bench.engine.what_was_read import (
     departures_of,
 )
 from ssl_bench.errors import UserError
-from ssl_bench.files import require_folder
+from ssl_bench.files import last_checkpoint, require_folder
 
 
 def pretrain(
@@ -99,7 +98,9 @@ def pretrain(
     except UserError as error:
         raise plain_error(error) from error
     barrier()  # the first process can still be writing
-    return Path(find_latest_checkpoint(work_dir))
+    last = last_checkpoint(work_dir)
+    assert last is not None  # the run has just written it
+    return last
 
 
 @contextmanager
@@ -211,15 +212,18 @@ def _set_hooks(config: Config, quiet: bool) -> None:
 
 
 def _set_resume(config: Config, resume: bool | str) -> None:
+    last = last_checkpoint(config.work_dir)
     if resume == 'auto':
-        resume = (Path(config.work_dir) / 'last_checkpoint').is_file()
+        resume = last is not None
     config.resume = bool(resume)
     config.load_from = None
     if isinstance(resume, str):
         if not Path(resume).is_file():
             raise UserError(f'no checkpoint {resume} to resume from.')
         config.load_from = resume
-    elif resume and find_latest_checkpoint(config.work_dir) is None:
+    elif resume and last is not None:
+        config.load_from = str(last)
+    elif resume:
         raise UserError(
             f'nothing to resume in {config.work_dir}: it has no checkpoint. '
             'Leave --resume out to start, or name the right --work-dir.'

@@ -34,7 +34,9 @@ def sizes_of(runner: Runner) -> dict[str, Any]:
     )
 
 
-def check_resume(runner: Runner, meta: dict, name: str, over: str) -> None:
+def check_resume(
+    runner: Runner, meta: dict, name: str, over: str, option: bool
+) -> None:
     """Compare a checkpoint with the run that is to go on from it.
 
     A run on another number of processes goes on where a step has as many
@@ -45,6 +47,7 @@ def check_resume(runner: Runner, meta: dict, name: str, over: str) -> None:
         meta (dict): Of the checkpoint.
         name (str): The file, for messages.
         over (str): How to start over, for messages.
+        option (bool): Whether an option can give the run another batch.
 
     Raises:
         UserError: Another seed, other data, or other batches.
@@ -78,7 +81,8 @@ def check_resume(runner: Runner, meta: dict, name: str, over: str) -> None:
         raise UserError(
             f'{name} is of a run with {_words(old)}; this one has '
             f'{_words(now)}, so steps, rates and images would not agree. '
-            f'{_remedy(old, now)}, or start over ({over}).'
+            f'{_remedy(old, now, option)}, or start over '
+            f'({over}).'
         )
     if old['processes'] != now['processes']:
         runner.logger.warning(
@@ -98,10 +102,13 @@ def _words(sizes: dict[str, Any]) -> str:
     return text
 
 
-def _remedy(old: dict[str, Any], now: dict[str, Any]) -> str:
+def _remedy(old: dict[str, Any], now: dict[str, Any], option: bool) -> str:
     """How the run that is to go on gets the old one's sizes."""
     step = old['processes'] * old['batch']
-    text = f'Use {old["processes"]} processes'
+    count = old['processes']
+    text = f'Use {count} process{"es" if count > 1 else ""}'
+    if not option:
+        return text
     if step % now['processes'] == 0:
         text = f'Set train_dataloader.batch_size={step // now["processes"]}'
     if old['accumulated'] != now['accumulated']:

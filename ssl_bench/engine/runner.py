@@ -156,6 +156,7 @@ class AtomicRunner(Runner):
     """
 
     start_over = 'without --resume, in another folder'  # how to start over
+    batch_option = True  # a run can go on with a batch given by an option
     _saved_schedulers: list[dict] | None = None
     _train_dataloader: DataLoader | dict
     param_schedulers: Any
@@ -308,7 +309,9 @@ class AtomicRunner(Runner):
         if isinstance(meta, dict):
             meta.pop('config', None)
         if self._resume:
-            check_resume(self, meta, filename, self.start_over)
+            check_resume(
+                self, meta, filename, self.start_over, self.batch_option
+            )
             self._saved_schedulers = checkpoint.get('param_schedulers')
         return checkpoint
 
@@ -324,6 +327,7 @@ class AtomicRunner(Runner):
         kwargs['meta'] = {
             **(kwargs.get('meta') or {}),
             'sizes': sizes_of(self),
+            'max_iters': self.max_iters,
         }
         target = Path(out_dir) / part
         try:

@@ -1,6 +1,7 @@
 """Hooks of a transfer run."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,10 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ssl_bench.files import write_text
+
 BatchNorm = nn.modules.batchnorm._BatchNorm
+RESUMPTIONS = 'resumptions'  # file in the folder of a run
 
 
 @HOOKS.register_module()
@@ -97,7 +101,9 @@ def recompute_statistics(model: Any, batches, num_iters: int) -> None:
 class CostHook(Hook):
     """Count seconds, images and resumptions of training.
 
-    The sums travel in the checkpoint's message hub.
+    The sums travel in the checkpoint's message hub, and the number of
+    resumptions in a file of the run's folder too: a run can be killed again
+    before its next checkpoint.
     """
 
     priority = 'VERY_HIGH'  # the sums are saved by the checkpoint hook
@@ -112,7 +118,11 @@ class CostHook(Hook):
             dict(seconds=0.0, images=0, resumptions=0),
             **runner.message_hub.get_info('transfer_cost', {}),
         )
-        self.before['resumptions'] += runner.iter > 0
+        self.before['resumptions'] = count_resumptions(
+            Path(runner.work_dir) / RESUMPTIONS,
+            int(self.before['resumptions']),
+            runner.iter > 0,
+        )
         self.started = time.perf_counter()
         self.first = runner.iter
         runner.message_hub.update_info('transfer_cost', self.before)
@@ -135,3 +145,27 @@ class CostHook(Hook):
                 images=self.before['images'] + done,
             ),
         )
+
+
+def count_resumptions(path: Path, known: int, resumed: bool) -> int:
+    """How often a run was resumed, this time included; kept in a file.
+
+    Args:
+        path (Path): The file; what an earlier run left there is removed
+            where this one starts.
+        known (int): What the checkpoint says.
+        resumed (bool): Whether this run goes on from one.
+
+    Returns:
+        int: The same in all processes.
+    """
+    number = [0]
+    if dist.is_main_process():
+        if resumed:
+            kept = path.read_text() if path.is_file() else ''
+            number = [1 + max(known, int(kept) if kept.isdecimal() else 0)]
+            write_text(path, str(number[0]))
+        else:
+            path.unlink(missing_ok=True)
+    dist.broadcast_object_list(number)
+    return number[0]

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import socket
+import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +30,14 @@ from ssl_bench.transfer.together import from_all, on_main_process
 
 INDEX = 'index.json'
 PRECISIONS = ('float32', 'float16')
-READ_ERRORS = (OSError, EOFError, ValueError, LookupError, TypeError)
+READ_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    zipfile.BadZipFile,  # numpy takes it for an archive
+)
 
 
 @DATA_SAMPLERS.register_module()
@@ -110,7 +118,7 @@ class StoredFeatures:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            content = json.loads((folder / INDEX).read_text())
+            content = read_index(folder)
             self.width: int = content.pop('width')
             self.precision: str = content.pop('precision')
             self.dealing = Dealing(**content)
@@ -172,9 +180,30 @@ class StoredFeatures:
 
     def _check(self, rank: int) -> None:
         labels = np.load(self._path(rank, 'labels'), mmap_mode='r')
-        rows = self.dealing.rows_of(rank)
-        if self._open(rank).shape != (rows, self.width) or len(labels) != rows:
+        features, rows = self._open(rank), self.dealing.rows_of(rank)
+        if features.shape != (rows, self.width) or len(labels) != rows:
             raise ValueError(f'the files of process {rank} have other sizes')
+        if features.dtype != self.precision or labels.dtype != np.int64:
+            raise ValueError(f'the files of process {rank} have other types')
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """What `write_features` says of a split.
+
+    Raises:
+        ValueError: Something else is in the file.
+    """
+    content: dict[str, Any] = json.loads((folder / INDEX).read_text())
+    sizes = {'size', 'batch', 'world', 'width'}
+    if (
+        not isinstance(content, dict)
+        or content.keys() != sizes | {'precision'}
+        or content['precision'] not in PRECISIONS
+        or not all(isinstance(content[key], int) for key in sizes)
+        or not all(content[key] > 0 for key in sizes)
+    ):
+        raise ValueError(f'{INDEX} is not of this program')
+    return content
 
 
 class Features(NamedTuple):

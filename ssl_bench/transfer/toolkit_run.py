@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from mmengine import dist
-from mmengine.runner import find_latest_checkpoint
 
 import ssl_bench.engine.hooks
 import ssl_bench.engine.progress
@@ -16,6 +15,7 @@ import ssl_bench.toolbox.pictures  # noqa: F401  registers, as those above
 from ssl_bench.engine.distributed import launcher, unwrapped
 from ssl_bench.engine.runner import AtomicRunner, build_errors
 from ssl_bench.errors import UserError
+from ssl_bench.files import last_checkpoint
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_classes, check_files
 from ssl_bench.toolbox.load_images import SKIPPED, skipped_images
@@ -38,6 +38,7 @@ class TransferRunner(AtomicRunner):
 
     source: Source | None = None
     start_over = '--no-resume'
+    batch_option = False  # it would be another run, in a folder of its own
 
     def train(self) -> torch.nn.Module:
         """mmengine's; all processes then test what the checkpoint has.
@@ -149,12 +150,9 @@ def prepare(
     config.experiment_name = f'{folder.name}-{time.monotonic_ns()}'
     config.visualizer.name = config.experiment_name
     config.launcher = launcher()
-    config.resume = (
-        resume
-        and plan.trained is None
-        and find_latest_checkpoint(folder) is not None
-    )
-    config.load_from = None
+    last = last_checkpoint(folder) if resume and not plan.trained else None
+    config.resume = last is not None
+    config.load_from = last and str(last)
     hooks = list(config.get('custom_hooks', []))
     if plan.trained is None:
         hooks += [dict(type='StepSeedHook'), dict(type='CostHook')]

@@ -7,7 +7,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import find_latest_checkpoint
 from torch import Tensor, nn
 
 from ssl_bench.checkpoints import load_into
@@ -15,7 +14,7 @@ from ssl_bench.checkpoints.formats import bare_names, unwrap
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.errors import UserError
-from ssl_bench.files import sha256
+from ssl_bench.files import last_checkpoint, sha256
 from ssl_bench.results import FILE_NAME
 from ssl_bench.toolbox.load_images import SKIPPED
 from ssl_bench.transfer.source import Source
@@ -112,13 +111,13 @@ def open_classifier(place: str | Path) -> Trained:
     """
     place = Path(place)
     if place.is_dir():
-        last = find_latest_checkpoint(place)
+        last = last_checkpoint(place)
         if last is None:
             raise UserError(
                 f'{place} has no checkpoint. Name a fine-tuning '
                 "run's folder, or a file, with --classifier."
             )
-        place = Path(last)
+        place = last
     if not place.is_file():
         raise UserError(
             f'no classifier {place}. Name a checkpoint, or the '
@@ -137,10 +136,7 @@ def trained_classifier(folder: Path, task: str, trainer: str) -> Trained:
     Raises:
         UserError: It was not run, or not to its end.
     """
-    if (
-        not (folder / FILE_NAME).exists()
-        or find_latest_checkpoint(folder) is None
-    ):
+    if not (folder / FILE_NAME).exists() or last_checkpoint(folder) is None:
         raise UserError(
             f'{task} tests a fine-tuned classifier, and there is none of '
             f'these weights, seed and settings in {folder}. Fine-tune first '
@@ -159,13 +155,13 @@ def finished_training(folder: Path, loop: dict) -> Trained:
     Raises:
         UserError: Not trained, or not to the end.
     """
-    last = find_latest_checkpoint(folder) if folder.is_dir() else None
+    last = last_checkpoint(folder)
     if last is None:
         raise UserError(
             f'{folder} has no checkpoint to test. Train first: '
             'the same command without --eval-only.'
         )
-    match = re.search(r'(iter|epoch)_(\d+)\.pth$', last)
+    match = re.fullmatch(r'(iter|epoch)_(\d+)\.pth', last.name)
     if match is None:
         raise UserError(
             f'{last} is not a checkpoint of a training here: expected '
@@ -173,6 +169,9 @@ def finished_training(folder: Path, loop: dict) -> Trained:
         )
     unit, count = match.groups()
     most = loop.get('max_iters' if unit == 'iter' else 'max_epochs')
+    if unit == 'iter' and int(count) != most:
+        # other processes make up a batch in another number of iterations
+        most = read_object(last).get('meta', {}).get('max_iters', most)
     if int(count) != most:
         raise UserError(
             f'{folder} was trained for {count} of {most} {unit}s.'

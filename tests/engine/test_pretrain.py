@@ -214,6 +214,7 @@ def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
         work_dir, cfg, iter = str(tmp_path), {}, 4
 
     (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
+    (tmp_path / 'epoch_1.pth').touch()
     hook = FiniteLossHook()
     hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.0)))
     hook.after_train_iter(

@@ -78,11 +78,12 @@ def test_once_before_the_last_checkpoint(monkeypatch):
     assert get_priority(hook.priority) < get_priority(CheckpointHook.priority)
 
 
-def test_cost_counts_resumptions():
+def test_cost_counts_resumptions(tmp_path):
     hub = MessageHub('cost')
     runner = SimpleNamespace(
         iter=0,
         world_size=2,
+        work_dir=str(tmp_path),
         message_hub=hub,
         train_dataloader=SimpleNamespace(batch_size=3),
     )
@@ -93,3 +94,11 @@ def test_cost_counts_resumptions():
         hook.after_train_iter(runner, start)
     assert hub.get_info('transfer_cost')['images'] == 18
     assert hub.get_info('transfer_cost')['resumptions'] == 2
+    # killed before a checkpoint: it says 0, the file in the folder 2
+    runner.message_hub = MessageHub('older')
+    CostHook().before_train(runner)
+    assert runner.message_hub.get_info('transfer_cost')['resumptions'] == 3
+    runner.iter, runner.message_hub = 0, MessageHub('new')
+    CostHook().before_train(runner)
+    assert runner.message_hub.get_info('transfer_cost')['resumptions'] == 0
+    assert not list(tmp_path.iterdir())

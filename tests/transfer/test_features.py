@@ -120,14 +120,32 @@ def test_a_damaged_folder_is_named(tmp_path):
     path = folder / '0_features.npy'
     whole = path.read_bytes()
     message = re.escape(f'{folder} is damaged') + '.*Remove the folder'
-    for content in (whole[:-8], whole[:50], b''):
+    for content in (whole[:-8], whole[:50], b'', b'PK\x03\x04' + whole):
         path.write_bytes(content)
         with pytest.raises(UserError, match=message):
             load_features(folder)
+    # would be read as other numbers, without a word
+    np.save(path, np.zeros((23, 6), np.float16))
+    with pytest.raises(UserError, match=message):
+        load_features(folder)
     path.write_bytes(whole)
+    labels = folder / '0_labels.npy'
+    np.save(labels, np.load(labels).astype(float))
+    with pytest.raises(UserError, match=message):
+        load_features(folder)
+    np.save(labels, np.load(labels).astype(int))
+    assert len(load_features(folder).labels) == 23
     index = folder / 'index.json'
     content = json.loads(index.read_text())
-    for changed in (dict(content, size=22), dict(width=6), []):
+    for changed in (
+        dict(content, size=22),
+        dict(content, size=-23),
+        dict(content, world=0),
+        dict(content, precision='float'),
+        dict(width=6),
+        [],
+        None,
+    ):
         index.write_text(json.dumps(changed))
         with pytest.raises(UserError, match=message):
             load_features(folder)

@@ -6,7 +6,7 @@ import torch
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.source import Source, open_source
-from ssl_bench.transfer.weights import load_backbone
+from ssl_bench.transfer.weights import finished_training, load_backbone
 from tests.backbones import thin_backbone, tiny_vit
 
 
@@ -202,3 +202,14 @@ def test_supervised_weights_are_a_method(tmp_path):
     )
     with pytest.raises(UserError, match='torchvision'):
         open_source(f'supervised={tmp_path}/moco.pth', tmp_path)
+
+
+def test_a_training_has_ended_where_its_own_processes_ended_it(tmp_path):
+    """One process needs 8 iterations for 4 of two processes."""
+    path = tmp_path / 'iter_4.pth'
+    (tmp_path / 'last_checkpoint').write_text(str(path))
+    torch.save(dict(meta=dict(max_iters=4)), path)
+    assert finished_training(tmp_path, dict(max_iters=8)).path == path
+    torch.save(dict(meta=dict(max_iters=6)), path)
+    with pytest.raises(UserError, match='trained for 4 of 6 iters'):
+        finished_training(tmp_path, dict(max_iters=8))

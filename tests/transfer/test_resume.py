@@ -66,17 +66,22 @@ def source_of(task):
     return Source(backbone, backbone.arch, backbone.meta['arch_args'])
 
 
-def run(task, root, folder, options, kills=()):
-    """Run a task, killed and started again; its outcome and checkpoint."""
-    go = (source_of(task), task, 0, folder, root, options)
+def kill(go, iterations):
+    """Run and kill a task after these iterations, one after the other."""
     count = CostHook.after_train_iter
-    for iteration in kills:
+    for iteration in iterations:
         CostHook.after_train_iter = killed_after(iteration)
         try:
             with pytest.raises(Killed):
                 run_task(*go)
         finally:
             CostHook.after_train_iter = count
+
+
+def run(task, root, folder, options, kills=()):
+    """Run a task, killed and started again; its outcome and checkpoint."""
+    go = (source_of(task), task, 0, folder, root, options)
+    kill(go, kills)
     outcome = run_task(*go)
     last = (outcome.folder / 'last_checkpoint').read_text()
     return outcome, torch.load(last, weights_only=False)
@@ -157,12 +162,28 @@ def test_an_interrupted_run_is_not_continued_with_other_batches(
     with pytest.raises(
         UserError,
         match='2 images on each of 2 processes; this one has 2 images on 1 '
-        'process.*batch_size=4, or start over .--no-resume',
+        'process.*Use 2 processes, or start over .--no-resume',
     ):
         run_task(*go)
     saved['meta']['sizes']['batch'] = 1  # as many images a step as here
     torch.save(saved, path)
     assert run_task(*go).record['resumptions'] == 1
+
+
+def test_a_run_goes_on_in_a_moved_folder_after_kills_between_checkpoints(
+    registered, mini_root, tmp_path
+):
+    """Each start from a checkpoint counts, saved since or not."""
+    options = {**ITERATIONS, 'default_hooks.checkpoint.interval': 2}
+    go = source_of('x'), 'mini_seg_fcn', 0
+    rest = str(mini_root), options
+    kill((*go, tmp_path / 'here', *rest), (2, 3, 3))
+    (tmp_path / 'here').rename(tmp_path / 'there')
+    outcome = run_task(*go, tmp_path / 'there', *rest)
+    assert outcome.record['resumptions'] == 3
+    straight = run_task(*go, tmp_path / 'straight', *rest)
+    assert straight.record['resumptions'] == 0
+    assert outcome.record['metrics'] == straight.record['metrics']
 
 
 def local_norm(rank):
