@@ -72,6 +72,7 @@ recipes = dict(
     # Detectron2 calls 180,000 iterations 1x on LVIS v1
     detectron2={
         'train_cfg.max_iters': 180000,
+        'train_cfg.val_interval': 180000,
         'param_scheduler.MultiStepLR.milestones': [120000, 160000],
         'param_scheduler.MultiStepLR.end': 180000,
     }
