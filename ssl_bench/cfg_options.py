@@ -26,6 +26,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
+        action='extend',  # more than once, as mmengine's
         default=[],
         metavar='KEY=VALUE',
         help=f'{what} {HELP}',

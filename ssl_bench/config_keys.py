@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from inspect import Parameter, isclass, signature
+from keyword import iskeyword
 from typing import Any
 
 from ssl_bench.errors import UserError, unknown_name
@@ -67,10 +68,17 @@ def check_keys(config: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         values (Mapping[str, Any]): Dotted keys and values.
 
     Raises:
-        UserError: A key that is not known, with the nearest.
+        UserError: A key that is not known, with the nearest, or that no
+            config can have.
     """
     tree = getattr(config, '_cfg_dict', config)  # of mmengine's Config
     for key, value in values.items():
+        top, *rest = key.removeprefix(NEW).split('.')
+        if not (top.isidentifier() and all(rest)) or iskeyword(top):
+            raise UserError(
+                f'{key!r} is not a key: write NAME, or NAME.NAME and so on; '
+                f'one {NEW} before it makes it new.'
+            )
         if not key.startswith(NEW):
             _check(tree, key, key.split('.'), value, '')
 

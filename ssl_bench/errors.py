@@ -32,9 +32,12 @@ def printable(text: object) -> str:
 
     Names in records and files come from others. Line breaks stay.
     """
+    text = str(text)
+    if text.isprintable():
+        return text
     return ''.join(
         char if char.isprintable() or char == '\n' else repr(char)[1:-1]
-        for char in str(text)
+        for char in text
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.errors import UserError, one_line, unknown_name
 
 FIELDS = (
     'method',
@@ -20,6 +20,7 @@ RUN = ('convention',)
 # what a record repeats of the header, and a correction can be of
 RECORDED = tuple(key for key in FIELDS if key not in RUN)
 NUMBERS = ('pretrain_epochs', 'pretrain_batch')
+MAX_DIGITS = 16  # of these: more are no number of epochs or images
 # what a pretraining of this project counts itself
 COUNTED = ('pretrain_data', *NUMBERS)
 # without these a number meets no published one
@@ -51,8 +52,10 @@ def words_of(words: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise UserError(f'--meta {word}: expected KEY=VALUE')
         if key in NUMBERS:
-            if not value.isdecimal():
-                raise UserError(f'--meta {word}: expected a whole number')
+            if not (value.isdecimal() and len(value) < MAX_DIGITS):
+                raise UserError(
+                    f'--meta {one_line(word)}: expected a whole number'
+                )
             fields[key] = int(value)
         else:
             fields[key] = value.strip()

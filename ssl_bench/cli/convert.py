@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--drop',
         nargs='+',
+        action='extend',
         default=[],
         metavar='NAME',
         help='beginnings of encoder names to leave aside',
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--meta',
         nargs='+',
+        action='extend',
         default=[],
         metavar='KEY=VALUE',
         help='header fields: method, variant, pretrain_data, '

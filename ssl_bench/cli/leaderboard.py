@@ -49,10 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=FORMATS,
         help='default: by the ending of -o, else a table on the terminal',
     )
-    parser.add_argument('--tasks', nargs='+', default=[], metavar='TASK')
+    parser.add_argument(
+        '--tasks', nargs='+', action='extend', default=[], metavar='TASK'
+    )
     parser.add_argument(
         '--methods',
         nargs='+',
+        action='extend',
         default=[],
         metavar='METHOD',
         help='names, with "(VARIANT)", "@EPOCHS" and "[BACKBONE]" where '
@@ -81,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--meta',
         nargs='+',
+        action='extend',
         default=[],
         metavar='KEY=VALUE',
         help='annotate: method, variant, pretrain_data, pretrain_epochs, '

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--tasks',
         nargs='+',
+        action='extend',
         required=True,
         metavar='TASK',
         help='task ids (ssl-bench tasks lists them)',
@@ -68,10 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--meta',
         nargs='+',
+        action='extend',
         default=[],
         metavar='KEY=VALUE',
         help='what the checkpoint does not say: method, variant, '
-        'pretrain_data, pretrain_epochs, pretrain_batch, config',
+        'pretrain_data, pretrain_epochs, pretrain_batch, config, convention',
     )
     parser.add_argument(
         '--recipe',

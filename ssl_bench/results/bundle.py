@@ -12,7 +12,11 @@ from typing import Any
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import atomic_path, write_text
-from ssl_bench.results.corrections import check_entries, write_corrections
+from ssl_bench.results.corrections import (
+    check_entries,
+    corrections_file,
+    write_corrections,
+)
 from ssl_bench.results.record import (
     FILE_NAME,
     MAX_BYTES,
@@ -66,7 +70,12 @@ def export_bundle(
     files: dict[str, tuple[bytes, Stored]] = {}
     for item in stored:
         data = _text(item.original)
-        files[hashlib.sha256(data).hexdigest()] = (data, item)
+        sha = hashlib.sha256(data).hexdigest()
+        if sha in files and len(files[sha][1].corrections) > len(
+            item.corrections
+        ):
+            continue  # a copy from before it was corrected
+        files[sha] = (data, item)
     manifest = dict(
         format=FORMAT,
         schema=SCHEMA,
@@ -220,11 +229,38 @@ def _checked(
         entries = check_entries(
             record, digest(record), entry.get('corrections', [])
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise UserError(
             f'{path}: {name}: unusable correction: {error}'
         ) from error
     return record, entries
+
+
+def _add_corrections(
+    there: Stored, record: Record, entries: list[dict[str, Any]]
+) -> list[Problem]:
+    """Give a record that is there the corrections of a bundle.
+
+    Those that go on from what is there are added.
+
+    Returns:
+        list[Problem]: One, if the two are different; those there stay.
+    """
+    own = there.corrections
+    if entries == own[: len(entries)]:
+        return []
+    damaged = not own and corrections_file(there.path).exists()
+    if damaged or own != entries[: len(own)]:
+        return [
+            Problem(
+                'conflict',
+                f'run {record["run_id"]} has other corrections than in the '
+                'bundle; those that were there stay',
+                (str(corrections_file(there.path)),),
+            )
+        ]
+    write_corrections(there.path, record, entries)
+    return []
 
 
 def import_bundle(
@@ -260,8 +296,7 @@ def import_bundle(
         same = [s for s in there if digest(s.original) == digest(record)]
         if same:
             skipped += 1
-            if entries and not any(item.corrections for item in same):
-                write_corrections(same[0].path, record, entries)
+            problems += _add_corrections(same[0], record, entries)
             continue
         target = into / record['run_id'] / FILE_NAME
         if there or target.exists():

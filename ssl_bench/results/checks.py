@@ -38,7 +38,9 @@ def without_duplicates(
         if len(items) == 1:
             kept += items
             continue
-        items.sort(key=lambda s: (s.record['finished'], s.path))
+        items.sort(
+            key=lambda s: (s.record['finished'], len(s.corrections), s.path)
+        )
         kept.append(items[-1])
         if any(
             s.record['metrics'] != items[-1].record['metrics'] for s in items

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, one_line
 from ssl_bench.files import write_text
 from ssl_bench.header_fields import COUNTED, RECORDED, RUN, check_fields
 from ssl_bench.results.record import (
@@ -42,12 +42,21 @@ def write_corrections(
         path (str | Path): The record's file.
         record (dict): As it was written.
         entries (list[dict]): All of them, the first to be made first.
+
+    Raises:
+        UserError: More than would be read again, or a folder where nothing
+            can be written.
     """
     file = corrections_file(path)
     content = dict(
         schema=SCHEMA, record_sha256=digest(record), corrections=entries
     )
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+    if len(text.encode()) >= MAX_BYTES:
+        raise UserError(
+            f'{file} would have more than {MAX_BYTES} bytes: write shorter '
+            'values and reasons.'
+        )
     write_text(file, text + '\n')
     return file
 
@@ -139,7 +148,12 @@ def read_corrections(path: PathLike, record: Record) -> list[dict[str, Any]]:
         return check_entries(
             record, content['record_sha256'], content['corrections']
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise UserError(
+            f'the corrections in {file.name} cannot be used: {error} is '
+            'missing'
+        ) from error
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(
             f'the corrections in {file.name} cannot be used: {error}'
         ) from error
@@ -151,12 +165,21 @@ def check_entries(
     """Check corrections that were read.
 
     Raises:
-        ValueError: Of another record, not signed, or of a field that no
-            correction is of.
+        ValueError: Not a list of objects, of another record, not signed, of
+            a field that no correction is of, or not a valid value.
     """
     if sha256 != digest(record):
         raise ValueError('they are of another record')
+    if not isinstance(entries, list):
+        raise ValueError(f'they must be a list, got {one_line(entries)}')
     for entry in entries:
+        if not (
+            isinstance(entry, dict) and isinstance(entry.get('meta'), dict)
+        ):
+            raise ValueError(
+                'one must be an object with an object "meta", got '
+                + one_line(entry)
+            )
         if not all(
             isinstance(entry.get(name), str) and entry[name]
             for name in ('by', 'when', 'why')
@@ -166,4 +189,8 @@ def check_entries(
             check_meta(record, entry['meta'])
         except UserError as error:
             raise ValueError(str(error)) from error
-    return list(entries)
+    try:
+        corrected(record, entries)
+    except UserError as error:
+        raise ValueError(str(error)) from error
+    return entries

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ssl_bench.errors import printable
 from ssl_bench.results import headings, rounding, stats, wording
 from ssl_bench.results.published import Published
 from ssl_bench.results.ranking import RankTable, rank_tables
@@ -55,6 +56,10 @@ class Part:
 
     text: str
     kind: str = 'plain'
+
+    def __post_init__(self) -> None:
+        """Names in records come from others."""
+        object.__setattr__(self, 'text', printable(self.text))
 
 
 Cell = list[Part]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, one_line
 from ssl_bench.files import write_text
 from ssl_bench.tasks.table import find_task, tasks
 
@@ -84,6 +84,12 @@ class Data(_Group):
     images: Count | None
 
 
+class Extra(_Group):
+    """What a run adds; ``recipe`` is of the task, empty for its own."""
+
+    recipe: TextOrEmpty | None = ''
+
+
 class RecordFields(BaseModel):
     """The fields of a record, as docs/leaderboard.md describes them.
 
@@ -115,7 +121,7 @@ class RecordFields(BaseModel):
     changes: list[TextOrEmpty] = []
     departures: list[TextOrEmpty] = []
     notes: TextOrEmpty = ''
-    extra: dict[str, Any] = {}
+    extra: Extra = Extra()
     record_sha256: TextOrEmpty = ''
 
 
@@ -253,7 +259,7 @@ def _field_fault(error: ErrorDetails) -> str:
         asked = f'must be a {"whole " if whole else ""}number >= 0'
     if asked is None:
         asked = _ASKED.get(kind, error['msg'])
-    return f'{name} {asked}, got {error["input"]!r}'
+    return f'{name} {asked}, got {one_line(repr(error["input"]))}'
 
 
 # of a number of a task that is not installed; a larger integer has no float
@@ -273,7 +279,9 @@ def _metric_faults(task: Any, metrics: Any) -> Iterator[str]:
                 f'{", ".join(found.metrics)}'
             )
         elif isinstance(value, bool) or not isinstance(value, (int, float)):
-            yield f'metrics.{name} must be a number, got {value!r}'
+            yield f'metrics.{name} must be a number, got ' + one_line(
+                repr(value)
+            )
         elif rule is None and not abs(value) <= LARGEST:  # NaN, too
             yield f'metrics.{name} must be a finite number, got {value!r}'
         elif rule and not rule.lowest <= value <= rule.highest:  # NaN, too
@@ -295,7 +303,8 @@ def _time_faults(record: Record) -> Iterator[str]:
     moments = {name: _moment(record, name) for name in ('started', 'finished')}
     for name, moment in moments.items():
         if name in record and moment is None:
-            yield f'{name} must be an ISO 8601 time, got {record[name]!r}'
+            found = one_line(repr(record[name]))
+            yield f'{name} must be an ISO 8601 time, got {found}'
     started, finished = moments['started'], moments['finished']
     if started and finished and finished < started:
         yield (
@@ -313,7 +322,8 @@ def faults(record: Any) -> list[str]:
         return [f'a record is an object, got {type(record).__name__}']
     if record.get('schema') != SCHEMA:
         return [
-            f'unknown schema version {record.get("schema")!r}; this '
+            f'unknown schema version '
+            f'{one_line(repr(record.get("schema")))}; this '
             f'version of ssl_bench reads schema {SCHEMA}'
         ]
     found: list[str] = []
