@@ -1,10 +1,10 @@
-"""The words of ``--cfg-options``, read as OpenMMLab's tools read them."""
+"""Words of several commands: ``--cfg-options``, as OpenMMLab's, and seeds."""
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, one_line
 
 HELP = (
     '(as in OpenMMLab: KEY=a,b or KEY=[a,b] is a list, KEY=(a,b) a tuple, '
@@ -12,6 +12,22 @@ HELP = (
     'quotes; a dict is set key by key; spaces are removed, except in a text '
     'in quotes: \'KEY="a b"\')'
 )
+
+
+SEEDS = 2**32  # what numpy takes is below this
+
+
+def seed_number(text: str) -> int:
+    """A seed on the command line.
+
+    Raises:
+        ArgumentTypeError: Not a whole number from 0 to ``SEEDS`` - 1.
+    """
+    if not (text.isdecimal() and len(text) < 11 and int(text) < SEEDS):
+        raise argparse.ArgumentTypeError(
+            f'{one_line(text)} is not a whole number from 0 to {SEEDS - 1}'
+        )
+    return int(text)
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, what: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ssl_bench.errors import UserError, unknown_name
 
+NOT_TRUTHS = ('yes', 'no', 'on', 'off')  # texts, which Python takes for true
 NEW = '+'  # before a key that the config does not have yet
 EDITS = ('_delete_', '_keep_')  # what `config_edits.edit` takes in a dict
 
@@ -80,6 +81,8 @@ def check_keys(config: Mapping[str, Any], values: Mapping[str, Any]) -> None:
                 f'one {NEW} before it makes it new.'
             )
         if not key.startswith(NEW):
+            if str(value).lower() in NOT_TRUTHS:
+                raise UserError(f'{key}={value}: write true or false.')
             _check(tree, key, key.split('.'), value, '')
 
 
@@ -88,6 +91,7 @@ def _check(
 ) -> None:
     """Follow the steps of a key; ``path`` led to ``node``."""
     if not steps:
+        _check_kind(node, key, value)
         both = isinstance(value, Mapping) and isinstance(node, Mapping)
         if both and not any(word in value for word in EDITS):
             for name, inner in value.items():
@@ -112,6 +116,19 @@ def _check(
         )
     if rest and (below in PLAIN or below in DEFAULT_TYPES):
         _check({}, key, rest, value, below)
+
+
+def _check_kind(old: Any, key: str, value: Any) -> None:
+    """Refuse a text for a number or for true and false.
+
+    Python takes any text for true, and compares none with a number.
+    """
+    if isinstance(old, (int, float)) and isinstance(value, str):
+        asked = 'true or false' if isinstance(old, bool) else 'a number'
+        raise UserError(
+            f'{key} is {old!r}: write {asked}, not {value!r}. To put it there '
+            f'all the same, write {NEW}{key}=VALUE.'
+        )
 
 
 def _entries(node: Any, step: str) -> list[Any]:

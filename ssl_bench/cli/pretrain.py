@@ -7,7 +7,7 @@ Several processes: bash tools/dist_train.sh CONFIG N
 import argparse
 from pathlib import Path
 
-from ssl_bench.cfg_options import add_cfg_options, read_options
+from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='scale the learning rate to the global batch, linearly',
     )
-    parser.add_argument('--seed', type=int, help='random seed')
+    parser.add_argument('--seed', type=seed_number, help='random seed')
     add_cfg_options(parser, 'replace settings of the config')
     parser.add_argument(
         '--quiet',

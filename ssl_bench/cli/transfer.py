@@ -15,7 +15,7 @@ Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
 import argparse
 import os
 
-from ssl_bench.cfg_options import add_cfg_options, read_options
+from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--seeds',
         nargs='+',
-        type=int,
+        type=seed_number,
         default=[0],
         metavar='SEED',
         help='one run of each task for each seed (default: 0)',

@@ -18,8 +18,9 @@ from ssl_bench.launch.local import Command
 from ssl_bench.launch.suite import Method, Run, Suite
 from ssl_bench.results import FILE_NAME
 from ssl_bench.tasks.table import find_task, require_data, require_packages
+from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.run import is_done, locate
-from ssl_bench.transfer.source import RANDOM, Source, open_source
+from ssl_bench.transfer.source import Source, open_source
 
 BATCH = 'train_dataloader.batch_size'  # images of a process
 
@@ -60,9 +61,16 @@ def plan_suite(suite: Suite) -> Plan:
         Plan: In the order seeds, methods, tasks.
 
     Raises:
-        UserError: A config is missing or does not load, or two configs would
-            pretrain in one folder.
+        UserError: A config is missing or does not load, two configs would
+            pretrain in one folder, or a task cannot take the overrides.
     """
+    if suite.overrides:
+        for run in dict.fromkeys(
+            run for method in suite.methods for run in suite.runs_of(method)
+        ):
+            make_plan(
+                run.task, None, None, suite.overrides, run.recipe or None
+            )
     planner = _Planner(suite)
     for seed in suite.all_seeds:
         for method in suite.methods:
@@ -95,7 +103,7 @@ class _Planner:
         checkpoint, after = method.checkpoint, None
         if method.config:
             checkpoint, after = self._pretrain(method, seed)
-        elif checkpoint != RANDOM:
+        else:
             self._source(method, checkpoint)  # notes if it is missing
         missing = [
             run

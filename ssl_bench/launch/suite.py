@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from ssl_bench.cfg_options import SEEDS
 from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task, recipes_of
@@ -134,7 +135,8 @@ class Launch(_Entry):
         return self
 
 
-Seeds = Annotated[tuple[Number, ...], Field(min_length=1)]
+Seed = Annotated[int, Strict(), Field(ge=0, lt=SEEDS)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1)]
 
 
 class Suite(_Entry):
@@ -245,9 +247,9 @@ def _check_once(values: tuple[Any, ...]) -> None:
     Raises:
         ValueError: Names it.
     """
-    twice = [value for value in values if values.count(value) > 1]
+    twice = [str(value) for value in values if values.count(value) > 1]
     if twice:
-        raise ValueError(f'names {twice[0]} twice')
+        raise ValueError(f'names {twice[0] or OWN} twice')
 
 
 def _check_recipes(recipes: dict[str, tuple[str, ...]]) -> None:
@@ -285,17 +287,41 @@ def read_suite(path: str | Path) -> Suite:
 
     path = _find(Path(path))
     try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+        text = path.read_text(encoding='utf-8')
+        content = yaml.safe_load(text)
+        twice = _key_twice(yaml.compose(text, yaml.SafeLoader))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(
             f'suite {path} is not YAML: {" ".join(str(error).split())}'
         ) from error
+    if twice:
+        raise UserError(f'suite {path}: the key {twice!r} is there twice.')
     if isinstance(content, dict):
         content = {'work_dir': f'work_dirs/{_name(path)}', **content}
     try:
         return _checked(content)
     except UserError as error:
         raise UserError(f'suite {path}: {error}') from error
+
+
+def _key_twice(node: Any) -> str:
+    """A key that a mapping of a YAML file has twice, or ''.
+
+    YAML itself would take the last of them.
+    """
+    found, inner = [], []
+    for entry in getattr(node, 'value', ()):
+        if isinstance(entry, tuple):
+            found.append(entry[0].value)
+            inner.append(entry[1])
+        elif not isinstance(entry, str):
+            inner.append(entry)
+    twice = [key for key in found if found.count(key) > 1]
+    return (
+        str(twice[0])
+        if twice
+        else next(filter(None, map(_key_twice, inner)), '')
+    )
 
 
 def suites_dir() -> Path:
@@ -367,7 +393,9 @@ def _problem(error: ErrorDetails) -> UserError:
         return UserError(f'{place} {text}.' if parts else f'{text}.')
     if kind in ('missing', 'too_short') or place == 'methods':
         return UserError(f'{place} must list at least one value.')
-    if kind == 'greater_than':
+    if kind == 'less_than':
+        asked = f'below {error["ctx"]["lt"]}'
+    elif kind == 'greater_than':
         asked = f'above {error["ctx"]["gt"]}'
     elif kind == 'greater_than_equal':
         asked = f'at least {error["ctx"]["ge"]}'

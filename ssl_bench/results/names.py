@@ -46,8 +46,11 @@ IDLE_WORDS = {
 
 
 def squeeze(text: str | None) -> str:
-    """Lower case, letters and digits only."""
-    return re.sub(r'[^a-z0-9]+', '', (text or '').casefold())
+    """Lower case; letters of any script, digits, and the marks ``+ *``.
+
+    A mark after a name makes it another one: ``MoCo v2+``, ``SoCo*``.
+    """
+    return re.sub(r'[^\w+*]+|_+', '', (text or '').casefold())
 
 
 @functools.lru_cache(maxsize=4096)
@@ -78,7 +81,7 @@ def variant_key(variant: str, task: str) -> frozenset[str]:
     Backbone names, epochs, and words of the task id are left out: on a C4
     task, InsLoc's ``C4 model`` is the model of that task.
     """
-    words = re.findall(r'[a-z0-9]+', variant.casefold())
+    words = re.findall(r'[^\W_]+|[+*]', variant.casefold())
     return frozenset(
         word
         for word in words

@@ -198,8 +198,14 @@ def check_length(config: Config) -> None:
         UserError: ``max_iters`` or ``max_epochs`` is below 1.
     """
     for name in ('max_iters', 'max_epochs'):
-        if config.train_cfg.get(name, 1) < 1:
-            raise UserError(f'train_cfg.{name} must be 1 or more.')
+        _check_count(f'train_cfg.{name}', config.train_cfg.get(name, 1))
+
+
+def _check_count(key: str, value: Any) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise UserError(
+            f'{key} must be 1 or more, a whole number, not {value!r}.'
+        )
 
 
 def check_kept(config: Config, overrides: dict[str, Any]) -> None:
@@ -283,8 +289,9 @@ def fit_batch(plan: Plan, processes: int) -> None:
     """
     config = plan.config
     protocol = config.auto_scale_lr.base_batch_size
-    if config.train_dataloader.batch_size < 1:
-        raise UserError('train_dataloader.batch_size must be 1 or more.')
+    _check_count(
+        'train_dataloader.batch_size', config.train_dataloader.batch_size
+    )
     have = config.train_dataloader.batch_size * processes
     given = config.optim_wrapper.get('accumulative_counts', 1)
     if have * given == protocol:

@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_same, read_elsewhere
 from ssl_bench.transfer.features import (
     INDEX,
+    PRECISIONS,
     Dealing,
     Features,
     load_features,
@@ -91,6 +92,7 @@ POOLS = dict(
 
 
 # settings of a probe that say what the features are, not how to score them
+LISTS = ('neighbours', 'costs', 'rates')  # settings with several numbers
 OF_FEATURES = ('type', 'pool', 'vit_pool', 'precision')
 
 
@@ -109,8 +111,7 @@ def run_probe(
         root (str): Data root, for the cache's key.
     """
     settings = plan.config.probe
-    if settings.type not in PROBES:
-        raise unknown_name('probe', settings.type, PROBES)
+    check_settings(settings)
     set_random_seed(seed)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = build_frozen(plan.config, source)
@@ -135,6 +136,35 @@ def run_probe(
         len(splits[0].labels),
         details={name: value for name, value in found.items() if '/' in name},
     )
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse settings that the probe does not have, before an extraction.
+
+    Raises:
+        UserError: Unknown probe, pooling, precision or argument, or numbers
+            of neighbours, costs or rates that are no list of numbers.
+    """
+    for place, known, name in (
+        ('probe', PROBES, settings['type']),
+        ('probe.pool', POOLS, settings.get('pool', 'global_average')),
+        ('probe.precision', PRECISIONS, settings.get('precision', 'float32')),
+    ):
+        if name not in known:
+            raise unknown_name(place, str(name), known)
+    taken = [*inspect.signature(PROBES[settings['type']]).parameters][2:]
+    for name in settings:
+        if name not in (*OF_FEATURES, *taken):
+            raise unknown_name('key of probe', name, (*OF_FEATURES, *taken))
+    for name in LISTS:
+        values = settings.get(name, [1])
+        if not isinstance(values, (list, tuple)) or not all(
+            isinstance(value, (int, float)) and value > 0 for value in values
+        ):
+            raise UserError(
+                f'probe.{name} must be a list of numbers above 0, such as '
+                f'[1,10], not {values!r}.'
+            )
 
 
 def score(
