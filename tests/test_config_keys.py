@@ -100,6 +100,53 @@ def test_transfer(task, key, near):
     assert plan.departures == [f'{key}=1']
 
 
+@pytest.mark.parametrize(
+    'key, value, message',
+    [
+        ('train_cfg.max_epochs', 'ten', 'is 100: write a number'),
+        ('model.backbone.zero_init_residual', 'x', 'write true or false'),
+        ('auto_scale_lr.enable', 'no', 'auto_scale_lr.enable=no: write true'),
+        ('+', 3, "'\\+' is not a key"),
+        ('++seed', 3, 'is not a key'),
+        ('+a-b', 3, 'is not a key'),
+        ('+model.', 3, 'is not a key'),
+        ('+class', 3, 'is not a key'),
+    ],
+)
+def test_what_no_config_takes(key, value, message):
+    """These ended in a traceback, or `no` counted as true."""
+    with pytest.raises(UserError, match=message):
+        load_config(PRETRAIN, {key: value})
+
+
+@pytest.mark.parametrize(
+    'task, key, value, message',
+    [
+        ('mini_seg_fcn', 'train_cfg.max_iters', [2, 3], 'a whole number, not'),
+        ('mini_seg_fcn', 'train_dataloader.batch_size', 1.5, 'whole number'),
+        ('mini_seg_fcn', 'train_cfg.max_iters', 'x', 'write a number'),
+    ],
+)
+def test_counts_are_whole_numbers(task, key, value, message):
+    with pytest.raises(UserError, match=message):
+        make_plan(task, overrides={key: value})
+
+
+def test_options_in_several_places_are_all_taken(capsys):
+    words = ['--cfg-options', 'train_cfg.max_iter=2', '--cfg-options', 'x=1']
+    task = ['transfer', 'random', '--tasks', 'mini_knn', '--dry-run']
+    assert main([*task, *words]) == 2
+    assert "'train_cfg.max_iter', 'x'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('seed', ['-1', '4294967296', '1.5', 'x'])
+def test_seeds_are_checked_before_a_run(capsys, seed):
+    """-1 used to train, and then to have no record."""
+    with pytest.raises(SystemExit):
+        main(['transfer', 'random', '--tasks', 'mini_knn', '--seeds', seed])
+    assert 'not a whole number from 0 to' in capsys.readouterr().err
+
+
 def test_a_dict_is_looked_into():
     with pytest.raises(UserError, match='Did you mean depth'):
         load_config(PRETRAIN, {'model': {'backbone': {'dept': 18}}})

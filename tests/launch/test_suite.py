@@ -378,12 +378,28 @@ task_seeds: {in1k_finetune: [0, 1, 2], in1k_knn: [5]}
         ('task_seeds: {in1k_knn: 1}', 'task_seeds.in1k_knn must be a list'),
         ('task_seeds: {in1k_knn: [1, 1]}', 'names 1 twice'),
         ('task_seeds: {in1k_kn: [1]}', 'in1k_kn.*in1k_knn'),
+        ('seeds: [4294967296]', 'seeds.0. must be below 4294967296'),
+        ('recipes: {in1k_knn: [default, default]}', 'names default twice'),
+        ('seeds: [0]\nseeds: [1]', "key 'seeds' is there twice"),
+        ('launch: {jobs: 1, jobs: 2}', "key 'jobs' is there twice"),
     ],
 )
 def test_recipes_and_seeds_that_mean_nothing(suite_file, text, message):
     start = 'methods: [random]\ntasks: [in1k_finetune, in1k_knn]\n'
     with pytest.raises(UserError, match=message):
         read_suite(suite_file(start + text))
+
+
+def test_overrides_of_tasks_are_checked_before_anything_runs(plan):
+    """They used to be checked after the pretrainings."""
+    with pytest.raises(UserError, match='Did you mean headline'):
+        plan(RANDOM, overrides={'probe.headlin': 1})
+    assert len(plan(RANDOM, overrides={'probe.headline': 1}).commands) == 1
+
+
+def test_an_architecture_is_looked_at_before_anything_runs(plan):
+    found = plan(Method(checkpoint='random', arch='resnet51'))
+    assert "--arch 'resnet51'" in found.problems[0]
 
 
 def test_a_test_of_a_classifier_has_its_trainers_recipe(plan):

@@ -285,6 +285,11 @@ def test_markdown(board):
     assert '- a\\|b: &lt;i&gt; (x.json)' in text
 
 
+def test_a_terminal_obeys_no_name():
+    part = Part('a\x1b[31mb\x00 ± →', 'name')
+    assert part.text == 'a\\x1b[31mb\\x00 ± →'
+
+
 def test_names_stay_text_in_markup():
     assert escape_markdown(EVIL) == (
         'A\\|B\\*\\_&lt;script&gt;&amp;%$#{}\\~^\\\\'

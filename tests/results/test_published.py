@@ -308,6 +308,11 @@ NEAR_MISSES = {
     ),
     'another variant': (('PixPro', 'small views', *R50, 100, *VOC), {}),
     'a variant in the name': (('PixPro (mine)', '', *R50, 100, *VOC), {}),
+    'a mark after the name': (('PixPro+', '', *R50, 100, *VOC), {}),
+    'letters of another script': (('PixPro改', '', *R50, 100, *VOC), {}),
+    'a variant that is a mark': (('PixPro', '+', *R50, 100, *VOC), {}),
+    'a variant in another script': (('PixPro', '改良', *R50, 100, *VOC), {}),
+    'more images': (('PixPro', '', 'ResNet-50', 'IN1K+', 100, *VOC), {}),
     'another method': (('PixContrast', '', *R50, 100, *VOC), {}),
     'no method': (('unknown', '', *R50, 100, *VOC), {}),
     'another schedule': (

@@ -112,6 +112,12 @@ def test_null_means_not_known():
         validate(record)
 
 
+def without_digest(data):
+    record = json.loads(data)
+    del record['record_sha256']
+    return record
+
+
 def spoil(tmp_path, change):
     """Write a record and change its text; returns the problems found."""
     write_record(tmp_path / 'good', make_record(seed=1))
@@ -140,6 +146,18 @@ def spoil(tmp_path, change):
             "'seed' is there twice",
         ),
         (lambda data: b'\xff\xfe' + data, 'not UTF-8'),
+        (
+            lambda data: json.dumps(
+                {**without_digest(data), 'extra': dict(recipe=['mae'])}
+            ).encode(),
+            "extra.recipe must be a text, got ['mae']",
+        ),
+        (
+            lambda data: json.dumps(
+                {**without_digest(data), 'pretrain': 'x' * 9000}
+            ).encode(),
+            ' ... ',  # a long value in the message is cut
+        ),
         (lambda data: b'[' * 100000, 'not readable as JSON'),
         (lambda data: b' ' * (1 << 20) + data, 'larger than'),
     ],

@@ -15,6 +15,7 @@ from ssl_bench.transfer.probe_scores import (
     svm,
     votes_of,
 )
+from ssl_bench.transfer.probes import check_settings
 
 
 def blobs(count, seed, noise=0.2):
@@ -53,6 +54,24 @@ def test_knn_headline_and_scale_invariance():
     assert set(found) == {'top1', 'top1_k1', 'top1_k10'}
     longer = Features(train.features * 7, train.labels)
     assert knn(longer, test, [1, 10], headline=10) == found
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(type='nn'), "unknown probe 'nn'"),
+        (dict(pool='max'), "unknown probe.pool 'max'"),
+        (dict(precision='int8'), "unknown probe.precision 'int8'"),
+        (dict(neighbour=5), 'Did you mean neighbours'),
+        (dict(neighbours=5), 'neighbours must be a list'),
+        (dict(neighbours=[0]), 'numbers above 0'),
+    ],
+)
+def test_settings_that_no_probe_has(change, message):
+    settings = dict(type='knn', neighbours=[5], headline=5, vit_pool='cls')
+    check_settings(settings)
+    with pytest.raises(UserError, match=message):
+        check_settings(settings | change)
 
 
 def test_too_many_neighbours():
