@@ -177,6 +177,18 @@ MINI_CLASSES = (
 )
 # what `ssl-bench data mini` writes into the root
 MINI_MANIFEST, MINI_ROOT = 'mini.json', 'data/mini'
+# what its manifest calls the number of images of each list and folder
+MINI_SIZES = {
+    'imagenet/train': 'imagenet_train',
+    'imagenet/val': 'imagenet_val',
+    'VOCdevkit/VOC2007/ImageSets/Main/trainval.txt': 'voc07_trainval',
+    'VOCdevkit/VOC2007/ImageSets/Main/test.txt': 'voc07_test',
+    'VOCdevkit/VOC2012/ImageSets/Main/trainval.txt': 'voc12_trainval',
+    'VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt': 'seg_train',
+    'VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt': 'seg_val',
+    'coco/annotations/instances_train2017.json': 'coco_train',
+    'coco/annotations/instances_val2017.json': 'coco_val',
+}
 _MINI = 'ssl-bench data mini --root {root}'
 _VARIANTS = f'{_MINI} && ssl-bench data variants {{root}}'
 _SUBSET = (

@@ -2,15 +2,17 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, one_line
 from ssl_bench.files import sha256, visible_files
-from ssl_bench.tasks.datasets import MINI_MANIFEST, MINI_ROOT, Dataset
-from ssl_bench.tasks.pretraining_sets import custom
+from ssl_bench.tasks.datasets import MINI_ROOT, MINI_SIZES, Dataset
+from ssl_bench.tasks.layouts import Layout
+from ssl_bench.tasks.layouts.base import Size
+from ssl_bench.tasks.pretraining_sets import custom, mini_sizes
 
 
 @cache
@@ -66,25 +68,51 @@ def other_data(dataset: Dataset, root: str) -> list[str]:
 
     Returns:
         list[str]: One text for each number that differs.
+
+    Raises:
+        UserError: A list or an annotation file cannot be read.
     """
+    layouts = [layout for layout, _ in dataset.parts(root)]
+    if dataset.root == MINI_ROOT:
+        sizes = mini_sizes(root)
+        if sizes is None:
+            return [f'{root} was not written by `ssl-bench data mini`']
+        layouts = [_counted(layout, root, sizes) for layout in layouts]
     found = [
         f'{os.path.relpath(size.place, root)} has {size.got} {size.what}, '
         f"the protocol's {size.want}"
-        for layout, _ in dataset.parts(root)
+        for layout in layouts
         if layout.sized
-        for size in layout.sizes()
+        for size in _sizes(layout)
         if size.differs
     ]
     found += [
         f'{os.path.relpath(layout.place, root)} has other classes than the '
         f"protocol's, first {other[0]}"
-        for layout, _ in dataset.parts(root)
+        for layout in layouts
         for other in [layout.other_classes()]
         if other
     ]
-    if dataset.root == MINI_ROOT and not (Path(root) / MINI_MANIFEST).exists():
-        found.append(f'{root} was not written by `ssl-bench data mini`')
     return found
+
+
+def _sizes(layout: Layout) -> list[Size]:
+    """Those of a layout; a file that cannot be read is one line."""
+    try:
+        return layout.sizes()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f'{layout.place} cannot be read: {one_line(error)}. Write or '
+            'download it again.'
+        ) from error
+
+
+def _counted(layout: Layout, root: str, sizes: Mapping[str, int]) -> Layout:
+    """A layout with the number of images that were written there."""
+    name = MINI_SIZES.get(Path(os.path.relpath(layout.place, root)).as_posix())
+    if name is None:
+        return layout
+    return layout.model_copy(update=dict(count=sizes.get(name, 0)))
 
 
 def data_name(

@@ -79,10 +79,21 @@ def _is_in1k(names: Sequence[str]) -> bool:
 
 def _is_mini(folder: Path, images: int) -> bool:
     """The embedded images, as many as were written there."""
-    try:
-        manifest = json.loads(
-            (folder.parents[1] / MINI_MANIFEST).read_text(encoding='utf-8')
-        )
-        return bool(manifest['sizes']['imagenet_train'] == images)
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    if folder.parts[-2:] != ('imagenet', 'train'):
         return False
+    sizes = mini_sizes(folder.parents[1])
+    return sizes is not None and sizes.get('imagenet_train') == images
+
+
+def mini_sizes(root: str | Path) -> dict[str, int] | None:
+    """How many images `ssl-bench data mini` wrote, by its names.
+
+    Returns:
+        dict | None: None without a whole manifest.
+    """
+    try:
+        text = (Path(root) / MINI_MANIFEST).read_text(encoding='utf-8')
+        sizes = json.loads(text)['sizes']
+        return dict(sizes) if isinstance(sizes, dict) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from ssl_bench.errors import UserError
 from ssl_bench.files import sha256, write_text
 from ssl_bench.tasks.layouts import FolderLayout
-from ssl_bench.tasks.layouts.base import read_lines
+from ssl_bench.tasks.layouts.base import read_list, refuse
 
 
 def stratified_list(
@@ -67,10 +67,16 @@ def write_subset(
 
 
 def origin_of(path: str | Path) -> str:
-    """Which list of labels a run reads: one we drew, or one as given."""
+    """Which list of labels a run reads: one we drew, or one as given.
+
+    Raises:
+        UserError: It cannot be read.
+    """
     path = Path(path)
     digest, about = sha256(path), Path(f'{path}.json')
-    count = len(read_lines(path))
+    lines, problems = read_list(str(path))
+    refuse(problems)
+    count = len(lines)
     text = f'labels of {path.name}: {count} images, '
     if about.is_file():
         drawn = json.loads(about.read_text())

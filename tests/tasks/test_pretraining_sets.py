@@ -56,3 +56,7 @@ def test_coco_and_the_embedded_images(tmp_path):
     )
     assert named(['a.jpg'], folder) == 'mini'
     assert named(['a.jpg', 'b.jpg'], folder).startswith('custom')
+    other = tmp_path / 'mine/pictures'  # as many, of another folder
+    assert named(['a.jpg'], other).startswith('custom')
+    (tmp_path / 'mini.json').write_text('{"sizes": [["imagenet_train", 1]]}')
+    assert named(['a.jpg'], folder).startswith('custom')

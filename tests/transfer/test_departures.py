@@ -9,6 +9,7 @@ from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import DATASETS, Dataset
 from ssl_bench.tasks.fingerprint import other_data
 from ssl_bench.tasks.layouts import FolderLayout
+from ssl_bench.tasks.table import find_task
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.record import Measured, make_record
 from ssl_bench.transfer.run import identify, run_task
@@ -111,6 +112,46 @@ def test_a_root_with_other_images_has_not_the_name_of_the_set(
     assert record['departures'] == [
         f'{tmp_path} was not written by `ssl-bench data mini`'
     ]
+
+
+@pytest.mark.parametrize('text', ['[1', '{"sizes": 3}', '{}'])
+def test_embedded_data_are_those_of_their_manifest(mini_root, tmp_path, text):
+    """Its presence used to be enough, with any images."""
+    root = tmp_path / 'mini'
+    shutil.copytree(mini_root, root)
+    data = find_task('mini_knn').data
+    assert other_data(data, str(root)) == []
+    images = sorted((root / 'imagenet/train').glob('*/*'))
+    shutil.copy(images[0], images[0].with_name('mine.jpg'))
+    other_data.cache_clear()
+    assert other_data(data, str(root)) == [
+        f"imagenet/train has {len(images) + 1} images, the protocol's "
+        f'{len(images)}'
+    ]
+    (root / 'mini.json').write_text(text)
+    other_data.cache_clear()
+    assert other_data(data, str(root)) in (
+        [f'{root} was not written by `ssl-bench data mini`'],
+    )
+
+
+@pytest.mark.parametrize(
+    'task, name',
+    [
+        ('mini_voc_det_c4', 'VOCdevkit/VOC2007/ImageSets/Main/trainval.txt'),
+        ('mini_coco_mrcnn_fpn', 'coco/annotations/instances_train2017.json'),
+        ('mini_semi10', 'imagenet/meta/semi10.txt'),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_one_line(
+    registered, source, mini_root, tmp_path, task, name
+):
+    root = tmp_path / 'data'
+    shutil.copytree(mini_root, root)
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_bytes(b'\xff\xfen\x00')  # saved as UTF-16
+    with pytest.raises(UserError, match=f'{name} cannot be read'):
+        run_task(source, task, 0, tmp_path / 'work', str(root))
 
 
 def test_the_record_carries_them(registered, source, mini_root, tmp_path):
