@@ -307,7 +307,8 @@ data_root: {mini}
 
     # another seed of the random network alone, and one that fails
     found = path.read_text().replace('tasks:', 'seeds: [0, 1]\ntasks:')
-    path.write_text(found.replace('dataset.indices: 24', 'dataset.what: 1'))
+    new = '+test_dataloader.dataset.what: 1'
+    path.write_text(found.replace('test_dataloader.dataset.indices: 24', new))
     assert main(words) == 2
     error = capsys.readouterr().err
     assert 'failed' in error and '0 commands ended well, 4 failed' in error
