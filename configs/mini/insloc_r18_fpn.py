@@ -2,7 +2,7 @@
 # pixel views, a queue of 256. For CPUs and minutes, not for numbers.
 _base_ = ['../insloc_r50_fpn.py', '../_base_/datasets/mini_imagenet.py']
 
-epochs = 20
+epochs = 60
 
 model = dict(
     queue_length=256,  # a multiple of the global batch
