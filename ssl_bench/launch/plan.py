@@ -62,15 +62,13 @@ def plan_suite(suite: Suite) -> Plan:
 
     Raises:
         UserError: A config is missing or does not load, two configs would
-            pretrain in one folder, or a task cannot take the overrides.
+            pretrain in one folder, or a task's config, its recipe or the
+            overrides do not fit together.
     """
-    if suite.overrides:
-        for run in dict.fromkeys(
-            run for method in suite.methods for run in suite.runs_of(method)
-        ):
-            make_plan(
-                run.task, None, None, suite.overrides, run.recipe or None
-            )
+    for run in dict.fromkeys(
+        run for method in suite.methods for run in suite.runs_of(method)
+    ):
+        make_plan(run.task, None, None, suite.overrides, run.recipe or None)
     planner = _Planner(suite)
     for seed in suite.all_seeds:
         for method in suite.methods:

@@ -401,3 +401,19 @@ def test_an_evaluator_without_the_numbers(source, tmp_path, mini_root):
             source, 'mini_coco_mrcnn_fpn', 0, tmp_path, str(mini_root), options
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_suite_finds_a_recipe_that_does_not_fit(folder, tmp_path):
+    """Before the pretrainings that would come first."""
+    from ssl_bench.launch.plan import plan_suite
+    from ssl_bench.launch.suite import Method, Suite
+
+    folder(LITERAL + "recipes = dict(few={'probe.headlin.k': 5})\n")
+    suite = Suite(
+        methods=(Method(config='mini/mocov2_r18.py'),),
+        tasks=('flowers',),
+        recipes={'flowers': ('few',)},
+        work_dir=str(tmp_path),
+    )
+    with pytest.raises(UserError, match='flowers cannot take .*headlin'):
+        plan_suite(suite)
