@@ -1,5 +1,6 @@
 """Header fields that a user can fill in: ``--meta KEY=VALUE``."""
 
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,26 @@ EXAMPLES = dict(
     method='"MoCo v2"', pretrain_data='IN1K', pretrain_epochs='200'
 )
 GIVEN = 'given by the user'
+
+
+def add_option(
+    parser: ArgumentParser, about: str, fields: Sequence[str] = FIELDS
+) -> None:
+    """Declare ``--meta`` of a subcommand.
+
+    Args:
+        parser (ArgumentParser): Of the subcommand.
+        about (str): What the option says, for its help.
+        fields (Sequence[str]): Those that it takes.
+    """
+    parser.add_argument(
+        '--meta',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='KEY=VALUE',
+        help=f'{about}: {", ".join(fields)}',
+    )
 
 
 def read_fields(words: Sequence[str]) -> dict[str, Any]:

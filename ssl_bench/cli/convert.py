@@ -7,6 +7,8 @@ tensor is missing, unexpected or of another shape.
 
 import argparse
 
+from ssl_bench.header_fields import add_option, read_fields
+
 TARGETS = (
     'backbone',
     'torchvision',
@@ -54,15 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help='beginnings of encoder names to leave aside',
     )
-    parser.add_argument(
-        '--meta',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=VALUE',
-        help='header fields: method, variant, pretrain_data, '
-        'pretrain_epochs, pretrain_batch, config',
-    )
+    add_option(parser, 'header fields')
     parser.add_argument(
         '--image-size',
         type=int,
@@ -82,7 +76,6 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.checkpoints.export import export
     from ssl_bench.checkpoints.position import resize_backbone
     from ssl_bench.files import keep_input
-    from ssl_bench.header_fields import read_fields
 
     keep_input(args.output, args.input, 'model.safetensors', 'config.json')
     backbone, report = convert(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssl_bench.errors import UserError, printable
+from ssl_bench.header_fields import RECORDED, add_option, words_of
 
 if TYPE_CHECKING:
     from ssl_bench.results.grid import Grid
@@ -81,15 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(own), or none',
     )
 
-    parser.add_argument(
-        '--meta',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=VALUE',
-        help='annotate: method, variant, pretrain_data, pretrain_epochs, '
-        'pretrain_batch, config',
-    )
+    add_option(parser, 'annotate', RECORDED)
     parser.add_argument('--by', metavar='NAME', help='annotate: who signs')
     parser.add_argument(
         '--why', metavar='TEXT', help='annotate: where the value is from'
@@ -159,7 +152,6 @@ def _leaderboard(args: argparse.Namespace) -> int:
 
 
 def _annotate(args: argparse.Namespace) -> int:
-    from ssl_bench.header_fields import words_of
     from ssl_bench.results.annotate import annotate
 
     if len(args.dirs) != 2:

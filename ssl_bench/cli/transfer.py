@@ -16,6 +16,7 @@ import argparse
 import os
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
+from ssl_bench.header_fields import EXAMPLES, add_option, read_fields
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,15 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--variant', help='variant, of weights that do not name it'
     )
-    parser.add_argument(
-        '--meta',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=VALUE',
-        help='what the checkpoint does not say: method, variant, '
-        'pretrain_data, pretrain_epochs, pretrain_batch, config, convention',
-    )
+    add_option(parser, 'what the checkpoint does not say')
     parser.add_argument(
         '--recipe',
         help="settings of a paper that departs from the task's "
@@ -202,7 +195,6 @@ def open_sources(args: argparse.Namespace) -> list:
         UserError: --method, --variant or --meta for more than one.
     """
     from ssl_bench.errors import UserError
-    from ssl_bench.header_fields import read_fields
     from ssl_bench.transfer.source import open_source
 
     known = read_fields(args.meta) | {
@@ -225,7 +217,6 @@ def open_sources(args: argparse.Namespace) -> list:
 
 def unknown_fields(checkpoints: list, sources: list) -> list:
     """What to say, before a run, of fields that its record would lack."""
-    from ssl_bench.header_fields import EXAMPLES
 
     return [
         f'note: {checkpoint} does not say {" and ".join(source.missing)}, so '
