@@ -60,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
             ``sys.argv[1:]`` when None.
 
     Returns:
-        int: The exit code; 130 after Ctrl-C.
+        int: The exit code; 130 after Ctrl-C, 75 after a signal that let the
+        command save its work.
     """
     args = build_parser().parse_args(arguments)
     args.words = sys.argv[1:] if arguments is None else list(arguments)
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         return args.run(args) or 0
     except UserError as error:
         print(f'ssl-bench {args.command}: {printable(error)}', file=sys.stderr)
-        return 2
+        return error.exit_code
     except KeyboardInterrupt:
         print(f'ssl-bench {args.command}: interrupted', file=sys.stderr)
         return 130
