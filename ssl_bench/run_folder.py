@@ -8,7 +8,6 @@ empty and a move makes its path wrong. Of names, only ``epoch_N.pth`` and
 places to go on from.
 """
 
-import fcntl
 import os
 import re
 import socket
@@ -18,10 +17,15 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from errno import EACCES, EAGAIN
+from errno import EACCES, EAGAIN, ENOSYS
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 from ssl_bench.errors import UserError, one_line, printable
 from ssl_bench.files import cannot_write
@@ -35,7 +39,8 @@ LEFTOVER = re.compile(r'\..+\.(?:[a-z0-9_]{8}|pth)\.part')
 
 Value = TypeVar('Value')
 _held: set[Path] = set()  # by this process
-os.register_at_fork(after_in_child=_held.clear)
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_held.clear)
 
 
 @contextmanager
@@ -77,7 +82,7 @@ def hold(folder: str | Path, wait: bool = False) -> Iterator[None]:
                 'its end (--wait does), or name another folder.'
             )
         if not waiting:
-            _say(f'waiting for {folder}, which is in use by {holder}')
+            note(f'waiting for {folder}, which is in use by {holder}')
         waiting = True
         time.sleep(POLL)
     try:
@@ -141,6 +146,8 @@ def _take(folder: Path) -> tuple[int | None, str | None]:
         os.close(file)
         return None, None
     try:
+        if fcntl is None:
+            raise OSError(ENOSYS, os.strerror(ENOSYS))
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         holder = _read_holder(file)
@@ -152,6 +159,9 @@ def _take(folder: Path) -> tuple[int | None, str | None]:
             f'Choose a folder elsewhere, or set {NO_LOCK}=1 and see to it '
             'that one command at a time writes there.'
         ) from error
+    if not path.exists() or not os.path.samestat(os.fstat(file), path.stat()):
+        os.close(file)  # the folder was removed meanwhile
+        return _take(folder)
     try:
         text = _me().encode()
         os.pwrite(file, text, 0)
@@ -192,8 +202,8 @@ def _release(folder: Path, file: int | None) -> None:
     os.close(file)
 
 
-def _say(text: str) -> None:
-    """Print a note, in the first of several processes."""
+def note(text: str) -> None:
+    """Print a note to standard error, in the first of several processes."""
     if os.environ.get('RANK', '0') == '0':
         sys.stderr.write(f'note: {text}\n')
 
@@ -239,11 +249,11 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
             passed.append((path, fault))
             continue
         kinds.add(kind)
-        done = iterations_of(path)
+        done = progress_of(path)[0]
         if best is None or done > best[0]:
             best = done, path
     for path, fault in passed:
-        _say(
+        note(
             f'{path} is passed over: {fault}. '
             + (
                 f'Going on from {best[1].name}.'
@@ -263,22 +273,25 @@ def fault_of(path: str | Path) -> str:
     return _examined(path)[0]
 
 
-def iterations_of(path: str | Path) -> int:
-    """Iterations after which a checkpoint was written; -1: it is not said."""
-    return _examined(path)[1]
+def progress_of(path: str | Path) -> tuple[int, int]:
+    """Iterations and epochs that were done when a checkpoint was written.
+
+    Both are -1 where it does not say that, as a file of weights alone.
+    """
+    return _examined(path)[1:]
 
 
-def _examined(path: str | Path) -> tuple[str, int]:
+def _examined(path: str | Path) -> tuple[str, int, int]:
     try:
         stat = os.stat(path)
     except OSError as error:
-        return error.strerror or str(error), -1
+        return error.strerror or str(error), -1, -1
     return _examine(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _examine(path: str, *state: int) -> tuple[str, int]:
-    """What is wrong with a file, and its iterations.
+def _examine(path: str, *state: int) -> tuple[str, int, int]:
+    """What is wrong with a file, its iterations and epochs.
 
     Args:
         path (str): The file.
@@ -290,12 +303,20 @@ def _examine(path: str, *state: int) -> tuple[str, int]:
         with zipfile.ZipFile(path) as file:
             damaged = file.testzip()
         if damaged:
-            return f'its part {damaged} is damaged', -1
-        content = read_object(path)
+            return f'its part {damaged} is damaged', -1, -1
     except zipfile.BadZipFile:
-        return 'it is truncated or not a checkpoint', -1
+        return 'it is truncated or not a checkpoint', -1, -1
     except Exception as error:  # damaged files raise anything at all
-        return one_line(error), -1
+        return one_line(error), -1, -1
+    try:
+        content = read_object(path)
+    except UserError:  # whole, but refused: that is said when it is loaded
+        content = None
     meta = content.get('meta') if isinstance(content, dict) else None
-    done = meta.get('iter') if isinstance(meta, dict) else None
-    return '', done if isinstance(done, int) else -1
+    if not isinstance(meta, dict):
+        return '', -1, -1
+    done, epochs = (
+        value if isinstance(value := meta.get(name), int) else -1
+        for name in ('iter', 'epoch')
+    )
+    return '', done, epochs

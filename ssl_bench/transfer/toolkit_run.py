@@ -38,6 +38,7 @@ class TransferRunner(AtomicRunner):
 
     source: Source | None = None
     start_over = '--no-resume'
+    go_on = 'give the same command again'
     batch_option = False  # it would be another run, in a folder of its own
 
     def train(self) -> torch.nn.Module:

@@ -63,7 +63,6 @@ def test_automatic_resume(registered, config, evil, tmp_path):
     work = tmp_path / 'w'
     work.mkdir()
     (work / 'epoch_1.pth').write_bytes(evil.read_bytes())
-    (work / 'last_checkpoint').write_text(str(work / 'epoch_1.pth'))
     with pytest.raises(UserError, match=REFUSED):
         pretrain(config, work, resume='auto')
 
@@ -149,7 +148,6 @@ def test_interrupted_transfer(registered, mini_root, source, evil, tmp_path):
     folder = locate(*where, None)[1]
     folder.mkdir(parents=True)
     (folder / 'iter_1.pth').write_bytes(evil.read_bytes())
-    (folder / 'last_checkpoint').write_text(str(folder / 'iter_1.pth'))
     with pytest.raises(UserError, match=REFUSED):
         run_task(*where)
 
