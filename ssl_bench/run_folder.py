@@ -20,7 +20,7 @@ from datetime import datetime
 from errno import EACCES, EAGAIN, ENOSYS
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 try:
     import fcntl
@@ -244,14 +244,13 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
         kind = path.name.partition('_')[0]
         if kind in kinds:  # one with a higher number is whole
             continue
-        fault = fault_of(path)
-        if fault:
-            passed.append((path, fault))
+        looked = look_at(path)
+        if looked.fault:
+            passed.append((path, looked.fault))
             continue
         kinds.add(kind)
-        done = progress_of(path)[0]
-        if best is None or done > best[0]:
-            best = done, path
+        if best is None or looked.iterations > best[0]:
+            best = looked.iterations, path
     for path, fault in passed:
         note(
             f'{path} is passed over: {fault}. '
@@ -264,34 +263,38 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
     return best[1] if best else None
 
 
-def fault_of(path: str | Path) -> str:
-    """Why a run cannot go on from a file; an empty text where it can.
+class Looked(NamedTuple):
+    """What a look at a checkpoint gives.
 
-    The whole file is read once, and compared with the check sums that are
-    in it.
+    Attributes:
+        fault (str): Why it is not whole; empty where it is.
+        iterations, epochs (int): Done when it was written; -1 where it does
+            not say that, as a file of weights alone.
+        seed (int, optional): Of the run.
     """
-    return _examined(path)[0]
+
+    fault: str = ''
+    iterations: int = -1
+    epochs: int = -1
+    seed: int | None = None
 
 
-def progress_of(path: str | Path) -> tuple[int, int]:
-    """Iterations and epochs that were done when a checkpoint was written.
+def look_at(path: str | Path) -> Looked:
+    """Read a checkpoint once, and compare it with the check sums in it.
 
-    Both are -1 where it does not say that, as a file of weights alone.
+    Args:
+        path (str | Path): The file.
     """
-    return _examined(path)[1:]
-
-
-def _examined(path: str | Path) -> tuple[str, int, int]:
     try:
         stat = os.stat(path)
     except OSError as error:
-        return error.strerror or str(error), -1, -1
-    return _examine(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        return Looked(error.strerror or str(error))
+    return _look_at(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _examine(path: str, *state: int) -> tuple[str, int, int]:
-    """What is wrong with a file, its iterations and epochs.
+def _look_at(path: str, *state: int) -> Looked:
+    """The same, once for each content.
 
     Args:
         path (str): The file.
@@ -303,20 +306,25 @@ def _examine(path: str, *state: int) -> tuple[str, int, int]:
         with zipfile.ZipFile(path) as file:
             damaged = file.testzip()
         if damaged:
-            return f'its part {damaged} is damaged', -1, -1
+            return Looked(f'its part {damaged} is damaged')
     except zipfile.BadZipFile:
-        return 'it is truncated or not a checkpoint', -1, -1
+        return Looked('it is truncated or not a checkpoint')
     except Exception as error:  # damaged files raise anything at all
-        return one_line(error), -1, -1
+        return Looked(one_line(error))
     try:
         content = read_object(path)
     except UserError:  # whole, but refused: that is said when it is loaded
         content = None
     meta = content.get('meta') if isinstance(content, dict) else None
     if not isinstance(meta, dict):
-        return '', -1, -1
-    done, epochs = (
-        value if isinstance(value := meta.get(name), int) else -1
-        for name in ('iter', 'epoch')
+        return Looked()
+    done, epochs, seed = (
+        value if isinstance(value := meta.get(name), int) else None
+        for name in ('iter', 'epoch', 'seed')
     )
-    return '', done, epochs
+    return Looked(
+        '',
+        -1 if done is None else done,
+        -1 if epochs is None else epochs,
+        seed,
+    )

@@ -85,29 +85,34 @@ def pretrain(
     # mmengine names loggers by the second; two runs must not share one
     config.experiment_name = f'{Path(work_dir).name}-{time.monotonic_ns()}'
     config.launcher = launcher()
+    _set_seed(config, seed)
     join_processes()
     with hold(work_dir, wait), disk_errors():
         start = from_first(
-            lambda: find_start(work_dir, config.train_cfg, resume, force)
+            lambda: find_start(
+                work_dir,
+                config.train_cfg,
+                config.randomness.seed,
+                resume,
+                force,
+            )
         )
         assert start is not None  # all processes have joined
         if start.finished:
             note(f'{work_dir} is finished: nothing is left to train.')
             return start.checkpoint
-        return _train(config, start, amp, seed, quiet, options or {})
+        return _train(config, start, amp, quiet, options or {})
 
 
 def _train(
     config: Config,
     start: Start,
     amp: bool,
-    seed: int | None,
     quiet: bool,
     options: Mapping[str, Any],
 ) -> Path:
     """Build and run what `pretrain` was given; the last checkpoint."""
     _set_provenance(config)
-    _set_seed(config, seed)
     single = _set_precision(config, amp)
     config.resume = start.checkpoint is not None
     config.load_from = start.checkpoint and str(start.checkpoint)
@@ -132,6 +137,7 @@ def _train(
         raise plain_error(error) from error
     barrier()  # the first process can still be writing
     last = from_first(lambda: newest_checkpoint(config.work_dir))
+    last = last or start.checkpoint  # of another folder, at its end
     assert last is not None  # the run has just written it
     return last
 

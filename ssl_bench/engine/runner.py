@@ -157,7 +157,7 @@ class AtomicRunner(Runner):
     the log on the terminal; the log file has all messages.
     """
 
-    start_over = '--force without --resume'  # how to start over
+    start_over = 'without --resume, with --force or in another folder'
     go_on = 'continue with --resume'  # how to go on after an error
     batch_option = True  # a run can go on with a batch given by an option
     _saved_schedulers: list[dict] | None = None

@@ -6,10 +6,9 @@ from typing import Any
 
 from ssl_bench.errors import UserError
 from ssl_bench.run_folder import (
-    fault_of,
+    look_at,
     newest_checkpoint,
     numbered_checkpoints,
-    progress_of,
 )
 
 
@@ -31,6 +30,7 @@ class Start:
 def find_start(
     folder: str | Path,
     loop: dict[str, Any],
+    seed: int,
     resume: bool | str = False,
     force: bool = False,
 ) -> Start:
@@ -39,6 +39,7 @@ def find_start(
     Args:
         folder (str | Path): Its work dir.
         loop (dict): The config's ``train_cfg``.
+        seed (int): Of the run.
         resume (bool | str): From the newest checkpoint, from the file that
             is named, or ``'auto'``: from the newest if there is one.
         force (bool): Checkpoints of an earlier run may go.
@@ -50,7 +51,7 @@ def find_start(
     folder = Path(folder)
     there = numbered_checkpoints(folder)
     if isinstance(resume, str) and resume != 'auto':
-        return _from_file(Path(resume), there, loop, force)
+        return _from_file(Path(resume), there, force)
     if resume and force:
         raise UserError(
             '--resume keeps the checkpoints and --force removes them: give '
@@ -59,7 +60,7 @@ def find_start(
     if resume:
         last = newest_checkpoint(folder)
         if last is not None:
-            return Start(last, is_last(last, loop))
+            return Start(last, is_last(last, loop, seed))
         if resume == 'auto':
             return Start()
         raise UserError(
@@ -81,36 +82,38 @@ def find_start(
     return Start(replaced=there)
 
 
-def _from_file(
-    path: Path, there: list[Path], loop: dict[str, Any], force: bool
-) -> Start:
+def _from_file(path: Path, there: list[Path], force: bool) -> Start:
     """Go on from a file, which may be of another folder."""
     if not path.is_file():
         raise UserError(f'no checkpoint {path} to resume from.')
-    if fault_of(path):  # the reader of checkpoints says it better
+    looked = look_at(path)
+    if looked.fault:  # the reader of checkpoints says it better
         return Start(path)
-    done = progress_of(path)[0]
     later = [
         other
         for other in there
-        if not other.samefile(path) and progress_of(other)[0] >= done
+        if not other.samefile(path)
+        and look_at(other).iterations >= looked.iterations
     ]
     if later and not force:
         raise UserError(
             f'{later[0]} is as far as {path} or further. Add --force to '
             'remove it and go on from there, or name another --work-dir.'
         )
-    return Start(path, is_last(path, loop), later)
+    return Start(path, replaced=later)
 
 
-def is_last(path: Path, loop: dict[str, Any]) -> bool:
+def is_last(path: Path, loop: dict[str, Any], seed: int) -> bool:
     """Whether a checkpoint was written at the end of a run.
 
     Args:
         path (Path): The checkpoint.
         loop (dict): The config's ``train_cfg``.
+        seed (int): Of the run.
     """
-    iterations, epochs = progress_of(path)
+    looked = look_at(path)
+    if looked.seed not in (None, seed):  # refused when it is loaded
+        return False
     if loop.get('max_epochs') is not None:
-        return epochs >= loop['max_epochs']
-    return iterations >= loop.get('max_iters', float('inf'))
+        return looked.epochs >= loop['max_epochs']
+    return looked.iterations >= loop.get('max_iters', float('inf'))

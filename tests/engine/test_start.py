@@ -18,17 +18,17 @@ EPOCHS = dict(by_epoch=True, max_epochs=3)
 
 def checkpoint(folder, epoch):
     path = folder / f'epoch_{epoch}.pth'
-    torch.save(dict(meta=dict(epoch=epoch, iter=3 * epoch)), path)
+    torch.save(dict(meta=dict(epoch=epoch, iter=3 * epoch, seed=0)), path)
     return path
 
 
 def test_a_new_folder_starts_afresh(tmp_path):
     for folder in (tmp_path, tmp_path / 'new'):
-        assert find_start(folder, EPOCHS).checkpoint is None
-        assert find_start(folder, EPOCHS, 'auto').checkpoint is None
-        assert find_start(folder, EPOCHS, force=True).replaced == []
+        assert find_start(folder, EPOCHS, 0).checkpoint is None
+        assert find_start(folder, EPOCHS, 0, 'auto').checkpoint is None
+        assert find_start(folder, EPOCHS, 0, force=True).replaced == []
         with pytest.raises(UserError, match='has no checkpoint. Leave --res'):
-            find_start(folder, EPOCHS, True)
+            find_start(folder, EPOCHS, 0, True)
 
 
 def test_a_started_run_is_kept(tmp_path):
@@ -37,40 +37,42 @@ def test_a_started_run_is_kept(tmp_path):
         UserError,
         match='has a pretraining.*epoch_1.pth.*--resume.*--force.*--work-dir',
     ):
-        find_start(tmp_path, EPOCHS)
+        find_start(tmp_path, EPOCHS, 0)
     for resume in (True, 'auto'):
-        start = find_start(tmp_path, EPOCHS, resume)
+        start = find_start(tmp_path, EPOCHS, 0, resume)
         assert (start.checkpoint, start.finished) == (first, False)
         with pytest.raises(UserError, match='one of the two'):
-            find_start(tmp_path, EPOCHS, resume, force=True)
-    assert find_start(tmp_path, EPOCHS, force=True).replaced == [first]
+            find_start(tmp_path, EPOCHS, 0, resume, force=True)
+    assert find_start(tmp_path, EPOCHS, 0, force=True).replaced == [first]
     os.truncate(first, 100)
     with pytest.raises(UserError, match='none of its checkpoints is whole'):
-        find_start(tmp_path, EPOCHS, True)
+        find_start(tmp_path, EPOCHS, 0, True)
 
 
 def test_a_finished_run_is_finished(tmp_path):
     checkpoint(tmp_path, 2)
-    assert not find_start(tmp_path, EPOCHS, True).finished
+    assert not find_start(tmp_path, EPOCHS, 0, True).finished
     last = checkpoint(tmp_path, 3)
-    assert find_start(tmp_path, EPOCHS, True).finished
-    assert not is_last(last, dict(max_epochs=4))  # a longer run goes on
-    assert is_last(last, dict(by_epoch=False, max_iters=9))
-    assert not is_last(last, dict(by_epoch=False, max_iters=10))
+    assert find_start(tmp_path, EPOCHS, 0, True).finished
+    # of another seed: the check before a resume refuses it
+    assert not find_start(tmp_path, EPOCHS, 1, True).finished
+    assert not is_last(last, dict(max_epochs=4), 0)  # a longer run goes on
+    assert is_last(last, dict(by_epoch=False, max_iters=9), 0)
+    assert not is_last(last, dict(by_epoch=False, max_iters=10), 0)
 
 
 def test_a_named_file_does_not_replace_later_ones(tmp_path):
     first, second = checkpoint(tmp_path, 1), checkpoint(tmp_path, 2)
     other = tmp_path / 'other'
     other.mkdir()
-    assert find_start(other, EPOCHS, str(first)).checkpoint == first
+    assert find_start(other, EPOCHS, 0, str(first)).checkpoint == first
     with pytest.raises(UserError, match='epoch_2.pth is as far as .*--force'):
-        find_start(tmp_path, EPOCHS, str(first))
-    start = find_start(tmp_path, EPOCHS, str(first), force=True)
+        find_start(tmp_path, EPOCHS, 0, str(first))
+    start = find_start(tmp_path, EPOCHS, 0, str(first), force=True)
     assert (start.checkpoint, start.replaced) == (first, [second])
-    assert find_start(tmp_path, EPOCHS, str(second)).replaced == []
+    assert find_start(tmp_path, EPOCHS, 0, str(second)).replaced == []
     with pytest.raises(UserError, match='no checkpoint'):
-        find_start(tmp_path, EPOCHS, str(tmp_path / 'none.pth'))
+        find_start(tmp_path, EPOCHS, 0, str(tmp_path / 'none.pth'))
 
 
 def state(path):
