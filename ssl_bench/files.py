@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +36,14 @@ def require_folder(path: str | Path) -> None:
             return
 
 
+def cannot_write(path: str | Path, error: OSError) -> UserError:
+    """What a user reads when a file cannot be written."""
+    return UserError(
+        f'cannot write {path}: {error.strerror or error}. Nothing was '
+        'written there; free space or choose another place.'
+    )
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path next to ``path`` that replaces it at the end.
@@ -68,11 +75,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(
-            f'cannot write {path}: {reason}. Nothing was written '
-            'there; free space or choose another place.'
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -164,33 +167,3 @@ def images_below(
             if entry.name.lower().endswith(endings)
         ]
     )
-
-
-def last_checkpoint(folder: str | Path) -> Path | None:
-    """The checkpoint that a run in a folder goes on from.
-
-    mmengine writes its full path into a file ``last_checkpoint``. That path
-    is wrong after the folder was moved or copied, and a kill can leave the
-    file empty, or the checkpoint that it names removed. So the name is
-    looked for in this folder first, and the newest checkpoint there is taken
-    when the one that was named is gone.
-
-    Args:
-        folder (str | Path): ``work_dir`` of the run; it may be missing.
-
-    Returns:
-        Path, optional: None where no checkpoint is left.
-    """
-    folder = Path(folder)
-    mark = folder / 'last_checkpoint'
-    named = mark.read_text().strip() if mark.is_file() else ''
-    if named:
-        for path in (folder / Path(named).name, Path(named)):
-            if path.is_file():
-                return path
-    found = [
-        (path.stat().st_mtime_ns, int(match[1]), path)
-        for path in folder.glob('*_*.pth')
-        if (match := re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', path.name))
-    ]
-    return max(found)[2] if found else None

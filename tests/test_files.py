@@ -1,11 +1,10 @@
 import hashlib
-import os
 import stat
 
 import pytest
 
 from ssl_bench.errors import UserError
-from ssl_bench.files import atomic_path, last_checkpoint, sha256, write_text
+from ssl_bench.files import atomic_path, sha256, write_text
 
 
 def test_file_is_whole_or_absent(tmp_path):
@@ -39,29 +38,3 @@ def test_sha256(tmp_path):
     path = tmp_path / 'a'
     path.write_bytes(b'x' * 3_000_000)
     assert sha256(path) == hashlib.sha256(b'x' * 3_000_000).hexdigest()
-
-
-def test_the_last_checkpoint_is_found_after_a_move_or_a_kill(tmp_path):
-    assert last_checkpoint(tmp_path / 'none') is None
-    home = tmp_path / 'home'
-    home.mkdir()
-    for number, name in enumerate(('iter_8.pth', 'iter_10.pth', 'best_9.pth')):
-        (home / name).touch()
-        os.utime(home / name, (number, number))
-    mark = home / 'last_checkpoint'
-    assert last_checkpoint(home) == home / 'iter_10.pth'  # not marked yet
-    mark.write_text(f'{home}/iter_8.pth\n')
-    assert last_checkpoint(home) == home / 'iter_8.pth'
-    mark.write_text('/gone/iter_8.pth')  # the folder was moved
-    assert last_checkpoint(home) == home / 'iter_8.pth'
-    for lost in ('', f'{home}/iter_12.pth'):  # killed while it was written
-        mark.write_text(lost)
-        assert last_checkpoint(home) == home / 'iter_10.pth'
-    other = tmp_path / 'epoch_1.pth'  # checkpoints in another folder
-    other.touch()
-    mark.write_text(str(other))
-    assert last_checkpoint(home) == other
-    for path in home.glob('iter_*.pth'):
-        path.unlink()
-    mark.write_text('')
-    assert last_checkpoint(home) is None

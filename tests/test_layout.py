@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
         'markdown_sections',
         'cfg_options',
         'progress',
+        'run_folder',
     },
     'launch': {
         'transfer',
@@ -53,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
         'data',
         'markdown_sections',
         'cfg_options',
+        'run_folder',
     },
     'transfer': {
         'engine',
@@ -61,6 +63,7 @@ ALLOWED: dict[str, set[str]] = {
         'checkpoints',
         'results',
         'layers',
+        'run_folder',
     },
     'catalog': {'baselines', 'config_summary', 'markdown_sections'},
     'config_summary': {'data'},
@@ -72,7 +75,10 @@ ALLOWED: dict[str, set[str]] = {
         'baselines',
         'progress',
         'tasks',
+        'run_folder',
     },
+    # reads what checkpoints say of themselves
+    'run_folder': {'checkpoints'},
     'methods': {'data', 'layers'},
     'toolbox': {'tasks', 'checkpoints', 'layers', 'data'},
     'results': {'tasks', 'checkpoints', 'markdown_sections'},

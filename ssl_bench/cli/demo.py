@@ -188,11 +188,12 @@ def _draw_views(work_dir: Path) -> None:
     """Contact sheets of the views that the methods were shown."""
     from ssl_bench.config import load_config
     from ssl_bench.engine.view_sheet import takes_checkpoint, views_of
-    from ssl_bench.files import atomic_path, last_checkpoint
+    from ssl_bench.files import atomic_path
+    from ssl_bench.run_folder import newest_checkpoint
 
     for folder in sorted(work_dir.glob('*_seed*')):
         settings = next(folder.glob('*.py'), None)
-        last = last_checkpoint(folder)
+        last = newest_checkpoint(folder)
         if settings is None or last is None:
             continue
         config = load_config(settings)

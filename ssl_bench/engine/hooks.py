@@ -14,7 +14,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from ssl_bench.errors import UserError
-from ssl_bench.files import last_checkpoint
+from ssl_bench.run_folder import newest_checkpoint
 
 Batch = Sequence[dict] | None
 
@@ -190,7 +190,7 @@ class FiniteLossHook(Hook):
 
     @staticmethod
     def _stop(runner: Runner, what: str) -> None:
-        last: Any = last_checkpoint(runner.work_dir)
+        last: Any = newest_checkpoint(runner.work_dir)
         if last is None and runner.cfg.get('resume'):
             last = runner.cfg.get('load_from')
         raise UserError(

@@ -30,7 +30,8 @@ from ssl_bench.engine.what_was_read import (
     departures_of,
 )
 from ssl_bench.errors import UserError
-from ssl_bench.files import last_checkpoint, require_folder
+from ssl_bench.files import require_folder
+from ssl_bench.run_folder import from_first, newest_checkpoint
 
 
 @stoppable('The same command')
@@ -101,7 +102,7 @@ def pretrain(
     except UserError as error:
         raise plain_error(error) from error
     barrier()  # the first process can still be writing
-    last = last_checkpoint(work_dir)
+    last = newest_checkpoint(work_dir)
     assert last is not None  # the run has just written it
     return last
 
@@ -215,7 +216,7 @@ def _set_hooks(config: Config, quiet: bool) -> None:
 
 
 def _set_resume(config: Config, resume: bool | str) -> None:
-    last = last_checkpoint(config.work_dir)
+    last = from_first(lambda: newest_checkpoint(config.work_dir))
     if resume == 'auto':
         resume = last is not None
     config.resume = bool(resume)

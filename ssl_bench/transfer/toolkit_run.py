@@ -17,7 +17,7 @@ from ssl_bench.engine.distributed import launcher, unwrapped
 from ssl_bench.engine.runner import AtomicRunner, build_errors
 from ssl_bench.engine.stopping import SIGNALS
 from ssl_bench.errors import UserError
-from ssl_bench.files import last_checkpoint
+from ssl_bench.run_folder import from_first, newest_checkpoint
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_classes, check_files
 from ssl_bench.toolbox.load_images import SKIPPED, skipped_images
@@ -162,7 +162,9 @@ def prepare(
     config.experiment_name = f'{folder.name}-{time.monotonic_ns()}'
     config.visualizer.name = config.experiment_name
     config.launcher = launcher()
-    last = last_checkpoint(folder) if resume and not plan.trained else None
+    last = None
+    if resume and not plan.trained:
+        last = from_first(lambda: newest_checkpoint(folder))
     config.resume = last is not None
     config.load_from = last and str(last)
     hooks = list(config.get('custom_hooks', []))

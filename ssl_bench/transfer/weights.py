@@ -14,8 +14,9 @@ from ssl_bench.checkpoints.formats import bare_names, unwrap
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.errors import UserError
-from ssl_bench.files import last_checkpoint, sha256
+from ssl_bench.files import sha256
 from ssl_bench.results import FILE_NAME
+from ssl_bench.run_folder import newest_checkpoint, numbered_checkpoints
 from ssl_bench.toolbox.load_images import SKIPPED
 from ssl_bench.transfer.source import Source
 
@@ -111,7 +112,7 @@ def open_classifier(place: str | Path) -> Trained:
     """
     place = Path(place)
     if place.is_dir():
-        last = last_checkpoint(place)
+        last = newest_checkpoint(place)
         if last is None:
             raise UserError(
                 f'{place} has no checkpoint. Name a fine-tuning '
@@ -136,7 +137,7 @@ def trained_classifier(folder: Path, task: str, trainer: str) -> Trained:
     Raises:
         UserError: It was not run, or not to its end.
     """
-    if not (folder / FILE_NAME).exists() or last_checkpoint(folder) is None:
+    if not (folder / FILE_NAME).exists() or newest_checkpoint(folder) is None:
         raise UserError(
             f'{task} tests a fine-tuned classifier, and there is none of '
             f'these weights, seed and settings in {folder}. Fine-tune first '
@@ -155,7 +156,7 @@ def finished_training(folder: Path, loop: dict) -> Trained:
     Raises:
         UserError: Not trained, or not to the end.
     """
-    last = last_checkpoint(folder)
+    last = newest_checkpoint(folder)
     if last is None:
         raise UserError(
             f'{folder} has no checkpoint to test. Train first: '
@@ -185,8 +186,7 @@ def forget(folder: Path) -> None:
     if not is_main_process():
         return
     for path in [
-        *folder.glob('iter_*.pth'),
-        *folder.glob('epoch_*.pth'),
+        *numbered_checkpoints(folder),
         folder / 'last_checkpoint',
         folder / SKIPPED,
     ]:
