@@ -12,6 +12,17 @@ class UserError(Exception):
     Python sees an ordinary exception.
     """
 
+    exit_code = 2
+
+
+class Interrupted(UserError):
+    """A signal ended the run, and what was done is saved.
+
+    The exit code is EX_TEMPFAIL: the same command continues.
+    """
+
+    exit_code = 75
+
 
 def one_line(text: object, most: int = 200) -> str:
     """A message of others on one line, the middle of a long one left out.

@@ -238,7 +238,7 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
         Path, optional: None where no whole checkpoint is left.
     """
     passed: list[tuple[Path, str]] = []
-    best: tuple[int, Path] | None = None
+    best: tuple[int, int, Path] | None = None
     kinds: set[str] = set()
     for path in numbered_checkpoints(folder):
         kind = path.name.partition('_')[0]
@@ -249,18 +249,19 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
             passed.append((path, looked.fault))
             continue
         kinds.add(kind)
-        if best is None or looked.iterations > best[0]:
-            best = looked.iterations, path
+        found = looked.iterations, looked.epochs, path
+        if best is None or found[:2] > best[:2]:
+            best = found
     for path, fault in passed:
         note(
             f'{path} is passed over: {fault}. '
             + (
-                f'Going on from {best[1].name}.'
+                f'Going on from {best[2].name}.'
                 if best
                 else 'There is no other checkpoint.'
             )
         )
-    return best[1] if best else None
+    return best[2] if best else None
 
 
 class Looked(NamedTuple):

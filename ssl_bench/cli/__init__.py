@@ -70,8 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f'ssl-bench {args.command}: {printable(error)}', file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print(f'ssl-bench {args.command}: interrupted', file=sys.stderr)
+    except KeyboardInterrupt as error:
+        what = printable(error) or 'interrupted'
+        print(f'ssl-bench {args.command}: {what}', file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe, such as head, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,6 +24,7 @@ from ssl_bench.engine.runner import AtomicRunner, build_errors, require_model
 from ssl_bench.engine.schedules import refuse_absolute_rates
 from ssl_bench.engine.sizes import check_sizes
 from ssl_bench.engine.start import Start, find_start
+from ssl_bench.engine.stopping import stoppable
 from ssl_bench.engine.what_was_read import (
     ProvenanceHook,
     changes_of,
@@ -34,6 +35,7 @@ from ssl_bench.files import disk_errors, require_folder
 from ssl_bench.run_folder import from_first, hold, newest_checkpoint, note
 
 
+@stoppable('The same command')
 def pretrain(
     config: Config,
     work_dir: str | Path,
@@ -74,6 +76,7 @@ def pretrain(
     Raises:
         UserError: Data, checkpoint or settings that cannot work; another
             process writes in ``work_dir``, or another run is there.
+        Interrupted: A signal ended it; a checkpoint is saved.
     """
     register_all_modules()
     require_model(config)

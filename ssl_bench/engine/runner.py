@@ -29,6 +29,7 @@ from ssl_bench.engine.loops import exact_loop
 from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.engine.resume import OwnSchedule, check_resume, sizes_of
 from ssl_bench.engine.run_output import require_space, say_once_if_full
+from ssl_bench.engine.stopping import SIGNALS, guard_workers
 from ssl_bench.errors import UserError, one_line, unknown_name
 from ssl_bench.files import atomic_path, write_text
 from ssl_bench.layers.global_bn import replace_sync_bn
@@ -158,7 +159,7 @@ class AtomicRunner(Runner):
     """
 
     start_over = 'without --resume, with --force or in another folder'
-    go_on = 'continue with --resume'  # how to go on after an error
+    go_on = 'The same command with --resume'  # what continues
     batch_option = True  # a run can go on with a batch given by an option
     _saved_schedulers: list[dict] | None = None
     _train_dataloader: DataLoader | dict
@@ -179,9 +180,15 @@ class AtomicRunner(Runner):
         try:
             return super().train()
         finally:
+            SIGNALS.end_at_once()
             for hook in self.hooks:
                 if isinstance(hook, ProgressHook):
                     hook.stop()
+
+    @staticmethod
+    def build_dataloader(*args, **kwargs) -> DataLoader:
+        """mmengine's; a signal to all processes leaves the workers alone."""
+        return guard_workers(Runner.build_dataloader(*args, **kwargs))
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """mmengine's loop, with one that can start at any iteration."""
@@ -349,7 +356,7 @@ class AtomicRunner(Runner):
                 if isinstance(error, OSError) or 'writer' in str(error):
                     raise UserError(
                         f'cannot write checkpoint {target}: {error}. Free '
-                        f'space, then {self.go_on}.'
+                        f'space. {self.go_on} then continues.'
                     ) from error
                 raise
 

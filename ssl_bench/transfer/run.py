@@ -14,6 +14,7 @@ from ssl_bench.engine.distributed import (
     plain_error,
     world_size,
 )
+from ssl_bench.engine.stopping import stoppable
 from ssl_bench.errors import UserError
 from ssl_bench.files import disk_errors, require_folder
 from ssl_bench.results import (
@@ -99,6 +100,7 @@ def note_labels(plan: Plan, root: str | Path) -> None:
             plan.changes += [origin_of(Path(root) / f) for f in layout.files]
 
 
+@stoppable('The same command')
 def run_task(
     source: Source,
     task: str,
@@ -142,6 +144,7 @@ def run_task(
     Raises:
         UserError: Unknown task, missing data, a backbone that does not fit,
             another process that writes in the run's folder.
+        Interrupted: A signal ended it; what was done is saved.
     """
     row = find_task(task)
     root = data_root or row.root
