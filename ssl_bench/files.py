@@ -114,7 +114,9 @@ def disk_errors() -> Iterator[None]:
         ) from error
 
 
-def keep_existing(path: str | Path, force: bool, text: str = '') -> None:
+def keep_existing(
+    path: str | Path, force: bool, text: str = '', mark: str = ''
+) -> None:
     """Check that nothing would be replaced that the user may still need.
 
     Args:
@@ -122,6 +124,8 @@ def keep_existing(path: str | Path, force: bool, text: str = '') -> None:
         force (bool): The user said that it may be replaced.
         text (str): What will be written, if known; a file that has it
             already is no loss.
+        mark (str): What the beginning of a file has that the same command
+            wrote, where a repeated one is expected to replace it.
 
     Raises:
         UserError: There is a file, or a link.
@@ -129,8 +133,13 @@ def keep_existing(path: str | Path, force: bool, text: str = '') -> None:
     path = Path(path)
     if force or not os.path.lexists(path):
         return
-    if text and path.is_file() and path.read_bytes() == text.encode():
-        return
+    if path.is_file():
+        with open(path, 'rb') as file:
+            start = file.read(len(text.encode()) + 2000)
+        if text and start == text.encode():
+            return
+        if mark and mark.encode() in start[:2000]:
+            return
     raise UserError(
         f'{path} is there already. Name another output, or add --force to '
         'replace it.'

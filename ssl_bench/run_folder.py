@@ -10,6 +10,7 @@ places to go on from.
 
 import os
 import re
+import shutil
 import socket
 import sys
 import time
@@ -92,6 +93,36 @@ def hold(folder: str | Path, wait: bool = False) -> Iterator[None]:
     finally:
         if lock:
             _release(folder, lock[0])
+
+
+@contextmanager
+def workshop(place: str | Path) -> Iterator[Path]:
+    """A new folder to build something in, which is moved out when it is done.
+
+    Another process that builds the same waits. What a killed one left there
+    is removed first, and all that is left at the end.
+
+    Args:
+        place (str | Path): The same for all who build the same thing.
+
+    Yields:
+        Path: An empty folder in ``place``.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    place = Path(place)
+    with hold(place, wait=True):
+        try:
+            new = place / 'new'
+            shutil.rmtree(new, ignore_errors=True)
+            try:
+                new.mkdir()
+            except OSError as error:
+                raise cannot_write(new, error) from error
+            yield new
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def from_first(make: Callable[[], Value]) -> Value | None:

@@ -170,6 +170,15 @@ def test_interruption_leaves_nothing(tmp_path, after):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_build_left_is_removed(tmp_path):
+    left = tmp_path / '.mini.part/new'
+    (left / 'imagenet').mkdir(parents=True)
+    (left / 'imagenet/old.jpg').touch()
+    made = make_mini(tmp_path / 'mini', sizes=SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ['mini']
+    assert not (made.root / 'imagenet/old.jpg').exists()
+
+
 @pytest.mark.parametrize('empty_folder', (False, True))
 def test_full_disk_leaves_nothing(tmp_path, monkeypatch, empty_folder):
     if empty_folder:
