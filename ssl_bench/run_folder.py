@@ -33,7 +33,7 @@ from ssl_bench.files import cannot_write
 
 LOCK = '.lock'  # in the folder; what counts is the system's lock on it
 NO_LOCK = 'SSL_BENCH_NO_LOCK'
-POLL = 2.0  # seconds between two looks at a lock that another holds
+POLL = 1.0  # seconds between two looks at a lock that another holds
 NUMBERED = re.compile(r'(iter|epoch)_(\d+)\.pth')
 # what `files.atomic_path` leaves when its process is killed
 LEFTOVER = re.compile(r'\..+\.(?:[a-z0-9_]{8}|pth)\.part')

@@ -307,6 +307,18 @@ def test_convert_keeps_its_input(tmp_path, resnet18, capsys, same):
     ) == sorted({'weights.pth', 'x', *(['l.pth'] if same == 'link' else [])})
 
 
+def test_convert_replaces_no_file_unasked(tmp_path, resnet18, capsys):
+    path, output = tmp_path / 'weights.pth', tmp_path / 'o.safetensors'
+    torch.save(resnet18.state_dict(), path)
+    output.write_text('mine')
+    words = ['convert', str(path), str(output)]
+    assert main(words) == 2
+    assert 'is there already' in capsys.readouterr().err
+    assert output.read_text() == 'mine'
+    assert main([*words, '--force']) == 0
+    assert main(words) == 2
+
+
 def test_convert_keeps_a_folder_of_transformers(tmp_path, resnet18, capsys):
     path, folder = tmp_path / 'weights.pth', tmp_path / 'hf'
     torch.save(resnet18.state_dict(), path)
