@@ -273,6 +273,24 @@ def test_the_clock_starts_again_with_each_checkpoint(
     assert names(tmp_path / 'b') == ['epoch_2.pth']
 
 
+def test_older_checkpoints_stay_while_the_newest_is_damaged(
+    config, tmp_path, monkeypatch
+):
+    from ssl_bench.engine import saving
+
+    config.default_hooks.checkpoint.update(
+        by_epoch=False, interval=1, max_keep_ckpts=2
+    )
+    look = saving.fault_of
+    monkeypatch.setattr(
+        saving,
+        'fault_of',
+        lambda path: 'cut off' if path.name == 'iter_6.pth' else look(path),
+    )
+    pretrain(config, tmp_path)
+    assert names(tmp_path) == ['iter_4.pth', 'iter_5.pth', 'iter_6.pth']
+
+
 def two(rank, config, folder):
     """One process gets the signal; both end, and go on together."""
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
