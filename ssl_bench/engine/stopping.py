@@ -68,7 +68,7 @@ class Signals:
             signal.signal(number, self.arrive)
 
         def undo() -> None:
-            self.installed = False
+            self.installed, self.number = False, 0
             for number, handler in before.items():
                 signal.signal(number, handler or signal.SIG_DFL)
 
@@ -166,12 +166,22 @@ def stoppable(again: str) -> Iterator[None]:
     try:
         yield
     except EndNow as end:
-        raise Interrupted(
-            f'stopped by {end} outside of training: what was trained is '
-            f'saved. {again} continues.'
-        ) from None
+        raise stopped(end, again) from None
     finally:
         undo()
+
+
+def stopped(end: EndNow, again: str) -> Interrupted:
+    """What tells the user of a signal that did not wait.
+
+    Args:
+        end (EndNow): With the name of the signal.
+        again (str): As `stoppable`.
+    """
+    return Interrupted(
+        f'stopped by {end} outside of training: what was trained is saved. '
+        f'{again} continues.'
+    )
 
 
 def end_after_saving(number: int, saved: str, again: str) -> None:
