@@ -154,6 +154,17 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench import register_all_modules
 
     register_all_modules()
+    from ssl_bench.engine.stopping import stoppable
+
+    with stoppable('The same command'):
+        transfer(args, sources, overrides)
+    for note in missing_controls(sources):
+        say(note)
+    return 0
+
+
+def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
+    """Run every task for every seed and source; print one line for each."""
     from ssl_bench.transfer.run import run_task
 
     for seed in args.seeds:
@@ -177,9 +188,6 @@ def run(args: argparse.Namespace) -> int:
                 say(summary(outcome))
                 for note in other_fields(outcome, source):
                     say(note)
-    for note in missing_controls(sources):
-        say(note)
-    return 0
 
 
 def say(text: str) -> None:

@@ -135,11 +135,8 @@ def name_of(number: int) -> str:
 
 
 def _announced(number: int) -> str:
-    again = ' (again: without)' if number == signal.SIGINT else ''
-    return (
-        f'{name_of(number)}: the run ends after this iteration, with a '
-        f'checkpoint{again}\n'
-    )
+    again = ' (again: at once)' if number == signal.SIGINT else ''
+    return f'{name_of(number)}: the run saves its work and ends{again}\n'
 
 
 @contextmanager
