@@ -48,6 +48,9 @@ class Signals:
     """
 
     def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
         self.number = 0
         self.installed = False
         self._waits = False
@@ -62,13 +65,13 @@ class Signals:
             # a shell has its background jobs ignore Ctrl-C
             if signal.getsignal(number) is not signal.SIG_IGN
         }
-        self.__init__()  # type: ignore[misc]
+        self._clear()
         self.installed = True
         for number in before:
             signal.signal(number, self.arrive)
 
         def undo() -> None:
-            self.installed, self.number = False, 0
+            self._clear()
             for number, handler in before.items():
                 signal.signal(number, handler or signal.SIG_DFL)
 
