@@ -94,6 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'continue)',
     )
     parser.add_argument(
+        '--wait',
+        action='store_true',
+        help="wait while another process writes in a run's folder",
+    )
+    parser.add_argument(
         '--eval-only',
         action='store_true',
         help='train nothing: test the '
@@ -185,6 +190,7 @@ def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
                     classifier=args.classifier,
                     resume=args.resume,
                     eval_only=args.eval_only,
+                    wait=args.wait,
                 )
                 say(summary(outcome))
                 for note in other_fields(outcome, source):
