@@ -16,12 +16,9 @@ class UserError(Exception):
 
 
 class Interrupted(UserError):
-    """A signal ended the run, and what was done is saved.
+    """A signal stopped the command; its work is saved and can go on."""
 
-    The exit code is EX_TEMPFAIL: the same command continues.
-    """
-
-    exit_code = 75
+    exit_code = 75  # EX_TEMPFAIL: try again
 
 
 def one_line(text: object, most: int = 200) -> str:

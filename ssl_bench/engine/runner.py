@@ -26,6 +26,7 @@ from ssl_bench.data.exact_batches import ExactBatches, seed_samples
 from ssl_bench.engine.accumulation import batches_per_update
 from ssl_bench.engine.distributed import cpu_wrapper
 from ssl_bench.engine.loops import exact_loop
+from ssl_bench.engine.param_groups import MergedGroups
 from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.engine.resume import OwnSchedule, check_resume, sizes_of
 from ssl_bench.engine.run_output import require_space, say_once_if_full
@@ -162,6 +163,7 @@ class AtomicRunner(Runner):
     go_on = 'The same command with --resume'  # what continues
     batch_option = True  # a run can go on with a batch given by an option
     _saved_schedulers: list[dict] | None = None
+    _merged_groups: MergedGroups | None = None
     _train_dataloader: DataLoader | dict
     param_schedulers: Any
 
@@ -274,7 +276,11 @@ class AtomicRunner(Runner):
                 if isinstance(kind, str) and registry.get(kind) is None:
                     known = {*registry.module_dict, *OPTIMIZERS.module_dict}
                     raise unknown_name('optimizer', kind, known)
-        return super().build_optim_wrapper(optim_wrapper)
+        built = super().build_optim_wrapper(optim_wrapper)
+        # once: a resume and training both ask for the built one
+        if built is not optim_wrapper and isinstance(built, OptimWrapper):
+            self._merged_groups = MergedGroups(built.optimizer)
+        return built
 
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: nn.Module
@@ -330,6 +336,10 @@ class AtomicRunner(Runner):
                 self, meta, filename, self.start_over, self.batch_option
             )
             self._saved_schedulers = checkpoint.get('param_schedulers')
+            if self._merged_groups and 'optimizer' in checkpoint:
+                checkpoint['optimizer'] = self._merged_groups.of_state(
+                    checkpoint['optimizer']
+                )
         return checkpoint
 
     def save_checkpoint(

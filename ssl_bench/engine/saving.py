@@ -1,6 +1,5 @@
 """When checkpoints are written, and which of them stay."""
 
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +12,9 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ssl_bench.engine.stopping import SIGNALS, Agreement, end_after_saving
 from ssl_bench.files import write_text
+from ssl_bench.run_folder import NUMBERED, fault_of, numbered_checkpoints
 
 Batch = Sequence[dict] | None
-NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
 BETWEEN = 2  # how many stay of those that no interval asks for
 
 
@@ -175,17 +174,16 @@ class SavingHook(CheckpointHook):
             write_text(
                 Path(runner.work_dir) / 'last_checkpoint', self.last_ckpt
             )
-            for old in self._old(runner, path):
-                old.unlink(missing_ok=True)
+            self._remove_old(runner, path)
 
-    def _old(self, runner: Runner, newest: Path) -> list[Path]:
-        """Checkpoints that are not needed once the newest is there.
+    def _remove_old(self, runner: Runner, newest: Path) -> None:
+        """Remove checkpoints that are not needed if the newest is whole.
 
         None of a later iteration: those are not of this run.
         """
         found = sorted(
             (done, path == newest, path)
-            for path in newest.parent.iterdir()
+            for path in numbered_checkpoints(newest.parent)
             if (done := _iteration(runner, path)) <= self.saved_iter
         )
         paths = [
@@ -193,9 +191,17 @@ class SavingHook(CheckpointHook):
             for done, _, path in found
             if self.keep > 0 or not self._asked_for(runner, path, done)
         ]
-        return paths[: -(self.keep if self.keep > 0 else BETWEEN)]
+        old = paths[: -(self.keep if self.keep > 0 else BETWEEN)]
+        fault = fault_of(newest) if old else ''
+        if fault:
+            runner.logger.warning(
+                f'{newest} is damaged: {fault}. Older checkpoints stay.'
+            )
+            return
+        for path in old:
+            path.unlink(missing_ok=True)
 
-    def _asked_for(self, runner: Runner, path: Path, done: float) -> bool:
+    def _asked_for(self, runner: Runner, path: Path, done: int) -> bool:
         """Whether ``interval`` asks for a checkpoint."""
         if self.by_epoch:
             return path.name.startswith('epoch')
@@ -204,14 +210,16 @@ class SavingHook(CheckpointHook):
         )
 
 
-def _iteration(runner: Runner, path: Path) -> float:
-    """The iteration of a checkpoint, by its name; infinite for others."""
-    match = NAME.fullmatch(path.name)
-    if not match:
-        return float('inf')
+def _iteration(runner: Runner, path: Path) -> int:
+    """The iteration of a checkpoint, by its name."""
+    match = NUMBERED.fullmatch(path.name)
+    assert match is not None  # of `numbered_checkpoints`
+    if match[1] == 'iter':
+        return int(match[2])
     counts_epochs = isinstance(runner.train_loop, EpochBasedTrainLoop)
-    steps = len(runner.train_dataloader) if counts_epochs else 1
-    return int(match[2]) * (steps if match[1] == 'epoch' else 1)
+    # a run that counts iterations has one epoch
+    steps = len(runner.train_dataloader) if counts_epochs else runner.max_iters
+    return int(match[2]) * steps
 
 
 def _validation_is_next(runner: Runner) -> bool:
