@@ -205,7 +205,17 @@ class AtomicRunner(Runner):
         return built
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """mmengine's, with schedules that count updates of the weights."""
+        """mmengine's, with schedules that count updates of the weights.
+
+        Raises:
+            UserError: Checkpoints would lie where no run looks for them.
+        """
+        if ((hooks or {}).get('checkpoint') or {}).get('out_dir'):
+            raise UserError(
+                'default_hooks.checkpoint.out_dir: a run looks for its '
+                'checkpoints in its work dir. Leave it out, and name another '
+                'work dir.'
+            )
         super().register_default_hooks(
             {
                 **(hooks or {}),
