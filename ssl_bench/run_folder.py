@@ -198,6 +198,9 @@ def _take(folder: Path) -> tuple[int | None, str | None]:
         os.pwrite(file, text, 0)
         os.ftruncate(file, len(text))
     except OSError as error:  # a full disk
+        with suppress(OSError):
+            path.unlink()
+            folder.rmdir()  # where nothing else is in it
         os.close(file)
         raise cannot_write(path, error) from error
     _held.add(place)

@@ -140,10 +140,12 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     with pytest.raises(UserError, match='cannot write .*file/a/.lock'):
         with hold(tmp_path / 'file/a'):
             pass
-    (tmp_path / LOCK).symlink_to('/dev/full')
+    (tmp_path / 'new').mkdir()
+    (tmp_path / 'new' / LOCK).symlink_to('/dev/full')
     with pytest.raises(UserError, match='No space left'):
-        with hold(tmp_path):
+        with hold(tmp_path / 'new'):
             pass
+    assert [path.name for path in tmp_path.iterdir()] == ['file']
 
 
 def test_what_killed_writers_left_is_removed(tmp_path):

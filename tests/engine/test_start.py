@@ -79,6 +79,7 @@ def state(path):
     return torch.load(path, weights_only=False)['state_dict']
 
 
+@pytest.mark.slow
 def test_repeat_resume_and_force(config, tmp_path, capsys):
     """One folder: refused, cut and damaged, resumed, finished, replaced."""
     work = tmp_path / 'run'
@@ -106,6 +107,7 @@ def test_repeat_resume_and_force(config, tmp_path, capsys):
     assert newest_checkpoint(moved).name == 'epoch_1.pth'
 
 
+@pytest.mark.slow
 def test_two_pretrainings_in_one_folder(config, tmp_path):
     work = tmp_path / 'run'
     code = (

@@ -28,6 +28,7 @@ sys.exit(main(sys.argv[3:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('moment', ['before', 'after'])
 def test_a_pretraining_killed_at_a_rename(config, tmp_path, moment):
     path = tmp_path / 'tiny.py'
