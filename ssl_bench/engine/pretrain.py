@@ -101,7 +101,7 @@ def pretrain(
             )
         )
         assert start is not None  # all processes have joined
-        if start.finished:
+        if start.finished and start.checkpoint:
             note(f'{work_dir} is finished: nothing is left to train.')
             return start.checkpoint
         return _train(config, start, amp, quiet, options or {})

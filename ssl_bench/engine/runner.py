@@ -165,6 +165,7 @@ class AtomicRunner(Runner):
     _saved_schedulers: list[dict] | None = None
     _merged_groups: MergedGroups | None = None
     _train_dataloader: DataLoader | dict
+    _load_from: str | None
     param_schedulers: Any
 
     @classmethod
