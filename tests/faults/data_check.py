@@ -104,8 +104,8 @@ def pass_over(plan) -> Iterator[str]:
     from mmengine.registry import DATASETS, DefaultScope
 
     from ssl_bench.tasks.table import find_task
-    from ssl_bench.transfer.probes import check_probe
     from ssl_bench.toolbox.check_data import check_classes, check_files
+    from ssl_bench.transfer.probes import check_probe
 
     config, toolbox = plan.config, find_task(plan.task).toolbox
     scope = config.get('default_scope') or 'mmpretrain'
@@ -224,7 +224,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--draws', type=int, default=1)
     parser.add_argument('--only', nargs='+', default=list(MUTATIONS))
-    parser.add_argument('--part', default='', help='of a mutation\'s name')
+    parser.add_argument('--part', default='', help="of a mutation's name")
     parser.add_argument('--all', action='store_true', help='print all rows')
     args = parser.parse_args()
     prepare()

@@ -493,10 +493,7 @@ FOLDERS: dict[str, Mutation] = {
 
 
 def in_json(
-    path: str,
-    change: Callable[[dict], object],
-    root: Path,
-    rng: random.Random,
+    path: str, change: Callable[[dict], object], root: Path, rng: random.Random
 ) -> None:
     file = root / path.replace('*', rng.choice(('train', 'val')))
     content = json.loads(file.read_text())
@@ -618,7 +615,9 @@ def _bytes(change: Callable[[bytes], bytes], path: Path) -> None:
 
 
 def named(prefix: str, changes: dict, wrap: Callable) -> dict[str, Mutation]:
-    return {f'{prefix} {name}': wrap(change) for name, change in changes.items()}
+    return {
+        f'{prefix} {name}': wrap(change) for name, change in changes.items()
+    }
 
 
 _xml = partial(voc_file, folder='Annotations')
@@ -636,7 +635,9 @@ VOC_ALL: dict[str, Mutation] = {
     ),
     **named('image', PICTURES, lambda c: partial(in_file, _photo, c)),
     **named(
-        'list:', LINES, lambda c: partial(in_text, partial(_list_of, 'Main'), c)
+        'list:',
+        LINES,
+        lambda c: partial(in_text, partial(_list_of, 'Main'), c),
     ),
     **named(
         'list',
@@ -681,19 +682,22 @@ MUTATIONS: dict[str, dict[str, Mutation]] = {
     **{
         task: {
             **FOLDERS,
-            **named('image', PICTURES, lambda c: partial(in_file, folder_image, c)),
+            **named(
+                'image', PICTURES, lambda c: partial(in_file, folder_image, c)
+            ),
         }
         for task in ('mini_knn', 'mini_linear')
     },
-    'mini_semi10': named('list:', LABELS, lambda c: partial(in_text, _semi, c)),
+    'mini_semi10': named(
+        'list:', LABELS, lambda c: partial(in_text, _semi, c)
+    ),
     'mini_places_linear': named(
         'list:',
         LABELS,
         lambda c: partial(
             in_text,
             partial(
-                _one_of,
-                'places205/trainvalsplit_places205/*_places205.csv',
+                _one_of, 'places205/trainvalsplit_places205/*_places205.csv'
             ),
             c,
         ),
