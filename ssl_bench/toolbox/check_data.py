@@ -9,13 +9,14 @@ from torch import nn
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import Dataset
+from ssl_bench.tasks.layouts import FolderLayout, ListLayout
 from ssl_bench.tasks.layouts.base import (
     image_size,
     missing_files,
     refuse,
     spread,
 )
-from ssl_bench.tasks.layouts.folders import other_classes
+from ssl_bench.tasks.layouts.lists import other_labels
 from ssl_bench.tasks.layouts.masks import single_label
 
 
@@ -58,8 +59,8 @@ def check_same(train, test) -> None:
         UserError: Names the first that differs.
     """
     layouts = [getattr(dataset, 'layout', None) for dataset in (train, test)]
-    if None not in layouts:
-        refuse(other_classes(*layouts))
+    if all(isinstance(row, FolderLayout | ListLayout) for row in layouts):
+        refuse(other_labels(*layouts))
     ours, theirs = (
         tuple(dataset.metainfo.get('classes') or ())
         for dataset in (train, test)
