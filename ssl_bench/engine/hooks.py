@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine import dist
 from mmengine.device import get_device
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from ssl_bench.engine.distributed import unwrapped
 from ssl_bench.errors import UserError
 from ssl_bench.files import last_checkpoint
 
@@ -133,14 +135,27 @@ class UnreadableImagesHook(Hook):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stop when the loss is NaN or infinite.
+    """Stop when the loss or the weights are NaN or infinite.
 
-    The check reads the loss of the iteration before. That one is computed by
-    then, so the accelerator never waits.
+    mmengine's log has read the loss of an iteration before this hook does,
+    so the accelerator does not wait once more. All processes stop when one
+    of them has such a loss. Weights are looked at before each checkpoint,
+    validation and test: neither a good checkpoint nor a record is replaced
+    by what they would give.
+
+    Where the loss is scaled against underflow (``GradScaler``), a step whose
+    gradients overflow is skipped and the scale made smaller. So only a row
+    of such steps stops the run.
+
+    Args:
+        resumes (bool): A run with a lower rate goes on from the last
+            checkpoint, by ``--resume``.
+        row (int): Iterations in a row that stop a run with a scaled loss.
     """
 
-    def __init__(self) -> None:
-        self._previous: tuple[int, torch.Tensor] | None = None
+    def __init__(self, resumes: bool = True, row: int = 10) -> None:
+        self.resumes, self.row = resumes, row
+        self._count = 0
 
     def after_train_iter(
         self,
@@ -149,51 +164,67 @@ class FiniteLossHook(Hook):
         data_batch: Batch = None,
         outputs: dict | None = None,
     ) -> None:
-        """Check the iteration before, remember this one."""
-        self._check(runner)
-        if outputs is not None:
-            self._previous = runner.iter + 1, outputs['loss'].detach()
+        """Look at the loss, in every process."""
+        loss = float((outputs or {}).get('loss', 0.0))
+        worst = loss if not math.isfinite(loss) else 0.0
+        if dist.get_world_size() > 1:
+            flag = torch.tensor(float(worst != 0), device=get_device())
+            dist.all_reduce(flag, 'max')
+            worst = worst or (math.nan if flag else 0.0)
+        self._count = self._count + 1 if worst else 0
+        scaler = getattr(
+            getattr(runner, 'optim_wrapper', None), 'loss_scaler', None
+        )
+        scaled = scaler is not None and scaler.is_enabled()
+        if self._count >= (self.row if scaled else 1):
+            self._stop(
+                runner,
+                f'the loss became {worst} at iteration {runner.iter + 1}',
+            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Never save weights that are not finite.
 
-        A finite loss can have a gradient that is not finite, so the weights
-        are checked, too.
+        A finite loss can have a gradient that is not finite.
         """
-        self._check(runner)
-        for name, value in checkpoint['state_dict'].items():
+        self._check(
+            runner,
+            checkpoint['state_dict'],
+            f'when the checkpoint after iteration {runner.iter} was to be '
+            'written',
+        )
+
+    def before_val(self, runner: Runner) -> None:
+        """Never measure weights that are not finite."""
+        self.before_test(runner)
+
+    def before_test(self, runner: Runner) -> None:
+        """As `before_val`."""
+        self._check(
+            runner,
+            unwrapped(runner.model).state_dict(),
+            f'when it was to be tested after iteration {runner.iter}',
+        )
+
+    def _check(
+        self, runner: Runner, weights: dict[str, Any], when: str
+    ) -> None:
+        """Stop at the first tensor that is not finite."""
+        for name, value in weights.items():
             if (
                 torch.is_tensor(value)
                 and value.is_floating_point()
                 and not value.isfinite().all()
             ):
-                self._stop(
-                    runner,
-                    f'{name} was no longer finite when the '
-                    f'checkpoint after iteration {runner.iter} was '
-                    'to be written',
-                )
+                self._stop(runner, f'{name} was no longer finite {when}')
 
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Check the last iteration of an epoch."""
-        self._check(runner)
-
-    def _check(self, runner: Runner) -> None:
-        if self._previous is None:
-            return
-        (iteration, loss), self._previous = self._previous, None
-        if not math.isfinite(loss):
-            self._stop(
-                runner,
-                f'the loss became {float(loss)} at iteration {iteration}',
-            )
-
-    @staticmethod
-    def _stop(runner: Runner, what: str) -> None:
+    def _stop(self, runner: Runner, what: str) -> None:
         last: Any = last_checkpoint(runner.work_dir)
         if last is None and runner.cfg.get('resume'):
             last = runner.cfg.get('load_from')
+        then = ', then continue with --resume' if last and self.resumes else ''
         raise UserError(
             f'{what}. Last good checkpoint: {last or "none"}. Lower the '
-            'learning rate or train without --amp, then use --resume.'
+            'learning rate (--cfg-options optim_wrapper.optimizer.lr=...) or '
+            f'train without mixed precision{then}.'
         )

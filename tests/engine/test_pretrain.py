@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from ssl_bench.engine.collapse import CollapseHook
 from ssl_bench.engine.hooks import FiniteLossHook, UnreadableImagesHook
 from ssl_bench.engine.pretrain import pretrain
 from ssl_bench.errors import UserError
+from tests.processes import run_in_processes
 
 
 def state(path):
@@ -209,20 +211,72 @@ def test_nan_stops_the_run_and_names_the_last_checkpoint(config, tmp_path):
     assert not list(tmp_path.glob('*.pth'))
 
 
-def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
-    class Runner:
-        work_dir, cfg, iter = str(tmp_path), {}, 4
+def bare_runner(folder, iteration, scaler=None):
+    return SimpleNamespace(
+        work_dir=str(folder),
+        cfg={},
+        iter=iteration,
+        optim_wrapper=SimpleNamespace(loss_scaler=scaler),
+    )
 
+
+def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
     (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
     (tmp_path / 'epoch_1.pth').touch()
-    hook = FiniteLossHook()
-    hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.0)))
-    hook.after_train_iter(
-        Runner, 0, outputs=dict(loss=torch.tensor(float('nan')))
-    )
-    Runner.iter = 5
-    with pytest.raises(UserError, match='iteration 5.*epoch_1.pth'):
-        hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.0)))
+    hook, runner = FiniteLossHook(), bare_runner(tmp_path, 4)
+    hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(1.0)))
+    with pytest.raises(
+        UserError,
+        match='nan at iteration 5. .*epoch_1.pth. .* continue with --resume',
+    ):
+        hook.after_train_iter(
+            runner, 0, outputs=dict(loss=torch.tensor(float('nan')))
+        )
+    (tmp_path / 'epoch_1.pth').unlink()
+    with pytest.raises(UserError, match='inf at iteration 5. .* none') as stop:
+        hook.after_train_iter(runner, 0, outputs=dict(loss=float('inf')))
+    assert '--resume' not in str(stop.value)
+
+
+def test_steps_that_a_loss_scaler_skips_do_not_stop_a_run(tmp_path):
+    """Ten in a row do: the scale does not come down to anything."""
+    scaler = SimpleNamespace(is_enabled=lambda: True)
+    hook, runner = FiniteLossHook(), bare_runner(tmp_path, 0, scaler)
+    losses = [math.inf] * 9 + [1.0] + [math.nan] * 9
+    for runner.iter, loss in enumerate(losses):
+        hook.after_train_iter(runner, 0, outputs=dict(loss=loss))
+    runner.iter += 1
+    with pytest.raises(UserError, match='nan at iteration 20'):
+        hook.after_train_iter(runner, 0, outputs=dict(loss=math.nan))
+
+
+def test_weights_that_are_not_finite_are_not_tested(tmp_path):
+    runner = bare_runner(tmp_path, 7)
+    runner.model = torch.nn.BatchNorm1d(2)
+    hook = FiniteLossHook(resumes=False)
+    hook.before_test(runner)
+    runner.model.running_var[1] = torch.nan
+    for before in (hook.before_val, hook.before_test):
+        with pytest.raises(
+            UserError, match='running_var .* tested after iteration 7'
+        ):
+            before(runner)
+
+
+def lose(rank, folder):
+    """The second process's loss is NaN."""
+    runner = bare_runner(folder, 3)
+    loss = torch.tensor(math.nan if rank else 1.0)
+    try:
+        FiniteLossHook().after_train_iter(runner, 0, outputs=dict(loss=loss))
+    except UserError as error:
+        return str(error)
+    return ''
+
+
+def test_all_processes_stop_at_a_loss_that_one_has(tmp_path):
+    for said in run_in_processes(lose, 2, tmp_path):
+        assert 'nan at iteration 4' in said
 
 
 @HOOKS.register_module()
@@ -252,20 +306,6 @@ def test_weights_that_are_not_finite_are_not_saved(config, tmp_path):
     assert good.name == 'epoch_1.pth'
     with pytest.raises(UserError, match='checkpoint: .*run/epoch_1.pth'):
         pretrain(config, tmp_path / 'other', resume=str(good))
-
-
-def test_a_checkpoint_by_iteration_names_the_right_one(config, tmp_path):
-    """The checkpoint hook then runs within the iteration."""
-
-    class Runner:
-        work_dir, cfg, iter = str(tmp_path), {}, 4
-
-    hook = FiniteLossHook()
-    hook.after_train_iter(
-        Runner, 0, outputs=dict(loss=torch.tensor(float('inf')))
-    )
-    with pytest.raises(UserError, match='inf at iteration 5. .* none'):
-        hook.before_save_checkpoint(Runner, dict(state_dict={}))
 
 
 def test_full_disk_leaves_no_half_written_checkpoint(
