@@ -1,5 +1,6 @@
 """Hooks of a training run."""
 
+import logging
 import math
 import random
 from collections.abc import Sequence
@@ -88,16 +89,28 @@ class ChannelsLastHook(Hook):
 
 @HOOKS.register_module()
 class UnreadableImagesHook(Hook):
-    """Stop a run whose training folder has too many broken images.
+    """Say what is read; stop where too many images cannot be.
 
-    For `PretrainDataset`, which skips and marks them.
+    For `PretrainDataset`, which skips and marks them. Each process marks
+    those that it meets; after an epoch all know of all.
 
     Args:
-        limit (float): Fraction of the set that may be unreadable.
+        limit (float, optional): Fraction of the set that may be unreadable;
+            the data set's ``unreadable_limit`` when None.
     """
 
-    def __init__(self, limit: float = 0.01) -> None:
+    def __init__(self, limit: float | None = None) -> None:
         self.limit = limit
+        self._noted = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Say how many images there are, and what is left out."""
+        images = runner.train_dataloader.dataset
+        if self._marks(runner) is not None:
+            runner.logger.log(
+                logging.WARNING if images.others else logging.INFO,
+                images.summary(),
+            )
 
     def after_train_iter(
         self,
@@ -111,12 +124,33 @@ class UnreadableImagesHook(Hook):
         if marks is None:
             return
         count = int(marks.sum())
-        if count > self.limit * len(marks):
+        if count == self._noted:
+            return
+        self._noted = count
+        images = runner.train_dataloader.dataset
+        limit = images.unreadable_limit if self.limit is None else self.limit
+        if count > limit * len(marks):
+            folder = images.img_prefix or images.data_root
             raise UserError(
-                f'{count} of {len(marks)} training images are unreadable, '
-                f'more than {self.limit:.0%}; the log names each. Fix or '
-                'remove them, then start again with --resume.'
+                f'{count} of {len(marks)} training images cannot be read, '
+                f'more than {limit:.3%}. The log names those met so far; '
+                f'`ssl-bench data check-images {folder}` names all. Put '
+                'readable files in their places, or allow more (--cfg-options '
+                'train_dataloader.dataset.unreadable_limit=0.05), and go on '
+                'with --resume auto. Without them it is another set of '
+                'images: start over in another --work-dir.'
             )
+        self._note(runner, f'{count} of {len(marks)}')
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Tell all processes of the marks of each."""
+        marks = self._marks(runner)
+        if marks is None or dist.get_world_size() == 1:
+            return
+        joined = marks.to(torch.uint8)
+        dist.all_reduce(joined, 'max')
+        marks |= joined.bool()
+        self.after_train_iter(runner, 0)
 
     def after_train(self, runner: Runner) -> None:
         """Say how many images were skipped, if any."""
@@ -126,6 +160,18 @@ class UnreadableImagesHook(Hook):
                 f'{int(marks.sum())} of {len(marks)} training images were '
                 'unreadable and skipped; the log names each.'
             )
+
+    @staticmethod
+    def _note(runner: Runner, count: str) -> None:
+        """Say it in the settings, which go to every record."""
+        method = runner.cfg.get('method')
+        if method is None or 'changes' not in method:
+            return
+        text = 'training images cannot be read; others took their places'
+        method.changes = [
+            *(line for line in method.changes if not line.endswith(text)),
+            f'{count} {text}',
+        ]
 
     @staticmethod
     def _marks(runner: Runner) -> torch.Tensor | None:

@@ -3,10 +3,12 @@
 import copy
 import io
 import math
+import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -111,7 +113,7 @@ def test_hooks_of_a_run_are_those_of_the_config(config, tmp_path):
     assert hooks_of(config, tmp_path) == sorted([*LISTED, 'ProvenanceHook'])
     by_type = {type(hook).__name__: hook for hook in SeeHooks.seen}
     assert by_type['CollapseHook'].interval == 1  # the logger's
-    assert by_type['UnreadableImagesHook'].limit == 0.01
+    assert by_type['UnreadableImagesHook'].limit is None  # the data set's
 
 
 def test_hooks_of_a_recipe_of_mmpretrain_are_the_same(config, tmp_path):
@@ -139,14 +141,29 @@ def test_a_hook_of_the_config_replaces_the_listed_one(config, tmp_path):
 def test_only_marked_images_count_as_unreadable():
     class Images(list):
         unreadable = None
+        unreadable_limit = 0.01
+        img_prefix = 'folder'
 
-    runner = SimpleNamespace(train_dataloader=SimpleNamespace(dataset=[1, 2]))
+    runner = SimpleNamespace(
+        train_dataloader=SimpleNamespace(dataset=[1, 2]),
+        cfg=ConfigDict(method=dict(changes=['a'])),
+    )
     UnreadableImagesHook().after_train_iter(runner, 0)  # has no marks
     runner.train_dataloader.dataset = Images([1, 2])
     Images.unreadable = torch.tensor([False, True])
-    with pytest.raises(UserError, match='1 of 2 .* than 1%.* Fix or remove'):
+    with pytest.raises(
+        UserError,
+        match='1 of 2 .* than 1.000%.*check-images folder.*--resume auto',
+    ):
         UnreadableImagesHook().after_train_iter(runner, 0)
-    UnreadableImagesHook(limit=0.5).after_train_iter(runner, 0)
+    assert runner.cfg.method.changes == ['a']
+    for limit, option in ((0.01, 0.5), (0.5, None)):
+        Images.unreadable_limit = limit
+        UnreadableImagesHook(option).after_train_iter(runner, 0)
+        assert runner.cfg.method.changes == [
+            'a',
+            '1 of 2 training images cannot be read; others took their places',
+        ]
 
 
 def test_seed_changes_the_run(config, tmp_path):
@@ -170,12 +187,42 @@ def test_nothing_to_resume(config, tmp_path):
         pretrain(config, tmp_path, resume=str(tmp_path / 'none.pth'))
 
 
-def test_too_many_unreadable_images_stop_the_run(
+def test_the_advice_for_too_many_unreadable_images_works(
     config, tmp_path, image_folder
 ):
+    """A higher limit, or readable files in their places; both resume."""
+    (image_folder / 'a.heic').touch()
     (image_folder / '05.jpg').write_bytes(b'broken')
-    with pytest.raises(UserError, match='1 of 12 training images'):
-        pretrain(config, tmp_path)
+    with pytest.raises(UserError, match='1 of 12 training .* --resume auto'):
+        pretrain(copy.deepcopy(config), tmp_path)
+    more = copy.deepcopy(config)
+    more.train_dataloader.dataset.unreadable_limit = 0.1
+    more.train_cfg.max_epochs = 1
+    meta = torch.load(
+        pretrain(more, tmp_path, resume='auto'), weights_only=False
+    )['meta']
+    assert '1 of 12 training images cannot be read' in meta['cfg']
+    log = max(tmp_path.glob('*/*.log')).read_text()
+    assert f'12 images in {image_folder}: 12 .jpg; left out: 1 .heic' in log
+    shutil.copy(image_folder / '04.jpg', image_folder / '05.jpg')
+    assert pretrain(config, tmp_path, resume='auto').name == 'epoch_2.pth'
+
+
+def mark(rank):
+    """Each process marks another image."""
+    images = SimpleNamespace(
+        unreadable=torch.arange(4) == rank, unreadable_limit=1.0
+    )
+    runner = SimpleNamespace(
+        train_dataloader=SimpleNamespace(dataset=images), cfg=ConfigDict()
+    )
+    UnreadableImagesHook().after_train_epoch(runner)
+    return images.unreadable
+
+
+def test_processes_join_their_marks_after_an_epoch():
+    for marks in run_in_processes(mark, 2):
+        assert marks.tolist() == [True, True, False, False]
 
 
 def test_an_error_takes_the_bar_off_the_terminal(
