@@ -5,12 +5,17 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from PIL import Image
 from torch import nn
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import Dataset
-from ssl_bench.tasks.layouts.base import missing_files, refuse, spread
+from ssl_bench.tasks.layouts.base import (
+    image_size,
+    missing_files,
+    other_sizes,
+    refuse,
+    spread,
+)
 from ssl_bench.tasks.layouts.masks import single_label
 
 
@@ -111,6 +116,7 @@ def check_files(classes: int | None, *datasets) -> list[str]:
     for dataset in readers(*datasets):
         if not hasattr(dataset, 'layout'):
             check_rows(dataset)
+        check_sizes(dataset)
         if classes is not None:
             check_masks(_rows(dataset), classes, dataset.test_mode)
         left_out = getattr(dataset, 'left_out', None)
@@ -136,6 +142,30 @@ def check_rows(dataset) -> None:
     )
 
 
+def check_sizes(dataset) -> None:
+    """Hold the sizes of images against what their annotations say.
+
+    Of a test set every header is read, since the test would stop at the
+    first that differs. Training skips and counts such images, so only a few
+    are looked at.
+
+    Raises:
+        UserError: A test image differs, or all training images that were
+            looked at.
+    """
+    rows = [row for row in _rows(dataset) if row.get('width')]
+    chosen = rows if dataset.test_mode else spread(rows)
+    faults = {
+        row['img_path']: line
+        for row in chosen
+        for line in other_sizes(
+            [(row['img_path'], (row['width'], row['height']))], where(dataset)
+        )
+    }
+    if faults and (dataset.test_mode or len(faults) == len(chosen)):
+        raise UserError(f'{next(iter(faults.values()))}')
+
+
 def check_masks(rows: list[dict], classes: int, every: bool) -> None:
     """Open the masks of a few images.
 
@@ -157,8 +187,7 @@ def check_masks(rows: list[dict], classes: int, every: bool) -> None:
     chosen = spread(rows)
     for row in chosen:
         try:
-            with Image.open(row['img_path']) as image:
-                shape = image.size[::-1]
+            shape = image_size(row['img_path'])[::-1]
             reader.transform({**row, 'ori_shape': shape})
         except UserError as error:
             errors.append(error)
