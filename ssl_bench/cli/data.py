@@ -163,19 +163,36 @@ def run_check(args: argparse.Namespace) -> int:
     """Say of each task what is wrong with its data; 1 if anything is.
 
     What the loaders leave out is printed, and is not wrong.
+
+    Raises:
+        UserError: The data root is not there.
     """
-    from ssl_bench.tasks.check import check_task
-    from ssl_bench.tasks.layouts import Note
+    from ssl_bench.errors import UserError, printable
+    from ssl_bench.tasks.check import check_task, no_root
+    from ssl_bench.tasks.layouts import Line, Note, Problem
     from ssl_bench.tasks.table import tasks
 
-    wrong = 0
-    for name in tasks() if args.tasks == ['all'] else args.tasks:
-        lines = check_task(name, args.data_root, args.decode == 'all')
+    reason = no_root(args.data_root) if args.data_root else ''
+    if reason:
+        raise UserError(reason)
+    table, wrong = tasks(), 0
+    names = list(args.tasks)
+    if names == ['all']:
+        names = [*table, *table.broken]
+    for name in names:
+        try:
+            lines = check_task(name, args.data_root, args.decode == 'all')
+        except UserError as error:
+            if len(names) == 1:
+                raise
+            lines: list[Line] = [Problem(str(error))]
         notes = [line for line in lines if isinstance(line, Note)]
         problems = [line for line in lines if line not in notes]
         wrong += bool(problems)
         said = [*(map(str, problems) if problems else ['fine']), *notes]
-        print(f'{name}: {"; ".join(said)}')
+        print(printable(f'{name}: {"; ".join(said)}'), flush=True)
+    if len(names) > 1:
+        print(f'{len(names) - wrong} of {len(names)} tasks have their data')
     return int(wrong > 0)
 
 

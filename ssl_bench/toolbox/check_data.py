@@ -16,6 +16,7 @@ from ssl_bench.tasks.layouts.base import (
     refuse,
     spread,
 )
+from ssl_bench.tasks.layouts.folders import other_classes
 from ssl_bench.tasks.layouts.masks import single_label
 
 
@@ -48,7 +49,7 @@ def check_classes(model: nn.Module, train, test) -> list[str]:
         notes += empty_classes(dataset, classes, count)
     if train is not None:
         check_same(train, test)
-    return notes
+    return notes + notes_of(train, test)
 
 
 def check_same(train, test) -> None:
@@ -57,6 +58,9 @@ def check_same(train, test) -> None:
     Raises:
         UserError: Names the first that differs.
     """
+    layouts = [getattr(dataset, 'layout', None) for dataset in (train, test)]
+    if None not in layouts:
+        refuse(other_classes(*layouts))
     ours, theirs = (
         tuple(dataset.metainfo.get('classes') or ())
         for dataset in (train, test)
@@ -71,7 +75,10 @@ def check_same(train, test) -> None:
 
 
 def empty_classes(dataset, classes, count: int) -> list[str]:
-    """Note classes that no image has; refuse labels that no class has."""
+    """Refuse labels that no class has; note classes without an image.
+
+    Sets that have a layout note these themselves.
+    """
     labels = getattr(dataset, 'get_gt_labels', None)
     if labels is None or 'subset' in dataset.metainfo:
         return []
@@ -83,7 +90,7 @@ def empty_classes(dataset, classes, count: int) -> list[str]:
             f'head of this task knows 0 to {count - 1}.'
         )
     empty = sorted(set(range(count)) - found)
-    if not empty:
+    if not empty or hasattr(dataset, 'notes'):
         return []
     name = classes[empty[0]] if classes else empty[0]
     note = (
@@ -112,7 +119,7 @@ def check_files(classes: int | None, *datasets) -> list[str]:
         UserError: How many images or masks are missing, and one of them; or
             masks that do not fit the segmenter.
     """
-    notes = []
+    notes = notes_of(*datasets)
     for dataset in readers(*datasets):
         if not hasattr(dataset, 'layout'):
             check_rows(dataset)
@@ -125,6 +132,18 @@ def check_files(classes: int | None, *datasets) -> list[str]:
                 f'left out of {where(dataset)}: '
                 f'{dataset.summary_of_left_out()}'
             )
+    return notes
+
+
+def notes_of(*datasets) -> list[str]:
+    """What the readers left out, or trained on twice, for the record."""
+    notes = [
+        str(note)
+        for dataset in readers(*datasets)
+        for note in getattr(dataset, 'notes', [])
+    ]
+    for note in notes:
+        logging.getLogger(__name__).warning(note)
     return notes
 
 
@@ -167,13 +186,14 @@ def check_sizes(dataset) -> None:
 
 
 def check_masks(rows: list[dict], classes: int, every: bool) -> None:
-    """Open the masks of a few images.
+    """Open masks of a set.
 
     Args:
         rows (list[dict]): Of the data set.
         classes (int): Of the segmenter.
-        every (bool): One faulty mask is one too many; else only if all are,
-            since training skips them.
+        every (bool): Open all of them, and one that is faulty is one too
+            many: else a few, of which one must be usable, since training
+            skips the others.
 
     Raises:
         UserError: What is wrong with one of them, or that all masks of the
@@ -184,7 +204,7 @@ def check_masks(rows: list[dict], classes: int, every: bool) -> None:
     reader, errors = ReadMask(classes), []
     rows = [row for row in rows if row.get('seg_map_path')]
     masks = [row['seg_map_path'] for row in rows]
-    chosen = spread(rows)
+    chosen = rows if every else spread(rows)
     for row in chosen:
         try:
             shape = image_size(row['img_path'])[::-1]
@@ -194,7 +214,8 @@ def check_masks(rows: list[dict], classes: int, every: bool) -> None:
         except OSError:  # an image's fault, which is met where it is read
             continue
     if errors and (every or len(errors) == len(chosen)):
-        raise errors[0]
+        more = f' ({len(errors) - 1} more)' if len(errors) > 1 else ''
+        raise UserError(f'{errors[0]}{more}') from errors[0]
     if masks:
         folder = os.path.dirname(masks[0])
         refuse(single_label([*spread(masks), *masks], folder))

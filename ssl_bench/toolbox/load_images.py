@@ -150,7 +150,8 @@ def read_with_care(config: Config, folder: Path | None) -> None:
 
     The sets of the toolkits become ours (`LISTED`), unless a config sets the
     file endings itself; images are read with `ReadImage`, masks with
-    `ReadMask`. Frozen features have no place to fill: a probe skips nothing.
+    `ReadMask`. Test sets know that they are. Frozen features have no place to
+    fill: a probe skips nothing.
 
     Args:
         config (Config): Changed in place.
@@ -164,8 +165,10 @@ def read_with_care(config: Config, folder: Path | None) -> None:
     if scope == 'mmseg':
         classes = config.model.decode_head.num_classes
 
-    def change(value: Any, skipped: str | None) -> Any:
+    def change(value: Any, skipped: str | None, test: bool) -> Any:
         kind = value.get('type') if isinstance(value, dict) else None
+        if test and kind and 'pipeline' in value:
+            value.setdefault('test_mode', True)
         if kind == 'LoadImageFromFile':
             value['type'] = 'mmengine.ReadImage'
             value['skipped'] = skipped
@@ -178,7 +181,7 @@ def read_with_care(config: Config, folder: Path | None) -> None:
             and 'extensions' not in value
         ):
             value['type'] = f'Listed{kind}'
-        return map_nodes(value, lambda item: change(item, skipped))
+        return map_nodes(value, lambda item: change(item, skipped, test))
 
     places: dict[str, str | None] = dict(
         train_dataloader=os.fspath(folder / SKIPPED) if folder else None,
@@ -186,7 +189,7 @@ def read_with_care(config: Config, folder: Path | None) -> None:
     )
     for name, skipped in places.items():
         if config.get(name) is not None:
-            change(config[name], skipped)
+            change(config[name], skipped, name == 'test_dataloader')
 
 
 def skipped_images(folder: Path) -> list[str]:
