@@ -13,6 +13,7 @@ from ssl_bench.tasks.layouts import FolderLayout, ListLayout
 from ssl_bench.tasks.layouts.base import (
     image_size,
     missing_files,
+    other_sizes,
     refuse,
     spread,
 )
@@ -123,6 +124,7 @@ def check_files(classes: int | None, *datasets) -> list[str]:
     for dataset in readers(*datasets):
         if not hasattr(dataset, 'layout'):
             check_rows(dataset)
+        check_sizes(dataset)
         if classes is not None:
             check_masks(_rows(dataset), classes, dataset.test_mode)
         left_out = getattr(dataset, 'left_out', None)
@@ -158,6 +160,30 @@ def check_rows(dataset) -> None:
         missing_files(place, [row['img_path'] for row in rows])
         + missing_files(place, masks, 'masks')
     )
+
+
+def check_sizes(dataset) -> None:
+    """Hold the sizes of images against what their annotations say.
+
+    Of a test set every header is read, since the test would stop at the
+    first that differs. Training skips and counts such images, so only a few
+    are looked at.
+
+    Raises:
+        UserError: A test image differs, or all training images that were
+            looked at.
+    """
+    rows = [row for row in _rows(dataset) if row.get('width')]
+    chosen = rows if dataset.test_mode else spread(rows)
+    faults = {
+        row['img_path']: line
+        for row in chosen
+        for line in other_sizes(
+            [(row['img_path'], (row['width'], row['height']))], where(dataset)
+        )
+    }
+    if faults and (dataset.test_mode or len(faults) == len(chosen)):
+        raise UserError(f'{next(iter(faults.values()))}')
 
 
 def check_masks(rows: list[dict], classes: int, every: bool) -> None:

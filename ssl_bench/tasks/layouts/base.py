@@ -361,12 +361,12 @@ def size_fault(
 
 def broken_images(paths: Iterable[str], where: str) -> list[Line]:
     """Decode each image and name those that cannot be."""
-    from ssl_bench.pixels import read_rgb
+    from ssl_bench.pixels import require_readable
 
     faults, opened = {}, set(paths)
     for path in sorted(opened):
         try:
-            read_rgb(path)
+            require_readable(path)
         except OSError as error:
             faults[path] = one_line(error)
     return each(
