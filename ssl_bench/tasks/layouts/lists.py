@@ -35,6 +35,16 @@ FORMS = (
     '`image` whose name begins with its class folder and _'
 )
 
+# what a JSON file that is not as expected raises
+JSON_ERRORS = (
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 
 class Row(NamedTuple):
     """A line of a list.
@@ -240,7 +250,7 @@ def other_labels(train: Layout, test: Layout) -> list[Line]:
     ]
     try:
         ours, theirs = train.class_order(), test.class_order()
-    except (OSError, ValueError, LookupError, TypeError):
+    except JSON_ERRORS:
         return found  # which reading the layout says
     if found or not ours or not theirs or ours == theirs:
         return found
@@ -347,13 +357,12 @@ class InatLayout(Layout):
             ]
             label = {row['id']: place for place, row in enumerate(categories)}
             names, labelled = dict(images), dict(pairs)
-        except (
-            OSError,
-            ValueError,
-            LookupError,
-            TypeError,
-            RecursionError,
-        ) as error:
+            stray = [
+                f'image {image} in category {category}'
+                for image, category in pairs
+                if image not in names or category not in label
+            ]
+        except JSON_ERRORS as error:
             line = (
                 f'{self.annotations} is not an annotation file of '
                 f'iNaturalist: {one_line(repr(error))}'
@@ -364,11 +373,6 @@ class InatLayout(Layout):
             categories=[row['id'] for row in categories],
             labels=[image for image, _ in pairs],
         )
-        stray = [
-            f'image {image} in category {category}'
-            for image, category in pairs
-            if image not in names or category not in label
-        ]
         what = 'annotations name an image or category that the file lacks'
         lines += some(what, stray, self.annotations, remedy=FIX_ENTRIES)
         without = [key for key in names if key not in labelled]
