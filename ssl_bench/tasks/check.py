@@ -37,12 +37,11 @@ def check_task(
     if gone:
         named = ', '.join(map(str, gone[:NAMED]))
         more = ', ...' if len(gone) > NAMED else ''
-        verb = 'is' if len(gone) == 1 else 'are'
         how = dataset.how_to_prepare(root)
         reason = no_root(root)
         return [
             *([Problem(reason)] if reason else []),
-            Problem(f'{named}{more} {verb} missing'),
+            Problem(f'missing: {named}{more}'),
             Problem(f'prepare: {how}'),
         ]
     found: list[Line] = []

@@ -208,6 +208,7 @@ VOC_CLASSES = (
 )
 # what `ssl-bench data mini` writes into the root
 MINI_MANIFEST, MINI_ROOT = 'mini.json', 'data/mini'
+MINI_PARTS = ('VOCdevkit', 'coco', 'imagenet/train', 'imagenet/val')
 # what its manifest calls the number of images of each list and folder
 MINI_SIZES = {
     'imagenet/train': 'imagenet_train',

@@ -140,7 +140,7 @@ def test_folders_with_faults(registered, tmp_path):
         ListedImageNet(data_root=str(root), pipeline=[])
     (root / 'cat/b.jpg').write_text('no image')
     assert layout.check()[1:] == []  # a few are opened
-    assert 'b.jpg: cannot identify' in layout.check(every=True)[1]
+    assert 'b.jpg: it is not an image' in layout.check(every=True)[1]
 
 
 def test_every_cell_must_hold_the_same_images(tmp_path):
