@@ -109,6 +109,8 @@ class ListedVOC(VOC):
             rows.append(
                 dict(
                     img_path=entry.image,
+                    width=entry.width,
+                    height=entry.height,
                     gt_label=list(classes[False]),
                     gt_label_difficult=list(classes[True]),
                 )

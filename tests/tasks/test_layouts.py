@@ -319,7 +319,10 @@ def test_classes_of_voc_images(registered, mini_root, tmp_path):
     theirs, ours = VOC(**settings), ListedVOC(**settings)
     assert len(ours) == len(theirs) == 8
     for index in range(8):
-        assert ours.get_data_info(index) == theirs.get_data_info(index)
+        row = ours.get_data_info(index)
+        # which reading holds against the file
+        assert (row.pop('width'), row.pop('height')) > (0, 0)
+        assert row == theirs.get_data_info(index)
     next((tmp_path / 'VOC2007/JPEGImages').iterdir()).unlink()
     (tmp_path / 'VOC2007/JPEGImages').rename(tmp_path / 'VOC2007/photos')
     with pytest.raises(UserError, match='8 are not there'):

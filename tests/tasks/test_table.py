@@ -147,7 +147,7 @@ def test_one_file_is_a_task_on_own_data(
     assert ',flowers,top1,' in output.read_text()
     (root / 'flowers/val/daisy/8.png').write_text('no image')
     assert main([*check, '--decode', 'all']) == 1
-    assert '8.png: cannot identify image file' in capsys.readouterr().out
+    assert '8.png: it is not an image' in capsys.readouterr().out
 
 
 def test_a_record_outlives_its_task(folder, tmp_path, capsys):
