@@ -341,8 +341,10 @@ _TRAIN, _VAL = (
     )
     for split, count in (('train', 1281167), ('val', 50000))
 )
-_MINI_TRAIN = FolderLayout(folder='imagenet/train')
-_MINI_VAL = FolderLayout(folder='imagenet/val')
+_MINI_TRAIN, _MINI_VAL = (
+    FolderLayout(folder=f'imagenet/{split}', classes=len(MINI_CLASSES))
+    for split in ('train', 'val')
+)
 _MINI_FOLDERS = ('imagenet/train', 'imagenet/val')
 
 DATASETS: dict[str, Dataset] = {

@@ -9,6 +9,7 @@ from torch import nn
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import Dataset
+from ssl_bench.tasks.layouts import FolderLayout, ListLayout
 from ssl_bench.tasks.layouts.base import (
     image_size,
     missing_files,
@@ -16,7 +17,7 @@ from ssl_bench.tasks.layouts.base import (
     refuse,
     spread,
 )
-from ssl_bench.tasks.layouts.folders import other_classes
+from ssl_bench.tasks.layouts.lists import other_labels
 from ssl_bench.tasks.layouts.masks import single_label
 
 
@@ -59,8 +60,8 @@ def check_same(train, test) -> None:
         UserError: Names the first that differs.
     """
     layouts = [getattr(dataset, 'layout', None) for dataset in (train, test)]
-    if None not in layouts:
-        refuse(other_classes(*layouts))
+    if all(isinstance(row, FolderLayout | ListLayout) for row in layouts):
+        refuse(other_labels(*layouts))
     ours, theirs = (
         tuple(dataset.metainfo.get('classes') or ())
         for dataset in (train, test)

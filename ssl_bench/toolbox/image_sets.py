@@ -61,7 +61,7 @@ class ListedCustomDataset(CustomDataset):
         reading.refuse()
         self.notes = reading.notes
         if self.CLASSES is None and isinstance(layout, FolderLayout):
-            self._metainfo['classes'] = tuple(layout.class_folders())
+            self._metainfo['classes'] = tuple(layout.class_order())
         return _rows(reading.entries)
 
 

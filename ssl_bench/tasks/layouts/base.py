@@ -184,8 +184,10 @@ class Layout(BaseModel):
         """Classes on disk that the published set does not have, sorted."""
         return []
 
-    def class_folders(self) -> list[str]:
-        """Sorted class folders whose order gives the labels.
+    def class_order(self) -> list[str]:
+        """Names of the classes in the order of the labels.
+
+        Empty where the files do not say it.
 
         Raises:
             OSError: They cannot be listed.
@@ -500,14 +502,9 @@ def list_faults(
         scored (bool): It is of a test set.
         what (str): The names are of these.
     """
-    outside = [
-        name
-        for name in names
-        if name.startswith('/') or '..' in name.split('/')
-    ]
     lines = some(
-        f'{what} are outside their folder',
-        outside,
+        f'{what} have an absolute path',
+        [name for name in names if name.startswith('/')],
         where,
         remedy='Names are relative to the folder of the images.',
     )

@@ -46,30 +46,6 @@ def class_folders(folder: str) -> list[str]:
         )
 
 
-def other_classes(train: Layout, test: Layout) -> list[Line]:
-    """A problem when training and test have other class folders.
-
-    Their order gives the labels, so the same label would be two classes.
-
-    Args:
-        train, test (Layout): Those without class folders are not compared.
-    """
-    try:
-        ours, theirs = train.class_folders(), test.class_folders()
-    except OSError:
-        return []  # which reading the layout says
-    alone = sorted({*ours} ^ {*theirs})
-    if not ours or not theirs or not alone:
-        return []
-    return [
-        Problem(
-            f'training and test classes differ ({len(ours)} and '
-            f'{len(theirs)}): {alone[0]!r} is not in both {train.folders[0]} '
-            f'and {test.folders[0]}. Their order gives the labels.'
-        )
-    ]
-
-
 class FolderLayout(Layout):
     """One folder for each class: ``<class>/<image>``.
 
@@ -110,7 +86,7 @@ class FolderLayout(Layout):
             Size(self.folder, 'images', total, self.count),
         ]
 
-    def class_folders(self) -> list[str]:
+    def class_order(self) -> list[str]:
         return [] if self.names else class_folders(self.folder)
 
     def other_classes(self) -> list[str]:
@@ -194,7 +170,8 @@ class FolderLayout(Layout):
                     'its classes a folder further down?'
                 )
             )
-        return lines + self._odd_names(images) + self._others(images, unread)
+        lines += self._odd_names(images) + self._others(images, unread)
+        return lines + size_problems(self._sizes(images))
 
     def _empty(
         self, empty: list[str], unread: dict[str, Counter[str]]
@@ -255,7 +232,7 @@ class FolderLayout(Layout):
             self.folder,
             Note,
         )
-        return lines + size_problems(self._sizes(images))
+        return lines
 
     def labels(self, images: dict[str, list[str]]) -> dict[str, int]:
         """The label of each class folder."""

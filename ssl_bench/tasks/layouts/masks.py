@@ -64,8 +64,8 @@ def read_mask(path: str) -> 'np.ndarray[Any, Any]':
         np.ndarray: (H, W) uint8.
 
     Raises:
-        MaskFault: It does not decode, or is not one label from 0 to 255 for
-            each pixel.
+        MaskFault: It does not decode, is not one label from 0 to 255 for
+            each pixel, or ignores all pixels.
     """
     import numpy as np
 
@@ -96,6 +96,11 @@ def read_mask(path: str) -> 'np.ndarray[Any, Any]':
                     f'has the label {label}; labels are numbers of classes, '
                     f'and {IGNORED} is for what is ignored',
                 )
+    if labels.min(initial=IGNORED) == IGNORED:
+        raise MaskFault(
+            'masks have ignored pixels only',
+            f'has no other label than {IGNORED}, which is ignored',
+        )
     return labels.astype(np.uint8)
 
 
