@@ -180,7 +180,8 @@ def check_sizes(dataset) -> list[str]:
             looked at.
     """
     rows = _rows(dataset)
-    chosen = rows if dataset.test_mode else spread(rows)
+    test = getattr(dataset, 'test_mode', False)
+    chosen = rows if test else spread(rows)
     place = where(dataset)
     lines = other_sizes(
         (
@@ -193,11 +194,7 @@ def check_sizes(dataset) -> list[str]:
     lines += turned_images(
         (row['img_path'] for row in chosen if row.get('seg_map_path')), place
     )
-    refuse(
-        line
-        for line in lines
-        if dataset.test_mode or not isinstance(line, FileFault)
-    )
+    refuse(line for line in lines if test or not isinstance(line, FileFault))
     return [str(line) for line in lines if isinstance(line, Note)]
 
 
