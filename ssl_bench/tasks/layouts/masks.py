@@ -23,6 +23,7 @@ from ssl_bench.tasks.layouts.base import (
     size_problems,
     some,
     spread,
+    turned_images,
 )
 from ssl_bench.tasks.layouts.voc import in_devkit
 
@@ -251,6 +252,7 @@ class MaskLayout(Layout):
         return (
             self.open_files(there, every)
             + self.broken_masks(chosen)
+            + turned_images((entry.image for entry in chosen), self.place)
             + single_label(
                 (entry.mask for entry in [*chosen, *there]), self.place
             )
