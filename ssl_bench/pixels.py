@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 # Pillow warns at half of the size at which it stops; the size is our limit
 warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning)
@@ -60,7 +60,7 @@ Source = str | Path | bytes
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[Image.Image]:
+def opened(source: Source) -> Iterator[ImageFile.ImageFile]:
     """Open an image file; its pixels are not read yet.
 
     Args:

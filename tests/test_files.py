@@ -14,6 +14,7 @@ from ssl_bench.files import (
     sha256,
     write_text,
 )
+from ssl_bench.tasks.layouts import FolderLayout
 
 
 def test_file_is_whole_or_absent(tmp_path):
@@ -105,3 +106,13 @@ def test_folders_of_systems_hold_no_data(tmp_path):
     assert count_endings(['b.JPG', 'a.png', 'x.jpg', 'd']) == (
         '2 .jpg, 1 .png, 1 without ending'
     )
+
+
+def test_a_link_to_itself_is_not_a_class(tmp_path):
+    for name in ('cat', 'dog'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'a.jpg').touch()
+    os.symlink('self', tmp_path / 'self')
+    os.symlink('self.jpg', tmp_path / 'self.jpg')
+    found = FolderLayout(folder=str(tmp_path)).images()
+    assert [*found] == ['cat', 'dog']

@@ -123,7 +123,8 @@ def read_bgr(content: bytes) -> np.ndarray:
         OSError: As `read_rgb`.
     """
     with opened(content) as image:
-        way, header = orientation(image), image.fp.tell()
+        way = orientation(image)
+        header = image.fp.tell() if image.fp else 0
         plain = image.format in JPEG and image.mode in ('L', 'RGB')
     if not plain:
         return np.ascontiguousarray(read_rgb(content)[..., ::-1])

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from ssl_bench.errors import one_line
-from ssl_bench.files import IMAGE_ENDINGS, is_hidden, visible_files
+from ssl_bench.files import (
+    IMAGE_ENDINGS,
+    is_file,
+    is_folder,
+    is_hidden,
+    visible_files,
+)
 from ssl_bench.tasks.layouts.base import (
     Labelled,
     Layout,
@@ -42,7 +48,7 @@ def class_folders(folder: str) -> list[str]:
         return sorted(
             entry.name
             for entry in entries
-            if not is_hidden(entry.name) and entry.is_dir()
+            if not is_hidden(entry.name) and is_folder(entry)
         )
 
 
@@ -224,7 +230,7 @@ class FolderLayout(Layout):
                 for entry in entries
                 if entry.name.lower().endswith(IMAGE_ENDINGS)
                 and not is_hidden(entry.name)
-                and entry.is_file()
+                and is_file(entry)
             )
         lines += some(
             'images are in no class folder (left out)',
