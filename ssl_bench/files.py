@@ -4,9 +4,11 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from ssl_bench.errors import UserError
 
@@ -32,6 +34,20 @@ DISK_ERRORS = {
     errno.EIO,
     errno.EFBIG,
 }
+# folders that systems and NAS devices make in a folder of images; hidden ones
+# (`.ipynb_checkpoints`) are known by their dot
+SYSTEM_FOLDERS = frozenset(
+    (
+        '#recycle',
+        '#snapshot',
+        '$RECYCLE.BIN',
+        '@Recycle',
+        '@eaDir',
+        'System Volume Information',
+        '__MACOSX',
+        'lost+found',
+    )
+)
 
 
 def require_folder(path: str | Path) -> None:
@@ -185,34 +201,105 @@ def sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is never data.
+
+    Its name begins with a dot (``.DS_Store``, ``._a.jpg``,
+    ``.ipynb_checkpoints``), or a system makes it (`SYSTEM_FOLDERS`).
+    """
+    return name.startswith('.') or name in SYSTEM_FOLDERS
+
+
+class Place(NamedTuple):
+    """What is in one folder, without the folders below it.
+
+    Attributes:
+        prefix (str): What to put before the names, so that they are relative
+            to where the walk began.
+        files (list[os.DirEntry]): In no order.
+        left_out (list[str]): Names that are hidden (`is_hidden`), or links
+            that lead nowhere or back.
+    """
+
+    prefix: str
+    files: list[os.DirEntry[str]]
+    left_out: list[str]
+
+
+def walk(folder: str | Path) -> Iterator[Place]:
+    """A folder, and each folder below it that is not hidden, in no order.
+
+    Args:
+        folder (str | Path): Where to look. Links to folders are followed,
+            but not back into a folder that the link is in.
+    """
+    waiting: list[tuple[str, str, tuple[str, ...]]] = [
+        (os.fspath(folder), '', ())
+    ]
+    while waiting:
+        home, prefix, above = waiting.pop()
+        with os.scandir(home) as found:
+            entries = list(found)
+        files, left_out = [], []
+        for entry in entries:
+            if is_hidden(entry.name):
+                left_out.append(entry.name)
+            elif is_file(entry):
+                files.append(entry)
+            elif not is_folder(entry):
+                left_out.append(entry.name)
+            elif not entry.is_symlink():
+                waiting.append((entry.path, f'{prefix}{entry.name}/', above))
+            else:
+                inside = (*above, os.path.realpath(home))
+                if _leads_back(entry.path, inside):
+                    left_out.append(entry.name)
+                else:
+                    waiting.append(
+                        (entry.path, f'{prefix}{entry.name}/', inside)
+                    )
+        yield Place(prefix, files, left_out)
+
+
 def visible_files(
     folder: str | Path,
 ) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """The files in a folder and in each folder below it, in no order.
+    """The files of `walk`, each folder with its prefix."""
+    for place in walk(folder):
+        yield place.prefix, place.files
 
-    Hidden files and folders (``.DS_Store``, ``._a.jpg``,
-    ``.ipynb_checkpoints``) and links that lead nowhere are left out.
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or leads to one; a link to itself not."""
+    return _is(entry.is_dir)
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a file or leads to one; a link to itself not."""
+    return _is(entry.is_file)
+
+
+def _is(question: Callable[[], bool]) -> bool:
+    """An entry's ``is_file`` or ``is_dir``; no, for a link to itself."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _leads_back(link: str, passed: tuple[str, ...]) -> bool:
+    """Whether a link is to a folder that is on the way to it.
 
     Args:
-        folder (str | Path): Where to look; links to folders are followed.
-
-    Yields:
-        tuple[str, list[os.DirEntry]]: What to put before the names, so that
-        they are relative to ``folder``, and the files.
+        link (str): Of a folder.
+        passed (tuple[str, ...]): Real paths of the folders with links that
+            were followed, the link's own at the end.
     """
-    waiting = [(os.fspath(folder), '')]
-    while waiting:
-        home, prefix = waiting.pop()
-        with os.scandir(home) as found:
-            entries = list(found)
-        files = [e for e in entries if e.is_file() and e.name[0] != '.']
-        if len(files) < len(entries):
-            waiting += [
-                (entry.path, f'{prefix}{entry.name}/')
-                for entry in entries
-                if entry.name[0] != '.' and entry.is_dir()
-            ]
-        yield prefix, files
+    real = os.path.realpath(link)
+    return any(
+        path == real or path.startswith(real.rstrip(os.sep) + os.sep)
+        for path in passed
+    )
 
 
 def images_below(
@@ -221,14 +308,53 @@ def images_below(
     """Sorted paths of the images below a folder, relative to it.
 
     Args:
-        folder (str | Path): Where to look, as `visible_files` does.
+        folder (str | Path): Where to look, as `walk` does.
         endings (tuple[str, ...]): Of their names, in small letters.
     """
-    return sorted(
-        [
-            prefix + entry.name
-            for prefix, files in visible_files(folder)
-            for entry in files
-            if entry.name.lower().endswith(endings)
-        ]
+    return list_images(folder, endings).images
+
+
+class Listing(NamedTuple):
+    """What is below a folder.
+
+    Attributes:
+        images (list[str]): Sorted paths, relative to it.
+        others (list[str]): Files of other endings, in the same way.
+        hidden (list[str]): As ``left_out`` of a `Place`, in the same way.
+    """
+
+    images: list[str]
+    others: list[str]
+    hidden: list[str]
+
+
+def list_images(
+    folder: str | Path, endings: tuple[str, ...] = IMAGE_ENDINGS
+) -> Listing:
+    """`images_below`, and what else is there."""
+    found = Listing([], [], [])
+    for prefix, files, left_out in walk(folder):
+        for entry in files:
+            kind = (
+                found.images
+                if entry.name.lower().endswith(endings)
+                else found.others
+            )
+            kind.append(prefix + entry.name)
+        found.hidden.extend(prefix + name for name in left_out)
+    for names in found:
+        names.sort()
+    return found
+
+
+def count_endings(names: Iterable[str]) -> str:
+    """For instance: 1200 .jpg, 30 .png; the most frequent first."""
+    counts = Counter(
+        os.path.splitext(name)[1].lower() or 'without ending' for name in names
+    )
+    return ', '.join(
+        f'{count} {ending}'
+        for ending, count in sorted(
+            counts.items(), key=lambda item: (-item[1], item[0])
+        )
     )

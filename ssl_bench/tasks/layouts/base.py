@@ -5,7 +5,7 @@ import os
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (
@@ -20,7 +20,7 @@ from typing import (
 
 from pydantic import BaseModel, ConfigDict
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -33,6 +33,10 @@ class Problem(str):
     """A line on what must be fixed before a run."""
 
 
+class FileFault(Problem):
+    """A problem of some files only, which a training run skips."""
+
+
 class Note(str):
     """A line on what the loaders leave out; it stops nothing."""
 
@@ -41,7 +45,11 @@ Line = Problem | Note
 
 
 class Listed(Protocol):
-    """An entry of a list of images."""
+    """An entry of a list of images.
+
+    An entry whose annotation says how large the image is has a ``size``,
+    too: (width, height), or None.
+    """
 
     @property
     def image(self) -> str:
@@ -85,6 +93,11 @@ class Reading(Generic[Entry]):
     entries: Sequence[Entry]
     lines: list[Line] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def notes(self) -> list[Line]:
+        """What a record says of the data."""
+        return [line for line in self.lines if isinstance(line, Note)]
 
     def refuse(self) -> None:
         """Stop when there is a problem.
@@ -171,6 +184,16 @@ class Layout(BaseModel):
         """Classes on disk that the published set does not have, sorted."""
         return []
 
+    def class_order(self) -> list[str]:
+        """Names of the classes in the order of the labels.
+
+        Empty where the files do not say it.
+
+        Raises:
+            OSError: They cannot be listed.
+        """
+        return []
+
     @abstractmethod
     def read(self, scored: bool = False) -> Reading[Any]:
         """List the images with what belongs to them; open no image.
@@ -188,7 +211,25 @@ class Layout(BaseModel):
             every (bool): Open every image, and every mask.
         """
         reading = self.read(scored)
-        return reading.lines + self.open_files(reading.entries, every)
+        return reading.lines + self.look_into(reading.entries, scored, every)
+
+    def look_into(
+        self, entries: Sequence[Any], scored: bool, every: bool
+    ) -> list[Line]:
+        """Open images, and hold their sizes against their annotations.
+
+        Of a test set all sizes are held: a run would stop at the first that
+        differs, after its training.
+
+        Args:
+            entries (Sequence): As `Listed`.
+            scored, every (bool): As for `check`.
+        """
+        sized = entries if scored or every else spread(entries)
+        return self.open_files(entries, every) + other_sizes(
+            ((entry.image, getattr(entry, 'size', None)) for entry in sized),
+            self.place,
+        )
 
     def open_files(self, entries: Sequence[Any], every: bool) -> list[Line]:
         """Say which images do not decode, of a few or of all."""
@@ -234,23 +275,28 @@ def some(
     return [kind(f'{line}. {remedy}' if remedy else line)]
 
 
-def each(what: str, faults: dict[str, str], where: str) -> list[Line]:
+def each(
+    what: str, faults: dict[str, str], where: str, all_bad: bool = False
+) -> list[Line]:
     """One problem that names the files, for files that must be replaced.
 
     Args:
         what (str): The fault, after a number.
         faults (dict[str, str]): Paths and what is wrong with each.
         where (str): List, annotation file or folder.
+        all_bad (bool): No file that was opened is usable, so that there is
+            nothing to train on.
     """
     if not faults:
         return []
+    kind = Problem if all_bad else FileFault
     paths = list(faults)
     line = f'{where}: {len(paths)} {what}, first {paths[0]}'
     line += f': {faults[paths[0]]}'
     if len(paths) > 1:
         line += f'; then {", ".join(paths[1 : SHOWN + 1])}'
         line += ', ...' if len(paths) > SHOWN + 1 else ''
-    return [Problem(f'{line}. Replace them, or take their entries out.')]
+    return [kind(f'{line}. Replace them, or take their entries out.')]
 
 
 def size_problems(sizes: Iterable[Size]) -> list[Line]:
@@ -267,23 +313,125 @@ def size_problems(sizes: Iterable[Size]) -> list[Line]:
 
 def image_errors() -> tuple[type[Exception], ...]:
     """What Pillow raises for a file that is not a whole image."""
-    from PIL import Image
+    from ssl_bench.pixels import ERRORS
 
-    return (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+    return ERRORS
+
+
+def image_size(path: str) -> tuple[int, int]:
+    """Width and height of an image, turned as its EXIF data say.
+
+    Only the header is read.
+
+    Raises:
+        OSError: The file is not an image.
+    """
+    from ssl_bench.pixels import image_size
+
+    return image_size(path)
+
+
+def size_fault(
+    size: tuple[int, int], said: Sequence[float] | None
+) -> str | None:
+    """What to say of an image that is not as large as its annotation says.
+
+    Args:
+        size (tuple[int, int]): Width and height of its pixels, turned as its
+            EXIF data say.
+        said (Sequence, optional): Width and height in its annotation; None,
+            or 0, where it says nothing.
+
+    Returns:
+        str, optional: None when they agree.
+    """
+    if not said or not all(said) or tuple(said) == tuple(size):
+        return None
+    text = (
+        f'has {size[0]} x {size[1]} pixels, its annotation says '
+        f'{said[0]:g} x {said[1]:g}'
+    )
+    if tuple(said)[::-1] == tuple(size):
+        text += (
+            '; images are turned as their EXIF orientation says, so boxes and '
+            'masks must be those of the turned image'
+        )
+    return text
 
 
 def broken_images(paths: Iterable[str], where: str) -> list[Line]:
     """Decode each image and name those that cannot be."""
-    from PIL import Image
+    from ssl_bench.pixels import require_readable
 
-    errors, faults = image_errors(), {}
-    for path in paths:
+    faults, opened = {}, set(paths)
+    for path in sorted(opened):
         try:
-            with Image.open(path) as image:
-                image.convert('RGB')
-        except errors as error:
-            faults[path] = str(error)
-    return each('images cannot be decoded', faults, where)
+            require_readable(path)
+        except OSError as error:
+            faults[path] = one_line(error)
+    return each(
+        'images cannot be decoded', faults, where, len(faults) == len(opened)
+    )
+
+
+def other_sizes(
+    images: Iterable[tuple[str, Sequence[float] | None]], where: str
+) -> list[Line]:
+    """Name the images that are not as large as their annotation says.
+
+    A note names those that are turned, where the size cannot tell whether
+    the annotations are of the turned image.
+
+    Args:
+        images (Iterable): Paths, and what `size_fault` takes. Only headers
+            are read; what is not an image is not named here.
+        where (str): List, annotation file or folder.
+    """
+    from ssl_bench.pixels import read_header
+
+    faults, alike, opened = {}, [], 0
+    for path, said in images:
+        opened += 1
+        if not said:
+            continue
+        try:
+            header = read_header(path)
+        except OSError:
+            continue
+        fault = size_fault(header.size, said)
+        if fault:
+            faults[path] = fault
+        elif header.alike:
+            alike.append(path)
+    return each(
+        'images are not as large as their annotation says',
+        faults,
+        where,
+        len(faults) == opened,
+    ) + _turned(alike, where)
+
+
+def turned_images(paths: Iterable[str], where: str) -> list[Line]:
+    """Note the images that are turned, where their size does not tell."""
+    from ssl_bench.pixels import read_header
+
+    alike = []
+    for path in paths:
+        with suppress(OSError):
+            if read_header(path).alike:
+                alike.append(path)
+    return _turned(alike, where)
+
+
+def _turned(paths: Sequence[str], where: str) -> list[Line]:
+    return some(
+        'images are turned as their EXIF orientation says',
+        paths,
+        where,
+        Note,
+        'Their size does not tell, but boxes and masks must be those of the '
+        'turned images.',
+    )
 
 
 def missing(paths: Iterable[str]) -> list[str]:
@@ -358,10 +506,49 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def numbered_lines(path: str | Path) -> list[tuple[int, str]]:
-    """`read_lines`, each with its number in the file, from 1."""
-    text = Path(path).read_text(encoding='utf-8')
+    """`read_lines`, each with its number in the file, from 1.
+
+    Raises:
+        OSError, ValueError: It is not a file (a pipe would be waited for), or
+            not text. A byte order mark at the start is left out.
+    """
+    if not os.path.isfile(path):
+        raise OSError('it is not a file')
+    text = Path(path).read_text(encoding='utf-8-sig')
     lines = enumerate(map(str.strip, text.splitlines()), 1)
     return [(number, line) for number, line in lines if line]
+
+
+def list_faults(
+    names: Sequence[str], where: str, scored: bool, what: str = 'images'
+) -> list[Line]:
+    """What is wrong with the names in a list.
+
+    A test set would count an image that is listed twice two times. In
+    training it is drawn as often, which a list may want.
+
+    Args:
+        names (Sequence[str]): Relative to the folder of the images.
+        where (str): The list.
+        scored (bool): It is of a test set.
+        what (str): The names are of these.
+    """
+    lines = some(
+        f'{what} have an absolute path',
+        [name for name in names if name.startswith('/')],
+        where,
+        remedy='Names are relative to the folder of the images.',
+    )
+    counts = Counter(names)
+    twice = [name for name, count in counts.items() if count > 1]
+    if scored:
+        remedy = 'Take the repeats out: they would count as often.'
+        return lines + some(
+            f'{what} are listed twice', twice, where, remedy=remedy
+        )
+    return lines + some(
+        f'{what} are listed twice (trained on as often)', twice, where, Note
+    )
 
 
 def read_list(path: str) -> tuple[list[str], list[Line]]:
@@ -369,7 +556,7 @@ def read_list(path: str) -> tuple[list[str], list[Line]]:
     try:
         lines = read_lines(path)
     except (OSError, ValueError) as error:
-        return [], [Problem(f'{path} cannot be read: {error}')]
+        return [], [Problem(f'{path} cannot be read: {one_line(error)}')]
     if not lines:
         return [], [Problem(f'{path} names no image. Write the list again.')]
     return lines, []
