@@ -16,6 +16,7 @@ from mmengine.registry import HOOKS
 from ssl_bench.engine.pretrain import pretrain
 from ssl_bench.engine.stopping import SIGNALS, stoppable
 from ssl_bench.errors import Interrupted
+from ssl_bench.run_folder import Looked
 from tests.processes import run_in_processes
 
 WANTED = ('state_dict', 'optimizer', 'param_schedulers')
@@ -105,6 +106,7 @@ def test_a_stopped_run_goes_on_exactly(rich, tmp_path, place):
     assert_equal(straight, pretrain(rich, folder, resume=True))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_cut_at_every_iteration_advances(config, tmp_path):
     straight = pretrain(copy.deepcopy(config), tmp_path / 'straight')
     for iteration in range(5):
@@ -282,11 +284,13 @@ def test_older_checkpoints_stay_while_the_newest_is_damaged(
     config.default_hooks.checkpoint.update(
         by_epoch=False, interval=1, max_keep_ckpts=2
     )
-    look = saving.fault_of
+    look = saving.look_at
     monkeypatch.setattr(
         saving,
-        'fault_of',
-        lambda path: 'cut off' if path.name == 'iter_6.pth' else look(path),
+        'look_at',
+        lambda path: (
+            Looked('cut off') if path.name == 'iter_6.pth' else look(path)
+        ),
     )
     pretrain(config, tmp_path)
     assert names(tmp_path) == ['iter_4.pth', 'iter_5.pth', 'iter_6.pth']
@@ -309,6 +313,7 @@ def two(rank, config, folder):
     return found, names(folder / 'clock')
 
 
+@pytest.mark.slow
 def test_one_of_two_processes_has_the_signal(config, tmp_path):
     """Both have heard of it an iteration later."""
     for stopped, clock in run_in_processes(two, 2, config, str(tmp_path)):
