@@ -12,6 +12,18 @@ class UserError(Exception):
     Python sees an ordinary exception.
     """
 
+    exit_code = 2
+
+
+class Interrupted(UserError):
+    """A signal stopped a run whose work is saved: start it again to go on.
+
+    The command line exits with 75, EX_TEMPFAIL of sysexits.h, which
+    schedulers can read as 'queue it again'.
+    """
+
+    exit_code = 75
+
 
 def one_line(text: object, most: int = 200) -> str:
     """A message of others on one line, the middle of a long one left out.

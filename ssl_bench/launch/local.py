@@ -53,7 +53,7 @@ class Command:
         return [
             sys.executable,
             '-m',
-            'torch.distributed.run',
+            'ssl_bench.launch.torchrun',
             *rendezvous,
             f'--nproc_per_node={processes}',
             '-m',
