@@ -6,9 +6,12 @@ A module's docstring is its help; it has ``add_arguments(parser)`` and
 
 import argparse
 import importlib
+import json
 import os
 import re
 import sys
+import time
+from contextlib import suppress
 
 import ssl_bench
 from ssl_bench.errors import Interrupted, UserError, one_line, printable
@@ -81,6 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         if speaks(error):
             say(args.command, error)
+        tell_launcher(error)
         return error.exit_code
     except KeyboardInterrupt:
         say(args.command, 'interrupted')
@@ -108,6 +112,18 @@ def say(command: str, text: object) -> None:
     several = os.environ.get('WORLD_SIZE', '1') != '1' and rank is not None
     place = f' (rank {rank})' if several else ''
     print(f'ssl-bench {command}{place}: {printable(text)}', file=sys.stderr)
+
+
+def tell_launcher(error: UserError) -> None:
+    """Give torchrun the message for its table, instead of no message."""
+    path = os.environ.get('TORCHELASTIC_ERROR_FILE')
+    if path:
+        entry = {
+            'message': printable(error),
+            'extraInfo': {'timestamp': str(int(time.time()))},
+        }
+        with suppress(OSError), open(path, 'w') as file:
+            json.dump({'message': entry}, file)
 
 
 def speaks(error: Exception) -> bool:
