@@ -16,13 +16,9 @@ class UserError(Exception):
 
 
 class Interrupted(UserError):
-    """A signal stopped a run whose work is saved: start it again to go on.
+    """A signal stopped the command; its work is saved and can go on."""
 
-    The command line exits with 75, EX_TEMPFAIL of sysexits.h, which
-    schedulers can read as 'queue it again'.
-    """
-
-    exit_code = 75
+    exit_code = 75  # EX_TEMPFAIL: try again
 
 
 def one_line(text: object, most: int = 200) -> str:

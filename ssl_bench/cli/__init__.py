@@ -86,8 +86,9 @@ def main(arguments: list[str] | None = None) -> int:
             say(args.command, error)
         tell_launcher(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        say(args.command, 'interrupted')
+    except KeyboardInterrupt as error:
+        if os.environ.get('RANK', '0') == '0':
+            say(args.command, printable(error) or 'interrupted')
         return 130
     except BrokenPipeError:  # the reader of a pipe, such as head, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,6 +12,7 @@ for name in (
     'optim',
     'progress',
     'runner',
+    'saving',
     'schedules',
 ):
     importlib.import_module(f'{__name__}.{name}')

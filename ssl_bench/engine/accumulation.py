@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from mmengine import dist
-from mmengine.hooks import CheckpointHook, Hook, ParamSchedulerHook
+from mmengine.hooks import Hook, ParamSchedulerHook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -59,31 +59,13 @@ class PartialGradientsHook(Hook):
     part of its own.
     """
 
-    priority = 'LOW'  # before the checkpoint, which is VERY_LOW
     key = 'partial_gradients'
 
     def __init__(self) -> None:
         self.parts: list[Tensor] | None = None
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Batch = None,
-        outputs: dict | None = None,
-    ) -> None:
-        """Collect before a checkpoint that counts iterations."""
-        self.parts = None
-        if not has_updated(runner.optim_wrapper) and any(
-            isinstance(hook, CheckpointHook)
-            and not hook.by_epoch
-            and hook.every_n_train_iters(runner, hook.interval)
-            for hook in runner.hooks
-        ):
-            self.parts = collected(unwrapped(runner.model))
-
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Collect before a checkpoint that counts epochs."""
+    def before_checkpoint(self, runner: Runner) -> None:
+        """Collect; all processes do, and the first then saves."""
         self.parts = None
         if not has_updated(runner.optim_wrapper):
             self.parts = collected(unwrapped(runner.model))

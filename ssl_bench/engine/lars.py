@@ -1,5 +1,6 @@
 """LARS, layer-wise adaptive rates, in the forms that papers used."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 import torch
@@ -8,44 +9,90 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
 
-def wrapped_update(
-    weight: Tensor, grad: Tensor, decay: float, trust: float, eps: float
-) -> Tensor:
-    """Gradient that SGD gets: decayed first, then scaled to the weight.
+def wrapped_ratios(
+    weights: list[Tensor],
+    grads: list[Tensor],
+    decay: float,
+    trust: float,
+    eps: float,
+) -> list[Tensor]:
+    """What scales each decayed gradient to its weight.
 
-    ``g <- g + decay w``; then, unless either norm is zero,
-    ``g <- g * trust |w| / (|g| + eps)``.
+    ``trust |w| / (|g + decay w| + eps)``; 1 where either norm is zero.
 
     Args:
-        weight (Tensor): The parameter, any shape.
-        grad (Tensor): Its gradient, same shape.
-        decay (float): Weight decay.
+        weights (list[Tensor]): Parameters, any shapes.
+        grads (list[Tensor]): Their gradients, decayed already.
+        decay (float): Weight decay, which is in the gradients.
         trust (float): Trust coefficient.
         eps (float): Added to the gradient's norm.
+
+    Returns:
+        list[Tensor]: A scalar for each parameter.
     """
-    grad = grad.add(weight, alpha=decay)
-    weight_norm, grad_norm = weight.norm(), grad.norm()
-    ratio = trust * weight_norm / (grad_norm + eps)
-    usable = (weight_norm > 0) & (grad_norm > 0)
-    return grad * torch.where(usable, ratio, torch.ones_like(ratio))
+    weight_norms, grad_norms = _norms(weights), _norms(grads)
+    ratios = trust * weight_norms / (grad_norms + eps)
+    usable = (weight_norms > 0) & (grad_norms > 0)
+    return list(torch.where(usable, ratios, torch.ones_like(ratios)))
 
 
-def split_update(
-    weight: Tensor, grad: Tensor, decay: float, trust: float, eps: float
-) -> Tensor:
-    """Decayed gradient, scaled by the norms of raw gradient and decay.
+def split_ratios(
+    weights: list[Tensor],
+    grads: list[Tensor],
+    decay: float,
+    trust: float,
+    eps: float,
+) -> list[Tensor]:
+    """The same by the norms of raw gradient and decay.
 
-    ``(g + decay w) * trust |w| / (|g| + decay |w| + eps)``, zero for a
-    zero weight, and zero where the denominator is.
+    ``trust |w| / (|g| + decay |w| + eps)``, zero for a zero weight and where
+    the denominator is.
+
+    Args:
+        weights (list[Tensor]): Parameters, any shapes.
+        grads (list[Tensor]): Their gradients, without decay.
+        decay (float): Weight decay.
+        trust (float): Trust coefficient.
+        eps (float): Added to the norms.
+
+    Returns:
+        list[Tensor]: A scalar for each parameter.
     """
-    weight_norm = weight.norm()
-    below = grad.norm() + decay * weight_norm + eps
-    ratio = (
-        trust
-        * weight_norm
-        / torch.where(below > 0, below, torch.ones_like(below))
+    weight_norms = _norms(weights)
+    below = _norms(grads) + decay * weight_norms + eps
+    below = torch.where(below > 0, below, torch.ones_like(below))
+    return list(trust * weight_norms / below)
+
+
+def _norms(tensors: list[Tensor]) -> Tensor:
+    """Euclidean norm of each tensor, as one vector."""
+    return torch.stack(torch._foreach_norm(tensors))
+
+
+def scaled_updates(
+    weights: list[Tensor],
+    grads: list[Tensor],
+    decay: float,
+    trust: float,
+    eps: float,
+    split_norm: bool = False,
+) -> list[Tensor]:
+    """Gradients that SGD gets: ``(g + decay w)`` times its ratio.
+
+    Args:
+        weights (list[Tensor]): Parameters, any shapes.
+        grads (list[Tensor]): Their gradients, same shapes; not changed.
+        decay, trust, eps (float): As of the ratios.
+        split_norm (bool): `split_ratios` instead of `wrapped_ratios`.
+    """
+    decayed = list(torch._foreach_add(grads, weights, alpha=decay))
+    ratios = (
+        split_ratios(weights, grads, decay, trust, eps)
+        if split_norm
+        else wrapped_ratios(weights, decayed, decay, trust, eps)
     )
-    return grad.add(weight, alpha=decay) * ratio
+    torch._foreach_mul_(decayed, ratios)
+    return decayed
 
 
 @OPTIMIZERS.register_module()
@@ -61,8 +108,8 @@ class PaperLARS(Optimizer):
 
         lr_in_velocity=False:   v <- m v + u;       w <- w - lr v
         lr_in_velocity=True:    v <- m v + lr u;    w <- w - v
-        split_norm=False:       u = wrapped_update(w, g)
-        split_norm=True:        u = split_update(w, g)
+        u = (g + decay w) * ratio, see `wrapped_ratios` (split_norm=False)
+        and `split_ratios` (split_norm=True)
 
     with ``v`` equal to its second term at the first step, no Nesterov, no
     dampening. The first two agree only while lr stays constant.
@@ -143,33 +190,49 @@ class PaperLARS(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
+            kinds: dict[tuple, list[Tensor]] = defaultdict(list)
             for weight in group['params']:
-                if weight.grad is not None:
-                    self._step_one(weight, weight.grad, group)
+                if weight.grad is None:
+                    continue
+                excluded = group.get(
+                    'lars_exclude', group['exclude_1d'] and weight.ndim <= 1
+                )
+                kinds[excluded, weight.device, weight.dtype].append(weight)
+            for (excluded, *_), weights in kinds.items():
+                self._step_all(weights, group, excluded)
         return loss
 
-    def _step_one(self, weight: Tensor, grad: Tensor, group: dict) -> None:
-        """Move one parameter and its velocity in place."""
-        excluded = group.get(
-            'lars_exclude', group['exclude_1d'] and weight.ndim <= 1
-        )
+    def _step_all(
+        self, weights: list[Tensor], group: dict, excluded: bool
+    ) -> None:
+        """Move parameters of one kind and their velocities in place.
+
+        All tensors in each operation: one after the other, their launches
+        take an accelerator longer than the arithmetic.
+        """
         inside = group['lr_in_velocity']
+        updates = [w.grad for w in weights if w.grad is not None]  # all
         if not excluded:
-            update = split_update if group['split_norm'] else wrapped_update
-            grad = update(
-                weight,
-                grad,
+            updates = scaled_updates(
+                weights,
+                updates,
                 group['weight_decay'],
                 group['trust'],
                 group['eps'],
+                group['split_norm'],
             )
         if inside:
-            grad = grad * group['lr']
-        state = self.state[weight]
-        if 'momentum_buffer' not in state:
-            state['momentum_buffer'] = grad.clone()
-        else:
-            state['momentum_buffer'].mul_(group['momentum']).add_(grad)
-        weight.sub_(
-            state['momentum_buffer'], alpha=1 if inside else group['lr']
+            updates = list(torch._foreach_mul(updates, group['lr']))
+        velocities = []
+        for weight in weights:
+            if 'momentum_buffer' not in self.state[weight]:
+                # then v is the update: 0 m + u
+                self.state[weight]['momentum_buffer'] = torch.zeros_like(
+                    weight
+                )
+            velocities.append(self.state[weight]['momentum_buffer'])
+        torch._foreach_mul_(velocities, group['momentum'])
+        torch._foreach_add_(velocities, updates)
+        torch._foreach_sub_(
+            weights, velocities, alpha=1 if inside else group['lr']
         )

@@ -8,6 +8,8 @@ from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
+from ssl_bench.engine.stopping import signals_held
+
 
 def start_at(dataloader: DataLoader, number: int) -> None:
     """Let a loader with `ExactBatches` leave out the first batches."""
@@ -28,7 +30,9 @@ class ExactEpochLoop(EpochBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         start_at(self.dataloader, done)
-        for number, batch in enumerate(self.dataloader, done):
+        with signals_held():
+            batches = iter(self.dataloader)
+        for number, batch in enumerate(batches, done):
             self.run_iter(number, batch)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
@@ -51,7 +55,8 @@ class EndlessBatches:
     def __next__(self) -> Any:
         # made late: workers start to read at once
         if self.batches is None:
-            self.batches = iter(self.dataloader)
+            with signals_held():
+                self.batches = iter(self.dataloader)
         return next(self.batches)
 
     def skip_iter(self, number: int) -> None:

@@ -23,6 +23,7 @@ from ssl_bench.engine.optim import leave_out_mixed, set_precision
 from ssl_bench.engine.runner import AtomicRunner, build_errors, require_model
 from ssl_bench.engine.schedules import refuse_absolute_rates
 from ssl_bench.engine.sizes import check_sizes
+from ssl_bench.engine.stopping import stoppable
 from ssl_bench.engine.what_was_read import (
     ProvenanceHook,
     changes_of,
@@ -33,6 +34,7 @@ from ssl_bench.files import require_folder
 from ssl_bench.run_folder import from_first, newest_checkpoint
 
 
+@stoppable('The same command')
 def pretrain(
     config: Config,
     work_dir: str | Path,
@@ -66,6 +68,7 @@ def pretrain(
 
     Raises:
         UserError: Data, checkpoint or settings that cannot work.
+        Interrupted: A signal ended it; a checkpoint is saved.
     """
     register_all_modules()
     require_model(config)

@@ -29,6 +29,7 @@ from ssl_bench.engine.distributed import cpu_wrapper
 from ssl_bench.engine.loops import exact_loop
 from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.engine.resume import OwnSchedule, check_resume, sizes_of
+from ssl_bench.engine.stopping import SIGNALS, guard_workers
 from ssl_bench.errors import UserError, one_line, unknown_name
 from ssl_bench.layers.global_bn import replace_sync_bn
 
@@ -156,6 +157,7 @@ class AtomicRunner(Runner):
     """
 
     start_over = 'without --resume, in another folder'  # how to start over
+    go_on = 'The same command with --resume'  # what continues
     batch_option = True  # a run can go on with a batch given by an option
     _saved_schedulers: list[dict] | None = None
     _train_dataloader: DataLoader | dict
@@ -171,9 +173,15 @@ class AtomicRunner(Runner):
         try:
             return super().train()
         finally:
+            SIGNALS.end_at_once()
             for hook in self.hooks:
                 if isinstance(hook, ProgressHook):
                     hook.stop()
+
+    @staticmethod
+    def build_dataloader(*args, **kwargs) -> DataLoader:
+        """mmengine's; a signal to all processes leaves the workers alone."""
+        return guard_workers(Runner.build_dataloader(*args, **kwargs))
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """mmengine's loop, with one that can start at any iteration."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ssl_bench.errors import Interrupted
+
 # Ctrl-C, the end of a terminal, and what schedulers send
 STOP = (
     signal.SIGINT,
@@ -15,7 +17,9 @@ STOP = (
     signal.SIGUSR2,
 )
 AT_ONCE = (signal.SIGINT, signal.SIGTERM)  # for the second time
-APART = 1.0  # seconds: less is the same signal, by two ways
+# exit codes of a command that saved, and of one after Ctrl-C
+ENDED_AS_ASKED = frozenset({Interrupted.exit_code, 130})
+APART = 2.0  # seconds: less is the same signal, by two ways
 
 
 class Stop:
@@ -30,6 +34,12 @@ class Stop:
         self.asked = ''
         self.at_once = False
         self._seen: dict[int, float] = {}
+
+    @property
+    def to_children(self) -> int:
+        """The signal that commands are to get."""
+        number = signal.Signals[self.asked]
+        return signal.SIGTERM if number == signal.SIGHUP else number
 
     def note(self, number: int) -> bool:
         """Take a signal down.

@@ -30,7 +30,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from ssl_bench.engine.environment import require_port
 from ssl_bench.errors import Interrupted, UserError
 from ssl_bench.launch.parent import child_environment, end_with_parent
-from ssl_bench.launch.stopping import STOP, Stop, stoppable
+from ssl_bench.launch.stopping import ENDED_AS_ASKED, STOP, Stop, stoppable
 
 SAVED = Interrupted.exit_code
 FROM_SIGNAL = 128  # added to a signal's number, as shells do
@@ -61,7 +61,8 @@ class _Ranks:
         def patient_poll() -> Any:
             """Nothing is to be done while some have saved, some save."""
             codes = [rank.proc.poll() for rank in self.handlers.values()]
-            return None if SAVED in codes and None in codes else poll()
+            waits = None in codes and not ENDED_AS_ASKED.isdisjoint(codes)
+            return None if waits else poll()
 
         context._poll = patient_poll
         return context
@@ -101,11 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if stop.at_once:
             ranks.signal(signal.SIGKILL)
             return
-        number = signal.Signals[stop.asked]
-        if number in (signal.SIGINT, signal.SIGHUP):
-            number = signal.SIGTERM
-            say('the processes save their work and end; again to end at once')
-        ranks.signal(number)
+        ranks.signal(stop.to_children)
 
     with stoppable(act) as stop:
         try:
@@ -113,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             torchrun.run(args)
         except ChildFailedError as error:
             return exit_code(error.failures, stop)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # before there were processes
             return FROM_SIGNAL + signal.Signals[stop.asked or 'SIGINT']
         except UserError as error:
             say(error)

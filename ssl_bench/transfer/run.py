@@ -14,6 +14,7 @@ from ssl_bench.engine.distributed import (
     plain_error,
     world_size,
 )
+from ssl_bench.engine.stopping import stoppable
 from ssl_bench.errors import UserError
 from ssl_bench.files import require_folder
 from ssl_bench.results import (
@@ -98,6 +99,7 @@ def note_labels(plan: Plan, root: str | Path) -> None:
             plan.changes += [origin_of(Path(root) / f) for f in layout.files]
 
 
+@stoppable('The same command')
 def run_task(
     source: Source,
     task: str,
@@ -138,6 +140,7 @@ def run_task(
 
     Raises:
         UserError: Unknown task, missing data, a backbone that does not fit.
+        Interrupted: A signal ended it; what was done is saved.
     """
     row = find_task(task)
     root = data_root or row.root

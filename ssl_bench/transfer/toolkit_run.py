@@ -9,11 +9,13 @@ from mmengine import dist
 
 import ssl_bench.engine.hooks
 import ssl_bench.engine.progress
+import ssl_bench.engine.saving
 import ssl_bench.layers.global_bn
 import ssl_bench.toolbox.hooks
 import ssl_bench.toolbox.pictures  # noqa: F401  registers, as those above
 from ssl_bench.engine.distributed import launcher, unwrapped
 from ssl_bench.engine.runner import AtomicRunner, build_errors
+from ssl_bench.engine.stopping import SIGNALS
 from ssl_bench.errors import UserError
 from ssl_bench.run_folder import from_first, newest_checkpoint
 from ssl_bench.tasks.table import find_task
@@ -38,6 +40,7 @@ class TransferRunner(AtomicRunner):
 
     source: Source | None = None
     start_over = '--no-resume'
+    go_on = 'The same command'
     batch_option = False  # it would be another run, in a folder of its own
 
     def train(self) -> torch.nn.Module:
@@ -50,6 +53,15 @@ class TransferRunner(AtomicRunner):
         for buffer in unwrapped(model).buffers():
             dist.broadcast(buffer)
         return model
+
+    def test(self) -> dict:
+        """mmengine's, unless a signal has come at the end of training.
+
+        A test is not cut in two: a signal ends it, and the same command
+        tests again.
+        """
+        SIGNALS.end_if_asked()
+        return super().test()
 
     def build_model(self, model: Any) -> torch.nn.Module:
         """mmengine's, before any wrapper and optimizer sees the model."""

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from ssl_bench.engine.lars import PaperLARS, wrapped_update
+from ssl_bench.engine.lars import PaperLARS, scaled_updates
 
 DATA = Path(__file__).parents[1] / 'data'
 
@@ -53,9 +54,10 @@ def test_pixpro_steps(dtype, rtol, atol):
                 dtype
             )
             if weight.ndim > 1:
-                norm = wrapped_update(
-                    weight.detach(), weight.grad, decay, trust, eps
-                ).norm()
+                scaled = scaled_updates(
+                    [weight.detach()], [weight.grad], decay, trust, eps
+                )
+                norm = scaled[0].norm()
                 expected = pack[f'scaled_grad_norm.{name}'][step]
                 np.testing.assert_allclose(
                     norm, expected, rtol=1e-5, atol=1.5e-8
@@ -171,3 +173,31 @@ def test_older_states_resume_with_their_norms(inside):
 def test_refuses_a_negative_setting():
     with pytest.raises(ValueError, match='trust >= 0, got -1'):
         PaperLARS([nn.Parameter(torch.ones(1))], lr=0.1, trust=-1)
+
+
+@pytest.mark.parametrize('inside', [False, True])
+@pytest.mark.parametrize('split', [False, True])
+def test_operations_do_not_grow_with_the_tensors(inside, split):
+    """Launches, not arithmetic, took most of a step on an accelerator."""
+
+    class Count(TorchDispatchMode):
+        seen = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.seen += 1
+            return func(*args, **(kwargs or {}))
+
+    def operations(tensors):
+        weights = [nn.Parameter(torch.ones(2, 2)) for _ in range(tensors)]
+        weights += [nn.Parameter(torch.ones(2)) for _ in range(tensors)]
+        optimizer = PaperLARS(
+            weights, lr=0.1, lr_in_velocity=inside, split_norm=split
+        )
+        for weight in weights:
+            weight.grad = torch.ones_like(weight)
+        optimizer.step()  # makes the velocities
+        with Count() as count:
+            optimizer.step()
+        return count.seen
+
+    assert 0 < operations(3) == operations(30)

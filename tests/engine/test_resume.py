@@ -57,7 +57,7 @@ def seen_rates(config, folder):
 def test_an_epoch_goes_on_where_the_checkpoint_was(config, tmp_path, kept):
     """Three iterations an epoch; 3 is between two epochs."""
     config.default_hooks.checkpoint = dict(
-        type='CheckpointHook', by_epoch=False, interval=1
+        type='CheckpointHook', by_epoch=False, interval=1, max_keep_ckpts=9
     )
     straight = pretrain(copy.deepcopy(config), tmp_path / 'straight')
     resumed = pretrain(
