@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 ENDED = 2**40  # added to the count of a process that ends as it should
@@ -59,10 +60,8 @@ class Heartbeat:
         if self.over.is_set() or os.getpid() != self.pid:
             return
         self.over.set()
-        try:
+        with suppress(Exception):  # the store can have ended before
             self.store.add(str(self.rank), ENDED)
-        except Exception:  # the store has ended before
-            pass
 
     def _count(self) -> None:
         while not self.over.wait(self.interval):

@@ -218,9 +218,7 @@ def _iteration(runner: Runner, path: Path) -> int:
         return int(match[2])
     counts_epochs = isinstance(runner.train_loop, EpochBasedTrainLoop)
     # a run that counts iterations has one epoch
-    steps = (
-        len(runner.train_dataloader) if counts_epochs else runner.max_iters
-    )
+    steps = len(runner.train_dataloader) if counts_epochs else runner.max_iters
     return int(match[2]) * steps
 
 

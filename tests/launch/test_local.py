@@ -82,7 +82,8 @@ def test_a_failure_stops_the_others_and_is_told(scripts):
 def test_a_failure_holds_up_what_waits_for_it_alone(scripts):
     bad = Command(('import sys; print("why"); sys.exit(2)',))
     with pytest.raises(
-        UserError, match='why\n2 commands ended well, 1 failed, 2 waited'
+        UserError,
+        match='why\nof 5 commands, 2 ended well, 1 failed, 2 did not start',
     ):
         run_commands(
             [
@@ -122,7 +123,7 @@ def test_several_processes_are_torchruns():
     assert command.argv()[1:] == ['-m', 'ssl_bench', 'pretrain', 'a.py']
     assert command.argv(4)[1:] == [
         '-m',
-        'torch.distributed.run',
+        'ssl_bench.launch.torchrun',
         '--standalone',
         '--nproc_per_node=4',
         '-m',
