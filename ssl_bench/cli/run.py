@@ -86,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench import register_all_modules
 
     register_all_modules()
-    if args.dry_run:
-        return run_suite(suite, dry_run=True)
+    if args.dry_run or suite.launch.executor == 'slurm':
+        return run_suite(suite, args.dry_run)
     from ssl_bench.run_folder import hold
 
     with hold(suite.work_dir, args.wait):

@@ -17,6 +17,14 @@ LOOK = 1.0  # seconds between two looks
 GRACE = 600.0  # seconds to save in
 
 
+_asked: list[str] = []  # what `PARENT` was
+
+
+def own_parent() -> dict[str, str]:
+    """Environment variables of a program that replaces this one."""
+    return {PARENT: _asked[0]} if _asked else {}
+
+
 def child_environment() -> dict[str, str]:
     """Environment variables of a child that is to end with this process."""
     return {PARENT: str(os.getpid())}
@@ -26,6 +34,7 @@ def end_with_parent() -> None:
     """Watch the parent if it asked for it, or if it is torchrun."""
     asked = os.environ.pop(PARENT, '')
     if asked:
+        _asked.append(asked)
         watch(int(asked))
     elif ELASTIC in os.environ:
         watch(os.getppid())
