@@ -4,9 +4,11 @@ Each check gives one line: `ssl-bench doctor` prints them, a run stops.
 """
 
 import os
+import random
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ssl_bench.errors import UserError
@@ -138,9 +140,10 @@ def require_room_for_workers(loader: Any, processes: int = 1) -> None:
         return
     batch = getattr(loader.batch_sampler, 'batch_size', None) or 1
     try:
-        sample = loader.dataset[0]
-        one = list(_tensors(loader.collate_fn([sample])))
-        two = list(_tensors(loader.collate_fn([sample, sample])))
+        with _random_numbers_kept():
+            sample = loader.dataset[0]
+            one = list(_tensors(loader.collate_fn([sample])))
+            two = list(_tensors(loader.collate_fn([sample, sample])))
     except Exception:
         return
 
@@ -167,6 +170,21 @@ def require_room_for_workers(loader: Any, processes: int = 1) -> None:
             f'{files}`, or the hard limit in /etc/security/limits.conf), or '
             'set train_dataloader.num_workers lower.'
         )
+
+
+@contextmanager
+def _random_numbers_kept() -> Iterator[None]:
+    """Whatever is drawn inside, what follows draws as without it."""
+    import numpy as np
+    import torch
+
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
 
 
 def _tensors(value: Any) -> Iterator[int]:

@@ -51,6 +51,7 @@ class Heartbeat:
             f'name{self.rank}',
             f'process {os.getpid()} on {socket.gethostname()}',
         )
+        self.store.add(str(self.rank), 1)
         atexit.register(self.stop)
         for work in (self._count, self._watch):
             threading.Thread(target=work, daemon=True).start()
@@ -70,8 +71,12 @@ class Heartbeat:
                 for other in self.others:
                     self._look_at(other)
                 self.answered = time.monotonic()
-            except Exception:  # no connection: `_watch` ends the run in time
-                return
+            except Exception as error:
+                if 'time' in str(error).casefold():  # out: `_watch` sees it
+                    continue
+                # what had the store has ended, which others notice, too: the
+                # launcher, the collectives, `launch.parent`
+                self.over.set()
 
     def _look_at(self, other: int) -> None:
         count = self.store.add(str(other), 0)  # `get` would wait for it

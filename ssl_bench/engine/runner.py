@@ -26,6 +26,7 @@ from ssl_bench.checkpoints.reading import read_training
 from ssl_bench.data.exact_batches import ExactBatches, seed_samples
 from ssl_bench.engine.accumulation import batches_per_update
 from ssl_bench.engine.distributed import cpu_wrapper
+from ssl_bench.engine.environment import require_room_for_workers
 from ssl_bench.engine.loops import exact_loop
 from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.engine.resume import OwnSchedule, check_resume, sizes_of
@@ -193,6 +194,9 @@ class AtomicRunner(Runner):
         built = super().build_train_loop(loop)
         if isinstance(built.dataloader.batch_sampler, ExactBatches):
             seed_samples(built.dataloader.dataset, self.seed)
+        require_room_for_workers(
+            built.dataloader, int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+        )
         return built
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
