@@ -9,6 +9,7 @@ the list of ImageNet) goes on counting, so the limit can be short.
 
 import atexit
 import os
+import re
 import socket
 import sys
 import threading
@@ -16,6 +17,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+TIMED_OUT = re.compile('timed? ?out', re.IGNORECASE)
 ENDED = 2**40  # added to the count of a process that ends as it should
 
 
@@ -72,7 +74,7 @@ class Heartbeat:
                     self._look_at(other)
                 self.answered = time.monotonic()
             except Exception as error:
-                if 'time' in str(error).casefold():  # out: `_watch` sees it
+                if TIMED_OUT.search(str(error)):  # `_watch` sees it
                     continue
                 # what had the store has ended, which others notice, too: the
                 # launcher, the collectives, `launch.parent`

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.forkserver import ensure_running
 
-from ssl_bench.launch.parent import watch
+from ssl_bench.launch.parent import end_after
 
 AVAILABLE = 'forkserver' in multiprocessing.get_all_start_methods()
 
@@ -83,10 +83,12 @@ def _run(
     words: Sequence[str], environment: dict[str, str], output: Connection
 ) -> None:
     """In the fork: ``python -m ssl_bench``, its output into the pipe."""
+    os.setsid()  # Ctrl-C comes to the parent alone, and is passed on
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a child
+    end_after(parent.join)
     import torch
 
-    os.setsid()  # Ctrl-C comes to the parent alone, and is passed on
-    watch(os.getppid())  # the server, which ends with the parent
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     output.close()

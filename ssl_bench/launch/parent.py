@@ -7,9 +7,10 @@ save their work and end.
 
 import os
 import signal
-import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 PARENT = 'SSL_BENCH_PARENT'  # its process number, for a child
 ELASTIC = 'TORCHELASTIC_RUN_ID'  # torchrun sets it for its processes
@@ -35,27 +36,40 @@ def end_with_parent() -> None:
     asked = os.environ.pop(PARENT, '')
     if asked:
         _asked.append(asked)
-        watch(int(asked))
+        end_after(lambda: _wait_for(int(asked)))
     elif ELASTIC in os.environ:
-        watch(os.getppid())
+        torchrun = os.getppid()
+        end_after(lambda: _wait_for(torchrun))
 
 
-def watch(parent: int) -> None:
-    """Send this process SIGTERM when another process is its parent.
+def _wait_for(parent: int) -> None:
+    """Return when another process is the parent of this one."""
+    while os.getppid() == parent:
+        time.sleep(LOOK)
+
+
+def end_after(wait: Callable[[], Any]) -> None:
+    """Send this process SIGTERM when a function returns.
 
     Args:
-        parent (int): Process number of the one that started it.
+        wait (Callable): Called in a thread; it returns when the process that
+            started this one has ended.
     """
 
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(LOOK)
-        sys.stderr.write(
-            'ssl-bench: the process that started this one has ended; '
-            'this one stops.\n'
-        )
+    def end() -> None:
+        wait()
+        try:
+            os.write(
+                2,
+                b'ssl-bench: the process that started this one has ended; '
+                b'this one stops.\n',
+            )
+        except OSError:  # it read this: a later line would fail, too
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for stream in (1, 2):
+                os.dup2(nowhere, stream)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE)
         os._exit(1)
 
-    threading.Thread(target=look, daemon=True).start()
+    threading.Thread(target=end, daemon=True).start()
