@@ -19,24 +19,26 @@ first process alone held them several times, 10.5 GB each time.
 import argparse
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.multiprocessing as mp
 
-from ssl_bench.transfer.features import Dealing, load_features, write_features
+from ssl_bench.transfer.feature_writer import write_features
+from ssl_bench.transfer.features import Dealing, load_features
 from ssl_bench.transfer.probe_scores import knn
 from ssl_bench.transfer.together import from_all
 
 CLASSES, BATCH = 1000, 256
 
 
-def rows(dealing, rank, width, salt):
+def rows(dealing, rank, width, salt, done):
     """Features and labels of a process's batches."""
     centres = torch.randn(
         CLASSES, width, generator=torch.Generator().manual_seed(0)
     )
-    for start, stop in dealing.batches_of(rank):
+    for start, stop in dealing.batches_of(rank)[done:]:
         generator = torch.Generator().manual_seed(2 * start + salt)
         labels = torch.arange(start, stop) % CLASSES
         noise = torch.randn(stop - start, width, generator=generator)
@@ -63,7 +65,7 @@ def work(rank, folder, given):
         dealing = Dealing(size, BATCH, given.processes)
         write_features(
             folder / str(salt),
-            rows(dealing, rank, given.width, salt),
+            partial(rows, dealing, rank, given.width, salt),
             dealing,
             given.precision,
         )

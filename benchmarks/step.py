@@ -44,6 +44,7 @@ from torch import Tensor, nn
 
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
+from ssl_bench.engine.param_groups import MergedGroups
 from ssl_bench.layers.dense_heads import DenseMLP
 
 # name: config of the paper's size, and of the embedded images if there is one
@@ -198,6 +199,7 @@ def build(config, device: str) -> tuple[nn.Module, Any]:
         model.init_weights()
         model = model.to(device).train()
         wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    MergedGroups(wrapper.optimizer)  # as a run does
     for module in model.modules():
         if hasattr(module, 'set_total_steps'):
             module.set_total_steps(1000)
@@ -280,6 +282,7 @@ def fuse_optimizer(setting: Setting) -> str:
     settings.optimizer.fused = True
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         setting.wrapper = build_optim_wrapper(setting.model, settings)
+    MergedGroups(setting.wrapper.optimizer)
     return ''
 
 

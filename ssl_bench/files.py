@@ -1,5 +1,6 @@
 """Write files whole or not at all; list what is in a folder."""
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -21,6 +22,16 @@ IMAGE_ENDINGS = (
     '.tiff',
     '.webp',
 )
+
+DISK_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EFBIG,
+}
 
 
 def require_folder(path: str | Path) -> None:
@@ -72,6 +83,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)  # mkstemp makes it private
+        # else a machine that crashes can leave an empty file of this name
+        with open(temporary, 'rb') as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
@@ -79,6 +93,57 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn a full, read-only or failing disk into one line.
+
+    Raises:
+        UserError: With the file, where the system names it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        where = f'{error.filename}: ' if error.filename else ''
+        raise UserError(
+            f'{where}{error.strerror}. Make room or allow access, then give '
+            'the same command again.'
+        ) from error
+
+
+def keep_existing(
+    path: str | Path, force: bool, text: str = '', mark: str = ''
+) -> None:
+    """Check that nothing would be replaced that the user may still need.
+
+    Args:
+        path (str | Path): The file to write.
+        force (bool): The user said that it may be replaced.
+        text (str): What will be written, if known; a file that has it
+            already is no loss.
+        mark (str): What the beginning of a file has that the same command
+            wrote, where a repeated one is expected to replace it.
+
+    Raises:
+        UserError: There is a file, or a link.
+    """
+    path = Path(path)
+    if force or not os.path.lexists(path):
+        return
+    if path.is_file():
+        with open(path, 'rb') as file:
+            start = file.read(len(text.encode()) + 2000)
+        if text and start == text.encode():
+            return
+        if mark and mark.encode() in start[:2000]:
+            return
+    raise UserError(
+        f'{path} is there already. Name another output, or add --force to '
+        'replace it.'
+    )
 
 
 def keep_input(output: str | Path, source: str | Path, *inside: str) -> None:

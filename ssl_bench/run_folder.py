@@ -8,9 +8,9 @@ empty and a move makes its path wrong. Of names, only ``epoch_N.pth`` and
 places to go on from.
 """
 
-import fcntl
 import os
 import re
+import shutil
 import socket
 import sys
 import time
@@ -18,24 +18,30 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from errno import EACCES, EAGAIN
+from errno import EACCES, EAGAIN, ENOSYS
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 from ssl_bench.errors import UserError, one_line, printable
 from ssl_bench.files import cannot_write
 
 LOCK = '.lock'  # in the folder; what counts is the system's lock on it
 NO_LOCK = 'SSL_BENCH_NO_LOCK'
-POLL = 2.0  # seconds between two looks at a lock that another holds
+POLL = 1.0  # seconds between two looks at a lock that another holds
 NUMBERED = re.compile(r'(iter|epoch)_(\d+)\.pth')
 # what `files.atomic_path` leaves when its process is killed
 LEFTOVER = re.compile(r'\..+\.(?:[a-z0-9_]{8}|pth)\.part')
 
 Value = TypeVar('Value')
 _held: set[Path] = set()  # by this process
-os.register_at_fork(after_in_child=_held.clear)
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_held.clear)
 
 
 @contextmanager
@@ -77,7 +83,7 @@ def hold(folder: str | Path, wait: bool = False) -> Iterator[None]:
                 'its end (--wait does), or name another folder.'
             )
         if not waiting:
-            _say(f'waiting for {folder}, which is in use by {holder}')
+            note(f'waiting for {folder}, which is in use by {holder}')
         waiting = True
         time.sleep(POLL)
     try:
@@ -87,6 +93,36 @@ def hold(folder: str | Path, wait: bool = False) -> Iterator[None]:
     finally:
         if lock:
             _release(folder, lock[0])
+
+
+@contextmanager
+def workshop(place: str | Path) -> Iterator[Path]:
+    """A new folder to build something in, which is moved out when it is done.
+
+    Another process that builds the same waits. What a killed one left there
+    is removed first, and all that is left at the end.
+
+    Args:
+        place (str | Path): The same for all who build the same thing.
+
+    Yields:
+        Path: An empty folder in ``place``.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    place = Path(place)
+    with hold(place, wait=True):
+        try:
+            new = place / 'new'
+            shutil.rmtree(new, ignore_errors=True)
+            try:
+                new.mkdir()
+            except OSError as error:
+                raise cannot_write(new, error) from error
+            yield new
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def from_first(make: Callable[[], Value]) -> Value | None:
@@ -141,6 +177,8 @@ def _take(folder: Path) -> tuple[int | None, str | None]:
         os.close(file)
         return None, None
     try:
+        if fcntl is None:
+            raise OSError(ENOSYS, os.strerror(ENOSYS))
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         holder = _read_holder(file)
@@ -152,6 +190,9 @@ def _take(folder: Path) -> tuple[int | None, str | None]:
             f'Choose a folder elsewhere, or set {NO_LOCK}=1 and see to it '
             'that one command at a time writes there.'
         ) from error
+    if not path.exists() or not os.path.samestat(os.fstat(file), path.stat()):
+        os.close(file)  # the folder was removed meanwhile
+        return _take(folder)
     try:
         text = _me().encode()
         os.pwrite(file, text, 0)
@@ -192,8 +233,8 @@ def _release(folder: Path, file: int | None) -> None:
     os.close(file)
 
 
-def _say(text: str) -> None:
-    """Print a note, in the first of several processes."""
+def note(text: str) -> None:
+    """Print a note to standard error, in the first of several processes."""
     if os.environ.get('RANK', '0') == '0':
         sys.stderr.write(f'note: {text}\n')
 
@@ -228,57 +269,64 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
         Path, optional: None where no whole checkpoint is left.
     """
     passed: list[tuple[Path, str]] = []
-    best: tuple[int, Path] | None = None
+    best: tuple[int, int, Path] | None = None
     kinds: set[str] = set()
     for path in numbered_checkpoints(folder):
         kind = path.name.partition('_')[0]
         if kind in kinds:  # one with a higher number is whole
             continue
-        fault = fault_of(path)
-        if fault:
-            passed.append((path, fault))
+        looked = look_at(path)
+        if looked.fault:
+            passed.append((path, looked.fault))
             continue
         kinds.add(kind)
-        done = iterations_of(path)
-        if best is None or done > best[0]:
-            best = done, path
+        found = looked.iterations, looked.epochs, path
+        if best is None or found[:2] > best[:2]:
+            best = found
     for path, fault in passed:
-        _say(
+        note(
             f'{path} is passed over: {fault}. '
             + (
-                f'Going on from {best[1].name}.'
+                f'Going on from {best[2].name}.'
                 if best
                 else 'There is no other checkpoint.'
             )
         )
-    return best[1] if best else None
+    return best[2] if best else None
 
 
-def fault_of(path: str | Path) -> str:
-    """Why a run cannot go on from a file; an empty text where it can.
+class Looked(NamedTuple):
+    """What a look at a checkpoint gives.
 
-    The whole file is read once, and compared with the check sums that are
-    in it.
+    Attributes:
+        fault (str): Why it is not whole; empty where it is.
+        iterations, epochs (int): Done when it was written; -1 where it does
+            not say that, as a file of weights alone.
+        seed (int, optional): Of the run.
     """
-    return _examined(path)[0]
+
+    fault: str = ''
+    iterations: int = -1
+    epochs: int = -1
+    seed: int | None = None
 
 
-def iterations_of(path: str | Path) -> int:
-    """Iterations after which a checkpoint was written; -1: it is not said."""
-    return _examined(path)[1]
+def look_at(path: str | Path) -> Looked:
+    """Read a checkpoint once, and compare it with the check sums in it.
 
-
-def _examined(path: str | Path) -> tuple[str, int]:
+    Args:
+        path (str | Path): The file.
+    """
     try:
         stat = os.stat(path)
     except OSError as error:
-        return error.strerror or str(error), -1
-    return _examine(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        return Looked(error.strerror or str(error))
+    return _look_at(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _examine(path: str, *state: int) -> tuple[str, int]:
-    """What is wrong with a file, and its iterations.
+def _look_at(path: str, *state: int) -> Looked:
+    """The same, once for each content.
 
     Args:
         path (str): The file.
@@ -290,12 +338,25 @@ def _examine(path: str, *state: int) -> tuple[str, int]:
         with zipfile.ZipFile(path) as file:
             damaged = file.testzip()
         if damaged:
-            return f'its part {damaged} is damaged', -1
-        content = read_object(path)
+            return Looked(f'its part {damaged} is damaged')
     except zipfile.BadZipFile:
-        return 'it is truncated or not a checkpoint', -1
+        return Looked('it is truncated or not a checkpoint')
     except Exception as error:  # damaged files raise anything at all
-        return one_line(error), -1
+        return Looked(one_line(error))
+    try:
+        content = read_object(path)
+    except UserError:  # whole, but refused: that is said when it is loaded
+        content = None
     meta = content.get('meta') if isinstance(content, dict) else None
-    done = meta.get('iter') if isinstance(meta, dict) else None
-    return '', done if isinstance(done, int) else -1
+    if not isinstance(meta, dict):
+        return Looked()
+    done, epochs, seed = (
+        value if isinstance(value := meta.get(name), int) else None
+        for name in ('iter', 'epoch', 'seed')
+    )
+    return Looked(
+        '',
+        -1 if done is None else done,
+        -1 if epochs is None else epochs,
+        seed,
+    )

@@ -4,7 +4,13 @@ import stat
 import pytest
 
 from ssl_bench.errors import UserError
-from ssl_bench.files import atomic_path, sha256, write_text
+from ssl_bench.files import (
+    atomic_path,
+    disk_errors,
+    keep_existing,
+    sha256,
+    write_text,
+)
 
 
 def test_file_is_whole_or_absent(tmp_path):
@@ -38,3 +44,30 @@ def test_sha256(tmp_path):
     path = tmp_path / 'a'
     path.write_bytes(b'x' * 3_000_000)
     assert sha256(path) == hashlib.sha256(b'x' * 3_000_000).hexdigest()
+
+
+def test_an_existing_file_is_kept(tmp_path):
+    path = tmp_path / 'a.csv'
+    keep_existing(path, force=False)
+    path.write_text('one,two\n1,2\n')
+    with pytest.raises(UserError, match='a.csv is there already.*--force'):
+        keep_existing(path, force=False)
+    with pytest.raises(UserError):
+        keep_existing(path, force=False, text='one,two\n1,2\n3,4\n')
+    with pytest.raises(UserError):
+        keep_existing(path, force=False, mark='three')
+    keep_existing(path, force=True)
+    keep_existing(path, force=False, text='one,two\n1,2\n')
+    keep_existing(path, force=False, mark='one,')
+    link = tmp_path / 'link'
+    link.symlink_to('nowhere')
+    with pytest.raises(UserError):
+        keep_existing(link, force=False)
+
+
+def test_a_failing_disk_is_one_line():
+    with pytest.raises(UserError, match='/a/b: Read-only file system. Make'):
+        with disk_errors():
+            raise OSError(30, 'Read-only file system', '/a/b')
+    with pytest.raises(FileNotFoundError), disk_errors():
+        raise FileNotFoundError(2, 'No such file', '/nowhere')

@@ -84,7 +84,7 @@ ALLOWED: dict[str, set[str]] = {
     'results': {'tasks', 'checkpoints', 'markdown_sections'},
     'tasks': set(),
     'checkpoints': set(),
-    'data': set(),
+    'data': {'run_folder'},
     'baselines': {'layers'},
     'layers': set(),
     'markdown_sections': set(),

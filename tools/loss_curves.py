@@ -30,6 +30,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('-o', '--out', default='loss_curves.png')
     parser.add_argument(
+        '--force', action='store_true', help='replace the picture'
+    )
+    parser.add_argument(
         '--update',
         metavar='FILE',
         help='a Markdown file to put the table into',
@@ -40,11 +43,12 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Write the picture and the table."""
     args = parse_args()
-    from ssl_bench.files import atomic_path
+    from ssl_bench.files import atomic_path, keep_existing
     from ssl_bench.markdown_sections import replace_section
     from ssl_bench.results.curves import curve_chart, curve_table, find_runs
 
     try:
+        keep_existing(args.out, args.force)
         runs = find_runs(args.dirs)
         with atomic_path(args.out) as part:
             Path(part).write_bytes(curve_chart(runs))

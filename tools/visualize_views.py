@@ -19,6 +19,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='a pretraining config')
     parser.add_argument('-o', '--out', default='views.png')
+    parser.add_argument(
+        '--force', action='store_true', help='replace the picture'
+    )
     parser.add_argument('-n', '--samples', type=int, default=16)
     parser.add_argument(
         '--checkpoint',
@@ -34,9 +37,10 @@ def main() -> int:
     args = parse_args()
     from ssl_bench.config import load_config
     from ssl_bench.engine.view_sheet import views_of
-    from ssl_bench.files import atomic_path
+    from ssl_bench.files import atomic_path, keep_existing
 
     try:
+        keep_existing(args.out, args.force)
         config = load_config(args.config, read_options(args.cfg_options))
         sheet = views_of(config, args.samples, args.checkpoint)
         with atomic_path(args.out) as part:

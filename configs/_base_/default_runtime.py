@@ -13,6 +13,7 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
+    # also every 30 minutes (minutes=30) and when a signal ends the run
     checkpoint=dict(type='CheckpointHook', interval=5, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )

@@ -6,6 +6,7 @@ tensor is missing, unexpected or of another shape.
 """
 
 import argparse
+from pathlib import Path
 
 from ssl_bench.header_fields import add_option, read_fields
 
@@ -64,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="resize a ViT's position table for images of this side",
     )
     parser.add_argument(
+        '--force', action='store_true', help='replace the output if it exists'
+    )
+    parser.add_argument(
         '--trust',
         action='store_true',
         help='unpickle any class in the file, which runs its code',
@@ -75,9 +79,12 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.checkpoints.convert import convert
     from ssl_bench.checkpoints.export import export
     from ssl_bench.checkpoints.position import resize_backbone
-    from ssl_bench.files import keep_input
+    from ssl_bench.files import keep_existing, keep_input
 
-    keep_input(args.output, args.input, 'model.safetensors', 'config.json')
+    files = ('model.safetensors', 'config.json')
+    keep_input(args.output, args.input, *files)
+    for name in files if args.to == 'hf' else ('',):
+        keep_existing(Path(args.output) / name, args.force)
     backbone, report = convert(
         args.input,
         args.from_format,

@@ -65,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     subset.add_argument('--percent', type=float, required=True)
     subset.add_argument('--seed', type=int, default=0)
     subset.add_argument('-o', '--out', required=True, help='the list')
+    subset.add_argument(
+        '--force', action='store_true', help='replace another list'
+    )
     subset.set_defaults(run_data=run_subset)
 
 
@@ -165,7 +168,9 @@ def run_subset(args: argparse.Namespace) -> int:
     """Write the list and say how long it is."""
     from ssl_bench.tasks.subsets import write_subset
 
-    count = write_subset(args.folder, args.percent, args.out, args.seed)
+    count = write_subset(
+        args.folder, args.percent, args.out, args.seed, args.force
+    )
     print(
         f'{args.out}: {count} images, {args.percent:g}% of each class, '
         f'seed {args.seed}'

@@ -30,6 +30,14 @@ ENDINGS = {
     '.html': 'html',
     '.htm': 'html',
 }
+# what the beginning of a file has that this command wrote
+MARKS = {
+    'csv': 'method,variant,backbone,',
+    'md': '<!-- ssl-bench leaderboard -->\n',
+    'latex': '% needs \\usepackage{booktabs',
+    'json': '{\n "schema": ',
+    'html': '<title>ssl_bench leaderboard</title>',
+}
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
 MAX_SHOWN = 2000  # rows on a terminal when a file has them too
@@ -45,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '"import BUNDLE..." or "annotate RECORD"',
     )
     parser.add_argument('-o', '--output', help='file or folder to write')
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='replace a file that is not an earlier leaderboard',
+    )
     parser.add_argument(
         '--format',
         choices=FORMATS,
@@ -99,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: No usable record, or a wrong option.
     """
     if args.dirs[:1] == ['export']:
-        return _export(args.dirs[1:] or DIRS, args.output)
+        return _export(args.dirs[1:] or DIRS, args.output, args.force)
     if args.dirs[:1] == ['annotate']:
         return _annotate(args)
     if args.meta or args.by or args.why:
@@ -112,13 +125,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _leaderboard(args: argparse.Namespace) -> int:
-    from ssl_bench.files import write_text
+    from ssl_bench.files import keep_existing, write_text
     from ssl_bench.results.board import build
     from ssl_bench.results.render import render, tables
     from ssl_bench.results.store import collector_paused, scan
 
     name = _format(args)
     target = _target(args.output, name)
+    if target and name:
+        keep_existing(target, args.force, mark=MARKS[name])
     dirs = args.dirs or DIRS
     with collector_paused():
         stored, problems = scan(dirs)
@@ -137,7 +152,8 @@ def _leaderboard(args: argparse.Namespace) -> int:
         text = render(board, name, args.paper, dirs) if name else ''
     if name:
         if target:
-            write_text(target, text)
+            head = MARKS['md'] if name == 'md' else ''
+            write_text(target, head + text)
         else:
             sys.stdout.write(text)
     if target and len(board.rows) > MAX_SHOWN:
@@ -225,13 +241,15 @@ def _finish(problems: 'list[Problem]', message: str | None) -> int:
     return 3 if problems else 0
 
 
-def _export(dirs: list[str], output: str | None) -> int:
+def _export(dirs: list[str], output: str | None, force: bool) -> int:
+    from ssl_bench.files import keep_existing
     from ssl_bench.results.bundle import export_bundle
 
     if not output:
         raise UserError(
             'name the bundle: leaderboard export DIR... -o results.zip'
         )
+    keep_existing(output, force)
     count, problems = export_bundle(dirs, output)
     return _finish(problems, f'written: {output} with {count} records')
 

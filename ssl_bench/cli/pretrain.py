@@ -23,8 +23,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const=True,
         default=False,
         metavar='FILE',
-        help='continue from the newest checkpoint of the work dir, or FILE; '
-        '`auto`: from the newest if there is one, else start',
+        help='continue from the newest whole checkpoint of the work dir, or '
+        'FILE; `auto`: from the newest if there is one, else start',
+    )
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='start over in a work dir that has checkpoints of an earlier '
+        'run, and remove them; with --resume FILE, those that are further',
+    )
+    parser.add_argument(
+        '--wait',
+        action='store_true',
+        help='wait while another process writes in the work dir',
     )
     parser.add_argument(
         '--amp', action='store_true', help='train under bfloat16 autocast'
@@ -58,7 +69,15 @@ def run(args: argparse.Namespace) -> int:
         config.auto_scale_lr.enable = True
     work_dir = args.work_dir or Path('work_dirs') / Path(args.config).stem
     checkpoint = pretrain(
-        config, work_dir, args.resume, args.amp, args.seed, args.quiet, options
+        config,
+        work_dir,
+        args.resume,
+        args.amp,
+        args.seed,
+        args.quiet,
+        options,
+        args.force,
+        args.wait,
     )
     print(
         f'{checkpoint}\nnext: python tools/transfer.py {checkpoint} '

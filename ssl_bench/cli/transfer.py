@@ -8,7 +8,8 @@ reads, a backbone file, or the name of a method with one of these on this disk
 controls are `random`, for random initialisation, and `supervised=FILE`, for
 supervised weights (torchvision's, or Detectron2's MSRA/R-50.pkl); name them
 next to the methods.
-A finished run is not repeated; an interrupted one continues.
+A finished run is not repeated; an interrupted one continues. A signal
+(SIGTERM, SIGUSR1, SIGUSR2) saves first and ends with exit code 75.
 Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
 """
 
@@ -95,6 +96,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'continue)',
     )
     parser.add_argument(
+        '--wait',
+        action='store_true',
+        help="wait while another process writes in a run's folder",
+    )
+    parser.add_argument(
         '--eval-only',
         action='store_true',
         help='train nothing: test the '
@@ -156,6 +162,17 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench import register_all_modules
 
     register_all_modules()
+    from ssl_bench.engine.stopping import stoppable
+
+    with stoppable('The same command'):
+        transfer(args, sources, overrides)
+    for note in missing_controls(sources):
+        say(note)
+    return 0
+
+
+def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
+    """Run every task for every seed and source; print one line for each."""
     from ssl_bench.transfer.run import run_task
 
     for seed in args.seeds:
@@ -175,13 +192,11 @@ def run(args: argparse.Namespace) -> int:
                     classifier=args.classifier,
                     resume=args.resume,
                     eval_only=args.eval_only,
+                    wait=args.wait,
                 )
                 say(summary(outcome))
                 for note in other_fields(outcome, source):
                     say(note)
-    for note in missing_controls(sources):
-        say(note)
-    return 0
 
 
 def say(text: str) -> None:

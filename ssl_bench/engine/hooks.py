@@ -195,5 +195,6 @@ class FiniteLossHook(Hook):
             last = runner.cfg.get('load_from')
         raise UserError(
             f'{what}. Last good checkpoint: {last or "none"}. Lower the '
-            'learning rate or train without --amp, then use --resume.'
+            'learning rate or train without --amp, then '
+            + ('use --resume.' if last else 'start again.')
         )

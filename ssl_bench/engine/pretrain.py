@@ -23,6 +23,7 @@ from ssl_bench.engine.optim import leave_out_mixed, set_precision
 from ssl_bench.engine.runner import AtomicRunner, build_errors, require_model
 from ssl_bench.engine.schedules import refuse_absolute_rates
 from ssl_bench.engine.sizes import check_sizes
+from ssl_bench.engine.start import Start, find_start
 from ssl_bench.engine.stopping import stoppable
 from ssl_bench.engine.what_was_read import (
     ProvenanceHook,
@@ -30,8 +31,8 @@ from ssl_bench.engine.what_was_read import (
     departures_of,
 )
 from ssl_bench.errors import UserError
-from ssl_bench.files import require_folder
-from ssl_bench.run_folder import from_first, newest_checkpoint
+from ssl_bench.files import disk_errors, require_folder
+from ssl_bench.run_folder import from_first, hold, newest_checkpoint, note
 
 
 @stoppable('The same command')
@@ -43,6 +44,8 @@ def pretrain(
     seed: int | None = None,
     quiet: bool = False,
     options: Mapping[str, Any] | None = None,
+    force: bool = False,
+    wait: bool = False,
 ) -> Path:
     """Train and return the last checkpoint.
 
@@ -55,19 +58,24 @@ def pretrain(
             True`` adds `ChannelsLastHook`.
         work_dir (str | Path): Where checkpoints and logs go.
         resume (bool | str): Continue from the newest checkpoint of
-            ``work_dir``, or from the file named.
+            ``work_dir``, or from the file named; a finished run is left as
+            it is.
         amp (bool): Run the forward pass under bfloat16 autocast.
         seed (int, optional): Replaces the config's seed.
         quiet (bool): One progress line instead of log lines, which are
             still in the log file.
         options (Mapping, optional): What the user changed in the config,
             by dotted keys, for the checkpoint.
+        force (bool): Remove the checkpoints of an earlier run in
+            ``work_dir`` that this one would replace.
+        wait (bool): Wait while another process writes in ``work_dir``.
 
     Returns:
         Path: The checkpoint of the last epoch.
 
     Raises:
-        UserError: Data, checkpoint or settings that cannot work.
+        UserError: Data, checkpoint or settings that cannot work; another
+            process writes in ``work_dir``, or another run is there.
         Interrupted: A signal ended it; a checkpoint is saved.
     """
     register_all_modules()
@@ -80,15 +88,41 @@ def pretrain(
     # mmengine names loggers by the second; two runs must not share one
     config.experiment_name = f'{Path(work_dir).name}-{time.monotonic_ns()}'
     config.launcher = launcher()
-    join_processes()
-    _set_provenance(config)
     _set_seed(config, seed)
+    join_processes()
+    with hold(work_dir, wait), disk_errors():
+        start = from_first(
+            lambda: find_start(
+                work_dir,
+                config.train_cfg,
+                config.randomness.seed,
+                resume,
+                force,
+            )
+        )
+        assert start is not None  # all processes have joined
+        if start.finished:
+            note(f'{work_dir} is finished: nothing is left to train.')
+            return start.checkpoint
+        return _train(config, start, amp, quiet, options or {})
+
+
+def _train(
+    config: Config,
+    start: Start,
+    amp: bool,
+    quiet: bool,
+    options: Mapping[str, Any],
+) -> Path:
+    """Build and run what `pretrain` was given; the last checkpoint."""
+    _set_provenance(config)
     single = _set_precision(config, amp)
-    _set_resume(config, resume)
+    config.resume = start.checkpoint is not None
+    config.load_from = start.checkpoint and str(start.checkpoint)
     _set_data(config)
     _set_hooks(config, quiet)
     runner = _build(config)
-    runner.register_hook(_provenance(config, options or {}, amp, single))
+    runner.register_hook(_provenance(config, options, amp, single))
     _say_batch(runner, config)
     if single:
         runner.logger.warning(
@@ -96,13 +130,17 @@ def pretrain(
             'accelerator: this run is in single precision '
             '(--amp runs it under bfloat16)'
         )
+    if is_main_process():
+        for path in start.replaced:
+            path.unlink(missing_ok=True)
     try:
         with _cores_shared_with(config.train_dataloader.num_workers):
             runner.train()
     except UserError as error:
         raise plain_error(error) from error
     barrier()  # the first process can still be writing
-    last = newest_checkpoint(work_dir)
+    last = from_first(lambda: newest_checkpoint(config.work_dir))
+    last = last or start.checkpoint  # of another folder, at its end
     assert last is not None  # the run has just written it
     return last
 
@@ -213,25 +251,6 @@ def _set_hooks(config: Config, quiet: bool) -> None:
     config.custom_hooks = own + [
         hook for hook in hooks if hook['type'] not in given
     ]
-
-
-def _set_resume(config: Config, resume: bool | str) -> None:
-    last = from_first(lambda: newest_checkpoint(config.work_dir))
-    if resume == 'auto':
-        resume = last is not None
-    config.resume = bool(resume)
-    config.load_from = None
-    if isinstance(resume, str):
-        if not Path(resume).is_file():
-            raise UserError(f'no checkpoint {resume} to resume from.')
-        config.load_from = resume
-    elif resume and last is not None:
-        config.load_from = str(last)
-    elif resume:
-        raise UserError(
-            f'nothing to resume in {config.work_dir}: it has no checkpoint. '
-            'Leave --resume out to start, or name the right --work-dir.'
-        )
 
 
 def _say_batch(runner: AtomicRunner, config: Config) -> None:

@@ -3,7 +3,6 @@
 import copy
 import logging
 import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import mmengine.runner.checkpoint
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_main_process
+from mmengine.dist import is_main_process, master_only
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.registry import OPTIMIZERS, RUNNERS, DefaultScope
@@ -28,11 +27,15 @@ from ssl_bench.engine.accumulation import batches_per_update
 from ssl_bench.engine.distributed import cpu_wrapper
 from ssl_bench.engine.environment import require_room_for_workers
 from ssl_bench.engine.loops import exact_loop
+from ssl_bench.engine.param_groups import MergedGroups
 from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.engine.resume import OwnSchedule, check_resume, sizes_of
+from ssl_bench.engine.run_output import require_space, say_once_if_full
 from ssl_bench.engine.stopping import SIGNALS, guard_workers
 from ssl_bench.errors import UserError, one_line, unknown_name
+from ssl_bench.files import atomic_path, write_text
 from ssl_bench.layers.global_bn import replace_sync_bn
+from ssl_bench.run_folder import from_first, newest_checkpoint
 
 if (
     not {'_safe_torch_load', 'load_url'}
@@ -157,10 +160,11 @@ class AtomicRunner(Runner):
     the log on the terminal; the log file has all messages.
     """
 
-    start_over = 'without --resume, in another folder'  # how to start over
+    start_over = 'without --resume, with --force or in another folder'
     go_on = 'The same command with --resume'  # what continues
     batch_option = True  # a run can go on with a batch given by an option
     _saved_schedulers: list[dict] | None = None
+    _merged_groups: MergedGroups | None = None
     _train_dataloader: DataLoader | dict
     param_schedulers: Any
 
@@ -170,7 +174,12 @@ class AtomicRunner(Runner):
         return super().from_cfg(FormattedOnce.of(cfg))
 
     def train(self) -> nn.Module:
-        """mmengine's; an error is printed below the logs, not into a bar."""
+        """mmengine's; an error is printed below the logs, not into a bar.
+
+        Raises:
+            UserError: The disk has no room for a checkpoint.
+        """
+        require_space(self.work_dir, self.model)
         try:
             return super().train()
         finally:
@@ -252,7 +261,9 @@ class AtomicRunner(Runner):
         logger = super().build_logger(*args, **kwargs)
         level = self.cfg.get('console_level')
         for handler in logger.handlers:
-            if level and not isinstance(handler, logging.FileHandler):
+            if isinstance(handler, logging.FileHandler):
+                say_once_if_full(handler)
+            elif level:
                 handler.setLevel(level)
         return logger
 
@@ -269,7 +280,11 @@ class AtomicRunner(Runner):
                 if isinstance(kind, str) and registry.get(kind) is None:
                     known = {*registry.module_dict, *OPTIMIZERS.module_dict}
                     raise unknown_name('optimizer', kind, known)
-        return super().build_optim_wrapper(optim_wrapper)
+        built = super().build_optim_wrapper(optim_wrapper)
+        # once: a resume and training both ask for the built one
+        if built is not optim_wrapper and isinstance(built, OptimWrapper):
+            self._merged_groups = MergedGroups(built.optimizer)
+        return built
 
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: nn.Module
@@ -325,6 +340,10 @@ class AtomicRunner(Runner):
                 self, meta, filename, self.start_over, self.batch_option
             )
             self._saved_schedulers = checkpoint.get('param_schedulers')
+            if self._merged_groups and 'optimizer' in checkpoint:
+                checkpoint['optimizer'] = self._merged_groups.of_state(
+                    checkpoint['optimizer']
+                )
         return checkpoint
 
     def save_checkpoint(
@@ -335,23 +354,41 @@ class AtomicRunner(Runner):
         Raises:
             UserError: The disk is full or the folder cannot be written.
         """
-        part = f'.{filename}.part'
+        if not is_main_process():
+            return
         kwargs['meta'] = {
             **(kwargs.get('meta') or {}),
             'sizes': sizes_of(self),
             'max_iters': self.max_iters,
         }
-        target = Path(out_dir) / part
-        try:
-            super().save_checkpoint(out_dir, part, *args, **kwargs)
-            if is_main_process():
-                os.replace(target, Path(out_dir) / filename)
-        except (OSError, RuntimeError) as error:
-            target.unlink(missing_ok=True)
-            # torch reports a full disk as a RuntimeError of its zip writer
-            if isinstance(error, OSError) or 'writer' in str(error):
-                raise UserError(
-                    f'cannot write checkpoint {Path(out_dir) / filename}: '
-                    f'{error}. Free space, then continue with --resume.'
-                ) from error
-            raise
+        target = Path(out_dir) / filename
+        with atomic_path(target) as part:
+            try:
+                super().save_checkpoint(out_dir, part.name, *args, **kwargs)
+            except (OSError, RuntimeError) as error:
+                # torch reports a full disk as a RuntimeError of its writer
+                if isinstance(error, OSError) or 'writer' in str(error):
+                    raise UserError(
+                        f'cannot write checkpoint {target}: {error}. Free '
+                        f'space. {self.go_on} then continues.'
+                    ) from error
+                raise
+
+    @master_only
+    def dump_config(self) -> None:
+        """mmengine's, whole or not at all."""
+        name = Path(self.cfg.filename or f'{self.timestamp}.py').name
+        write_text(Path(self.work_dir) / name, self.cfg.pretty_text)
+
+    def load_or_resume(self) -> None:
+        """mmengine's, from the newest whole checkpoint.
+
+        Raises:
+            UserError: There is none.
+        """
+        if self._resume and self._load_from is None:
+            last = from_first(lambda: newest_checkpoint(self.work_dir))
+            if last is None:
+                raise UserError(f'no checkpoint to resume in {self.work_dir}.')
+            self._load_from = str(last)
+        super().load_or_resume()

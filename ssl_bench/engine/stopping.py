@@ -48,6 +48,9 @@ class Signals:
     """
 
     def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
         self.number = 0
         self.installed = False
         self._waits = False
@@ -62,13 +65,13 @@ class Signals:
             # a shell has its background jobs ignore Ctrl-C
             if signal.getsignal(number) is not signal.SIG_IGN
         }
-        self.__init__()  # type: ignore[misc]
+        self._clear()
         self.installed = True
         for number in before:
             signal.signal(number, self.arrive)
 
         def undo() -> None:
-            self.installed = False
+            self._clear()
             for number, handler in before.items():
                 signal.signal(number, handler or signal.SIG_DFL)
 
@@ -135,11 +138,8 @@ def name_of(number: int) -> str:
 
 
 def _announced(number: int) -> str:
-    again = ' (again: without)' if number == signal.SIGINT else ''
-    return (
-        f'{name_of(number)}: the run ends after this iteration, with a '
-        f'checkpoint{again}\n'
-    )
+    again = ' (again: at once)' if number == signal.SIGINT else ''
+    return f'{name_of(number)}: the run saves its work and ends{again}\n'
 
 
 @contextmanager
@@ -166,12 +166,22 @@ def stoppable(again: str) -> Iterator[None]:
     try:
         yield
     except EndNow as end:
-        raise Interrupted(
-            f'stopped by {end} outside of training: what was trained is '
-            f'saved. {again} continues.'
-        ) from None
+        raise stopped(end, again) from None
     finally:
         undo()
+
+
+def stopped(end: EndNow, again: str) -> Interrupted:
+    """What tells the user of a signal that did not wait.
+
+    Args:
+        end (EndNow): With the name of the signal.
+        again (str): As `stoppable`.
+    """
+    return Interrupted(
+        f'stopped by {end} outside of training: what was trained is saved. '
+        f'{again} continues.'
+    )
 
 
 def end_after_saving(number: int, saved: str, again: str) -> None:

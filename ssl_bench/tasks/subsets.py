@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 from ssl_bench.errors import UserError
-from ssl_bench.files import sha256, write_text
+from ssl_bench.files import keep_existing, sha256, write_text
 from ssl_bench.tasks.layouts import FolderLayout
 from ssl_bench.tasks.layouts.base import read_list, refuse
 
@@ -49,15 +49,25 @@ def stratified_list(
 
 
 def write_subset(
-    folder: str | Path, percent: float, path: str | Path, seed: int = 0
+    folder: str | Path,
+    percent: float,
+    path: str | Path,
+    seed: int = 0,
+    force: bool = False,
 ) -> int:
     """Write `stratified_list` to a file; return the number of images.
 
     A second file next to it, with ``.json`` added to its name, says how the
     list was drawn.
+
+    Raises:
+        UserError: As `stratified_list`; or another file is there, and not
+            ``force``.
     """
     lines = stratified_list(folder, percent, seed)
-    write_text(path, ''.join(f'{line}\n' for line in lines))
+    text = ''.join(f'{line}\n' for line in lines)
+    keep_existing(path, force, text)
+    write_text(path, text)
     write_text(
         f'{path}.json',
         json.dumps(dict(percent=percent, seed=seed, sha256=sha256(Path(path))))

@@ -13,6 +13,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 from torchvision.utils import draw_segmentation_masks
 
 from ssl_bench.data.contact_sheet import in_a_column, in_a_row, in_rows
+from ssl_bench.files import atomic_path
 
 Colour = tuple[int, int, int]
 SIDE = 288  # pixels of a drawn image's longer side
@@ -52,7 +53,8 @@ class PicturesHook(Hook):
     def after_test(self, runner: Runner) -> None:
         """Write the sheet."""
         if self.tiles and runner.rank == 0:
-            in_rows(self.tiles, 2, GAP).save(Path(runner.work_dir) / FILE_NAME)
+            with atomic_path(Path(runner.work_dir) / FILE_NAME) as part:
+                in_rows(self.tiles, 2, GAP).save(part, format='PNG')
 
 
 def pair(sample, meta: dict, score: float) -> Image.Image:

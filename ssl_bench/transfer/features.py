@@ -1,20 +1,15 @@
 """Features on disk, one shard for each process that extracted some.
 
 A split is a folder: ``<rank>_features.npy`` and ``<rank>_labels.npy`` of each
-process, and ``index.json``. It is filled under another name and renamed when
-it is whole. Features are read in parts, so that no process ever holds all of
-them: ImageNet's training set has 1.28 million rows, 10.5 GB in single
-precision for a ResNet-50.
+process, and ``index.json``. `feature_writer` makes it. Features are read in
+parts, so that no process ever holds all of them: ImageNet's training set has
+1.28 million rows, 10.5 GB in single precision for a ResNet-50.
 """
 
-import contextlib
 import json
-import os
-import shutil
-import socket
 import zipfile
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,8 +20,7 @@ from mmengine.registry import DATA_SAMPLERS
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.transfer.together import from_all, on_main_process
+from ssl_bench.errors import UserError
 
 INDEX = 'index.json'
 PRECISIONS = ('float32', 'float16')
@@ -57,15 +51,19 @@ class WholeBatches(Sampler):
     def __init__(
         self, dataset: Any, batch_size: int, seed: int | None = None
     ) -> None:
-        self.plan = Dealing(len(dataset), batch_size, dist.get_world_size())
-        self.rank = dist.get_rank()
+        plan = Dealing(len(dataset), batch_size, dist.get_world_size())
+        self.batches = plan.batches_of(dist.get_rank())
+
+    def skip(self, count: int) -> None:
+        """Leave out the first batches of this process."""
+        self.batches = self.batches[count:]
 
     def __iter__(self) -> Iterator[int]:
-        for start, stop in self.plan.batches_of(self.rank):
+        for start, stop in self.batches:
             yield from range(start, stop)
 
     def __len__(self) -> int:
-        return self.plan.rows_of(self.rank)
+        return sum(stop - start for start, stop in self.batches)
 
 
 @dataclass(frozen=True)
@@ -224,150 +222,3 @@ def load_features(folder: Path) -> Features:
     """Open what `write_features` has made."""
     stored = StoredFeatures(folder)
     return Features(stored, stored.labels())
-
-
-def write_features(
-    folder: Path,
-    batches: Iterable[tuple[Tensor, Tensor]],
-    dealing: Dealing,
-    precision: str = 'float32',
-) -> None:
-    """Write a split's features, each process its own; all processes call it.
-
-    Args:
-        folder (Path): The result, the same for all processes; what an earlier
-            run left unfinished is removed.
-        batches (Iterable): Features (B, D) and labels (B, ...) of this
-            process, in the order of ``dealing.batches_of``.
-        dealing (Dealing): Which process has what.
-        precision (str): float32, or float16 for half of the disk.
-
-    Raises:
-        UserError: In every process: features that are not finite, a disk that
-            is full or not shared by all processes, or an unknown precision.
-    """
-    if precision not in PRECISIONS:
-        raise unknown_name('probe.precision', precision, PRECISIONS)
-    part = Path(on_main_process(lambda: str(_new_part(folder))))
-    try:
-        widths = from_all(
-            lambda: _write_shard(part, batches, dealing, precision)
-        )
-        content = dict(asdict(dealing), width=max(widths), precision=precision)
-        on_main_process(lambda: _publish(part, folder, content))
-    finally:
-        if dist.is_main_process():
-            shutil.rmtree(part, ignore_errors=True)
-    from_all(lambda: _check_seen(folder))
-
-
-def _new_part(folder: Path) -> Path:
-    """A folder to fill; those of processes that have died are removed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f'.{folder.name}.{socket.gethostname()}.'
-    for old in folder.parent.glob(f'{prefix}*.part'):
-        number = old.name[len(prefix) : -len('.part')]
-        if number.isdecimal() and not _runs(int(number)):
-            shutil.rmtree(old, ignore_errors=True)
-    part = folder.parent / f'{prefix}{os.getpid()}.part'
-    shutil.rmtree(part, ignore_errors=True)  # ours: of an error
-    part.mkdir()
-    return part
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # of another user
-        return True
-    return True
-
-
-def _write_shard(
-    part: Path,
-    batches: Iterable[tuple[Tensor, Tensor]],
-    dealing: Dealing,
-    precision: str,
-) -> int:
-    """Write this process's rows; return D, or 0 without a row."""
-    rank, width, done = dist.get_rank(), 0, 0
-    rows, path = dealing.rows_of(rank), part / f'{rank}_features.npy'
-    # small arrays that stay, between large ones that go, split up the memory
-    labels = np.empty(0)
-    for features, label in batches:
-        values = _stored(features, precision)
-        with _full_disk(part), open(path, 'ab') as file:
-            if not done:
-                width = values.shape[1]
-                labels = np.empty((rows, *label.shape[1:]), np.int64)
-                np.lib.format.write_array_header_1_0(
-                    file,
-                    dict(
-                        descr=values.dtype.str,
-                        fortran_order=False,
-                        shape=(rows, width),
-                    ),
-                )
-            file.write(values.tobytes())
-        labels[done : done + len(label)] = label.cpu().numpy()
-        done += len(label)
-    if done != rows:
-        raise ValueError(f'{done} rows of features for {rows} images.')
-    if done:
-        with _full_disk(part):
-            np.save(part / f'{rank}_labels.npy', labels)
-    return width
-
-
-def _stored(features: Tensor, precision: str) -> np.ndarray:
-    """Features as they are stored.
-
-    Raises:
-        UserError: They are not finite, there or at all.
-    """
-    with np.errstate(over='ignore'):  # it is seen below
-        values: np.ndarray = features.float().cpu().numpy().astype(precision)
-    if np.isfinite(values).all():
-        return values
-    if torch.isfinite(features).all():
-        raise UserError(
-            f'features of up to {features.abs().max():g} are beyond '
-            f'{precision}; set probe.precision=float32.'
-        )
-    raise UserError(
-        'the features are not finite; the weights do not belong to this '
-        'network, or are broken.'
-    )
-
-
-@contextlib.contextmanager
-def _full_disk(part: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f'cannot write {part}: {error.strerror or error}. Free space, or '
-            'choose another --work-dir; one that all machines share, if '
-            'there are several.'
-        ) from error
-
-
-def _publish(part: Path, folder: Path, content: dict[str, Any]) -> None:
-    """Give a whole split its name; another run may have been faster."""
-    (part / INDEX).write_text(json.dumps(content))
-    with contextlib.suppress(OSError):
-        os.replace(part, folder)
-    if not (folder / INDEX).exists():
-        raise UserError(
-            f'cannot write {folder}: something else has this name.'
-        )
-
-
-def _check_seen(folder: Path) -> None:
-    if not (folder / INDEX).exists():
-        raise UserError(
-            f'process {dist.get_rank()} does not see {folder}; the work dir '
-            'must be on a disk that all machines share.'
-        )

@@ -76,12 +76,13 @@ def backbones(folder: Path) -> Iterator[Found]:
 
 def pretrainings(folder: Path) -> Iterator[Found]:
     """Last checkpoints of pretraining runs that came to their end."""
-    for mark in sorted(folder.rglob('last_checkpoint')):
-        for path in sorted(mark.parent.glob('*.py')):
+    homes = {path.parent for path in folder.rglob('epoch_*.pth')}
+    for home in sorted(homes):
+        for path in sorted(home.glob('*.py')):
             config = parse_config(path.read_text(encoding='utf-8'))
             method = config.get('method')
             epochs = (config.get('train_cfg') or {}).get('max_epochs')
-            last = mark.parent / f'epoch_{epochs}.pth'
+            last = home / f'epoch_{epochs}.pth'
             if isinstance(method, dict) and last.is_file():
                 yield Found(
                     last,

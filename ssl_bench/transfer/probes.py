@@ -15,23 +15,25 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import set_random_seed
 from torch import Tensor
 
 from ssl_bench.checkpoints.backbone import tensors_sha256
 from ssl_bench.config import data_paths
 from ssl_bench.engine.progress import ProgressLine
+from ssl_bench.engine.runner import AtomicRunner
+from ssl_bench.engine.stopping import signals_held
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.fingerprint import fingerprint, listing_sha256
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_same, read_elsewhere
+from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import (
     INDEX,
     PRECISIONS,
     Dealing,
     Features,
     load_features,
-    write_features,
 )
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probe_scores import knn, linear, logistic, svm
@@ -285,12 +287,18 @@ def extract(
     """
     settings = config[f'{split}_dataloader'].to_dict()
     size = settings['batch_size']
-    settings['sampler'] = dict(type='mmengine.WholeBatches', batch_size=size)
-    loader = Runner.build_dataloader(settings)
+    sampler = dict(type='mmengine.WholeBatches', batch_size=size)
+    loader = AtomicRunner.build_dataloader({**settings, 'sampler': sampler})
     pool = POOLS[config.probe.get('pool', 'global_average')]
+
+    def batches(done: int) -> Iterator[tuple[Tensor, Tensor]]:
+        loader.sampler.skip(done)
+        total = done + len(loader)
+        return _batches(model, loader, pool, ProgressLine(title, total, done))
+
     write_features(
         folder,
-        _batches(model, loader, pool, ProgressLine(title, len(loader))),
+        batches,
         Dealing(len(loader.dataset), size, dist.get_world_size()),
         config.probe.get('precision', 'float32'),
     )
@@ -304,13 +312,15 @@ def _batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Features and labels of this process's batches."""
     classes = len(loader.dataset.metainfo['classes'])
-    for index, batch in enumerate(loader):
+    with signals_held():
+        loaded = iter(loader)
+    for done, batch in enumerate(loaded, line.first + 1):
         found, samples = model(batch, pool)
         yield (
             found,
             torch.stack([_label(sample, classes) for sample in samples]),
         )
-        line.update(index + 1)
+        line.update(done)
 
 
 def _label(sample, classes: int) -> Tensor:

@@ -16,7 +16,7 @@ from ssl_bench.engine.distributed import (
 )
 from ssl_bench.engine.stopping import stoppable
 from ssl_bench.errors import UserError
-from ssl_bench.files import require_folder
+from ssl_bench.files import disk_errors, require_folder
 from ssl_bench.results import (
     FILE_NAME,
     SCHEMA,
@@ -25,6 +25,7 @@ from ssl_bench.results import (
     validate,
     write_record,
 )
+from ssl_bench.run_folder import from_first, hold
 from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.tasks.subsets import origin_of
 from ssl_bench.tasks.table import (
@@ -114,6 +115,7 @@ def run_task(
     classifier: str | None = None,
     resume: bool = True,
     eval_only: bool = False,
+    wait: bool = False,
 ) -> Outcome:
     """Train and evaluate one task, unless its record is there already.
 
@@ -134,12 +136,14 @@ def run_task(
         resume (bool): Continue an interrupted run, or start it over.
         eval_only (bool): Test what a finished training left; the record is
             written if there is none, and stays if there is one.
+        wait (bool): Wait while another process writes in the run's folder.
 
     Returns:
         Outcome: The record as written.
 
     Raises:
-        UserError: Unknown task, missing data, a backbone that does not fit.
+        UserError: Unknown task, missing data, a backbone that does not fit,
+            another process that writes in the run's folder.
         Interrupted: A signal ended it; what was done is saved.
     """
     row = find_task(task)
@@ -158,16 +162,44 @@ def run_task(
         fraction,
         classifier,
     )
-    done = (folder / FILE_NAME).exists()
     again = eval_only and row.toolbox != 'probe' and not row.trained_by
-    if done and not again:
+    join_processes()
+    if _is_there(folder) and not again:
         return Outcome(read_records([folder / FILE_NAME])[0], folder, False)
-    if again:
-        plan.trained = finished_training(folder, plan.config.train_cfg)
-    elif not resume:
-        forget(folder)
-    started = datetime.now(timezone.utc)
     check_record(plan, source, seed, folder.name, root)
+    with hold(folder, wait):
+        done = _is_there(folder)  # another may have finished it meanwhile
+        if done and not again:
+            return Outcome(
+                read_records([folder / FILE_NAME])[0], folder, False
+            )
+        if again:
+            plan.trained = finished_training(folder, plan.config.train_cfg)
+        elif not resume:
+            forget(folder)
+        return _run(
+            plan, source, seed, folder, root, visualize, quiet, resume, done
+        )
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether a run has its record; the same in all processes."""
+    return bool(from_first(lambda: (folder / FILE_NAME).exists()))
+
+
+def _run(
+    plan: Plan,
+    source: Source,
+    seed: int,
+    folder: Path,
+    root: str,
+    visualize: int,
+    quiet: bool,
+    resume: bool,
+    done: bool,
+) -> Outcome:
+    """Measure in a folder that is held, and write the record if not done."""
+    started = datetime.now(timezone.utc)
     measured = measure(
         plan, source, seed, folder, root, visualize, quiet, resume
     )
@@ -185,7 +217,7 @@ def run_task(
         try:
             record = write_record(folder, record)
         except UserError as error:
-            raise UserError(f'{error} {correct_task(task)}') from error
+            raise UserError(f'{error} {correct_task(plan.task)}') from error
     dist.barrier()
     return Outcome(record, folder, True)
 
@@ -295,14 +327,13 @@ def measure(
     resume: bool,
 ) -> Measured:
     """Run a plan, its output in the run's folder."""
-    join_processes()
     if plan.trained is not None:
         plan.changes.append(
             f'tests {plan.trained.path}, SHA-256 {plan.trained.sha256}'
         )
     read_with_care(plan.config, folder)
     try:
-        with toolkit_output(folder, quiet):
+        with disk_errors(), toolkit_output(folder, quiet):
             if find_task(plan.task).toolbox == 'probe':
                 return run_probe(plan, source, seed, folder, root)
             return run_toolbox(

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from mmengine import dist
 
+from ssl_bench.engine.stopping import EndNow, stopped
 from ssl_bench.errors import UserError
 
 Result = TypeVar('Result')
@@ -36,13 +37,16 @@ def from_all(make: Callable[[], Any]) -> list[Any]:
 
     Raises:
         UserError: In every process, when one of them raised one: the first
-            by rank.
+            by rank. An `Interrupted` when a signal ended one.
     """
-    result, failure = None, None
+    result: Any = None
+    failure: UserError | None = None
     try:
         result = make()
     except UserError as error:
-        failure = str(error)
+        failure = error
+    except EndNow as end:
+        failure = stopped(end, 'The same command')
     if not dist.is_distributed():
         found = [(result, failure)]
     else:
@@ -54,7 +58,7 @@ def from_all(make: Callable[[], Any]) -> list[Any]:
         )
     for _, failure in found:
         if failure is not None:
-            raise UserError(failure)
+            raise failure
     return [value for value, _ in found]
 
 

@@ -6,6 +6,8 @@ import warnings
 from pathlib import Path
 from typing import TextIO
 
+from ssl_bench.engine.run_output import say_full
+
 
 class _Sink:
     """A stream that outlives the file behind it.
@@ -19,12 +21,18 @@ class _Sink:
 
     def write(self, text: str) -> int:
         if self.file is not None:
-            self.file.write(text)
+            try:
+                self.file.write(text)
+            except OSError as error:
+                say_full(self.file.name, error)
         return len(text)
 
     def flush(self) -> None:
         if self.file is not None:
-            self.file.flush()
+            try:
+                self.file.flush()
+            except OSError as error:
+                say_full(self.file.name, error)
 
     def isatty(self) -> bool:
         return False

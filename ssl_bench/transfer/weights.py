@@ -187,7 +187,7 @@ def forget(folder: Path) -> None:
         return
     for path in [
         *numbered_checkpoints(folder),
-        folder / 'last_checkpoint',
+        folder / 'last_checkpoint',  # mmengine's
         folder / SKIPPED,
     ]:
         path.unlink(missing_ok=True)

@@ -63,7 +63,6 @@ def test_automatic_resume(registered, config, evil, tmp_path):
     work = tmp_path / 'w'
     work.mkdir()
     (work / 'epoch_1.pth').write_bytes(evil.read_bytes())
-    (work / 'last_checkpoint').write_text(str(work / 'epoch_1.pth'))
     with pytest.raises(UserError, match=REFUSED):
         pretrain(config, work, resume='auto')
 
@@ -149,7 +148,6 @@ def test_interrupted_transfer(registered, mini_root, source, evil, tmp_path):
     folder = locate(*where, None)[1]
     folder.mkdir(parents=True)
     (folder / 'iter_1.pth').write_bytes(evil.read_bytes())
-    (folder / 'last_checkpoint').write_text(str(folder / 'iter_1.pth'))
     with pytest.raises(UserError, match=REFUSED):
         run_task(*where)
 
@@ -307,6 +305,18 @@ def test_convert_keeps_its_input(tmp_path, resnet18, capsys, same):
     assert path.read_bytes() == before and sorted(
         p.name for p in tmp_path.iterdir()
     ) == sorted({'weights.pth', 'x', *(['l.pth'] if same == 'link' else [])})
+
+
+def test_convert_replaces_no_file_unasked(tmp_path, resnet18, capsys):
+    path, output = tmp_path / 'weights.pth', tmp_path / 'o.safetensors'
+    torch.save(resnet18.state_dict(), path)
+    output.write_text('mine')
+    words = ['convert', str(path), str(output)]
+    assert main(words) == 2
+    assert 'is there already' in capsys.readouterr().err
+    assert output.read_text() == 'mine'
+    assert main([*words, '--force']) == 0
+    assert main(words) == 2
 
 
 def test_convert_keeps_a_folder_of_transformers(tmp_path, resnet18, capsys):

@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
 import pytest
 
+from ssl_bench import run_folder
 from ssl_bench.cli import main
 from ssl_bench.data.mini import (
     MiniSizes,
@@ -170,6 +172,15 @@ def test_interruption_leaves_nothing(tmp_path, after):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_build_left_is_removed(tmp_path):
+    left = tmp_path / '.mini.part/new'
+    (left / 'imagenet').mkdir(parents=True)
+    (left / 'imagenet/old.jpg').touch()
+    made = make_mini(tmp_path / 'mini', sizes=SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ['mini']
+    assert not (made.root / 'imagenet/old.jpg').exists()
+
+
 @pytest.mark.parametrize('empty_folder', (False, True))
 def test_full_disk_leaves_nothing(tmp_path, monkeypatch, empty_folder):
     if empty_folder:
@@ -186,18 +197,21 @@ def test_full_disk_leaves_nothing(tmp_path, monkeypatch, empty_folder):
     ] * empty_folder
 
 
-def test_two_builders_at_once_agree(tmp_path):
-    def rival(done, total):
-        if done == total:
-            shutil.copytree(finished, tmp_path / 'mini')
+def test_of_two_builders_the_second_waits(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, 'POLL', 0.05)
+    second = threading.Thread(
+        target=lambda: made.append(make_mini(tmp_path / 'mini', 0, TINY))
+    )
+    made = []
 
-    finished = make_mini(tmp_path / 'rival', 0, TINY).root
-    late = make_mini(tmp_path / 'mini', 0, TINY, rival)
-    assert not late.created
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        'mini',
-        'rival',
-    ]
+    def start_second(done, total):
+        if done == 1:
+            second.start()
+
+    first = make_mini(tmp_path / 'mini', 0, TINY, start_second)
+    second.join()
+    assert (first.created, made[0].created) == (True, False)
+    assert [path.name for path in tmp_path.iterdir()] == ['mini']
 
 
 @pytest.fixture

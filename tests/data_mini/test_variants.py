@@ -114,3 +114,11 @@ def test_severity_takes_more_away(roots):
             assert found.size == image.size and found.mode == 'RGB'
             gaps.append(np.abs(np.asarray(found, np.float32) - clean).mean())
         assert gaps == sorted(gaps) and gaps[4] > 1.2 * gaps[0] > 0, name
+
+
+def test_real_sets_are_not_replaced(tmp_path):
+    (tmp_path / 'imagenet/val').mkdir(parents=True)
+    (tmp_path / 'lvis').mkdir()
+    with pytest.raises(UserError, match='does not have the embedded data'):
+        make_variants(tmp_path)
+    assert (tmp_path / 'lvis').is_dir()

@@ -22,10 +22,8 @@ def state(path):
 
 def test_resumed_run_equals_the_straight_one(config, tmp_path):
     straight = pretrain(copy.deepcopy(config), tmp_path / 'straight')
-    (tmp_path / 'halves').mkdir()
     first = tmp_path / 'straight/epoch_1.pth'
-    (tmp_path / 'halves/last_checkpoint').write_text(str(first))
-    resumed = pretrain(config, tmp_path / 'halves', resume=True)
+    resumed = pretrain(config, tmp_path / 'halves', resume=str(first))
     assert resumed.parent.name == 'halves'
     wanted, got = state(straight), state(resumed)
     assert wanted.keys() == got.keys()
@@ -213,8 +211,7 @@ def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
     class Runner:
         work_dir, cfg, iter = str(tmp_path), {}, 4
 
-    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
-    (tmp_path / 'epoch_1.pth').touch()
+    torch.save(dict(meta=dict(iter=1)), tmp_path / 'epoch_1.pth')
     hook = FiniteLossHook()
     hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.0)))
     hook.after_train_iter(

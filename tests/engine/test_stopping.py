@@ -4,6 +4,7 @@ import copy
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -314,3 +315,47 @@ def test_one_of_two_processes_has_the_signal(config, tmp_path):
         assert stopped == ['iter_3.pth']
         # what is late is known after a step; no step is saved twice
         assert clock == ['epoch_2.pth', 'iter_2.pth', 'iter_4.pth']
+
+
+@pytest.mark.slow  # imports the toolkits twice, in processes of their own
+def test_a_signal_to_all_processes_of_a_command(image_folder, tmp_path):
+    """The workers of its loader have it too."""
+    root = Path(__file__).parents[2]
+    command = [
+        sys.executable,
+        *('-m', 'ssl_bench', 'pretrain'),
+        str(root / 'configs/mini/mocov2_r18.py'),
+        *('--work-dir', str(tmp_path / 'run'), '--resume', 'auto'),
+        '--cfg-options',
+        f'train_dataloader.dataset.data_root={image_folder}',
+        'train_dataloader.batch_size=4',
+        'train_dataloader.num_workers=2',
+        'train_cfg.max_epochs=9999',
+        'default_hooks.logger.interval=1',
+    ]
+    with open(tmp_path / 'log', 'w+') as log:
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            stdout=log,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            end = time.monotonic() + 240
+            while 'Epoch(train) ' not in (tmp_path / 'log').read_text():
+                assert process.poll() is None and time.monotonic() < end
+                time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGTERM)
+            errors = process.communicate(timeout=240)[1]
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 75, errors
+    (saved,) = (tmp_path / 'run').glob('*.pth')
+    assert errors.splitlines()[-1] == (
+        f'ssl-bench pretrain: stopped by SIGTERM; saved {saved}. The same '
+        'command with --resume continues.'
+    )
+    assert 'Traceback' not in errors

@@ -217,12 +217,10 @@ def test_a_baseline_resumes_bit_for_bit(registered, image_folder, tmp_path):
     name = 'mocov2_r50_200e'
     assert small(name, image_folder, 2).randomness.seed is None  # mmpretrain's
     straight = pretrain(small(name, image_folder, 2), tmp_path / 'straight')
-    (tmp_path / 'halves').mkdir()
-    (tmp_path / 'halves/last_checkpoint').write_text(
-        str(tmp_path / 'straight/epoch_1.pth')
-    )
     resumed = pretrain(
-        small(name, image_folder, 2), tmp_path / 'halves', resume=True
+        small(name, image_folder, 2),
+        tmp_path / 'halves',
+        resume=str(tmp_path / 'straight/epoch_1.pth'),
     )
     one, two = (
         torch.load(path, weights_only=False)['state_dict']

@@ -161,10 +161,8 @@ def test_ten_and_ten_iterations_equal_twenty(
         return config
 
     straight = pretrain(config(), tmp_path / 'straight')
-    (tmp_path / 'halves').mkdir()
     first = tmp_path / 'straight/epoch_1.pth'
-    (tmp_path / 'halves/last_checkpoint').write_text(str(first))
-    resumed = pretrain(config(), tmp_path / 'halves', resume=True)
+    resumed = pretrain(config(), tmp_path / 'halves', resume=str(first))
     assert resumed != straight
     one, two, before = (
         torch.load(path, weights_only=False)

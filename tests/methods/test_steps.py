@@ -229,11 +229,8 @@ def test_a_resumed_run_on_a_gpu_equals_one_without_a_break(
     torch.backends.cudnn.deterministic = True
     try:
         straight = pretrain(config(), tmp_path / 'straight')
-        (tmp_path / 'halves').mkdir()
-        (tmp_path / 'halves/last_checkpoint').write_text(
-            str(tmp_path / 'straight/epoch_1.pth')
-        )
-        resumed = pretrain(config(), tmp_path / 'halves', resume=True)
+        first = str(tmp_path / 'straight/epoch_1.pth')
+        resumed = pretrain(config(), tmp_path / 'halves', resume=first)
     finally:
         torch.use_deterministic_algorithms(False)
         torch.backends.cudnn.deterministic = False

@@ -52,7 +52,7 @@ def test_csv_and_the_table(runs, tmp_path, capsys):
     'ending, start',
     [
         ('.csv', 'method,variant'),
-        ('.md', '## VOC07'),
+        ('.md', '<!-- ssl-bench leaderboard -->\n## VOC07'),
         ('.tex', '% needs'),
         ('.json', '{\n "schema": 2'),
         ('.html', '<!doctype html>'),
@@ -62,6 +62,18 @@ def test_format_follows_the_ending(runs, tmp_path, ending, start):
     path = tmp_path / f'x{ending}'
     assert command(runs, '-o', path, '--published', 'own') == 0
     assert path.read_text().startswith(start)
+
+
+@pytest.mark.parametrize('ending', ['.csv', '.md', '.tex', '.json'])
+def test_only_an_earlier_leaderboard_is_replaced(runs, tmp_path, ending):
+    path = tmp_path / f'x{ending}'
+    for _ in range(2):
+        assert command(runs, '-o', path, '--published', 'own') == 0
+    path.write_text('a,b\n## Notes of mine\n')
+    with pytest.raises(UserError, match='is there already.*--force'):
+        command(runs, '-o', path)
+    assert path.read_text() == 'a,b\n## Notes of mine\n'
+    assert command(runs, '-o', path, '--published', 'own', '--force') == 0
 
 
 def test_page_goes_into_a_folder(runs, tmp_path):

@@ -1,22 +1,25 @@
 """Features on disk, and what probes make of them in several processes."""
 
 import json
+import os
 import re
+import signal
 
 import numpy as np
 import pytest
 import torch
 
 from ssl_bench import register_all_modules
-from ssl_bench.errors import UserError
-from ssl_bench.transfer import features as module
+from ssl_bench.engine.stopping import stoppable
+from ssl_bench.errors import Interrupted, UserError
+from ssl_bench.transfer import feature_writer as module
+from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import (
     Dealing,
     Features,
     StoredFeatures,
     WholeBatches,
     load_features,
-    write_features,
 )
 from ssl_bench.transfer.probe_scores import knn, linear, logistic, svm
 from ssl_bench.transfer.probes import Frozen, global_average
@@ -28,8 +31,8 @@ def rows(size=23, width=6):
     return torch.randn(size, width, generator=generator), torch.arange(size)
 
 
-def batches(features, labels, dealing, rank=0):
-    for start, stop in dealing.batches_of(rank):
+def batches(features, labels, dealing, rank=0, done=0):
+    for start, stop in dealing.batches_of(rank)[done:]:
         yield features[start:stop], labels[start:stop]
 
 
@@ -38,7 +41,10 @@ def write(rank, folder, world, precision='float32', batch=4, data=None):
     features, labels = data or rows()
     dealing = Dealing(len(labels), batch, world)
     write_features(
-        folder, batches(features, labels, dealing, rank), dealing, precision
+        folder,
+        lambda done: batches(features, labels, dealing, rank, done),
+        dealing,
+        precision,
     )
 
 
@@ -112,6 +118,85 @@ def test_what_an_interrupted_run_left_is_not_read(tmp_path, monkeypatch):
     write(0, folder, 1)
     assert [path.name for path in tmp_path.iterdir()] == ['a_train']
     assert torch.equal(load_features(folder).features[:], rows()[0])
+
+
+def cut(rank, folder, world, after, who=0):
+    """`write`, and a signal to one process in its batch number ``after``."""
+    features, labels = rows()
+    dealing = Dealing(len(labels), 4, world)
+    begun = []
+
+    def given(done):
+        begun.append(done)
+        found = batches(features, labels, dealing, rank, done)
+        for number, batch in enumerate(found, done + 1):
+            if number == after and rank == who:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    message = ''
+    try:
+        with stoppable('It'):
+            write_features(folder, given, dealing)
+    except Interrupted as error:
+        message = str(error)
+    return begun[0], message
+
+
+def test_a_stopped_extraction_goes_on_where_it_was(tmp_path):
+    folder = tmp_path / 'a_train'
+    begun, message = cut(0, folder, 1, 2)
+    assert (begun, message) == (
+        0,
+        'stopped by SIGTERM; saved features of 8 of 23 images. The same '
+        'command continues.',
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ['.a_train.stopped']
+    assert cut(0, folder, 1, 3)[0] == 2
+    assert cut(0, folder, 1, 99) == (3, '')
+    assert [path.name for path in tmp_path.iterdir()] == ['a_train']
+    found = load_features(folder)
+    assert torch.equal(found.features[:], rows()[0])
+    assert torch.equal(found.labels, rows()[1])
+
+
+def test_a_signal_in_the_last_batch_leaves_the_whole_split(tmp_path):
+    folder = tmp_path / 'a_train'
+    message = cut(0, folder, 1, 6)[1]
+    assert message.startswith('stopped by SIGTERM; saved the features in')
+    assert torch.equal(load_features(folder).features[:], rows()[0])
+
+
+@pytest.mark.parametrize('change', ['world', 'size'])
+def test_what_does_not_fit_is_extracted_again(tmp_path, change):
+    folder = tmp_path / 'a_train'
+    cut(0, folder, 1, 2)
+    kept = tmp_path / '.a_train.stopped'
+    if change == 'world':
+        state = json.loads((kept / 'stopped.json').read_text())
+        (kept / 'stopped.json').write_text(json.dumps(dict(state, world=2)))
+    else:
+        path = kept / '0_features.npy'
+        path.write_bytes(path.read_bytes()[:-8])
+        with pytest.raises(UserError, match='is damaged: its files have'):
+            cut(0, folder, 1, 99)
+    assert cut(0, folder, 1, 99) == (0, '')
+    assert torch.equal(load_features(folder).features[:], rows()[0])
+
+
+def two_cut(rank, folder):
+    """A signal to the second process alone, then a whole extraction."""
+    message = cut(rank, folder / 'a', 2, 1, who=1)[1]
+    found = cut(rank, folder / 'a', 2, 99)
+    return message, found
+
+
+def test_all_processes_stop_an_extraction_at_the_same_batch(tmp_path):
+    """The others know of it a batch later."""
+    for message, found in run_in_processes(two_cut, 2, tmp_path):
+        assert 'saved features of 16 of 23 images' in message
+        assert found == (2, '')
+    assert torch.equal(load_features(tmp_path / 'a').features[:], rows()[0])
 
 
 def test_a_damaged_folder_is_named(tmp_path):
@@ -234,10 +319,11 @@ def peak(rank, folder, world):
         file.write('5')  # the highest mark starts again
     for size in (TRAIN, TEST):
         dealing = Dealing(size, 256, world)
-        whole_batches = (
-            (rows.roll(start // 256, 1), labels[start:stop])
-            for start, stop in dealing.batches_of(rank)
-        )
+
+        def whole_batches(done, dealing=dealing):
+            for start, stop in dealing.batches_of(rank)[done:]:
+                yield rows.roll(start // 256, 1), labels[start:stop]
+
         path = folder / str(size)
         write_features(path, whole_batches, dealing)
         splits.append(load_features(path))

@@ -28,7 +28,6 @@ def pretraining(folder, name, variant='', epochs=2, last=2):
         f'train_cfg = dict(max_epochs={epochs})\n'
     )
     (folder / f'epoch_{last}.pth').touch()
-    (folder / 'last_checkpoint').write_text(f'epoch_{last}.pth')
 
 
 def test_finished_pretrainings(place):

@@ -207,7 +207,6 @@ def test_supervised_weights_are_a_method(tmp_path):
 def test_a_training_has_ended_where_its_own_processes_ended_it(tmp_path):
     """One process needs 8 iterations for 4 of two processes."""
     path = tmp_path / 'iter_4.pth'
-    (tmp_path / 'last_checkpoint').write_text(str(path))
     torch.save(dict(meta=dict(max_iters=4)), path)
     assert finished_training(tmp_path, dict(max_iters=8)).path == path
     torch.save(dict(meta=dict(max_iters=6)), path)

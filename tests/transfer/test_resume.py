@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ssl_bench.errors import UserError
+from ssl_bench.run_folder import newest_checkpoint
 from ssl_bench.toolbox.hooks import CostHook
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
@@ -83,7 +84,7 @@ def run(task, root, folder, options, kills=()):
     go = (source_of(task), task, 0, folder, root, options)
     kill(go, kills)
     outcome = run_task(*go)
-    last = (outcome.folder / 'last_checkpoint').read_text()
+    last = newest_checkpoint(outcome.folder)
     return outcome, torch.load(last, weights_only=False)
 
 

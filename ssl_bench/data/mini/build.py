@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
@@ -15,6 +13,7 @@ from ssl_bench.data.mini import sets
 from ssl_bench.data.mini.photos import load_photos
 from ssl_bench.errors import UserError
 from ssl_bench.files import sha256
+from ssl_bench.run_folder import workshop
 
 #: Changes whenever the same settings would give other bytes.
 VERSION = 2
@@ -93,7 +92,8 @@ def make_mini(
     """Write the embedded data under ``root``, unless they are there.
 
     Everything is built in a folder next to ``root`` that is renamed at the
-    end, so ``root`` is either complete or as it was.
+    end, so ``root`` is either complete or as it was. One process at a time
+    builds; another waits. What a killed one left is removed.
 
     Args:
         root (str | Path): Folder to make; absent, empty, or finished with
@@ -111,34 +111,22 @@ def make_mini(
     finished = _finished(root, settings)
     if finished is not None:
         return Mini(root, finished, False)
-    part = None
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(
-            tempfile.mkdtemp(
-                dir=root.parent, prefix=f'.{root.name}.', suffix='.part'
-            )
-        )
-        _write_all(part, seed, sizes, progress or (lambda done, total: None))
-        manifest = _manifest(part, settings)
-        (part / MANIFEST).write_text(json.dumps(manifest, indent=1) + '\n')
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o777 & ~mask)  # mkdtemp makes it private
-        os.replace(part, root)
-        part = None
-    except OSError as error:
+    with workshop(root.with_name(f'.{root.name}.part')) as part:
         finished = _finished(root, settings)  # made meanwhile by another
         if finished is not None:
             return Mini(root, finished, False)
-        raise UserError(
-            f'cannot write the embedded data to {root}: '
-            f'{error.strerror or error}. Nothing was written there; free '
-            'space or choose another place.'
-        ) from error
-    finally:
-        if part is not None:
-            shutil.rmtree(part, ignore_errors=True)
+        try:
+            show = progress or (lambda done, total: None)
+            _write_all(part, seed, sizes, show)
+            manifest = _manifest(part, settings)
+            (part / MANIFEST).write_text(json.dumps(manifest, indent=1) + '\n')
+            os.replace(part, root)
+        except OSError as error:
+            raise UserError(
+                f'cannot write the embedded data to {root}: '
+                f'{error.strerror or error}. Nothing was written there; free '
+                'space or choose another place.'
+            ) from error
     return Mini(root, manifest, True)
 
 

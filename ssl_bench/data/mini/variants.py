@@ -7,7 +7,6 @@ of the real sets, so that more tasks run without a download.
 import json
 import os
 import shutil
-import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ssl_bench.data.mini.build import MANIFEST
 from ssl_bench.data.mini.corrupt import (
     CORRUPTIONS,
     Picture,
@@ -25,6 +25,8 @@ from ssl_bench.data.mini.corrupt import (
 from ssl_bench.data.mini.lvis import write_lvis
 from ssl_bench.data.mini.names import CLASSES
 from ssl_bench.errors import UserError
+from ssl_bench.files import write_text
+from ssl_bench.run_folder import workshop
 
 MARK = 'variants.json'
 VERSION = 2
@@ -56,30 +58,48 @@ def make_variants(root: str | Path, seed: int = 0) -> bool:
             f'{root} has no imagenet/val. Write the embedded '
             f'data first: ssl-bench data mini --root {root}'
         )
-    settings = dict(version=VERSION, seed=seed)
-    mark = root / MARK
-    if mark.exists():
-        found = json.loads(mark.read_text())
-        if found == settings:
-            return False
+    if not (root / MANIFEST).is_file():
         raise UserError(
-            f'{root} has variants made with {found}, asked: '
+            f'{root} does not have the embedded data, and the variants would '
+            'replace sets there. Name the folder that `ssl-bench data mini` '
+            'wrote.'
+        )
+    settings = dict(version=VERSION, seed=seed)
+    if _are_there(root / MARK, settings):
+        return False
+    with workshop(root / '.variants.part') as part:
+        if _are_there(root / MARK, settings):  # made meanwhile by another
+            return False
+        try:
+            _write(root, part, seed)
+            for folder in sorted(part.iterdir()):
+                target = root / folder.name
+                shutil.rmtree(target, ignore_errors=True)
+                os.replace(folder, target)
+        except OSError as error:
+            raise UserError(
+                f'cannot write the variants to {root}: '
+                f'{error.strerror or error}'
+            ) from error
+        # last: all is there
+        write_text(root / MARK, json.dumps(settings) + '\n')
+    return True
+
+
+def _are_there(mark: Path, settings: dict) -> bool:
+    """Whether variants were made, to their end.
+
+    Raises:
+        UserError: With other settings.
+    """
+    if not mark.exists():
+        return False
+    found = json.loads(mark.read_text())
+    if found != settings:
+        raise UserError(
+            f'{mark.parent} has variants made with {found}, asked: '
             f'{settings}. Delete {mark} to replace them.'
         )
-    part = Path(tempfile.mkdtemp(dir=root, prefix='.variants.'))
-    try:
-        _write(root, part, seed)
-        for folder in sorted(part.iterdir()):
-            target = root / folder.name
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(folder, target)
-        mark.write_text(json.dumps(settings) + '\n')  # last: all is there
-    except OSError as error:
-        raise UserError(
-            f'cannot write the variants to {root}: {error.strerror or error}'
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return True
 
 

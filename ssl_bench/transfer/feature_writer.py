@@ -1,0 +1,288 @@
+"""Write a split's features; a stopped extraction goes on where it was.
+
+A split is filled under another name and renamed when it is whole. What a
+signal stopped keeps a third name, and the next run takes it over.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine import dist
+from torch import Tensor
+
+from ssl_bench.engine.stopping import SIGNALS, Agreement, end_after_saving
+from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.transfer.features import INDEX, PRECISIONS, READ_ERRORS, Dealing
+from ssl_bench.transfer.together import from_all, on_main_process
+
+STOPPED = 'stopped.json'  # in what a signal stopped: how far it was
+AGAIN = 'The same command'
+
+
+def write_features(
+    folder: Path,
+    batches: Callable[[int], Iterable[tuple[Tensor, Tensor]]],
+    dealing: Dealing,
+    precision: str = 'float32',
+) -> None:
+    """Write a split's features, each process its own; all processes call it.
+
+    Args:
+        folder (Path): The result, the same for all processes; what an earlier
+            run left unfinished is continued if a signal stopped it in order,
+            else removed.
+        batches (Callable): From the number of batches of this process that
+            are left out to features (B, D) and labels (B, ...) of the others,
+            in the order of ``dealing.batches_of``.
+        dealing (Dealing): Which process has what.
+        precision (str): float32, or float16 for half of the disk.
+
+    Raises:
+        UserError: In every process: features that are not finite, a disk that
+            is full or not shared by all processes, or an unknown precision.
+        Interrupted: In every process: one of them had a signal.
+    """
+    if precision not in PRECISIONS:
+        raise unknown_name('probe.precision', precision, PRECISIONS)
+    content = dict(asdict(dealing), precision=precision)
+    part, done, width = on_main_process(lambda: _new_part(folder, content))
+    shard = _Shard(Path(part), dealing, precision, done, width)
+    try:
+        ends = from_all(lambda: shard.write(batches))
+        width, signal = max(w for w, _ in ends), ends[0][1]
+        if signal:
+            on_main_process(lambda: _keep(shard, folder, content))
+            images = shard.done * dealing.batch * dealing.world
+            saved = f'features of {images} of {dealing.size} images'
+            end_after_saving(signal, saved, AGAIN)
+        content['width'] = width
+        on_main_process(lambda: _publish(shard.part, folder, content))
+    finally:
+        if dist.is_main_process():
+            shutil.rmtree(part, ignore_errors=True)
+    signal = max(from_all(lambda: _check_seen(folder)))
+    if signal:
+        end_after_saving(signal, f'the features in {folder}', AGAIN)
+
+
+def _kept(folder: Path) -> Path:
+    return folder.parent / f'.{folder.name}.stopped'
+
+
+def _new_part(folder: Path, content: dict[str, Any]) -> tuple[str, int, int]:
+    """A folder to fill; those of processes that have died are removed.
+
+    Returns:
+        Its path, the batches of each process that are in it, and D.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f'.{folder.name}.{socket.gethostname()}.'
+    for old in folder.parent.glob(f'{prefix}*.part'):
+        number = old.name[len(prefix) : -len('.part')]
+        if number.isdecimal() and not _runs(int(number)):
+            shutil.rmtree(old, ignore_errors=True)
+    part = folder.parent / f'{prefix}{os.getpid()}.part'
+    shutil.rmtree(part, ignore_errors=True)  # ours: of an error
+    with contextlib.suppress(*READ_ERRORS):
+        os.rename(_kept(folder), part)  # of several runs, one has it
+        state = json.loads((part / STOPPED).read_text())
+        done, width = state.pop('batches'), state.pop('width')
+        if state == content:
+            return str(part), done, width
+    shutil.rmtree(part, ignore_errors=True)  # of other processes
+    part.mkdir()
+    return str(part), 0, 0
+
+
+def _keep(shard: '_Shard', folder: Path, content: dict[str, Any]) -> None:
+    """Give what is stopped the name that the next run looks for."""
+    state = dict(content, batches=shard.done, width=shard.width)
+    with _full_disk(shard.part):
+        (shard.part / STOPPED).write_text(json.dumps(state))
+        shutil.rmtree(_kept(folder), ignore_errors=True)
+        os.rename(shard.part, _kept(folder))
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
+
+
+class _Shard:
+    """The rows of this process.
+
+    Args:
+        part (Path): The folder to fill.
+        dealing (Dealing): Which process has what.
+        precision (str): Of the file.
+        done (int): Batches that are in it.
+        width (int): D if there are any.
+    """
+
+    def __init__(
+        self,
+        part: Path,
+        dealing: Dealing,
+        precision: str,
+        done: int,
+        width: int,
+    ) -> None:
+        rank = dist.get_rank()
+        self.part, self.precision = part, precision
+        self.done, self.width = done, width
+        self.features = part / f'{rank}_features.npy'
+        self.labels = part / f'{rank}_labels.npy'
+        self.batches = dealing.batches_of(rank)
+        self.rows = dealing.rows_of(rank)
+        # of these every process has one: it can stop after them
+        self.shared = len(dealing.batches_of(dealing.world - 1))
+
+    def write(
+        self, batches: Callable[[int], Iterable[tuple[Tensor, Tensor]]]
+    ) -> tuple[int, int]:
+        """Write this process's rows, or some of them until a signal.
+
+        Returns:
+            D, or 0 without a row, and the signal, or 0.
+        """
+        agreement, signal = Agreement(), 0
+        row = sum(stop - start for start, stop in self.batches[: self.done])
+        # small arrays that stay, between large ones that go, split up the
+        # memory
+        labels = self._go_on(row) if self.done else np.empty(0)
+        SIGNALS.wait()
+        try:
+            for features, label in batches(self.done):
+                values = _stored(features, self.precision)
+                if not row:
+                    labels = np.empty((self.rows, *label.shape[1:]), np.int64)
+                self._append(values)
+                labels[row : row + len(label)] = label.cpu().numpy()
+                row, self.done = row + len(label), self.done + 1
+                if self.done < self.shared:
+                    signal = agreement.read((SIGNALS.number, 0))[0]
+                    if signal:
+                        break
+                    agreement.send((SIGNALS.number, 0))
+        finally:
+            SIGNALS.end_at_once()
+        if not signal and row != self.rows:
+            raise ValueError(f'{row} rows of features for {self.rows} images.')
+        if row:
+            with _full_disk(self.part):
+                np.save(self.labels, labels)
+        return self.width, signal
+
+    def _append(self, values: np.ndarray) -> None:
+        with _full_disk(self.part), open(self.features, 'ab') as file:
+            if not file.tell():
+                self.width = values.shape[1]
+                np.lib.format.write_array_header_1_0(
+                    file,
+                    dict(
+                        descr=values.dtype.str,
+                        fortran_order=False,
+                        shape=(self.rows, self.width),
+                    ),
+                )
+            file.write(values.tobytes())
+
+    def _go_on(self, row: int) -> np.ndarray:
+        """Labels of a shard that a signal stopped.
+
+        Raises:
+            UserError: It is damaged.
+        """
+        try:
+            labels: np.ndarray = np.load(self.labels)
+            with open(self.features, 'rb') as file:
+                np.lib.format.read_magic(file)
+                shape, _, kind = np.lib.format.read_array_header_1_0(file)
+                size = file.tell() + row * self.width * kind.itemsize
+            if (
+                shape != (self.rows, self.width)
+                or kind != self.precision
+                or len(labels) != self.rows
+                or self.features.stat().st_size != size
+            ):
+                raise ValueError('its files have other sizes')
+        except READ_ERRORS as error:
+            raise UserError(
+                f'a stopped extraction in {self.part.parent} is damaged: '
+                f'{error}. It is removed; the same command starts it again.'
+            ) from error
+        return labels
+
+
+def _stored(features: Tensor, precision: str) -> np.ndarray:
+    """Features as they are stored.
+
+    Raises:
+        UserError: They are not finite, there or at all.
+    """
+    with np.errstate(over='ignore'):  # it is seen below
+        values: np.ndarray = features.float().cpu().numpy().astype(precision)
+    if np.isfinite(values).all():
+        return values
+    if torch.isfinite(features).all():
+        raise UserError(
+            f'features of up to {features.abs().max():g} are beyond '
+            f'{precision}; set probe.precision=float32.'
+        )
+    raise UserError(
+        'the features are not finite; the weights do not belong to this '
+        'network, or are broken.'
+    )
+
+
+@contextlib.contextmanager
+def _full_disk(part: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f'cannot write {part}: {error.strerror or error}. Free space, or '
+            'choose another --work-dir; one that all machines share, if '
+            'there are several.'
+        ) from error
+
+
+def _publish(part: Path, folder: Path, content: dict[str, Any]) -> None:
+    """Give a whole split its name; another run may have been faster."""
+    (part / INDEX).write_text(json.dumps(content))
+    (part / STOPPED).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        os.replace(part, folder)
+    if not (folder / INDEX).exists():
+        raise UserError(
+            f'cannot write {folder}: something else has this name.'
+        )
+    shutil.rmtree(_kept(folder), ignore_errors=True)
+
+
+def _check_seen(folder: Path) -> int:
+    """The signal that this process has.
+
+    Raises:
+        UserError: The folder is not there.
+    """
+    if not (folder / INDEX).exists():
+        raise UserError(
+            f'process {dist.get_rank()} does not see {folder}; the work dir '
+            'must be on a disk that all machines share.'
+        )
+    return SIGNALS.number
