@@ -121,7 +121,7 @@ def shared_memory_free() -> int | None:
     return shutil.disk_usage(SHARED).free if os.path.isdir(SHARED) else None
 
 
-def require_room_for_workers(loader: Any, processes: int = 1) -> None:
+def require_room_for_workers(loader: Any) -> None:
     """Check that the batches of a loader's workers fit in shared memory.
 
     Nothing is checked where a sample cannot be read: the loader will say
@@ -129,7 +129,6 @@ def require_room_for_workers(loader: Any, processes: int = 1) -> None:
 
     Args:
         loader (DataLoader): Whose first sample is read.
-        processes (int): Of this machine that have such a loader.
 
     Raises:
         UserError: ``/dev/shm`` is too small, or so few files may be open
@@ -150,6 +149,8 @@ def require_room_for_workers(loader: Any, processes: int = 1) -> None:
     def of_a_batch(first: int, second: int) -> int:
         return first + (second - first) * (batch - 1)
 
+    # torchrun says how many processes this machine has
+    processes = int(os.environ.get('LOCAL_WORLD_SIZE') or 1)
     waiting = workers * (loader.prefetch_factor or 2)
     size = waiting * processes * of_a_batch(sum(one), sum(two))
     free = shared_memory_free()

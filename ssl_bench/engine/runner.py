@@ -203,9 +203,7 @@ class AtomicRunner(Runner):
         built = super().build_train_loop(loop)
         if isinstance(built.dataloader.batch_sampler, ExactBatches):
             seed_samples(built.dataloader.dataset, self.seed)
-        require_room_for_workers(
-            built.dataloader, int(os.environ.get('LOCAL_WORLD_SIZE', 1))
-        )
+        require_room_for_workers(built.dataloader)
         return built
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:

@@ -96,15 +96,16 @@ def loader(workers, collate=default_collate):
 
 
 def test_shared_memory_is_counted(monkeypatch):
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
     # 3 workers x 2 batches x 8 samples x 2 MiB, of each of 2 processes
     monkeypatch.setattr(environment, 'shared_memory_free', lambda: 192 * 2**20)
-    environment.require_room_for_workers(loader(3), 2)
+    environment.require_room_for_workers(loader(3))
     monkeypatch.setattr(environment, 'shared_memory_free', lambda: 191 * 2**20)
     with pytest.raises(
         UserError, match='has 191 MiB free, and the 3 .*192 MiB.*shm-size'
     ):
-        environment.require_room_for_workers(loader(3), 2)
-    environment.require_room_for_workers(loader(0), 2)
+        environment.require_room_for_workers(loader(3))
+    environment.require_room_for_workers(loader(0))
 
 
 def test_open_files_are_counted(monkeypatch):
