@@ -324,6 +324,11 @@ def look_at(path: str | Path) -> Looked:
     return _look_at(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
+def fault_of(path: str | Path) -> str:
+    """Why a checkpoint is not whole; an empty text where it is."""
+    return look_at(path).fault
+
+
 @lru_cache(maxsize=64)
 def _look_at(path: str, *state: int) -> Looked:
     """The same, once for each content.
