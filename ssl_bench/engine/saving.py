@@ -12,7 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ssl_bench.engine.stopping import SIGNALS, Agreement, end_after_saving
 from ssl_bench.files import write_text
-from ssl_bench.run_folder import NUMBERED, look_at, numbered_checkpoints
+from ssl_bench.run_folder import NUMBERED, fault_of, numbered_checkpoints
 
 Batch = Sequence[dict] | None
 BETWEEN = 2  # how many stay of those that no interval asks for
@@ -192,7 +192,7 @@ class SavingHook(CheckpointHook):
             if self.keep > 0 or not self._asked_for(runner, path, done)
         ]
         old = paths[: -(self.keep if self.keep > 0 else BETWEEN)]
-        fault = look_at(newest).fault if old else ''
+        fault = fault_of(newest) if old else ''
         if fault:
             runner.logger.warning(
                 f'{newest} is damaged: {fault}. Older checkpoints stay.'

@@ -16,7 +16,6 @@ from mmengine.registry import HOOKS
 from ssl_bench.engine.pretrain import pretrain
 from ssl_bench.engine.stopping import SIGNALS, stoppable
 from ssl_bench.errors import Interrupted
-from ssl_bench.run_folder import Looked
 from tests.processes import run_in_processes
 
 WANTED = ('state_dict', 'optimizer', 'param_schedulers')
@@ -284,13 +283,11 @@ def test_older_checkpoints_stay_while_the_newest_is_damaged(
     config.default_hooks.checkpoint.update(
         by_epoch=False, interval=1, max_keep_ckpts=2
     )
-    look = saving.look_at
+    look = saving.fault_of
     monkeypatch.setattr(
         saving,
-        'look_at',
-        lambda path: (
-            Looked('cut off') if path.name == 'iter_6.pth' else look(path)
-        ),
+        'fault_of',
+        lambda path: 'cut off' if path.name == 'iter_6.pth' else look(path),
     )
     pretrain(config, tmp_path)
     assert names(tmp_path) == ['iter_4.pth', 'iter_5.pth', 'iter_6.pth']
