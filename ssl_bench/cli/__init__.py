@@ -6,12 +6,22 @@ A module's docstring is its help; it has ``add_arguments(parser)`` and
 
 import argparse
 import importlib
+import json
 import os
+import re
 import sys
+import time
+from contextlib import suppress
 
 import ssl_bench
-from ssl_bench.errors import UserError, printable
+from ssl_bench.errors import Interrupted, UserError, one_line, printable
 
+# of a launcher with which a command ends
+WATCHED = {'SSL_BENCH_PARENT', 'TORCHELASTIC_RUN_ID'}
+# what a process raises when another one has ended before it
+LOST = re.compile(
+    'onnection (closed|reset) by peer|Broken pipe|remote process exited'
+)
 SUBCOMMANDS = (
     'demo',
     'pretrain',
@@ -65,15 +75,71 @@ def main(arguments: list[str] | None = None) -> int:
     """
     args = build_parser().parse_args(arguments)
     args.words = sys.argv[1:] if arguments is None else list(arguments)
+    if not WATCHED.isdisjoint(os.environ):
+        from ssl_bench.launch.parent import end_with_parent
+
+        end_with_parent()
     try:
         return args.run(args) or 0
     except UserError as error:
-        print(f'ssl-bench {args.command}: {printable(error)}', file=sys.stderr)
+        if speaks(error):
+            say(args.command, error)
+        tell_launcher(error)
         return error.exit_code
     except KeyboardInterrupt as error:
-        what = printable(error) or 'interrupted'
-        print(f'ssl-bench {args.command}: {what}', file=sys.stderr)
+        if os.environ.get('RANK', '0') == '0':
+            say(args.command, printable(error) or 'interrupted')
         return 130
     except BrokenPipeError:  # the reader of a pipe, such as head, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:
+        if 'RANK' not in os.environ:
+            raise
+        first = speaks(error)
+        if first and not LOST.search(str(error)):
+            raise
+        if first:
+            say(
+                args.command,
+                f'another process of this run has ended: {one_line(error)}',
+            )
+        return 1
+
+
+def say(command: str, text: object) -> None:
+    """Print a line on standard error; of several processes, with the rank."""
+    rank = os.environ.get('RANK')
+    several = os.environ.get('WORLD_SIZE', '1') != '1' and rank is not None
+    place = f' (rank {rank})' if several else ''
+    print(f'ssl-bench {command}{place}: {printable(text)}', file=sys.stderr)
+
+
+def tell_launcher(error: UserError) -> None:
+    """Give torchrun the message for its table, instead of no message."""
+    path = os.environ.get('TORCHELASTIC_ERROR_FILE')
+    if path:
+        entry = {
+            'message': printable(error),
+            'extraInfo': {'timestamp': str(int(time.time()))},
+        }
+        with suppress(OSError), open(path, 'w') as file:
+            json.dump({'message': entry}, file)
+
+
+def speaks(error: Exception) -> bool:
+    """Whether this process, of those of a run, says why it ends.
+
+    All stop together at a signal: the first says it. When one fails, the
+    others follow, and that one says it.
+    """
+    if 'RANK' not in os.environ:
+        return True
+    if isinstance(error, Interrupted):
+        return os.environ['RANK'] == '0'
+    from ssl_bench.engine.distributed import first_to_fail
+
+    try:
+        return first_to_fail()
+    except UserError:  # the variables of the launcher are wrong
+        return True

@@ -30,6 +30,11 @@ def run(args: argparse.Namespace) -> int:
     from mmcv import _ext
 
     from ssl_bench.compat.imports import LEFT_OUT
+    from ssl_bench.engine.environment import (
+        problems,
+        raise_file_limit,
+        shared_memory_free,
+    )
 
     devices = [
         torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())
@@ -38,6 +43,12 @@ def run(args: argparse.Namespace) -> int:
     print(f'mmcv operators: {_ext.__spec__.origin}')
     print(LEFT_OUT)
     print(f'disk free here: {shutil.disk_usage(".").free / 2**30:.0f} GiB')
+    shared = shared_memory_free()
+    if shared is not None:
+        print(f'shared memory free: {shared / 2**30:.1f} GiB')
+    print(f'open files of a process: {raise_file_limit()}')
+    for problem in problems():
+        print(f'problem: {problem}')
     for folder in sorted(Path(args.data_root).glob('*')):
         if folder.is_dir():
             print(f'data: {folder}')

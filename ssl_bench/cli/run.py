@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'runs, and say why it leaves others; run nothing',
     )
     parser.add_argument(
+        '--wait',
+        action='store_true',
+        help='wait while another runner has the work dir, instead of refusing',
+    )
+    parser.add_argument(
         '--executor',
         choices=('local', 'slurm'),
         help="this machine or Slurm, instead of the suite's",
@@ -65,7 +70,6 @@ def positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Plan, then run or submit; the leaderboard follows a local run."""
-    from ssl_bench.errors import UserError
     from ssl_bench.launch.suite import read_suite, with_options
 
     if args.coverage:
@@ -82,6 +86,17 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench import register_all_modules
 
     register_all_modules()
+    if args.dry_run or suite.launch.executor == 'slurm':
+        return run_suite(suite, args.dry_run)
+    from ssl_bench.run_folder import hold
+
+    with hold(suite.work_dir, args.wait):
+        return run_suite(suite)
+
+
+def run_suite(suite, dry_run: bool = False) -> int:
+    """Plan, then print, run or submit."""
+    from ssl_bench.errors import UserError
     from ssl_bench.launch.costs import cost_lines
     from ssl_bench.launch.plan import plan_suite
 
@@ -94,9 +109,9 @@ def run(args: argparse.Namespace) -> int:
     for line in cost_lines(plan.missing, plan.pretrainings):
         print(f'  {line}')
     sys.stdout.flush()
-    if plan.problems and not args.dry_run:
+    if plan.problems and not dry_run:
         raise UserError('\n'.join(plan.problems))
-    if args.dry_run:
+    if dry_run:
         for problem in plan.problems:
             print(f'note: {problem}')
         for number, command in enumerate(commands):

@@ -15,6 +15,8 @@ Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
 
 import argparse
 import os
+import sys
+from typing import NoReturn
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
 from ssl_bench.header_fields import EXAMPLES, add_option, read_fields
@@ -149,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.dry_run:
             require_data(name, root)
     if args.gpus not in (None, 1) and 'RANK' not in os.environ:
-        return relaunch(args)
+        relaunch(args)
     overrides = read_options(args.cfg_options)
     sources = open_sources(args)
     for note in unknown_fields(args.checkpoints, sources):
@@ -279,18 +281,17 @@ def missing_controls(sources: list) -> list:
     ]
 
 
-def relaunch(args: argparse.Namespace) -> int:
-    """The same command in several processes, by torchrun.
+def relaunch(args: argparse.Namespace) -> NoReturn:
+    """The same command in several processes, by torchrun, instead of this.
 
     Raises:
         UserError: Fewer devices than that.
     """
-    import subprocess
-
     import torch
 
     from ssl_bench.errors import UserError
     from ssl_bench.launch import Command
+    from ssl_bench.launch.parent import own_parent
 
     devices = torch.accelerator.device_count()
     if args.gpus < 1:
@@ -303,11 +304,9 @@ def relaunch(args: argparse.Namespace) -> int:
             next(rest)
         elif not word.startswith('--gpus='):
             words.append(word)
-    # without an accelerator every process would start a thread per core
-    return subprocess.call(
-        Command(tuple(words)).argv(args.gpus),
-        env={'OMP_NUM_THREADS': '1', **os.environ},
-    )
+    argv = Command(tuple(words)).argv(args.gpus)
+    sys.stdout.flush()
+    os.execve(argv[0], argv, {**os.environ, **own_parent()})
 
 
 def in_order(tasks: list) -> list:

@@ -25,6 +25,7 @@ from ssl_bench.checkpoints.reading import read_training
 from ssl_bench.data.exact_batches import ExactBatches, seed_samples
 from ssl_bench.engine.accumulation import batches_per_update
 from ssl_bench.engine.distributed import cpu_wrapper
+from ssl_bench.engine.environment import require_room_for_workers
 from ssl_bench.engine.loops import exact_loop
 from ssl_bench.engine.param_groups import MergedGroups
 from ssl_bench.engine.progress import ProgressHook
@@ -203,6 +204,7 @@ class AtomicRunner(Runner):
         built = super().build_train_loop(loop)
         if isinstance(built.dataloader.batch_sampler, ExactBatches):
             seed_samples(built.dataloader.dataset, self.seed)
+        require_room_for_workers(built.dataloader)
         return built
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:

@@ -24,6 +24,7 @@ import torch
 from mmengine import dist
 from torch.utils.data import DataLoader
 
+from ssl_bench.engine.distributed import PATIENCE
 from ssl_bench.errors import Interrupted
 
 ENDING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -249,7 +250,7 @@ def _obey(parent: int) -> None:
 @lru_cache(maxsize=1)
 def _cpu_group(world: Any) -> Any:
     """All processes, in a group that no accelerator waits for."""
-    return torch.distributed.new_group(backend='gloo')
+    return torch.distributed.new_group(backend='gloo', timeout=PATIENCE)
 
 
 class Agreement:

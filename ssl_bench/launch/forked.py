@@ -9,10 +9,13 @@ import io
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.forkserver import ensure_running
+
+from ssl_bench.launch.parent import end_after
 
 AVAILABLE = 'forkserver' in multiprocessing.get_all_start_methods()
 
@@ -56,9 +59,18 @@ class Forked:
         self._process.join()
         return self._process.exitcode
 
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None and self._process.pid is not None:
+            os.kill(self._process.pid, number)
+
     def terminate(self) -> None:
         """Send SIGTERM."""
-        self._process.terminate()
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
 
 
 def _context() -> multiprocessing.context.ForkServerContext:
@@ -71,6 +83,10 @@ def _run(
     words: Sequence[str], environment: dict[str, str], output: Connection
 ) -> None:
     """In the fork: ``python -m ssl_bench``, its output into the pipe."""
+    os.setsid()  # Ctrl-C comes to the parent alone, and is passed on
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a child
+    end_after(parent.join)
     import torch
 
     for stream in (1, 2):

@@ -2,23 +2,25 @@
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
+import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     Future,
     ThreadPoolExecutor,
     wait,
 )
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import Interrupted, UserError
 from ssl_bench.launch.forked import AVAILABLE, Forked
+from ssl_bench.launch.parent import child_environment
+from ssl_bench.launch.stopping import ENDED_AS_ASKED, Stop, stoppable
 
+AT_ONCE = 5.0  # seconds before a command that is to end at once is killed
 LAST_LINES = 20  # of a command that failed, for the error
 
 
@@ -53,7 +55,7 @@ class Command:
         return [
             sys.executable,
             '-m',
-            'torch.distributed.run',
+            'ssl_bench.launch.torchrun',
             *rendezvous,
             f'--nproc_per_node={processes}',
             '-m',
@@ -97,70 +99,152 @@ def run_commands(
         keep_going (bool): After a failure, run the commands that do not wait
             for the one that failed; otherwise stop all.
 
+    A signal that stops this process (Ctrl-C too) goes to every command.
+    Each saves its work and ends, however long that takes; nothing new
+    starts. Ctrl-C or SIGTERM a second time ends them at once. A command that
+    somebody else stops is not started again, nor what waits for it.
+
     Raises:
         UserError: A command failed; the message has the last lines that it
             printed. Or a command needs more devices than there are.
+        Interrupted: A signal stopped this process or a command.
+        KeyboardInterrupt: The same after Ctrl-C.
     """
-    jobs = jobs or default_jobs(processes)
-    free = deque(_places(jobs, processes))
-    waiting = list(range(len(commands)))
-    running: dict[Future, tuple[int, dict[str, str]]] = {}
-    started: list[subprocess.Popen | Forked] = []
-    ended: set[int] = set()
-    failures: list[str] = []
-    with ThreadPoolExecutor(jobs) as pool, _terminable():
-        try:
-            while True:
-                for number in _ready(commands, waiting, ended, len(free)):
-                    waiting.remove(number)
-                    place = free.popleft()
-                    process = _start(commands[number], processes, place)
-                    started.append(process)
-                    label = f'[{number + 1}/{len(commands)}]'
-                    print(f'{label} $ {commands[number]}', flush=True)
-                    running[pool.submit(_relay, process, label)] = (
-                        number,
-                        place,
-                    )
-                if not running:
-                    break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    number, place = running.pop(future)
-                    free.append(place)
-                    last = future.result()
-                    if last is None:
-                        ended.add(number)
-                        continue
-                    failures.append(
-                        '\n'.join([f'`{commands[number]}` failed:', *last])
-                    )
-                    if not keep_going:
-                        raise UserError(failures[0])
-        finally:  # no command is left running
-            for process in started:
-                if process.poll() is None:
-                    process.terminate()
-    if failures:
+    pool = _Pool(commands, processes, jobs or default_jobs(processes))
+    with stoppable(pool.pass_on) as stop:
+        pool.run(stop, keep_going)
+    if pool.failures:
         raise UserError(
             '\n'.join(
                 [
-                    *failures,
-                    f'{len(ended)} commands ended well, {len(failures)} '
-                    f'failed, {len(waiting)} waited for those. What has a '
-                    'record does not run again.',
+                    *pool.failures,
+                    f'{pool.counts()} What has a record does not run again.',
                 ]
             )
         )
+    if stop.asked or pool.stopped:
+        name = 'Ctrl-C' if stop.asked == 'SIGINT' else stop.asked
+        line = (
+            f'stopped{" by " if name else ""}{name}: {pool.counts()} '
+            'The same command continues.'
+        )
+        if stop.asked == 'SIGINT':
+            raise KeyboardInterrupt(line)
+        raise Interrupted(line)
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end this process and its children, as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+class _Pool:
+    """Commands that wait, run and have ended.
+
+    Attributes:
+        ended (set[int]): Numbers of the commands that ended well.
+        stopped (list[int]): Those that a signal stopped.
+        failures (list[str]): A text for each one that failed.
+    """
+
+    def __init__(
+        self, commands: Sequence[Command], processes: int, jobs: int
+    ) -> None:
+        self.commands, self.processes, self.jobs = commands, processes, jobs
+        self.free = deque(_places(jobs, processes))
+        self.waiting = list(range(len(commands)))
+        self.running: dict[Future, tuple[int, dict[str, str]]] = {}
+        self.started: list[subprocess.Popen | Forked] = []
+        self.ended: set[int] = set()
+        self.stopped: list[int] = []
+        self.failures: list[str] = []
+
+    def run(self, stop: Stop, keep_going: bool) -> None:
+        """Run all, or what is left to run after a failure.
+
+        Args:
+            stop (Stop): What signals ask of this process.
+            keep_going (bool): As `run_commands`.
+        """
+        with ThreadPoolExecutor(self.jobs) as threads:
+            while True:
+                goes_on = not stop.asked and (keep_going or not self.failures)
+                if goes_on:
+                    self._start_ready(threads, stop)
+                if not self.running:
+                    break
+                done = wait(self.running, return_when=FIRST_COMPLETED).done
+                for future in done:
+                    self._end(future, bool(stop.asked) or not goes_on)
+                if goes_on and self.failures and not keep_going:
+                    for process in self._alive():
+                        process.terminate()
+
+    def _start_ready(self, threads: ThreadPoolExecutor, stop: Stop) -> None:
+        for number in _ready(
+            self.commands, self.waiting, self.ended, len(self.free)
+        ):
+            self.waiting.remove(number)
+            place = self.free.popleft()
+            process = _start(self.commands[number], self.processes, place)
+            self.started.append(process)
+            label = f'[{number + 1}/{len(self.commands)}]'
+            print(f'{label} $ {self.commands[number]}', flush=True)
+            future = threads.submit(_relay, process, label)
+            self.running[future] = number, place
+            if stop.asked:  # since the last look
+                process.send_signal(stop.to_children)
+                break
+
+    def _alive(self) -> list[subprocess.Popen | Forked]:
+        return [p for p in self.started if p.poll() is None]
+
+    def _end(self, future: Future, told: bool) -> None:
+        """Note how a command ended.
+
+        Args:
+            future (Future): Of its `_relay`.
+            told (bool): Whether it was told to end.
+        """
+        number, place = self.running.pop(future)
+        self.free.append(place)
+        code, last = future.result()
+        if code == 0:
+            self.ended.add(number)
+        elif told or code in ENDED_AS_ASKED:
+            self.stopped.append(number)
+        else:
+            self.failures.append(
+                '\n'.join([f'`{self.commands[number]}` failed:', *last])
+            )
+
+    def pass_on(self, stop: Stop) -> None:
+        """Tell every command that runs to stop."""
+        running = self._alive()
+        for process in running:
+            process.send_signal(stop.to_children)
+        if stop.at_once:
+            kill = threading.Timer(AT_ONCE, _kill, [running])
+            kill.daemon = True
+            kill.start()
+        else:  # no print: a signal can come in the middle of one
+            os.write(
+                2,
+                f'{stop.asked}: {len(running)} commands save their work and '
+                'end (again: at once)\n'.encode(),
+            )
+
+    def counts(self) -> str:
+        """How many commands ended how."""
+        parts = {
+            'ended well': len(self.ended),
+            'failed': len(self.failures),
+            'stopped': len(self.stopped),
+            'did not start': len(self.waiting),
+        }
+        found = [f'{count} {what}' for what, count in parts.items() if count]
+        return f'of {len(self.commands)} commands, {", ".join(found)}.'
+
+
+def _kill(processes: Sequence[subprocess.Popen | Forked]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
 
 
 def _ready(
@@ -213,7 +297,13 @@ def _start(
         return Forked(command.words, place)
     return subprocess.Popen(
         command.argv(processes),
-        env={**os.environ, **place, 'PYTHONUNBUFFERED': '1'},
+        env={
+            **os.environ,
+            **place,
+            **child_environment(),
+            'PYTHONUNBUFFERED': '1',
+        },
+        start_new_session=True,  # Ctrl-C comes here alone, and is passed on
         text=True,
         errors='replace',
         stdin=subprocess.DEVNULL,
@@ -222,10 +312,12 @@ def _start(
     )
 
 
-def _relay(process: subprocess.Popen | Forked, label: str) -> list[str] | None:
-    """Print a process's lines; the last of them if it failed."""
+def _relay(
+    process: subprocess.Popen | Forked, label: str
+) -> tuple[int | None, list[str]]:
+    """Print a process's lines; its exit code and the last of them."""
     last: deque = deque(maxlen=LAST_LINES)
     for line in process.stdout or ():
         last.append(line.rstrip())
         print(f'{label} {last[-1]}', flush=True)
-    return list(last) if process.wait() else None
+    return process.wait(), list(last)

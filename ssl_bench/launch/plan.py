@@ -286,6 +286,7 @@ class _Planner:
             '--quiet',
             '--resume',
             'auto',
+            '--wait',
             *(['--amp'] if method.amp else []),
             *option_words(options),
         )
@@ -311,6 +312,7 @@ class _Planner:
             str(seed),
             '--work-dir',
             self.suite.work_dir,
+            '--wait',  # for one that a killed runner left, which still saves
             *(word for option in options for word in option),
             *option_words(self.suite.overrides),
         )

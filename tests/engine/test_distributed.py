@@ -24,7 +24,14 @@ def test_one_process_without_torchrun(monkeypatch):
     assert (world_size(), launcher()) == (1, 'none')
     join_processes()
     assert not dist.is_distributed()
-    monkeypatch.setenv('WORLD_SIZE', '2')
+    for name, value in (
+        ('RANK', '0'),
+        ('LOCAL_RANK', '0'),
+        ('WORLD_SIZE', '2'),
+        ('MASTER_ADDR', '127.0.0.1'),
+        ('MASTER_PORT', '29500'),
+    ):
+        monkeypatch.setenv(name, value)
     assert (world_size(), launcher()) == (2, 'pytorch')
 
 

@@ -1,6 +1,11 @@
 """Commands in forks behave as commands by themselves."""
 
 import ast
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +37,37 @@ def test_a_fork_can_be_stopped(tmp_path):
     long.terminate()
     assert long.wait() == -15
     assert long.stdout.read() == ''
+
+
+def test_forks_end_with_a_killed_runner(tmp_path):
+    """Also one that looks for its parent later."""
+    program = (
+        'import time\n'
+        'from multiprocessing.context import ForkServerContext as Context\n'
+        'from ssl_bench.launch.forked import Forked\n'
+        'Context.set_forkserver_preload = lambda self, modules: None\n'
+        'command = Forked(["data", "mini", "--root", '
+        f'{str(tmp_path / "mini")!r}], {ONE!r})\n'
+        'print(command._process.pid, flush=True)\n'
+        'time.sleep(60)'
+    )
+    runner = subprocess.Popen(
+        [sys.executable, '-c', program], stdout=subprocess.PIPE, text=True
+    )
+    fork = int(runner.stdout.readline())
+    os.kill(fork, signal.SIGSTOP)
+    runner.kill()
+    runner.wait()
+    runner.stdout.close()
+    os.kill(fork, signal.SIGCONT)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.kill(fork, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError('it runs on')
 
 
 def test_launch_imports_no_command_line():

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import Interrupted, UserError
 from ssl_bench.launch import local
 from ssl_bench.launch.local import Command, run_commands
 
@@ -82,7 +82,8 @@ def test_a_failure_stops_the_others_and_is_told(scripts):
 def test_a_failure_holds_up_what_waits_for_it_alone(scripts):
     bad = Command(('import sys; print("why"); sys.exit(2)',))
     with pytest.raises(
-        UserError, match='why\n2 commands ended well, 1 failed, 2 waited'
+        UserError,
+        match='why\nof 5 commands, 2 ended well, 1 failed, 2 did not start',
     ):
         run_commands(
             [
@@ -122,7 +123,7 @@ def test_several_processes_are_torchruns():
     assert command.argv()[1:] == ['-m', 'ssl_bench', 'pretrain', 'a.py']
     assert command.argv(4)[1:] == [
         '-m',
-        'torch.distributed.run',
+        'ssl_bench.launch.torchrun',
         '--standalone',
         '--nproc_per_node=4',
         '-m',
@@ -132,42 +133,121 @@ def test_several_processes_are_torchruns():
     ]
 
 
-@pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM'])
-def test_nothing_runs_on_when_the_pool_is_stopped(tmp_path, name):
-    """A process with two children is told to stop: all three do."""
-    child = (
-        f'import os, time; open(r"{tmp_path}/" + str(os.getpid()), "w"'
-        '); time.sleep(60)'
+SAVES = """
+import os, signal, sys, time
+def save(number, frame):
+    time.sleep(1)
+    open(str(os.getpid()) + '.saved', 'w').close()
+    sys.exit(75)
+signal.signal(signal.SIGTERM, save)
+signal.signal(signal.SIGINT, save)
+open(str(os.getpid()) + '.pid', 'w').close()
+time.sleep(60)
+"""
+IGNORES = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open(str(os.getpid()) + '.pid', 'w').close()
+time.sleep(60)
+"""
+RUNNER = """
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from ssl_bench.errors import Interrupted
+from ssl_bench.launch import local
+from ssl_bench.launch.local import Command
+local.AT_ONCE = 0.5
+Command.argv = lambda self, processes: [sys.executable, '-c', self.words[0]]
+local.AVAILABLE = False
+local._places = lambda jobs, processes: [{{}}, {{}}]  # without torch
+try:
+    local.run_commands(
+        [Command(({child!r},)), Command(({child!r},)), Command(('',), 0)], 2
     )
-    program = (
-        'import subprocess, sys\n'
-        'from ssl_bench.launch import local\n'
-        'local._start = lambda command, *rest: subprocess.Popen('
-        '[sys.executable, "-c", command.words[0]], text=True, '
-        'stdout=subprocess.PIPE)\n'
-        f'local.run_commands([local.Command(({child!r},))] * 2, 2)'
+except (Interrupted, KeyboardInterrupt) as error:
+    print(error, flush=True)
+    sys.exit(getattr(error, 'exit_code', 130))
+"""
+
+
+@pytest.fixture
+def runner(tmp_path):
+    """A process with two commands that run and one that waits."""
+    started = []
+
+    def start(child):
+        # a shell's background job would ignore SIGINT, so it is set above
+        process = subprocess.Popen(
+            [sys.executable, '-c', RUNNER.format(child=child)],
+            cwd=tmp_path,
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob('*.pid'))) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return process, [int(p.stem) for p in tmp_path.glob('*.pid')]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def ended(number):
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    'name, code', [('SIGINT', 130), ('SIGTERM', 75), ('SIGHUP', 75)]
+)
+def test_a_signal_lets_every_command_save(tmp_path, runner, name, code):
+    process, children = runner(SAVES)
+    process.send_signal(getattr(signal, name))
+    assert process.wait(30) == code
+    assert len(list(tmp_path.glob('*.saved'))) == 2
+    assert all(map(ended, children))
+    last = process.stdout.read().splitlines()[-1]
+    assert 'of 3 commands, 2 stopped, 1 did not start.' in last
+    assert last.endswith('The same command continues.')
+
+
+def test_a_second_signal_ends_every_command(runner):
+    process, children = runner(IGNORES)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(2.2)
+    assert process.poll() is None  # waits as long as they need
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 75
+    assert all(map(ended, children))
+
+
+def test_a_command_that_was_stopped_is_no_failure(scripts):
+    with pytest.raises(Interrupted, match='2 commands, 1 stopped, 1 did not'):
+        run_commands(
+            [Command(('raise SystemExit(75)',)), Command(('',), 0)], 1
+        )
+
+
+def test_commands_end_with_a_killed_runner(tmp_path, runner):
+    watched = (
+        'from ssl_bench.launch.parent import end_with_parent\n'
+        f'end_with_parent()\n{SAVES}'
     )
-    # a shell's background job would ignore SIGINT, and so would its children
-    parent = subprocess.Popen(
-        [
-            sys.executable,
-            '-c',
-            'import signal; signal.signal(signal.SIGINT, '
-            'signal.default_int_handler)\n' + program,
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 30
-    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+    process, children = runner(watched)
+    process.kill()
+    deadline = time.monotonic() + 20
+    while len(list(tmp_path.glob('*.saved'))) < 2:
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    children = [int(path.name) for path in tmp_path.iterdir()]
-    assert len(children) == 2
-    parent.send_signal(getattr(signal, name))
-    assert parent.wait(30) != 0
-    for number in children:
-        with pytest.raises(ProcessLookupError):
-            os.kill(number, 0)
 
 
 def test_the_command_is_ours(capsys):

@@ -311,7 +311,7 @@ data_root: {mini}
     path.write_text(found.replace('test_dataloader.dataset.indices: 24', new))
     assert main(words) == 2
     error = capsys.readouterr().err
-    assert 'failed' in error and '0 commands ended well, 4 failed' in error
+    assert 'failed' in error and 'of 4 commands, 4 failed.' in error
 
 
 @pytest.mark.parametrize(
