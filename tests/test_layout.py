@@ -20,6 +20,7 @@ PACKAGE = 'ssl_bench'
 BASE = {
     PACKAGE,
     'errors',
+    'environment',
     'files',
     'config',
     'config_edits',
@@ -97,11 +98,13 @@ ALLOWED: dict[str, set[str]] = {
     'files': set(),
     'header_fields': set(),
     'errors': set(),
+    'environment': set(),
     PACKAGE: set(),
 }
 # of the base itself, from low to high
 LOW = (
     'errors',
+    'environment',
     'header_fields',
     'compat',
     'files',

@@ -107,7 +107,9 @@ class Heartbeat:
                 for other in self.others
                 if now - self.seen[other] > self.limit
             ]
-            if silent and self.answered > min(map(self.seen.get, silent)):
+            if silent and self.answered > min(
+                self.seen[other] for other in silent
+            ):
                 self._end(self._describe(silent), silent)
 
     def _describe(self, silent: list[int]) -> str:

@@ -256,34 +256,55 @@ signal.signal(signal.SIGUSR2, save)
 print('runs', flush=True)
 time.sleep(60)
 """
-TASK = """
-import signal, sys
-import submitit
-from ssl_bench.launch import slurm
-from ssl_bench.launch.local import Command
-class Here:
-    num_nodes = 1
-    _usr_sig = staticmethod(lambda: signal.SIGUSR2)
-submitit.JobEnvironment = Here
-Command.argv = lambda self, processes: [sys.executable, '-c', {child!r}]
-job = slurm.Job(Command(()), 1)
-def requeue(number, frame):  # as submitit's
-    again = job.checkpoint()
-    print('requeued', again.function.process, flush=True)
-    sys.exit(0)
-signal.signal(signal.SIGUSR2, requeue)
-job()
+SCONTROL = """#!/bin/sh
+echo "$@"
 """
 
 
-def test_a_job_is_queued_again_when_its_command_has_saved():
+class Saving(Command):
+    """A command that saves at a signal."""
+
+    def argv(self, processes=1, rendezvous=()):
+        return [sys.executable, '-c', CHILD]
+
+
+def test_a_job_is_queued_again_when_its_command_has_saved(cluster, tmp_path):
+    """submitit's own program, with what Slurm sets and sends."""
+    slurm.submit([Saving(())], tmp_path / 'w', Launch(executor='slurm'))
+    waiting = tmp_path / 'w/jobs/100_submitted.pkl'
+    # it was out of time often already
+    left = slurm.ALWAYS - 5000
+    delayed = submitit.core.utils.DelayedSubmission.load(waiting)
+    delayed.set_timeout(5, left)
+    delayed.dump(waiting)
+    program = cluster / 'scontrol'
+    program.write_text(SCONTROL)
+    program.chmod(0o755)
     task = subprocess.Popen(
-        [sys.executable, '-c', TASK.format(child=CHILD)],
+        [sys.executable, '-m', 'submitit.core._submit', waiting.parent],
+        env={
+            **os.environ,
+            'PYTHONPATH': os.pathsep.join(sys.path),
+            'SUBMITIT_EXECUTOR': 'slurm',
+            'SLURM_JOB_ID': '100',
+            'SLURM_JOB_NUM_NODES': '1',
+        },
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
-    assert task.stdout.readline() == 'runs\n'
+    for line in task.stdout:
+        if line == 'runs\n':
+            break
     time.sleep(0.3)
     task.send_signal(signal.SIGUSR2)
-    assert task.stdout.read() == 'saved\nrequeued None\n'
-    assert task.wait(30) == 0
+    said = [
+        line
+        for line in task.stdout.read().splitlines()
+        if not line.startswith('submitit ')
+    ]
+    assert task.wait(30) == 255  # as submitit ends what is queued again
+    assert said == ['saved', 'requeue 100']
+    again = submitit.core.utils.DelayedSubmission.load(waiting)
+    assert again.function.process is None
+    assert again._timeout_countdown == left - 1

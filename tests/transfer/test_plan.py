@@ -49,6 +49,14 @@ def test_identity_follows_settings_and_architecture():
     assert (base.arch, wide.arch) == ('resnet18-w16', 'resnet18-w32')
 
 
+@pytest.mark.parametrize('task', ['mini_knn', 'mini_coco_mrcnn_fpn'])
+def test_identity_is_the_same_on_every_machine(task):
+    """A login node plans what eight devices run: one id."""
+    here = make_plan(task)
+    there = make_plan(task, None, '/scratch', processes=8, accelerator=True)
+    assert here.identity == there.identity
+
+
 def batch_plan():
     return Plan(
         'x',
