@@ -20,6 +20,7 @@ PACKAGE = 'ssl_bench'
 BASE = {
     PACKAGE,
     'errors',
+    'environment',
     'files',
     'pixels',
     'config',
@@ -99,11 +100,13 @@ ALLOWED: dict[str, set[str]] = {
     'pixels': set(),
     'header_fields': set(),
     'errors': set(),
+    'environment': set(),
     PACKAGE: set(),
 }
 # of the base itself, from low to high
 LOW = (
     'errors',
+    'environment',
     'header_fields',
     'compat',
     'files',

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from mmcv import _ext
 
     from ssl_bench.compat.imports import LEFT_OUT
-    from ssl_bench.engine.environment import (
+    from ssl_bench.environment import (
         problems,
         raise_file_limit,
         shared_memory_free,

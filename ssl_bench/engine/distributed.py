@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import is_model_wrapper
 
-from ssl_bench.engine.environment import rank_timeout, world_size
 from ssl_bench.engine.heartbeat import Heartbeat
+from ssl_bench.environment import rank_timeout, world_size
 from ssl_bench.errors import UserError, one_line
 
 # Of a collective. The first process may score or list images for long while

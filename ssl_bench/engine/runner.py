@@ -25,13 +25,13 @@ from ssl_bench.checkpoints.reading import read_training
 from ssl_bench.data.exact_batches import ExactBatches, seed_samples
 from ssl_bench.engine.accumulation import batches_per_update
 from ssl_bench.engine.distributed import cpu_wrapper
-from ssl_bench.engine.environment import require_room_for_workers
 from ssl_bench.engine.loops import exact_loop
 from ssl_bench.engine.param_groups import MergedGroups
 from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.engine.resume import OwnSchedule, check_resume, sizes_of
 from ssl_bench.engine.run_output import require_space, say_once_if_full
 from ssl_bench.engine.stopping import SIGNALS, guard_workers
+from ssl_bench.environment import require_room_for_workers
 from ssl_bench.errors import UserError, one_line, unknown_name
 from ssl_bench.files import atomic_path, write_text
 from ssl_bench.layers.global_bn import replace_sync_bn

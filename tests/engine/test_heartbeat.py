@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ssl_bench.engine.distributed import join_processes
-from ssl_bench.engine.environment import TIMEOUT
+from ssl_bench.environment import TIMEOUT
 
 pytestmark = pytest.mark.skipif(
     torch.cuda.is_available(), reason='forks after CUDA do not work'

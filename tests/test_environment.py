@@ -10,7 +10,7 @@ import torch
 from mmengine.dataset import default_collate, pseudo_collate
 from torch.utils.data import DataLoader
 
-from ssl_bench.engine import environment
+from ssl_bench import environment
 from ssl_bench.errors import UserError
 
 LAUNCHED = dict(
