@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,21 @@ IMAGE_ENDINGS = (
     '.tif',
     '.tiff',
     '.webp',
+)
+
+# folders that systems and NAS devices make in a folder of images; hidden ones
+# (`.ipynb_checkpoints`) are known by their dot
+SYSTEM_FOLDERS = frozenset(
+    (
+        '#recycle',
+        '#snapshot',
+        '$RECYCLE.BIN',
+        '@Recycle',
+        '@eaDir',
+        'System Volume Information',
+        '__MACOSX',
+        'lost+found',
+    )
 )
 
 
@@ -117,34 +132,72 @@ def sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is never data.
+
+    Its name begins with a dot (``.DS_Store``, ``._a.jpg``,
+    ``.ipynb_checkpoints``), or a system makes it (`SYSTEM_FOLDERS`).
+    """
+    return name.startswith('.') or name in SYSTEM_FOLDERS
+
+
 def visible_files(
     folder: str | Path,
 ) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
     """The files in a folder and in each folder below it, in no order.
 
-    Hidden files and folders (``.DS_Store``, ``._a.jpg``,
-    ``.ipynb_checkpoints``) and links that lead nowhere are left out.
+    What `is_hidden` is left out, and so are links that lead nowhere.
 
     Args:
-        folder (str | Path): Where to look; links to folders are followed.
+        folder (str | Path): Where to look. Links to folders are followed,
+            but not back into a folder that the link is in.
 
     Yields:
         tuple[str, list[os.DirEntry]]: What to put before the names, so that
         they are relative to ``folder``, and the files.
     """
-    waiting = [(os.fspath(folder), '')]
+    waiting: list[tuple[str, str, tuple[str, ...]]] = [
+        (os.fspath(folder), '', ())
+    ]
     while waiting:
-        home, prefix = waiting.pop()
+        home, prefix, above = waiting.pop()
         with os.scandir(home) as found:
-            entries = list(found)
-        files = [e for e in entries if e.is_file() and e.name[0] != '.']
+            entries = [e for e in found if not is_hidden(e.name)]
+        files = [entry for entry in entries if _is(entry.is_file)]
         if len(files) < len(entries):
-            waiting += [
-                (entry.path, f'{prefix}{entry.name}/')
-                for entry in entries
-                if entry.name[0] != '.' and entry.is_dir()
-            ]
+            for entry in entries:
+                if not _is(entry.is_dir):
+                    continue
+                inside = above
+                if entry.is_symlink():
+                    inside = (*above, os.path.realpath(home))
+                    if _leads_back(entry.path, inside):
+                        continue
+                waiting.append((entry.path, f'{prefix}{entry.name}/', inside))
         yield prefix, files
+
+
+def _is(question: Callable[[], bool]) -> bool:
+    """An entry's ``is_file`` or ``is_dir``; no, for a link to itself."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _leads_back(link: str, passed: tuple[str, ...]) -> bool:
+    """Whether a link is to a folder that is on the way to it.
+
+    Args:
+        link (str): Of a folder.
+        passed (tuple[str, ...]): Real paths of the folders with links that
+            were followed, the link's own at the end.
+    """
+    real = os.path.realpath(link)
+    return any(
+        path == real or path.startswith(real.rstrip(os.sep) + os.sep)
+        for path in passed
+    )
 
 
 def images_below(

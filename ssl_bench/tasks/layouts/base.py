@@ -41,7 +41,11 @@ Line = Problem | Note
 
 
 class Listed(Protocol):
-    """An entry of a list of images."""
+    """An entry of a list of images.
+
+    An entry whose annotation says how large the image is has a ``size``,
+    too: (width, height), or None.
+    """
 
     @property
     def image(self) -> str:
@@ -188,7 +192,25 @@ class Layout(BaseModel):
             every (bool): Open every image, and every mask.
         """
         reading = self.read(scored)
-        return reading.lines + self.open_files(reading.entries, every)
+        return reading.lines + self.look_into(reading.entries, scored, every)
+
+    def look_into(
+        self, entries: Sequence[Any], scored: bool, every: bool
+    ) -> list[Line]:
+        """Open images, and hold their sizes against their annotations.
+
+        Of a test set all sizes are held: a run would stop at the first that
+        differs, after its training.
+
+        Args:
+            entries (Sequence): As `Listed`.
+            scored, every (bool): As for `check`.
+        """
+        sized = entries if scored or every else spread(entries)
+        return self.open_files(entries, every) + other_sizes(
+            ((entry.image, getattr(entry, 'size', None)) for entry in sized),
+            self.place,
+        )
 
     def open_files(self, entries: Sequence[Any], every: bool) -> list[Line]:
         """Say which images do not decode, of a few or of all."""
@@ -267,23 +289,88 @@ def size_problems(sizes: Iterable[Size]) -> list[Line]:
 
 def image_errors() -> tuple[type[Exception], ...]:
     """What Pillow raises for a file that is not a whole image."""
-    from PIL import Image
+    from ssl_bench.pixels import ERRORS
 
-    return (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+    return ERRORS
+
+
+def image_size(path: str) -> tuple[int, int]:
+    """Width and height of an image, turned as its EXIF data say.
+
+    Only the header is read.
+
+    Raises:
+        OSError: The file is not an image.
+    """
+    from ssl_bench.pixels import image_size
+
+    return image_size(path)
+
+
+def size_fault(
+    size: tuple[int, int], said: Sequence[float] | None
+) -> str | None:
+    """What to say of an image that is not as large as its annotation says.
+
+    Args:
+        size (tuple[int, int]): Width and height of its pixels, turned as its
+            EXIF data say.
+        said (Sequence, optional): Width and height in its annotation; None,
+            or 0, where it says nothing.
+
+    Returns:
+        str, optional: None when they agree.
+    """
+    if not said or not all(said) or tuple(said) == tuple(size):
+        return None
+    text = (
+        f'has {size[0]} x {size[1]} pixels, its annotation says '
+        f'{said[0]:g} x {said[1]:g}'
+    )
+    if tuple(said)[::-1] == tuple(size):
+        text += (
+            '; images are turned as their EXIF orientation says, so boxes and '
+            'masks must be those of the turned image'
+        )
+    return text
 
 
 def broken_images(paths: Iterable[str], where: str) -> list[Line]:
     """Decode each image and name those that cannot be."""
-    from PIL import Image
+    from ssl_bench.pixels import read_rgb
 
-    errors, faults = image_errors(), {}
+    faults = {}
     for path in paths:
         try:
-            with Image.open(path) as image:
-                image.convert('RGB')
-        except errors as error:
+            read_rgb(path)
+        except OSError as error:
             faults[path] = str(error)
     return each('images cannot be decoded', faults, where)
+
+
+def other_sizes(
+    images: Iterable[tuple[str, Sequence[float] | None]], where: str
+) -> list[Line]:
+    """Name the images that are not as large as their annotation says.
+
+    Args:
+        images (Iterable): Paths, and what `size_fault` takes. Only headers
+            are read; what is not an image is not named here.
+        where (str): List, annotation file or folder.
+    """
+    faults = {}
+    for path, said in images:
+        if not said:
+            continue
+        try:
+            fault = size_fault(image_size(path), said)
+        except OSError:
+            continue
+        if fault:
+            faults[path] = fault
+    return each(
+        'images are not as large as their annotation says', faults, where
+    )
 
 
 def missing(paths: Iterable[str]) -> list[str]:

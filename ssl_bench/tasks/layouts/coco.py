@@ -73,6 +73,11 @@ class CocoImage(NamedTuple):
     row: dict[str, Any]
     objects: list[dict[str, Any]]
 
+    @property
+    def size(self) -> tuple[float, float]:
+        """What the annotation file says: (width, height)."""
+        return self.row['width'], self.row['height']
+
 
 @dataclass
 class CocoReading(Reading[CocoImage]):
@@ -261,10 +266,11 @@ class CocoLayout(Layout):
             reading = self.read(scored)
             lines = reading.lines
             entries = [
-                CocoImage(entry.image, {}, []) for entry in reading.entries
+                CocoImage(entry.image, entry.row, [])
+                for entry in reading.entries
             ]
             del reading  # gigabytes of annotations
-        return lines + self.open_files(entries, every)
+        return lines + self.look_into(entries, scored, every)
 
 
 class LvisLayout(CocoLayout):

@@ -16,6 +16,7 @@ from ssl_bench.tasks.layouts.base import (
     broken_images,
     each,
     image_errors,
+    image_size,
     missing_files,
     read_lines,
     size_problems,
@@ -189,14 +190,11 @@ class MaskLayout(Layout):
 
     def broken_masks(self, entries: Sequence[Masked]) -> list[Line]:
         """Open masks and name the unusable ones, a line for each fault."""
-        from PIL import Image
-
         faults: dict[str, dict[str, str]] = {}
         for entry in entries:
             try:
-                with Image.open(entry.image) as image:
-                    shape = image.size[::-1]
-            except image_errors():  # named with the images
+                shape = image_size(entry.image)[::-1]
+            except OSError:  # named with the images
                 continue
             try:
                 fault = mask_fault(read_mask(entry.mask), shape, self.labels)

@@ -16,6 +16,7 @@ from ssl_bench.tasks.layouts.base import (
     Problem,
     Reading,
     Size,
+    image_size,
     missing,
     not_there,
     read_lines,
@@ -55,6 +56,11 @@ class VocImage:
     width: int
     height: int
     objects: list[Box]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """What the annotation says: (width, height)."""
+        return self.width, self.height
 
     @property
     def boxes(self) -> list[Box]:
@@ -203,7 +209,10 @@ def read_boxes(name: str, image: str, path: str) -> VocImage:
     root = ElementTree.parse(path).getroot()
     size = root.find('size')
     if size is None:
-        width, height = _image_size(image)
+        try:
+            width, height = image_size(image)
+        except OSError as error:
+            raise ValueError(f'no `size`, and the image: {error}') from error
     else:
         width, height = (
             int(float(_text(size, key))) for key in ('width', 'height')
@@ -238,13 +247,3 @@ def _text(parent: ElementTree.Element, key: str) -> str:
     if text is None or not text.strip():
         raise ValueError(f'`{parent.tag}` has no `{key}`')
     return text
-
-
-def _image_size(path: str) -> tuple[int, int]:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except OSError as error:
-        raise ValueError(f'no `size`, and the image: {error}') from error

@@ -1,0 +1,165 @@
+"""The pixels of an image file: one reader, for whatever reads images.
+
+Pretraining, transfer, probes, pictures and the checks of data read through
+these functions, so they agree on what an image file is and on its pixels.
+"""
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+# Pillow warns at half of the size at which it stops; the size is our limit
+warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning)
+
+# what Pillow raises for a file that is not a whole image
+ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    Image.DecompressionBombError,
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
+# Pillow reads others through programs and libraries that may not be there
+FORMATS = frozenset(
+    (
+        'AVIF',
+        'BMP',
+        'DIB',
+        'GIF',
+        'JPEG',
+        'JPEG2000',
+        'MPO',
+        'PNG',
+        'PPM',
+        'TIFF',
+        'WEBP',
+    )
+)
+END = b'\xff\xd9'  # marker at the end of a JPEG
+TURNED = range(5, 9)  # orientations that exchange width and height
+
+Source = str | Path | bytes
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Image.Image]:
+    """Open an image file; its pixels are not read yet.
+
+    Args:
+        source (str | Path | bytes): A path, or the content of a file.
+
+    Yields:
+        Image: Pillow's, of a supported format and size.
+
+    Raises:
+        OSError: In the block, too: the file is not a whole image, or is
+            larger than Pillow's limit of 179 million pixels.
+    """
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        with Image.open(file) as image:
+            if image.format not in FORMATS:
+                raise OSError(f'images of format {image.format} are not read')
+            yield image
+    except Image.DecompressionBombError as error:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise OSError(
+            f'it has more than {limit} pixels; cut it up, or make it smaller'
+        ) from error
+    except OSError as error:
+        if error.strerror or not isinstance(source, bytes):
+            raise
+        raise OSError('it is not a whole image') from error
+    except ERRORS as error:
+        raise OSError(str(error) or type(error).__name__) from error
+
+
+def read_rgb(source: Source) -> np.ndarray:
+    """Decode an image file to 8-bit RGB, turned as its EXIF data say.
+
+    Grey, palette and CMYK pixels become RGB as Pillow converts them.
+    Transparency is ignored. Of 16 bits the high byte is kept.
+
+    Args:
+        source (str | Path | bytes): A path, or the content of a file.
+
+    Returns:
+        np.ndarray: (H, W, 3) uint8.
+
+    Raises:
+        OSError: The file is not a whole image, is larger than `opened`
+            takes, or has 32-bit pixels, which have no fixed white.
+    """
+    with opened(source) as image:
+        way = orientation(image)
+        if image.mode.startswith('I;16') or (
+            image.mode == 'I' and image.format in ('PNG', 'PPM')
+        ):
+            high = np.asarray(image).astype(np.int32) >> 8
+            image = Image.fromarray(high.clip(0, 255).astype(np.uint8))
+        elif image.mode in ('I', 'F'):
+            raise OSError(
+                'its pixels are 32-bit numbers, which have no fixed white; '
+                'save it with 8 or 16 bits'
+            )
+        elif image.mode in ('P', 'L', 'RGB'):
+            image.info.pop('transparency', None)  # Pillow would warn
+        return turned(np.array(image.convert('RGB')), way)
+
+
+def image_size(source: Source) -> tuple[int, int]:
+    """Width and height of `read_rgb`'s pixels, from the file's header.
+
+    Raises:
+        OSError: The file is not an image; whether it is whole is not seen.
+    """
+    with opened(source) as image:
+        width, height = image.size
+        way = orientation(image)
+    return (height, width) if way in TURNED else (width, height)
+
+
+def orientation(image: Image.Image) -> int:
+    """How pixels lie in the file, 1 to 8; 1 is upright.
+
+    It is EXIF's tag of this name, or XMP's. TIFF files have it too, but
+    Pillow turns these itself.
+
+    Args:
+        image (Image): Opened, and not decoded yet.
+    """
+    if image.format == 'TIFF':
+        return 1
+    if image.format == 'PNG' and not {'exif', 'XML:com.adobe.xmp'} & {
+        *image.info
+    }:
+        return 1  # Pillow would decode it, to look behind the pixels
+    if not image.info:
+        return 1
+    way = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return way if way in range(1, 9) else 1
+
+
+def turned(pixels: np.ndarray, way: int) -> np.ndarray:
+    """Pixels (H, W, 3) as they are upright, from an orientation."""
+    if way == 1:
+        return pixels
+    if way in TURNED:
+        pixels = pixels.swapaxes(0, 1)
+    if way in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if way in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
