@@ -12,6 +12,14 @@ class UserError(Exception):
     Python sees an ordinary exception.
     """
 
+    exit_code = 2
+
+
+class Interrupted(UserError):
+    """A signal stopped the command; its work is saved and can go on."""
+
+    exit_code = 75  # EX_TEMPFAIL: try again
+
 
 def one_line(text: object, most: int = 200) -> str:
     """A message of others on one line, the middle of a long one left out.

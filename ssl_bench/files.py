@@ -4,9 +4,11 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from ssl_bench.errors import UserError
 
@@ -141,20 +143,28 @@ def is_hidden(name: str) -> bool:
     return name.startswith('.') or name in SYSTEM_FOLDERS
 
 
-def visible_files(
-    folder: str | Path,
-) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """The files in a folder and in each folder below it, in no order.
+class Place(NamedTuple):
+    """What is in one folder, without the folders below it.
 
-    What `is_hidden` is left out, and so are links that lead nowhere.
+    Attributes:
+        prefix (str): What to put before the names, so that they are relative
+            to where the walk began.
+        files (list[os.DirEntry]): In no order.
+        left_out (list[str]): Names that are hidden (`is_hidden`), or links
+            that lead nowhere or back.
+    """
+
+    prefix: str
+    files: list[os.DirEntry[str]]
+    left_out: list[str]
+
+
+def walk(folder: str | Path) -> Iterator[Place]:
+    """A folder, and each folder below it that is not hidden, in no order.
 
     Args:
         folder (str | Path): Where to look. Links to folders are followed,
             but not back into a folder that the link is in.
-
-    Yields:
-        tuple[str, list[os.DirEntry]]: What to put before the names, so that
-        they are relative to ``folder``, and the files.
     """
     waiting: list[tuple[str, str, tuple[str, ...]]] = [
         (os.fspath(folder), '', ())
@@ -162,19 +172,34 @@ def visible_files(
     while waiting:
         home, prefix, above = waiting.pop()
         with os.scandir(home) as found:
-            entries = [e for e in found if not is_hidden(e.name)]
-        files = [entry for entry in entries if _is(entry.is_file)]
-        if len(files) < len(entries):
-            for entry in entries:
-                if not _is(entry.is_dir):
-                    continue
-                inside = above
-                if entry.is_symlink():
-                    inside = (*above, os.path.realpath(home))
-                    if _leads_back(entry.path, inside):
-                        continue
-                waiting.append((entry.path, f'{prefix}{entry.name}/', inside))
-        yield prefix, files
+            entries = list(found)
+        files, left_out = [], []
+        for entry in entries:
+            if is_hidden(entry.name):
+                left_out.append(entry.name)
+            elif _is(entry.is_file):
+                files.append(entry)
+            elif not _is(entry.is_dir):
+                left_out.append(entry.name)
+            elif not entry.is_symlink():
+                waiting.append((entry.path, f'{prefix}{entry.name}/', above))
+            else:
+                inside = (*above, os.path.realpath(home))
+                if _leads_back(entry.path, inside):
+                    left_out.append(entry.name)
+                else:
+                    waiting.append(
+                        (entry.path, f'{prefix}{entry.name}/', inside)
+                    )
+        yield Place(prefix, files, left_out)
+
+
+def visible_files(
+    folder: str | Path,
+) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """The files of `walk`, each folder with its prefix."""
+    for place in walk(folder):
+        yield place.prefix, place.files
 
 
 def _is(question: Callable[[], bool]) -> bool:
@@ -206,16 +231,55 @@ def images_below(
     """Sorted paths of the images below a folder, relative to it.
 
     Args:
-        folder (str | Path): Where to look, as `visible_files` does.
+        folder (str | Path): Where to look, as `walk` does.
         endings (tuple[str, ...]): Of their names, in small letters.
     """
-    return sorted(
-        [
-            prefix + entry.name
-            for prefix, files in visible_files(folder)
-            for entry in files
-            if entry.name.lower().endswith(endings)
-        ]
+    return list_images(folder, endings).images
+
+
+class Listing(NamedTuple):
+    """What is below a folder.
+
+    Attributes:
+        images (list[str]): Sorted paths, relative to it.
+        others (list[str]): Files of other endings, in the same way.
+        hidden (list[str]): As ``left_out`` of a `Place`, in the same way.
+    """
+
+    images: list[str]
+    others: list[str]
+    hidden: list[str]
+
+
+def list_images(
+    folder: str | Path, endings: tuple[str, ...] = IMAGE_ENDINGS
+) -> Listing:
+    """`images_below`, and what else is there."""
+    found = Listing([], [], [])
+    for prefix, files, left_out in walk(folder):
+        for entry in files:
+            kind = (
+                found.images
+                if entry.name.lower().endswith(endings)
+                else found.others
+            )
+            kind.append(prefix + entry.name)
+        found.hidden.extend(prefix + name for name in left_out)
+    for names in found:
+        names.sort()
+    return found
+
+
+def count_endings(names: Iterable[str]) -> str:
+    """For instance: 1200 .jpg, 30 .png; the most frequent first."""
+    counts = Counter(
+        os.path.splitext(name)[1].lower() or 'without ending' for name in names
+    )
+    return ', '.join(
+        f'{count} {ending}'
+        for ending, count in sorted(
+            counts.items(), key=lambda item: (-item[1], item[0])
+        )
     )
 
 

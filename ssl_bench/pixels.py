@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 # Pillow warns at half of the size at which it stops; the size is our limit
 warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning)
@@ -47,7 +47,10 @@ FORMATS = frozenset(
         'WEBP',
     )
 )
-END = b'\xff\xd9'  # marker at the end of a JPEG
+# where Pillow keeps what holds an orientation
+ORIENTED = frozenset(
+    ('exif', 'xmp', 'XML:com.adobe.xmp', 'Raw profile type exif')
+)
 TURNED = range(5, 9)  # orientations that exchange width and height
 
 Source = str | Path | bytes
@@ -78,10 +81,10 @@ def opened(source: Source) -> Iterator[Image.Image]:
         raise OSError(
             f'it has more than {limit} pixels; cut it up, or make it smaller'
         ) from error
-    except OSError as error:
-        if error.strerror or not isinstance(source, bytes):
-            raise
-        raise OSError('it is not a whole image') from error
+    except UnidentifiedImageError as error:
+        raise OSError('it is not an image') from error
+    except OSError:
+        raise
     except ERRORS as error:
         raise OSError(str(error) or type(error).__name__) from error
 
@@ -104,19 +107,36 @@ def read_rgb(source: Source) -> np.ndarray:
     """
     with opened(source) as image:
         way = orientation(image)
-        if image.mode.startswith('I;16') or (
-            image.mode == 'I' and image.format in ('PNG', 'PPM')
-        ):
-            high = np.asarray(image).astype(np.int32) >> 8
-            image = Image.fromarray(high.clip(0, 255).astype(np.uint8))
-        elif image.mode in ('I', 'F'):
-            raise OSError(
-                'its pixels are 32-bit numbers, which have no fixed white; '
-                'save it with 8 or 16 bits'
-            )
-        elif image.mode in ('P', 'L', 'RGB'):
-            image.info.pop('transparency', None)  # Pillow would warn
-        return turned(np.array(image.convert('RGB')), way)
+        return turned(_rgb(image), way)
+
+
+def require_readable(source: Source) -> None:
+    """Raise what `read_rgb` would; of a JPEG the pixels are not computed.
+
+    Raises:
+        OSError: As `read_rgb`.
+    """
+    with opened(source) as image:
+        # an eighth of the size: all of the file is read, and little computed
+        image.draft('RGB', (1, 1))
+        _rgb(image)
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    """Pixels as they lie in the file, (H, W, 3) uint8."""
+    if image.mode.startswith('I;16') or (
+        image.mode == 'I' and image.format in ('PNG', 'PPM')
+    ):
+        high = np.asarray(image).astype(np.int32) >> 8
+        image = Image.fromarray(high.clip(0, 255).astype(np.uint8))
+    elif image.mode in ('I', 'F'):
+        raise OSError(
+            'its pixels are 32-bit numbers, which have no fixed white; '
+            'save it with 8 or 16 bits'
+        )
+    elif image.mode in ('P', 'L', 'RGB'):
+        image.info.pop('transparency', None)  # Pillow would warn
+    return np.array(image.convert('RGB'))
 
 
 def image_size(source: Source) -> tuple[int, int]:
@@ -140,13 +160,8 @@ def orientation(image: Image.Image) -> int:
     Args:
         image (Image): Opened, and not decoded yet.
     """
-    if image.format == 'TIFF':
-        return 1
-    if image.format == 'PNG' and not {'exif', 'XML:com.adobe.xmp'} & {
-        *image.info
-    }:
-        return 1  # Pillow would decode it, to look behind the pixels
-    if not image.info:
+    # without these, Pillow would decode a PNG to look behind its pixels
+    if image.format == 'TIFF' or not ORIENTED & image.info.keys():
         return 1
     way = image.getexif().get(ExifTags.Base.Orientation, 1)
     return way if way in range(1, 9) else 1

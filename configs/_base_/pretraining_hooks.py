@@ -15,6 +15,7 @@ pretraining_hooks = [
     dict(type='FiniteLossHook'),
     # logs how much the features differ; warns when they no longer do
     dict(type='CollapseHook'),
-    # stops when too many images of a PretrainDataset cannot be read
-    dict(type='UnreadableImagesHook', limit=0.01),
+    # says what is read; stops when more images of a PretrainDataset cannot be
+    # read than its `unreadable_limit` (0.01 of them)
+    dict(type='UnreadableImagesHook'),
 ]

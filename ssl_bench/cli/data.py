@@ -5,8 +5,12 @@ ssl-bench data mini --root data/mini
 
 import argparse
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ssl_bench.errors import UserError
 
 if TYPE_CHECKING:
     from ssl_bench.data.mini import Mini, MiniSizes
@@ -15,6 +19,9 @@ MINI_HELP = """Write the embedded data: an image folder, a VOC devkit and a
 COCO set of textured shapes, from a seed, in seconds, without a download."""
 CHECK_HELP = """Verify the data of tasks: files, counts, a few decodes,
 annotations; what is missing and how to lay it out."""
+IMAGES_HELP = """Read every image of a pretraining folder as a run would.
+List those that are broken, left out (hidden, of another ending) or copies of
+others; exit with 1 if any is broken."""
 VARIANTS_HELP = """Derive counterparts of ImageNet-A, -R, -Sketch, -C,
 Places205, iNaturalist and LVIS from the embedded images, from a seed."""
 SUBSET_HELP = """Write a list with a share of every class of an image folder,
@@ -58,6 +65,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='images to open: a few of each list, or all',
     )
     check.set_defaults(run_data=run_check)
+    images = commands.add_parser(
+        'check-images', help=IMAGES_HELP, description=IMAGES_HELP
+    )
+    images.add_argument('folder', help='the data_root of a pretraining')
+    images.add_argument(
+        '--jobs',
+        type=int,
+        metavar='N',
+        help='processes that read; one for each core if left out',
+    )
+    images.set_defaults(run_data=run_check_images)
     subset = commands.add_parser(
         'subset', help=SUBSET_HELP, description=SUBSET_HELP
     )
@@ -145,20 +163,72 @@ def run_check(args: argparse.Namespace) -> int:
     """Say of each task what is wrong with its data; 1 if anything is.
 
     What the loaders leave out is printed, and is not wrong.
+
+    Raises:
+        UserError: The data root is not there.
     """
-    from ssl_bench.tasks.check import check_task
-    from ssl_bench.tasks.layouts import Note
+    from ssl_bench.errors import UserError, printable
+    from ssl_bench.tasks.check import check_task, no_root
+    from ssl_bench.tasks.layouts import Line, Note, Problem
     from ssl_bench.tasks.table import tasks
 
-    wrong = 0
-    for name in tasks() if args.tasks == ['all'] else args.tasks:
-        lines = check_task(name, args.data_root, args.decode == 'all')
+    reason = no_root(args.data_root) if args.data_root else ''
+    if reason:
+        raise UserError(reason)
+    table, wrong = tasks(), 0
+    names = list(args.tasks)
+    if names == ['all']:
+        names = [*table, *table.broken]
+    for name in names:
+        try:
+            lines = check_task(name, args.data_root, args.decode == 'all')
+        except UserError as error:
+            if len(names) == 1:
+                raise
+            lines: list[Line] = [Problem(str(error))]
         notes = [line for line in lines if isinstance(line, Note)]
         problems = [line for line in lines if line not in notes]
         wrong += bool(problems)
         said = [*(map(str, problems) if problems else ['fine']), *notes]
-        print(f'{name}: {"; ".join(said)}')
+        print(printable(f'{name}: {"; ".join(said)}'), flush=True)
+    if len(names) > 1:
+        print(f'{len(names) - wrong} of {len(names)} tasks have their data')
     return int(wrong > 0)
+
+
+def run_check_images(args: argparse.Namespace) -> int:
+    """A line for each file that a pretraining cannot use; 1 if any is broken.
+
+    What is left out, and copies, are printed, and are not wrong.
+    """
+    from ssl_bench.data.check_images import check_images
+    from ssl_bench.errors import printable
+    from ssl_bench.files import count_endings
+
+    if args.jobs is not None and args.jobs < 1:
+        raise UserError(f'--jobs must be at least 1, not {args.jobs}.')
+    started = time.monotonic()
+    with progress('images read') as show:
+        found = check_images(args.folder, args.jobs, show)
+    seconds = time.monotonic() - started
+    for path in found.others:
+        print(printable(f'left out: {path}'))
+    for path in found.hidden:
+        print(printable(f'left out: {path} (hidden, or a link to nowhere)'))
+    for path, same in found.copies.items():
+        print(printable(f'copy: {path} has the content of {same}'))
+    for path, fault in found.broken.items():
+        print(printable(f'broken: {path}: {fault}'))
+    print(
+        f'{args.folder}: {len(found.images)} images'
+        f' ({count_endings(found.images) or "none"}), '
+        f'{len(found.broken)} broken, {len(found.copies)} copies; '
+        f'left out: {count_endings(found.others) or "no other ending"}, '
+        f'{len(found.hidden)} hidden. '
+        f'{seconds:.0f} s, {len(found.images) / max(seconds, 1e-9):.0f} '
+        'images a second.'
+    )
+    return int(bool(found.broken) or not found.images)
 
 
 def run_subset(args: argparse.Namespace) -> int:
@@ -173,20 +243,28 @@ def run_subset(args: argparse.Namespace) -> int:
     return 0
 
 
-def make_with_bar(root: Path, seed: int, sizes: 'MiniSizes') -> 'Mini':
-    """`make_mini` with a progress line."""
-    from ssl_bench.data.mini import make_mini
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress line, as a function of the steps done and their number."""
     from ssl_bench.progress import ProgressLine
 
     lines: list[ProgressLine] = []
 
     def show(done: int, total: int) -> None:
         if not lines:
-            lines.append(ProgressLine('embedded data', total))
+            lines.append(ProgressLine(title, total))
         lines[0].update(done)
 
     try:
-        return make_mini(root, seed, sizes, show)
+        yield show
     finally:
         for line in lines:
             line.stop()
+
+
+def make_with_bar(root: Path, seed: int, sizes: 'MiniSizes') -> 'Mini':
+    """`make_mini` with a progress line."""
+    from ssl_bench.data.mini import make_mini
+
+    with progress('embedded data') as show:
+        return make_mini(root, seed, sizes, show)

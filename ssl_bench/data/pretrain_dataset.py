@@ -13,24 +13,11 @@ from mmengine.logging import print_log
 from mmengine.registry import DATA_SAMPLERS
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
-from PIL import Image
 
 from ssl_bench.data.exact_batches import random_stream
 from ssl_bench.errors import UserError
-from ssl_bench.files import IMAGE_ENDINGS, images_below
-
-
-def read_rgb(path: str) -> np.ndarray:
-    """Decode an image file whole to uint8 RGB, (H, W, 3).
-
-    Raises:
-        OSError: Not an image, truncated, or not readable.
-    """
-    try:
-        with Image.open(path) as image:
-            return np.array(image.convert('RGB'))
-    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise OSError(str(error)) from error  # PIL's other errors for it
+from ssl_bench.files import IMAGE_ENDINGS, count_endings, list_images
+from ssl_bench.pixels import read_rgb
 
 
 @DATA_SAMPLERS.register_module()
@@ -134,6 +121,8 @@ class PretrainDataset(CustomDataset):
         channel_order (str): ``'rgb'``, or ``'bgr'`` for the toolkits'
             pipelines that swap the channels themselves.
         extensions (Sequence[str]): Endings of the files to read.
+        unreadable_limit (float): Fraction of the images that may be
+            unreadable; more stop the run.
 
     Raises:
         UserError: The folder is missing or has no image.
@@ -147,8 +136,16 @@ class PretrainDataset(CustomDataset):
         backgrounds: int = 0,
         channel_order: str = 'rgb',
         extensions: Sequence[str] = IMAGE_ENDINGS,
+        unreadable_limit: float = 0.01,
         **kwargs,
     ) -> None:
+        if not 0 <= unreadable_limit <= 1:
+            raise UserError(
+                'train_dataloader.dataset.unreadable_limit is a fraction of '
+                f'the images, from 0 to 1, not {unreadable_limit}.'
+            )
+        self.unreadable_limit = unreadable_limit
+        self.others: list[str] = []
         self.backgrounds = backgrounds
         self.channel_order = channel_order
         self.seed = 0
@@ -165,18 +162,33 @@ class PretrainDataset(CustomDataset):
         _require_folder(folder)
         try:
             data = super().load_data_list()
-        except (AssertionError, RuntimeError, FileNotFoundError) as error:
+        except (AssertionError, RuntimeError, OSError) as error:
             raise UserError(f'{folder} cannot be listed: {error}') from error
         if not data:
+            there = count_endings(self.others)
             raise UserError(
                 f'{folder} has no image with one of the '
-                f'endings {", ".join(self.extensions)}.'
+                f'endings {", ".join(self.extensions)}'
+                f'{f", but {there}" if there else ""}.'
             )
         return sorted(data, key=lambda info: info['img_path'])
 
     def _find_samples(self) -> list[str]:
         """Paths below the folder; the transfer tasks list the same files."""
-        return images_below(self.img_prefix, self.extensions)
+        found = list_images(self.img_prefix, tuple(self.extensions))
+        self.others = found.others
+        return found.images
+
+    def summary(self) -> str:
+        """How many images there are, by ending, and what is left out."""
+        names = (
+            self.get_data_info(index)['img_path'] for index in range(len(self))
+        )
+        folder = (self.img_prefix or self.data_root).rstrip('/')
+        text = f'{len(self)} images in {folder}: {count_endings(names)}'
+        if self.others:
+            text += f'; left out: {count_endings(self.others)}'
+        return text
 
     def __getitem__(self, index: int) -> dict:
         epoch, index = divmod(index, len(self))

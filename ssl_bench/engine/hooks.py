@@ -1,5 +1,6 @@
 """Hooks of a training run."""
 
+import logging
 import math
 import random
 from collections.abc import Sequence
@@ -7,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine import dist
 from mmengine.device import get_device
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from ssl_bench.engine.distributed import unwrapped
 from ssl_bench.errors import UserError
 from ssl_bench.files import last_checkpoint
 
@@ -86,16 +89,28 @@ class ChannelsLastHook(Hook):
 
 @HOOKS.register_module()
 class UnreadableImagesHook(Hook):
-    """Stop a run whose training folder has too many broken images.
+    """Say what is read; stop where too many images cannot be.
 
-    For `PretrainDataset`, which skips and marks them.
+    For `PretrainDataset`, which skips and marks them. Each process marks
+    those that it meets; after an epoch all know of all.
 
     Args:
-        limit (float): Fraction of the set that may be unreadable.
+        limit (float, optional): Fraction of the set that may be unreadable;
+            the data set's ``unreadable_limit`` when None.
     """
 
-    def __init__(self, limit: float = 0.01) -> None:
+    def __init__(self, limit: float | None = None) -> None:
         self.limit = limit
+        self._noted = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Say how many images there are, and what is left out."""
+        images = runner.train_dataloader.dataset
+        if self._marks(runner) is not None:
+            runner.logger.log(
+                logging.WARNING if images.others else logging.INFO,
+                images.summary(),
+            )
 
     def after_train_iter(
         self,
@@ -109,12 +124,33 @@ class UnreadableImagesHook(Hook):
         if marks is None:
             return
         count = int(marks.sum())
-        if count > self.limit * len(marks):
+        if count == self._noted:
+            return
+        self._noted = count
+        images = runner.train_dataloader.dataset
+        limit = images.unreadable_limit if self.limit is None else self.limit
+        if count > limit * len(marks):
+            folder = images.img_prefix or images.data_root
             raise UserError(
-                f'{count} of {len(marks)} training images are unreadable, '
-                f'more than {self.limit:.0%}; the log names each. Fix or '
-                'remove them, then start again with --resume.'
+                f'{count} of {len(marks)} training images cannot be read, '
+                f'more than {limit:.3%}. The log names those met so far; '
+                f'`ssl-bench data check-images {folder}` names all. Put '
+                'readable files in their places, or allow more (--cfg-options '
+                'train_dataloader.dataset.unreadable_limit=0.05), and go on '
+                'with --resume auto. Without them it is another set of '
+                'images: start over in another --work-dir.'
             )
+        self._note(runner, f'{count} of {len(marks)}')
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Tell all processes of the marks of each."""
+        marks = self._marks(runner)
+        if marks is None or dist.get_world_size() == 1:
+            return
+        joined = marks.to(torch.uint8)
+        dist.all_reduce(joined, 'max')
+        marks |= joined.bool()
+        self.after_train_iter(runner, 0)
 
     def after_train(self, runner: Runner) -> None:
         """Say how many images were skipped, if any."""
@@ -126,6 +162,18 @@ class UnreadableImagesHook(Hook):
             )
 
     @staticmethod
+    def _note(runner: Runner, count: str) -> None:
+        """Say it in the settings, which go to every record."""
+        method = runner.cfg.get('method')
+        if method is None or 'changes' not in method:
+            return
+        text = 'training images cannot be read; others took their places'
+        method.changes = [
+            *(line for line in method.changes if not line.endswith(text)),
+            f'{count} {text}',
+        ]
+
+    @staticmethod
     def _marks(runner: Runner) -> torch.Tensor | None:
         """A flag for each image; None for other data sets."""
         return getattr(runner.train_dataloader.dataset, 'unreadable', None)
@@ -133,14 +181,27 @@ class UnreadableImagesHook(Hook):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stop when the loss is NaN or infinite.
+    """Stop when the loss or the weights are NaN or infinite.
 
-    The check reads the loss of the iteration before. That one is computed by
-    then, so the accelerator never waits.
+    mmengine's log has read the loss of an iteration before this hook does,
+    so the accelerator does not wait once more. All processes stop when one
+    of them has such a loss. Weights are looked at before each checkpoint,
+    validation and test: neither a good checkpoint nor a record is replaced
+    by what they would give.
+
+    Where the loss is scaled against underflow (``GradScaler``), a step whose
+    gradients overflow is skipped and the scale made smaller. So only a row
+    of such steps stops the run.
+
+    Args:
+        resumes (bool): A run with a lower rate goes on from the last
+            checkpoint, by ``--resume``.
+        row (int): Iterations in a row that stop a run with a scaled loss.
     """
 
-    def __init__(self) -> None:
-        self._previous: tuple[int, torch.Tensor] | None = None
+    def __init__(self, resumes: bool = True, row: int = 10) -> None:
+        self.resumes, self.row = resumes, row
+        self._count = 0
 
     def after_train_iter(
         self,
@@ -149,51 +210,67 @@ class FiniteLossHook(Hook):
         data_batch: Batch = None,
         outputs: dict | None = None,
     ) -> None:
-        """Check the iteration before, remember this one."""
-        self._check(runner)
-        if outputs is not None:
-            self._previous = runner.iter + 1, outputs['loss'].detach()
+        """Look at the loss, in every process."""
+        loss = float((outputs or {}).get('loss', 0.0))
+        worst = loss if not math.isfinite(loss) else 0.0
+        if dist.get_world_size() > 1:
+            flag = torch.tensor(float(worst != 0), device=get_device())
+            dist.all_reduce(flag, 'max')
+            worst = worst or (math.nan if flag else 0.0)
+        self._count = self._count + 1 if worst else 0
+        scaler = getattr(
+            getattr(runner, 'optim_wrapper', None), 'loss_scaler', None
+        )
+        scaled = scaler is not None and scaler.is_enabled()
+        if self._count >= (self.row if scaled else 1):
+            self._stop(
+                runner,
+                f'the loss became {worst} at iteration {runner.iter + 1}',
+            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Never save weights that are not finite.
 
-        A finite loss can have a gradient that is not finite, so the weights
-        are checked, too.
+        A finite loss can have a gradient that is not finite.
         """
-        self._check(runner)
-        for name, value in checkpoint['state_dict'].items():
+        self._check(
+            runner,
+            checkpoint['state_dict'],
+            f'when the checkpoint after iteration {runner.iter} was to be '
+            'written',
+        )
+
+    def before_val(self, runner: Runner) -> None:
+        """Never measure weights that are not finite."""
+        self.before_test(runner)
+
+    def before_test(self, runner: Runner) -> None:
+        """As `before_val`."""
+        self._check(
+            runner,
+            unwrapped(runner.model).state_dict(),
+            f'when it was to be tested after iteration {runner.iter}',
+        )
+
+    def _check(
+        self, runner: Runner, weights: dict[str, Any], when: str
+    ) -> None:
+        """Stop at the first tensor that is not finite."""
+        for name, value in weights.items():
             if (
                 torch.is_tensor(value)
                 and value.is_floating_point()
                 and not value.isfinite().all()
             ):
-                self._stop(
-                    runner,
-                    f'{name} was no longer finite when the '
-                    f'checkpoint after iteration {runner.iter} was '
-                    'to be written',
-                )
+                self._stop(runner, f'{name} was no longer finite {when}')
 
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Check the last iteration of an epoch."""
-        self._check(runner)
-
-    def _check(self, runner: Runner) -> None:
-        if self._previous is None:
-            return
-        (iteration, loss), self._previous = self._previous, None
-        if not math.isfinite(loss):
-            self._stop(
-                runner,
-                f'the loss became {float(loss)} at iteration {iteration}',
-            )
-
-    @staticmethod
-    def _stop(runner: Runner, what: str) -> None:
+    def _stop(self, runner: Runner, what: str) -> None:
         last: Any = last_checkpoint(runner.work_dir)
         if last is None and runner.cfg.get('resume'):
             last = runner.cfg.get('load_from')
+        then = ', then continue with --resume' if last and self.resumes else ''
         raise UserError(
             f'{what}. Last good checkpoint: {last or "none"}. Lower the '
-            'learning rate or train without --amp, then use --resume.'
+            'learning rate (--cfg-options optim_wrapper.optimizer.lr=...) or '
+            f'train without mixed precision{then}.'
         )

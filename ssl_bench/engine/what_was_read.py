@@ -25,6 +25,7 @@ OF_THE_MACHINE = (
     'default_hooks.logger.',
     'log_',
     'train_dataloader.dataset.data_root',
+    'train_dataloader.dataset.unreadable_limit',
     'train_dataloader.num_workers',
     'train_dataloader.persistent_workers',
     'train_dataloader.pin_memory',

@@ -1,5 +1,6 @@
 """The data sets that tasks read, each a table row of layouts."""
 
+import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -71,11 +72,18 @@ class Dataset(BaseModel):
         return tuple(found)
 
     def missing(self, root: str | Path) -> list[Path]:
-        """Those of `paths` that are not below a data root."""
+        """Those of `paths` that are not below a data root.
+
+        A folder where a file must be, and a file where a folder must be, are
+        not it.
+        """
+        files = {file for layout in self.layouts for file in layout.files}
         return [
             Path(root) / path
             for path in self.paths
-            if not (Path(root) / path).exists()
+            if not (os.path.isfile if path in files else os.path.isdir)(
+                os.path.join(root, path)
+            )
         ]
 
     def how_to_prepare(self, root: str | Path) -> str:
@@ -175,6 +183,29 @@ MINI_CLASSES = (
     'star',
     'triangle',
 )
+# the objects of VOC, in the order of its labels
+VOC_CLASSES = (
+    'aeroplane',
+    'bicycle',
+    'bird',
+    'boat',
+    'bottle',
+    'bus',
+    'car',
+    'cat',
+    'chair',
+    'cow',
+    'diningtable',
+    'dog',
+    'horse',
+    'motorbike',
+    'person',
+    'pottedplant',
+    'sheep',
+    'sofa',
+    'train',
+    'tvmonitor',
+)
 # what `ssl-bench data mini` writes into the root
 MINI_MANIFEST, MINI_ROOT = 'mini.json', 'data/mini'
 # what its manifest calls the number of images of each list and folder
@@ -197,10 +228,15 @@ _SUBSET = (
 )
 
 
-def voc(year: int, split: str, count: int | None = None) -> VocBoxLayout:
+def voc(
+    year: int,
+    split: str,
+    count: int | None = None,
+    names: tuple[str, ...] = VOC_CLASSES,
+) -> VocBoxLayout:
     """A list of a VOC devkit, for boxes."""
     path = f'VOCdevkit/VOC{year}/ImageSets/Main/{split}.txt'
-    return VocBoxLayout(list_file=path, count=count)
+    return VocBoxLayout(list_file=path, count=count, names=names)
 
 
 def voc_masks(
@@ -262,11 +298,14 @@ def cityscapes_objects(split: str, count: int) -> CocoLayout:
     )
 
 
-def places(split: str, images: str, count: int | None = None) -> ListLayout:
+def places(
+    split: str, images: str, count: int | None = None, classes: int = 205
+) -> ListLayout:
     """One of Places205's lists."""
     return ListLayout(
         list_file=f'places205/trainvalsplit_places205/{split}_places205.csv',
         images=images,
+        classes=classes,
         count=count,
     )
 
@@ -452,8 +491,10 @@ DATASETS: dict[str, Dataset] = {
     ),
     'mini_voc': Dataset(
         title='mini VOC07+12 trainval',
-        train=(voc(2007, 'trainval'), voc(2012, 'trainval')),
-        test=(voc(2007, 'test'),),
+        train=tuple(
+            voc(year, 'trainval', names=MINI_CLASSES) for year in (2007, 2012)
+        ),
+        test=(voc(2007, 'test', names=MINI_CLASSES),),
         root=MINI_ROOT,
         prepare=_MINI,
     ),
@@ -495,8 +536,8 @@ DATASETS: dict[str, Dataset] = {
     ),
     'mini_places': Dataset(
         title='mini ImageNet train, listed as Places205',
-        train=(places('train', 'imagenet/train'),),
-        test=(places('val', 'imagenet/val'),),
+        train=(places('train', 'imagenet/train', classes=8),),
+        test=(places('val', 'imagenet/val', classes=8),),
         root=MINI_ROOT,
         prepare=_VARIANTS,
     ),

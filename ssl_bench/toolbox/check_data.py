@@ -5,12 +5,18 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from PIL import Image
 from torch import nn
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import Dataset
-from ssl_bench.tasks.layouts.base import missing_files, refuse, spread
+from ssl_bench.tasks.layouts.base import (
+    image_size,
+    missing_files,
+    other_sizes,
+    refuse,
+    spread,
+)
+from ssl_bench.tasks.layouts.folders import other_classes
 from ssl_bench.tasks.layouts.masks import single_label
 
 
@@ -43,7 +49,7 @@ def check_classes(model: nn.Module, train, test) -> list[str]:
         notes += empty_classes(dataset, classes, count)
     if train is not None:
         check_same(train, test)
-    return notes
+    return notes + notes_of(train, test)
 
 
 def check_same(train, test) -> None:
@@ -52,6 +58,9 @@ def check_same(train, test) -> None:
     Raises:
         UserError: Names the first that differs.
     """
+    layouts = [getattr(dataset, 'layout', None) for dataset in (train, test)]
+    if None not in layouts:
+        refuse(other_classes(*layouts))
     ours, theirs = (
         tuple(dataset.metainfo.get('classes') or ())
         for dataset in (train, test)
@@ -66,7 +75,10 @@ def check_same(train, test) -> None:
 
 
 def empty_classes(dataset, classes, count: int) -> list[str]:
-    """Note classes that no image has; refuse labels that no class has."""
+    """Refuse labels that no class has; note classes without an image.
+
+    Sets that have a layout note these themselves.
+    """
     labels = getattr(dataset, 'get_gt_labels', None)
     if labels is None or 'subset' in dataset.metainfo:
         return []
@@ -78,7 +90,7 @@ def empty_classes(dataset, classes, count: int) -> list[str]:
             f'head of this task knows 0 to {count - 1}.'
         )
     empty = sorted(set(range(count)) - found)
-    if not empty:
+    if not empty or hasattr(dataset, 'notes'):
         return []
     name = classes[empty[0]] if classes else empty[0]
     note = (
@@ -107,10 +119,11 @@ def check_files(classes: int | None, *datasets) -> list[str]:
         UserError: How many images or masks are missing, and one of them; or
             masks that do not fit the segmenter.
     """
-    notes = []
+    notes = notes_of(*datasets)
     for dataset in readers(*datasets):
         if not hasattr(dataset, 'layout'):
             check_rows(dataset)
+        check_sizes(dataset)
         if classes is not None:
             check_masks(_rows(dataset), classes, dataset.test_mode)
         left_out = getattr(dataset, 'left_out', None)
@@ -119,6 +132,18 @@ def check_files(classes: int | None, *datasets) -> list[str]:
                 f'left out of {where(dataset)}: '
                 f'{dataset.summary_of_left_out()}'
             )
+    return notes
+
+
+def notes_of(*datasets) -> list[str]:
+    """What the readers left out, or trained on twice, for the record."""
+    notes = [
+        str(note)
+        for dataset in readers(*datasets)
+        for note in getattr(dataset, 'notes', [])
+    ]
+    for note in notes:
+        logging.getLogger(__name__).warning(note)
     return notes
 
 
@@ -136,14 +161,39 @@ def check_rows(dataset) -> None:
     )
 
 
+def check_sizes(dataset) -> None:
+    """Hold the sizes of images against what their annotations say.
+
+    Of a test set every header is read, since the test would stop at the
+    first that differs. Training skips and counts such images, so only a few
+    are looked at.
+
+    Raises:
+        UserError: A test image differs, or all training images that were
+            looked at.
+    """
+    rows = [row for row in _rows(dataset) if row.get('width')]
+    chosen = rows if dataset.test_mode else spread(rows)
+    faults = {
+        row['img_path']: line
+        for row in chosen
+        for line in other_sizes(
+            [(row['img_path'], (row['width'], row['height']))], where(dataset)
+        )
+    }
+    if faults and (dataset.test_mode or len(faults) == len(chosen)):
+        raise UserError(f'{next(iter(faults.values()))}')
+
+
 def check_masks(rows: list[dict], classes: int, every: bool) -> None:
-    """Open the masks of a few images.
+    """Open masks of a set.
 
     Args:
         rows (list[dict]): Of the data set.
         classes (int): Of the segmenter.
-        every (bool): One faulty mask is one too many; else only if all are,
-            since training skips them.
+        every (bool): Open all of them, and one that is faulty is one too
+            many: else a few, of which one must be usable, since training
+            skips the others.
 
     Raises:
         UserError: What is wrong with one of them, or that all masks of the
@@ -154,18 +204,18 @@ def check_masks(rows: list[dict], classes: int, every: bool) -> None:
     reader, errors = ReadMask(classes), []
     rows = [row for row in rows if row.get('seg_map_path')]
     masks = [row['seg_map_path'] for row in rows]
-    chosen = spread(rows)
+    chosen = rows if every else spread(rows)
     for row in chosen:
         try:
-            with Image.open(row['img_path']) as image:
-                shape = image.size[::-1]
+            shape = image_size(row['img_path'])[::-1]
             reader.transform({**row, 'ori_shape': shape})
         except UserError as error:
             errors.append(error)
         except OSError:  # an image's fault, which is met where it is read
             continue
     if errors and (every or len(errors) == len(chosen)):
-        raise errors[0]
+        more = f' ({len(errors) - 1} more)' if len(errors) > 1 else ''
+        raise UserError(f'{errors[0]}{more}') from errors[0]
     if masks:
         folder = os.path.dirname(masks[0])
         refuse(single_label([*spread(masks), *masks], folder))

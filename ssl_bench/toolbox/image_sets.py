@@ -57,14 +57,12 @@ class ListedCustomDataset(CustomDataset):
         if not self.with_label:
             return super().load_data_list()
         layout = self.layout
-        if isinstance(layout, ListLayout):
-            reading = layout.read()
-            reading.refuse()
-            return _rows(reading.entries)
-        images = layout.images()
-        if self.CLASSES is None:
-            self._metainfo['classes'] = tuple(images)
-        return _rows(layout.entries(images))
+        reading = layout.read(scored=self.test_mode)
+        reading.refuse()
+        self.notes = reading.notes
+        if self.CLASSES is None and isinstance(layout, FolderLayout):
+            self._metainfo['classes'] = tuple(layout.class_folders())
+        return _rows(reading.entries)
 
 
 @DATASETS.register_module()
@@ -90,6 +88,7 @@ class ListedVOC(VOC):
             list_file=self.image_set_path,
             images=self.img_prefix,
             annotations=self.ann_prefix,
+            names=tuple(self.CLASSES),
         )
 
     def load_data_list(self) -> list[dict]:
@@ -98,15 +97,15 @@ class ListedVOC(VOC):
         Raises:
             UserError: The layout has a problem.
         """
-        reading = self.layout.read()
+        reading = self.layout.read(scored=self.test_mode)
         reading.refuse()
+        self.notes = reading.notes
         label = self.class_to_idx
         rows = []
         for entry in reading.entries:
             classes: tuple[set, set] = set(), set()
             for box in entry.objects:
-                if box.name in label:
-                    classes[box.difficult].add(label[box.name])
+                classes[box.difficult].add(label[box.name])
             rows.append(
                 dict(
                     img_path=entry.image,
@@ -158,10 +157,12 @@ class ClassFolders(BaseDataset):
         Raises:
             UserError: The layout has a problem.
         """
-        images = self.layout.images()
-        labels = self.layout.labels(images).values()
+        reading = self.layout.read(scored=self.test_mode)
+        reading.refuse()
+        self.notes = reading.notes
+        labels = {entry.label for entry in reading.entries}
         self._metainfo['subset'] = tuple(sorted(labels))
-        return _rows(self.layout.entries(images))
+        return _rows(reading.entries)
 
 
 @DATASETS.register_module()
@@ -207,8 +208,9 @@ class CorruptedFolders(BaseDataset):
         Raises:
             UserError: The layout has a problem.
         """
-        reading = self.layout.read()
+        reading = self.layout.read(scored=self.test_mode)
         reading.refuse()
+        self.notes = reading.notes
         return [
             dict(name=entry.image, gt_label=entry.label)
             for entry in reading.entries
@@ -262,8 +264,9 @@ class INat18(BaseDataset):
         Raises:
             UserError: The layout has a problem.
         """
-        reading = self.layout.read()
+        reading = self.layout.read(scored=self.test_mode)
         reading.refuse()
+        self.notes = reading.notes
         self._metainfo['classes'] = reading.classes
         return _rows(reading.entries)
 

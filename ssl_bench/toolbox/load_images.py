@@ -1,6 +1,5 @@
-"""Images as they come: other modes, and files that do not decode."""
+"""Images as they come: those that cannot be used are noted, or stop."""
 
-import io
 import os
 from importlib import import_module
 from pathlib import Path
@@ -12,20 +11,17 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
-from PIL import Image
 
 from ssl_bench.config import data_paths, map_nodes
 from ssl_bench.errors import UserError
-from ssl_bench.tasks.layouts.base import image_errors
+from ssl_bench.pixels import opened, orientation, read_rgb, turned
+from ssl_bench.tasks.layouts.base import size_fault
 
 SKIPPED = 'skipped_images.txt'
 GIVEN_UP = 'Cannot find valid image'  # mmengine's words, after 1000 tries
-UNREADABLE: tuple[type[Exception], ...] = (
-    *image_errors(),
-    AssertionError,  # OpenCV's decoder found nothing
-    cv2.error,
-)
-DEEP = ('I', 'F')  # begin the names of Pillow's modes over 8 bit
+UNREADABLE: tuple[type[Exception], ...] = (OSError, cv2.error)
+JPEG = ('JPEG', 'MPO')  # Pillow's names
+JPEG_END = b'\xff\xd9'
 
 
 class Listed(NamedTuple):
@@ -54,19 +50,19 @@ LISTED = dict(
 
 @TRANSFORMS.register_module()
 class ReadImage(LoadImageFromFile):
-    """mmcv's ``LoadImageFromFile``, for files that are not as expected.
+    """mmcv's ``LoadImageFromFile``, on the reader of `ssl_bench.pixels`.
 
-    Greyscale, palette and CMYK images become three channels, as mmcv's do.
-    Of 16-bit images the high byte is kept; Pillow alone would turn nearly
-    all of them white. A file that does not decode is noted and skipped in
-    training, where another image takes its place; in testing it stops the
-    run, since a number over fewer images would be another number. OpenCV
-    fills what is missing of a truncated file with grey and does not tell.
+    A file that does not decode, or whose size is not that of its annotation,
+    is noted and skipped in training, where another image takes its place; in
+    testing it stops the run, since a number over fewer images would be
+    another number.
 
     Args:
         skipped (str, optional): File that names of skipped images are added
             to; None to stop at the first.
-        **kwargs: Of ``LoadImageFromFile``.
+        **kwargs: Of ``LoadImageFromFile``. With ``imdecode_backend='cv2'``
+            OpenCV computes the pixels of JPEG files, which differ by a few
+            levels; all else is the same.
     """
 
     def __init__(self, skipped: str | None = None, **kwargs) -> None:
@@ -77,42 +73,66 @@ class ReadImage(LoadImageFromFile):
         """Read ``img_path``; None when it was skipped.
 
         Raises:
-            UserError: It does not decode, and may not be skipped.
+            UserError: It cannot be used, and may not be skipped.
         """
         path = results['img_path']
         try:
-            deep = (
-                self._deep(path) if self.imdecode_backend == 'pillow' else None
-            )
-            if deep is None:
-                return super().transform(results)
+            image = self._read(path)
         except UNREADABLE as error:
-            self._skip(path, error)
+            self._skip(path, f'cannot be read: {error}')
             return None
-        results['img'] = deep.astype(np.float32) if self.to_float32 else deep
-        results['img_shape'] = results['ori_shape'] = deep.shape[:2]
+        fault = size_fault(
+            (image.shape[1], image.shape[0]),
+            (results.get('width') or 0, results.get('height') or 0),
+        )
+        if fault:
+            self._skip(path, fault)
+            return None
+        results['img'] = image.astype(np.float32) if self.to_float32 else image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
 
-    def _deep(self, path: str) -> np.ndarray | None:
-        """(H, W, 3) uint8 of an image over 8 bit, None of any other."""
-        data = fileio.get(path, backend_args=self.backend_args)
-        with Image.open(io.BytesIO(data)) as image:
-            if not image.mode.startswith(DEEP):
-                return None
-            values = np.asarray(image)
-        if image.mode != 'F' and values.max(initial=0) > 255:
-            values = values // 256
-        values = values.clip(0, 255).astype(np.uint8)
-        return np.repeat(values[..., None], 3, axis=2)
+    def _read(self, path: str) -> np.ndarray:
+        """(H, W, 3) uint8, BGR."""
+        content = fileio.get(path, backend_args=self.backend_args)
+        if self.imdecode_backend == 'cv2':
+            return read_bgr(content)
+        return read_rgb(content)[..., ::-1]
 
-    def _skip(self, path: str, error: Exception) -> None:
+    def _skip(self, path: str, fault: str) -> None:
         if self.skipped is None:
             raise UserError(
-                f'{path} cannot be read: {error}. Replace the file; '
-                '`ssl-bench data check TASK --decode all` finds every such '
-                'one.'
-            ) from error
-        note_skipped(self.skipped, path, f'{type(error).__name__}: {error}')
+                f'{path} {fault}. Correct it; `ssl-bench data check TASK '
+                '--decode all` finds every such one.'
+            )
+        note_skipped(self.skipped, path, fault)
+
+
+def read_bgr(content: bytes) -> np.ndarray:
+    """`read_rgb`, in BGR; OpenCV computes the pixels of JPEG files.
+
+    OpenCV fills what is missing of a truncated file with grey and does not
+    tell, and turns images of some formats only. So it decodes no other
+    format, and a JPEG without an end is refused, as Pillow does.
+
+    Args:
+        content (bytes): Of a file.
+
+    Raises:
+        OSError: As `read_rgb`.
+    """
+    with opened(content) as image:
+        way, header = orientation(image), image.fp.tell()
+        plain = image.format in JPEG and image.mode in ('L', 'RGB')
+    if not plain:
+        return np.ascontiguousarray(read_rgb(content)[..., ::-1])
+    if content.rfind(JPEG_END, header) < 0:
+        raise OSError('image file is truncated')
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    if pixels is None:
+        raise OSError('OpenCV cannot decode it')
+    return turned(pixels, way)
 
 
 def note_skipped(file: str, path: str, reason: str) -> None:
@@ -130,7 +150,8 @@ def read_with_care(config: Config, folder: Path | None) -> None:
 
     The sets of the toolkits become ours (`LISTED`), unless a config sets the
     file endings itself; images are read with `ReadImage`, masks with
-    `ReadMask`. Frozen features have no place to fill: a probe skips nothing.
+    `ReadMask`. Test sets know that they are. Frozen features have no place to
+    fill: a probe skips nothing.
 
     Args:
         config (Config): Changed in place.
@@ -144,8 +165,10 @@ def read_with_care(config: Config, folder: Path | None) -> None:
     if scope == 'mmseg':
         classes = config.model.decode_head.num_classes
 
-    def change(value: Any, skipped: str | None) -> Any:
+    def change(value: Any, skipped: str | None, test: bool) -> Any:
         kind = value.get('type') if isinstance(value, dict) else None
+        if test and kind and 'pipeline' in value:
+            value.setdefault('test_mode', True)
         if kind == 'LoadImageFromFile':
             value['type'] = 'mmengine.ReadImage'
             value['skipped'] = skipped
@@ -158,7 +181,7 @@ def read_with_care(config: Config, folder: Path | None) -> None:
             and 'extensions' not in value
         ):
             value['type'] = f'Listed{kind}'
-        return map_nodes(value, lambda item: change(item, skipped))
+        return map_nodes(value, lambda item: change(item, skipped, test))
 
     places: dict[str, str | None] = dict(
         train_dataloader=os.fspath(folder / SKIPPED) if folder else None,
@@ -166,7 +189,7 @@ def read_with_care(config: Config, folder: Path | None) -> None:
     )
     for name, skipped in places.items():
         if config.get(name) is not None:
-            change(config[name], skipped)
+            change(config[name], skipped, name == 'test_dataloader')
 
 
 def skipped_images(folder: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """Segmentation sets and their masks, listed and judged by the layouts."""
 
+import numpy as np
 from mmseg.datasets import (
     ADE20KDataset,
     BaseSegDataset,
@@ -11,8 +12,12 @@ from mmseg.registry import DATASETS, TRANSFORMS
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.layouts import MaskLayout, VocMaskLayout
-from ssl_bench.tasks.layouts.base import image_errors
-from ssl_bench.tasks.layouts.masks import mask_fault
+from ssl_bench.tasks.layouts.masks import (
+    IGNORED,
+    MaskFault,
+    check_mask,
+    read_mask,
+)
 from ssl_bench.toolbox.load_images import note_skipped
 
 
@@ -48,6 +53,7 @@ class ListedBaseSegDataset(BaseSegDataset):
         """
         reading = self.layout.read(scored=self.test_mode)
         reading.refuse()
+        self.notes = reading.notes
         return [
             dict(
                 img_path=entry.image,
@@ -105,19 +111,29 @@ class ReadMask(LoadAnnotations):
         """
         path = results['seg_map_path']
         try:
-            results = super().transform(results)
-            found = mask_fault(
+            super().transform(results)
+            check_mask(
                 results['gt_seg_map'], results['ori_shape'], self.classes
             )
-            if found is None:
-                return results
-            fault = found.text
-        except image_errors() as error:
-            fault = f'cannot be read: {error}'
-        if self.skipped is None:
-            raise UserError(
-                f'the mask {path} {fault}. Fix it, or take its '
-                'image out of the list.'
-            )
-        note_skipped(self.skipped, path, fault)
-        return None
+            return results
+        except MaskFault as fault:
+            if self.skipped is None:
+                raise UserError(
+                    f'the mask {path} {fault.text}. Fix it, or take its '
+                    'image out of the list.'
+                ) from fault
+            note_skipped(self.skipped, path, fault.text)
+            return None
+
+    def _load_seg_map(self, results: dict) -> None:
+        """As mmseg's, which would cast 16 bits to 8."""
+        mask = read_mask(results['seg_map_path'])
+        if self.reduce_zero_label is None:
+            self.reduce_zero_label = results['reduce_zero_label']
+        if self.reduce_zero_label:  # 0 and 255 are ignored, 1 becomes 0
+            mask = np.where(mask % IGNORED == 0, np.uint8(IGNORED), mask - 1)
+        mapped = mask.copy()
+        for old, new in (results.get('label_map') or {}).items():
+            mapped[mask == old] = new
+        results['gt_seg_map'] = mapped
+        results['seg_fields'].append('gt_seg_map')

@@ -13,6 +13,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 from torchvision.utils import draw_segmentation_masks
 
 from ssl_bench.data.contact_sheet import in_a_column, in_a_row, in_rows
+from ssl_bench.pixels import read_rgb
 
 Colour = tuple[int, int, int]
 SIDE = 288  # pixels of a drawn image's longer side
@@ -63,7 +64,7 @@ def pair(sample, meta: dict, score: float) -> Image.Image:
         meta (dict): The data set's classes and palette.
         score (float): Detections below it are not drawn.
     """
-    image = Image.open(sample.img_path).convert('RGB')
+    image = Image.fromarray(read_rgb(sample.img_path))
     if 'pred_sem_seg' in sample:
         sides = [
             blend_labels(image, _array(part.data)[0], meta['palette'])

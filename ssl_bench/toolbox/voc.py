@@ -1,8 +1,6 @@
 """PASCAL VOC detection as Detectron2 reads and scores it."""
 
-import logging
 import os
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,10 +8,9 @@ from mmdet.datasets import VOCDataset
 from mmdet.registry import DATASETS, METRICS
 from mmengine.evaluator import BaseMetric
 
-from ssl_bench.errors import UserError
 from ssl_bench.tasks.layouts import VocBoxLayout
 from ssl_bench.tasks.layouts.voc import VocImage
-from ssl_bench.toolbox.instances import some_left, summary
+from ssl_bench.toolbox.instances import some_left
 from ssl_bench.toolbox.voc_ap import Detections, Objects, class_ap, summarise
 
 
@@ -28,11 +25,11 @@ class VOCDetection(VOCDataset):
     * outside ``test_mode`` a difficult object is an ordinary one; mmdet
       ignores it, so that its area is trained as background.
 
-    Objects whose box is empty are left out and counted; objects of other
-    classes, which mmdet skips silently, are a ``UserError``.
+    Objects whose box is empty or outside the image are left out and counted;
+    objects of other classes, which mmdet skips silently, are a ``UserError``.
 
     Attributes:
-        left_out (Counter): Objects that were skipped, by reason.
+        notes (list[str]): What is left out.
     """
 
     @property
@@ -42,43 +39,22 @@ class VOCDetection(VOCDataset):
             list_file=self.ann_file,
             images=os.path.join(self.sub_data_root, self.img_subdir),
             annotations=os.path.join(self.sub_data_root, self.ann_subdir),
+            names=tuple(self.metainfo['classes']),
         )
 
     def load_data_list(self) -> list[dict]:
-        """Read every annotation; say how many boxes were empty.
+        """Read every annotation.
 
         Raises:
-            UserError: The layout has a problem, or an object is of a class
-                that is not the task's.
+            UserError: The layout has a problem.
         """
         reading = self.layout.read(scored=self.test_mode)
         reading.refuse()
-        self.left_out = reading.left_out
+        self.notes = reading.notes
         self.cat2label = {
             name: label for label, name in enumerate(self.metainfo['classes'])
         }
-        self._check_classes(reading.entries)
-        if self.left_out:
-            logging.getLogger(__name__).warning(
-                '%s: left out %s', self.ann_file, self.summary_of_left_out()
-            )
         return [self._row(entry) for entry in reading.entries]
-
-    def _check_classes(self, entries: Sequence[VocImage]) -> None:
-        others = Counter(
-            box.name
-            for entry in entries
-            for box in entry.objects
-            if box.name not in self.cat2label
-        )
-        if others:
-            raise UserError(
-                f'{self.ann_file}: {sum(others.values())} objects are '
-                f'of other classes than the {len(self.cat2label)} '
-                f'of this task, for instance {min(others)}. Fix the '
-                'annotations, or name their classes in the metainfo of '
-                'every data set.'
-            )
 
     def _row(self, entry: VocImage) -> dict:
         """One image and its objects in mmdet's form."""
@@ -101,10 +77,6 @@ class VOCDetection(VOCDataset):
     def filter_data(self) -> list[dict]:
         """Drop images without objects, if the config says so."""
         return some_left(super().filter_data(), self.ann_file)
-
-    def summary_of_left_out(self) -> str:
-        """For instance: 3 objects with an empty box."""
-        return summary(self.left_out)
 
 
 @METRICS.register_module()

@@ -24,7 +24,7 @@ from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.fingerprint import fingerprint, listing_sha256
 from ssl_bench.tasks.table import find_task
-from ssl_bench.toolbox.check_data import check_same, read_elsewhere
+from ssl_bench.toolbox.check_data import check_same, notes_of, read_elsewhere
 from ssl_bench.transfer.features import (
     INDEX,
     PRECISIONS,
@@ -120,10 +120,7 @@ def run_probe(
         folders = {
             split: home / f'{key}_{split}' for split in ('train', 'test')
         }
-        if not on_main_process(
-            lambda: all((path / INDEX).exists() for path in folders.values())
-        ):
-            check_probe(plan.config)
+        plan.changes += check_probe(plan.config)
         for split, path in folders.items():
             if not on_main_process((path / INDEX).exists):
                 title = f'{plan.task}, {source.method}, {split}'
@@ -190,8 +187,11 @@ def score(
     return probe(*splits, **options)
 
 
-def check_probe(config: Config) -> None:
+def check_probe(config: Config) -> list[str]:
     """Compare the classes of training and test images.
+
+    Returns:
+        list[str]: What a record should say of the data.
 
     Raises:
         UserError: They differ.
@@ -206,6 +206,7 @@ def check_probe(config: Config) -> None:
     except AssertionError as error:  # how the toolkits' readers complain
         raise UserError(f'the data are not as expected: {error}') from error
     check_same(*sets)
+    return notes_of(*sets)
 
 
 def build_frozen(config: Config, source: Source) -> Frozen:

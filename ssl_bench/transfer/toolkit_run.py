@@ -154,6 +154,7 @@ def prepare(
     config.resume = last is not None
     config.load_from = last and str(last)
     hooks = list(config.get('custom_hooks', []))
+    hooks.append(dict(type='FiniteLossHook', resumes=False))
     if plan.trained is None:
         hooks += [dict(type='StepSeedHook'), dict(type='CostHook')]
     if visualize:

@@ -2,10 +2,13 @@
 
 import copy
 import io
+import math
+import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -14,6 +17,7 @@ from ssl_bench.engine.collapse import CollapseHook
 from ssl_bench.engine.hooks import FiniteLossHook, UnreadableImagesHook
 from ssl_bench.engine.pretrain import pretrain
 from ssl_bench.errors import UserError
+from tests.processes import run_in_processes
 
 
 def state(path):
@@ -109,7 +113,7 @@ def test_hooks_of_a_run_are_those_of_the_config(config, tmp_path):
     assert hooks_of(config, tmp_path) == sorted([*LISTED, 'ProvenanceHook'])
     by_type = {type(hook).__name__: hook for hook in SeeHooks.seen}
     assert by_type['CollapseHook'].interval == 1  # the logger's
-    assert by_type['UnreadableImagesHook'].limit == 0.01
+    assert by_type['UnreadableImagesHook'].limit is None  # the data set's
 
 
 def test_hooks_of_a_recipe_of_mmpretrain_are_the_same(config, tmp_path):
@@ -137,14 +141,29 @@ def test_a_hook_of_the_config_replaces_the_listed_one(config, tmp_path):
 def test_only_marked_images_count_as_unreadable():
     class Images(list):
         unreadable = None
+        unreadable_limit = 0.01
+        img_prefix = 'folder'
 
-    runner = SimpleNamespace(train_dataloader=SimpleNamespace(dataset=[1, 2]))
+    runner = SimpleNamespace(
+        train_dataloader=SimpleNamespace(dataset=[1, 2]),
+        cfg=ConfigDict(method=dict(changes=['a'])),
+    )
     UnreadableImagesHook().after_train_iter(runner, 0)  # has no marks
     runner.train_dataloader.dataset = Images([1, 2])
     Images.unreadable = torch.tensor([False, True])
-    with pytest.raises(UserError, match='1 of 2 .* than 1%.* Fix or remove'):
+    with pytest.raises(
+        UserError,
+        match='1 of 2 .* than 1.000%.*check-images folder.*--resume auto',
+    ):
         UnreadableImagesHook().after_train_iter(runner, 0)
-    UnreadableImagesHook(limit=0.5).after_train_iter(runner, 0)
+    assert runner.cfg.method.changes == ['a']
+    for limit, option in ((0.01, 0.5), (0.5, None)):
+        Images.unreadable_limit = limit
+        UnreadableImagesHook(option).after_train_iter(runner, 0)
+        assert runner.cfg.method.changes == [
+            'a',
+            '1 of 2 training images cannot be read; others took their places',
+        ]
 
 
 def test_seed_changes_the_run(config, tmp_path):
@@ -168,12 +187,42 @@ def test_nothing_to_resume(config, tmp_path):
         pretrain(config, tmp_path, resume=str(tmp_path / 'none.pth'))
 
 
-def test_too_many_unreadable_images_stop_the_run(
+def test_the_advice_for_too_many_unreadable_images_works(
     config, tmp_path, image_folder
 ):
+    """A higher limit, or readable files in their places; both resume."""
+    (image_folder / 'a.heic').touch()
     (image_folder / '05.jpg').write_bytes(b'broken')
-    with pytest.raises(UserError, match='1 of 12 training images'):
-        pretrain(config, tmp_path)
+    with pytest.raises(UserError, match='1 of 12 training .* --resume auto'):
+        pretrain(copy.deepcopy(config), tmp_path)
+    more = copy.deepcopy(config)
+    more.train_dataloader.dataset.unreadable_limit = 0.1
+    more.train_cfg.max_epochs = 1
+    meta = torch.load(
+        pretrain(more, tmp_path, resume='auto'), weights_only=False
+    )['meta']
+    assert '1 of 12 training images cannot be read' in meta['cfg']
+    log = max(tmp_path.glob('*/*.log')).read_text()
+    assert f'12 images in {image_folder}: 12 .jpg; left out: 1 .heic' in log
+    shutil.copy(image_folder / '04.jpg', image_folder / '05.jpg')
+    assert pretrain(config, tmp_path, resume='auto').name == 'epoch_2.pth'
+
+
+def mark(rank):
+    """Each process marks another image."""
+    images = SimpleNamespace(
+        unreadable=torch.arange(4) == rank, unreadable_limit=1.0
+    )
+    runner = SimpleNamespace(
+        train_dataloader=SimpleNamespace(dataset=images), cfg=ConfigDict()
+    )
+    UnreadableImagesHook().after_train_epoch(runner)
+    return images.unreadable
+
+
+def test_processes_join_their_marks_after_an_epoch():
+    for marks in run_in_processes(mark, 2):
+        assert marks.tolist() == [True, True, False, False]
 
 
 def test_an_error_takes_the_bar_off_the_terminal(
@@ -209,20 +258,72 @@ def test_nan_stops_the_run_and_names_the_last_checkpoint(config, tmp_path):
     assert not list(tmp_path.glob('*.pth'))
 
 
-def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
-    class Runner:
-        work_dir, cfg, iter = str(tmp_path), {}, 4
+def bare_runner(folder, iteration, scaler=None):
+    return SimpleNamespace(
+        work_dir=str(folder),
+        cfg={},
+        iter=iteration,
+        optim_wrapper=SimpleNamespace(loss_scaler=scaler),
+    )
 
+
+def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
     (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
     (tmp_path / 'epoch_1.pth').touch()
-    hook = FiniteLossHook()
-    hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.0)))
-    hook.after_train_iter(
-        Runner, 0, outputs=dict(loss=torch.tensor(float('nan')))
-    )
-    Runner.iter = 5
-    with pytest.raises(UserError, match='iteration 5.*epoch_1.pth'):
-        hook.after_train_iter(Runner, 0, outputs=dict(loss=torch.tensor(1.0)))
+    hook, runner = FiniteLossHook(), bare_runner(tmp_path, 4)
+    hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(1.0)))
+    with pytest.raises(
+        UserError,
+        match='nan at iteration 5. .*epoch_1.pth. .* continue with --resume',
+    ):
+        hook.after_train_iter(
+            runner, 0, outputs=dict(loss=torch.tensor(float('nan')))
+        )
+    (tmp_path / 'epoch_1.pth').unlink()
+    with pytest.raises(UserError, match='inf at iteration 5. .* none') as stop:
+        hook.after_train_iter(runner, 0, outputs=dict(loss=float('inf')))
+    assert '--resume' not in str(stop.value)
+
+
+def test_steps_that_a_loss_scaler_skips_do_not_stop_a_run(tmp_path):
+    """Ten in a row do: the scale does not come down to anything."""
+    scaler = SimpleNamespace(is_enabled=lambda: True)
+    hook, runner = FiniteLossHook(), bare_runner(tmp_path, 0, scaler)
+    losses = [math.inf] * 9 + [1.0] + [math.nan] * 9
+    for runner.iter, loss in enumerate(losses):
+        hook.after_train_iter(runner, 0, outputs=dict(loss=loss))
+    runner.iter += 1
+    with pytest.raises(UserError, match='nan at iteration 20'):
+        hook.after_train_iter(runner, 0, outputs=dict(loss=math.nan))
+
+
+def test_weights_that_are_not_finite_are_not_tested(tmp_path):
+    runner = bare_runner(tmp_path, 7)
+    runner.model = torch.nn.BatchNorm1d(2)
+    hook = FiniteLossHook(resumes=False)
+    hook.before_test(runner)
+    runner.model.running_var[1] = torch.nan
+    for before in (hook.before_val, hook.before_test):
+        with pytest.raises(
+            UserError, match='running_var .* tested after iteration 7'
+        ):
+            before(runner)
+
+
+def lose(rank, folder):
+    """The second process's loss is NaN."""
+    runner = bare_runner(folder, 3)
+    loss = torch.tensor(math.nan if rank else 1.0)
+    try:
+        FiniteLossHook().after_train_iter(runner, 0, outputs=dict(loss=loss))
+    except UserError as error:
+        return str(error)
+    return ''
+
+
+def test_all_processes_stop_at_a_loss_that_one_has(tmp_path):
+    for said in run_in_processes(lose, 2, tmp_path):
+        assert 'nan at iteration 4' in said
 
 
 @HOOKS.register_module()
@@ -252,20 +353,6 @@ def test_weights_that_are_not_finite_are_not_saved(config, tmp_path):
     assert good.name == 'epoch_1.pth'
     with pytest.raises(UserError, match='checkpoint: .*run/epoch_1.pth'):
         pretrain(config, tmp_path / 'other', resume=str(good))
-
-
-def test_a_checkpoint_by_iteration_names_the_right_one(config, tmp_path):
-    """The checkpoint hook then runs within the iteration."""
-
-    class Runner:
-        work_dir, cfg, iter = str(tmp_path), {}, 4
-
-    hook = FiniteLossHook()
-    hook.after_train_iter(
-        Runner, 0, outputs=dict(loss=torch.tensor(float('inf')))
-    )
-    with pytest.raises(UserError, match='inf at iteration 5. .* none'):
-        hook.before_save_checkpoint(Runner, dict(state_dict={}))
 
 
 def test_full_disk_leaves_no_half_written_checkpoint(

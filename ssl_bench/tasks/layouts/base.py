@@ -20,7 +20,7 @@ from typing import (
 
 from pydantic import BaseModel, ConfigDict
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,6 +31,10 @@ SHOWN = 20  # further files that a line names
 
 class Problem(str):
     """A line on what must be fixed before a run."""
+
+
+class FileFault(Problem):
+    """A problem of some files only, which a training run skips."""
 
 
 class Note(str):
@@ -89,6 +93,11 @@ class Reading(Generic[Entry]):
     entries: Sequence[Entry]
     lines: list[Line] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def notes(self) -> list[Line]:
+        """What a record says of the data."""
+        return [line for line in self.lines if isinstance(line, Note)]
 
     def refuse(self) -> None:
         """Stop when there is a problem.
@@ -175,6 +184,14 @@ class Layout(BaseModel):
         """Classes on disk that the published set does not have, sorted."""
         return []
 
+    def class_folders(self) -> list[str]:
+        """Sorted class folders whose order gives the labels.
+
+        Raises:
+            OSError: They cannot be listed.
+        """
+        return []
+
     @abstractmethod
     def read(self, scored: bool = False) -> Reading[Any]:
         """List the images with what belongs to them; open no image.
@@ -256,23 +273,28 @@ def some(
     return [kind(f'{line}. {remedy}' if remedy else line)]
 
 
-def each(what: str, faults: dict[str, str], where: str) -> list[Line]:
+def each(
+    what: str, faults: dict[str, str], where: str, all_bad: bool = False
+) -> list[Line]:
     """One problem that names the files, for files that must be replaced.
 
     Args:
         what (str): The fault, after a number.
         faults (dict[str, str]): Paths and what is wrong with each.
         where (str): List, annotation file or folder.
+        all_bad (bool): No file that was opened is usable, so that there is
+            nothing to train on.
     """
     if not faults:
         return []
+    kind = Problem if all_bad else FileFault
     paths = list(faults)
     line = f'{where}: {len(paths)} {what}, first {paths[0]}'
     line += f': {faults[paths[0]]}'
     if len(paths) > 1:
         line += f'; then {", ".join(paths[1 : SHOWN + 1])}'
         line += ', ...' if len(paths) > SHOWN + 1 else ''
-    return [Problem(f'{line}. Replace them, or take their entries out.')]
+    return [kind(f'{line}. Replace them, or take their entries out.')]
 
 
 def size_problems(sizes: Iterable[Size]) -> list[Line]:
@@ -337,15 +359,17 @@ def size_fault(
 
 def broken_images(paths: Iterable[str], where: str) -> list[Line]:
     """Decode each image and name those that cannot be."""
-    from ssl_bench.pixels import read_rgb
+    from ssl_bench.pixels import require_readable
 
-    faults = {}
-    for path in paths:
+    faults, opened = {}, set(paths)
+    for path in sorted(opened):
         try:
-            read_rgb(path)
+            require_readable(path)
         except OSError as error:
-            faults[path] = str(error)
-    return each('images cannot be decoded', faults, where)
+            faults[path] = one_line(error)
+    return each(
+        'images cannot be decoded', faults, where, len(faults) == len(opened)
+    )
 
 
 def other_sizes(
@@ -358,8 +382,9 @@ def other_sizes(
             are read; what is not an image is not named here.
         where (str): List, annotation file or folder.
     """
-    faults = {}
+    faults, opened = {}, 0
     for path, said in images:
+        opened += 1
         if not said:
             continue
         try:
@@ -369,7 +394,10 @@ def other_sizes(
         if fault:
             faults[path] = fault
     return each(
-        'images are not as large as their annotation says', faults, where
+        'images are not as large as their annotation says',
+        faults,
+        where,
+        len(faults) == opened,
     )
 
 
@@ -445,10 +473,54 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def numbered_lines(path: str | Path) -> list[tuple[int, str]]:
-    """`read_lines`, each with its number in the file, from 1."""
-    text = Path(path).read_text(encoding='utf-8')
+    """`read_lines`, each with its number in the file, from 1.
+
+    Raises:
+        OSError, ValueError: It is not a file (a pipe would be waited for), or
+            not text. A byte order mark at the start is left out.
+    """
+    if not os.path.isfile(path):
+        raise OSError('it is not a file')
+    text = Path(path).read_text(encoding='utf-8-sig')
     lines = enumerate(map(str.strip, text.splitlines()), 1)
     return [(number, line) for number, line in lines if line]
+
+
+def list_faults(
+    names: Sequence[str], where: str, scored: bool, what: str = 'images'
+) -> list[Line]:
+    """What is wrong with the names in a list.
+
+    A test set would count an image that is listed twice two times. In
+    training it is drawn as often, which a list may want.
+
+    Args:
+        names (Sequence[str]): Relative to the folder of the images.
+        where (str): The list.
+        scored (bool): It is of a test set.
+        what (str): The names are of these.
+    """
+    outside = [
+        name
+        for name in names
+        if name.startswith('/') or '..' in name.split('/')
+    ]
+    lines = some(
+        f'{what} are outside their folder',
+        outside,
+        where,
+        remedy='Names are relative to the folder of the images.',
+    )
+    counts = Counter(names)
+    twice = [name for name, count in counts.items() if count > 1]
+    if scored:
+        remedy = 'Take the repeats out: they would count as often.'
+        return lines + some(
+            f'{what} are listed twice', twice, where, remedy=remedy
+        )
+    return lines + some(
+        f'{what} are listed twice (trained on as often)', twice, where, Note
+    )
 
 
 def read_list(path: str) -> tuple[list[str], list[Line]]:
@@ -456,7 +528,7 @@ def read_list(path: str) -> tuple[list[str], list[Line]]:
     try:
         lines = read_lines(path)
     except (OSError, ValueError) as error:
-        return [], [Problem(f'{path} cannot be read: {error}')]
+        return [], [Problem(f'{path} cannot be read: {one_line(error)}')]
     if not lines:
         return [], [Problem(f'{path} names no image. Write the list again.')]
     return lines, []

@@ -1,11 +1,12 @@
 """Image folders: one for each class, and those of ImageNet-C."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from ssl_bench.files import images_below
+from ssl_bench.errors import one_line
+from ssl_bench.files import IMAGE_ENDINGS, is_hidden, visible_files
 from ssl_bench.tasks.layouts.base import (
     Labelled,
     Layout,
@@ -27,6 +28,46 @@ class Scan(NamedTuple):
 
     images: dict[str, list[str]]
     lines: list[Line]
+
+
+def class_folders(folder: str) -> list[str]:
+    """Sorted names of the folders in a folder that can be classes.
+
+    Their order gives the labels; hidden and system folders are none.
+
+    Raises:
+        OSError: It is not a folder, or cannot be read.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if not is_hidden(entry.name) and entry.is_dir()
+        )
+
+
+def other_classes(train: Layout, test: Layout) -> list[Line]:
+    """A problem when training and test have other class folders.
+
+    Their order gives the labels, so the same label would be two classes.
+
+    Args:
+        train, test (Layout): Those without class folders are not compared.
+    """
+    try:
+        ours, theirs = train.class_folders(), test.class_folders()
+    except OSError:
+        return []  # which reading the layout says
+    alone = sorted({*ours} ^ {*theirs})
+    if not ours or not theirs or not alone:
+        return []
+    return [
+        Problem(
+            f'training and test classes differ ({len(ours)} and '
+            f'{len(theirs)}): {alone[0]!r} is not in both {train.folders[0]} '
+            f'and {test.folders[0]}. Their order gives the labels.'
+        )
+    ]
 
 
 class FolderLayout(Layout):
@@ -60,7 +101,7 @@ class FolderLayout(Layout):
         return self.count is not None or self.classes is not None
 
     def sizes(self) -> list[Size]:
-        return self._sizes(self._list())
+        return self._sizes(self._list({}))
 
     def _sizes(self, images: dict[str, list[str]]) -> list[Size]:
         total = sum(map(len, images.values()))
@@ -69,49 +110,50 @@ class FolderLayout(Layout):
             Size(self.folder, 'images', total, self.count),
         ]
 
+    def class_folders(self) -> list[str]:
+        return [] if self.names else class_folders(self.folder)
+
     def other_classes(self) -> list[str]:
         if not self.published:
             return []
-        with os.scandir(self.folder) as entries:
-            there = {
-                entry.name
-                for entry in entries
-                if not entry.name.startswith('.') and entry.is_dir()
-            }
-        return sorted(there - set(self.published))
+        return sorted({*class_folders(self.folder)} - {*self.published})
 
-    def _list(self) -> dict[str, list[str]]:
-        """Images of each class folder, sorted."""
-        with os.scandir(self.folder) as entries:
-            homes = sorted(
-                (entry.name, entry.path)
-                for entry in entries
-                if not entry.name.startswith('.') and entry.is_dir()
-            )
-        return {name: images_below(path) for name, path in homes}
+    def _list(self, unread: dict[str, Counter[str]]) -> dict[str, list[str]]:
+        """Images of each class folder, sorted.
+
+        Args:
+            unread (dict): Gets the endings of other files, by class.
+        """
+        images = {}
+        for name in class_folders(self.folder):
+            found, others = [], unread.setdefault(name, Counter())
+            home = os.path.join(self.folder, name)
+            for prefix, entries in visible_files(home):
+                for file in (entry.name for entry in entries):
+                    if file.lower().endswith(IMAGE_ENDINGS):
+                        found.append(prefix + file)
+                    else:
+                        others[os.path.splitext(file)[1].lower()] += 1
+            images[name] = sorted(found)
+        return images
 
     def scan(self) -> Scan:
         """List the images of each class, and what is wrong."""
+        unread: dict[str, Counter[str]] = {}
         try:
-            images = self._list()
-        except OSError:
-            images = {}
+            images = self._list(unread)
+        except NotADirectoryError:
+            images, what = {}, 'is not a folder'
+        except FileNotFoundError:
+            images, what = {}, 'is not a folder'
+        except OSError as error:
+            images, what = {}, f'cannot be read ({one_line(error)})'
+        else:
+            what = 'has no class folders'
         if not images:
-            what = (
-                'has no class folders'
-                if Path(self.folder).is_dir()
-                else 'is not a folder'
-            )
-            return Scan(
-                {},
-                [
-                    Problem(
-                        f'{self.folder} {what}; expected <class>/<image> '
-                        'below it.'
-                    )
-                ],
-            )
-        return Scan(images, self._faults(images))
+            line = f'{self.folder} {what}; expected <class>/<image> below it.'
+            return Scan({}, [Problem(line)])
+        return Scan(images, self._faults(images, unread))
 
     def images(self) -> dict[str, list[str]]:
         """Images of each class folder, sorted.
@@ -123,7 +165,9 @@ class FolderLayout(Layout):
         refuse(lines)
         return images
 
-    def _faults(self, images: dict[str, list[str]]) -> list[Line]:
+    def _faults(
+        self, images: dict[str, list[str]], unread: dict[str, Counter[str]]
+    ) -> list[Line]:
         strange = sorted(set(images) - set(self.names)) if self.names else []
         if strange:
             return [
@@ -136,22 +180,82 @@ class FolderLayout(Layout):
         empty = [name for name, found in images.items() if not found]
         if len(empty) == len(images):
             return some(
-                'class folders, none holds an image',
+                f'class folders, none holds an image{_endings(unread)}',
                 list(images),
                 self.folder,
                 remedy='Unpack the set again.',
             )
-        found: list[Line] = (
-            some(
-                'class folders hold no image',
-                empty,
-                self.folder,
-                remedy='Unpack the set again.',
+        lines = self._empty(empty, unread)
+        if not self.names and len(images) - len(empty) == 1:
+            (only,) = {*images} - {*empty}
+            lines.append(
+                Problem(
+                    f'{self.folder} has images of one class only, {only}. Are '
+                    'its classes a folder further down?'
+                )
             )
-            if self.names
-            else some('class folders hold no image', empty, self.folder, Note)
+        return lines + self._odd_names(images) + self._others(images, unread)
+
+    def _empty(
+        self, empty: list[str], unread: dict[str, Counter[str]]
+    ) -> list[Line]:
+        """Classes without an image; with other files it is a mistake."""
+        other = {name: unread[name] for name in empty if unread[name]}
+        what = f'class folders hold no image that is read{_endings(other)}'
+        lines = some(
+            what,
+            list(other),
+            self.folder,
+            remedy='Convert these files, for instance to PNG.',
         )
-        return found + size_problems(self._sizes(images))
+        what, bare = 'class folders hold no image', [*{*empty} - {*other}]
+        if self.names:
+            again = 'Unpack the set again.'
+            return lines + some(what, sorted(bare), self.folder, remedy=again)
+        return lines + some(what, sorted(bare), self.folder, Note)
+
+    def _odd_names(self, images: dict[str, list[str]]) -> list[Line]:
+        """Names that are another class than they look like."""
+        blank = [repr(name) for name in images if name != name.strip()]
+        what = 'class folders have a blank at an end of their name'
+        return some(what, blank, self.folder, remedy='Rename them.')
+
+    def _others(
+        self, images: dict[str, list[str]], unread: dict[str, Counter[str]]
+    ) -> list[Line]:
+        """Files that are no image of a class, and images deeper down."""
+        files = sum(sum(endings.values()) for endings in unread.values())
+        lines: list[Line] = []
+        if files:
+            text = f'{self.folder}: {files} files are not read'
+            lines.append(Note(f'{text}{_endings(unread)}'))
+        deep = [
+            f'{name}/{found[0]}'
+            for name, found in images.items()
+            if found and all('/' in image for image in found)
+        ]
+        lines += some(
+            'class folders have their images in further folders (the label '
+            'is that of the upper one)',
+            deep,
+            self.folder,
+            Note,
+        )
+        with os.scandir(self.folder) as entries:
+            beside = sorted(
+                entry.name
+                for entry in entries
+                if entry.name.lower().endswith(IMAGE_ENDINGS)
+                and not is_hidden(entry.name)
+                and entry.is_file()
+            )
+        lines += some(
+            'images are in no class folder (left out)',
+            beside,
+            self.folder,
+            Note,
+        )
+        return lines + size_problems(self._sizes(images))
 
     def labels(self, images: dict[str, list[str]]) -> dict[str, int]:
         """The label of each class folder."""
@@ -184,6 +288,16 @@ class FolderLayout(Layout):
             ),
             self.folder,
         )
+
+
+def _endings(unread: dict[str, Counter[str]]) -> str:
+    """Endings of files with their numbers, in brackets."""
+    counts = sum(unread.values(), Counter())
+    text = ', '.join(
+        f'{ending or "no ending"} {count}'
+        for ending, count in counts.most_common(5)
+    )
+    return f' ({text})' if text else ''
 
 
 class Cell(NamedTuple):

@@ -2,10 +2,12 @@
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from ssl_bench.errors import one_line
 from ssl_bench.files import IMAGE_ENDINGS
 from ssl_bench.tasks.layouts.base import (
     FIX_ENTRIES,
@@ -16,6 +18,7 @@ from ssl_bench.tasks.layouts.base import (
     Problem,
     Reading,
     Size,
+    list_faults,
     missing,
     missing_files,
     not_there,
@@ -25,6 +28,7 @@ from ssl_bench.tasks.layouts.base import (
     size_problems,
     some,
 )
+from ssl_bench.tasks.layouts.folders import class_folders
 
 FORMS = (
     '`class/image label`, `label class/image`, `class/image`, or '
@@ -63,8 +67,8 @@ class ListLayout(Layout):
     Attributes:
         list_file (str): The list, one image a line.
         images (str): Folder that its paths are relative to.
-        classes (int, optional): Class folders that must be there where lines
-            have no label.
+        classes (int, optional): Labels are below this; class folders that
+            must be there where lines have no label.
         by_folder (bool): Labels must be the places of the class folders, as
             in a test set of folders.
     """
@@ -95,7 +99,7 @@ class ListLayout(Layout):
             return Reading([], lines)
         rows, bad = [], []
         for number, line in numbered_lines(self.list_file):
-            row = parse(number, line)
+            row = None if line.startswith('/') else parse(number, line)
             if row is None:
                 bad.append(f'{line!r} in line {number}')
             else:
@@ -104,7 +108,7 @@ class ListLayout(Layout):
             'lines name no image',
             bad,
             self.list_file,
-            remedy=f'A line is {FORMS}.',
+            remedy=f'A line is {FORMS}; names are relative to {self.images}.',
         )
         place = self._places()
         faults = faults or self._label_faults(rows, place)
@@ -118,17 +122,15 @@ class ListLayout(Layout):
             )
             for row in rows
         ]
-        return Reading(entries, self._faults(rows, entries))
+        return Reading(entries, self._faults(rows, entries, scored))
+
+    def class_folders(self) -> list[str]:
+        return class_folders(self.images) if self.by_folder else []
 
     def _places(self) -> dict[str, int]:
         """Label of each class folder, as `FolderLayout` has it."""
         try:
-            with os.scandir(self.images) as entries:
-                names = sorted(
-                    entry.name
-                    for entry in entries
-                    if entry.name[0] != '.' and entry.is_dir()
-                )
+            names = class_folders(self.images)
         except OSError:
             names = []
         return {name: index for index, name in enumerate(names)}
@@ -155,6 +157,19 @@ class ListLayout(Layout):
         if strange:
             what = f'lines name a class without a folder in {self.images}'
             return some(what, strange, self.list_file, remedy='Correct them.')
+        if self.classes is not None:
+            beyond = [
+                f'{row.name} in line {row.number} with {row.label}'
+                for row in rows
+                if row.label is not None and row.label >= self.classes
+            ]
+            if beyond:
+                return some(
+                    f'labels are beyond the {self.classes} classes',
+                    beyond,
+                    self.list_file,
+                    remedy=f'Labels are 0 to {self.classes - 1}.',
+                )
         if not self.by_folder:
             return []
         other = [
@@ -171,9 +186,10 @@ class ListLayout(Layout):
             remedy='Take the labels out: the folders give them.',
         )
 
-    def _faults(self, rows: list[Row], entries: list[Labelled]) -> list[Line]:
+    def _faults(
+        self, rows: list[Row], entries: list[Labelled], scored: bool
+    ) -> list[Line]:
         labels = {entry.label for entry in entries}
-        absent = sorted(set(range(max(labels))) - labels)
         gone = set(missing([entry.image for entry in entries]))
         named = [
             f'{entry.image} in line {row.number}'
@@ -182,17 +198,37 @@ class ListLayout(Layout):
         ]
         return (
             not_there(self.list_file, len(entries), named)
-            + some('labels have no image', absent, self.list_file, Note)
+            + list_faults([row.name for row in rows], self.list_file, scored)
+            + absent_labels(labels, self.classes, self.list_file)
             + size_problems(self._sizes(len(entries)))
         )
+
+
+def absent_labels(
+    labels: set[int], classes: int | None, where: str
+) -> list[Line]:
+    """A note on labels that no image has.
+
+    Args:
+        labels (set[int]): Those that images have.
+        classes (int, optional): Of the task; up to the largest label when
+            None.
+        where (str): The list.
+    """
+    count = max(labels) + 1 if classes is None else classes
+    absent = count - len(labels)
+    if not absent:
+        return []
+    first = next(label for label in range(count) if label not in labels)
+    return [Note(f'{where}: {absent} labels have no image, first {first}')]
 
 
 def parse(number: int, line: str) -> Row | None:
     """Read a line of a list; None if it names no image."""
     first, last = line.split(maxsplit=1), line.rsplit(maxsplit=1)
-    if len(last) == 2 and last[1].isdecimal():
+    if len(last) == 2 and _is_label(last[1]):
         return Row(number, last[0], int(last[1]))
-    labelled = len(first) == 2 and first[0].isdecimal()
+    labelled = len(first) == 2 and _is_label(first[0])
     label = int(first[0]) if labelled else None
     name = first[1] if labelled else line
     if not name.lower().endswith(IMAGE_ENDINGS):
@@ -203,6 +239,11 @@ def parse(number: int, line: str) -> Row | None:
             return None
         name = f'{folder}/{name}'
     return Row(number, name, label)
+
+
+def _is_label(text: str) -> bool:
+    """Whether it is a number that a label can be."""
+    return text.isdecimal() and len(text) < 10
 
 
 @dataclass
@@ -241,7 +282,7 @@ class InatLayout(Layout):
         return [Size(self.annotations, 'entries', images, self.count)]
 
     def _content(self) -> dict[str, Any]:
-        content = json.loads(Path(self.annotations).read_text())
+        content = json.loads(Path(self.annotations).read_text('utf-8'))
         if not isinstance(content, dict):
             raise TypeError('the file does not hold a dict')
         return content
@@ -252,33 +293,70 @@ class InatLayout(Layout):
             categories = sorted(
                 content['categories'], key=lambda row: row['id']
             )
-            classes = tuple(row['name'] for row in categories)
-            names = {row['id']: row['file_name'] for row in content['images']}
+            classes = tuple(str(row['name']) for row in categories)
+            images = [
+                (row['id'], os.fspath(row['file_name']))
+                for row in content['images']
+            ]
             pairs = [
                 (row['image_id'], row['category_id'])
                 for row in content['annotations']
             ]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            label = {row['id']: place for place, row in enumerate(categories)}
+            names, labelled = dict(images), dict(pairs)
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            RecursionError,
+        ) as error:
             line = (
                 f'{self.annotations} is not an annotation file of '
-                f'iNaturalist: {error!r}'
+                f'iNaturalist: {one_line(repr(error))}'
             )
             return InatReading([], [Problem(line)])
-        label = {row['id']: index for index, row in enumerate(categories)}
+        lines = self._twice(
+            images=[key for key, _ in images],
+            categories=[row['id'] for row in categories],
+            labels=[image for image, _ in pairs],
+        )
         stray = [
             f'image {image} in category {category}'
             for image, category in pairs
             if image not in names or category not in label
         ]
         what = 'annotations name an image or category that the file lacks'
-        lines = some(what, stray, self.annotations, remedy=FIX_ENTRIES)
+        lines += some(what, stray, self.annotations, remedy=FIX_ENTRIES)
+        without = [key for key in names if key not in labelled]
+        what = 'images have no label'
+        lines += some(what, without, self.annotations, remedy=FIX_ENTRIES)
         entries = [
             Labelled(os.path.join(self.images, names[image]), label[category])
             for image, category in pairs
             if image in names and category in label
         ]
+        if not entries:
+            line = f'{self.annotations} gives no image a label.'
+            return InatReading([], [*lines, Problem(line)])
+        lines += list_faults(list(names.values()), self.annotations, scored)
         lines += missing_files(
             self.annotations, [entry.image for entry in entries]
         )
+        found = {entry.label for entry in entries}
+        lines += absent_labels(found, len(classes), self.annotations)
         lines += size_problems(self._sizes(len(names)))
         return InatReading(entries, lines, classes=classes)
+
+    def _twice(self, **ids: list[Any]) -> list[Line]:
+        """Ids that are there twice: which row counts is not known."""
+        return [
+            line
+            for table, keys in ids.items()
+            for line in some(
+                f'ids are twice among the {table}',
+                [key for key, count in Counter(keys).items() if count > 1],
+                self.annotations,
+                remedy=FIX_ENTRIES,
+            )
+        ]

@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import model_validator
 
-from ssl_bench.files import visible_files
+from ssl_bench.errors import one_line
+from ssl_bench.files import IMAGE_ENDINGS, visible_files
 from ssl_bench.tasks.layouts.base import (
     Layout,
     Line,
+    Note,
     Problem,
     Reading,
     Size,
-    broken_images,
     each,
-    image_errors,
     image_size,
+    list_faults,
     missing_files,
-    read_lines,
+    read_list,
     size_problems,
+    some,
     spread,
 )
 from ssl_bench.tasks.layouts.voc import in_devkit
@@ -37,45 +39,91 @@ class Masked(NamedTuple):
     mask: str
 
 
-class MaskFault(NamedTuple):
-    """What is wrong with many masks, and with this one."""
+class MaskFault(Exception):
+    """Why a mask is unusable.
 
-    kind: str
-    text: str
+    Attributes:
+        kind (str): What is wrong with many masks.
+        text (str): What is wrong with this one.
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind, self.text = kind, text
 
 
-def mask_fault(
+BEYOND = 'masks have a label beyond the classes'
+CHANNELS = ('1', 'L', 'P', 'I')  # modes with one whole number for each pixel
+LOSSY = ('JPEG', 'MPO', 'JPEG2000', 'WEBP', 'AVIF')  # they change labels
+
+
+def read_mask(path: str) -> 'np.ndarray[Any, Any]':
+    """The labels of a mask file, the indices of a palette image.
+
+    Returns:
+        np.ndarray: (H, W) uint8.
+
+    Raises:
+        MaskFault: It does not decode, or is not one label from 0 to 255 for
+            each pixel.
+    """
+    import numpy as np
+
+    from ssl_bench.pixels import opened
+
+    try:
+        with opened(path) as mask:
+            if mask.format in LOSSY:
+                raise MaskFault(
+                    'masks are in a format that changes labels',
+                    f'is a {mask.format} file, which changes labels. Write '
+                    'PNG from the first source',
+                )
+            if not mask.mode.startswith(CHANNELS):
+                raise MaskFault(
+                    'masks have colours or fractions instead of labels',
+                    f'has the mode {mask.mode}, not one label for each pixel. '
+                    'Write class numbers as an 8-bit grey or palette image',
+                )
+            labels = np.asarray(mask)
+    except OSError as error:
+        raise MaskFault('masks cannot be decoded', str(error)) from error
+    if labels.dtype.itemsize > 1:  # casting them would be modulo 256
+        for label in (labels.max(initial=0), labels.min(initial=0)):
+            if not 0 <= label <= IGNORED:
+                raise MaskFault(
+                    BEYOND,
+                    f'has the label {label}; labels are numbers of classes, '
+                    f'and {IGNORED} is for what is ignored',
+                )
+    return labels.astype(np.uint8)
+
+
+def check_mask(
     mask: 'np.ndarray[Any, Any]', shape: Sequence[int], classes: int
-) -> MaskFault | None:
-    """Why a mask is unusable; None when it is usable.
+) -> None:
+    """Does a mask fit its image and the classes?
 
     Args:
         mask (np.ndarray): Labels, (H, W) of its image.
         shape (Sequence[int]): (H, W) of the image.
         classes (int): Labels are below this, or 255.
+
+    Raises:
+        MaskFault: Says what does not fit.
     """
     if mask.shape != tuple(shape):
-        return MaskFault(
+        raise MaskFault(
             'masks are not as large as their image',
             f'is {mask.shape}, its image {tuple(shape)}',
         )
     beyond = mask[(mask >= classes) & (mask != IGNORED)]
     if beyond.size:
-        return MaskFault(
-            'masks have a label beyond the classes',
+        raise MaskFault(
+            BEYOND,
             f'has the label {beyond.max()}; this task knows 0 to '
             f'{classes - 1}, and {IGNORED} for what is ignored',
         )
-    return None
-
-
-def read_mask(path: str) -> 'np.ndarray[Any, Any]':
-    """The labels of a mask file."""
-    import numpy as np
-    from PIL import Image
-
-    with Image.open(path) as mask:
-        return np.asarray(mask)
 
 
 def single_label(masks: Iterable[str], where: str) -> list[Line]:
@@ -95,7 +143,7 @@ def single_label(masks: Iterable[str], where: str) -> list[Line]:
     for path in masks:
         try:
             seen.update(np.unique(read_mask(path)).tolist())
-        except image_errors():
+        except MaskFault:
             continue
         if len(seen - {IGNORED}) > 1:
             return []
@@ -131,35 +179,43 @@ class MaskLayout(Layout):
     def folders(self) -> tuple[str, ...]:
         return self.images, self.masks
 
-    def names(self) -> list[str]:
-        """Names of the images without suffix."""
-        cut = len(self.image_suffix)
-        return sorted(
-            prefix + entry.name[:-cut]
-            for prefix, files in visible_files(self.images)
-            for entry in files
-            if entry.name.endswith(self.image_suffix)
+    def names(self) -> tuple[list[str], list[Line]]:
+        """Names of the images without suffix, and what to say of them."""
+        files = [
+            prefix + entry.name
+            for prefix, entries in visible_files(self.images)
+            for entry in entries
+        ]
+        suffix = self.image_suffix
+        found = [name for name in files if name.endswith(suffix)]
+        others = [
+            name
+            for name in sorted({*files} - {*found})
+            if name.lower().endswith(IMAGE_ENDINGS)
+        ]
+        if not found:
+            line = f'{self.images} has no image; expected names that end in '
+            return [], [Problem(f'{line}`{suffix}`')]
+        what = f'images do not end in `{suffix}` (left out)'
+        return (
+            sorted(name[: -len(suffix) or None] for name in found),
+            some(what, others, self.images, Note),
         )
 
     def sizes(self) -> list[Size]:
-        return self._sizes(len(self.names()))
+        return self._sizes(len(self.names()[0]))
 
     def _sizes(self, names: int) -> list[Size]:
         return [Size(self.place, 'entries', names, self.count)]
 
     def read(self, scored: bool = False) -> Reading[Masked]:
         try:
-            names = self.names()
+            names, lines = self.names()
         except (OSError, ValueError) as error:
-            return Reading(
-                [], [Problem(f'{self.place} cannot be read: {error}')]
-            )
-        if not names:
-            line = (
-                f'{self.place} has no image; expected names that end in '
-                f'`{self.image_suffix}`'
-            )
+            line = f'{self.place} cannot be read: {one_line(error)}'
             return Reading([], [Problem(line)])
+        if not names:
+            return Reading([], lines)
         entries = [
             Masked(
                 os.path.join(self.images, name + self.image_suffix),
@@ -167,21 +223,28 @@ class MaskLayout(Layout):
             )
             for name in names
         ]
-        lines = missing_files(self.place, [entry.image for entry in entries])
+        lines = lines + list_faults(names, self.place, scored)
+        lines += missing_files(self.place, [entry.image for entry in entries])
         lines += missing_files(
             self.place, [entry.mask for entry in entries], 'masks'
         )
         return Reading(entries, lines + size_problems(self._sizes(len(names))))
 
-    def open_files(self, entries: Sequence[Masked], every: bool) -> list[Line]:
+    def look_into(
+        self, entries: Sequence[Masked], scored: bool, every: bool
+    ) -> list[Line]:
+        """As of every layout, and masks: all of a test set.
+
+        A run would stop at the first that is unusable, after its training.
+        """
         there = [
             entry
             for entry in entries
             if os.path.isfile(entry.image) and os.path.isfile(entry.mask)
         ]
-        chosen = there if every else spread(there)
+        chosen = there if scored or every else spread(there)
         return (
-            broken_images((entry.image for entry in chosen), self.place)
+            self.open_files(there, every)
             + self.broken_masks(chosen)
             + single_label(
                 (entry.mask for entry in [*chosen, *there]), self.place
@@ -193,19 +256,18 @@ class MaskLayout(Layout):
         faults: dict[str, dict[str, str]] = {}
         for entry in entries:
             try:
+                mask = read_mask(entry.mask)
                 shape = image_size(entry.image)[::-1]
+                check_mask(mask, shape, self.labels)
+            except MaskFault as fault:
+                faults.setdefault(fault.kind, {})[entry.mask] = fault.text
             except OSError:  # named with the images
                 continue
-            try:
-                fault = mask_fault(read_mask(entry.mask), shape, self.labels)
-            except image_errors() as error:
-                fault = MaskFault('masks cannot be decoded', str(error))
-            if fault is not None:
-                faults.setdefault(fault.kind, {})[entry.mask] = fault.text
+        bad = sum(map(len, faults.values()))
         return [
             line
             for what, found in faults.items()
-            for line in each(what, found, self.place)
+            for line in each(what, found, self.place, bad == len(entries))
         ]
 
 
@@ -247,5 +309,5 @@ class VocMaskLayout(MaskLayout):
     def home(self) -> str:
         return os.path.dirname(self.images)
 
-    def names(self) -> list[str]:
-        return read_lines(self.list_file)
+    def names(self) -> tuple[list[str], list[Line]]:
+        return read_list(self.list_file)

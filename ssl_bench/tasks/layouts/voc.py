@@ -1,14 +1,15 @@
 """PASCAL VOC's boxes: a list of names, an XML file for each image."""
 
 import os
-from collections import Counter
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 from xml.etree import ElementTree
 
 from pydantic import model_validator
 
+from ssl_bench.errors import one_line
 from ssl_bench.tasks.layouts.base import (
     Layout,
     Line,
@@ -17,6 +18,7 @@ from ssl_bench.tasks.layouts.base import (
     Reading,
     Size,
     image_size,
+    list_faults,
     missing,
     not_there,
     read_lines,
@@ -26,8 +28,31 @@ from ssl_bench.tasks.layouts.base import (
 )
 
 EMPTY_BOX = 'objects with an empty box'
+OUTSIDE = 'objects outside their image'
 # what reading an XML file raises when something is not as expected
-XML_ERRORS = (ElementTree.ParseError, AttributeError, ValueError, TypeError)
+XML_ERRORS = (
+    ElementTree.ParseError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+)
+
+
+class Builder(ElementTree.TreeBuilder):
+    """Takes no document type: its entities can fill the memory."""
+
+    def doctype(self, name: str, *_: Any) -> None:
+        """Called where a document type begins.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(
+            f'it declares the document type {name}, which VOC has not'
+        )
 
 
 class Box(NamedTuple):
@@ -45,10 +70,23 @@ class Box(NamedTuple):
         """Whether no pixel is inside; equal numbers are one pixel."""
         return self.x2 < self.x1 or self.y2 < self.y1
 
+    def fault(self, width: int, height: int) -> str:
+        """Why loaders leave it out; '' when they keep it."""
+        if self.empty:
+            return EMPTY_BOX
+        inside = self.x1 <= width and self.y1 <= height
+        return '' if inside and self.x2 > 0 and self.y2 > 0 else OUTSIDE
+
+    def reaches_beyond(self, width: int, height: int) -> bool:
+        """Whether a part of it is not in the image."""
+        return (
+            self.x1 < 1 or self.y1 < 1 or self.x2 > width or self.y2 > height
+        )
+
 
 @dataclass(frozen=True)
 class VocImage:
-    """An image and its objects, those with an empty box too."""
+    """An image and its objects, those that loaders leave out too."""
 
     name: str
     image: str
@@ -65,7 +103,7 @@ class VocImage:
     @property
     def boxes(self) -> list[Box]:
         """The objects that loaders keep."""
-        return [box for box in self.objects if not box.empty]
+        return [box for box in self.objects if not box.fault(*self.size)]
 
 
 class VocBoxLayout(Layout):
@@ -76,6 +114,8 @@ class VocBoxLayout(Layout):
         images (str): Folder of ``<name>.jpg``; that of the list's devkit
             when not given.
         annotations (str): Folder of ``<name>.xml``; as ``images``.
+        names (tuple[str, ...]): Classes that objects may have; any when
+            not given.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = (
@@ -86,6 +126,7 @@ class VocBoxLayout(Layout):
     list_file: str
     images: str = ''
     annotations: str = ''
+    names: tuple[str, ...] = ()
 
     @model_validator(mode='before')
     @classmethod
@@ -116,11 +157,12 @@ class VocBoxLayout(Layout):
         names, lines = read_list(self.list_file)
         if not names:
             return Reading([], lines)
+        lines = list_faults(names, self.list_file, scored)
         images = [os.path.join(self.images, f'{n}.jpg') for n in names]
         files = [os.path.join(self.annotations, f'{n}.xml') for n in names]
         no_image, no_file = missing(images), missing(files)
         gone = {*no_image, *no_file}
-        lines = not_there(self.list_file, len(names), no_image)
+        lines += not_there(self.list_file, len(names), no_image)
         lines += not_there(self.list_file, len(names), no_file, 'annotations')
         entries: list[VocImage] = []
         faults: dict[str, str] = {}
@@ -130,7 +172,7 @@ class VocBoxLayout(Layout):
             try:
                 entries.append(read_boxes(name, image, file))
             except XML_ERRORS as error:
-                faults[file] = str(error)
+                faults[file] = one_line(error)
         if faults:
             first, reason = next(iter(faults.items()))
             lines.append(
@@ -150,30 +192,46 @@ class VocBoxLayout(Layout):
         size: int,
     ) -> Reading[VocImage]:
         """Count what loaders leave out."""
-        left_out = Counter(
-            EMPTY_BOX
-            for entry in entries
-            for _ in range(len(entry.objects) - len(entry.boxes))
-        )
-        bare = [entry.name for entry in entries if not entry.objects]
-        empty = [
+        lines += self._other_classes(entries)
+        faults: dict[str, list[str]] = {'': [], EMPTY_BOX: [], OUTSIDE: []}
+        for entry in entries:
+            for box in entry.objects:
+                faults[box.fault(*entry.size)].append(entry.name)
+        bare = [entry.name for entry in entries if not entry.boxes]
+        beyond = [
             entry.name
             for entry in entries
-            if len(entry.boxes) < len(entry.objects)
+            if any(box.reaches_beyond(*entry.size) for box in entry.boxes)
         ]
-        if entries and not any(entry.boxes for entry in entries):
+        if entries and len(bare) == len(entries):
             lines.append(no_object(self.list_file, scored))
-        lines += some(
-            'images have no object (skipped in training)',
-            bare,
-            self.list_file,
-            Note,
-        )
-        lines += some(
-            'images have an empty box (left out)', empty, self.list_file, Note
-        )
+        for names, what in (
+            (bare, 'images have no object (skipped in training)'),
+            (faults[EMPTY_BOX], f'{EMPTY_BOX} (left out)'),
+            (faults[OUTSIDE], f'{OUTSIDE} (left out)'),
+            (beyond, 'images have a box that reaches beyond them (cut)'),
+        ):
+            lines += some(what, names, self.list_file, Note)
         lines += size_problems(self._sizes(size))
-        return Reading(entries, lines, left_out)
+        return Reading(entries, lines)
+
+    def _other_classes(self, entries: list[VocImage]) -> list[Line]:
+        """Objects of classes that the task does not have."""
+        if not self.names:
+            return []
+        return some(
+            f'objects are of other classes than the {len(self.names)} of this '
+            'task',
+            [
+                f'{box.name!r} in {entry.annotation}'
+                for entry in entries
+                for box in entry.objects
+                if box.name not in self.names
+            ],
+            self.list_file,
+            remedy='Fix the annotations, or name their classes in the '
+            'metainfo of every data set.',
+        )
 
 
 def in_devkit(values: Any, **folders: str) -> Any:
@@ -204,21 +262,25 @@ def read_boxes(name: str, image: str, path: str) -> VocImage:
     """Read one XML file; an image without a size in it is opened.
 
     Raises:
-        ParseError, AttributeError, ValueError, TypeError: Not as expected.
+        XML_ERRORS: Not as expected.
     """
-    root = ElementTree.parse(path).getroot()
+    parser = ElementTree.XMLParser(target=Builder())
+    root = ElementTree.parse(path, parser).getroot()
+    if root.tag != 'annotation':
+        raise ValueError(f'it holds `{root.tag}`, not `annotation`')
     size = root.find('size')
-    if size is None:
+    width, height = (
+        (0, 0)
+        if size is None
+        else (_number(size, 'width'), _number(size, 'height'))
+    )
+    if width <= 0 or height <= 0:  # as programs write what they do not know
         try:
             width, height = image_size(image)
         except OSError as error:
             raise ValueError(f'no `size`, and the image: {error}') from error
-    else:
-        width, height = (
-            int(float(_text(size, key))) for key in ('width', 'height')
-        )
     objects = [_box(item) for item in root.findall('object')]
-    return VocImage(name, image, path, width, height, objects)
+    return VocImage(name, image, path, int(width), int(height), objects)
 
 
 def _box(item: ElementTree.Element) -> Box:
@@ -226,24 +288,39 @@ def _box(item: ElementTree.Element) -> Box:
     box = item.find('bndbox')
     if box is None:
         raise ValueError('an object has no `bndbox`')
-    corners = [
-        int(float(_text(box, key))) for key in ('xmin', 'ymin', 'xmax', 'ymax')
-    ]
+    corners = [_number(box, key) for key in ('xmin', 'ymin', 'xmax', 'ymax')]
+    if max(corners) <= 1 and any(value % 1 for value in corners):
+        raise ValueError(
+            f'a box is {corners}: fractions of the image, not pixels'
+        )
     return Box(
         _text(item, 'name'),
         # an empty element is 0
         difficult is not None and bool(int(difficult.text or 0)),
-        *corners,
+        *map(int, corners),
     )
 
 
-def _text(parent: ElementTree.Element, key: str) -> str:
-    """The text of a child element.
+def _number(parent: ElementTree.Element, key: str) -> float:
+    """The number in a child element.
 
     Raises:
         ValueError: There is none.
     """
-    text = parent.findtext(key)
-    if text is None or not text.strip():
+    text = _text(parent, key)
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f'`{key}` is {one_line(text)}')
+    return number
+
+
+def _text(parent: ElementTree.Element, key: str) -> str:
+    """The text of a child element, without blanks around it.
+
+    Raises:
+        ValueError: There is none.
+    """
+    text = (parent.findtext(key) or '').strip()
+    if not text:
         raise ValueError(f'`{parent.tag}` has no `{key}`')
     return text
