@@ -172,11 +172,12 @@ def check_sizes(dataset) -> None:
         UserError: A test image differs, or all training images that were
             looked at.
     """
-    rows = [row for row in _rows(dataset) if row.get('width')]
-    chosen = rows if dataset.test_mode else spread(rows)
+    indices = range(len(dataset))
+    chosen = indices if dataset.test_mode else spread(indices)
     faults = {
         row['img_path']: line
-        for row in chosen
+        for row in map(dataset.get_data_info, chosen)
+        if row.get('width')
         for line in other_sizes(
             [(row['img_path'], (row['width'], row['height']))], where(dataset)
         )

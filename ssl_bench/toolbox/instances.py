@@ -93,6 +93,11 @@ class Rows(Sequence):
             self.annotations, self.labels, chosen, self.folder, self.common
         )
 
+    def labels_of(self, index: int) -> Numbers:
+        """Of an image's objects."""
+        labels = self.labels[self.annotations.objects.of(self.chosen[index])]
+        return labels[labels >= 0]
+
     def __len__(self) -> int:
         return len(self.chosen)
 
@@ -131,7 +136,7 @@ class CocoInstances(CocoDataset):
 
     Attributes:
         left_out (Counter): Annotations that were skipped, by reason.
-        remarks (list[str]): What a record should say besides.
+        notes (list[str]): What a record should say besides.
     """
 
     layout_class: type[CocoLayout] = CocoLayout
@@ -160,7 +165,7 @@ class CocoInstances(CocoDataset):
         found, usable = loaded.annotations, loaded.usable
         label_of = self._set_classes(found.categories)
         labels = np.where(usable, label_of[found.objects.categories], -1)
-        self.left_out, self.remarks = loaded.left_out, loaded.remarks
+        self.left_out, self.notes = loaded.left_out, loaded.remarks
         other = int((usable & (labels < 0)).sum())
         if other:
             self.left_out[OTHER_CLASS] = other
@@ -193,6 +198,10 @@ class CocoInstances(CocoDataset):
         """An image and its objects in mmdet's form."""
         self.full_init()
         return dict(self.data_list[idx], sample_idx=idx % len(self))
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Labels of an image's objects."""
+        return self.data_list.labels_of(idx).tolist()
 
     def filter_data(self) -> Sequence:
         """Drop images as the config says.

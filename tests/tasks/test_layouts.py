@@ -434,7 +434,7 @@ def test_a_coco_file_without_use(copy):
     assert 'to be scored against' in ' '.join(layout.check(scored=True))
     del content['images'][0]['width']
     path.write_text(json.dumps(content))
-    assert "images without `width`" in layout.check()[0]
+    assert 'images without `width`' in layout.check()[0]
     path.write_text('[]')
     assert 'Expected `object`, got `array`' in layout.check()[0]
 

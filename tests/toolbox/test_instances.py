@@ -71,8 +71,9 @@ def test_classes_that_are_not_the_tasks(registered, coco):
         == "1 objects of classes that are not the task's"
     )
     assert check_files(None, dataset) == [
+        f'{dataset.ann_file}: 1 of 9 classes have no object, first ring',
         f'left out of {dataset.ann_file}: 1 objects of classes that are not '
-        "the task's"
+        "the task's",
     ]
     names[:] = names[::-1][1:]
     with pytest.raises(UserError, match='1 annotations of an unknown catego'):

@@ -24,7 +24,7 @@ from ssl_bench.tasks.layouts.json_rows import (
 
 AT_ONCE = 20_000  # objects, before the file's pages are given back
 FAR = 10**5  # pixels; pycocotools walks along every edge of a polygon
-MOST_PIXELS = 2**31  # of an image; pycocotools counts in 32 bits
+MOST_PIXELS = 2**31 - 1  # of an image; pycocotools counts in 32 bits
 BAD_RUNS = 'annotations whose run lengths do not fill their image'
 Numbers = NDArray[Any]
 
@@ -51,6 +51,17 @@ class Ragged:
         return np.diff(self.ends)
 
 
+class Points(Ragged):
+    """Polygons: x, y, x, y, and so on; as numbers or whole hundredths."""
+
+    def __getitem__(self, row: int) -> Numbers:
+        return self.numbers(super().__getitem__(row))
+
+    def numbers(self, values: Any) -> Any:
+        """Some of the values, or one of them."""
+        return values / 100 if self.values.dtype == np.int32 else values
+
+
 class _Growing:
     """A `Ragged` that is being filled."""
 
@@ -66,6 +77,44 @@ class _Growing:
 
     def done(self) -> Ragged:
         return Ragged(column(self.values), column(self.ends))
+
+
+class _GrowingPoints(_Growing):
+    """Polygons, of which the finished ones take half of the memory.
+
+    COCO writes two digits after the point. k / 100 is rounded as the text
+    of it is, so that whole hundredths give the same numbers back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('d')
+        self.pieces: list[Numbers] = []
+        self.packed = 0
+
+    def add(self, values: list[Any] | bytes) -> None:
+        super().add(values)
+        self.ends[-1] += self.packed
+
+    def pack(self) -> None:
+        """Put what has been added into a piece."""
+        values = column(self.values)
+        hundredths = np.rint(values * 100)
+        whole = abs(hundredths).max(initial=0) < 2**31
+        if whole and (hundredths / 100 == values).all():
+            values = hundredths.astype(np.int32)
+        self.pieces.append(values)
+        self.packed += len(values)
+        self.values = array('d')
+
+    def done(self) -> 'Points':
+        self.pack()
+        kinds = {piece.dtype for piece in self.pieces}
+        if len(kinds) > 1:
+            self.pieces = [
+                piece / 100 if piece.dtype == np.int32 else piece
+                for piece in self.pieces
+            ]
+        return Points(np.concatenate(self.pieces), column(self.ends))
 
 
 def column(values: 'array[Any]') -> Numbers:
@@ -111,7 +160,7 @@ class ObjectColumns:
         crowds, marked (ndarray): (N,) bool, ``iscrowd`` and ``ignore``.
         parts (ndarray): (N + 1,), object i has the polygons
             ``parts[i]:parts[i + 1]``.
-        points (Ragged): Of each polygon: x, y, x, y, and so on.
+        points (Points): The polygons.
         runs (Ragged): Compressed run lengths of each object, or nothing.
         run_sizes (ndarray): (N, 2), their height and width; 0 for none.
         order, starts (ndarray): The objects of image i are
@@ -126,7 +175,7 @@ class ObjectColumns:
     crowds: Numbers
     marked: Numbers
     parts: Numbers
-    points: Ragged
+    points: Points
     runs: Ragged
     run_sizes: Numbers
     order: Numbers
@@ -271,8 +320,8 @@ def _objects(
     ids, of_image, of_category = array('q'), array('q'), array('q')
     boxes, areas = array('d'), array('d')
     crowds, marked = array('b'), array('b')
-    points, runs = _Growing('d'), _Growing('B')
-    parts, run_sizes = array('q', [0]), array('q')
+    points, runs = _GrowingPoints(), _Growing('B')
+    parts, run_sizes = array('i', [0]), array('i')
     for index, row in enumerate(reader.read(rows, Object, 'annotations')):
         mask, size = row.segmentation, (0, 0)
         if isinstance(mask, Runs):
@@ -297,8 +346,9 @@ def _objects(
         marked.append(bool(row.ignore))
         if index % AT_ONCE == 0:
             _give_back(data)
+            points.pack()
     images = places(image_ids, column(of_image))
-    order = np.argsort(images, kind='stable')
+    order = np.argsort(images, kind='stable').astype(np.int32)
     return ObjectColumns(
         ids=column(ids),
         images=images,
@@ -319,11 +369,11 @@ def _objects(
 def places(known: Numbers, wanted: Numbers) -> Numbers:
     """Where each of the ids is among the known ones; -1 for nowhere."""
     if not len(known):
-        return np.full(len(wanted), -1, np.int64)
+        return np.full(len(wanted), -1, np.int32)
     order = np.argsort(known, kind='stable')
     near = np.searchsorted(known, wanted, sorter=order)
     found = order[near.clip(max=len(known) - 1)]
-    return np.where(known[found] == wanted, found, -1)
+    return np.where(known[found] == wanted, found, -1).astype(np.int32)
 
 
 def compressed(mask: Runs) -> bytes | None:

@@ -15,13 +15,7 @@ from ssl_bench.tasks.layouts.annotations import (
     Numbers,
     Ragged,
 )
-from ssl_bench.tasks.layouts.base import (
-    FIX_ENTRIES,
-    Line,
-    Note,
-    Problem,
-    some,
-)
+from ssl_bench.tasks.layouts.base import FIX_ENTRIES, Line, Note, Problem, some
 from ssl_bench.tasks.layouts.voc import no_object
 
 NO_AREA = 'boxes of no area'
@@ -70,22 +64,27 @@ def judge(
         heeds_marks (bool): The scorer passes over objects marked ``ignore``.
     """
     objects = found.objects
-    lines, broken = _wrong(found, where), _wrong_objects(found, where)
+    lines, broken = _wrong(found, where), wrong_objects(found, where)
     lines += broken
     known = (objects.images >= 0) & (objects.categories >= 0)
     faults = dict(object_faults(found, scored))
     usable = known & ~np.logical_or.reduce([*faults.values()])
     result = Judged(usable, lines)
     for what, rows in faults.items():
-        count = int((rows & known).sum())
-        if count:
-            lines += _of_fault(what, _named(found, rows & known), where, scored)
-            result.left_out[what] += 0 if scored else count
+        found_lines = _of_fault(
+            what, _named(found, rows & known), where, scored
+        )
+        if scored and what not in MASK_FAULTS:
+            result.remarks += found_lines
+        else:
+            lines += found_lines
+            result.left_out[what] += 0 if scored else int((rows & known).sum())
     thin = _in_each(objects.parts, ~good_parts(objects.points))[usable].sum()
     if thin and not scored:
         result.remarks.append(f'{where}: {thin} {THIN_PART} (skipped)')
     result.left_out = +result.left_out
     if broken:
+        lines += map(Note, result.remarks)
         return result
     lines += _of_boxes(found, faults, where)
     real = (known if scored else usable) & ~objects.crowds
@@ -129,10 +128,7 @@ def object_faults(
         first = _at(lengths, objects.parts[:-1])
         thin = ~has_runs & ((odd > 0) | (first < 6))
     for what, rows in (
-        (
-            NO_AREA,
-            ~((width >= 1) & (height >= 1) & (objects.areas > 0)),
-        ),
+        (NO_AREA, ~((width >= 1) & (height >= 1) & (objects.areas > 0))),
         (
             OUTSIDE,
             (np.minimum(x + width, across) <= x.clip(0))
@@ -211,7 +207,7 @@ def _wrong(found: Annotations, where: str) -> list[Line]:
     return lines
 
 
-def _wrong_objects(found: Annotations, where: str) -> list[Line]:
+def wrong_objects(found: Annotations, where: str) -> list[Line]:
     """Entries that cannot be read, and objects that no program takes."""
     lines: list[Line] = []
     for what, names in found.faults.items():
@@ -227,23 +223,28 @@ def impossible(found: Annotations) -> Iterator[tuple[str, Numbers]]:
     lost = objects.images < 0
     yield 'annotation ids twice', repeated(objects.ids.tolist())
     yield 'annotations of an unknown image', lost
-    yield 'annotations of an unknown category', ~lost & (
-        objects.categories < 0
+    yield (
+        'annotations of an unknown category',
+        ~lost & (objects.categories < 0),
     )
     far = (abs(objects.boxes) > FAR).any(1)
-    points = objects.points.values
-    if len(points) and max(points.max(), -points.min()) > FAR:
-        beyond = np.concatenate([[0], np.cumsum(abs(points) > FAR)])
-        far |= np.diff(beyond[objects.points.ends[objects.parts]]) > 0
+    points = objects.points
+    if len(points.values):
+        ends = points.values.min(), points.values.max()
+        if max(map(abs, map(points.numbers, map(float, ends)))) > FAR:
+            beyond = abs(points.numbers(points.values)) > FAR
+            counts = np.concatenate([[0], np.cumsum(beyond)])
+            far |= np.diff(counts[points.ends[objects.parts]]) > 0
     yield f'annotations with a point over {FAR} pixels away', far
     sizes = np.stack(
-        [_at(side, objects.images) for side in (images.heights, images.widths)],
+        [
+            _at(side, objects.images)
+            for side in (images.heights, images.widths)
+        ],
         1,
     )
     has_runs = objects.run_sizes[:, 0] > 0
-    yield BAD_RUNS, (
-        has_runs & ~lost & (objects.run_sizes != sizes).any(1)
-    )
+    yield BAD_RUNS, (has_runs & ~lost & (objects.run_sizes != sizes).any(1))
 
 
 def repeated(values: list[Any]) -> Numbers:
@@ -292,9 +293,7 @@ def _of_boxes(
         )
 
 
-def _empty_classes(
-    found: Annotations, rows: Numbers, where: str
-) -> list[str]:
+def _empty_classes(found: Annotations, rows: Numbers, where: str) -> list[str]:
     total = len(found.categories)
     counts = np.bincount(found.objects.categories[rows], minlength=total)
     empty = np.flatnonzero(counts == 0).tolist()
