@@ -88,33 +88,30 @@ class _GrowingPoints(_Growing):
 
     def __init__(self) -> None:
         super().__init__('d')
-        self.pieces: list[Numbers] = []
-        self.packed = 0
+        self.packed: Numbers = np.empty(0, np.int32)
 
     def add(self, values: list[Any] | bytes) -> None:
         super().add(values)
-        self.ends[-1] += self.packed
+        self.ends[-1] += len(self.packed)
 
     def pack(self) -> None:
-        """Put what has been added into a piece."""
+        """Move what has been added to the finished ones."""
         values = column(self.values)
-        hundredths = np.rint(values * 100)
-        whole = abs(hundredths).max(initial=0) < 2**31
-        if whole and (hundredths / 100 == values).all():
-            values = hundredths.astype(np.int32)
-        self.pieces.append(values)
-        self.packed += len(values)
+        if self.packed.dtype == np.int32:
+            hundredths = np.rint(values * 100)
+            fits = abs(hundredths).max(initial=0) < 2**31
+            if fits and (hundredths / 100 == values).all():
+                values = hundredths
+            else:
+                self.packed = self.packed / 100
+        start = len(self.packed)
+        self.packed.resize(start + len(values), refcheck=False)  # not copied
+        self.packed[start:] = values
         self.values = array('d')
 
     def done(self) -> 'Points':
         self.pack()
-        kinds = {piece.dtype for piece in self.pieces}
-        if len(kinds) > 1:
-            self.pieces = [
-                piece / 100 if piece.dtype == np.int32 else piece
-                for piece in self.pieces
-            ]
-        return Points(np.concatenate(self.pieces), column(self.ends))
+        return Points(self.packed, column(self.ends))
 
 
 def column(values: 'array[Any]') -> Numbers:
