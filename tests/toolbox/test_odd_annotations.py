@@ -25,9 +25,7 @@ def polygon(x, y, side=20.0):
 
 
 def runs(ann, compressed=True, size=SIDE):
-    found = coding.merge(
-        coding.frPyObjects(ann['segmentation'], size, size)
-    )
+    found = coding.merge(coding.frPyObjects(ann['segmentation'], size, size))
     if compressed:
         return dict(size=[size, size], counts=found['counts'].decode())
     flat = coding.decode(found).ravel('F')
@@ -67,9 +65,7 @@ def content():
         dict(id=index + 1, name=name, frequency='f')
         for index, name in enumerate(CLASSES)
     ]
-    return dict(
-        images=images, annotations=annotations, categories=categories
-    )
+    return dict(images=images, annotations=annotations, categories=categories)
 
 
 @pytest.fixture
@@ -154,8 +150,11 @@ CASES = {
     ),
     'runs of another size': (
         first(segmentation=dict(size=[9, 9], counts=[81])),
-        *['1 annotations whose run lengths do not fill their image, first id '
-          '1'] * 2,
+        *[
+            '1 annotations whose run lengths do not fill their image, first id '
+            '1'
+        ]
+        * 2,
     ),
     'runs too short': (
         first(segmentation=dict(size=[SIDE, SIDE], counts=[5, 5])),
@@ -525,9 +524,6 @@ def test_lvis_check_and_run_agree(registered, home, name):
         assert str(caught.value).startswith(lines[0])
         return
     assert lines == []
-    metric = LvisMetric(
-        ann_file=str(home / 'a.json'), metric=['bbox', 'segm']
-    )
+    metric = LvisMetric(ann_file=str(home / 'a.json'), metric=['bbox', 'segm'])
     scores = perfect(metric, loader(home, True, lvis=True), found)
     assert scores['lvis/bbox_AP'] == pytest.approx(1)
-
