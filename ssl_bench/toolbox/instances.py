@@ -187,6 +187,7 @@ class CocoInstances(CocoDataset):
     def _read(self) -> Loaded:
         reading = self.layout.read(scored=self.test_mode)
         reading.refuse()
+        assert reading.annotations is not None  # or there is a problem
         return Loaded(
             reading.annotations,
             reading.usable,
@@ -277,6 +278,8 @@ class LoadInstances(LoadAnnotations):
     mmdet ignores an object with a run-length mask where masks are polygons
     (``poly2mask=False``). Here the masks of its image become bitmaps.
     """
+
+    poly2mask: bool
 
     def _load_masks(self, results: dict) -> None:
         polygons = not self.poly2mask

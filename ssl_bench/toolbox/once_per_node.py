@@ -6,7 +6,7 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from mmengine.dist import all_gather_object, barrier, get_rank, get_world_size
 
@@ -49,7 +49,8 @@ def once_per_node(read: Callable[[], Value]) -> Value:
         return read()
     nodes = all_gather_object(_node())
     reader = nodes.index(nodes[get_rank()])
-    file, news = -1, None
+    file = -1
+    news: Lent | Exception | None = None
     if reader == get_rank():
         try:
             file, news = _lend(read())
@@ -62,7 +63,7 @@ def once_per_node(read: Callable[[], Value]) -> Value:
         if isinstance(other, Exception):
             raise UserError(str(other))
     try:
-        value: Value = _borrow(all_news[reader])
+        value = _borrow(all_news[reader])
     except OSError as error:
         logging.getLogger(__name__).warning(
             'cannot share memory with process %d (%s): reading again',
@@ -97,7 +98,7 @@ def _lend(value: object) -> tuple[int, Lent]:
     return number, Lent(f'/proc/{os.getpid()}/fd/{number}', form, places)
 
 
-def _borrow(lent: Lent) -> object:
+def _borrow(lent: Lent) -> Any:
     with open(lent.path, 'rb') as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     arrays = [data[start:end] for start, end in lent.places]

@@ -150,11 +150,8 @@ CASES = {
     ),
     'runs of another size': (
         first(segmentation=dict(size=[9, 9], counts=[81])),
-        *[
-            '1 annotations whose run lengths do not fill their image, first id '
-            '1'
-        ]
-        * 2,
+        '1 objects with run lengths of another size than their image (skip',
+        'another size than their image to be scored against, first id 1',
     ),
     'runs too short': (
         first(segmentation=dict(size=[SIDE, SIDE], counts=[5, 5])),

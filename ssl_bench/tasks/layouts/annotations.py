@@ -25,7 +25,7 @@ from ssl_bench.tasks.layouts.json_rows import (
 AT_ONCE = 20_000  # objects, before the file's pages are given back
 FAR = 10**5  # pixels; pycocotools walks along every edge of a polygon
 MOST_PIXELS = 2**31 - 1  # of an image; pycocotools counts in 32 bits
-BAD_RUNS = 'annotations whose run lengths do not fill their image'
+BAD_RUNS = 'annotations whose run lengths do not fill their size'
 Numbers = NDArray[Any]
 
 
@@ -55,7 +55,8 @@ class Points(Ragged):
     """Polygons: x, y, x, y, and so on; as numbers or whole hundredths."""
 
     def __getitem__(self, row: int) -> Numbers:
-        return self.numbers(super().__getitem__(row))
+        found: Numbers = self.numbers(super().__getitem__(row))
+        return found
 
     def numbers(self, values: Any) -> Any:
         """Some of the values, or one of them."""
@@ -66,7 +67,8 @@ class _Growing:
     """A `Ragged` that is being filled."""
 
     def __init__(self, kind: str) -> None:
-        self.values, self.ends = array(kind), array('q', [0])
+        self.values: array[Any] = array(kind)
+        self.ends = array('q', [0])
 
     def add(self, values: list[Any] | bytes) -> None:
         if isinstance(values, bytes):
@@ -382,17 +384,23 @@ def compressed(mask: Runs) -> bytes | None:
     height, width = mask.size
     if min(height, width) < 1 or height * width > MOST_PIXELS:
         return None
-    text = mask.counts if isinstance(mask.counts, str) else None
-    counts = decompressed(text) if text is not None else mask.counts
-    if not counts or min(counts) < 0 or sum(counts) != height * width:
+    counts = mask.counts
+    if isinstance(counts, str):
+        whole = decompressed(counts)
+        return counts.encode() if _fill(whole, height * width) else None
+    if not _fill(counts, height * width):
         return None
-    if text is not None:
-        return text.encode()
     from pycocotools.mask import frPyObjects
 
     form = dict(counts=counts, size=[height, width])
     found: bytes = frPyObjects(form, height, width)['counts']
     return found
+
+
+def _fill(counts: list[int] | None, pixels: int) -> bool:
+    if not counts or min(counts) < 0:
+        return False
+    return sum(counts) == pixels
 
 
 def decompressed(text: str) -> list[int] | None:

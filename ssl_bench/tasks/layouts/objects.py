@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.tasks.layouts.annotations import (
-    BAD_RUNS,
     FAR,
     MOST_PIXELS,
     Annotations,
@@ -23,8 +22,9 @@ OUTSIDE = 'boxes outside their image'
 MARKED = 'objects marked `ignore`'
 NO_MASK = 'objects without mask'
 THIN_MASK = 'objects with a mask of fewer than three points'
+OTHER_RUNS = 'objects with run lengths of another size than their image'
 THIN_PART = 'parts of masks of fewer than three points'
-MASK_FAULTS = (NO_MASK, THIN_MASK)  # scoring would stop at these
+MASK_FAULTS = (NO_MASK, THIN_MASK, OTHER_RUNS)  # scoring would stop at these
 BOX_FAULTS = (NO_AREA, OUTSIDE)
 # what COCO's program does with objects that are not trained on
 SCORED_AS = {
@@ -119,6 +119,7 @@ def object_faults(
     across, down = (
         _at(sizes, objects.images) for sizes in (images.widths, images.heights)
     )
+    shapes = np.stack([down, across], 1)
     has_runs = objects.run_sizes[:, 0] > 0
     good = _in_each(objects.parts, good_parts(objects.points))
     thin = ~has_runs & (good == 0)
@@ -137,6 +138,7 @@ def object_faults(
         (MARKED, objects.marked),
         (NO_MASK, ~has_runs & (np.diff(objects.parts) == 0)),
         (THIN_MASK, thin),
+        (OTHER_RUNS, has_runs & (objects.run_sizes != shapes).any(1)),
     ):
         # what the scorer needs of masks holds for objects with other faults
         bad = rows if scored and what in MASK_FAULTS else rows & rest
@@ -147,7 +149,8 @@ def object_faults(
 def good_parts(points: Ragged) -> Numbers:
     """Which polygons have three points or more, (P,) bool."""
     lengths = points.lengths
-    return (lengths >= 6) & (lengths % 2 == 0)
+    good: Numbers = (lengths >= 6) & (lengths % 2 == 0)
+    return good
 
 
 def _in_each(parts: Numbers, flags: Numbers) -> Numbers:
@@ -227,7 +230,7 @@ def impossible(found: Annotations) -> Iterator[tuple[str, Numbers]]:
         'annotations of an unknown category',
         ~lost & (objects.categories < 0),
     )
-    far = (abs(objects.boxes) > FAR).any(1)
+    far: Numbers = abs(objects.boxes).max(1, initial=0) > FAR
     points = objects.points
     if len(points.values):
         ends = points.values.min(), points.values.max()
@@ -236,15 +239,6 @@ def impossible(found: Annotations) -> Iterator[tuple[str, Numbers]]:
             counts = np.concatenate([[0], np.cumsum(beyond)])
             far |= np.diff(counts[points.ends[objects.parts]]) > 0
     yield f'annotations with a point over {FAR} pixels away', far
-    sizes = np.stack(
-        [
-            _at(side, objects.images)
-            for side in (images.heights, images.widths)
-        ],
-        1,
-    )
-    has_runs = objects.run_sizes[:, 0] > 0
-    yield BAD_RUNS, (has_runs & ~lost & (objects.run_sizes != sizes).any(1))
 
 
 def repeated(values: list[Any]) -> Numbers:
