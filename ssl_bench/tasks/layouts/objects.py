@@ -222,7 +222,7 @@ def wrong_objects(found: Annotations, where: str) -> list[Line]:
 
 def impossible(found: Annotations) -> Iterator[tuple[str, Numbers]]:
     """What is wrong with objects, and (N,) bool."""
-    objects, images = found.objects, found.images
+    objects = found.objects
     lost = objects.images < 0
     yield 'annotation ids twice', repeated(objects.ids.tolist())
     yield 'annotations of an unknown image', lost
