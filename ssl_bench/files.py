@@ -177,9 +177,9 @@ def walk(folder: str | Path) -> Iterator[Place]:
         for entry in entries:
             if is_hidden(entry.name):
                 left_out.append(entry.name)
-            elif _is(entry.is_file):
+            elif is_file(entry):
                 files.append(entry)
-            elif not _is(entry.is_dir):
+            elif not is_folder(entry):
                 left_out.append(entry.name)
             elif not entry.is_symlink():
                 waiting.append((entry.path, f'{prefix}{entry.name}/', above))
@@ -200,6 +200,16 @@ def visible_files(
     """The files of `walk`, each folder with its prefix."""
     for place in walk(folder):
         yield place.prefix, place.files
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or leads to one; a link to itself not."""
+    return _is(entry.is_dir)
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a file or leads to one; a link to itself not."""
+    return _is(entry.is_file)
 
 
 def _is(question: Callable[[], bool]) -> bool:

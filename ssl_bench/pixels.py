@@ -11,9 +11,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 # Pillow warns at half of the size at which it stops; the size is our limit
 warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning)
@@ -27,6 +28,7 @@ ERRORS: tuple[type[Exception], ...] = (
     ArithmeticError,
     EOFError,
     LookupError,
+    RuntimeError,
     TypeError,
     struct.error,
     zlib.error,
@@ -51,13 +53,14 @@ FORMATS = frozenset(
 ORIENTED = frozenset(
     ('exif', 'xmp', 'XML:com.adobe.xmp', 'Raw profile type exif')
 )
+FLIPPED = range(2, 5)
 TURNED = range(5, 9)  # orientations that exchange width and height
 
 Source = str | Path | bytes
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[Image.Image]:
+def opened(source: Source) -> Iterator[ImageFile.ImageFile]:
     """Open an image file; its pixels are not read yet.
 
     Args:
@@ -139,8 +142,20 @@ def _rgb(image: Image.Image) -> np.ndarray:
     return np.array(image.convert('RGB'))
 
 
-def image_size(source: Source) -> tuple[int, int]:
-    """Width and height of `read_rgb`'s pixels, from the file's header.
+class Header(NamedTuple):
+    """What the beginning of an image file says.
+
+    Attributes:
+        size (tuple[int, int]): Width and height of `read_rgb`'s pixels.
+        alike (bool): They are turned or flipped, and the size is as without.
+    """
+
+    size: tuple[int, int]
+    alike: bool
+
+
+def read_header(source: Source) -> Header:
+    """Read the beginning of an image file.
 
     Raises:
         OSError: The file is not an image; whether it is whole is not seen.
@@ -148,7 +163,17 @@ def image_size(source: Source) -> tuple[int, int]:
     with opened(source) as image:
         width, height = image.size
         way = orientation(image)
-    return (height, width) if way in TURNED else (width, height)
+        # a TIFF's size is of the turned image
+        tag = getattr(image, 'tag_v2', {}).get(ExifTags.Base.Orientation, way)
+        return Header(
+            (height, width) if way in TURNED else (width, height),
+            tag in FLIPPED or (tag in TURNED and width == height),
+        )
+
+
+def image_size(source: Source) -> tuple[int, int]:
+    """Width and height of `read_rgb`'s pixels, as `read_header`."""
+    return read_header(source).size
 
 
 def orientation(image: Image.Image) -> int:

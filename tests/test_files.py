@@ -5,7 +5,16 @@ import stat
 import pytest
 
 from ssl_bench.errors import UserError
-from ssl_bench.files import atomic_path, last_checkpoint, sha256, write_text
+from ssl_bench.files import (
+    atomic_path,
+    count_endings,
+    images_below,
+    last_checkpoint,
+    list_images,
+    sha256,
+    write_text,
+)
+from ssl_bench.tasks.layouts import FolderLayout
 
 
 def test_file_is_whole_or_absent(tmp_path):
@@ -65,3 +74,45 @@ def test_the_last_checkpoint_is_found_after_a_move_or_a_kill(tmp_path):
         path.unlink()
     mark.write_text('')
     assert last_checkpoint(home) is None
+
+
+def test_links_between_folders_do_not_lead_round(tmp_path):
+    """A folder that is linked twice is read twice; a circle ends."""
+    for name in ('a', 'b', 'c'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f'{name}.jpg').touch()
+    os.symlink(tmp_path / 'b', tmp_path / 'a/to_b')
+    os.symlink(tmp_path / 'a', tmp_path / 'b/to_a')
+    os.symlink(tmp_path / 'c', tmp_path / 'a/to_c')
+    assert images_below(tmp_path / 'a') == [
+        'a.jpg',
+        'to_b/b.jpg',
+        'to_c/c.jpg',
+    ]
+    os.symlink('self', tmp_path / 'c/self')
+    found = list_images(tmp_path / 'c')
+    assert (found.images, found.hidden) == (['c.jpg'], ['self'])
+
+
+def test_folders_of_systems_hold_no_data(tmp_path):
+    for name in ('lost+found', '@eaDir', '__MACOSX', '.cache', '#recycle'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'a.jpg').touch()
+    (tmp_path / 'b.JPG').touch()
+    (tmp_path / 'c.heic').touch()
+    found = list_images(tmp_path)
+    assert (found.images, found.others) == (['b.JPG'], ['c.heic'])
+    assert len(found.hidden) == 5
+    assert count_endings(['b.JPG', 'a.png', 'x.jpg', 'd']) == (
+        '2 .jpg, 1 .png, 1 without ending'
+    )
+
+
+def test_a_link_to_itself_is_not_a_class(tmp_path):
+    for name in ('cat', 'dog'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'a.jpg').touch()
+    os.symlink('self', tmp_path / 'self')
+    os.symlink('self.jpg', tmp_path / 'self.jpg')
+    found = FolderLayout(folder=str(tmp_path)).images()
+    assert [*found] == ['cat', 'dog']

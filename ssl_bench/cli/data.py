@@ -172,12 +172,12 @@ def run_check(args: argparse.Namespace) -> int:
     from ssl_bench.tasks.layouts import Line, Note, Problem
     from ssl_bench.tasks.table import tasks
 
-    reason = no_root(args.data_root) if args.data_root else ''
-    if reason:
-        raise UserError(reason)
     table, wrong = tasks(), 0
     names = list(args.tasks)
     if names == ['all']:
+        reason = no_root(args.data_root) if args.data_root else ''
+        if reason:
+            raise UserError(f'{reason}.')
         names = [*table, *table.broken]
     for name in names:
         try:

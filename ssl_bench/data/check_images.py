@@ -82,7 +82,7 @@ def _results(
     folder: Path, images: Sequence[str], jobs: int | None
 ) -> Iterator[Checked]:
     """What is known of each image, in their order."""
-    jobs = jobs or len(os.sched_getaffinity(0))
+    jobs = jobs or cores()
     paths = [os.path.join(folder, name) for name in images]
     if jobs == 1 or len(paths) <= CHUNK:
         yield from map(check_image, paths)
@@ -98,6 +98,13 @@ def _results(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, 'sched_getaffinity'):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_image(path: str) -> Checked:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ssl_bench.errors import one_line
 from ssl_bench.tasks.layouts import Layout, Line, Note, Problem
 from ssl_bench.tasks.layouts.base import FileFault
-from ssl_bench.tasks.layouts.folders import other_classes
+from ssl_bench.tasks.layouts.lists import other_labels
 from ssl_bench.tasks.table import find_task
 
 NAMED = 3  # missing files and folders that a line names
@@ -37,10 +37,11 @@ def check_task(
     if gone:
         named = ', '.join(map(str, gone[:NAMED]))
         more = ', ...' if len(gone) > NAMED else ''
-        verb = 'is' if len(gone) == 1 else 'are'
         how = dataset.how_to_prepare(root)
+        reason = no_root(root)
         return [
-            Problem(f'{named}{more} {verb} missing'),
+            *([Problem(reason)] if reason else []),
+            Problem(f'missing: {named}{more}'),
             Problem(f'prepare: {how}'),
         ]
     found: list[Line] = []
@@ -53,7 +54,7 @@ def check_task(
         ]
     for train in dataset.train:
         for test in dataset.test:
-            found += other_classes(train.at(root), test.at(root))
+            found += other_labels(train.at(root), test.at(root))
     return list(dict.fromkeys(found))
 
 
@@ -77,7 +78,7 @@ def no_root(root: str | Path) -> str:
     if root.is_dir():
         return ''
     if root.exists():
-        return f'{root} is not a folder.'
+        return f'the data root {root} is not a folder'
     try:
         beside = [
             entry.name for entry in os.scandir(root.parent) if entry.is_dir()
@@ -85,5 +86,5 @@ def no_root(root: str | Path) -> str:
     except OSError:
         beside = []
     near = difflib.get_close_matches(root.name, sorted(beside), n=1)
-    hint = f' Did you mean {root.parent / near[0]}?' if near else ''
-    return f'the data root {root} is not there.{hint}'
+    hint = f', {root.parent / near[0]} is' if near else ''
+    return f'the data root {root} is not there{hint}'

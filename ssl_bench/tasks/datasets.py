@@ -208,6 +208,7 @@ VOC_CLASSES = (
 )
 # what `ssl-bench data mini` writes into the root
 MINI_MANIFEST, MINI_ROOT = 'mini.json', 'data/mini'
+MINI_PARTS = ('VOCdevkit', 'coco', 'imagenet/train', 'imagenet/val')
 # what its manifest calls the number of images of each list and folder
 MINI_SIZES = {
     'imagenet/train': 'imagenet_train',
@@ -341,8 +342,10 @@ _TRAIN, _VAL = (
     )
     for split, count in (('train', 1281167), ('val', 50000))
 )
-_MINI_TRAIN = FolderLayout(folder='imagenet/train')
-_MINI_VAL = FolderLayout(folder='imagenet/val')
+_MINI_TRAIN, _MINI_VAL = (
+    FolderLayout(folder=f'imagenet/{split}', classes=len(MINI_CLASSES))
+    for split in ('train', 'val')
+)
 _MINI_FOLDERS = ('imagenet/train', 'imagenet/val')
 
 DATASETS: dict[str, Dataset] = {

@@ -12,7 +12,7 @@ from ssl_bench.files import sha256, visible_files
 from ssl_bench.tasks.datasets import MINI_ROOT, MINI_SIZES, Dataset
 from ssl_bench.tasks.layouts import Layout
 from ssl_bench.tasks.layouts.base import Size
-from ssl_bench.tasks.pretraining_sets import custom, mini_sizes
+from ssl_bench.tasks.pretraining_sets import custom, is_as_written, mini_sizes
 
 
 @cache
@@ -93,6 +93,10 @@ def other_data(dataset: Dataset, root: str) -> list[str]:
         for other in [layout.other_classes()]
         if other
     ]
+    if dataset.root == MINI_ROOT and not found and not is_as_written(root):
+        found.append(
+            f'{root} has other files than `ssl-bench data mini` wrote'
+        )
     return found
 
 

@@ -5,9 +5,10 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ssl_bench.tasks.datasets import MINI_MANIFEST, wordnet_ids
+from ssl_bench.files import sha256, visible_files
+from ssl_bench.tasks.datasets import MINI_MANIFEST, MINI_PARTS, wordnet_ids
 
 IN1K_IMAGES = 1281167  # ILSVRC2012, training images
 COCO_IMAGES = 118287  # train2017
@@ -78,11 +79,14 @@ def _is_in1k(names: Sequence[str]) -> bool:
 
 
 def _is_mini(folder: Path, images: int) -> bool:
-    """The embedded images, as many as were written there."""
+    """The embedded images, all that were written there."""
     if folder.parts[-2:] != ('imagenet', 'train'):
         return False
-    sizes = mini_sizes(folder.parents[1])
-    return sizes is not None and sizes.get('imagenet_train') == images
+    root = folder.parents[1]
+    sizes = mini_sizes(root)
+    if sizes is None or sizes.get('imagenet_train') != images:
+        return False
+    return is_as_written(root)
 
 
 def mini_sizes(root: str | Path) -> dict[str, int] | None:
@@ -91,9 +95,35 @@ def mini_sizes(root: str | Path) -> dict[str, int] | None:
     Returns:
         dict | None: None without a whole manifest.
     """
+    sizes = _manifest(root).get('sizes')
+    return sizes if isinstance(sizes, dict) else None
+
+
+def is_as_written(root: str | Path) -> bool:
+    """Whether the embedded data are those that were written, byte for byte.
+
+    Files that `ssl-bench data variants` and `data subset` add do not count.
+    The default size takes a quarter of a second.
+    """
+    digest, root = hashlib.sha256(), Path(root)
+    try:
+        names = sorted(
+            f'{part}/{prefix}{entry.name}'
+            for part in MINI_PARTS
+            for prefix, files in visible_files(root / part)
+            for entry in files
+        )
+        for name in names:
+            digest.update(f'{name}\0{sha256(root / name)}\n'.encode())
+    except OSError:
+        return False
+    return _manifest(root).get('fingerprint') == digest.hexdigest()
+
+
+def _manifest(root: str | Path) -> dict[str, Any]:
     try:
         text = (Path(root) / MINI_MANIFEST).read_text(encoding='utf-8')
-        sizes = json.loads(text)['sizes']
-        return dict(sizes) if isinstance(sizes, dict) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        found = json.loads(text)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -9,14 +9,18 @@ from torch import nn
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import Dataset
+from ssl_bench.tasks.layouts import FolderLayout, ListLayout
 from ssl_bench.tasks.layouts.base import (
+    FileFault,
+    Note,
     image_size,
     missing_files,
     other_sizes,
     refuse,
     spread,
+    turned_images,
 )
-from ssl_bench.tasks.layouts.folders import other_classes
+from ssl_bench.tasks.layouts.lists import other_labels
 from ssl_bench.tasks.layouts.masks import single_label
 
 
@@ -59,8 +63,8 @@ def check_same(train, test) -> None:
         UserError: Names the first that differs.
     """
     layouts = [getattr(dataset, 'layout', None) for dataset in (train, test)]
-    if None not in layouts:
-        refuse(other_classes(*layouts))
+    if all(isinstance(row, FolderLayout | ListLayout) for row in layouts):
+        refuse(other_labels(*layouts))
     ours, theirs = (
         tuple(dataset.metainfo.get('classes') or ())
         for dataset in (train, test)
@@ -123,7 +127,7 @@ def check_files(classes: int | None, *datasets) -> list[str]:
     for dataset in readers(*datasets):
         if not hasattr(dataset, 'layout'):
             check_rows(dataset)
-        check_sizes(dataset)
+        notes += check_sizes(dataset)
         if classes is not None:
             check_masks(_rows(dataset), classes, dataset.test_mode)
         left_out = getattr(dataset, 'left_out', None)
@@ -161,29 +165,44 @@ def check_rows(dataset) -> None:
     )
 
 
-def check_sizes(dataset) -> None:
+def check_sizes(dataset) -> list[str]:
     """Hold the sizes of images against what their annotations say.
 
     Of a test set every header is read, since the test would stop at the
     first that differs. Training skips and counts such images, so only a few
     are looked at.
 
+    Returns:
+        list[str]: What a record should say: images that are turned.
+
     Raises:
         UserError: A test image differs, or all training images that were
             looked at.
     """
+    test = getattr(dataset, 'test_mode', False)
     indices = range(len(dataset))
-    chosen = indices if dataset.test_mode else spread(indices)
-    faults = {
-        row['img_path']: line
-        for row in map(dataset.get_data_info, chosen)
-        if row.get('width')
-        for line in other_sizes(
-            [(row['img_path'], (row['width'], row['height']))], where(dataset)
+    # of each row what is needed: those of all objects would take gigabytes
+    keys = ('img_path', 'width', 'height', 'seg_map_path')
+    chosen = [
+        {key: row.get(key) for key in keys}
+        for row in map(
+            dataset.get_data_info, indices if test else spread(indices)
         )
-    }
-    if faults and (dataset.test_mode or len(faults) == len(chosen)):
-        raise UserError(f'{next(iter(faults.values()))}')
+    ]
+    place = where(dataset)
+    lines = other_sizes(
+        (
+            (row['img_path'], (row['width'], row['height']))
+            for row in chosen
+            if row.get('width')
+        ),
+        place,
+    )
+    lines += turned_images(
+        (row['img_path'] for row in chosen if row.get('seg_map_path')), place
+    )
+    refuse(line for line in lines if test or not isinstance(line, FileFault))
+    return [str(line) for line in lines if isinstance(line, Note)]
 
 
 def check_masks(rows: list[dict], classes: int, every: bool) -> None:

@@ -61,7 +61,7 @@ class ListedCustomDataset(CustomDataset):
         reading.refuse()
         self.notes = reading.notes
         if self.CLASSES is None and isinstance(layout, FolderLayout):
-            self._metainfo['classes'] = tuple(layout.class_folders())
+            self._metainfo['classes'] = tuple(layout.class_order())
         return _rows(reading.entries)
 
 
@@ -109,6 +109,8 @@ class ListedVOC(VOC):
             rows.append(
                 dict(
                     img_path=entry.image,
+                    width=entry.width,
+                    height=entry.height,
                     gt_label=list(classes[False]),
                     gt_label_difficult=list(classes[True]),
                 )

@@ -113,7 +113,8 @@ def read_bgr(content: bytes) -> np.ndarray:
 
     OpenCV fills what is missing of a truncated file with grey and does not
     tell, and turns images of some formats only. So it decodes no other
-    format, and a JPEG without an end is refused, as Pillow does.
+    format, and a JPEG without an end is refused, as Pillow does. What OpenCV
+    alone cannot decode, Pillow does.
 
     Args:
         content (bytes): Of a file.
@@ -122,7 +123,8 @@ def read_bgr(content: bytes) -> np.ndarray:
         OSError: As `read_rgb`.
     """
     with opened(content) as image:
-        way, header = orientation(image), image.fp.tell()
+        way = orientation(image)
+        header = image.fp.tell() if image.fp else 0
         plain = image.format in JPEG and image.mode in ('L', 'RGB')
     if not plain:
         return np.ascontiguousarray(read_rgb(content)[..., ::-1])
@@ -130,8 +132,8 @@ def read_bgr(content: bytes) -> np.ndarray:
         raise OSError('image file is truncated')
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    if pixels is None:
-        raise OSError('OpenCV cannot decode it')
+    if pixels is None:  # of a damaged header
+        return np.ascontiguousarray(read_rgb(content)[..., ::-1])
     return turned(pixels, way)
 
 

@@ -9,6 +9,7 @@ precision for a ResNet-50.
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import socket
@@ -29,6 +30,7 @@ from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.transfer.together import from_all, on_main_process
 
 INDEX = 'index.json'
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 PRECISIONS = ('float32', 'float16')
 READ_ERRORS = (
     OSError,
@@ -330,6 +332,13 @@ def _stored(features: Tensor, precision: str) -> np.ndarray:
     with np.errstate(over='ignore'):  # it is seen below
         values: np.ndarray = features.float().cpu().numpy().astype(precision)
     if np.isfinite(values).all():
+        largest = float(np.abs(values, dtype=np.float32).max(initial=0))
+        if math.sqrt(FLOAT32_MAX / values.shape[1]) < largest:
+            raise UserError(
+                f'the features are as large as {largest:g}, so their lengths '
+                'overflow; the weights do not belong to this network, or are '
+                'broken.'
+            )
         return values
     if torch.isfinite(features).all():
         raise UserError(

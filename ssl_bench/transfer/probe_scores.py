@@ -382,7 +382,14 @@ def linear(
 
     def final() -> float:
         layer = fit_linear(train, order, [rates[best]], classes, *steps)[0]
-        return top1(layer, test, torch.arange(len(test.labels)))
+        found = top1(layer, test, torch.arange(len(test.labels)))
+        if found < 0:
+            raise UserError(
+                f'the linear probe diverged at the rate {rates[best]:g} on '
+                'all training images, but not on nine tenths of them; leave '
+                'it out of probe.rates.'
+            )
+        return found
 
     return {
         'top1': on_main_process(final),

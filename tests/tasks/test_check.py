@@ -264,3 +264,50 @@ def test_subsets_are_nested_and_seeded(tmp_path):
         stratified_list(tmp_path, 10)
     with pytest.raises(UserError, match='at most 100'):
         stratified_list(tmp_path, 101)
+
+
+def turn(path, way):
+    """Save an image with an EXIF orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = way
+    with Image.open(path) as image:
+        image.load()
+        image.save(path, exif=exif.tobytes(), quality=95)
+
+
+def test_sizes_of_images_are_held_against_their_annotations(copy):
+    """All of a test set, a few of a training set; masks are images' sizes."""
+    path = copy / 'coco/annotations/instances_val2017.json'
+    content = json.loads(path.read_text())
+    for row in content['images']:
+        row['width'] += 1
+    path.write_text(json.dumps(content))
+    number = len(content['images'])
+    (line,) = check_task('mini_coco_mrcnn_fpn', copy)
+    assert f'{number} images are not as large as their annotation says' in line
+    home = copy / 'VOCdevkit/VOC2007'
+    names = (home / 'ImageSets/Main/test.txt').read_text().split()
+    for name in names:
+        image = home / f'JPEGImages/{name}.jpg'
+        with Image.open(image) as file:
+            width, height = file.size
+        if width != height:
+            turn(image, 6)
+            break
+    lines = check_task('mini_voc_det_c4', copy)
+    (line,) = [line for line in lines if 'as large' in line]
+    assert f'first {image}: has {height} x {width} pixels' in line
+
+
+def test_flipped_images_are_noted_since_their_size_does_not_tell(copy):
+    home = copy / 'VOCdevkit/VOC2012'
+    name = (home / 'ImageSets/Segmentation/val.txt').read_text().split()[0]
+    turn(home / f'JPEGImages/{name}.jpg', 3)
+    (line,) = check_task('mini_seg_fcn', copy)
+    assert isinstance(line, Note) and '1 images are turned' in line
+    rows = json.loads(
+        (copy / 'coco/annotations/instances_val2017.json').read_text()
+    )['images']
+    turn(copy / 'coco/val2017' / rows[0]['file_name'], 2)
+    (line,) = check_task('mini_coco_mrcnn_fpn', copy)
+    assert isinstance(line, Note) and '1 images are turned' in line

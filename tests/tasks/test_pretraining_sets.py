@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ssl_bench.data.mini import fingerprint as embedded_print
 from ssl_bench.tasks import pretraining_sets
 from ssl_bench.tasks.datasets import wordnet_ids
 from ssl_bench.tasks.pretraining_sets import describe_images
@@ -51,10 +52,17 @@ def test_coco_and_the_embedded_images(tmp_path):
     assert named(['a.jpg'] * 5).startswith('custom')
     folder = tmp_path / 'imagenet/train'
     assert named(['a.jpg'], folder).startswith('custom')
-    (tmp_path / 'mini.json').write_text(
-        json.dumps(dict(sizes=dict(imagenet_train=1)))
+    for part in ('VOCdevkit', 'coco', 'imagenet/train', 'imagenet/val'):
+        (tmp_path / part).mkdir(parents=True)
+    (folder / 'a.jpg').write_text('a picture')
+    written = dict(
+        sizes=dict(imagenet_train=1), fingerprint=embedded_print(tmp_path)
     )
+    (tmp_path / 'mini.json').write_text(json.dumps(written))
     assert named(['a.jpg'], folder) == 'mini'
+    (folder / 'a.jpg').write_text('another')  # as many, of other content
+    assert named(['a.jpg'], folder).startswith('custom')
+    (folder / 'a.jpg').write_text('a picture')
     assert named(['a.jpg', 'b.jpg'], folder).startswith('custom')
     other = tmp_path / 'mine/pictures'  # as many, of another folder
     assert named(['a.jpg'], other).startswith('custom')

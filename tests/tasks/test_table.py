@@ -122,7 +122,9 @@ def test_one_file_is_a_task_on_own_data(
     assert main(['tasks', 'flowers', '--data-root', str(root)]) == 0
     assert 'My flowers: flowers/train, flowers/val' in capsys.readouterr().out
     assert main(check) == 1
-    assert f'{root}/flowers/train is missing' in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f'the data root {root} is not there; ' in out
+    assert f'missing: {root}/flowers/train, {root}/flowers/val; ' in out
     with pytest.raises(UserError, match='needs My flowers.*copy your files'):
         run_task(source, 'flowers', 0, tmp_path / 'runs', str(root))
     for index in range(12):
@@ -145,7 +147,7 @@ def test_one_file_is_a_task_on_own_data(
     assert ',flowers,top1,' in output.read_text()
     (root / 'flowers/val/daisy/8.png').write_text('no image')
     assert main([*check, '--decode', 'all']) == 1
-    assert '8.png: cannot identify image file' in capsys.readouterr().out
+    assert '8.png: it is not an image' in capsys.readouterr().out
 
 
 def test_a_record_outlives_its_task(folder, tmp_path, capsys):

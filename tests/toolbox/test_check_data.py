@@ -4,10 +4,16 @@ import os
 
 import pytest
 from mmengine.registry import DATASETS, DefaultScope
+from PIL import Image
 
 from ssl_bench.config import data_paths
+from ssl_bench.errors import UserError
 from ssl_bench.tasks.table import find_task, tasks
-from ssl_bench.toolbox.check_data import elsewhere_texts, read_elsewhere
+from ssl_bench.toolbox.check_data import (
+    check_files,
+    elsewhere_texts,
+    read_elsewhere,
+)
 from ssl_bench.toolbox.load_images import read_with_care
 from ssl_bench.transfer.plan import make_plan
 
@@ -81,3 +87,37 @@ def test_data_that_the_task_does_not_name():
     assert elsewhere_texts(found, data) == [
         'data/other is read, which is not of the data set mini ImageNet train'
     ]
+
+
+class Rows(list):
+    """A data set that is its rows."""
+
+    test_mode, ann_file = False, 'list'
+    get_data_info = list.__getitem__
+
+
+def test_a_run_holds_sizes_against_annotations_before_it_trains(tmp_path):
+    """All of a test set; a training set stops when none of a few agree."""
+    exif = Image.Exif()
+    rows = Rows()
+    for number in range(20):
+        exif[0x0112] = 3 if number == 1 else 1
+        path = str(tmp_path / f'{number:02d}.jpg')
+        Image.new('RGB', (30, 20)).save(path, exif=exif.tobytes())
+        rows.append(dict(img_path=path, width=30, height=20))
+    rows.test_mode = True
+    (note,) = check_files(None, rows)
+    assert 'list: 1 images are turned' in note and '01.jpg' in note
+    rows[3]['width'] = 31  # which is not one of the few
+    rows.test_mode = False
+    assert check_files(None, rows) == []
+    rows.test_mode = True
+    with pytest.raises(
+        UserError, match=r'1 images are not as .*/03\.jpg: has'
+    ):
+        check_files(None, rows)
+    rows.test_mode = False
+    for row in rows:
+        row['height'] = 19
+    with pytest.raises(UserError, match='8 images are not as large'):
+        check_files(None, rows)

@@ -128,36 +128,34 @@ def test_inaturalist(tmp_path):
 
 
 @pytest.mark.parametrize('backend', ['pillow', 'cv2'])
-@pytest.mark.parametrize(
-    'mode, suffix',
-    [
-        ('L', 'png'),
-        ('LA', 'png'),
-        ('CMYK', 'jpg'),
-        ('P', 'png'),
-        ('I;16', 'png'),
-        ('1', 'png'),
-        ('RGBA', 'png'),
-    ],
-)
-def test_modes_become_three_channels(tmp_path, backend, mode, suffix):
-    """A grey ramp looks the same however it is stored."""
-    ramp = np.tile(np.linspace(0, 255, 40).round(), (30, 1)).astype(np.uint8)
-    path = tmp_path / f'image.{suffix}'
-    if mode == 'I;16':
-        Image.fromarray(ramp.astype(np.uint16) * 257).save(path)
-    else:
-        Image.fromarray(ramp).convert('RGB').convert(
-            mode, palette=Image.Palette.ADAPTIVE
-        ).save(path)
-    found = ReadImage(imdecode_backend=backend).transform(
-        dict(img_path=str(path))
-    )
-    assert found['img'].shape == (30, 40, 3) and found['img'].dtype == np.uint8
-    assert found['ori_shape'] == (30, 40)
-    if mode != '1':
-        error = np.abs(found['img'].astype(int) - ramp[..., None])
-        assert error.mean() < 4
+@pytest.mark.parametrize('kind', ['jpg', 'png'])
+def test_images_are_upright_and_as_large_as_annotated(tmp_path, backend, kind):
+    """In training an image of another size is counted, in testing it stops."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path, note = str(tmp_path / f'a.{kind}'), tmp_path / 'skipped_images.txt'
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:10, :15, 0] = 255  # red in the corner that comes to the right
+    Image.fromarray(pixels).save(path, exif=exif.tobytes(), quality=95)
+    stern = ReadImage(imdecode_backend=backend)
+    found = stern.transform(dict(img_path=path, width=20, height=30.0))
+    assert found['img'].shape == (30, 20, 3)
+    assert found['img_shape'] == found['ori_shape'] == (30, 20)
+    assert found['img'][3, 17, 2] > 200 > 50 > found['img'][3, 3, 2]
+    for size in ({}, dict(width=0, height=0)):  # says nothing
+        assert stern.transform(dict(img_path=path, **size))
+    wrong = dict(img_path=path, width=30, height=20)
+    with pytest.raises(
+        UserError,
+        match='has 20 x 30 pixels, its annotation says 30 x 20; .* EXIF',
+    ):
+        stern.transform(dict(wrong))
+    care = ReadImage(skipped=str(note), imdecode_backend=backend)
+    assert care.transform(dict(wrong)) is None
+    assert skipped_images(tmp_path) == [path]
+    with pytest.raises(UserError, match='says 40 x 30. Correct') as stop:
+        stern.transform(dict(img_path=path, width=40, height=30))
+    assert 'EXIF' not in str(stop.value)
 
 
 def test_broken_files_are_counted_or_stop(tmp_path):
@@ -180,7 +178,7 @@ def test_broken_files_are_counted_or_stop(tmp_path):
         'empty.jpg',
         'text.jpg',
     ]
-    for name in ('text', 'empty', 'absent'):
+    for name in ('cut', 'text', 'empty', 'absent'):
         with pytest.raises(UserError, match=f'{name}.jpg cannot be read'):
             stern.transform(dict(img_path=str(tmp_path / f'{name}.jpg')))
 

@@ -51,7 +51,10 @@ def test_boxes_and_difficult_objects(devkit):
     assert cat['bbox'] == [10, 20, 30, 40]  # xmax, ymax as they are
     assert dog['bbox'] == [0, 0, 5, 5]
     assert (cat['ignore_flag'], dog['ignore_flag']) == (0, 0)
-    assert train.left_out == {'objects with an empty box': 1}
+    (note,) = train.notes
+    assert note.endswith(
+        '1 objects with an empty box (left out), first 000001'
+    )
     test = read(devkit, test_mode=True)
     assert [
         item['ignore_flag'] for item in test.get_data_info(0)['instances']
@@ -78,7 +81,7 @@ def test_other_classes_and_no_objects(devkit):
     with pytest.raises(
         UserError,
         match='trainval.txt: 2 objects are of '
-        'other classes than the 2 of this task, .* zebra',
+        "other classes than the 2 of this task, first 'zebra' in .*1.xml",
     ):
         read(devkit)
     path.write_text(
@@ -101,7 +104,10 @@ def test_other_classes_and_no_objects(devkit):
     assert test.get_data_info(0)['instances'] == []
     assert len(test.get_data_info(1)['instances']) == 2
     assert check_files(None, test) == [
-        f'left out of {test.ann_file}: 1 objects with an empty box'
+        f'{test.ann_file}: 1 images have no object (skipped in training), '
+        'first 000001',
+        f'{test.ann_file}: 1 objects with an empty box (left out), first '
+        '000002',
     ]
 
 

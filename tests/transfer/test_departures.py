@@ -4,10 +4,11 @@ import shutil
 from datetime import datetime, timezone
 
 import pytest
+from PIL import Image
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import DATASETS, Dataset
-from ssl_bench.tasks.fingerprint import other_data
+from ssl_bench.tasks.fingerprint import data_name, other_data
 from ssl_bench.tasks.layouts import FolderLayout
 from ssl_bench.tasks.table import find_task
 from ssl_bench.transfer.plan import make_plan
@@ -128,6 +129,14 @@ def test_embedded_data_are_those_of_their_manifest(mini_root, tmp_path, text):
         f"imagenet/train has {len(images) + 1} images, the protocol's "
         f'{len(images)}'
     ]
+    shutil.move(images[0].with_name('mine.jpg'), images[0])
+    with Image.open(images[0]) as image:
+        image.save(images[0])  # as many files, another picture
+    other_data.cache_clear()
+    assert other_data(data, str(root)) == [
+        f'{root} has other files than `ssl-bench data mini` wrote'
+    ]
+    assert data_name(data, str(root), [], 4) == f'custom: {root} (4 images)'
     (root / 'mini.json').write_text(text)
     other_data.cache_clear()
     assert other_data(data, str(root)) in (

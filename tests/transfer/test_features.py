@@ -90,6 +90,9 @@ def test_half_precision(tmp_path):
     broken = (torch.full((2, 3), torch.nan), torch.zeros(2))
     with pytest.raises(UserError, match='not finite; the weights'):
         write(0, tmp_path / 'broken', 1, data=broken)
+    huge = (torch.full((2, 3), 2e19), torch.zeros(2))  # its square overflows
+    with pytest.raises(UserError, match=r'large as 2e\+19, so their lengths'):
+        write(0, tmp_path / 'huge', 1, data=huge)
     assert [path.name for path in tmp_path.iterdir()] == ['half']
 
 

@@ -175,6 +175,21 @@ def test_layers_are_trained_each_by_itself():
         torch.testing.assert_close(layer[1].bias.data, rate * target.mean(0))
 
 
+def test_a_linear_probe_that_diverges_on_all_images_gives_no_number(
+    monkeypatch,
+):
+    tried = []
+
+    def diverge_at_last(layer, split, index):
+        tried.append(len(index))
+        return -1.0 if len(index) == 3 else 50.0
+
+    monkeypatch.setattr(probe_scores, 'top1', diverge_at_last)
+    with pytest.raises(UserError, match='diverged at the rate 1 on all'):
+        linear(blobs(90, 0), blobs(3, 1), [1.0], **SWEEP)
+    assert tried == [9, 3]
+
+
 def test_linear_cannot():
     with pytest.raises(UserError, match='9 training images leave no tenth'):
         linear(blobs(9, 0), blobs(3, 1), [1.0], **SWEEP)

@@ -202,6 +202,17 @@ def test_an_interrupted_run_continues(go, source, monkeypatch):
     assert (outcome.folder / 'predictions.png').is_file()
 
 
+@pytest.mark.parametrize('task', ['mini_seg_fcn', 'mini_linear'])
+def test_a_loss_that_is_not_finite_leaves_no_record(go, source, task):
+    options = {**SEG, 'optim_wrapper.optimizer.lr': 1e30}
+    if task == 'mini_linear':
+        options = {'optim_wrapper.optimizer.lr': 1e38}
+    with pytest.raises(
+        UserError, match=r'loss became (nan|inf) at iteration \d+\. .* none'
+    ):
+        go(source, task, options=options, where='nan')
+
+
 def test_linear_and_svm(go, source):
     linear = go(source, 'mini_linear', options={'train_cfg.max_epochs': 1})
     assert set(linear.record['metrics']) == {'top1', 'top5'}

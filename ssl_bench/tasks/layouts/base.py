@@ -5,7 +5,7 @@ import os
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (
@@ -184,8 +184,10 @@ class Layout(BaseModel):
         """Classes on disk that the published set does not have, sorted."""
         return []
 
-    def class_folders(self) -> list[str]:
-        """Sorted class folders whose order gives the labels.
+    def class_order(self) -> list[str]:
+        """Names of the classes in the order of the labels.
+
+        Empty where the files do not say it.
 
         Raises:
             OSError: They cannot be listed.
@@ -377,27 +379,58 @@ def other_sizes(
 ) -> list[Line]:
     """Name the images that are not as large as their annotation says.
 
+    A note names those that are turned, where the size cannot tell whether
+    the annotations are of the turned image.
+
     Args:
         images (Iterable): Paths, and what `size_fault` takes. Only headers
             are read; what is not an image is not named here.
         where (str): List, annotation file or folder.
     """
-    faults, opened = {}, 0
+    from ssl_bench.pixels import read_header
+
+    faults, alike, opened = {}, [], 0
     for path, said in images:
         opened += 1
         if not said:
             continue
         try:
-            fault = size_fault(image_size(path), said)
+            header = read_header(path)
         except OSError:
             continue
+        fault = size_fault(header.size, said)
         if fault:
             faults[path] = fault
+        elif header.alike:
+            alike.append(path)
     return each(
         'images are not as large as their annotation says',
         faults,
         where,
         len(faults) == opened,
+    ) + _turned(alike, where)
+
+
+def turned_images(paths: Iterable[str], where: str) -> list[Line]:
+    """Note the images that are turned, where their size does not tell."""
+    from ssl_bench.pixels import read_header
+
+    alike = []
+    for path in paths:
+        with suppress(OSError):
+            if read_header(path).alike:
+                alike.append(path)
+    return _turned(alike, where)
+
+
+def _turned(paths: Sequence[str], where: str) -> list[Line]:
+    return some(
+        'images are turned as their EXIF orientation says',
+        paths,
+        where,
+        Note,
+        'Their size does not tell, but boxes and masks must be those of the '
+        'turned images.',
     )
 
 
@@ -500,14 +533,9 @@ def list_faults(
         scored (bool): It is of a test set.
         what (str): The names are of these.
     """
-    outside = [
-        name
-        for name in names
-        if name.startswith('/') or '..' in name.split('/')
-    ]
     lines = some(
-        f'{what} are outside their folder',
-        outside,
+        f'{what} have an absolute path',
+        [name for name in names if name.startswith('/')],
         where,
         remedy='Names are relative to the folder of the images.',
     )

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from ssl_bench.errors import one_line
-from ssl_bench.files import IMAGE_ENDINGS, is_hidden, visible_files
+from ssl_bench.files import (
+    IMAGE_ENDINGS,
+    is_file,
+    is_folder,
+    is_hidden,
+    visible_files,
+)
 from ssl_bench.tasks.layouts.base import (
     Labelled,
     Layout,
@@ -42,32 +48,8 @@ def class_folders(folder: str) -> list[str]:
         return sorted(
             entry.name
             for entry in entries
-            if not is_hidden(entry.name) and entry.is_dir()
+            if not is_hidden(entry.name) and is_folder(entry)
         )
-
-
-def other_classes(train: Layout, test: Layout) -> list[Line]:
-    """A problem when training and test have other class folders.
-
-    Their order gives the labels, so the same label would be two classes.
-
-    Args:
-        train, test (Layout): Those without class folders are not compared.
-    """
-    try:
-        ours, theirs = train.class_folders(), test.class_folders()
-    except OSError:
-        return []  # which reading the layout says
-    alone = sorted({*ours} ^ {*theirs})
-    if not ours or not theirs or not alone:
-        return []
-    return [
-        Problem(
-            f'training and test classes differ ({len(ours)} and '
-            f'{len(theirs)}): {alone[0]!r} is not in both {train.folders[0]} '
-            f'and {test.folders[0]}. Their order gives the labels.'
-        )
-    ]
 
 
 class FolderLayout(Layout):
@@ -110,7 +92,7 @@ class FolderLayout(Layout):
             Size(self.folder, 'images', total, self.count),
         ]
 
-    def class_folders(self) -> list[str]:
+    def class_order(self) -> list[str]:
         return [] if self.names else class_folders(self.folder)
 
     def other_classes(self) -> list[str]:
@@ -194,7 +176,8 @@ class FolderLayout(Layout):
                     'its classes a folder further down?'
                 )
             )
-        return lines + self._odd_names(images) + self._others(images, unread)
+        lines += self._odd_names(images) + self._others(images, unread)
+        return lines + size_problems(self._sizes(images))
 
     def _empty(
         self, empty: list[str], unread: dict[str, Counter[str]]
@@ -247,7 +230,7 @@ class FolderLayout(Layout):
                 for entry in entries
                 if entry.name.lower().endswith(IMAGE_ENDINGS)
                 and not is_hidden(entry.name)
-                and entry.is_file()
+                and is_file(entry)
             )
         lines += some(
             'images are in no class folder (left out)',
@@ -255,7 +238,7 @@ class FolderLayout(Layout):
             self.folder,
             Note,
         )
-        return lines + size_problems(self._sizes(images))
+        return lines
 
     def labels(self, images: dict[str, list[str]]) -> dict[str, int]:
         """The label of each class folder."""

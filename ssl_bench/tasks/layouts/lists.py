@@ -28,11 +28,21 @@ from ssl_bench.tasks.layouts.base import (
     size_problems,
     some,
 )
-from ssl_bench.tasks.layouts.folders import class_folders
+from ssl_bench.tasks.layouts.folders import FolderLayout, class_folders
 
 FORMS = (
     '`class/image label`, `label class/image`, `class/image`, or '
     '`image` whose name begins with its class folder and _'
+)
+
+# what a JSON file that is not as expected raises
+JSON_ERRORS = (
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
 )
 
 
@@ -101,7 +111,7 @@ class ListLayout(Layout):
         for number, line in numbered_lines(self.list_file):
             row = None if line.startswith('/') else parse(number, line)
             if row is None:
-                bad.append(f'{line!r} in line {number}')
+                bad.append(f'{one_line(repr(line))} in line {number}')
             else:
                 rows.append(row)
         faults = some(
@@ -124,7 +134,7 @@ class ListLayout(Layout):
         ]
         return Reading(entries, self._faults(rows, entries, scored))
 
-    def class_folders(self) -> list[str]:
+    def class_order(self) -> list[str]:
         return class_folders(self.images) if self.by_folder else []
 
     def _places(self) -> dict[str, int]:
@@ -223,6 +233,45 @@ def absent_labels(
     return [Note(f'{where}: {absent} labels have no image, first {first}')]
 
 
+def other_labels(train: Layout, test: Layout) -> list[Line]:
+    """A problem when a label is another class in training and in the test.
+
+    Args:
+        train, test (Layout): Those whose files do not name the classes are
+            not compared.
+    """
+    train, test = _ordered(train, test), _ordered(test, train)
+    found = [
+        line
+        for layout in (train, test)
+        if isinstance(layout, ListLayout) and layout.by_folder
+        for line in layout.read().lines
+        if isinstance(line, Problem)
+    ]
+    try:
+        ours, theirs = train.class_order(), test.class_order()
+    except JSON_ERRORS:
+        return found  # which reading the layout says
+    if found or not ours or not theirs or ours == theirs:
+        return found
+    alone = sorted({*ours} ^ {*theirs}) or [ours[0]]
+    line = (
+        f'training and test classes differ ({len(ours)} and {len(theirs)}): '
+        f'{alone[0]!r} is not in both {train.place} and {test.place}, or not '
+        'with the same label.'
+    )
+    return [Problem(line)]
+
+
+def _ordered(layout: Layout, other: Layout) -> Layout:
+    """The labels of a list can have any order, those of folders cannot."""
+    if not isinstance(layout, ListLayout):
+        return layout
+    if not isinstance(other, FolderLayout) or other.names:
+        return layout
+    return layout.model_copy(update=dict(by_folder=True))
+
+
 def parse(number: int, line: str) -> Row | None:
     """Read a line of a list; None if it names no image."""
     first, last = line.split(maxsplit=1), line.rsplit(maxsplit=1)
@@ -281,6 +330,10 @@ class InatLayout(Layout):
     def _sizes(self, images: int) -> list[Size]:
         return [Size(self.annotations, 'entries', images, self.count)]
 
+    def class_order(self) -> list[str]:
+        rows = sorted(self._content()['categories'], key=lambda row: row['id'])
+        return [str(row['name']) for row in rows]
+
     def _content(self) -> dict[str, Any]:
         content = json.loads(Path(self.annotations).read_text('utf-8'))
         if not isinstance(content, dict):
@@ -304,13 +357,12 @@ class InatLayout(Layout):
             ]
             label = {row['id']: place for place, row in enumerate(categories)}
             names, labelled = dict(images), dict(pairs)
-        except (
-            OSError,
-            ValueError,
-            LookupError,
-            TypeError,
-            RecursionError,
-        ) as error:
+            stray = [
+                f'image {image} in category {category}'
+                for image, category in pairs
+                if image not in names or category not in label
+            ]
+        except JSON_ERRORS as error:
             line = (
                 f'{self.annotations} is not an annotation file of '
                 f'iNaturalist: {one_line(repr(error))}'
@@ -321,11 +373,6 @@ class InatLayout(Layout):
             categories=[row['id'] for row in categories],
             labels=[image for image, _ in pairs],
         )
-        stray = [
-            f'image {image} in category {category}'
-            for image, category in pairs
-            if image not in names or category not in label
-        ]
         what = 'annotations name an image or category that the file lacks'
         lines += some(what, stray, self.annotations, remedy=FIX_ENTRIES)
         without = [key for key in names if key not in labelled]

@@ -23,6 +23,7 @@ from ssl_bench.tasks.layouts.base import (
     size_problems,
     some,
     spread,
+    turned_images,
 )
 from ssl_bench.tasks.layouts.voc import in_devkit
 
@@ -64,8 +65,8 @@ def read_mask(path: str) -> 'np.ndarray[Any, Any]':
         np.ndarray: (H, W) uint8.
 
     Raises:
-        MaskFault: It does not decode, or is not one label from 0 to 255 for
-            each pixel.
+        MaskFault: It does not decode, is not one label from 0 to 255 for
+            each pixel, or ignores all pixels.
     """
     import numpy as np
 
@@ -96,6 +97,11 @@ def read_mask(path: str) -> 'np.ndarray[Any, Any]':
                     f'has the label {label}; labels are numbers of classes, '
                     f'and {IGNORED} is for what is ignored',
                 )
+    if labels.min(initial=IGNORED) == IGNORED:
+        raise MaskFault(
+            'masks have ignored pixels only',
+            f'has no other label than {IGNORED}, which is ignored',
+        )
     return labels.astype(np.uint8)
 
 
@@ -246,6 +252,7 @@ class MaskLayout(Layout):
         return (
             self.open_files(there, every)
             + self.broken_masks(chosen)
+            + turned_images((entry.image for entry in chosen), self.place)
             + single_label(
                 (entry.mask for entry in [*chosen, *there]), self.place
             )
