@@ -43,6 +43,7 @@ setup(
         'onedl-mmsegmentation>=1.4.2,<1.5',
         'onedl-mmpretrain>=1.3.6,<1.4',
         'jinja2>=3.1',
+        'msgspec>=0.19',
         'numpy',
         'pillow',
         'pycocotools>=2.0.7',

@@ -179,9 +179,16 @@ def check_sizes(dataset) -> list[str]:
         UserError: A test image differs, or all training images that were
             looked at.
     """
-    rows = _rows(dataset)
     test = getattr(dataset, 'test_mode', False)
-    chosen = rows if test else spread(rows)
+    indices = range(len(dataset))
+    # of each row what is needed: those of all objects would take gigabytes
+    keys = ('img_path', 'width', 'height', 'seg_map_path')
+    chosen = [
+        {key: row.get(key) for key in keys}
+        for row in map(
+            dataset.get_data_info, indices if test else spread(indices)
+        )
+    ]
     place = where(dataset)
     lines = other_sizes(
         (

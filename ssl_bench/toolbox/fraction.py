@@ -54,6 +54,10 @@ class FractionDataset:
         """Of one image, which samplers by shape ask for."""
         return self.dataset.get_data_info(self.indices[index])
 
+    def get_cat_ids(self, index: int) -> list[int]:
+        """Labels of one image, which samplers by class ask for."""
+        return self.dataset.get_cat_ids(self.indices[index])
+
 
 def take_fraction(config: Config, fraction: float, seed: int = 0) -> str:
     """Train on a part; return what a record should say."""

@@ -152,8 +152,8 @@ def read_with_care(config: Config, folder: Path | None) -> None:
 
     The sets of the toolkits become ours (`LISTED`), unless a config sets the
     file endings itself; images are read with `ReadImage`, masks with
-    `ReadMask`. Test sets know that they are. Frozen features have no place to
-    fill: a probe skips nothing.
+    `ReadMask`, those of objects with `LoadInstances`. Test sets know that
+    they are. Frozen features have no place to fill: a probe skips nothing.
 
     Args:
         config (Config): Changed in place.
@@ -164,6 +164,8 @@ def read_with_care(config: Config, folder: Path | None) -> None:
     scope, classes = config.get('default_scope'), None
     if scope in LISTED:
         import_module(LISTED[scope].module)
+    if scope == 'mmdet':
+        import_module('ssl_bench.toolbox.instances')
     if scope == 'mmseg':
         classes = config.model.decode_head.num_classes
 
@@ -177,6 +179,8 @@ def read_with_care(config: Config, folder: Path | None) -> None:
             value.pop('_scope_', None)
         elif kind == 'LoadAnnotations' and classes is not None:
             value.update(type='ReadMask', classes=classes, skipped=skipped)
+        elif kind == 'LoadAnnotations' and scope == 'mmdet':
+            value['type'] = 'LoadInstances'
         elif (
             scope in LISTED
             and kind in LISTED[scope].sets

@@ -1,5 +1,6 @@
 """LVIS: a loss, a sampler and a metric for a thousand uneven classes."""
 
+import logging
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ssl_bench.errors import UserError
+from ssl_bench.tasks.layouts import LvisLayout
 from ssl_bench.toolbox import instances  # noqa: F401  registers readers
 from ssl_bench.toolbox.coco_scores import Unrounded
 
@@ -150,13 +152,7 @@ class FederatedLoss(nn.Module):
 def classes_of_images(dataset) -> list[list[int]]:
     """Labels that occur in each image of a detection set, sorted."""
     return [
-        sorted(
-            {
-                item['bbox_label']
-                for item in dataset.get_data_info(index)['instances']
-            }
-        )
-        for index in range(len(dataset))
+        sorted({*dataset.get_cat_ids(index)}) for index in range(len(dataset))
     ]
 
 
@@ -251,10 +247,21 @@ class LvisMetric(Unrounded, LVISMetric):
 
     module = lvis_metric
     scorers: tuple[str, ...] = ('LVISEval',)
+    truth = '_lvis_api'
+    layout_class = LvisLayout
 
     def __init__(self, **kwargs) -> None:
         restore_float()
         super().__init__(**kwargs)
+
+    def indexed(self, content: dict[str, Any]) -> Any:
+        """What the package makes of a file's content."""
+        kind = self.module.LVIS
+        made = kind.__new__(kind)  # its constructor wants a file
+        made.logger = logging.getLogger(kind.__module__)
+        made.dataset = content
+        made._create_index()
+        return made
 
     def values_of(self, scorer: Any) -> dict[str, float]:
         """What a scorer that has run found, by mmdet's names."""

@@ -63,9 +63,9 @@ def test_coco_faults(copy):
     path.write_text(json.dumps(content))
     found = ' '.join(check_task('mini_coco_mrcnn_fpn', copy))
     for part in (
-        '1 boxes of no area (skipped)',
+        '1 boxes of no area, which count as missed',
         'unknown category',
-        '1 boxes outside their image (skipped)',
+        '1 boxes outside their image, which count as missed',
         '1 objects without mask to be scored against',
         'cannot be decoded',
         f'names 6 images, 1 are not there, first {copy}/coco/val2017/{gone}',
@@ -79,7 +79,12 @@ def test_coco_faults(copy):
 
 def test_what_is_left_out_is_not_wrong(copy, capsys):
     check = ['data', 'check', 'mini_coco_mrcnn_fpn', '--data-root', str(copy)]
-    assert main(check) == 0 and capsys.readouterr().out.endswith(': fine\n')
+    assert main(check) == 0
+    assert capsys.readouterr().out.endswith(
+        'fpn: fine; '
+        f'{copy}/coco/annotations/instances_val2017.json: 1 of 8 classes '
+        'have no object, first ring\n'
+    )
     path = copy / 'coco/annotations/instances_train2017.json'
     content = json.loads(path.read_text())
     content['annotations'][0]['bbox'][3] = 0.5

@@ -347,25 +347,20 @@ COCO_FAULTS = {  # annotation's changes; in training; in a test
     ),
     'run lengths': (
         dict(segmentation=dict(size=[9, 9], counts='0')),
-        'objects with a run-length mask',
-        '',
+        'PROBLEM',
+        'PROBLEM',
     ),
     'crowd': (
         dict(segmentation=dict(size=[9, 9], counts=[0]), iscrowd=1),
-        '',
-        '',
+        'PROBLEM',
+        'PROBLEM',
     ),
     'flat polygon': (dict(segmentation=[1, 1, 9, 1, 9, 9]), *['PROBLEM'] * 2),
     'text': (dict(bbox=['1', '1', '9', '9']), 'PROBLEM', 'PROBLEM'),
-    'not a number': (
-        dict(bbox=[1, 1, float('nan'), 9]),
-        'boxes of no area',
-        'boxes of no area',
-    ),
     'other id': (dict(image_id='1'), 'PROBLEM', 'PROBLEM'),
     'other category': (dict(category_id='1'), 'PROBLEM', 'PROBLEM'),
     'absent area': (dict(area=...), 'PROBLEM', 'PROBLEM'),
-    'absent crowd': (dict(iscrowd=...), '', 'PROBLEM'),
+    'absent crowd': (dict(iscrowd=...), '', ''),
 }
 
 
@@ -386,7 +381,12 @@ def test_objects_of_coco(registered, copy, name, scored):
     layout = CocoLayout(
         annotations=str(path), images=str(copy / 'coco/val2017')
     )
-    lines = layout.check(scored)
+    remarks = ('have no object', 'parts of masks')  # tested below
+    lines = [
+        line
+        for line in layout.check(scored)
+        if not any(text in line for text in remarks)
+    ]
 
     def load():
         return CocoInstances(
@@ -415,7 +415,10 @@ def test_objects_of_coco(registered, copy, name, scored):
         (line,) = lines
         assert isinstance(line, Note) and results[scored] in line
         assert sum(kept) == whole - 1
-        assert [results[scored] in key for key in loader.left_out] == [True]
+        # the scorer reads the file itself, and leaves nothing out
+        assert [results[scored] in key for key in loader.left_out] == (
+            [] if scored else [True]
+        )
     else:
         assert lines == [] and sum(kept) == whole and not loader.left_out
 
@@ -438,9 +441,9 @@ def test_a_coco_file_without_use(copy):
     assert 'to be scored against' in ' '.join(layout.check(scored=True))
     del content['images'][0]['width']
     path.write_text(json.dumps(content))
-    assert "annotation file: KeyError('width')" in layout.check()[0]
+    assert 'images without `width`' in layout.check()[0]
     path.write_text('[]')
-    assert 'not hold a dict' in layout.check()[0]
+    assert 'Expected `object`, got `array`' in layout.check()[0]
 
 
 def test_a_truncated_file_of_the_real_task_is_one_line(copy):

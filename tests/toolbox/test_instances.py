@@ -71,8 +71,9 @@ def test_classes_that_are_not_the_tasks(registered, coco):
         == "1 objects of classes that are not the task's"
     )
     assert check_files(None, dataset) == [
+        f'{dataset.ann_file}: 1 of 9 classes have no object, first ring',
         f'left out of {dataset.ann_file}: 1 objects of classes that are not '
-        "the task's"
+        "the task's",
     ]
     names[:] = names[::-1][1:]
     with pytest.raises(UserError, match='1 annotations of an unknown catego'):
@@ -229,3 +230,107 @@ def test_loaders_of_a_segmentation_task_read_masks_with_care(tmp_path):
         from mmseg.registry import TRANSFORMS
 
         TRANSFORMS.build(config.test_dataloader.dataset.pipeline[2])
+
+
+def area_of(runs):
+    from pycocotools import mask as coding
+
+    if isinstance(runs['counts'], list):
+        runs = coding.frPyObjects(runs, *runs['size'])
+    return coding.decode(runs).tolist()
+
+
+@pytest.mark.parametrize('test_mode', [False, True])
+def test_rows_are_mmdets(registered, mini_root, coco, test_mode):
+    """Boxes, labels, masks and their order; which images are kept."""
+    from mmdet.datasets import CocoDataset
+
+    from ssl_bench.toolbox.instances import CocoInstances
+
+    anns = coco[1]['annotations']
+    anns.reverse()
+    anns[0]['bbox'] = [0.1, 0.2, 30.7, 40.1]
+    anns[1]['bbox'] = [3, 5, 20, 25]
+    anns[2]['iscrowd'] = 1
+    emptied = anns[3]['image_id']
+    anns[:] = [ann for ann in anns if ann['image_id'] != emptied]
+    coco[1]['images'][0]['width'] = 31
+    read(coco)
+    settings = dict(
+        data_root=str(coco[0]),
+        ann_file=VAL,
+        data_prefix=dict(img='val2017/'),
+        metainfo=dict(classes=CLASSES),
+        pipeline=[],
+        filter_cfg=dict(filter_empty_gt=True, min_size=32),
+        test_mode=test_mode,
+    )
+    ours, theirs = CocoInstances(**settings), CocoDataset(**settings)
+    rows = [
+        sorted(
+            (data.get_data_info(index) for index in range(len(data))),
+            key=lambda row: row['img_id'],
+        )
+        for data in (ours, theirs)
+    ]
+    for row in rows[0] + rows[1]:
+        del row['sample_idx']
+        for item in row['instances']:
+            if isinstance(item['mask'], dict):  # of a crowd
+                item['mask'] = area_of(item['mask'])
+    assert rows[0] == rows[1] and len(ours) == (6 if test_mode else 4)
+    for index in range(len(ours)):
+        assert ours.get_cat_ids(index) == [
+            item['bbox_label']
+            for item in ours.get_data_info(index)['instances']
+        ]
+    part = ours.get_subset([2, 1])
+    assert [part.get_data_info(i)['img_id'] for i in (0, 1)] == [
+        ours.get_data_info(i)['img_id'] for i in (2, 1)
+    ]
+
+
+def test_run_lengths_are_trained_on(registered):
+    """Polygons next to them become bitmaps of the same objects."""
+    from mmdet.structures.mask import BitmapMasks, PolygonMasks
+    from pycocotools import mask as coding
+
+    from ssl_bench.toolbox.instances import LoadInstances
+
+    square = [2.0, 2.0, 8.0, 2.0, 8.0, 8.0, 2.0, 8.0]
+    runs = coding.frPyObjects([square], 12, 16)[0]
+    runs['counts'] = runs['counts'].decode()
+    load = LoadInstances(with_bbox=True, with_mask=True, poly2mask=False)
+
+    def masks(*items):
+        results = dict(
+            ori_shape=(12, 16),
+            instances=[
+                dict(
+                    mask=mask,
+                    ignore_flag=crowd,
+                    bbox=[1, 1, 2, 2],
+                    bbox_label=0,
+                )
+                for mask, crowd in items
+            ],
+        )
+        load.transform(results)
+        return results['gt_masks'], results['gt_ignore_flags'].tolist()
+
+    found, ignored = masks((runs, 0), ([square], 0))
+    assert isinstance(found, BitmapMasks) and ignored == [False, False]
+    assert (found.masks[0] == found.masks[1]).all() and found.masks[0].any()
+    found, ignored = masks((runs, 1), ([square], 0))  # a crowd is ignored
+    assert isinstance(found, PolygonMasks) and ignored == [True, False]
+    assert load.poly2mask is False
+
+
+def test_a_task_trains_on_run_lengths(tmp_path):
+    from ssl_bench.toolbox.load_images import read_with_care
+    from ssl_bench.transfer.plan import make_plan
+
+    config = make_plan('coco_mrcnn_fpn_1x').config
+    read_with_care(config, tmp_path)
+    kinds = [step.type for step in config.train_dataloader.dataset.pipeline]
+    assert kinds[:2] == ['mmengine.ReadImage', 'LoadInstances']

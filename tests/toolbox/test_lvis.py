@@ -15,10 +15,7 @@ class Images(list):
 
     metainfo = dict(classes=tuple('abc'))
 
-    def get_data_info(self, index):
-        return dict(
-            instances=[dict(bbox_label=label) for label in self[index]]
-        )
+    get_cat_ids = list.__getitem__
 
 
 def test_classes_of_the_loss(registered):
