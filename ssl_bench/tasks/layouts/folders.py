@@ -201,6 +201,9 @@ class FolderLayout(Layout):
         self, images: dict[str, list[str]], unread: dict[str, Counter[str]]
     ) -> list[Line]:
         """Files that are no image of a class, and images deeper down."""
+        unread = {
+            name: unread[name] for name, found in images.items() if found
+        }
         files = sum(sum(endings.values()) for endings in unread.values())
         lines: list[Line] = []
         if files:
