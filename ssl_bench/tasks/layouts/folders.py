@@ -222,7 +222,7 @@ class FolderLayout(Layout):
             Note,
         )
         with os.scandir(self.folder) as entries:
-            beside = sorted(
+            outside = sorted(
                 entry.name
                 for entry in entries
                 if entry.name.lower().endswith(IMAGE_ENDINGS)
@@ -231,7 +231,7 @@ class FolderLayout(Layout):
             )
         lines += some(
             'images are in no class folder (left out)',
-            beside,
+            outside,
             self.folder,
             Note,
         )
