@@ -80,11 +80,11 @@ def no_root(root: str | Path) -> str:
     if root.exists():
         return f'the data root {root} is not a folder'
     try:
-        beside = [
+        others = [
             entry.name for entry in os.scandir(root.parent) if entry.is_dir()
         ]
     except OSError:
-        beside = []
-    near = difflib.get_close_matches(root.name, sorted(beside), n=1)
+        others = []
+    near = difflib.get_close_matches(root.name, sorted(others), n=1)
     hint = f', {root.parent / near[0]} is' if near else ''
     return f'the data root {root} is not there{hint}'

@@ -207,6 +207,9 @@ class FolderLayout(Layout):
         self, images: dict[str, list[str]], unread: dict[str, Counter[str]]
     ) -> list[Line]:
         """Files that are no image of a class, and images deeper down."""
+        unread = {
+            name: unread[name] for name, found in images.items() if found
+        }
         files = sum(sum(endings.values()) for endings in unread.values())
         lines: list[Line] = []
         if files:
@@ -225,7 +228,7 @@ class FolderLayout(Layout):
             Note,
         )
         with os.scandir(self.folder) as entries:
-            beside = sorted(
+            outside = sorted(
                 entry.name
                 for entry in entries
                 if entry.name.lower().endswith(IMAGE_ENDINGS)
@@ -234,7 +237,7 @@ class FolderLayout(Layout):
             )
         lines += some(
             'images are in no class folder (left out)',
-            beside,
+            outside,
             self.folder,
             Note,
         )

@@ -241,7 +241,7 @@ def other_labels(train: Layout, test: Layout) -> list[Line]:
             not compared.
     """
     train, test = _ordered(train, test), _ordered(test, train)
-    found = [
+    found: list[Line] = [
         line
         for layout in (train, test)
         if isinstance(layout, ListLayout) and layout.by_folder

@@ -54,7 +54,7 @@ class MaskFault(Exception):
 
 
 BEYOND = 'masks have a label beyond the classes'
-CHANNELS = ('1', 'L', 'P', 'I')  # modes with one whole number for each pixel
+CHANNELS = ('1', 'L', 'P', 'I')  # modes with a whole number for each pixel
 LOSSY = ('JPEG', 'MPO', 'JPEG2000', 'WEBP', 'AVIF')  # they change labels
 
 
@@ -80,7 +80,7 @@ def read_mask(path: str) -> 'np.ndarray[Any, Any]':
                     f'is a {mask.format} file, which changes labels. Write '
                     'PNG from the first source',
                 )
-            if not mask.mode.startswith(CHANNELS):
+            if mask.mode.split(';')[0] not in CHANNELS:
                 raise MaskFault(
                     'masks have colours or fractions instead of labels',
                     f'has the mode {mask.mode}, not one label for each pixel. '
