@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import atomic_path
+from ssl_bench.header_fields import tidy
 
 SUFFIX = '.backbone.safetensors'
 KEY = 'ssl_bench'  # of the metadata: the JSON text with every field
@@ -275,17 +276,40 @@ _TEXT_1 = (
 
 
 def _fields(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Every field in the header of a backbone file; empty for other files."""
+    """Every field in the header of a backbone file; empty for other files.
+
+    Raises:
+        UserError: It says that it is one and lacks what each of them has.
+    """
     try:
         if metadata.get('format') == FORMAT_1:
-            return {
-                key: value if key in _TEXT_1 else json.loads(value)
-                for key, value in metadata.items()
-            }
+            return _checked(
+                {
+                    key: value if key in _TEXT_1 else json.loads(value)
+                    for key, value in metadata.items()
+                }
+            )
         fields = json.loads(metadata.get(KEY, ''))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     # an exported file has its origin under this key, without a format
     if isinstance(fields, dict) and fields.get('format') == FORMAT:
-        return fields
+        return _checked(fields)
     return {}
+
+
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a backbone file, which others may have written."""
+    fields = tidy(fields)
+    texts = [fields.get(key, '') for key in _TEXT_1]
+    if not (
+        all(isinstance(text, (str, type(None))) for text in texts)
+        and isinstance(fields.get('arch'), str)
+        and isinstance(fields.get('arch_args'), dict)
+        and isinstance(fields.get('sources', {}), dict)
+    ):
+        raise UserError(
+            'the header of a backbone file is damaged: it does not say the '
+            'architecture. Convert the original checkpoint again.'
+        )
+    return fields
