@@ -130,7 +130,7 @@ def write_safetensors(
     """Write a safetensors file, whole or not at all, always the same bytes.
 
     Raises:
-        UserError: The file cannot be written.
+        UserError: The file cannot be written, or reads back otherwise.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -142,6 +142,34 @@ def write_safetensors(
             raise OSError(str(error)) from error
         if len(metadata) > 1:
             _sort_metadata(part)
+        check_written(path, read_safetensors(part)[0], tensors)
+
+
+def check_written(
+    path: str | Path,
+    found: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
+) -> None:
+    """Compare what a new file gives back with what was written.
+
+    Args:
+        path (str | Path): The file, for messages.
+        found (Mapping[str, Tensor]): What it gives back.
+        tensors (Mapping[str, Tensor]): What was written.
+
+    Raises:
+        UserError: They differ, bit for bit.
+    """
+    if set(found) != set(tensors) or any(
+        tensor.dtype != found[name].dtype
+        or tensor.shape != found[name].shape
+        or _bytes(tensor) != _bytes(found[name])
+        for name, tensor in tensors.items()
+    ):
+        raise UserError(
+            f'{path}: what was written reads back otherwise, so it was '
+            'removed. The disk or the memory of this machine may be faulty.'
+        )
 
 
 def _sort_metadata(path: Path) -> None:

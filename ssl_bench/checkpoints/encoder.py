@@ -125,12 +125,15 @@ _COPY = re.compile(r'(.*[._])?(k|ema|momentum|target|teacher)([._]|\Z)')
 
 
 def _only(whole: list[str], row: Format | None, branch: str) -> list[str]:
-    """The only encoder of a file, where its format names another place."""
+    """The encoder that is meant, where a format names another place."""
+    target = branch == 'target'
+    places = (row.target if target else row.online) if row else ()
+    if all(places) and places != MOMENTUM:
+        inside = [prefix for prefix in whole if prefix.startswith(places)]
+        if len(inside) == 1:
+            return inside
     copy = any(_COPY.match(prefix) for prefix in whole)
-    known = row is not None and set(whole) & set(row.target)
-    if len(whole) == 1 and branch == 'online' and not (copy or known):
-        return whole
-    return []
+    return whole if len(whole) == 1 and not (copy or target) else []
 
 
 def refuse_unsupported(found: State, path: Any) -> None:
@@ -186,12 +189,6 @@ def _nothing_found(
 ) -> UserError:
     if not whole:
         refuse_unsupported(found, path)
-    if found and not any(tensor.numel() for tensor in found.values()):
-        return UserError(
-            f'{path} holds names with empty tensors, as DeepSpeed ZeRO-3 '
-            'leaves them: merge its parts with `python zero_to_fp32.py '
-            'FOLDER OUT` and give the file that it writes'
-        )
     parts = Counter('.'.join(name.split('.')[:2]) for name in found)
     shown = ', '.join(
         f'{part} ({count})' for part, count in parts.most_common(5)

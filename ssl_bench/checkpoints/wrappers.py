@@ -100,6 +100,12 @@ def unwrap(
         found = _choose(content, branch, prefix)
     if not found.state:
         raise _nothing(content, path)
+    if not any(tensor.numel() for tensor in found.state.values()):
+        raise UserError(
+            f'{path} holds names with empty tensors, as DeepSpeed ZeRO-3 '
+            'leaves them: merge its parts with `python zero_to_fp32.py '
+            'FOLDER OUT` and give the file that it writes'
+        )
     found.state = bare_names(found.state, path)
     return found
 
@@ -180,16 +186,22 @@ def _preferred(networks: dict[str, State], branch: str) -> str | None:
     if len(networks) < 2:
         return next(iter(networks))
     whole = [p for p, state in networks.items() if _holds_encoder(state)]
-    if len(whole) == 1:
-        return whole[0]
     order = (*ONLINE, '', *TARGET)
     if branch == 'target':
         order = (*TARGET, *ONLINE, '')
-    for keys in (whole, list(networks)):
-        known = [place for place in keys if _last(place) in order]
-        if known:
-            return min(known, key=lambda place: order.index(_last(place)))
-    return None
+    known = [
+        place
+        for place in networks
+        if _last(place) in order and (place or place in whole)
+    ]
+    if not known:
+        return whole[0] if len(whole) == 1 else None
+    if branch == 'online':  # never a copy in the place of what was trained
+        known = [p for p in known if _last(p) not in TARGET] or known
+    return min(
+        [place for place in known if place in whole] or known,
+        key=lambda place: order.index(_last(place)),
+    )
 
 
 def _others(networks: dict[str, State], taken: str) -> list[str]:
@@ -294,7 +306,10 @@ _WRAPPERS = re.compile(
 
 def _bare(name: str) -> str:
     """A name without the words that wrappers add while training."""
-    return printable(_WRAPPERS.sub('', name))[:MAX_NAME]
+    bare = _WRAPPERS.sub('', name)
+    if bare.isprintable() and len(bare) <= MAX_NAME:
+        return bare
+    return one_line(printable(bare), MAX_NAME)
 
 
 def bare_names(state: Mapping[str, Any], path: Any) -> dict[str, Any]:
