@@ -1,5 +1,6 @@
 """Header fields that a user can fill in: ``--meta KEY=VALUE``."""
 
+import math
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -136,6 +137,8 @@ MOST_TEXT, MOST_ITEMS = 2000, 200  # of one value that a file of others has
 def tidy(value: Any, levels: int = 4) -> Any:
     """A header's value from a file of others: printable, and cut.
 
+    Numbers that are none of epochs or images become None.
+
     Args:
         value: Plain data, as JSON or a checkpoint gives it.
         levels (int): Lists and dicts inside one another that are kept.
@@ -145,6 +148,10 @@ def tidy(value: Any, levels: int = 4) -> Any:
     if isinstance(value, Mapping):
         items = list(value.items())[: MOST_ITEMS * bool(levels)]
         return {tidy(str(k)): tidy(v, levels - 1) for k, v in items}
+    if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, (list, tuple)):
         return [
             tidy(v, levels - 1) for v in value[: MOST_ITEMS * bool(levels)]

@@ -99,7 +99,7 @@ def to_backbone(
     )
     log = logging.getLogger(__name__)
     log.info('%s: %s, %s', checkpoint, backbone.arch, report.summary())
-    for text in report.warnings:
+    for text in (*report.notes, *report.warnings):
         log.warning('%s: %s', checkpoint, text)
     return backbone
 

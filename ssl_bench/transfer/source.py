@@ -218,7 +218,12 @@ def open_source(
         raise UserError(f'{path} holds no ResNet and no ViT.')
     args = describe(found)
     if isinstance(found, ViT):  # no tensor tells the heads, the header may
-        args['heads'] = backbone.meta['arch_args']['heads'] or found.heads
+        args['heads'] = backbone.meta['arch_args'].get('heads') or found.heads
+        if args['heads'] and found.width % args['heads']:
+            raise UserError(
+                f'{path}: the header says {args["heads"]} heads, which do '
+                f'not divide a width of {found.width}.'
+            )
     check_convention(backbone.meta)
     if backbone.meta.get('convention', TORCHVISION) != TORCHVISION:
         args['convention'] = backbone.meta['convention']

@@ -200,10 +200,35 @@ def test_a_header_is_cut_and_made_printable(tmp_path):
     found = read_header(path)
     assert found['method'].startswith('M\\x1b[2J')
     assert len(json.dumps(found)) < 20_000
-    for wrong in (dict(arch=3), dict(arch_args=[1]), dict(method=[2])):
+    pipe = tmp_path / 'p.backbone.safetensors'
+    os.mkfifo(pipe)
+    assert 'is not a file but' in refused(pipe, read_header)
+    for wrong in (
+        dict(arch=3),
+        dict(arch_args=[1]),
+        dict(method=[2]),
+        dict(pretrain_epochs='many'),
+        dict(arch_args=dict(family='vit', heads='x')),
+    ):
         text = json.dumps(dict(fields, **wrong))
         write_safetensors(path, tiny(), {KEY: text})
         assert 'header of a backbone file is damaged' in refused(path)
+
+
+def test_numbers_and_texts_of_others(tmp_path):
+    """Of an epoch with 400 digits, and configs that nest."""
+    path, out = tmp_path / 'c.pth', str(tmp_path / 'o.backbone.safetensors')
+    meta = dict(mmengine_version='1', epoch=10**400)
+    for cfg in ('a = ' + '[' * 9999, 'a = ' + '-' * 99999 + '1', 'x' * 9):
+        torch.save(
+            dict(meta=dict(meta, cfg=cfg), state_dict=backbone_of()), path
+        )
+        assert convert(path)[0].meta['pretrain_epochs'] is None
+        assert main(['convert', str(path), out]) == 0
+
+
+def backbone_of():
+    return {f'backbone.{name}': tensor for name, tensor in tiny().items()}
 
 
 def test_two_names_for_one_tensor(tmp_path):
