@@ -37,12 +37,12 @@ def measure(stream: BinaryIO) -> None:
     for opcode, value, place in pickletools.genops(stream):
         name = opcode.name
         if name in _PUTS or name == 'MEMOIZE':
-            key = len(memo) if name == 'MEMOIZE' else int(value)  # type: ignore[call-overload]
+            key = len(memo) if name == 'MEMOIZE' else int(value or 0)
             if key > (place or 0):  # each entry takes a byte or more
                 raise Excess(f'it asks for {key:,} places in its memo')
             memo[key] = stack[-1] if stack else _PLAIN
         elif name in _GETS:
-            stack.append(memo.get(int(value), _PLAIN))  # type: ignore[call-overload]
+            stack.append(memo.get(int(value or 0), _PLAIN))
         elif name == 'DUP':
             stack.append(stack[-1] if stack else _PLAIN)
         elif name in _TUPLES or name == 'TUPLE':

@@ -15,6 +15,14 @@ from typing import Any
 
 from ssl_bench.checkpoints import pickle_shape
 from ssl_bench.checkpoints.containers import cut_short, kind_of
+from ssl_bench.checkpoints.harmless import (
+    DICTS,
+    INERT,
+    NEW_DICTS,
+    Inert,
+    InertList,
+    ordered,
+)
 from ssl_bench.checkpoints.hf_folders import index_of, weight_files
 from ssl_bench.errors import UserError, one_line, printable
 from ssl_bench.files import sha256
@@ -24,72 +32,6 @@ TRUST = (
     'If you trust where the file comes from, add --trust (it runs code '
     'from the file)'
 )
-
-
-class Inert:
-    """In place of an object of a class that a weights file may mention.
-
-    It keeps what the pickle would have given to the class and runs nothing.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.args = args
-
-    def __setstate__(self, state: Any) -> None:
-        if isinstance(state, dict):
-            self.__dict__.update(state)
-
-
-def _ordered(*args: Any) -> OrderedDict[Any, Any]:
-    """In place of a dict subclass made by a call, such as defaultdict."""
-    return OrderedDict()
-
-
-class InertList(list[Any]):
-    """In place of a list-like class, such as deque."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__()
-
-
-# Classes that honest official files hold next to their tensors. None of them
-# is imported or run: each becomes an `Inert` or a plain dict.
-_INERT = """
-argparse.Namespace
-numpy.core.multiarray.scalar numpy._core.multiarray.scalar
-numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct
-numpy.ndarray numpy.dtype
-pathlib.Path pathlib.PosixPath pathlib.WindowsPath pathlib.PurePath
-pathlib.PurePosixPath pathlib.PureWindowsPath pathlib._local.PosixPath
-pathlib._local.WindowsPath
-datetime.datetime datetime.date datetime.timedelta
-mmengine.logging.history_buffer.HistoryBuffer
-omegaconf.dictconfig.DictConfig omegaconf.listconfig.ListConfig
-omegaconf.base.ContainerMetadata omegaconf.base.Metadata
-omegaconf.nodes.AnyNode omegaconf.nodes.StringNode
-omegaconf.nodes.IntegerNode omegaconf.nodes.FloatNode
-omegaconf.nodes.BooleanNode typing.Any
-builtins.list builtins.dict builtins.int builtins.float builtins.str
-builtins.bool builtins.tuple builtins.getattr
-types.SimpleNamespace functools.partial
-torch.nn.modules.normalization.LayerNorm torch.nn.modules.activation.GELU
-numpy.float32 numpy.float64 numpy.int64 numpy.random.__RandomState_ctor
-numpy.dtypes.Float32DType numpy.dtypes.Float64DType numpy.dtypes.Int64DType
-""".split()
-_DICTS = """
-collections.defaultdict
-mmengine.config.config.ConfigDict mmcv.utils.config.ConfigDict
-vissl.utils.hydra_config.AttrDict
-lightning_fabric.utilities.data.AttributeDict
-lightning.fabric.utilities.data.AttributeDict
-pytorch_lightning.utilities.parsing.AttributeDict
-""".split()
-# and those that a pickle makes without a call
-_NEW_DICTS = """
-addict.addict.Dict easydict.EasyDict munch.Munch
-yacs.config.CfgNode fvcore.common.config.CfgNode
-detectron2.config.config.CfgNode
-""".split()
 
 
 @contextmanager
@@ -108,9 +50,9 @@ def inert_globals(
     from torch.serialization import safe_globals
 
     known = {
-        **dict.fromkeys(_INERT, Inert),
-        **dict.fromkeys(_DICTS, _ordered),
-        **dict.fromkeys(_NEW_DICTS, OrderedDict),
+        **dict.fromkeys(INERT, Inert),
+        **dict.fromkeys(DICTS, ordered),
+        **dict.fromkeys(NEW_DICTS, OrderedDict),
         'collections.deque': InertList,
         **others,
     }
