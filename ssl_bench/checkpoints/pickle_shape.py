@@ -7,7 +7,7 @@ memo table reserves gigabytes.
 """
 
 import pickletools
-from typing import BinaryIO
+from typing import IO
 
 MAX_DEPTH = 200  # tuples inside tuples
 MAX_ITEMS = 1_000_000  # of a tuple, with those of the tuples inside it
@@ -22,11 +22,11 @@ class Excess(Exception):
     """A pickle that builds more than any checkpoint needs."""
 
 
-def measure(stream: BinaryIO) -> None:
+def measure(stream: IO[bytes]) -> None:
     """Follow one pickle from where the stream stands to its end.
 
     Args:
-        stream (BinaryIO): Stands behind the pickle's end after it.
+        stream (IO): Stands behind the pickle's end after it.
 
     Raises:
         Excess: See above.

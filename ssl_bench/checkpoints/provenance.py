@@ -57,8 +57,9 @@ def from_mmengine(
         tuple: The fields; where each came from; the parsed config.
     """
     cfg = meta.get('cfg')
-    short = isinstance(cfg, str) and len(cfg) <= MAX_CONFIG
-    config = parse_config(cfg) if short else {}
+    config: Fields = {}
+    if isinstance(cfg, str) and len(cfg) <= MAX_CONFIG:
+        config = parse_config(cfg)
     tree = {**meta, 'cfg': config}
     fields: Fields = {}
     sources: dict[str, str] = {}

@@ -149,13 +149,15 @@ def _choose(
             return Unwrapped(joined, 'flat', '', branch, prefix)
         found = Unwrapped(networks[key], _wrapper_of(content, key), key)
         # a key of a momentum copy has said which branch this is
-        found.branch = 'online' if key in TARGET else branch
+        found.branch = 'online' if _last(key) in TARGET else branch
         found.prefix = prefix
     found.notes = _others(networks, found.key)
     return found
 
 
-def _networks(content: Mapping[str, Any], levels: int = MAX_LEVELS) -> dict:
+def _networks(
+    content: Mapping[str, Any], levels: int = MAX_LEVELS
+) -> dict[str, State]:
     """Every dict of tensors by its place; the file's own tensors at ''."""
     found: dict[str, State] = {}
     own = _tensors(content)
