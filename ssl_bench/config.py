@@ -160,7 +160,7 @@ def parse_config(text: str) -> dict[str, Any]:
     """
     try:
         return _assignments(ast.parse(text))
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
 
 

@@ -1,11 +1,12 @@
 """Header fields that a user can fill in: ``--meta KEY=VALUE``."""
 
+import math
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.errors import UserError, one_line, unknown_name
+from ssl_bench.errors import UserError, one_line, printable, unknown_name
 
 FIELDS = (
     'method',
@@ -128,3 +129,31 @@ def given_fields(meta: Mapping[str, Any]) -> list[str]:
     """Fields that the user gave, sorted."""
     sources = meta.get('sources') or {}
     return sorted(key for key, where in sources.items() if where == GIVEN)
+
+
+MOST_TEXT, MOST_ITEMS = 2000, 200  # of one value that a file of others has
+
+
+def tidy(value: Any, levels: int = 4) -> Any:
+    """A header's value from a file of others: printable, and cut.
+
+    Numbers that are none of epochs or images become None.
+
+    Args:
+        value: Plain data, as JSON or a checkpoint gives it.
+        levels (int): Lists and dicts inside one another that are kept.
+    """
+    if isinstance(value, str):
+        return printable(value[:MOST_TEXT])
+    if isinstance(value, Mapping):
+        items = list(value.items())[: MOST_ITEMS * bool(levels)]
+        return {tidy(str(k)): tidy(v, levels - 1) for k, v in items}
+    if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, (list, tuple)):
+        return [
+            tidy(v, levels - 1) for v in value[: MOST_ITEMS * bool(levels)]
+        ]
+    return value

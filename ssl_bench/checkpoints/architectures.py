@@ -265,6 +265,7 @@ def recognise(state: Mapping[str, Tensor]) -> Architecture | None:
     if (
         patches is not None
         and patches.ndim == 4
+        and patches.numel()
         and _count(state, r'blocks\.')
     ):
         return _recognise_vit(state)
@@ -274,9 +275,23 @@ def recognise(state: Mapping[str, Tensor]) -> Architecture | None:
 
 
 def _count(state: Mapping[str, Tensor], start: str) -> int:
-    """1 + the largest index after ``start``; 0 when there is none."""
-    found = (re.match(start + r'(\d+)\.', name) for name in state)
-    return max((int(match[1]) + 1 for match in found if match), default=0)
+    """1 + the largest index after ``start``; 0 when there is none.
+
+    Not more than the tensors there are: a name can hold any number.
+    """
+    found = (re.match(start + r'(\d{1,9})\.', name) for name in state)
+    most = max((int(match[1]) + 1 for match in found if match), default=0)
+    return min(most, len(state))
+
+
+def _side(
+    state: Mapping[str, Tensor], name: str, axis: int, ndim: int, default: int
+) -> int:
+    """One side of a tensor; ``default`` where it is not as expected."""
+    tensor = state.get(name)
+    if tensor is None or tensor.ndim != ndim or not tensor.numel():
+        return default
+    return tensor.shape[axis]
 
 
 def _recognise_resnet(state: Mapping[str, Tensor]) -> ResNet:
@@ -289,21 +304,17 @@ def _recognise_resnet(state: Mapping[str, Tensor]) -> ResNet:
     )
 
     def side(name: str, axis: int, default: int) -> int:
-        tensor = state.get(name)
-        return (
-            default
-            if tensor is None or tensor.ndim != 4
-            else tensor.shape[axis]
-        )
+        return _side(state, name, axis, 4, default)
 
     stem = side('conv1.weight', 0, 64)
     kernel = side('conv1.weight', 3, 7)
     if not bottleneck:
         base = side('layer1.0.conv1.weight', 0, 64)
         return ResNet(depth, base, stem, base, 1, kernel)
-    base = side('layer1.0.conv3.weight', 0, 256) // 4
+    base = max(side('layer1.0.conv3.weight', 0, 256) // 4, 1)
     inner = side('layer1.0.conv2.weight', 0, base)
-    groups = inner // max(side('layer1.0.conv2.weight', 1, inner), 1)
+    groups = inner // side('layer1.0.conv2.weight', 1, inner)
+    groups = max(groups, 1)
     return ResNet(depth, base, stem, inner, groups, kernel)
 
 
@@ -314,22 +325,23 @@ def _recognise_vit(state: Mapping[str, Tensor]) -> ViT:
     table = state.get('pos_embed')
     grid = None
     if table is not None:
-        grid = round(max(table.shape[1] - cls_token, 0) ** 0.5)
-    rel_pos = state.get('blocks.0.attn.relative_position_bias_table')
+        rows = _side(state, 'pos_embed', 1, 3, 0)
+        grid = round(max(rows - cls_token, 0) ** 0.5)
+    relative = 'blocks.0.attn.relative_position_bias_table'
+    rel_pos = state.get(relative)
     heads = next(
         (heads for w, d, heads in VITS.values() if (w, d) == (width, depth)),
         None,
     )
     if rel_pos is not None:
-        heads = rel_pos.shape[1]
-    first = state.get('blocks.0.mlp.fc1.weight')
+        heads = _side(state, relative, 1, 2, 0)
     return ViT(
         width,
         depth,
         patch,
         grid,
         heads,
-        hidden=4 * width if first is None else first.shape[0],
+        hidden=_side(state, 'blocks.0.mlp.fc1.weight', 0, 2, 4 * width),
         cls_token=cls_token,
         final_norm='norm.weight' in state,
         qkv_bias='blocks.0.attn.qkv.bias' in state,
@@ -337,5 +349,5 @@ def _recognise_vit(state: Mapping[str, Tensor]) -> ViT:
         layer_scale='blocks.0.ls1.gamma' in state,
         gamma='blocks.0.gamma_1' in state,
         rel_pos=rel_pos is not None,
-        window=0 if rel_pos is None else rel_pos.shape[0],
+        window=_side(state, relative, 0, 2, 0),
     )

@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ssl_bench.errors import UserError
+from ssl_bench.checkpoints.containers import kind_of
+from ssl_bench.errors import UserError, one_line, printable
 from ssl_bench.files import atomic_path
+from ssl_bench.header_fields import NUMBERS, tidy
 
 SUFFIX = '.backbone.safetensors'
 KEY = 'ssl_bench'  # of the metadata: the JSON text with every field
@@ -129,7 +131,7 @@ def write_safetensors(
     """Write a safetensors file, whole or not at all, always the same bytes.
 
     Raises:
-        UserError: The file cannot be written.
+        UserError: The file cannot be written, or reads back otherwise.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -141,6 +143,34 @@ def write_safetensors(
             raise OSError(str(error)) from error
         if len(metadata) > 1:
             _sort_metadata(part)
+        check_written(path, read_safetensors(part)[0], tensors)
+
+
+def check_written(
+    path: str | Path,
+    found: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
+) -> None:
+    """Compare what a new file gives back with what was written.
+
+    Args:
+        path (str | Path): The file, for messages.
+        found (Mapping[str, Tensor]): What it gives back.
+        tensors (Mapping[str, Tensor]): What was written.
+
+    Raises:
+        UserError: They differ, bit for bit.
+    """
+    if set(found) != set(tensors) or any(
+        tensor.dtype != found[name].dtype
+        or tensor.shape != found[name].shape
+        or _bytes(tensor) != _bytes(found[name])
+        for name, tensor in tensors.items()
+    ):
+        raise UserError(
+            f'{path}: what was written reads back otherwise, so it was '
+            'removed. The disk or the memory of this machine may be faulty.'
+        )
 
 
 def _sort_metadata(path: Path) -> None:
@@ -200,7 +230,9 @@ def read_backbone(path: str | Path) -> Backbone:
         )
     backbone = Backbone({}, meta=fields)
     for name, tensor in tensors.items():
-        group, rest = name.split('.', 1)
+        group, _, rest = name.partition('.')
+        if group not in GROUPS:
+            raise UserError(f'{path}: {printable(name)} is in no group')
         backbone.group(group)[rest] = tensor
     return backbone
 
@@ -216,12 +248,14 @@ def read_header(path: str | Path) -> dict[str, Any]:
     """
     from safetensors import SafetensorError, safe_open
 
+    _require_file(path)
     try:
         with safe_open(str(path), framework='pt') as file:
             fields = _fields(file.metadata() or {})
     except (OSError, SafetensorError, ValueError) as error:
         raise UserError(
-            f'{path} cannot be read as a backbone file: {error}'
+            f'{path} cannot be read as a backbone file: '
+            f'{one_line(printable(error))}'
         ) from error
     for name in ('format', 'tensors_sha256'):
         fields.pop(name, None)
@@ -247,16 +281,29 @@ def read_safetensors(
     """
     from safetensors import SafetensorError, safe_open
 
+    _require_file(path)
     try:
         with safe_open(str(path), framework='pt') as file:
             tensors = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
             return tensors, dict(file.metadata() or {})
-    except FileNotFoundError:
-        raise UserError(f'no such file: {path}') from None
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise UserError(
-            f'{path} cannot be read as safetensors: {error}'
+            f'{path} cannot be read as safetensors: '
+            f'{one_line(printable(error))}'
         ) from error
+
+
+def _require_file(path: str | Path) -> None:
+    """Check that a file can be opened and has the length that it says.
+
+    Raises:
+        UserError: It is not a safetensors file, or its end is missing.
+    """
+    kind = kind_of(path, part=True)
+    if kind != 'safetensors':
+        raise UserError(
+            f'{path} cannot be read as safetensors: it is of the kind {kind}'
+        )
 
 
 # Fields of format 1 that are plain text; the others are JSON.
@@ -275,17 +322,58 @@ _TEXT_1 = (
 
 
 def _fields(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Every field in the header of a backbone file; empty for other files."""
+    """Every field in the header of a backbone file; empty for other files.
+
+    Raises:
+        UserError: It says that it is one and lacks what each of them has.
+    """
     try:
         if metadata.get('format') == FORMAT_1:
-            return {
-                key: value if key in _TEXT_1 else json.loads(value)
-                for key, value in metadata.items()
-            }
+            return checked_fields(
+                {
+                    key: value if key in _TEXT_1 else json.loads(value)
+                    for key, value in metadata.items()
+                }
+            )
         fields = json.loads(metadata.get(KEY, ''))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     # an exported file has its origin under this key, without a format
     if isinstance(fields, dict) and fields.get('format') == FORMAT:
-        return fields
+        return checked_fields(fields)
     return {}
+
+
+def checked_fields(fields: Any) -> dict[str, Any]:
+    """The fields of a backbone file, which others may have written.
+
+    Raises:
+        UserError: They are not what every backbone file has.
+    """
+    fields = tidy(fields)
+    if not isinstance(fields, dict):
+        raise _damaged_header()
+    texts = [fields.get(key) for key in _TEXT_1]
+    numbers = [fields.get(key) for key in NUMBERS]
+    args = fields.get('arch_args')
+    if not (
+        all(isinstance(text, (str, type(None))) for text in texts)
+        and all(type(n) in (int, float, type(None)) for n in numbers)
+        and isinstance(fields.get('arch'), str)
+        and isinstance(args, dict)
+        and isinstance(fields.get('sources', {}), dict)
+    ):
+        raise _damaged_header()
+    if args.get('family') == 'vit' and type(args.get('heads')) not in (
+        int,
+        type(None),
+    ):
+        raise _damaged_header()
+    return fields
+
+
+def _damaged_header() -> UserError:
+    return UserError(
+        'the header of a backbone file is damaged: it lacks what each of '
+        'them says. Convert the original checkpoint again.'
+    )

@@ -17,7 +17,12 @@ from ssl_bench.checkpoints.architectures import (
     describe,
     recognise,
 )
-from ssl_bench.checkpoints.backbone import Backbone, is_backbone, read_backbone
+from ssl_bench.checkpoints.backbone import (
+    GROUPS,
+    Backbone,
+    is_backbone,
+    read_backbone,
+)
 from ssl_bench.checkpoints.conventions import (
     check_convention,
     convention_of_author,
@@ -25,10 +30,10 @@ from ssl_bench.checkpoints.conventions import (
 from ssl_bench.checkpoints.encoder import (
     Encoder,
     find_encoder,
+    leave_aside,
     optional_groups,
-    split_heads,
+    refuse_unsupported,
 )
-from ssl_bench.checkpoints.formats import unwrap
 from ssl_bench.checkpoints.provenance import (
     convention_of,
     epochs_of,
@@ -37,9 +42,12 @@ from ssl_bench.checkpoints.provenance import (
     stamped_meta,
 )
 from ssl_bench.checkpoints.reading import file_sha256, read_object
+from ssl_bench.checkpoints.unsupported import is_part
+from ssl_bench.checkpoints.values import check_finite, check_types
 from ssl_bench.checkpoints.verify import Report, compare, suspicious
+from ssl_bench.checkpoints.wrappers import Unwrapped, unwrap
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.header_fields import check_fields, give_fields
+from ssl_bench.header_fields import check_fields, give_fields, tidy
 
 State = dict[str, Tensor]
 
@@ -53,6 +61,7 @@ def to_backbone(
     prefix: str | None = None,
     drop: Sequence[str] = (),
     meta: Mapping[str, Any] | None = None,
+    allow_nan: bool = False,
 ) -> Backbone:
     """Read any supported checkpoint and prove that its encoder is whole.
 
@@ -68,20 +77,29 @@ def to_backbone(
         drop (Sequence[str]): Beginnings of encoder names to leave aside.
         meta (Mapping, optional): Header fields (`header_fields.FIELDS`) that
             the user knows better than the file.
+        allow_nan (bool): Take weights with NaN or infinite values.
 
     Returns:
         Backbone: Verified; what `convert` reports is logged.
 
     Raises:
         UserError: The file cannot be read, fits no format or several, or its
-            encoder is not complete.
+            encoder is not complete, or has NaN or infinite values.
     """
     backbone, report = convert(
-        checkpoint, from_format, arch, branch, trust, prefix, drop, meta
+        checkpoint,
+        from_format,
+        arch,
+        branch,
+        trust,
+        prefix,
+        drop,
+        meta,
+        allow_nan,
     )
     log = logging.getLogger(__name__)
     log.info('%s: %s, %s', checkpoint, backbone.arch, report.summary())
-    for text in report.warnings:
+    for text in (*report.notes, *report.warnings):
         log.warning('%s: %s', checkpoint, text)
     return backbone
 
@@ -95,6 +113,7 @@ def convert(
     prefix: str | None = None,
     drop: Sequence[str] = (),
     meta: Mapping[str, Any] | None = None,
+    allow_nan: bool = False,
 ) -> tuple[Backbone, Report]:
     """`to_backbone`, and its report."""
     if branch not in ('online', 'target'):
@@ -102,14 +121,13 @@ def convert(
     meta = check_fields(meta or {})
     content = read_object(checkpoint, trust)
     if is_backbone(content):
-        return _reread(checkpoint, arch, meta)
-    found, wrapper = unwrap(content, checkpoint)
-    encoder = find_encoder(
-        found, wrapper, checkpoint, from_format, branch, prefix
-    )
-    state, dropped = split_heads(encoder.state, drop)
+        return _reread(checkpoint, arch, meta, allow_nan)
+    file = unwrap(content, checkpoint, branch, prefix)
+    encoder = find_encoder(file, checkpoint, from_format)
+    state, dropped = leave_aside(encoder.state, drop, checkpoint)
     groups = optional_groups(encoder)
     architecture, report = verify(state, arch, checkpoint, encoder.origin)
+    report.notes = [*file.notes, *encoder.notes]
     report.dropped = dict(
         Counter(name.split('.')[0] for name in (*dropped, *encoder.rest))
     )
@@ -120,20 +138,26 @@ def convert(
         if name in kept or name.endswith('num_batches_tracked')
     }
     backbone = Backbone(state, **groups)
+    check_values(backbone, report, checkpoint, allow_nan)
     backbone.meta = stamped_meta(content, backbone, report) or _meta(
-        content, wrapper, encoder, architecture, checkpoint
+        content, file, encoder, architecture, checkpoint
     )
+    backbone.meta = tidy(backbone.meta)
     give_fields(backbone.meta, meta, checkpoint)
     check_convention(backbone.meta)
     return backbone, report
 
 
 def _reread(
-    path: str | Path, arch: str | None, meta: Mapping[str, Any]
+    path: str | Path,
+    arch: str | None,
+    meta: Mapping[str, Any],
+    allow_nan: bool,
 ) -> tuple[Backbone, Report]:
     """A backbone file again, its header kept."""
     backbone = read_backbone(path)
     _, report = verify(backbone.state, arch, path, 'a backbone file')
+    check_values(backbone, report, path, allow_nan)
     give_fields(backbone.meta, meta, path)
     check_convention(backbone.meta)
     return backbone, report
@@ -156,24 +180,54 @@ def verify(
     """
     architecture = recognise(state)
     if architecture is None:
+        refuse_unsupported(state, path)
         raise UserError(
             f'{path}: the tensors of {origin} make no ResNet and no ViT'
         )
+    report = compare(state, architecture.shapes())
+    if not report.complete:
+        refuse_unsupported(state, path)
     if arch is not None and canonical_arch(arch) != architecture.key:
         raise UserError(
             f'{path} holds {architecture.name}, not {canonical_arch(arch)}: '
             'leave --arch away or give the other file'
         )
-    report = compare(state, architecture.shapes())
     if not report.complete:
         raise UserError(
             f'{path} does not hold a whole {architecture.name} (read as '
-            f'{origin}): {report.problems()}. If the format was guessed '
-            'wrongly give --from or --prefix; parts that do not belong go '
-            'with --drop'
+            f'{origin}): {report.problems()}.{_advice(report)}'
         )
+    if isinstance(architecture, ViT) and not (
+        architecture.grid or architecture.rel_pos
+    ):
+        raise UserError(
+            f'{path} holds the blocks of a ViT and no position table: its '
+            'positions are lost or are computed (rotary), and a plain ViT '
+            'without them computes something else'
+        )
+    check_types(state, path)
     report.warnings = suspicious(state)
     return architecture, report
+
+
+def _advice(report: Report) -> str:
+    """What to do about an encoder that is not whole."""
+    surplus = [name for name in report.unexpected if not is_part(name)]
+    if report.missing or report.misshapen or surplus != report.unexpected:
+        return ' If the format was guessed wrongly give --from or --prefix'
+    words = list(dict.fromkeys(f'{n.split(".")[0]}' for n in surplus))
+    return (
+        ' If they do not belong to the encoder, leave them aside with '
+        f'--drop {" ".join(words[:5])}'
+    )
+
+
+def check_values(
+    backbone: Backbone, report: Report, path: Any, allow_nan: bool
+) -> None:
+    """Refuse NaN and infinity in what transfers, or warn of them."""
+    for group in GROUPS:
+        report.warnings += check_finite(backbone.group(group), path, allow_nan)
 
 
 def _convention(
@@ -189,7 +243,7 @@ def _convention(
 
 def _meta(
     content: Any,
-    wrapper: str,
+    file: Unwrapped,
     encoder: Encoder,
     architecture: Architecture,
     path: str | Path,
@@ -206,7 +260,7 @@ def _meta(
     sources: dict[str, str] = {}
     config: Mapping[str, Any] = {}
     heads = 12 if encoder.source == 'mocov3' else None  # its ViT-S too
-    if wrapper == 'mmengine':
+    if file.wrapper == 'mmengine':
         found, sources, config = from_mmengine(content['meta'])
         fields.update(found)
         heads = heads_of(config)
@@ -226,9 +280,12 @@ def _meta(
     sources.update(
         arch='names and shapes of the tensors',
         arch_args='the same',
-        source_format=f'names of the tensors, prefix {encoder.prefix!r}',
+        source_format=f'names of the tensors, prefix {encoder.prefix!r}'
+        + (f' in {file.key!r}' if file.key else ''),
         source_sha256='bytes of the file',
     )
+    if notes := [*file.notes, *encoder.notes]:
+        sources['tensors'] = '; '.join(notes)
     return dict(
         fields,
         arch=architecture.name,

@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -14,7 +14,15 @@ from ssl_bench.checkpoints.formats import (
     detect,
     format_named,
 )
-from ssl_bench.checkpoints.names import SIGNS, scheme_of, to_ours
+from ssl_bench.checkpoints.names import (
+    SIGNS,
+    encoder_prefixes,
+    scheme_of,
+    to_ours,
+)
+from ssl_bench.checkpoints.unsupported import is_part, unsupported
+from ssl_bench.checkpoints.values import plain
+from ssl_bench.checkpoints.wrappers import Unwrapped
 from ssl_bench.errors import UserError
 
 State = dict[str, Tensor]
@@ -22,6 +30,7 @@ State = dict[str, Tensor]
 HEADS = re.compile(
     r'(fc|fc_norm|heads?|classifier|pooler|lm_head|decoder_\w+|projector\w*'
     r'|projection_head|predictor\w*|prototypes|mm_\w+|mask_token|queue\w*'
+    r'|masked_embed|dino_head|ibot_head|cls_pt_layers'
     r'|pre_logits|ln2)(\.|$)'
 )
 # InsLoc-FPN's optional groups: where they stand, and what transfers of them.
@@ -42,6 +51,7 @@ class Encoder:
         rest (dict[str, Tensor]): The file's other tensors, names as found.
         last_epoch (int, optional): `Format.last_epoch`.
         convention (str, optional): `Format.convention`.
+        notes (list[str]): What was done to values, or is in the file too.
     """
 
     source: str
@@ -52,6 +62,7 @@ class Encoder:
     last_epoch: int | None = None
     convention: str | None = None
     variant: str = ''
+    notes: list[str] = field(default_factory=list)
 
     @property
     def origin(self) -> str:
@@ -59,24 +70,8 @@ class Encoder:
         return f'{self.source}, names after {self.prefix!r}'
 
 
-def encoder_prefixes(names: Iterable[str]) -> list[str]:
-    """The prefix of each encoder among some names."""
-    found = {
-        name[: -len(sign)]
-        for name in names
-        for sign in SIGNS.values()
-        if name.endswith(sign)
-    }
-    return sorted(p for p in found if not p or p.endswith('.'))
-
-
 def find_encoder(
-    found: State,
-    wrapper: str,
-    path: Any,
-    from_format: str | None,
-    branch: str,
-    prefix: str | None,
+    file: Unwrapped, path: Any, from_format: str | None = None
 ) -> Encoder:
     """Find the encoder among a file's tensors.
 
@@ -84,22 +79,76 @@ def find_encoder(
         UserError: There is none, or more than one candidate; it says what
             was tried.
     """
+    found, prefix = file.state, file.prefix
     row = None
     if from_format:
         row = format_named(from_format)
     elif prefix is None:
-        row = detect(found, wrapper, path)
+        row = detect(found, file.wrapper, path)
+        if row is None:
+            found, row = _without_common(found, file.wrapper, path)
     whole = encoder_prefixes(found)
-    tried = _prefixes(row, whole, branch, prefix, path)
+    tried = _prefixes(row, whole, file.branch, prefix, path)
     ours = [p for p in tried if any(p + s in found for s in SIGNS.values())]
+    if not ours and not from_format and prefix is None:
+        ours = _only(whole, row, file.branch)
     if not ours:
         raise _nothing_found(found, path, row, tried, whole)
     if len(ours) > 1 and (row is None or tried == tuple(whole)):
+        refuse_unsupported(found, path)
         raise UserError(
             f'{path} holds {len(ours)} encoders and fits no known format: '
             f'say which with --prefix {" or --prefix ".join(ours)}'
         )
-    return _cut(found, ours[0], row)
+    return _cut(found, ours[0], row, path)
+
+
+def _without_common(
+    found: State, wrapper: str, path: Any
+) -> tuple[State, Format | None]:
+    """The tensors without a word before all encoders, if that is a format.
+
+    A module that holds the whole method as ``model`` adds one.
+    """
+    whole = encoder_prefixes(found)
+    words = {prefix.partition('.')[0] for prefix in whole}
+    if len(whole) < 2 or len(words) != 1:
+        return found, None
+    word = f'{words.pop()}.'
+    bare = {name.removeprefix(word): tensor for name, tensor in found.items()}
+    row = detect(bare, wrapper, path) if len(bare) == len(found) else None
+    return (bare, row) if row else (found, None)
+
+
+# what the names of a momentum copy begin with
+_COPY = re.compile(r'(.*[._])?(k|ema|momentum|target|teacher)([._]|\Z)')
+
+
+def _only(whole: list[str], row: Format | None, branch: str) -> list[str]:
+    """The encoder that is meant, where a format names another place."""
+    target = branch == 'target'
+    places = (row.target if target else row.online) if row else ()
+    if all(places) and places != MOMENTUM:
+        inside = [prefix for prefix in whole if prefix.startswith(places)]
+        if len(inside) == 1:
+            return inside
+    copy = any(_COPY.match(prefix) for prefix in whole)
+    return whole if len(whole) == 1 and not (copy or target) else []
+
+
+def refuse_unsupported(found: State, path: Any) -> None:
+    """Refuse an encoder of a known kind that is not read.
+
+    Raises:
+        UserError: It is one.
+    """
+    what = unsupported(found)
+    if what:
+        raise UserError(
+            f'{path} holds {what}, which is not supported: only ResNets and '
+            'plain ViTs are read. Leaving tensors aside with --drop would '
+            'not help: the rest computes something else'
+        )
 
 
 def _prefixes(
@@ -138,6 +187,8 @@ def _nothing_found(
     tried: Sequence[str],
     whole: list[str],
 ) -> UserError:
+    if not whole:
+        refuse_unsupported(found, path)
     parts = Counter('.'.join(name.split('.')[:2]) for name in found)
     shown = ', '.join(
         f'{part} ({count})' for part, count in parts.most_common(5)
@@ -160,9 +211,11 @@ def _nothing_found(
     )
 
 
-def _cut(found: State, prefix: str, row: Format | None) -> Encoder:
+def _cut(found: State, prefix: str, row: Format | None, path: Any) -> Encoder:
     """Take the encoder out of a file's tensors, in our names."""
-    state, rest = {}, {}
+    state: State = {}
+    surplus: State = {}
+    rest: State = {}
     # A C4 detector keeps the last stage in its RoI head.
     owner = re.sub(r'backbone(_k)?\.(bottom_up\.)?$', '', prefix)
     last = '_k' if prefix.endswith('backbone_k.') else ''
@@ -176,14 +229,24 @@ def _cut(found: State, prefix: str, row: Format | None) -> Encoder:
         head = heads.match(name)
         if name in unused:
             rest[name] = tensor
-        elif name.startswith(prefix):
-            state[name[len(prefix) :]] = tensor
+            continue
+        if name.startswith(prefix):
+            ours = name[len(prefix) :]
         elif head:
-            state[name[head.end() :]] = tensor
+            ours = name[head.end() :]
         elif name in shared:
-            state[name] = tensor
+            ours = name
         else:
             rest[name] = tensor
+            continue
+        if HEADS.match(ours):
+            surplus[ours] = tensor
+        elif ours in state:
+            raise UserError(f'{path} holds {ours} of the encoder twice')
+        else:
+            state[ours] = tensor
+    state, notes = plain(state, path)
+    state.update(surplus)
     scheme = scheme_of(state)
     if scheme is None:  # never: `find_encoder` saw a name of one
         raise ValueError(f'the names after {prefix!r} are not known')
@@ -197,16 +260,29 @@ def _cut(found: State, prefix: str, row: Format | None) -> Encoder:
         row.last_epoch if row else None,
         row.convention if row else None,
         variant,
+        notes,
     )
 
 
-def split_heads(state: State, drop: Sequence[str]) -> tuple[State, State]:
-    """Part the encoder from the heads that stand among its names."""
+def leave_aside(
+    state: State, drop: Sequence[str], path: Any
+) -> tuple[State, State]:
+    """Part the encoder from what the user names.
+
+    Raises:
+        UserError: The encoder computes with it.
+    """
     dropped = {
         name: tensor
         for name, tensor in state.items()
         if HEADS.match(name) or name.startswith(tuple(drop))
     }
+    for name in dropped:
+        if is_part(name):
+            raise UserError(
+                f'{path}: --drop cannot leave {name} aside: the encoder '
+                'computes with it, and without it the features are others'
+            )
     return {
         name: tensor for name, tensor in state.items() if name not in dropped
     }, dropped

@@ -19,12 +19,15 @@ from ssl_bench.checkpoints.architectures import (
 )
 from ssl_bench.checkpoints.backbone import (
     Backbone,
+    check_written,
     write_backbone,
     write_safetensors,
 )
 from ssl_bench.checkpoints.conventions import CAFFE
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.provenance import stamp
+from ssl_bench.checkpoints.reading import read_object
+from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.files import atomic_path, write_text
 
@@ -124,10 +127,12 @@ def _scheme(target: str, arch: Architecture) -> str:
     return vit
 
 
-def _save_torch(path: Path, content: Any) -> None:
-    """torch.save to the same bytes each time."""
-    with atomic_path(path) as part, open(part, 'wb') as file:
-        torch.save(content, file)  # a file object keeps its name out of it
+def _save_torch(path: Path, content: Any, state: State) -> None:
+    """torch.save to the same bytes each time, read back before it counts."""
+    with atomic_path(path) as part:
+        with open(part, 'wb') as file:
+            torch.save(content, file)  # a file object keeps its name out
+        check_written(path, unwrap(read_object(part), path).state, state)
 
 
 def _whole(tensor: Tensor) -> Tensor:
@@ -152,7 +157,7 @@ def _write_flat(path: Path, state: State, backbone: Backbone) -> None:
     # load_state_dict never looks at it.
     versions = OrderedDict(ssl_bench=dict(stamp=mark))
     ordered._metadata = versions  # type: ignore[attr-defined]  # torch's
-    _save_torch(path, ordered)
+    _save_torch(path, ordered, state)
 
 
 def _write_mm(path: Path, state: State, backbone: Backbone) -> None:
@@ -160,17 +165,13 @@ def _write_mm(path: Path, state: State, backbone: Backbone) -> None:
     groups = dict(
         backbone=state, neck=backbone.neck, roi_head=backbone.roi_head
     )
-    _save_torch(
-        path,
-        dict(
-            meta=dict(ssl_bench=stamp(backbone)),
-            state_dict=OrderedDict(
-                (f'{group}.{name}', _whole(tensor))
-                for group, tensors in groups.items()
-                for name, tensor in tensors.items()
-            ),
-        ),
+    tensors = OrderedDict(
+        (f'{group}.{name}', _whole(tensor))
+        for group, found in groups.items()
+        for name, tensor in found.items()
     )
+    meta = dict(ssl_bench=stamp(backbone))
+    _save_torch(path, dict(meta=meta, state_dict=tensors), tensors)
 
 
 def _write_detectron2(path: Path, state: State, backbone: Backbone) -> None:
@@ -190,8 +191,10 @@ def _write_detectron2(path: Path, state: State, backbone: Backbone) -> None:
         matching_heuristics=True,
         ssl_bench=stamp(backbone),
     )
-    with atomic_path(path) as part, open(part, 'wb') as file:
-        pickle.dump(content, file, protocol=4)
+    with atomic_path(path) as part:
+        with open(part, 'wb') as file:
+            pickle.dump(content, file, protocol=4)
+        check_written(path, unwrap(read_object(part), path).state, state)
 
 
 def _write_hf(path: Path, state: State, backbone: Backbone) -> None:

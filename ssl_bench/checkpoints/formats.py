@@ -1,13 +1,9 @@
 """Who writes which names: the table by which a checkpoint is recognised."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-import torch
-from torch import Tensor
 
 from ssl_bench.checkpoints.conventions import CAFFE
 from ssl_bench.errors import UserError, unknown_name
@@ -27,7 +23,7 @@ class Format:
             ``*`` is the only other one in the file.
         needs (tuple[str]): Patterns, each of which starts some name.
         lacks (tuple[str]): Patterns that start no name.
-        wrappers (tuple[str]): Kinds of file it comes in (`wrapper_of`).
+        wrappers (tuple[str]): Kinds of file it comes in (`wrappers.unwrap`).
         shared (tuple[str]): Names that both branches use.
         last_epoch (int, optional): What the program's count of epochs lacks
             of the number done: 1 where it saves the index of the last one.
@@ -372,95 +368,3 @@ def detect(names: Iterable[str], wrapper: str, path: Any) -> Format | None:
             f'say which with {choices}'
         )
     return found[0] if found else None
-
-
-def unwrap(content: Any, path: Any) -> tuple[dict[str, Tensor], str]:
-    """Find the dict of tensors inside a file's content.
-
-    Args:
-        content: What was saved.
-        path: The file, for messages.
-
-    Returns:
-        tuple[dict, str]: The tensors by name, without ``module.``, and the
-        kind of wrapper: flat, state_dict, model, mmengine, lightning, vissl,
-        dino or detectron2.
-
-    Raises:
-        UserError: It holds no tensors by name.
-    """
-    if not isinstance(content, Mapping):
-        raise UserError(
-            f'{path} holds a {type(content).__name__}, not a dict of tensors:'
-            ' save model.state_dict() instead of the model'
-        )
-    state, wrapper = _unwrap(content)
-    if not state:
-        keys = ', '.join(map(str, list(content)[:8])) or 'nothing'
-        raise UserError(f'{path} holds no weights, only: {keys}')
-    return bare_names(state), wrapper
-
-
-def _tensors(value: Any) -> dict[str, Tensor]:
-    """The tensors and arrays of a dict, by name; {} if it is none."""
-    if not isinstance(value, Mapping):
-        return {}
-    found = {}
-    for name, item in value.items():
-        if isinstance(item, np.ndarray) and item.dtype.kind in 'fiub':
-            item = torch.from_numpy(np.asarray(item, order='C'))
-        if isinstance(name, str) and isinstance(item, Tensor):
-            found[name] = item
-    return found
-
-
-def _unwrap(content: Mapping[str, Any]) -> tuple[dict[str, Tensor], str]:
-    if 'classy_state_dict' in content:
-        model = content['classy_state_dict']['base_model']['model']
-        return {
-            f'trunk.{name}': tensor
-            for name, tensor in _tensors(model.get('trunk')).items()
-        }, 'vissl'
-    if 'student' in content and 'teacher' in content:
-        return {
-            f'{branch}.{_bare(name)}': tensor
-            for branch in ('student', 'teacher')
-            for name, tensor in _tensors(content[branch]).items()
-        }, 'dino'
-    for key in (
-        'state_dict',
-        'model',
-        'model_state_dict',
-        'model_state',
-        'network',
-    ):
-        state = _tensors(content.get(key))
-        if state:
-            plain = 'state_dict' if key == 'state_dict' else 'model'
-            return state, _wrapper_of(content, plain)
-    return _tensors(content), 'flat'
-
-
-def _wrapper_of(content: Mapping[str, Any], wrapper: str) -> str:
-    meta = content.get('meta')
-    if isinstance(meta, Mapping) and 'mmengine_version' in meta:
-        return 'mmengine'
-    if 'pytorch-lightning_version' in content:
-        return 'lightning'
-    if 'matching_heuristics' in content or '__author__' in content:
-        return 'detectron2'
-    return wrapper
-
-
-def _bare(name: str) -> str:
-    """A name without the prefixes that wrappers add while training."""
-    while True:
-        match = re.match(r'(module|_orig_mod)\.', name)
-        if not match:
-            return name
-        name = name[match.end() :]
-
-
-def bare_names(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Remove ``module.`` and ``_orig_mod.`` in front of every name."""
-    return {_bare(name): tensor for name, tensor in state.items()}

@@ -219,6 +219,17 @@ def scheme_of(names: Iterable[str]) -> str | None:
     return next((s for s, sign in SIGNS.items() if sign in names), None)
 
 
+def encoder_prefixes(names: Iterable[str]) -> list[str]:
+    """The prefix of each encoder among some names."""
+    found = {
+        name[: -len(sign)]
+        for name in names
+        for sign in SIGNS.values()
+        if name.endswith(sign)
+    }
+    return sorted(p for p in found if not p or p.endswith('.'))
+
+
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
     text = re.escape(template).replace(r'\{i\}', r'(?P<i>\d+)')
@@ -241,7 +252,11 @@ def to_ours(state: Mapping[str, Tensor], scheme: str) -> dict[str, Tensor]:
     them.
     """
     table = SCHEMES[scheme]
-    renamed = {_rename(name, table): tensor for name, tensor in state.items()}
+    renamed: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        ours = _rename(name, table)
+        # of two that get one name, the second keeps its own
+        renamed[name if ours in renamed else ours] = tensor
     return _share(_fuse(renamed) if scheme == 'hf_vit' else renamed)
 
 
@@ -254,17 +269,21 @@ def from_ours(state: Mapping[str, Tensor], scheme: str) -> dict[str, Tensor]:
 
 
 def _fuse(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Join each block's query, key and value, (D, D) each, into (3D, D)."""
-    fused = {}
+    """Join each block's query, key and value, (D, D) each, into (3D, D).
+
+    Where one of the three is missing the others keep their names, so that a
+    report can list them.
+    """
+    fused: dict[str, Tensor] = {}
     for name, tensor in state.items():
         match = re.match(r'(blocks\.\d+\.attn)\.([qkv])\.(\w+)\Z', name)
-        if not match:
+        names = [f'{match[1]}.{p}.{match[3]}' for p in 'qkv'] if match else []
+        parts = [state[part] for part in names if part in state]
+        same = len(parts) == 3 and len({part.shape for part in parts}) == 1
+        if match is None or not same or not tensor.ndim:
             fused[name] = tensor
         elif match[2] == 'q':
-            names = [f'{match[1]}.{part}.{match[3]}' for part in 'qkv']
-            parts = [state[part] for part in names if part in state]
-            if len(parts) == 3:
-                fused[f'{match[1]}.qkv.{match[3]}'] = torch.cat(parts)
+            fused[f'{match[1]}.qkv.{match[3]}'] = torch.cat(parts)
     return fused
 
 
@@ -283,12 +302,13 @@ def _split(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _share(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give each block BEiT's shared table, as its fine-tuning does."""
-    table = state.pop('rel_pos_bias.relative_position_bias_table', None)
+    shared = 'rel_pos_bias.relative_position_bias_table'
+    own = 'attn.relative_position_bias_table'
+    matches = (re.match(r'(blocks\.\d{1,6})\.', name) for name in state)
+    blocks = list(dict.fromkeys(match[1] for match in matches if match))
+    if shared not in state or any(f'{b}.{own}' in state for b in blocks):
+        return state
+    table = state.pop(shared)
     state.pop('rel_pos_bias.relative_position_index', None)
-    if table is not None:
-        blocks = {
-            name.split('.')[1] for name in state if name.startswith('blocks.')
-        }
-        for block in sorted(blocks, key=int):
-            state[f'blocks.{block}.attn.relative_position_bias_table'] = table
+    state.update({f'{block}.{own}': table for block in blocks})
     return state

@@ -4,13 +4,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ssl_bench.checkpoints.backbone import Backbone, tensors_sha256
+from ssl_bench.checkpoints.backbone import (
+    Backbone,
+    checked_fields,
+    tensors_sha256,
+)
 from ssl_bench.checkpoints.conventions import CAFFE, CONVENTIONS
 from ssl_bench.checkpoints.verify import Report
 from ssl_bench.config import parse_config
 from ssl_bench.errors import UserError
 
 Fields = dict[str, Any]
+MAX_CONFIG = 1 << 22  # characters of a config's text
 
 
 def _at(tree: Any, path: str) -> Any:
@@ -52,7 +57,9 @@ def from_mmengine(
         tuple: The fields; where each came from; the parsed config.
     """
     cfg = meta.get('cfg')
-    config = parse_config(cfg) if isinstance(cfg, str) else {}
+    config: Fields = {}
+    if isinstance(cfg, str) and len(cfg) <= MAX_CONFIG:
+        config = parse_config(cfg)
     tree = {**meta, 'cfg': config}
     fields: Fields = {}
     sources: dict[str, str] = {}
@@ -169,9 +176,16 @@ def stamped_meta(
     try:
         found = json.loads(text)
         same = found['tensors_sha256'] == tensors_sha256(backbone.tensors())
-        meta = found['meta']
+        meta = checked_fields(found['meta'])
         meta['sources'].items()
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        UserError,
+    ):
         report.notes.append(
             "the file's ssl_bench stamp is unreadable and was ignored"
         )

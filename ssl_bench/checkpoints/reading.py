@@ -1,9 +1,11 @@
 """Files to plain tensors: any container, and no code from inside it."""
 
 import codecs
+import hashlib
 import importlib
 import pickle
 import re
+import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +13,18 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from ssl_bench.errors import UserError
+from ssl_bench.checkpoints import pickle_shape
+from ssl_bench.checkpoints.containers import cut_short, kind_of
+from ssl_bench.checkpoints.harmless import (
+    DICTS,
+    INERT,
+    NEW_DICTS,
+    Inert,
+    InertList,
+    ordered,
+)
+from ssl_bench.checkpoints.hf_folders import index_of, weight_files
+from ssl_bench.errors import UserError, one_line, printable
 from ssl_bench.files import sha256
 
 PathLike = str | Path
@@ -19,55 +32,6 @@ TRUST = (
     'If you trust where the file comes from, add --trust (it runs code '
     'from the file)'
 )
-
-
-class Inert:
-    """In place of an object of a class that a weights file may mention.
-
-    It keeps what the pickle would have given to the class and runs nothing.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.args = args
-
-    def __setstate__(self, state: Any) -> None:
-        if isinstance(state, dict):
-            self.__dict__.update(state)
-
-
-def _ordered(*args: Any) -> OrderedDict[Any, Any]:
-    """In place of a dict subclass made by a call, such as defaultdict."""
-    return OrderedDict()
-
-
-# Classes that honest official files hold next to their tensors. None of them
-# is imported or run: each becomes an `Inert` or a plain dict.
-_INERT = """
-argparse.Namespace
-numpy.core.multiarray.scalar numpy._core.multiarray.scalar
-numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct
-numpy.ndarray numpy.dtype
-pathlib.Path pathlib.PosixPath pathlib.WindowsPath pathlib.PurePath
-pathlib.PurePosixPath pathlib.PureWindowsPath pathlib._local.PosixPath
-pathlib._local.WindowsPath
-datetime.datetime datetime.date datetime.timedelta
-mmengine.logging.history_buffer.HistoryBuffer
-omegaconf.dictconfig.DictConfig omegaconf.listconfig.ListConfig
-omegaconf.base.ContainerMetadata omegaconf.base.Metadata
-omegaconf.nodes.AnyNode omegaconf.nodes.StringNode
-omegaconf.nodes.IntegerNode omegaconf.nodes.FloatNode
-omegaconf.nodes.BooleanNode typing.Any
-builtins.list builtins.dict builtins.int builtins.float builtins.str
-builtins.bool builtins.tuple builtins.getattr
-""".split()
-_DICTS = """
-collections.defaultdict
-mmengine.config.config.ConfigDict mmcv.utils.config.ConfigDict
-vissl.utils.hydra_config.AttrDict
-lightning_fabric.utilities.data.AttributeDict
-lightning.fabric.utilities.data.AttributeDict
-pytorch_lightning.utilities.parsing.AttributeDict
-""".split()
 
 
 @contextmanager
@@ -86,8 +50,10 @@ def inert_globals(
     from torch.serialization import safe_globals
 
     known = {
-        **dict.fromkeys(_INERT, Inert),
-        **dict.fromkeys(_DICTS, _ordered),
+        **dict.fromkeys(INERT, Inert),
+        **dict.fromkeys(DICTS, ordered),
+        **dict.fromkeys(NEW_DICTS, OrderedDict),
+        'collections.deque': InertList,
         **others,
     }
     with safe_globals([(item, name) for name, item in known.items()]):
@@ -179,70 +145,6 @@ def _latin1(text: str, encoding: str) -> bytes:
     return codecs.encode(text, 'latin-1')
 
 
-def kind_of(path: PathLike) -> str:
-    """Tell a file's container from its first bytes, not from its name.
-
-    Returns:
-        str: zip, legacy or pickle (torch's two serialisations and a plain
-        pickle), safetensors, or folder.
-
-    Raises:
-        UserError: It is none of them, with what it looks like instead.
-    """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            return _folder_kind(path)
-        with open(path, 'rb') as file:
-            head = file.read(64)
-    except FileNotFoundError:
-        raise UserError(f'no such checkpoint: {path}') from None
-    except PermissionError:
-        raise UserError(f'no permission to read {path}') from None
-    except OSError as error:
-        raise UserError(f'cannot read {path}: {error}') from None
-    if not head:
-        raise UserError(f'{path} is empty: download or copy it again')
-    if head[:4] == b'PK\x03\x04':
-        return 'zip'
-    if head[8:9] == b'{' and int.from_bytes(head[:8], 'little') < 1 << 27:
-        return 'safetensors'
-    if head[:1] == b'\x80' or head[:1] in b'}](c':
-        # torch's older serialisation begins with a pickled magic number
-        magic = bytes.fromhex('6cfc9c46f9206aa85019')
-        return 'legacy' if magic in head else 'pickle'
-    raise UserError(f'{path} is not a checkpoint: {_look(head)}')
-
-
-def _folder_kind(path: Path) -> str:
-    if (path / 'config.json').exists() and (
-        path / 'model.safetensors'
-    ).exists():
-        return 'folder'
-    raise UserError(
-        f'{path} is a folder, and not one that transformers saved '
-        '(config.json and model.safetensors): give the checkpoint file'
-    )
-
-
-def _look(head: bytes) -> str:
-    """Say what a file that holds no weights looks like."""
-    text = head.lstrip().lower()
-    if text.startswith((b'<!doctype', b'<html', b'<?xml', b'<')):
-        return (
-            'it is a web page, so its download failed; open the address '
-            'in a browser to see why'
-        )
-    if text.startswith(b'version https://git-lfs'):
-        return 'it is a git-lfs pointer; run `git lfs pull` for the file'
-    if head.startswith(b'\x1f\x8b'):
-        return 'it is compressed; run gunzip first'
-    return (
-        f'its first bytes are {head[:8]!r}; expected a .pth, .pt, .ckpt, '
-        '.safetensors or .pkl file'
-    )
-
-
 def read_object(path: PathLike, trust: bool = False) -> Any:
     """Read a file's content, running nothing that it brings.
 
@@ -260,9 +162,18 @@ def read_object(path: PathLike, trust: bool = False) -> Any:
             not on the list.
     """
     kind = kind_of(path)
-    if kind in ('safetensors', 'folder'):
-        return _read_safetensors(Path(path), kind)
+    if kind == 'shards':
+        return _read_shards(Path(path), trust)
+    return _read_file(path, kind, trust)
+
+
+def _read_file(path: PathLike, kind: str, trust: bool) -> Any:
+    """`read_object` of one file."""
+    if kind == 'safetensors':
+        return _read_safetensors(Path(path))
     try:
+        if not trust:
+            _check_shape(path, kind)
         if kind == 'pickle':
             return _read_pickle(path, trust)
         return _read_torch(path, kind, trust)
@@ -299,6 +210,7 @@ def read_training(
             'that pretraining or transfer wrote.'
         )
     try:
+        _check_shape(path, kind)
         with inert_globals(_log_types()):
             content = torch.load(
                 path, map_location=map_location, weights_only=True
@@ -323,17 +235,62 @@ def _with_logs(content: Any) -> Any:
 
 
 def file_sha256(path: PathLike) -> str:
-    """Hash of a checkpoint's bytes; of the weights alone for a folder."""
+    """Hash of a checkpoint's bytes; of a folder's, of the weights alone.
+
+    Of weights in several files it is the hash of their names and hashes.
+    """
     path = Path(path)
-    return sha256(path / 'model.safetensors' if path.is_dir() else path)
+    if not index_of(path):
+        return sha256(path)
+    files = sorted(weight_files(path))
+    if len(files) == 1:
+        return sha256(files[0])
+    lines = ''.join(f'{sha256(file)}  {file.name}\n' for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _read_safetensors(path: Path, kind: str) -> dict[str, Any]:
+def _read_shards(path: Path, trust: bool) -> dict[str, Any]:
+    """The weights that transformers saved, from every file of a folder."""
+    tensors: dict[str, Any] = {}
+    metadata: dict[str, str] = {}
+    for file, names in weight_files(path).items():
+        part = _read_file(file, kind_of(file, part=True), trust)
+        if not isinstance(part, Mapping):
+            raise UserError(f'{file} holds no tensors by name')
+        if {'metadata', 'state_dict'} == set(part):  # of safetensors
+            metadata, part = part['metadata'], part['state_dict']
+        wanted = list(part) if names is None else names
+        missing = [name for name in wanted if name not in part]
+        if missing:
+            raise UserError(
+                f'{file} lacks {len(missing)} tensors that the index puts '
+                f'there, the first is {_line(missing[0])}: copy or download '
+                'it again'
+            )
+        tensors.update({name: part[name] for name in wanted})
+    return dict(state_dict=tensors, metadata=metadata)
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
     from ssl_bench.checkpoints.backbone import read_safetensors
 
-    file = path / 'model.safetensors' if kind == 'folder' else path
-    tensors, metadata = read_safetensors(file)
+    tensors, metadata = read_safetensors(path)
     return dict(state_dict=tensors, metadata=metadata)
+
+
+def _check_shape(path: PathLike, kind: str) -> None:
+    """Measure the pickles of a file before they are read."""
+    if kind == 'zip':
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if name.endswith('data.pkl'):
+                    with archive.open(name) as stream:
+                        pickle_shape.measure(stream)
+        return
+    # torch's older serialisation: number, version, system, content, storages
+    with open(path, 'rb') as file:
+        for _ in range(5 if kind == 'legacy' else 1):
+            pickle_shape.measure(file)
 
 
 def _read_pickle(path: PathLike, trust: bool) -> Any:
@@ -355,9 +312,8 @@ def _read_torch(path: PathLike, kind: str, trust: bool) -> Any:
 
 
 def _line(text: str) -> str:
-    """The first line of a text from a file, safe to show on a terminal."""
-    first = text.splitlines()[0] if text else ''
-    return ''.join(c if c.isprintable() else '?' for c in first)[:200]
+    """A text from a file on one line, safe to show on a terminal."""
+    return one_line(printable(text))
 
 
 def _refusal(path: PathLike, name: str, hint: str) -> UserError:
@@ -376,19 +332,32 @@ def _translated(path: PathLike, error: Exception, hint: str) -> UserError:
         hint (str): What to do about a class that was refused; empty where
             none is refused.
     """
+    if isinstance(error, UserError):
+        return error
     text = str(error)
+    if isinstance(error, pickle_shape.Excess):
+        return UserError(
+            f'{path} was not read: {text}, more than any checkpoint needs'
+        )
     found = re.search(r'GLOBAL (\S+)', text) if hint else None
     if found:
         return _refusal(path, found[1], hint)
-    first = _line(text) or type(error).__name__
-    if isinstance(error, EOFError) or re.search(
-        r'PytorchStreamReader|unexpected EOF|ran out of input|truncated|'
-        r'file read failed|unexpectedly|file not found',
-        text,
-        re.I,
-    ):
-        return UserError(
-            f'{path} is truncated or damaged: copy or download '
-            f'it again ({first})'
-        )
-    return UserError(f'{path} cannot be read as a checkpoint: {first}')
+    if isinstance(error, (EOFError, MemoryError)) or _ENDED.search(text):
+        return cut_short(path)
+    # torch puts advice of its own around the reason
+    reason = re.search(r'WeightsUnpickler error: (.+)', text)
+    first = reason[1] if reason else text.partition('\n')[0]
+    if first.startswith('Weights only load failed'):
+        first = 'its pickle is damaged'
+    return UserError(
+        f'{path} cannot be read as a checkpoint: '
+        f'{_line(first) or type(error).__name__}'
+    )
+
+
+_ENDED = re.compile(
+    r'PytorchStreamReader|unexpected EOF|ran out of input|truncated|'
+    r'file read failed|unexpectedly|file not found|not enough bytes|'
+    r'expected \d+ bytes|pickle exhausted|no newline found',
+    re.IGNORECASE,
+)

@@ -72,6 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='unpickle any class in the file, which runs its code',
     )
+    parser.add_argument(
+        '--allow-nan',
+        action='store_true',
+        help='take weights with NaN or infinite values, which are refused '
+        'otherwise',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         args.prefix,
         args.drop,
         read_fields(args.meta),
+        args.allow_nan,
     )
     if args.image_size is not None:
         backbone, done = resize_backbone(backbone, args.image_size)

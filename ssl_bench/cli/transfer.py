@@ -128,6 +128,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'weights, seed and settings',
     )
     parser.add_argument(
+        '--allow-nan',
+        action='store_true',
+        help='take weights with NaN or infinite values, which are refused '
+        'otherwise',
+    )
+    parser.add_argument(
         '--verbose',
         action='store_true',
         help="the toolkits' log lines instead of a progress line",
@@ -227,7 +233,9 @@ def open_sources(args: argparse.Namespace) -> list:
             'them one by one.'
         )
     return [
-        open_source(checkpoint, args.work_dir, args.arch, known)
+        open_source(
+            checkpoint, args.work_dir, args.arch, known, args.allow_nan
+        )
         for checkpoint in args.checkpoints
     ]
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import mmengine.runner.checkpoint
 import torch
@@ -21,6 +20,7 @@ from mmengine.runner import BaseLoop, CheckpointLoader, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ssl_bench.checkpoints.download import download
 from ssl_bench.checkpoints.reading import read_training
 from ssl_bench.data.exact_batches import ExactBatches, seed_samples
 from ssl_bench.engine.accumulation import batches_per_update
@@ -66,17 +66,7 @@ def read_url(
         UserError: It cannot be downloaded, or the reader refuses the file.
     """
     folder = Path(model_dir or Path(torch.hub.get_dir()) / 'checkpoints')
-    path = folder / Path(urlparse(url).path).name
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(url, str(path), progress=progress)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f'{url} cannot be downloaded: {error}. Download it by other '
-                'means and name the file.'
-            ) from error
-    return read_training(path, map_location)
+    return read_training(download(url, folder, progress), map_location)
 
 
 # mmengine's loaders unpickle, which runs code: for local files when the safe

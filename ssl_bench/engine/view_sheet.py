@@ -14,8 +14,8 @@ from mmpretrain.registry import DATASETS, MODELS
 from PIL import Image
 
 from ssl_bench import register_all_modules
-from ssl_bench.checkpoints.formats import unwrap
 from ssl_bench.checkpoints.reading import read_object
+from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.data.contact_sheet import Sheet, contact_sheet, marked, views_in
 from ssl_bench.engine.runner import require_model
 from ssl_bench.errors import UserError
@@ -46,7 +46,7 @@ def views_of(
         )
     state = None
     if checkpoint is not None:
-        state, _ = unwrap(read_object(checkpoint), checkpoint)
+        state = unwrap(read_object(checkpoint), checkpoint).state
     with DefaultScope.overwrite_default_scope(config.default_scope):
         dataset = DATASETS.build(config.train_dataloader.dataset)
         hook = _hook(config)

@@ -64,6 +64,8 @@ def backbones(folder: Path) -> Iterator[Found]:
     from ssl_bench.checkpoints.backbone import read_header
 
     for path in sorted(folder.rglob(f'*{SUFFIX}')):
+        if not path.is_file():  # opening a pipe would wait for a writer
+            continue
         meta = read_header(path)
         if meta.get('method'):
             yield Found(
@@ -79,7 +81,9 @@ def pretrainings(folder: Path) -> Iterator[Found]:
     homes = {path.parent for path in folder.rglob('epoch_*.pth')}
     for home in sorted(homes):
         for path in sorted(home.glob('*.py')):
-            config = parse_config(path.read_text(encoding='utf-8'))
+            if not path.is_file():
+                continue
+            config = parse_config(path.read_text('utf-8', errors='replace'))
             method = config.get('method')
             epochs = (config.get('train_cfg') or {}).get('max_epochs')
             last = home / f'epoch_{epochs}.pth'
@@ -99,6 +103,7 @@ def published(folder: Path, name: str) -> list[Path]:
         path
         for path in sorted(folder.iterdir())
         if path.suffix in OFFICIAL
+        and path.is_file()
         and not path.name.endswith(SUFFIX)
         and squeeze(path.name).startswith(squeeze(method))
         and (not epochs or epochs in path.name)

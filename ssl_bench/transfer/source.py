@@ -22,6 +22,7 @@ from ssl_bench.checkpoints.architectures import (
     describe,
     recognise,
 )
+from ssl_bench.checkpoints.containers import kind_of
 from ssl_bench.checkpoints.conventions import (
     CAFFE,
     TORCHVISION,
@@ -29,10 +30,13 @@ from ssl_bench.checkpoints.conventions import (
     check_convention,
     convention_of_author,
 )
-from ssl_bench.checkpoints.formats import unwrap
+from ssl_bench.checkpoints.convert import check_values
+from ssl_bench.checkpoints.hf_folders import index_of
 from ssl_bench.checkpoints.names import SIGNS
 from ssl_bench.checkpoints.position import is_sincos
 from ssl_bench.checkpoints.reading import read_object
+from ssl_bench.checkpoints.verify import Report
+from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError
 from ssl_bench.header_fields import give_fields, given_fields, missing_fields
 from ssl_bench.results.names import is_supervised
@@ -146,22 +150,25 @@ def open_source(
     work_dir: str | Path,
     arch: str | None = None,
     meta: dict[str, Any] | None = None,
+    allow_nan: bool = False,
 ) -> Source:
     """Read what the user named; write its backbone file next to the runs.
 
     Args:
         checkpoint (str | Path): ``random``, ``supervised=FILE`` with a file
             in torchvision's format or Detectron2's (`supervised_meta`), a
-            backbone file, a checkpoint of any format that conversion reads,
-            or the name of a method with one of these on this disk
-            (`find_named`).
+            backbone file, a checkpoint of any format that conversion reads
+            (a folder of transformers too), or the name of a method with one
+            of these on this disk (`find_named`).
         work_dir (str | Path): Where the backbone file goes.
         arch (str, optional): For ``random``, what to build; otherwise what
             the checkpoint must hold.
         meta (dict, optional): Header fields that the user knows better.
+        allow_nan (bool): Take weights with NaN or infinite values.
 
     Raises:
-        UserError: No such file, or no whole encoder in it.
+        UserError: No such file, or no whole encoder in it, or values that
+            are NaN or infinite.
     """
     if str(checkpoint) == RANDOM:
         if meta:
@@ -175,7 +182,7 @@ def open_source(
         return Source(None, built.name, describe(built))
     path, foreign = Path(checkpoint), None
     word, _, file = str(checkpoint).partition('=')
-    if word == SUPERVISED and not path.is_file():
+    if word == SUPERVISED and not path.exists():
         if not file:
             raise UserError(
                 f"`{SUPERVISED}` takes the weights' file: {SUPERVISED}="
@@ -183,9 +190,12 @@ def open_source(
                 "R-50.pkl, Detectron2's."
             )
         path, foreign = Path(file), 'torchvision'
-        if path.is_file():
+        if path.exists():
             foreign, meta = supervised_meta(path, meta or {})
-    if not path.is_file():
+    # a folder may also be named as a method is
+    if not path.exists() or (path.is_dir() and not index_of(path)):
+        if path.is_dir() and len(path.parts) > 1:
+            kind_of(path)  # says what the folder is
         if foreign or path.suffix:
             raise UserError(
                 f'no checkpoint {path}. Name a file, a method, '
@@ -195,9 +205,12 @@ def open_source(
         path, meta = named.path, {'method': named.method} | (meta or {})
     if path.name.endswith(SUFFIX):
         backbone = read_backbone(path)
+        check_values(backbone, Report(), path, allow_nan)
         give_fields(backbone.meta, meta or {}, path)
     else:
-        backbone = to_backbone(path, foreign, arch, meta=meta)
+        backbone = to_backbone(
+            path, foreign, arch, meta=meta, allow_nan=allow_nan
+        )
         name = backbone_name(path, backbone)
         write_backbone(Path(work_dir) / f'{name}{SUFFIX}', backbone)
     found = recognise(backbone.state)
@@ -205,7 +218,12 @@ def open_source(
         raise UserError(f'{path} holds no ResNet and no ViT.')
     args = describe(found)
     if isinstance(found, ViT):  # no tensor tells the heads, the header may
-        args['heads'] = backbone.meta['arch_args']['heads'] or found.heads
+        args['heads'] = backbone.meta['arch_args'].get('heads') or found.heads
+        if args['heads'] and found.width % args['heads']:
+            raise UserError(
+                f'{path}: the header says {args["heads"]} heads, which do '
+                f'not divide a width of {found.width}.'
+            )
     check_convention(backbone.meta)
     if backbone.meta.get('convention', TORCHVISION) != TORCHVISION:
         args['convention'] = backbone.meta['convention']
@@ -232,7 +250,7 @@ def supervised_meta(
         UserError: Detectron2's names, of an author who is not known.
     """
     content = read_object(path)
-    names = unwrap(content, path)[0]
+    names = unwrap(content, path).state
     convention = known.get('convention')
     if SIGNS['caffe2'] in names:
         source, found = 'caffe2', CAFFE

@@ -10,9 +10,10 @@ from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
 from ssl_bench.checkpoints import load_into
-from ssl_bench.checkpoints.formats import bare_names, unwrap
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.reading import read_object
+from ssl_bench.checkpoints.values import check_finite, plain
+from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError
 from ssl_bench.files import sha256
 from ssl_bench.results import FILE_NAME
@@ -201,10 +202,11 @@ def load_classifier(model: nn.Module, trained: Trained) -> None:
 
     Raises:
         UserError: A tensor finds no place, a place no tensor, or another
-            shape.
+            shape; or there are NaN or infinite values.
     """
-    found = unwrap(read_object(trained.path), trained.path)[0]
-    state = toolkit_names(bare_names(found))
+    found = unwrap(read_object(trained.path), trained.path).state
+    check_finite(found, trained.path, None)
+    state = toolkit_names(plain(found, trained.path)[0])
     wanted = model.state_dict()
     faults = sorted(
         [

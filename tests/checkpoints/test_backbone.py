@@ -244,7 +244,7 @@ def test_damage_is_noticed(tmp_path):
     with pytest.raises(UserError, match='is damaged'):
         read_backbone(path)
     path.write_bytes(content[:-1])
-    with pytest.raises(UserError, match='cannot be read as safetensors'):
+    with pytest.raises(UserError, match='is cut short .3,493 bytes of 3,494'):
         read_backbone(path)
 
 
@@ -255,7 +255,7 @@ def test_other_safetensors_are_refused(tmp_path):
     with pytest.raises(UserError, match='is not a backbone file'):
         read_backbone(tmp_path / 'a')
     assert read_header(tmp_path / 'a') == {}
-    with pytest.raises(UserError, match='no such file'):
+    with pytest.raises(UserError, match='no such checkpoint'):
         read_backbone(tmp_path / 'b')
 
 

@@ -71,7 +71,7 @@ def test_resnet101_given_as_r50(tmp_path):
 
 def test_deep_stem_is_not_taken_for_a_resnet(tmp_path, state):
     state['stem.0.weight'] = state.pop('conv1.weight')
-    with pytest.raises(UserError, match=r'missing \(1\): conv1.weight'):
+    with pytest.raises(UserError, match='holds a ResNet with a deep stem'):
         convert(save(tmp_path, state))
 
 
@@ -106,11 +106,19 @@ def test_trained_weights_are_not_reported(tmp_path, state):
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
-def test_broken_values_are_reported(tmp_path, state, value):
-    state['layer1.0.bn1.weight'][3] = value
-    warnings = convert(save(tmp_path, state))[1].warnings
-    assert warnings == ['NaN or infinite values in (1): layer1.0.bn1.weight']
-    state['layer1.0.bn1.weight'][3] = 1
+@pytest.mark.parametrize(
+    'name', ['layer1.0.bn1.weight', 'layer2.0.bn1.running_var']
+)
+def test_broken_values_are_refused(tmp_path, state, value, name):
+    state = dict(state, **{name: state[name].clone()})
+    state[name][3:5] = value
+    path = save(tmp_path, state)
+    found = (
+        f'2 NaN or infinite values in 1 of 120 tensors, the first is {name}'
+    )
+    with pytest.raises(UserError, match=f'{found}.*--allow-nan'):
+        convert(path)
+    assert convert(path, allow_nan=True)[1].warnings == [found]
 
 
 def test_large_halves_are_not_broken(tmp_path, state):
