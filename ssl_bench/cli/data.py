@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ssl_bench.errors import printable
+
 if TYPE_CHECKING:
     from ssl_bench.data.mini import Mini, MiniSizes
 
@@ -157,7 +159,7 @@ def run_check(args: argparse.Namespace) -> int:
         problems = [line for line in lines if line not in notes]
         wrong += bool(problems)
         said = [*(map(str, problems) if problems else ['fine']), *notes]
-        print(f'{name}: {"; ".join(said)}')
+        print(printable(f'{name}: {"; ".join(said)}'))
     return int(wrong > 0)
 
 
