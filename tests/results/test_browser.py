@@ -382,7 +382,7 @@ def test_names_that_objects_have_and_long_ones(browser, tmp_path):
     bars = js(
         browser,
         'return [...document.querySelectorAll("#bars figure")].map('
-        'e => e.querySelectorAll(".mark-text text").length)',
+        'e => e.querySelectorAll(".mark-rect.role-mark path").length)',
     )
     assert sorted(bars) == [1] * len(NAMES) + [len(NAMES)] * 2
     assert 'could not be drawn' not in js(
@@ -391,7 +391,7 @@ def test_names_that_objects_have_and_long_ones(browser, tmp_path):
     ranked = js(
         browser,
         'return document.querySelectorAll('
-        '"#rank-charts [aria-roledescription=point]").length',
+        '"#rank-charts .mark-symbol.role-mark path").length',
     )
     assert ranked == len(NAMES)
     assert len(column(browser, 0)) == 3 * len(NAMES)
