@@ -336,7 +336,9 @@ def faults(record: Any) -> list[str]:
     try:
         RecordFields.model_validate(record)
     except ValidationError as error:
-        found = [_field_fault(item) for item in error.errors()]
+        found = [_field_fault(item) for item in error.errors() if item['loc']]
+        # of the name of a field that is no text there is no place
+        found = found or [odd_value(record) or one_line(error)]
     if DEVICES.fullmatch(str(record.get('run_id'))):
         found.append('run_id cannot be the name of a folder on Windows')
     found += _metric_faults(record.get('task'), record.get('metrics'))

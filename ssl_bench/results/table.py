@@ -269,7 +269,10 @@ def cells(stored: Iterable[Stored]) -> list[Row]:
             of_metric = [s for s in items if metric in s.record['metrics']]
             rows.append(
                 Row(
-                    *map(_clean, key[:4]),
+                    _clean(key[0]),
+                    _clean(key[1]),
+                    _clean(key[2]),
+                    _clean(key[3]),
                     key[4],
                     _clean(key[5]),
                     _clean(metric),

@@ -114,6 +114,14 @@ RECORDS = {
         extra(rb'{"\udfff": 1}'),
         'has half a character',
     ),
+    'half a character in a field': (
+        b'{"\\ud800": 1, ' + good()[1:],
+        'has half a character',
+    ),
+    'half a character in a field, with a digest': (
+        b'{"\\ud800": 1, "record_sha256": "", ' + good()[1:],
+        'has half a character',
+    ),
     'half a character in a metric': (
         good(task='of_another', metrics=dict(HERE=1.0)).replace(
             b'HERE', rb'\ud800'
