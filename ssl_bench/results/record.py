@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from ssl_bench.errors import UserError, one_line, shown
 from ssl_bench.files import write_text
-from ssl_bench.results.reading import odd_value
+from ssl_bench.results.reading import MAX_DEPTH, odd_value
 from ssl_bench.tasks.table import find_task, tasks
 
 SCHEMA = 1
@@ -128,6 +128,7 @@ class RecordFields(BaseModel):
     record_sha256: TextOrEmpty = ''
 
 
+MANY_DIGITS = re.compile(rb'[0-9]{19}')
 _CANONICAL = json.JSONEncoder(
     sort_keys=True, separators=(',', ':'), ensure_ascii=False, allow_nan=False
 )
@@ -218,8 +219,36 @@ def digest(record: Record) -> str:
     Canonical JSON: sorted keys, no spaces, UTF-8. It shows an edit or a
     damaged copy; it is not a signature.
     """
+    return hashlib.sha256(_canonical(record)).hexdigest()
+
+
+def _canonical(record: Record) -> bytes:
     rest = {k: v for k, v in record.items() if k != 'record_sha256'}
-    return hashlib.sha256(_CANONICAL.encode(rest).encode()).hexdigest()
+    return _CANONICAL.encode(rest).encode()
+
+
+def _content_faults(record: Record) -> Iterator[str]:
+    """What `odd_value` names, and a digest that does not fit.
+
+    Every value is looked at only where the whole text gives a reason.
+    """
+    try:
+        data = _canonical(record)  # not of NaN, half a character
+    except (ValueError, TypeError, RecursionError) as error:
+        yield odd_value(record) or f'not a JSON value: {one_line(error)}'
+        return
+    levels = data.count(b'[') + data.count(b'{')
+    if (levels > MAX_DEPTH or MANY_DIGITS.search(data)) and (
+        odd := odd_value(record)
+    ):
+        yield odd
+        return
+    sha = record.get('record_sha256')
+    if sha is not None and sha != hashlib.sha256(data).hexdigest():
+        yield (
+            'record_sha256 does not fit the content: the '
+            'record was changed after it was written'
+        )
 
 
 # What is asked of a value, by the kind of pydantic's error.
@@ -343,14 +372,8 @@ def faults(record: Any) -> list[str]:
         found.append('run_id cannot be the name of a folder on Windows')
     found += _metric_faults(record.get('task'), record.get('metrics'))
     found += _time_faults(record)
-    if not found and (odd := odd_value(record)):
-        found.append(odd)
-    sha = record.get('record_sha256')
-    if not found and sha is not None and sha != digest(record):
-        found.append(
-            'record_sha256 does not fit the content: the '
-            'record was changed after it was written'
-        )
+    if not found:
+        found += _content_faults(record)
     return found
 
 
