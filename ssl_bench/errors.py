@@ -1,6 +1,7 @@
 """The one exception that means: the user can fix this."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -36,17 +37,35 @@ def one_line(text: object, most: int = 200) -> str:
 
 
 def printable(text: object) -> str:
-    """A text without control characters, which a terminal would obey.
+    """A text without characters that a terminal obeys or does not show.
 
-    Names in records and files come from others. Line breaks stay.
+    Names in records and files come from others. Control characters, turns of
+    the writing direction, characters without a width and bytes that are not
+    UTF-8 are written as escapes (``\\x1b``); every blank becomes a space.
+    Line breaks stay.
     """
     text = str(text)
     if text.isprintable():
         return text
-    return ''.join(
-        char if char.isprintable() or char == '\n' else repr(char)[1:-1]
-        for char in text
-    )
+    return ''.join(map(_printable_character, text))
+
+
+def _printable_character(char: str) -> str:
+    if char.isprintable() or char == '\n':
+        return char
+    if unicodedata.category(char) == 'Zs':
+        return ' '
+    return repr(char)[1:-1]
+
+
+def shown(text: object, most: int = 300) -> str:
+    """A name or text of others as one printable line, a long one cut.
+
+    Args:
+        text (object): From a record, a file name, a message.
+        most (int): Characters that may remain.
+    """
+    return one_line(printable(str(text).replace('\n', ' ')), most)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:

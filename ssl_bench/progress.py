@@ -4,6 +4,8 @@ import sys
 import time
 from typing import TextIO
 
+from ssl_bench.errors import shown
+
 
 class ProgressLine:
     """A bar on a terminal; elsewhere, such as in a log, a line at times.
@@ -26,7 +28,7 @@ class ProgressLine:
         stream: TextIO | None = None,
         interval: float = 20.0,
     ) -> None:
-        self.title, self.total, self.first = title, total, done
+        self.title, self.total, self.first = shown(title), total, done
         self.stream = stream or sys.stderr
         self.started = self.shown = time.monotonic()
         self.interval = interval
@@ -35,7 +37,7 @@ class ProgressLine:
             self.interval = 0.2
             self._bar = _bar(self.stream)
             self._task = self._bar.add_task(
-                title, total=total, completed=done, note=''
+                self.title, total=total, completed=done, note=''
             )
             self._bar.start()
             # rich hides the cursor, and a run may end without `stop`
@@ -51,7 +53,7 @@ class ProgressLine:
         self.shown = now
         if self._bar is not None:
             self._bar.update(
-                self._task, completed=done, note=note, refresh=True
+                self._task, completed=done, note=shown(note), refresh=True
             )
         elif not self.stream.isatty():
             step = (now - self.started) / (done - self.first)
@@ -73,7 +75,7 @@ class ProgressLine:
         self._write(f'{self.title}: {note} done in {taken}')
 
     def _write(self, text: str) -> None:
-        self.stream.write(' '.join(text.split()) + '\n')
+        self.stream.write(shown(text, 1000) + '\n')
         self.stream.flush()
 
 

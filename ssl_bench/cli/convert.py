@@ -8,6 +8,7 @@ tensor is missing, unexpected or of another shape.
 import argparse
 from pathlib import Path
 
+from ssl_bench.errors import printable
 from ssl_bench.header_fields import add_option, read_fields
 
 TARGETS = (
@@ -106,10 +107,10 @@ def run(args: argparse.Namespace) -> int:
         backbone, done = resize_backbone(backbone, args.image_size)
         report.notes.append(done)
     export(args.output, backbone, args.to)
-    print(
+    said = (
         f'{args.input}: {backbone.arch}, read as '
-        f'{backbone.meta["source_format"]}'
+        f'{backbone.meta["source_format"]}\n{report.summary()}\n'
+        f'wrote {args.output} ({args.to})'
     )
-    print(report.summary())
-    print(f'wrote {args.output} ({args.to})')
+    print(printable(said))
     return 0

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, printable
 
 if TYPE_CHECKING:
     from ssl_bench.data.mini import Mini, MiniSizes
@@ -170,7 +170,7 @@ def run_check(args: argparse.Namespace) -> int:
     Raises:
         UserError: The data root is not there.
     """
-    from ssl_bench.errors import UserError, printable
+    from ssl_bench.errors import UserError
     from ssl_bench.tasks.check import check_task, no_root
     from ssl_bench.tasks.datasets import Dataset
     from ssl_bench.tasks.layouts import Line, Note, Problem
@@ -212,7 +212,6 @@ def run_check_images(args: argparse.Namespace) -> int:
     What is left out, and copies, are printed, and are not wrong.
     """
     from ssl_bench.data.check_images import check_images
-    from ssl_bench.errors import printable
     from ssl_bench.files import count_endings
 
     if args.jobs is not None and args.jobs < 1:

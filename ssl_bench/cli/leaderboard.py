@@ -155,11 +155,11 @@ def _leaderboard(args: argparse.Namespace) -> int:
             head = MARKS['md'] if name == 'md' else ''
             write_text(target, head + text)
         else:
-            sys.stdout.write(text)
+            sys.stdout.write(printable(text))
     if target and len(board.rows) > MAX_SHOWN:
         print(
             f'{len(board.rows)} rows: too many to show here; see '
-            f'{target}, or choose --tasks and --methods',
+            f'{printable(target)}, or choose --tasks and --methods',
             file=sys.stderr,
         )
     elif target or not name:
@@ -177,7 +177,7 @@ def _annotate(args: argparse.Namespace) -> int:
         )
     fields = words_of(args.meta)
     path = annotate(args.dirs[1], fields, args.by or '', args.why or '')
-    print(f'written: {path}', file=sys.stderr)
+    print(f'written: {printable(path)}', file=sys.stderr)
     return 0
 
 
@@ -237,7 +237,7 @@ def _finish(problems: 'list[Problem]', message: str | None) -> int:
     for problem in problems:
         print(f'warning: {printable(problem)}', file=sys.stderr)
     if message:
-        print(message, file=sys.stderr)
+        print(printable(message), file=sys.stderr)
     return 3 if problems else 0
 
 
@@ -256,15 +256,27 @@ def _export(dirs: list[str], output: str | None, force: bool) -> int:
 
 def _import(paths: list[str], into: str) -> int:
     from ssl_bench.results.bundle import import_bundle
+    from ssl_bench.results.record import Problem
 
     if not paths:
         raise UserError('name the bundle: leaderboard import results.zip')
     found: list[Problem] = []
+    refused = 0
     for path in paths:
-        written, skipped, problems = import_bundle(path, into)
+        try:
+            written, skipped, problems = import_bundle(path, into)
+        except UserError as error:
+            if len(paths) == 1:
+                raise
+            refused += 1
+            found.append(Problem('bundle', str(error)))
+            continue
         found += problems
         print(
-            f'{path}: {written} records to {into}, {skipped} were there',
+            f'{printable(path)}: {written} records to {printable(into)}, '
+            f'{skipped} were there',
             file=sys.stderr,
         )
+    if refused == len(paths):
+        raise UserError('; '.join(problem.message for problem in found))
     return _finish(found, None)

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from ssl_bench.errors import printable
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -61,7 +63,7 @@ def _warn(file: TextIO) -> None:
     from ssl_bench.catalog import read_catalog
 
     for line in read_catalog().broken:
-        print(f'warning: {line}', file=file)
+        print(f'warning: {printable(line)}', file=file)
 
 
 def update(path: Path) -> None:

@@ -19,6 +19,7 @@ import sys
 from typing import NoReturn
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
+from ssl_bench.errors import printable
 from ssl_bench.header_fields import EXAMPLES, add_option, read_fields
 
 
@@ -208,7 +209,7 @@ def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
 def say(text: str) -> None:
     """Print a line, in the first of several processes."""
     if os.environ.get('RANK', '0') == '0':
-        print(text, flush=True)
+        print(printable(text), flush=True)
 
 
 def open_sources(args: argparse.Namespace) -> list:
@@ -347,7 +348,7 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
             protocol = make_plan(
                 task, None, args.data_root, None, None, None, *machine
             )
-            print(settings_table(plan, protocol))
+            print(printable(settings_table(plan, protocol)))
     return 0
 
 

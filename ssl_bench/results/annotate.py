@@ -13,7 +13,8 @@ from ssl_bench.results.corrections import (
     values_of,
     write_corrections,
 )
-from ssl_bench.results.record import FILE_NAME, PathLike
+from ssl_bench.results.reading import read_file
+from ssl_bench.results.record import FILE_NAME, MAX_BYTES, PathLike
 from ssl_bench.results.store import parse
 
 
@@ -39,7 +40,7 @@ def annotate(
     path = path / FILE_NAME if path.is_dir() else path
     if not path.is_file():
         raise UserError(f'no record at {path}')
-    record = parse(path.read_bytes())
+    record = parse(read_file(path, MAX_BYTES))
     if not meta:
         raise UserError('nothing to correct: add --meta KEY=VALUE')
     for value, option in ((by, '--by NAME'), (why, '--why TEXT')):

@@ -5,7 +5,11 @@ from typing import Any
 
 from ssl_bench.errors import unknown_name
 from ssl_bench.results import headings, rounding
-from ssl_bench.results.checks import check, without_duplicates
+from ssl_bench.results.checks import (
+    check,
+    without_duplicates,
+    without_fractions,
+)
 from ssl_bench.results.comparing import compare_rows
 from ssl_bench.results.names import (
     Wanted,
@@ -57,6 +61,40 @@ def _choose(
             )
         )
     ]
+
+
+def _with_baseline(
+    stored: list[Stored],
+    wanted: Sequence[str],
+    chosen: list[Stored],
+    baseline: str,
+) -> list[Stored]:
+    """Chosen records, and those of the baseline.
+
+    Raises:
+        UserError: No record of the tasks is of the baseline.
+    """
+    able = [s for s in stored if not wanted or s.record['task'] in wanted]
+    meant = Wanted.parse(baseline)
+    of_it = {
+        id(s)
+        for s in able
+        if meant.fits(
+            s.record['method'],
+            s.record['variant'],
+            s.record['pretrain']['epochs'],
+            s.record['backbone'],
+        )
+    }
+    if not of_it:
+        known = {
+            label(s.record['method'], s.record['variant'])
+            + (f' [{s.record["backbone"]}]' if meant.backbone else '')
+            for s in able
+        }
+        raise unknown_name('baseline', baseline, known)
+    of_it |= {id(s) for s in chosen}
+    return [s for s in able if id(s) in of_it]
 
 
 def _check_forms(stored: list[Stored], methods: Sequence[str]) -> None:
@@ -228,9 +266,13 @@ def build(
     Raises:
         UserError: Unknown task, method or baseline.
     """
+    chosen = _choose(stored, wanted, methods)
     if methods and baseline:
+        chosen = _with_baseline(stored, wanted, chosen, baseline)
         methods = [*methods, baseline]
-    chosen, conflicts = without_duplicates(_choose(stored, wanted, methods))
+    chosen, conflicts = without_duplicates(chosen)
+    chosen, odd = without_fractions(chosen)
+    conflicts += odd
     rows = cells(chosen)
     compare_rows(rows, baseline)
     rows = _join(rows, published, wanted, methods, index or PublishedIndex())

@@ -4,11 +4,12 @@ import hashlib
 import json
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import atomic_path, write_text
@@ -17,6 +18,7 @@ from ssl_bench.results.corrections import (
     corrections_file,
     write_corrections,
 )
+from ssl_bench.results.reading import open_file, parse_json
 from ssl_bench.results.record import (
     FILE_NAME,
     MAX_BYTES,
@@ -35,6 +37,7 @@ MAX_RECORDS = 100_000
 MAX_TOTAL = 512 << 20  # bytes after unpacking
 MAX_MANIFEST = 64 << 20
 NAME = re.compile(r'records/[0-9a-f]{64}\.json')
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 EPOCH = (1980, 1, 1, 0, 0, 0)  # one date: the same records, the same bytes
 
 
@@ -128,6 +131,11 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
                 f'{path}: {member.filename} is a link or '
                 'encrypted, not a plain file'
             )
+        if member.compress_type not in PACKED:
+            raise UserError(
+                f'{path}: {member.filename} is compressed with another '
+                'method than deflate'
+            )
         if member.file_size > limit:
             raise UserError(
                 f'{path}: {member.filename} has '
@@ -151,7 +159,10 @@ def _manifest(path: Path, data: bytes) -> dict[str, dict[str, Any]]:
         UserError: Not the manifest of a bundle this version reads.
     """
     try:
-        manifest = json.loads(data)
+        manifest = parse_json(data)
+    except UserError as error:
+        raise UserError(f'{path}: {MANIFEST} is damaged ({error})') from error
+    try:
         if (manifest['format'], manifest['schema']) != (FORMAT, SCHEMA):
             raise UserError(
                 f'{path}: format {manifest["format"]!r}, schema '
@@ -159,7 +170,7 @@ def _manifest(path: Path, data: bytes) -> dict[str, dict[str, Any]]:
                 f'schema {SCHEMA}'
             )
         return {entry['name']: dict(entry) for entry in manifest['records']}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f'{path}: {MANIFEST} is damaged ({error!r})'
         ) from error
@@ -174,7 +185,7 @@ def read_bundle(path: PathLike) -> list[tuple[Record, list[dict[str, Any]]]]:
     """
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _opened(path) as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             _check_members(path, members)
             sizes = {m.filename: m.file_size for m in members}
@@ -206,8 +217,15 @@ def read_bundle(path: PathLike) -> list[tuple[Record, list[dict[str, Any]]]]:
         raise UserError(
             f'{path}: not a readable zip file ({error})'
         ) from error
-    except zlib.error as error:
+    except (zlib.error, struct.error) as error:
         raise UserError(f'{path}: damaged ({error})') from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return open_file(path)
+    except UserError as error:
+        raise UserError(f'{path}: {error}') from error
 
 
 def _checked(
@@ -313,9 +331,9 @@ def import_bundle(
                     tuple(item.path for item in there) + (str(target),),
                 )
             )
-        write_text(target, _text(record).decode())
-        if entries:
+        if entries:  # first: a record is never there without them
             write_corrections(target, record, entries)
+        write_text(target, _text(record).decode())
         present.setdefault(record['run_id'], []).append(
             Stored(record, str(target))
         )

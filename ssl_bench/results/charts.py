@@ -229,9 +229,9 @@ def cost(logarithmic: bool) -> Spec:
         ),
         tooltip=_tooltip(alt.Tooltip('cost_text:N', title='cost')),
     )
-    name = base.mark_text(align='left', dx=9, dy=-7, fontSize=11).encode(
-        y='mean:Q', text='name:N'
-    )
+    name = base.mark_text(
+        align='left', dx=9, dy=-7, fontSize=11, limit=260
+    ).encode(y='mean:Q', text='name:N')
     return _finish(error, point, name, height=300)
 
 

@@ -175,42 +175,67 @@ def _data(stored: list[Stored]) -> list[Problem]:
     return problems
 
 
-def _fractions(stored: list[Stored]) -> list[Problem]:
-    """Records whose numbers look like fractions, not per cent.
+def without_fractions(
+    stored: list[Stored],
+) -> tuple[list[Stored], list[Problem]]:
+    """Name records in fractions; none shares a mean with per cent.
 
-    Every number is at most 1, and a hundred times it is within a factor of 2
-    of the task's largest, which is 10 or more.
+    A record looks so when every number is at most 1, and a hundred times it
+    is within a factor of 2 of the task's largest, which is 10 or more. A run
+    that hardly learnt looks so, too: it keeps a row of its own.
+
+    Returns:
+        tuple: Without records whose row has others in per cent, and a problem
+        for each task.
     """
+    found = {id(item): item for item in _fractions(stored)}
+    mixed: set[int] = set()
+    for items in _cells(list(stored)).values() if found else ():
+        odd = {id(item) for item in items} & found.keys()
+        if len(odd) < len(items):
+            mixed |= odd
     problems = []
-    for task, items in _by(stored, 'task').items():
+    for left_out in (True, False):
+        some = [s for k, s in found.items() if (k in mixed) == left_out]
+        for task, items in _by(some, 'task').items():
+            first = items[0].record
+            name, value = next(iter(first['metrics'].items()))
+            largest = max(
+                s.record['metrics'].get(name, 0)
+                for s in stored
+                if s.record['task'] == task
+            )
+            problems.append(
+                _problem(
+                    'fractions',
+                    f'{label(first["method"], first["variant"])} on {task}: '
+                    f'{name} {value:g} next to {largest:g} looks like a '
+                    'fraction; records are in per cent'
+                    + ('; left out of the mean' if left_out else ''),
+                    items,
+                )
+            )
+    return [item for item in stored if id(item) not in mixed], problems
+
+
+def _fractions(stored: list[Stored]) -> list[Stored]:
+    found = []
+    for items in _by(stored, 'task').values():
         largest: dict[str, float] = {}
         for item in items:
             for name, value in item.record['metrics'].items():
                 largest[name] = max(value, largest.get(name, value))
-        found = [
+        found += [
             item
             for item in items
-            if item.record['metrics']
-            and all(
+            if all(
                 value <= 1
                 and largest[name] >= 10
                 and largest[name] / 2 <= 100 * value <= largest[name] * 2
                 for name, value in item.record['metrics'].items()
             )
         ]
-        if found:
-            first = found[0].record
-            name, value = next(iter(first['metrics'].items()))
-            problems.append(
-                _problem(
-                    'fractions',
-                    f'{label(first["method"], first["variant"])} on {task}: '
-                    f'{name} {value:g} next to {largest[name]:g} looks like a '
-                    'fraction; records are in per cent',
-                    found,
-                )
-            )
-    return problems
+    return found
 
 
 def _settings(stored: list[Stored]) -> list[Problem]:
@@ -287,7 +312,7 @@ def check(stored: list[Stored], methods: Sequence[str] = ()) -> list[Problem]:
         methods (Sequence[str]): The user's choice of methods; with one,
             missing controls are expected and not listed.
     """
-    problems = _fractions(stored) + _mixed(stored) + _data(stored)
+    problems = _mixed(stored) + _data(stored)
     problems += _settings(stored)
     problems += _seeds(stored)
     return problems + ([] if methods else _controls(stored))

@@ -7,6 +7,7 @@ record reads it too.
 
 import copy
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from ssl_bench.errors import UserError, one_line
 from ssl_bench.files import write_text
 from ssl_bench.header_fields import COUNTED, RECORDED, RUN, check_fields
+from ssl_bench.results.reading import parse_json, read_file
 from ssl_bench.results.record import (
     MAX_BYTES,
     PathLike,
@@ -137,12 +139,10 @@ def read_corrections(path: PathLike, record: Record) -> list[dict[str, Any]]:
         UserError: The file is not whole, or of another record.
     """
     file = corrections_file(path)
-    if not file.is_file():
+    if not os.path.lexists(file):
         return []
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise ValueError(f'larger than {MAX_BYTES} bytes')
-        content = json.loads(file.read_text(encoding='utf-8'))
+        content = parse_json(read_file(file, MAX_BYTES))
         if content['schema'] != SCHEMA:
             raise ValueError(f'unknown schema {content["schema"]!r}')
         return check_entries(
@@ -153,7 +153,7 @@ def read_corrections(path: PathLike, record: Record) -> list[dict[str, Any]]:
             f'the corrections in {file.name} cannot be used: {error} is '
             'missing'
         ) from error
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (UserError, OSError, ValueError, TypeError) as error:
         raise UserError(
             f'the corrections in {file.name} cannot be used: {error}'
         ) from error

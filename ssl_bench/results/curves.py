@@ -79,7 +79,7 @@ def read_run(folder: Path) -> Run | None:
     """The run in a work dir; None for a transfer or an empty log.
 
     Raises:
-        UserError: A line of the log is not JSON.
+        UserError: The log cannot be read.
     """
     from ssl_bench.config import parse_config
 
@@ -93,7 +93,7 @@ def read_run(folder: Path) -> Run | None:
     for path in sorted(folder.glob('*/vis_data/scalars.json')):
         try:
             rows.update((row['step'], row) for row in read_losses(path))
-        except ValueError as error:
+        except (UserError, OSError) as error:
             raise UserError(f'{path}: {error}.') from error
     if not rows:
         return None

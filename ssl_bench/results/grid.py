@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ssl_bench.errors import printable
+from ssl_bench.errors import shown
 from ssl_bench.results import headings, rounding, stats, wording
 from ssl_bench.results.published import Published
 from ssl_bench.results.ranking import RankTable, rank_tables
@@ -35,6 +35,7 @@ RANK_NOTE = (
     'rank over seeds.'
 )
 CUSTOM = 'custom: '  # how the names of unknown data begin
+MAX_METRICS = 12  # shown of a task that is not installed
 WIDTH = 44  # characters of a remark under a name
 DEPARTED = "other settings or data than the protocol's"
 DEPARTED_MARK = '†'
@@ -59,7 +60,7 @@ class Part:
 
     def __post_init__(self) -> None:
         """Names in records come from others."""
-        object.__setattr__(self, 'text', printable(self.text))
+        object.__setattr__(self, 'text', shown(self.text))
 
 
 Cell = list[Part]
@@ -84,6 +85,15 @@ class Grid:
     names: int = 1
     keys: int = 1
     notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Names of tasks and metrics come from others, too."""
+        self.title = shown(self.title)
+        self.heads = [
+            '\n'.join(shown(line, 100) for line in head.split('\n'))
+            for head in self.heads
+        ]
+        self.notes = [shown(note, 5000) for note in self.notes]
 
 
 def spread(row: Row) -> str:
@@ -168,7 +178,7 @@ def methods_of(rows: Sequence[Row], metric: str) -> list[list[Row]]:
 
 
 def shown_metrics(rows: Sequence[Row], task: str) -> list[str]:
-    """The task's own metrics in order; every one if it has none of them.
+    """The task's own metrics in order; the first ones if it has none of them.
 
     The others (AP by size, kNN with another k) are in the files.
     """
@@ -176,7 +186,7 @@ def shown_metrics(rows: Sequence[Row], task: str) -> list[str]:
     own = present & set(headings.heading(task).metrics)
     return sorted(
         own or present, key=lambda metric: headings.metric_order(task, metric)
-    )
+    )[: len(own) or MAX_METRICS]
 
 
 def name_cell(rows: Sequence[Row]) -> Cell:
@@ -198,13 +208,16 @@ def name_cell(rows: Sequence[Row]) -> Cell:
 
 def _lines(text: str) -> Cell:
     """A text that may be long, so that the numbers keep their place."""
-    return [Part(line, 'published') for line in textwrap.wrap(text, WIDTH)]
+    lines = textwrap.wrap(shown(text), WIDTH)
+    return [Part(line, 'published') for line in lines]
 
 
 def task_grid(board: Board, task: str) -> Grid:
     """Methods down, metrics across, for one task."""
     rows = [row for row in board.rows if row.task == task]
     metrics = shown_metrics(rows, task)
+    more = len({row.metric for row in rows}) - len(metrics)
+    installed = headings.heading(task).metrics
     body = []
     rows = [row for row in rows if row.metric in metrics]
     several = len({row.backbone for row in rows if row.values}) > 1
@@ -233,6 +246,9 @@ def task_grid(board: Board, task: str) -> Grid:
         body,
         names=1 + several,
         keys=2 + several,
+        notes=[f'{more} more metrics are in the CSV and JSON files.']
+        if more and not installed
+        else [],
     )
 
 

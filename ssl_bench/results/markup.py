@@ -29,7 +29,7 @@ LATEX = {
 def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is, in one line of a table."""
     text = ' '.join(text.split())
-    text = re.sub(r'([\\`*_\[\]|~])', r'\\\1', text)
+    text = re.sub(r'([\\`*_\[\]|~$])', r'\\\1', text)
     return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
 
 

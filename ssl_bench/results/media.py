@@ -2,14 +2,19 @@
 
 import base64
 import io
+import math
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from ssl_bench.errors import UserError, one_line, shown
 from ssl_bench.results import stats
+from ssl_bench.results.folders import Folders
 from ssl_bench.results.names import label
+from ssl_bench.results.reading import read_file
 from ssl_bench.results.record import PathLike, Problem, Stored
 from ssl_bench.results.scalars import read_losses
 
@@ -20,12 +25,13 @@ PICTURE = re.compile(
     re.IGNORECASE,
 )
 ENDINGS = ('.png', '.jpg', '.jpeg', '.webp')
+KINDS = ('PNG', 'JPEG', 'WEBP')  # as Pillow calls them
 MAX_PICTURES = 24
 MAX_PICTURE_BYTES = 32 << 20
 MAX_SIDE = 1600  # pixels; larger ones are scaled down
 MAX_CURVES = 80
 MAX_POINTS = 240  # per curve
-MAX_LOG_BYTES = 64 << 20
+MAX_PIXELS = 50_000_000  # of a picture before it is scaled
 
 
 @dataclass
@@ -53,17 +59,6 @@ class Picture:
     path: str
     source: str
     size: tuple[int, int]
-
-
-def _walk(dirs: Iterable[PathLike]) -> Iterator[tuple[str, list[str]]]:
-    seen = set()
-    for top in map(str, dirs):
-        for folder, below, names in os.walk(top):
-            below.sort()
-            real = os.path.realpath(folder)
-            if real not in seen:
-                seen.add(real)
-                yield folder, sorted(names)
 
 
 def thin(
@@ -117,7 +112,7 @@ def find_curves(
     """Loss curves of all runs under ``dirs``; a resumed run is one curve."""
     owners, problems = _Owners(stored), []
     runs: dict[str, Curve] = {}
-    for folder, names in _walk(dirs):
+    for folder, names in _folders(dirs):
         if 'scalars.json' not in names:
             continue
         path = os.path.join(folder, 'scalars.json')
@@ -129,13 +124,11 @@ def find_curves(
             run, Curve(group, name or os.path.basename(run), run)
         )
         try:
-            if os.path.getsize(path) > MAX_LOG_BYTES:
-                raise ValueError(f'larger than {MAX_LOG_BYTES} bytes')
             curve.points += [
                 (row['step'], row['loss']) for row in read_losses(path)
             ]
-        except (OSError, ValueError) as error:
-            problems.append(Problem('training log', str(error), (path,)))
+        except (UserError, OSError) as error:
+            problems.append(Problem('training log', _reason(error), (path,)))
     curves = [curve for curve in runs.values() if len(curve.points) > 1]
     for curve in curves:
         curve.points = thin(list(dict(curve.points).items()))
@@ -149,24 +142,56 @@ def find_curves(
     return curves[:MAX_CURVES], problems
 
 
+def _folders(dirs: Iterable[PathLike]) -> Iterator[tuple[str, list[str]]]:
+    """Every folder with its files; `scan` has named those it cannot list."""
+    folders = Folders([])
+    for top in map(str, dirs):
+        if os.path.isdir(top):
+            for folder, _, names in folders.below(top):
+                yield folder, names
+
+
+def _reason(error: Exception) -> str:
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or one_line(error)
+
+
 def _encode(path: str) -> tuple[str, tuple[int, int]]:
-    """An image as a ``data:`` address, scaled down when large."""
+    """An image as a ``data:`` address, scaled down when large.
+
+    Raises:
+        UserError: Too large, or damaged: decoders raise anything.
+        OSError: It cannot be read.
+    """
     from PIL import Image
 
-    with Image.open(path) as file:
-        file.load()
-        kind, image = file.format, file.convert('RGB')
-    scale = MAX_SIDE / max(image.size)
-    if scale < 1 or kind not in ('PNG', 'JPEG', 'WEBP'):
-        width, height = image.size
-        image = image.resize(
-            (max(1, round(width * scale)), max(1, round(height * scale)))
-        )
-    elif os.path.getsize(path) < 300_000:
-        with open(path, 'rb') as raw:
-            return _address(kind, raw.read()), image.size
-    buffer = io.BytesIO()
-    image.save(buffer, 'WEBP', quality=86, method=4)
+    data = read_file(path, MAX_PICTURE_BYTES)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            with Image.open(io.BytesIO(data), formats=KINDS) as file:
+                if math.prod(file.size) > MAX_PIXELS:
+                    raise UserError('{} x {} pixels'.format(*file.size))
+                file.load()
+                kind, image = file.format, file.convert('RGB')
+        scale = MAX_SIDE / max(image.size)
+        if scale < 1:
+            width, height = image.size
+            image = image.resize(
+                (max(1, round(width * scale)), max(1, round(height * scale)))
+            )
+        elif len(data) < 300_000:
+            return _address(str(kind), data), image.size
+        buffer = io.BytesIO()
+        image.save(buffer, 'WEBP', quality=86, method=4)
+    except Image.DecompressionBombError as error:
+        raise UserError('too many pixels') from error
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f'cannot be read as a picture ({_reason(error)})'
+        ) from error
     return _address('WEBP', buffer.getvalue()), image.size
 
 
@@ -184,7 +209,7 @@ def find_pictures(
     ``contact_sheet.jpg`` or ``detections_0.png``.
     """
     owners, problems, paths = _Owners(stored), [], []
-    for folder, names in _walk(dirs):
+    for folder, names in _folders(dirs):
         paths += [
             (folder, name)
             for name in names
@@ -195,14 +220,12 @@ def find_pictures(
     for folder, name in paths[:MAX_PICTURES]:
         path = os.path.join(folder, name)
         try:
-            if os.path.getsize(path) > MAX_PICTURE_BYTES:
-                raise ValueError(f'larger than {MAX_PICTURE_BYTES} bytes')
             source, size = _encode(path)
-        except (OSError, ValueError, SyntaxError) as error:
-            problems.append(Problem('picture', str(error), (path,)))
+        except (UserError, OSError) as error:
+            problems.append(Problem('picture', _reason(error), (path,)))
             continue
         pictures.append(
-            Picture(_caption(owners, folder, name), path, source, size)
+            Picture(_caption(owners, folder, name), shown(path), source, size)
         )
     if len(paths) > MAX_PICTURES:
         problems.append(
@@ -223,4 +246,4 @@ def _caption(owners: _Owners, folder: str, name: str) -> str:
         group if group != 'pretraining' else None,
         what,
     ]
-    return ' · '.join(filter(None, known))
+    return shown(' · '.join(filter(None, known)))

@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ssl_bench.errors import shown
+
 # Other spellings, after lower case and without punctuation.
 METHOD_ALIASES = {
     'random': 'randominit',
@@ -114,8 +116,8 @@ def is_supervised(method: str) -> bool:
 
 
 def label(method: str, variant: str = '') -> str:
-    """Name of a method in tables."""
-    return f'{method} ({variant})' if variant else method
+    """Name of a method in tables: printable, a very long one cut."""
+    return shown(f'{method} ({variant})' if variant else method, 200)
 
 
 class Wanted(NamedTuple):

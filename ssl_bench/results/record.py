@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +12,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from ssl_bench.errors import UserError, one_line
+from ssl_bench.errors import UserError, one_line, shown
 from ssl_bench.files import write_text
+from ssl_bench.results.reading import MAX_DEPTH, odd_value
 from ssl_bench.tasks.table import find_task, tasks
 
 SCHEMA = 1
 FILE_NAME = 'result.json'
 MAX_BYTES = 1 << 20  # a record has numbers; a larger file is something else
+MAX_METRICS = 1000
+# names that Windows keeps for devices; a run id is the name of a folder
+DEVICES = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.', re.I)
 
 Record = dict[str, Any]
 PathLike = str | Path
@@ -125,6 +128,7 @@ class RecordFields(BaseModel):
     record_sha256: TextOrEmpty = ''
 
 
+MANY_DIGITS = re.compile(rb'[0-9]{19}')
 _CANONICAL = json.JSONEncoder(
     sort_keys=True, separators=(',', ':'), ensure_ascii=False, allow_nan=False
 )
@@ -143,6 +147,12 @@ class Problem:
     kind: str
     message: str
     paths: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Names in records and of files come from others."""
+        object.__setattr__(self, 'message', shown(self.message, 2000))
+        paths = tuple(shown(path, 1000) for path in self.paths)
+        object.__setattr__(self, 'paths', paths)
 
     def __str__(self) -> str:
         where = f' ({", ".join(self.paths)})' if self.paths else ''
@@ -209,8 +219,36 @@ def digest(record: Record) -> str:
     Canonical JSON: sorted keys, no spaces, UTF-8. It shows an edit or a
     damaged copy; it is not a signature.
     """
+    return hashlib.sha256(_canonical(record)).hexdigest()
+
+
+def _canonical(record: Record) -> bytes:
     rest = {k: v for k, v in record.items() if k != 'record_sha256'}
-    return hashlib.sha256(_CANONICAL.encode(rest).encode()).hexdigest()
+    return _CANONICAL.encode(rest).encode()
+
+
+def _content_faults(record: Record) -> Iterator[str]:
+    """What `odd_value` names, and a digest that does not fit.
+
+    Every value is looked at only where the whole text gives a reason.
+    """
+    try:
+        data = _canonical(record)  # not of NaN, half a character
+    except (ValueError, TypeError, RecursionError) as error:
+        yield odd_value(record) or f'not a JSON value: {one_line(error)}'
+        return
+    levels = data.count(b'[') + data.count(b'{')
+    if (levels > MAX_DEPTH or MANY_DIGITS.search(data)) and (
+        odd := odd_value(record)
+    ):
+        yield odd
+        return
+    sha = record.get('record_sha256')
+    if sha is not None and sha != hashlib.sha256(data).hexdigest():
+        yield (
+            'record_sha256 does not fit the content: the '
+            'record was changed after it was written'
+        )
 
 
 # What is asked of a value, by the kind of pydantic's error.
@@ -262,13 +300,12 @@ def _field_fault(error: ErrorDetails) -> str:
     return f'{name} {asked}, got {one_line(repr(error["input"]))}'
 
 
-# of a number of a task that is not installed; a larger integer has no float
-LARGEST = sys.float_info.max
-
-
 def _metric_faults(task: Any, metrics: Any) -> Iterator[str]:
     """Names and ranges, by the task's config where it is installed."""
     if not isinstance(metrics, dict):
+        return
+    if len(metrics) > MAX_METRICS:
+        yield f'metrics has {len(metrics)} numbers; at most {MAX_METRICS}'
         return
     found = tasks().get(task) if isinstance(task, str) else None
     for name, value in metrics.items():
@@ -282,12 +319,10 @@ def _metric_faults(task: Any, metrics: Any) -> Iterator[str]:
             yield f'metrics.{name} must be a number, got ' + one_line(
                 repr(value)
             )
-        elif rule is None and not abs(value) <= LARGEST:  # NaN, too
-            yield f'metrics.{name} must be a finite number, got {value!r}'
         elif rule and not rule.lowest <= value <= rule.highest:  # NaN, too
             yield (
                 f'metrics.{name} must be in {rule.lowest:g}..'
-                f'{rule.highest:g} (percent), got {value!r}'
+                f'{rule.highest:g} (percent), got {one_line(repr(value), 40)}'
             )
 
 
@@ -330,19 +365,15 @@ def faults(record: Any) -> list[str]:
     try:
         RecordFields.model_validate(record)
     except ValidationError as error:
-        found = [_field_fault(item) for item in error.errors()]
+        found = [_field_fault(item) for item in error.errors() if item['loc']]
+        # of the name of a field that is no text there is no place
+        found = found or [odd_value(record) or one_line(error)]
+    if DEVICES.fullmatch(str(record.get('run_id'))):
+        found.append('run_id cannot be the name of a folder on Windows')
     found += _metric_faults(record.get('task'), record.get('metrics'))
     found += _time_faults(record)
-    if not found and 'record_sha256' in record:
-        try:
-            fits = record['record_sha256'] == digest(record)
-        except ValueError as error:
-            return [f'not a JSON value: {error}']
-        if not fits:
-            found.append(
-                'record_sha256 does not fit the content: the '
-                'record was changed after it was written'
-            )
+    if not found:
+        found += _content_faults(record)
     return found
 
 

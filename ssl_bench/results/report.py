@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterable
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from ssl_bench.errors import shown
 from ssl_bench.results import grid, headings, rounding, stats, wording
 from ssl_bench.results.media import find_curves, find_pictures
 from ssl_bench.results.names import is_random, is_supervised
@@ -19,6 +21,7 @@ from ssl_bench.results.text_formats import row_object, to_csv
 if TYPE_CHECKING:
     from jinja2 import Template
 
+MAX_TEXT = 400  # characters of a name or a remark on the page
 PAGE = Path(__file__).with_name('page')
 TEMPLATE = 'page.html.jinja'
 EMBED = 'window.vegaEmbed = vegaEmbed;'  # what the scripts call
@@ -35,6 +38,18 @@ def safe_json(value: Any) -> Markup:
     for character in '<>&\u2028\u2029':
         text = text.replace(character, f'\\u{ord(character):04x}')
     return Markup(text)
+
+
+def _cut(value: Any) -> Any:
+    """JSON values in which every text is printable and not too long."""
+    if isinstance(value, str):
+        plain = len(value) <= MAX_TEXT and value.isprintable()
+        return value if plain else shown(value, MAX_TEXT)
+    if isinstance(value, dict):
+        return {_cut(name): _cut(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cut(item) for item in value]
+    return value
 
 
 def _costs(row: Row) -> dict[str, float]:
@@ -74,7 +89,8 @@ def _cost_text(cost: dict[str, float | None]) -> str:
 
 def _method(method_id: MethodId) -> str:
     """One text for a method, its backbone and its pretraining."""
-    return json.dumps(method_id)
+    text = json.dumps(method_id)
+    return text if len(text) <= MAX_TEXT else sha256(text.encode()).hexdigest()
 
 
 def _texts(row: Row) -> dict[str, str]:
@@ -155,7 +171,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
             headings.metric_order(row.task, row.metric),
         ),
     )
-    return dict(
+    texts = dict(
         baseline=board.baseline,
         tasks=_tasks(board),
         rows=[_row(row, index) for row in rows],
@@ -169,11 +185,14 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         ],
         ranks=[_ranks(table) for table in rank_tables(board)],
         curves=[vars(curve) for curve in curves],
-        pictures=[vars(picture) for picture in pictures],
         warnings=[
             dict(kind=p.kind, message=p.message, files=p.paths)
             for p in board.problems
         ],
+    )
+    return dict(
+        _cut(texts),
+        pictures=[vars(picture) for picture in pictures],
         csv=to_csv(board),
     )
 

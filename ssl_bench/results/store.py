@@ -5,11 +5,12 @@ import gc
 import json
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from ssl_bench.errors import UserError
 from ssl_bench.results.checks import COPY, without_duplicates
 from ssl_bench.results.corrections import corrected, read_corrections
+from ssl_bench.results.folders import Folders
+from ssl_bench.results.reading import open_file, parse_json, read_open
 from ssl_bench.results.record import (
     FILE_NAME,
     MAX_BYTES,
@@ -20,24 +21,7 @@ from ssl_bench.results.record import (
     faults,
 )
 
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f'{name} is not a number that can be compared')
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> Record:
-    if len(group := dict(pairs)) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'the field {twice!r} is there twice')
-    return group
-
-
 ABSENT = ('missing', 'empty')  # problems that are not about a record
-
-_DECODER = json.JSONDecoder(
-    parse_constant=_refuse_constant, object_pairs_hook=_unique
-)
 
 
 def parse(data: bytes) -> Record:
@@ -56,13 +40,10 @@ def parse(data: bytes) -> Record:
     except (ValueError, TypeError, RecursionError):
         pass  # read again below, to say what is wrong
     try:
-        record = _DECODER.decode(data.decode('utf-8'))
-    except UnicodeDecodeError as error:
-        raise UserError(f'not UTF-8 text: {error}') from error
-    except (ValueError, RecursionError) as error:
+        record = parse_json(data)
+    except UserError as error:
         raise UserError(
-            f'not readable as JSON ({error}); a run writes it '
-            'whole, so it was cut or edited'
+            f'{error}; a run writes it whole, so it was cut or edited'
         ) from error
     found = faults(record)
     if found:
@@ -72,22 +53,25 @@ def parse(data: bytes) -> Record:
 
 def find(dirs: Iterable[PathLike], problems: list[Problem]) -> Iterator[str]:
     """Paths of all ``result.json`` under ``dirs``, in order."""
+    folders = Folders(problems)
     for top in map(str, dirs):
-        if os.path.isfile(top):
-            yield top
+        if not os.path.isdir(top):
+            if os.path.lexists(top):
+                yield top
+            else:
+                problems.append(Problem('missing', 'no such folder', (top,)))
             continue
-        if os.path.isdir(top):
-            walk = os.walk(top)
-        else:
-            problems.append(Problem('missing', 'no such folder', (top,)))
-            continue
-        found = False
-        for folder, below, names in walk:
-            below.sort()
+        found, again = False, folders.again
+        for folder, inside, names in folders.below(top):
+            if FILE_NAME in inside:
+                path = os.path.join(folder, FILE_NAME)
+                problems.append(
+                    Problem('unreadable', 'a folder, not a file', (path,))
+                )
             if FILE_NAME in names:
                 found = True
                 yield os.path.join(folder, FILE_NAME)
-        if not found:
+        if not found and folders.again == again:
             problems.append(
                 Problem('empty', f'no {FILE_NAME} under this folder', (top,))
             )
@@ -138,17 +122,14 @@ def _corrected(record: Record, path: str, problems: list[Problem]) -> Stored:
 
 def _read(path: str, seen: set[tuple[int, int]]) -> Record | None:
     """A file's record; None when it was read under another path."""
-    with open(path, 'rb') as file:
+    with open_file(path) as file:
         status = os.fstat(file.fileno())
         identity = status.st_dev, status.st_ino
         if identity in seen:  # folders given may overlap
             return None
         seen.add(identity)
-        if status.st_size > MAX_BYTES:
-            raise UserError(
-                f'larger than {MAX_BYTES} bytes, so it is not a record'
-            )
-        return parse(file.read())
+        data = read_open(file, MAX_BYTES)
+    return parse(data)
 
 
 @contextlib.contextmanager

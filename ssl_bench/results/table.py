@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ssl_bench.errors import shown
 from ssl_bench.results import headings, stats
 from ssl_bench.results.names import label
 from ssl_bench.results.published import Published
@@ -216,12 +217,13 @@ class Board:
 
 def departures(record: Record) -> tuple[str, ...]:
     """What differs from the task's protocol, sorted."""
-    return tuple(sorted(record.get('departures', [])))
+    return tuple(sorted(map(_clean, record.get('departures', []))))
 
 
 def pretrain_departures(record: Record) -> tuple[str, ...]:
     """What differs from the config of the pretraining, sorted."""
-    return tuple(sorted(record['pretrain'].get('departures', [])))
+    found = record['pretrain'].get('departures', [])
+    return tuple(sorted(map(_clean, found)))
 
 
 def variant(record: Record) -> str:
@@ -233,7 +235,12 @@ def variant(record: Record) -> str:
 
 def recipe(record: Record) -> str:
     """The recipe of the task, empty for its own settings."""
-    return str(record.get('extra', {}).get('recipe') or '')
+    return _clean(record.get('extra', {}).get('recipe') or '')
+
+
+def _clean(text: str) -> str:
+    """A text of a record in one printable line: no output has another."""
+    return text if text.isprintable() else shown(text, len(text) * 10)
 
 
 def cells(stored: Iterable[Stored]) -> list[Row]:
@@ -262,8 +269,13 @@ def cells(stored: Iterable[Stored]) -> list[Row]:
             of_metric = [s for s in items if metric in s.record['metrics']]
             rows.append(
                 Row(
-                    *key[:6],
-                    metric,
+                    _clean(key[0]),
+                    _clean(key[1]),
+                    _clean(key[2]),
+                    _clean(key[3]),
+                    key[4],
+                    _clean(key[5]),
+                    _clean(metric),
                     records=of_metric,
                     values=[
                         (s.record['seed'], float(s.record['metrics'][metric]))

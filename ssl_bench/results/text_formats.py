@@ -42,6 +42,27 @@ BASELINE_COLUMNS = (
     'baseline_p',
     'baseline_p_holm',
 )
+# Columns of numbers, which may begin with a minus sign.
+NUMBERS = (
+    'pretrain_epochs',
+    'measured_mean',
+    'measured_std',
+    'seeds',
+    'published',
+    'delta',
+    'measured_low',
+    'measured_high',
+    'place',
+    'baseline_diff',
+    'baseline_diff_low',
+    'baseline_diff_high',
+    'baseline_pairs',
+    'baseline_p',
+    'baseline_p_holm',
+)
+# What a spreadsheet takes for the beginning of a formula, in the wide forms of
+# East Asian keyboards too (OWASP, "CSV Injection"); then our own mark.
+FORMULA = (*'=+-@\t\r\n', *'\uff1d\uff0b\uff0d\uff20', "'")
 
 
 def number(value: float | None) -> str:
@@ -114,22 +135,27 @@ def to_csv(board: Board) -> str:
         line = cells(row)
         if board.baseline:
             line.update(baseline_cells(row, board.baseline))
-        writer.writerow({name: _as_text(line[name]) for name in line})
+        writer.writerow(
+            {
+                name: cell if name in NUMBERS else as_text(cell)
+                for name, cell in line.items()
+            }
+        )
     return text.getvalue()
 
 
-def _as_text(cell: str) -> str:
-    """A cell that a spreadsheet does not run as a formula."""
-    starts = cell[:1] in ('=', '+', '-', '@', '\t', '\r')
-    return f"'{cell}" if starts and not _is_number(cell) else cell
+def as_text(cell: str) -> str:
+    """A text that a spreadsheet does not run as a formula.
+
+    It gets an apostrophe in front; so does one that begins with an
+    apostrophe, so that `from_text` gives back what was there.
+    """
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def from_text(cell: str) -> str:
+    """The text that `as_text` was given."""
+    return cell[1:] if cell.startswith("'") else cell
 
 
 def comparison_object(found: stats.Comparison) -> dict[str, Any]:

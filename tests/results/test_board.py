@@ -14,9 +14,10 @@ from ssl_bench.errors import UserError
 from ssl_bench.results.board import aims, build
 from ssl_bench.results.grid import grids
 from ssl_bench.results.record import Stored
+from ssl_bench.results.render import render
 from ssl_bench.results.report import page_data
 from ssl_bench.results.table import main_metrics
-from ssl_bench.results.text_formats import COLUMNS, to_csv, to_json
+from ssl_bench.results.text_formats import COLUMNS, from_text, to_csv, to_json
 from tests.results.factory import METHODS, make_record, sha, suite
 
 HEADER = (
@@ -449,6 +450,21 @@ def test_baseline_stays_with_chosen_methods(records):
     assert [row.name for row in board.rows] == ['PixPro', 'MoCo v2']
 
 
+def test_a_misspelt_baseline_is_called_so(records):
+    """Also next to chosen methods, whose names are not the only ones."""
+    for more in ({}, dict(methods=['PixPro'])):
+        with pytest.raises(UserError) as error:
+            build(records, baseline='MoCo v3', **more)
+        assert str(error.value).startswith(
+            "unknown baseline 'MoCo v3'. Did you mean MoCo v2?"
+        )
+        assert 'InsLoc (FPN), MoCo v2, PixPro' in str(error.value)
+        with pytest.raises(UserError, match='unknown baseline .BYOL'):
+            build(records, baseline='BYOL', **more)  # printed only
+    board = build(records, methods=['PixPro'], baseline='MoCo v2')
+    assert {row.name for row in board.measured} == {'PixPro', 'MoCo v2'}
+
+
 def test_ambiguous_baseline_names_the_way_out():
     both = stored(
         make_record(epochs=200), make_record(epochs=800), make_record('PixPro')
@@ -535,6 +551,18 @@ def test_fractions_next_to_per_cent_are_questioned():
     assert not problems_of(bbox_AP=57.4)
 
 
+def test_fractions_share_no_mean_with_per_cent():
+    records = [
+        make_record(seed=seed, metrics=dict(top1=value))
+        for seed, value in enumerate((57.1, 56.9, 0.572))
+    ]
+    board = build(stored(*records), published='none')
+    assert [row.mean for row in board.rows] == [pytest.approx(57.0)]
+    [problem] = [p for p in board.problems if p.kind == 'fractions']
+    assert 'top1 0.572 next to 57.1' in problem.message
+    assert 'left out of the mean' in problem.message
+
+
 def test_incomplete_seeds_and_missing_controls():
     board = build(
         stored(make_record(), make_record(seed=1), make_record('PixPro'))
@@ -588,8 +616,42 @@ def test_no_config_repeats_a_published_number():
         assert 'expected' not in path.read_text(), path
 
 
-def test_a_spreadsheet_runs_no_name_as_a_formula():
-    record = make_record(method='=HYPERLINK("x")')
+@pytest.mark.parametrize(
+    'name',
+    [
+        '=HYPERLINK("x")',
+        '+1-2',
+        '-3',
+        '-3.5',
+        '@SUM(A1)',
+        '\uff1d1+1',
+        "'=1",
+        "'",
+    ],
+)
+def test_a_spreadsheet_runs_no_name_as_a_formula(name):
+    record = make_record(method=name, metrics={'top1': 0.0})
     lines = to_csv(build([Stored(record, 'r')], published='none'))
     row = next(csv.DictReader(io.StringIO(lines)))
-    assert row['method'] == '\'=HYPERLINK("x")'
+    assert row['method'] == f"'{name}"
+    assert from_text(row['method']) == name
+
+
+def test_a_negative_number_stays_a_number(records):
+    rows = lines(build(records, baseline='InsLoc', wanted=['mini_knn']))
+    worse = next(row for row in rows if row['method'] == 'Random init')
+    assert float(worse['baseline_diff']) < 0
+
+
+@pytest.mark.parametrize(
+    'name', ['\t=1', '\r=1', '\n=1', '\x1b[31m', '\u202ex']
+)
+def test_control_characters_are_in_no_output(name):
+    """Escapes that are seen; blanks are one space."""
+    record = make_record(method=name, task='mini_knn')
+    board = build([Stored(record, name)], published='none')
+    for kind in ('csv', 'md', 'latex', 'json'):
+        text = render(board, kind)
+        assert all(char.isprintable() or char == '\n' for char in text), kind
+    [row] = lines(board)
+    assert row['method'][0] in "'\\"

@@ -336,6 +336,77 @@ def test_a_method_named_script_shows_as_text(opened):
     )
 
 
+NAMES = (
+    '__proto__',
+    'constructor',
+    'toString',
+    'hasOwnProperty',
+    '</script><script>alert(1)</script>',
+    '<!--<script>',
+    '\u202eright',
+    '=1+1',
+    'x' * 10_000,
+)
+
+
+def test_names_that_objects_have_and_long_ones(browser, tmp_path):
+    """As methods, variants, backbones, tasks, metrics, versions, curves."""
+    records = []
+    for number, name in enumerate(NAMES):
+        more = dict(versions={name: name}, notes=name, extra={name: name})
+        for seed in range(2):
+            value = 40.0 + number + seed / 10
+            for task in ('mini_knn', 'in1k_knn'):
+                record = make_record(
+                    name, name, task, seed, {'top1': value}, **more
+                )
+                record['backbone'] = 'resnet18'
+                record['run_id'] = f'{task}{number}s{seed}'
+                records.append(record)
+        other = make_record(name, task=name, metrics={name: 1.0}, **more)
+        other.update(run_id=f'other{number}', backbone=name)
+        records.append(other)
+    for record in records:
+        write_record_of_any_task(tmp_path / record['run_id'], record)
+        log = tmp_path / record['run_id'] / 'vis_data' / 'scalars.json'
+        log.parent.mkdir()
+        log.write_text('{"step": 1, "loss": 2}\n{"step": 2, "loss": 1}')
+    board = build(*scan([tmp_path]), baseline='toString', published='none')
+    assert len(board.rows) == 3 * len(NAMES)
+    page = tmp_path / 'odd.html'
+    page.write_text(to_html(board, [tmp_path]), encoding='utf-8')
+    size(browser, 1280)
+    browser.get(page.as_uri())
+    wait(lambda: js(browser, 'return document.body.dataset.ready'))
+    assert js(browser, 'return document.documentElement.scrollWidth') == 1280
+    bars = js(
+        browser,
+        'return [...document.querySelectorAll("#bars figure")].map('
+        'e => e.querySelectorAll(".mark-rect.role-mark path").length)',
+    )
+    assert sorted(bars) == [1] * len(NAMES) + [len(NAMES)] * 2
+    assert 'could not be drawn' not in js(
+        browser, 'return document.body.innerText'
+    )
+    ranked = js(
+        browser,
+        'return document.querySelectorAll('
+        '"#rank-charts .mark-symbol.role-mark path").length',
+    )
+    assert ranked == len(NAMES)
+    assert len(column(browser, 0)) == 3 * len(NAMES)
+    for cell in browser.find_elements('css selector', '#rows button.open')[:9]:
+        js(browser, 'arguments[0].click()', cell)
+        assert browser.find_element('id', 'panel').text
+        js(browser, 'document.getElementById("panel").close()')
+    assert browser.get_log('browser') == []
+
+
+def write_record_of_any_task(folder, record):
+    folder.mkdir()
+    (folder / 'result.json').write_text(json.dumps(record))
+
+
 def test_departures_are_marked_and_explained(odd_page):
     legend = odd_page.find_element('id', 'legend').text
     assert legend == (

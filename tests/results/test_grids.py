@@ -292,7 +292,7 @@ def test_a_terminal_obeys_no_name():
 
 def test_names_stay_text_in_markup():
     assert escape_markdown(EVIL) == (
-        'A\\|B\\*\\_&lt;script&gt;&amp;%$#{}\\~^\\\\'
+        'A\\|B\\*\\_&lt;script&gt;&amp;%\\$#{}\\~^\\\\'
     )
     assert escape_latex(EVIL) == (
         r'A\textbar{}B*\_\textless{}script\textgreater{}\&\%\$\#\{\}'

@@ -1,7 +1,16 @@
 /* Vega-Lite charts: specifications from Altair, rows from the page. */
-function embed(node, name, rows, patch) {
+
+/** Vega groups in plain objects: "constructor" would not be a new key. */
+function asGroup(value) {
+  const inherited = typeof value === 'string' && value in Object.prototype;
+  return inherited ? `${value}\u00a0` : value;
+}
+
+function embed(node, name, items, patch) {
   const spec = structuredClone(CHARTS[name]);
   if (patch) patch(spec);
+  const rows = items.map((item) => Object.fromEntries(
+    Object.entries(item).map(([field, value]) => [field, asGroup(value)])));
   spec.datasets = {rows};
   const {step} = spec.usermeta;
   if (step) spec.height = step * new Set(rows.map((row) => row.name)).size;

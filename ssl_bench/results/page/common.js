@@ -72,6 +72,7 @@ const RANKED = DATA.ranks.flatMap((table) => table.methods);
 RANKED.forEach((rank) => colorOf(rank.name));
 
 function fill(select, options, chosen) {
+  const cut = (text) => (text.length > 80 ? `${text.slice(0, 79)}…` : text);
   select.replaceChildren(...options.map(([value, text]) =>
-    el('option', {value, selected: value === chosen}, text)));
+    el('option', {value, selected: value === chosen}, cut(text))));
 }
