@@ -52,7 +52,7 @@ class _Ranks:
     def start(self, *args: Any, **kwargs: Any) -> Any:
         """torchrun's, without its signal handlers and its hurry."""
         before = {number: signal.getsignal(number) for number in STOP}
-        context = _start_processes(*args, **kwargs)
+        context: Any = _start_processes(*args, **kwargs)
         for number, handler in before.items():
             signal.signal(number, handler)
         self.handlers = context.subprocess_handlers
