@@ -62,9 +62,10 @@ def check_same(train, test) -> None:
     Raises:
         UserError: Names the first that differs.
     """
-    layouts = [getattr(dataset, 'layout', None) for dataset in (train, test)]
-    if all(isinstance(row, FolderLayout | ListLayout) for row in layouts):
-        refuse(other_labels(*layouts))
+    ordered = FolderLayout | ListLayout
+    one, other = (getattr(data, 'layout', None) for data in (train, test))
+    if isinstance(one, ordered) and isinstance(other, ordered):
+        refuse(other_labels(one, other))
     ours, theirs = (
         tuple(dataset.metainfo.get('classes') or ())
         for dataset in (train, test)

@@ -128,9 +128,7 @@ class ReadMask(LoadAnnotations):
     def _load_seg_map(self, results: dict) -> None:
         """As mmseg's, which would cast 16 bits to 8."""
         mask = read_mask(results['seg_map_path'])
-        if self.reduce_zero_label is None:
-            self.reduce_zero_label = results['reduce_zero_label']
-        if self.reduce_zero_label:  # 0 and 255 are ignored, 1 becomes 0
+        if results['reduce_zero_label']:  # 1 becomes 0; 0, 255 are ignored
             mask = np.where(mask % IGNORED == 0, np.uint8(IGNORED), mask - 1)
         mapped = mask.copy()
         for old, new in (results.get('label_map') or {}).items():
