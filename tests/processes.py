@@ -1,5 +1,6 @@
 """Run a function in several gloo processes and collect what each returns."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import torch.multiprocessing as mp
 
 def _entry(rank, world, folder, function, arguments):
     torch.set_num_threads(1)
+    # what torchrun sets too; a function that joins a run asks for them
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT='29500')
     torch.distributed.init_process_group(
         'gloo',
         init_method=f'file://{folder}/rendezvous',

@@ -288,7 +288,9 @@ def extract(
     settings = config[f'{split}_dataloader'].to_dict()
     size = settings['batch_size']
     sampler = dict(type='mmengine.WholeBatches', batch_size=size)
-    loader = AtomicRunner.build_dataloader({**settings, 'sampler': sampler})
+    loader: Any = AtomicRunner.build_dataloader(
+        {**settings, 'sampler': sampler}
+    )
     pool = POOLS[config.probe.get('pool', 'global_average')]
 
     def batches(done: int) -> Iterator[tuple[Tensor, Tensor]]:

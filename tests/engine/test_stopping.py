@@ -105,6 +105,7 @@ def test_a_stopped_run_goes_on_exactly(rich, tmp_path, place):
     assert_equal(straight, pretrain(rich, folder, resume=True))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_cut_at_every_iteration_advances(config, tmp_path):
     straight = pretrain(copy.deepcopy(config), tmp_path / 'straight')
     for iteration in range(5):
@@ -309,6 +310,7 @@ def two(rank, config, folder):
     return found, names(folder / 'clock')
 
 
+@pytest.mark.slow
 def test_one_of_two_processes_has_the_signal(config, tmp_path):
     """Both have heard of it an iteration later."""
     for stopped, clock in run_in_processes(two, 2, config, str(tmp_path)):
