@@ -76,7 +76,7 @@ class VOCDetection(VOCDataset):
 
     def filter_data(self) -> list[dict]:
         """Drop images without objects, if the config says so."""
-        return some_left(super().filter_data(), self.ann_file)
+        return list(some_left(super().filter_data(), self.ann_file))
 
 
 @METRICS.register_module()
