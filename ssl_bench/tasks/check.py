@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ssl_bench.errors import one_line
 from ssl_bench.tasks.layouts import Layout, Line, Note, Problem
-from ssl_bench.tasks.layouts.base import FileFault
+from ssl_bench.tasks.layouts.lines import FileFault
 from ssl_bench.tasks.layouts.lists import other_labels
 from ssl_bench.tasks.table import find_task
 

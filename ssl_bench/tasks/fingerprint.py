@@ -11,7 +11,7 @@ from ssl_bench.errors import UserError, one_line
 from ssl_bench.files import sha256, visible_files
 from ssl_bench.tasks.datasets import MINI_ROOT, MINI_SIZES, Dataset
 from ssl_bench.tasks.layouts import Layout
-from ssl_bench.tasks.layouts.base import Size
+from ssl_bench.tasks.layouts.lines import Size
 from ssl_bench.tasks.pretraining_sets import custom, is_as_written, mini_sizes
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from ssl_bench.errors import UserError
 from ssl_bench.files import keep_existing, sha256, write_text
 from ssl_bench.tasks.layouts import FolderLayout
-from ssl_bench.tasks.layouts.base import read_list, refuse
+from ssl_bench.tasks.layouts.lines import refuse
+from ssl_bench.tasks.layouts.text_lists import read_list
 
 
 def stratified_list(

@@ -10,18 +10,20 @@ from torch import nn
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import Dataset
 from ssl_bench.tasks.layouts import FolderLayout, ListLayout
-from ssl_bench.tasks.layouts.base import (
+from ssl_bench.tasks.layouts.lines import (
     FileFault,
     Note,
-    image_size,
     missing_files,
-    other_sizes,
     refuse,
-    spread,
-    turned_images,
 )
 from ssl_bench.tasks.layouts.lists import other_labels
 from ssl_bench.tasks.layouts.masks import single_label
+from ssl_bench.tasks.layouts.opening import (
+    image_size,
+    other_sizes,
+    spread,
+    turned_images,
+)
 
 
 def check_classes(model: nn.Module, train, test) -> list[str]:

@@ -12,7 +12,8 @@ from mmdet.registry import METRICS
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.layouts import CocoLayout
 from ssl_bench.tasks.layouts.annotations import Annotations, read_annotations
-from ssl_bench.tasks.layouts.base import no_garbage_collection, refuse
+from ssl_bench.tasks.layouts.base import no_garbage_collection
+from ssl_bench.tasks.layouts.lines import refuse
 from ssl_bench.tasks.layouts.objects import wrong_objects
 
 # places in COCOeval's `stats`, as mmdet names them

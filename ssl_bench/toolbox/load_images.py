@@ -15,7 +15,7 @@ from mmengine.registry import TRANSFORMS
 from ssl_bench.config import data_paths, map_nodes
 from ssl_bench.errors import UserError
 from ssl_bench.pixels import opened, orientation, read_rgb, turned
-from ssl_bench.tasks.layouts.base import size_fault
+from ssl_bench.tasks.layouts.opening import size_fault
 
 SKIPPED = 'skipped_images.txt'
 GIVEN_UP = 'Cannot find valid image'  # mmengine's words, after 1000 tries

@@ -23,7 +23,7 @@ from ssl_bench.tasks.layouts import (
     Problem,
     VocBoxLayout,
 )
-from ssl_bench.tasks.layouts.base import each
+from ssl_bench.tasks.layouts.lines import each
 from ssl_bench.tasks.subsets import stratified_list
 
 VAL = 'coco/annotations/instances_val2017.json'

@@ -4,16 +4,10 @@ A layout lists the images of a training or test set, opens and checks them,
 and names the problems. It imports no toolkit.
 """
 
-from ssl_bench.tasks.layouts.base import (
-    Labelled,
-    Layout,
-    Line,
-    Note,
-    Problem,
-    Reading,
-)
+from ssl_bench.tasks.layouts.base import Labelled, Layout, Reading
 from ssl_bench.tasks.layouts.coco import CocoLayout, LvisLayout
 from ssl_bench.tasks.layouts.folders import CorruptedLayout, FolderLayout
+from ssl_bench.tasks.layouts.lines import Line, Note, Problem
 from ssl_bench.tasks.layouts.lists import InatLayout, ListLayout
 from ssl_bench.tasks.layouts.masks import MaskLayout, VocMaskLayout
 from ssl_bench.tasks.layouts.voc import VocBoxLayout

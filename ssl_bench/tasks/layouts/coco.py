@@ -4,15 +4,13 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from ssl_bench.tasks.layouts.base import (
+from ssl_bench.tasks.layouts.base import Layout, Reading, no_garbage_collection
+from ssl_bench.tasks.layouts.lines import (
     FIX_ENTRIES,
-    Layout,
     Line,
     Problem,
-    Reading,
     Size,
     missing_files,
-    no_garbage_collection,
     size_problems,
     some,
 )

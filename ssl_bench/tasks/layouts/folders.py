@@ -13,20 +13,17 @@ from ssl_bench.files import (
     is_hidden,
     visible_files,
 )
-from ssl_bench.tasks.layouts.base import (
-    Labelled,
-    Layout,
+from ssl_bench.tasks.layouts.base import Labelled, Layout, Reading
+from ssl_bench.tasks.layouts.lines import (
     Line,
     Note,
     Problem,
-    Reading,
     Size,
-    broken_images,
     refuse,
     size_problems,
     some,
-    spread,
 )
+from ssl_bench.tasks.layouts.opening import broken_images, spread
 
 
 class Scan(NamedTuple):

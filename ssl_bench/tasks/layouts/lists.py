@@ -9,26 +9,26 @@ from typing import Any, ClassVar, NamedTuple
 
 from ssl_bench.errors import one_line
 from ssl_bench.files import IMAGE_ENDINGS
-from ssl_bench.tasks.layouts.base import (
+from ssl_bench.tasks.layouts.base import Labelled, Layout, Reading
+from ssl_bench.tasks.layouts.folders import FolderLayout, class_folders
+from ssl_bench.tasks.layouts.lines import (
     FIX_ENTRIES,
-    Labelled,
-    Layout,
     Line,
     Note,
     Problem,
-    Reading,
     Size,
-    list_faults,
     missing,
     missing_files,
     not_there,
-    numbered_lines,
-    read_lines,
-    read_list,
     size_problems,
     some,
 )
-from ssl_bench.tasks.layouts.folders import FolderLayout, class_folders
+from ssl_bench.tasks.layouts.text_lists import (
+    list_faults,
+    numbered_lines,
+    read_lines,
+    read_list,
+)
 
 FORMS = (
     '`class/image label`, `label class/image`, `class/image`, or '

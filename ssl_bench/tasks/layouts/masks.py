@@ -8,23 +8,19 @@ from pydantic import model_validator
 
 from ssl_bench.errors import one_line
 from ssl_bench.files import IMAGE_ENDINGS, visible_files
-from ssl_bench.tasks.layouts.base import (
-    Layout,
+from ssl_bench.tasks.layouts.base import Layout, Reading
+from ssl_bench.tasks.layouts.lines import (
     Line,
     Note,
     Problem,
-    Reading,
     Size,
     each,
-    image_size,
-    list_faults,
     missing_files,
-    read_list,
     size_problems,
     some,
-    spread,
-    turned_images,
 )
+from ssl_bench.tasks.layouts.opening import image_size, spread, turned_images
+from ssl_bench.tasks.layouts.text_lists import list_faults, read_list
 from ssl_bench.tasks.layouts.voc import in_devkit
 
 if TYPE_CHECKING:

@@ -14,7 +14,13 @@ from ssl_bench.tasks.layouts.annotations import (
     Numbers,
     Ragged,
 )
-from ssl_bench.tasks.layouts.base import FIX_ENTRIES, Line, Note, Problem, some
+from ssl_bench.tasks.layouts.lines import (
+    FIX_ENTRIES,
+    Line,
+    Note,
+    Problem,
+    some,
+)
 from ssl_bench.tasks.layouts.voc import no_object
 
 NO_AREA = 'boxes of no area'

@@ -10,21 +10,22 @@ from xml.etree import ElementTree
 from pydantic import model_validator
 
 from ssl_bench.errors import one_line
-from ssl_bench.tasks.layouts.base import (
-    Layout,
+from ssl_bench.tasks.layouts.base import Layout, Reading
+from ssl_bench.tasks.layouts.lines import (
     Line,
     Note,
     Problem,
-    Reading,
     Size,
-    image_size,
-    list_faults,
     missing,
     not_there,
-    read_lines,
-    read_list,
     size_problems,
     some,
+)
+from ssl_bench.tasks.layouts.opening import image_size
+from ssl_bench.tasks.layouts.text_lists import (
+    list_faults,
+    read_lines,
+    read_list,
 )
 
 EMPTY_BOX = 'objects with an empty box'
