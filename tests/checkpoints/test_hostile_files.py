@@ -224,7 +224,7 @@ def test_numbers_and_texts_of_others(tmp_path):
             dict(meta=dict(meta, cfg=cfg), state_dict=backbone_of()), path
         )
         assert convert(path)[0].meta['pretrain_epochs'] is None
-        assert main(['convert', str(path), out]) == 0
+        assert main(['convert', str(path), out, '--force']) == 0
 
 
 def backbone_of():

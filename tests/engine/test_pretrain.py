@@ -72,7 +72,7 @@ LISTED = [
     'UnreadableImagesHook',
 ]
 # of every runner, whatever a config lists
-ALWAYS = ['PartialGradientsHook', 'UpdateSchedulerHook']
+ALWAYS = ['PartialGradientsHook', 'SavingHook', 'UpdateSchedulerHook']
 
 
 @HOOKS.register_module()

@@ -99,7 +99,8 @@ def go(folder, loop, checkpoint, cut=None, resume=None):
             custom_hooks=[dict(type='Validations', cut=cut)],
             randomness=dict(seed=0),
             log_level='ERROR',
-            experiment_name=f'{folder.name}{cut}{resume}',
+            # what has the same name in a process shares its best score
+            experiment_name=f'{folder}{cut}{resume}',
             resume=resume is not None,
             load_from=resume and str(resume),
         )

@@ -26,7 +26,7 @@ def runs(tmp_path):
 @pytest.mark.parametrize(
     'words',
     [
-        ['leaderboard', 'runs', '-o', 'out/x.csv'],
+        ['leaderboard', 'runs', '-o', 'out/x.csv', '--force'],
         ['leaderboard', 'runs', '-o', 'out/x.json', '--published', 'none'],
         ['leaderboard', 'export', 'runs', '-o', 'out/x.zip'],
         ['leaderboard', 'import', 'x.zip', '-o', 'out/in'],
