@@ -240,7 +240,11 @@ NAMES = {
     '_safe_torch_load',
     'read_torch',
 }
-ONLY = 'ssl_bench/checkpoints/reading.py'
+READING = (
+    'ssl_bench/checkpoints/reading.py',
+    # what another process of the same run has sent, never a file
+    'ssl_bench/toolbox/once_per_node.py',
+)
 
 
 def offences(path):
@@ -271,7 +275,7 @@ def test_only_the_reader_loads_objects():
         line
         for folder in ('ssl_bench', 'tools', 'configs')
         for path in sorted((root / folder).rglob('*.py'))
-        if path.relative_to(root).as_posix() != ONLY
+        if path.relative_to(root).as_posix() not in READING
         for line in offences(path)
     ]
     assert found == []
