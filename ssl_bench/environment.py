@@ -16,6 +16,8 @@ from ssl_bench.errors import UserError
 LAUNCH = ('RANK', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 SHARED = '/dev/shm'  # where the workers of a loader put batches
 TIMEOUT = 'SSL_BENCH_RANK_TIMEOUT'
+# what a user may set; docs/transfer.md says what each is for
+VARIABLES = ('SSL_BENCH_CONFIGS', 'SSL_BENCH_NO_LOCK', TIMEOUT)
 OWN_FILES = 256  # that a process opens next to those of its loaders
 SMALL_FILES = 4096  # fewer open files than this are a note of the doctor
 

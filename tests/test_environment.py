@@ -1,8 +1,10 @@
 """What stops a run before it starts: one line each."""
 
 import random
+import re
 import resource
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,3 +146,14 @@ def test_the_limit_of_files_is_raised():
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= before[0]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_variables_have_one_list():
+    root = Path(environment.__file__).parent
+    code = ''.join(path.read_text() for path in root.rglob('*.py'))
+    found = set(re.findall(r'\bSSL_BENCH_[A-Z_]+', code))
+    found.discard('SSL_BENCH_PARENT')  # one process sets it for another
+    assert sorted(found) == sorted(environment.VARIABLES)
+    docs = (root.parent / 'docs/transfer.md').read_text()
+    table = docs.partition('\n## Environment variables')[2]
+    assert all(f'`{name}=' in table for name in found)

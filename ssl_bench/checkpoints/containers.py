@@ -4,6 +4,7 @@ What is too large, cut short, or not a plain file is refused here, before
 anything is opened by a library that would believe what the file says.
 """
 
+import codecs
 import json
 import os
 import re
@@ -18,6 +19,9 @@ PathLike = str | Path
 MAX_HEADER = 100_000_000  # bytes of a safetensors header, as the library
 ENDINGS = ('.pth', '.pt', '.ckpt', '.tar', '.pkl', '.bin', '.safetensors')
 AGAIN = 'copy or download it again'
+# The start of a pickle: a protocol's number, or in the oldest protocols a
+# dict, a list or the name of a class. A text may begin with the same letter.
+_PICKLE = re.compile(rb'\x80|[}\]][q.]|\([dl]p\d|\([dl]q|c[\w.]+\n[\w.]+\n')
 
 
 def kind_of(path: PathLike, part: bool = False) -> str:
@@ -53,7 +57,7 @@ def kind_of(path: PathLike, part: bool = False) -> str:
     if head[8:9] == b'{' and (length <= MAX_HEADER or not text):
         _check_header(path, length)
         return 'safetensors'
-    if head[:1] == b'\x80' or head[:1] in b'}](c':
+    if _PICKLE.match(head):
         # torch's older serialisation begins with a pickled magic number
         magic = bytes.fromhex('6cfc9c46f9206aa85019')
         return 'legacy' if magic in head[:64] else 'pickle'
@@ -79,7 +83,8 @@ def _head(path: Path) -> bytes | None:
     except PermissionError:
         raise UserError(f'no permission to read {path}') from None
     except (OSError, ValueError) as error:
-        raise UserError(f'cannot read {path}: {error}') from None
+        reason = getattr(error, 'strerror', None) or error
+        raise UserError(f'cannot read {path}: {reason}') from None
 
 
 def _check_folder(path: Path) -> None:
@@ -212,7 +217,7 @@ _OTHERS = (
 
 def _look(head: bytes) -> str:
     """Say what a file that holds no weights looks like."""
-    text = head.lstrip().lower()
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if text.startswith(b'<'):
         return (
             'it looks like a web page, so its download failed; open the '

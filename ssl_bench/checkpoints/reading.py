@@ -120,14 +120,12 @@ class ArrayUnpickler(pickle.Unpickler):
         multiarray = _multiarray()
         known = {
             'collections.OrderedDict': OrderedDict,
-            'numpy.ndarray': np.ndarray,
+            'numpy.ndarray': Inert,
             'numpy.dtype': np.dtype,
             '_codecs.encode': _latin1,
         }
         for package in ('numpy.core', 'numpy._core'):
-            known[f'{package}.multiarray._reconstruct'] = (
-                multiarray._reconstruct
-            )
+            known[f'{package}.multiarray._reconstruct'] = _empty_array
             known[f'{package}.multiarray.scalar'] = multiarray.scalar
         if f'{module}.{name}' not in known:
             raise _Refused(f'{module}.{name}')
@@ -136,6 +134,13 @@ class ArrayUnpickler(pickle.Unpickler):
 
 class _Refused(Exception):
     """A pickle asked for a class that is not on the list."""
+
+
+def _empty_array(*args: Any) -> Any:
+    """How a pickle begins an array, whose values give it its size."""
+    import numpy as np
+
+    return np.empty(0, np.uint8)
 
 
 def _latin1(text: str, encoding: str) -> bytes:
@@ -342,7 +347,12 @@ def _translated(path: PathLike, error: Exception, hint: str) -> UserError:
     found = re.search(r'GLOBAL (\S+)', text) if hint else None
     if found:
         return _refusal(path, found[1], hint)
-    if isinstance(error, (EOFError, MemoryError)) or _ENDED.search(text):
+    if isinstance(error, MemoryError) or 'allocate memory' in text:
+        return UserError(
+            f'{path} asks for more memory than this machine has: it is '
+            'damaged, or too large for it'
+        )
+    if isinstance(error, EOFError) or _ENDED.search(text):
         return cut_short(path)
     # torch puts advice of its own around the reason
     reason = re.search(r'WeightsUnpickler error: (.+)', text)

@@ -6,11 +6,13 @@ Exit code 1 when something that every run needs is missing.
 
 import argparse
 import importlib.metadata
+import os
 import platform
 import shutil
 from pathlib import Path
 
 from ssl_bench.compat import PACKAGES
+from ssl_bench.errors import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ssl_bench.compat.imports import LEFT_OUT
     from ssl_bench.environment import (
+        VARIABLES,
         problems,
         raise_file_limit,
         shared_memory_free,
@@ -47,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     if shared is not None:
         print(f'shared memory free: {shared / 2**30:.1f} GiB')
     print(f'open files of a process: {raise_file_limit()}')
+    for name in VARIABLES:
+        print(f'{name}: {printable(os.environ.get(name) or "not set")}')
     for problem in problems():
         print(f'problem: {problem}')
     for folder in sorted(Path(args.data_root).glob('*')):

@@ -171,42 +171,12 @@ def open_source(
             are NaN or infinite.
     """
     if str(checkpoint) == RANDOM:
-        if meta:
-            raise UserError(
-                f'`{RANDOM}` has no checkpoint to describe: leave '
-                f'{", ".join(meta)} out.'
-            )
-        if arch is None:
-            return Source(None)
-        built = parse_arch(arch)
-        return Source(None, built.name, describe(built))
-    path, foreign = Path(checkpoint), None
-    word, _, file = str(checkpoint).partition('=')
-    if word == SUPERVISED and not path.exists():
-        if not file:
-            raise UserError(
-                f"`{SUPERVISED}` takes the weights' file: {SUPERVISED}="
-                f"resnet50.pth, in torchvision's format, or {SUPERVISED}="
-                "R-50.pkl, Detectron2's."
-            )
-        path, foreign = Path(file), 'torchvision'
-        if path.exists():
-            foreign, meta = supervised_meta(path, meta or {})
-    # a folder may also be named as a method is
-    if not path.exists() or (path.is_dir() and not index_of(path)):
-        if path.is_dir() and len(path.parts) > 1:
-            kind_of(path)  # says what the folder is
-        if foreign or path.suffix:
-            raise UserError(
-                f'no checkpoint {path}. Name a file, a method, '
-                f'or `{RANDOM}` for random initialisation.'
-            )
-        named = find_named(str(checkpoint))
-        path, meta = named.path, {'method': named.method} | (meta or {})
+        return _random_source(arch, meta or {})
+    path, foreign, meta = _named_file(checkpoint, meta or {})
     if path.name.endswith(SUFFIX):
         backbone = read_backbone(path)
         check_values(backbone, Report(), path, allow_nan)
-        give_fields(backbone.meta, meta or {}, path)
+        give_fields(backbone.meta, meta, path)
     else:
         backbone = to_backbone(
             path, foreign, arch, meta=meta, allow_nan=allow_nan
@@ -228,6 +198,49 @@ def open_source(
     if backbone.meta.get('convention', TORCHVISION) != TORCHVISION:
         args['convention'] = backbone.meta['convention']
     return Source(backbone, found.name, args)
+
+
+def _random_source(arch: str | None, meta: dict[str, Any]) -> Source:
+    """Random initialisation, which has no header."""
+    if meta:
+        raise UserError(
+            f'`{RANDOM}` has no checkpoint to describe: leave '
+            f'{", ".join(meta)} out.'
+        )
+    if arch is None:
+        return Source(None)
+    built = parse_arch(arch)
+    return Source(None, built.name, describe(built))
+
+
+def _named_file(
+    checkpoint: str | Path, meta: dict[str, Any]
+) -> tuple[Path, str | None, dict[str, Any]]:
+    """The file that the user named, its format if told, and the header."""
+    path, foreign = Path(checkpoint), None
+    word, _, file = str(checkpoint).partition('=')
+    if word == SUPERVISED and not path.exists():
+        if not file:
+            raise UserError(
+                f"`{SUPERVISED}` takes the weights' file: {SUPERVISED}="
+                f"resnet50.pth, in torchvision's format, or {SUPERVISED}="
+                "R-50.pkl, Detectron2's."
+            )
+        path, foreign = Path(file), 'torchvision'
+        if path.exists():
+            foreign, meta = supervised_meta(path, meta)
+    # a folder may also be named as a method is
+    if not path.exists() or (path.is_dir() and not index_of(path)):
+        if path.is_dir() and len(path.parts) > 1:
+            kind_of(path)  # says what the folder is
+        if foreign or path.suffix:
+            raise UserError(
+                f'no checkpoint {path}. Name a file, a method, '
+                f'or `{RANDOM}` for random initialisation.'
+            )
+        named = find_named(str(checkpoint))
+        path, meta = named.path, {'method': named.method} | meta
+    return path, foreign, meta
 
 
 def supervised_meta(

@@ -7,6 +7,7 @@ import pickle
 import struct
 import zipfile
 
+import numpy as np
 import pytest
 import torch
 
@@ -86,7 +87,12 @@ def test_other_archives(tmp_path, names, expected):
         (b'BZh91AY', 'bunzip2'),
         (b'\x89HDF\r\n', 'HDF5'),
         (b'GGUF\3', 'GGUF'),
+        (b'\xef\xbb\xbf<!DOCTYPE html>', 'it looks like a web page'),
         (b'{"a": 1}', 'it is text'),
+        (b'custom_imports = 1\nmodel = dict()\n', 'it is text'),
+        (b'(a, b)', 'it is text'),
+        (b'[1, 2]', 'it is text'),
+        (b'}', 'it is text'),
         (b'12345678{"a": 1}', 'it is text'),
         (struct.pack('<Q', 1 << 60) + b'{"a":1}', 'safetensors header would'),
         (struct.pack('<Q', 10**9) + b'{"a":1}', 'header would have 1,000,000'),
@@ -146,7 +152,8 @@ def test_pickles_that_stop_a_process(tmp_path, case, kind):
     else:
         path.write_bytes(PICKLES[case])
     text = refused(path)
-    assert 'than any checkpoint needs' in text or 'cut short' in text
+    words = 'than any checkpoint needs', 'cut short', 'more memory than this'
+    assert any(word in text for word in words)
 
 
 def test_honest_pickles_are_measured_right():
@@ -176,6 +183,38 @@ def test_one_number_seen_many_times(tmp_path):
     torch.save(state, path)
     assert path.stat().st_size < 500_000
     assert 'most of them repeat one number' in refused(path)
+
+
+def test_float8_is_measured_as_what_it_becomes(tmp_path):
+    path = tmp_path / 'c.pth'
+    one = torch.ones(()).to(torch.float8_e4m3fn)
+    torch.save({**tiny(), 'layer1.x': one.expand(1 << 15, 1 << 15)}, path)
+    text = refused(path)
+    assert 'would take 4,29' in text and 'repeat one number' in text
+
+
+def test_an_array_has_no_more_values_than_its_pickle(tmp_path):
+    class Array:
+        def __reduce__(self):
+            return np.ndarray, ((1, 5_000_000, 192),)
+
+    path = tmp_path / 'c.pkl'
+    state = {name: tensor.numpy() for name, tensor in tiny().items()}
+    path.write_bytes(pickle.dumps({'model': {**state, 'pos_embed': Array()}}))
+    assert read_object(path)['model'].keys() == {*state, 'pos_embed'}
+    assert not isinstance(read_object(path)['model']['pos_embed'], np.ndarray)
+
+
+def test_more_memory_than_there_is(tmp_path):
+    path = tmp_path / 'c.pth'
+    torch.save(
+        {'w': torch.zeros(9408)}, path, _use_new_zipfile_serialization=False
+    )
+    data = path.read_bytes()
+    place = data.index(b'M' + struct.pack('<H', 9408))
+    huge = b'\x8a\x07' + struct.pack('<Q', 1 << 50)[:7]
+    path.write_bytes(data[:place] + huge + data[place + 3 :])
+    assert 'more memory than this machine has' in refused(path)
 
 
 def test_names_cannot_write_to_the_terminal(tmp_path):

@@ -16,13 +16,6 @@ def spread(items: Sequence[Any]) -> list[Any]:
     return list(items[::step][:OPENED])
 
 
-def image_errors() -> tuple[type[Exception], ...]:
-    """What Pillow raises for a file that is not a whole image."""
-    from ssl_bench.pixels import ERRORS
-
-    return ERRORS
-
-
 def image_size(path: str) -> tuple[int, int]:
     """Width and height of an image, turned as its EXIF data say.
 
