@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -297,7 +298,9 @@ class AtomicRunner(Runner):
         if self.distributed and get_device() == 'cpu':
             replace_sync_bn(model)
             model_wrapper_cfg = cpu_wrapper(self.cfg, model_wrapper_cfg)
-        return super().wrap_model(model_wrapper_cfg, model)
+        with warnings.catch_warnings():  # of a name that mmengine uses, too
+            warnings.filterwarnings('ignore', '.*broadcast_buffers')
+            return super().wrap_model(model_wrapper_cfg, model)
 
     def resume(self, filename: str, *args, **kwargs) -> None:
         """mmengine's; settings that the checkpoint has otherwise are kept.

@@ -6,7 +6,7 @@ trained is saved already, and a signal ends the run at once.
 
 SIGTERM comes from a scheduler that needs the machine, SIGUSR1 and SIGUSR2
 from one that says so ahead of time (Slurm's ``--signal``, submitit), SIGINT
-from Ctrl-C.
+from Ctrl-C, SIGHUP from a terminal that is closed.
 """
 
 import os
@@ -26,8 +26,9 @@ from torch.utils.data import DataLoader
 
 from ssl_bench.engine.distributed import PATIENCE
 from ssl_bench.errors import Interrupted
+from ssl_bench.progress import leave_terminal
 
-ENDING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+ENDING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 HANDLED = (*ENDING, signal.SIGINT)
 # seconds: torchrun sends on at once what the terminal has sent already
 AGAIN = 2.0
@@ -63,7 +64,7 @@ class Signals:
         before = {
             number: signal.getsignal(number)
             for number in HANDLED
-            # a shell has its background jobs ignore Ctrl-C
+            # a shell has its background jobs ignore Ctrl-C; nohup SIGHUP
             if signal.getsignal(number) is not signal.SIG_IGN
         }
         self._clear()
@@ -88,6 +89,8 @@ class Signals:
             KeyboardInterrupt: It does not wait and is Ctrl-C.
         """
         now = time.monotonic()
+        if number == signal.SIGHUP:
+            leave_terminal()
         if not self.number:
             self.number, self._first = number, now
             if self._waits and dist.get_rank() == 0:
@@ -154,7 +157,7 @@ def stoppable(again: str) -> Iterator[None]:
         again (str): What continues: 'The same command'.
 
     Raises:
-        Interrupted: By SIGTERM, SIGUSR1 or SIGUSR2, outside of training.
+        Interrupted: By one of `ENDING`, outside of training.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -229,8 +232,9 @@ def guard_workers(loader: DataLoader) -> DataLoader:
 
 
 def _start_worker(given: Callable[[int], None] | None, number: int) -> None:
-    for name in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(name, signal.SIG_IGN)
+    for name in HANDLED:
+        if name != signal.SIGTERM:
+            signal.signal(name, signal.SIG_IGN)
     if sys.platform == 'linux':
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(

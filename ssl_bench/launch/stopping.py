@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ssl_bench.errors import Interrupted
+from ssl_bench.progress import leave_terminal
 
 # Ctrl-C, the end of a terminal, and what schedulers send
 STOP = (
@@ -69,6 +70,8 @@ def stoppable(act: Callable[[Stop], Any]) -> Iterator[Stop]:
     stop = Stop()
 
     def handle(number: int, frame: Any) -> None:
+        if number == signal.SIGHUP:
+            leave_terminal()
         if stop.note(number):
             act(stop)
 

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -173,6 +174,43 @@ def test_handlers_are_put_back_and_not_inherited():
             os._exit(0 if plain else 1)
         assert os.waitpid(child, 0)[1] == 0
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_closed_terminal_lets_a_run_save(config, tmp_path):
+    message = stop(config, tmp_path, number=signal.SIGHUP, iteration=1)
+    assert message.startswith('stopped by SIGHUP; saved')
+    assert names(tmp_path) == ['iter_2.pth']
+
+
+CLOSED = """
+import os, signal, sys, time
+from ssl_bench.engine.stopping import SIGNALS
+SIGNALS.install()
+SIGNALS.wait()
+os.kill(os.getppid(), signal.SIGUSR1)
+deadline = time.monotonic() + 60
+while not SIGNALS.number and time.monotonic() < deadline:
+    time.sleep(.01)
+print('still here', flush=True)
+open(sys.argv[1], 'w').write(str(SIGNALS.number))
+os._exit(75)
+"""
+
+
+def test_output_to_a_closed_terminal_is_no_error(tmp_path):
+    ready = []
+    before = signal.signal(signal.SIGUSR1, lambda *args: ready.append(1))
+    pid, terminal = pty.fork()
+    if not pid:
+        arguments = [sys.executable, '-c', CLOSED, str(tmp_path / 'done')]
+        os.execv(sys.executable, arguments)
+    deadline = time.monotonic() + 60
+    while not ready and time.monotonic() < deadline:
+        time.sleep(0.01)
+    signal.signal(signal.SIGUSR1, before)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 75
+    assert (tmp_path / 'done').read_text() == str(int(signal.SIGHUP))
 
 
 @HOOKS.register_module()

@@ -304,6 +304,8 @@ def main() -> int:
         '--only', nargs='+', choices=KINDS, default=list(KINDS), metavar='KIND'
     )
     args = parser.parse_args()
+    # a shell has its background jobs ignore it, and what they start, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = args.out.resolve()
     data = out / 'data'
     subprocess.run(
