@@ -47,6 +47,7 @@ class Signals:
     Attributes:
         number (int): The signal that ends the run; 0 before it.
         installed (bool): Whether signals come here.
+        raised (bool): Whether `number` has ended the run outside of training.
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class Signals:
         self.number = 0
         self.installed = False
         self._waits = False
-        self._raised = False
+        self.raised = False
         self._first = 0.0
 
     def install(self) -> Callable[[], None]:
@@ -115,8 +116,8 @@ class Signals:
         Raises:
             EndNow, KeyboardInterrupt: As `arrive`.
         """
-        if self.number and not self._raised:
-            self._raised = True
+        if self.number and not self.raised:
+            self.raised = True
             if self.number == signal.SIGINT:
                 raise KeyboardInterrupt
             raise EndNow(name_of(self.number))
@@ -171,6 +172,15 @@ def stoppable(again: str) -> Iterator[None]:
         yield
     except EndNow as end:
         raise stopped(end, again) from None
+    except (Interrupted, KeyboardInterrupt):
+        raise
+    except Exception:
+        # a bare `except` of a toolkit can make something else of a signal
+        if not SIGNALS.raised:
+            raise
+        if SIGNALS.number == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        raise stopped(EndNow(name_of(SIGNALS.number)), again) from None
     finally:
         undo()
 

@@ -164,6 +164,22 @@ def test_a_second_ctrl_c_ends_at_once(monkeypatch):
         undo()
 
 
+@pytest.mark.parametrize(
+    'number, kind',
+    [(signal.SIGTERM, Interrupted), (signal.SIGINT, KeyboardInterrupt)],
+)
+def test_a_signal_that_a_toolkit_takes_for_an_error(number, kind):
+    with pytest.raises(kind):
+        with stoppable('It'):
+            try:
+                SIGNALS.arrive(number)
+            except:  # noqa: E722  as in mmengine's `pretty_text`
+                raise SyntaxError('failed to format the config') from None
+    with pytest.raises(SyntaxError):
+        with stoppable('It'):
+            raise SyntaxError('of the file')
+
+
 def test_handlers_are_put_back_and_not_inherited():
     before = signal.getsignal(signal.SIGTERM)
     with stoppable('It'):
