@@ -1,7 +1,5 @@
 """How far something is and how long it will take. Imports no toolkit."""
 
-import errno
-import os
 import sys
 import time
 from typing import TextIO
@@ -112,13 +110,3 @@ def clock(seconds: float) -> str:
         if hours
         else f'{minutes}:{seconds:02d}'
     )
-
-
-def leave_terminal() -> None:
-    """Print nowhere from here on if the terminal is gone: it would fail."""
-    for stream in (1, 2):
-        try:
-            os.tcgetpgrp(stream)
-        except OSError as error:
-            if error.errno == errno.EIO:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream)

@@ -25,8 +25,8 @@ from mmengine import dist
 from torch.utils.data import DataLoader
 
 from ssl_bench.engine.distributed import PATIENCE
+from ssl_bench.environment import leave_terminal
 from ssl_bench.errors import Interrupted
-from ssl_bench.progress import leave_terminal
 
 ENDING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 HANDLED = (*ENDING, signal.SIGINT)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ssl_bench.environment import leave_terminal
 from ssl_bench.errors import Interrupted
-from ssl_bench.progress import leave_terminal
 
 # Ctrl-C, the end of a terminal, and what schedulers send
 STOP = (
