@@ -3,6 +3,7 @@
 Each check gives one line: `ssl-bench doctor` prints them, a run stops.
 """
 
+import errno
 import os
 import random
 import shutil
@@ -228,3 +229,13 @@ def problems() -> list[str]:
             f'workers need more; `ulimit -n {SMALL_FILES}` before the run.'
         )
     return found
+
+
+def leave_terminal() -> None:
+    """Print nowhere from here on if the terminal is gone: it would fail."""
+    for stream in (1, 2):
+        try:
+            os.tcgetpgrp(stream)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream)

@@ -25,9 +25,9 @@ IMAGE_ENDINGS = (
     '.webp',
 )
 
+FULL = {errno.ENOSPC, errno.EDQUOT}
 DISK_ERRORS = {
-    errno.ENOSPC,
-    errno.EDQUOT,
+    *FULL,
     errno.EROFS,
     errno.EACCES,
     errno.EPERM,
@@ -65,9 +65,12 @@ def require_folder(path: str | Path) -> None:
 
 def cannot_write(path: str | Path, error: OSError) -> UserError:
     """What a user reads when a file cannot be written."""
+    # safetensors gives a text alone
+    full = error.errno is None or error.errno in FULL
     return UserError(
         f'cannot write {path}: {error.strerror or error}. Nothing was '
-        'written there; free space or choose another place.'
+        f'written there; {"free space or " if full else ""}choose another '
+        'place.'
     )
 
 

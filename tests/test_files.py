@@ -36,9 +36,12 @@ def test_file_is_whole_or_absent(tmp_path):
 
 
 def test_full_disk_and_file_for_folder_are_said(tmp_path):
-    with pytest.raises(UserError, match='a.txt.*No space left'):
+    with pytest.raises(UserError, match='a.txt.*No space left.*free space'):
         with atomic_path(tmp_path / 'a.txt'):
             raise OSError(28, 'No space left on device')
+    with pytest.raises(UserError, match='a.txt.*Read-only.*; choose another'):
+        with atomic_path(tmp_path / 'a.txt'):
+            raise OSError(30, 'Read-only file system')
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserError, match='cannot write'):
         write_text(tmp_path / 'file' / 'b.txt', '')

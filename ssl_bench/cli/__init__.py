@@ -9,15 +9,20 @@ import importlib
 import json
 import os
 import re
+import signal
 import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import ssl_bench
 from ssl_bench.errors import Interrupted, UserError, one_line, printable
 
 # of a launcher with which a command ends
 WATCHED = {'SSL_BENCH_PARENT', 'TORCHELASTIC_RUN_ID'}
+RUNS = {'pretrain', 'transfer', 'run'}  # what a scheduler starts
 # what a process raises when another one has ended before it
 LOST = re.compile(
     'onnection (closed|reset) by peer|Broken pipe|remote process exited'
@@ -73,14 +78,18 @@ def main(arguments: list[str] | None = None) -> int:
         int: The exit code; 130 after Ctrl-C, 75 after a signal that let the
         command save its work.
     """
-    args = build_parser().parse_args(arguments)
+    try:
+        args = build_parser().parse_args(arguments)
+    except KeyboardInterrupt:
+        return 130
     args.words = sys.argv[1:] if arguments is None else list(arguments)
     if not WATCHED.isdisjoint(os.environ):
         from ssl_bench.launch.parent import end_with_parent
 
         end_with_parent()
     try:
-        return args.run(args) or 0
+        with startable_again(args.command):
+            return args.run(args) or 0
     except UserError as error:
         if speaks(error):
             say(args.command, error)
@@ -105,6 +114,48 @@ def main(arguments: list[str] | None = None) -> int:
                 f'another process of this run has ended: {one_line(error)}',
             )
         return 1
+
+
+@contextmanager
+def startable_again(command: str) -> Iterator[None]:
+    """Have schedulers start a run again that they stop at its start.
+
+    Toolkits are imported for some seconds before a run takes signals itself.
+    Nothing is lost then, so that the process just ends.
+
+    Args:
+        command (str): Its name; for one that is not in `RUNS`, outside of
+            the main thread, and in one of several processes, whose launcher
+            does this, nothing is done.
+    """
+    main_thread = threading.current_thread() is threading.main_thread()
+    if command not in RUNS or not main_thread or 'RANK' in os.environ:
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        line = f'stopped by {signal.Signals(number).name} outside of training'
+        with suppress(OSError):  # the terminal is gone
+            os.write(2, f'ssl-bench {command}: {line}.\n'.encode())
+        os._exit(Interrupted.exit_code)
+
+    numbers = [
+        number
+        for number in (
+            signal.SIGTERM,
+            signal.SIGUSR1,
+            signal.SIGUSR2,
+            signal.SIGHUP,
+        )
+        if signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def say(command: str, text: object) -> None:

@@ -88,9 +88,10 @@ def run(args: argparse.Namespace) -> int:
     register_all_modules()
     if args.dry_run or suite.launch.executor == 'slurm':
         return run_suite(suite, args.dry_run)
+    from ssl_bench.engine.stopping import stoppable
     from ssl_bench.run_folder import hold
 
-    with hold(suite.work_dir, args.wait):
+    with stoppable('The same command'), hold(suite.work_dir, args.wait):
         return run_suite(suite)
 
 

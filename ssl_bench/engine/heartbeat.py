@@ -132,9 +132,9 @@ class Heartbeat:
         if speaker == self.rank:
             sys.stderr.write(
                 f'ssl-bench: {what}, since {self.limit:g} s. Rank {self.rank} '
-                'ends the run; start the command again to go on from the '
-                'newest checkpoint. SSL_BENCH_RANK_TIMEOUT=SECONDS waits '
-                'longer.\n'
+                'ends the run; the same command (a pretraining: with '
+                '--resume) goes on from the newest checkpoint. '
+                'SSL_BENCH_RANK_TIMEOUT=SECONDS waits longer.\n'
             )
             sys.stderr.flush()
         else:  # the launcher ends all when one has ended

@@ -211,7 +211,9 @@ class FiniteLossHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Look at the loss, in every process."""
-        loss = float((outputs or {}).get('loss', 0.0))
+        loss = float(
+            torch.as_tensor((outputs or {}).get('loss', 0.0)).detach()
+        )
         worst = loss if not math.isfinite(loss) else 0.0
         if dist.get_world_size() > 1:
             flag = torch.tensor(float(worst != 0), device=get_device())

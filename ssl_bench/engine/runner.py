@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,12 +70,17 @@ def read_url(
     return read_training(download(url, folder, progress), map_location)
 
 
+def load_from_local(path: str, map_location: Any = None) -> Any:
+    """`read_training`; mmengine tells users what follows ``load_from_``."""
+    return read_training(path, map_location)
+
+
 # mmengine's loaders unpickle, which runs code: for local files when the safe
 # way fails, for addresses always. These replace them for every file, also for
 # those that an `init_cfg` names; torchvision:// and the like end there, too.
 mmengine.runner.checkpoint._safe_torch_load = read_training
 mmengine.runner.checkpoint.load_url = read_url
-CheckpointLoader.register_scheme('', read_training, force=True)
+CheckpointLoader.register_scheme('', load_from_local, force=True)
 
 
 @contextmanager
@@ -292,7 +298,9 @@ class AtomicRunner(Runner):
         if self.distributed and get_device() == 'cpu':
             replace_sync_bn(model)
             model_wrapper_cfg = cpu_wrapper(self.cfg, model_wrapper_cfg)
-        return super().wrap_model(model_wrapper_cfg, model)
+        with warnings.catch_warnings():  # of a name that mmengine uses, too
+            warnings.filterwarnings('ignore', '.*broadcast_buffers')
+            return super().wrap_model(model_wrapper_cfg, model)
 
     def resume(self, filename: str, *args, **kwargs) -> None:
         """mmengine's; settings that the checkpoint has otherwise are kept.

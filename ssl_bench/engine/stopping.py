@@ -6,7 +6,7 @@ trained is saved already, and a signal ends the run at once.
 
 SIGTERM comes from a scheduler that needs the machine, SIGUSR1 and SIGUSR2
 from one that says so ahead of time (Slurm's ``--signal``, submitit), SIGINT
-from Ctrl-C.
+from Ctrl-C, SIGHUP from a terminal that is closed.
 """
 
 import os
@@ -25,9 +25,10 @@ from mmengine import dist
 from torch.utils.data import DataLoader
 
 from ssl_bench.engine.distributed import PATIENCE
+from ssl_bench.environment import leave_terminal
 from ssl_bench.errors import Interrupted
 
-ENDING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+ENDING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 HANDLED = (*ENDING, signal.SIGINT)
 # seconds: torchrun sends on at once what the terminal has sent already
 AGAIN = 2.0
@@ -46,6 +47,7 @@ class Signals:
     Attributes:
         number (int): The signal that ends the run; 0 before it.
         installed (bool): Whether signals come here.
+        raised (bool): Whether `number` has ended the run outside of training.
     """
 
     def __init__(self) -> None:
@@ -55,7 +57,7 @@ class Signals:
         self.number = 0
         self.installed = False
         self._waits = False
-        self._raised = False
+        self.raised = False
         self._first = 0.0
 
     def install(self) -> Callable[[], None]:
@@ -63,7 +65,7 @@ class Signals:
         before = {
             number: signal.getsignal(number)
             for number in HANDLED
-            # a shell has its background jobs ignore Ctrl-C
+            # a shell has its background jobs ignore Ctrl-C; nohup SIGHUP
             if signal.getsignal(number) is not signal.SIG_IGN
         }
         self._clear()
@@ -88,6 +90,8 @@ class Signals:
             KeyboardInterrupt: It does not wait and is Ctrl-C.
         """
         now = time.monotonic()
+        if number == signal.SIGHUP:
+            leave_terminal()
         if not self.number:
             self.number, self._first = number, now
             if self._waits and dist.get_rank() == 0:
@@ -112,8 +116,8 @@ class Signals:
         Raises:
             EndNow, KeyboardInterrupt: As `arrive`.
         """
-        if self.number and not self._raised:
-            self._raised = True
+        if self.number and not self.raised:
+            self.raised = True
             if self.number == signal.SIGINT:
                 raise KeyboardInterrupt
             raise EndNow(name_of(self.number))
@@ -154,7 +158,7 @@ def stoppable(again: str) -> Iterator[None]:
         again (str): What continues: 'The same command'.
 
     Raises:
-        Interrupted: By SIGTERM, SIGUSR1 or SIGUSR2, outside of training.
+        Interrupted: By one of `ENDING`, outside of training.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -168,6 +172,15 @@ def stoppable(again: str) -> Iterator[None]:
         yield
     except EndNow as end:
         raise stopped(end, again) from None
+    except (Interrupted, KeyboardInterrupt):
+        raise
+    except Exception:
+        # a bare `except` of a toolkit can make something else of a signal
+        if not SIGNALS.raised:
+            raise
+        if SIGNALS.number == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        raise stopped(EndNow(name_of(SIGNALS.number)), again) from None
     finally:
         undo()
 
@@ -229,8 +242,9 @@ def guard_workers(loader: DataLoader) -> DataLoader:
 
 
 def _start_worker(given: Callable[[int], None] | None, number: int) -> None:
-    for name in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(name, signal.SIG_IGN)
+    for name in HANDLED:
+        if name != signal.SIGTERM:
+            signal.signal(name, signal.SIG_IGN)
     if sys.platform == 'linux':
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(

@@ -12,19 +12,33 @@ import runpy
 import signal
 import sys
 from collections.abc import Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.forkserver import ensure_running
 
 from ssl_bench.launch.parent import end_after
+from ssl_bench.launch.stopping import STOP
 
 AVAILABLE = 'forkserver' in multiprocessing.get_all_start_methods()
 
 
 def warm_up() -> None:
-    """Start the server: it imports while this process goes on."""
-    if AVAILABLE:
-        _context()
+    """Start the server, if it does not run: it imports on its own.
+
+    Schedulers and terminals send signals to all processes. The server has
+    them blocked, since without it no command could start or tell how it
+    ended.
+    """
+    if not AVAILABLE:
+        return
+    _context()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    try:
+        resource_tracker.ensure_running()  # this unblocks some
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
         ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Forked:
@@ -39,6 +53,7 @@ class Forked:
     def __init__(
         self, words: Sequence[str], environment: dict[str, str]
     ) -> None:
+        warm_up()
         context = _context()
         self._reader, writer = context.Pipe(duplex=False)
         self._process = context.Process(
@@ -84,6 +99,7 @@ def _run(
 ) -> None:
     """In the fork: ``python -m ssl_bench``, its output into the pipe."""
     os.setsid()  # Ctrl-C comes to the parent alone, and is passed on
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)  # as in the server
     parent = multiprocessing.parent_process()
     assert parent is not None  # this is a child
     end_after(parent.join)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ssl_bench.environment import leave_terminal
 from ssl_bench.errors import Interrupted
 
 # Ctrl-C, the end of a terminal, and what schedulers send
@@ -69,6 +70,8 @@ def stoppable(act: Callable[[Stop], Any]) -> Iterator[Stop]:
     stop = Stop()
 
     def handle(number: int, frame: Any) -> None:
+        if number == signal.SIGHUP:
+            leave_terminal()
         if stop.note(number):
             act(stop)
 

@@ -111,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except ChildFailedError as error:
             return exit_code(error.failures, stop)
         except KeyboardInterrupt:  # before there were processes
-            return FROM_SIGNAL + signal.Signals[stop.asked or 'SIGINT']
+            ctrl_c = stop.asked in ('', 'SIGINT')
+            return FROM_SIGNAL + signal.SIGINT if ctrl_c else SAVED
         except UserError as error:
             say(error)
             return error.exit_code
@@ -149,13 +150,16 @@ def exit_code(failures: Mapping[int, Any], stop: Stop) -> int:
         stop (Stop): What this launcher was asked.
 
     Returns:
-        int: `SAVED` if that is why they ended, otherwise the code of the
-        first that failed.
+        int: `SAVED` if that is why they ended, or if they had not begun;
+        otherwise the code of the first that failed.
     """
     rank, first = min(failures.items(), key=lambda item: item[1].timestamp)
     codes = [failure.exitcode for failure in failures.values()]
     if SAVED in codes and (stop.asked or first.exitcode == SAVED):
         return SAVED
+    begun = not all(-code in STOP for code in codes)
+    if not begun and stop.asked not in ('', 'SIGINT'):
+        return SAVED  # while they imported the toolkits
     if first.exitcode >= 0:
         return first.exitcode
     number = -first.exitcode

@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 
@@ -49,6 +51,23 @@ def test_user_errors_are_one_line_and_exit_2(monkeypatch, capsys):
 def test_interrupt_exits_130_without_a_traceback(monkeypatch, capsys):
     assert run_raising(monkeypatch, KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == 'ssl-bench doctor: interrupted\n'
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
+def test_a_run_stopped_at_its_start_is_started_again(monkeypatch, number):
+    def run(args):
+        os.kill(os.getpid(), number)
+        raise SystemExit('it went on')
+
+    monkeypatch.setattr('ssl_bench.cli.pretrain.run', run)
+    child = os.fork()
+    if not child:
+        try:
+            main(['pretrain', 'x'])
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 75
+    assert signal.getsignal(number) is signal.SIG_DFL
 
 
 def test_unknown_name_lists_near_ones():

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -163,6 +164,22 @@ def test_a_second_ctrl_c_ends_at_once(monkeypatch):
         undo()
 
 
+@pytest.mark.parametrize(
+    'number, kind',
+    [(signal.SIGTERM, Interrupted), (signal.SIGINT, KeyboardInterrupt)],
+)
+def test_a_signal_that_a_toolkit_takes_for_an_error(number, kind):
+    with pytest.raises(kind):
+        with stoppable('It'):
+            try:
+                SIGNALS.arrive(number)
+            except:  # noqa: E722  as in mmengine's `pretty_text`
+                raise SyntaxError('failed to format the config') from None
+    with pytest.raises(SyntaxError):
+        with stoppable('It'):
+            raise SyntaxError('of the file')
+
+
 def test_handlers_are_put_back_and_not_inherited():
     before = signal.getsignal(signal.SIGTERM)
     with stoppable('It'):
@@ -173,6 +190,43 @@ def test_handlers_are_put_back_and_not_inherited():
             os._exit(0 if plain else 1)
         assert os.waitpid(child, 0)[1] == 0
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_closed_terminal_lets_a_run_save(config, tmp_path):
+    message = stop(config, tmp_path, number=signal.SIGHUP, iteration=1)
+    assert message.startswith('stopped by SIGHUP; saved')
+    assert names(tmp_path) == ['iter_2.pth']
+
+
+CLOSED = """
+import os, signal, sys, time
+from ssl_bench.engine.stopping import SIGNALS
+SIGNALS.install()
+SIGNALS.wait()
+os.kill(os.getppid(), signal.SIGUSR1)
+deadline = time.monotonic() + 60
+while not SIGNALS.number and time.monotonic() < deadline:
+    time.sleep(.01)
+print('still here', flush=True)
+open(sys.argv[1], 'w').write(str(SIGNALS.number))
+os._exit(75)
+"""
+
+
+def test_output_to_a_closed_terminal_is_no_error(tmp_path):
+    ready = []
+    before = signal.signal(signal.SIGUSR1, lambda *args: ready.append(1))
+    pid, terminal = pty.fork()
+    if not pid:
+        arguments = [sys.executable, '-c', CLOSED, str(tmp_path / 'done')]
+        os.execv(sys.executable, arguments)
+    deadline = time.monotonic() + 60
+    while not ready and time.monotonic() < deadline:
+        time.sleep(0.01)
+    signal.signal(signal.SIGUSR1, before)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 75
+    assert (tmp_path / 'done').read_text() == str(int(signal.SIGHUP))
 
 
 @HOOKS.register_module()

@@ -7,6 +7,9 @@ its last checkpoint must be those of the run without a break, bit for bit.
 Every second kill hits the whole process group, the others the first process
 alone, whose children then have to end by themselves.
 
+With ``--signal``, a signal that asks for the end takes the place of SIGKILL.
+The exit code then has to say that the work is saved, too.
+
 Example: python tests/faults/kill.py --kills 20 --out /tmp/faults
 """
 
@@ -31,6 +34,8 @@ from ssl_bench.launch.local import Command
 from ssl_bench.run_folder import LOCK, newest_checkpoint
 
 LIMIT = 1200  # seconds that a command may take
+# the exit codes that each signal may give; of SIGKILL it is the system's
+CODES = {'KILL': (-9,), 'TERM': (75,), 'USR1': (75,), 'INT': (130,)}
 MOST = 60  # starts of one run before it counts as lost
 SIZES = (
     '--imagenet-train 80 --imagenet-val 40 --voc07-trainval 16 '
@@ -200,16 +205,21 @@ def wait_for_work(process: subprocess.Popen, work: Path, since: float) -> None:
         time.sleep(0.05)
 
 
-def kill(process: subprocess.Popen, group: bool) -> bool:
-    """Kill a command; False if it has ended by itself."""
-    if process.poll() is not None:
-        return False
-    if group:
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    return True
+def hit(process: subprocess.Popen, name: str, group: bool) -> int:
+    """Send a signal to a command.
+
+    Args:
+        process (Popen): The command.
+        name (str): One of `CODES`.
+        group (bool): To all its processes, not to the first alone.
+
+    Returns:
+        int: Its exit code; 0 if it came to its end.
+    """
+    if process.poll() is None:
+        send = os.killpg if group else os.kill
+        send(process.pid, signal.Signals[f'SIG{name}'])
+    return end(process)
 
 
 def end(process: subprocess.Popen) -> int:
@@ -235,6 +245,7 @@ def try_kind(
     data: Path,
     home: Path,
     draw: random.Random,
+    name: str = 'KILL',
 ) -> Row:
     """Kill one kind of run until there were enough kills."""
     row = Row()
@@ -260,12 +271,14 @@ def try_kind(
                 late = time.monotonic() + draw.uniform(0, length)
                 while process.poll() is None and time.monotonic() < late:
                     time.sleep(0.01)
-                if kill(process, group=row.kills % 2 == 0):
+                code = hit(process, name, group=row.kills % 2 == 0)
+                if code in CODES[name]:
                     row.kills += 1
                     continue
+                break
             code = end(process)
             break
-        if row.kills == before:
+        if row.kills == before and not code:
             continue  # it ended before the kill
         row.runs += 1
         if code:
@@ -284,12 +297,15 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--kills', type=int, default=20, help='of each kind')
+    parser.add_argument('--signal', choices=CODES, default='KILL')
     parser.add_argument('--seed', type=int, default=0, help='of the moments')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/faults'))
     parser.add_argument(
         '--only', nargs='+', choices=KINDS, default=list(KINDS), metavar='KIND'
     )
     args = parser.parse_args()
+    # a shell has its background jobs ignore it, and what they start, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = args.out.resolve()
     data = out / 'data'
     subprocess.run(
@@ -312,6 +328,7 @@ def main() -> int:
             data,
             home,
             random.Random(f'{args.seed} {name}'),
+            args.signal,
         )
         print(
             f'| {name} | {row.kills} | {row.runs} | {row.equal} | '

@@ -39,6 +39,37 @@ def test_a_fork_can_be_stopped(tmp_path):
     assert long.stdout.read() == ''
 
 
+def test_the_server_outlives_what_is_sent_to_all_processes(tmp_path):
+    """While it imports, and later; a command gets what is sent to it."""
+    program = (
+        'import os, signal\n'
+        'from multiprocessing.forkserver import _forkserver as server\n'
+        'from ssl_bench.launch.forked import Forked, warm_up\n'
+        'signals = [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP,\n'
+        '           signal.SIGINT]\n'
+        'warm_up()\n'
+        'for number in signals:\n'
+        '    os.kill(server._forkserver_pid, number)\n'
+        f'command = Forked(["tasks", "mini_knn"], {ONE!r})\n'
+        'for number in signals:\n'
+        '    os.kill(server._forkserver_pid, number)\n'
+        'assert "mini_knn" in command.stdout.read()\n'
+        'print(command.wait())\n'
+        'for number in signals[:3]:\n'
+        f'    command = Forked(["data", "mini", "--root", '
+        f'{str(tmp_path / "mini")!r}], {ONE!r})\n'
+        '    command.send_signal(number)\n'
+        '    print(command.wait())\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.split() == ['0', '-15', '-10', '-1'], done.stderr
+
+
 def test_forks_end_with_a_killed_runner(tmp_path):
     """Also one that looks for its parent later."""
     program = (

@@ -7,11 +7,13 @@ import signal
 import socket
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from ssl_bench.launch.torchrun import main, rendezvous
+from ssl_bench.launch.stopping import Stop
+from ssl_bench.launch.torchrun import exit_code, main, rendezvous
 
 pytestmark = pytest.mark.skipif(
     torch.cuda.is_available(), reason='forks after CUDA do not work'
@@ -219,3 +221,14 @@ def test_plain_torchruns_table_has_the_message(tmp_path, monkeypatch):
     failure = ProcessFailure(0, 1, 2, str(path))
     assert failure.message['message'] == 'no such file: x'
     assert abs(failure.timestamp - time.time()) < 60
+
+
+@pytest.mark.parametrize(
+    'asked, code', [('SIGTERM', 75), ('SIGINT', 143), ('', 143)]
+)
+def test_ranks_that_had_not_begun(asked, code, capsys):
+    """They imported the toolkits when the signal came."""
+    stop = Stop()
+    stop.asked = asked
+    failure = SimpleNamespace(exitcode=-15, timestamp=1)
+    assert exit_code({0: failure, 1: failure}, stop) == code
