@@ -66,8 +66,7 @@ def test_images_are_upright_however_they_are_read(way, kind, options):
 
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP'])
 @pytest.mark.parametrize(
-    'exif',
-    [b'MM', b'II*\0', b'Exif\0\0II*\0\xff\xff\xff\x7f', bytes(50)],
+    'exif', [b'MM', b'II*\0', b'Exif\0\0II*\0\xff\xff\xff\x7f', bytes(50)]
 )
 def test_damaged_exif_data_say_nothing(kind, exif):
     content = coded(corners(), kind, exif=exif)

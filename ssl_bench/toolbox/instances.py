@@ -151,8 +151,20 @@ class CocoInstances(CocoDataset):
     def layout(self) -> CocoLayout:
         """What is on disk."""
         return self.layout_class(
-            annotations=self.ann_file, images=self.data_prefix['img']
+            annotations=self.ann_file,
+            images=self.data_prefix['img'],
+            masks=self._reads_masks,
         )
+
+    @property
+    def _reads_masks(self) -> bool:
+        """Whether the pipeline loads masks, or loads nothing yet."""
+        loaders = [
+            step.with_mask
+            for step in self.pipeline.transforms
+            if hasattr(step, 'with_mask')
+        ]
+        return not loaders or any(loaders)
 
     def load_data_list(self) -> Rows:
         """Read the annotation file.

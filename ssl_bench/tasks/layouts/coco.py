@@ -49,6 +49,7 @@ class CocoLayout(Layout):
     Attributes:
         annotations (str): JSON file.
         images (str): Folder that file names are relative to.
+        masks (bool): Whether objects need one; without, only boxes are used.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ('annotations', 'images')
@@ -57,6 +58,7 @@ class CocoLayout(Layout):
     heeds_marks: ClassVar[bool] = False
     annotations: str
     images: str
+    masks: bool = True
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -97,7 +99,9 @@ class CocoLayout(Layout):
             )
             return CocoReading([], [Problem(line)])
         entries = self._entries(found)
-        judged = judge(found, self.annotations, scored, self.heeds_marks)
+        judged = judge(
+            found, self.annotations, scored, self.heeds_marks, self.masks
+        )
         lines = missing_files(
             self.annotations, [entry.image for entry in entries]
         )
@@ -132,6 +136,7 @@ class LvisLayout(CocoLayout):
     Attributes:
         annotations (str): JSON file.
         images (str): Folder above ``train2017`` and ``val2017``.
+        masks (bool): As in `CocoLayout`.
         holds (tuple[str, ...]): Folders of images that must be there.
     """
 

@@ -59,7 +59,11 @@ class Judged:
 
 
 def judge(
-    found: Annotations, where: str, scored: bool, heeds_marks: bool
+    found: Annotations,
+    where: str,
+    scored: bool,
+    heeds_marks: bool,
+    masks: bool = True,
 ) -> Judged:
     """Hold a file against what loaders and scorers need.
 
@@ -68,12 +72,19 @@ def judge(
         where (str): Its path.
         scored (bool): Of a test set.
         heeds_marks (bool): The scorer passes over objects marked ``ignore``.
+        masks (bool): Whether objects need one.
     """
     objects = found.objects
     lines, broken = _wrong(found, where), wrong_objects(found, where)
     lines += broken
     known = (objects.images >= 0) & (objects.categories >= 0)
     faults = dict(object_faults(found, scored))
+    bare = masks and known.any() and not objects.masked[known].any()
+    if bare:
+        lines.append(_no_masks(int(known.sum()), where))
+    if bare or not masks:
+        for what in MASK_FAULTS:
+            del faults[what]
     usable = known & ~np.logical_or.reduce([*faults.values()])
     result = Judged(usable, lines)
     for what, rows in faults.items():
@@ -86,7 +97,7 @@ def judge(
             lines += found_lines
             result.left_out[what] += 0 if scored else int((rows & known).sum())
     thin = _in_each(objects.parts, ~good_parts(objects.points))[usable].sum()
-    if thin and not scored:
+    if thin and masks and not scored:
         result.remarks.append(f'{where}: {thin} {THIN_PART} (skipped)')
     result.left_out = +result.left_out
     if broken:
@@ -126,14 +137,14 @@ def object_faults(
         _at(sizes, objects.images) for sizes in (images.widths, images.heights)
     )
     shapes = np.stack([down, across], 1)
-    has_runs = objects.run_sizes[:, 0] > 0
+    has_runs, masked = objects.run_sizes[:, 0] > 0, objects.masked
     good = _in_each(objects.parts, good_parts(objects.points))
     thin = ~has_runs & (good == 0)
     if scored:
         lengths = objects.points.lengths
         odd = _in_each(objects.parts, (lengths % 2 == 1) | (lengths < 2))
         first = _at(lengths, objects.parts[:-1])
-        thin = ~has_runs & ((odd > 0) | (first < 6))
+        thin = ~has_runs & masked & ((odd > 0) | (first < 6))
     for what, rows in (
         (NO_AREA, ~((width >= 1) & (height >= 1) & (objects.areas > 0))),
         (
@@ -142,7 +153,7 @@ def object_faults(
             | (np.minimum(y + height, down) <= y.clip(0)),
         ),
         (MARKED, objects.marked),
-        (NO_MASK, ~has_runs & (np.diff(objects.parts) == 0)),
+        (NO_MASK, ~masked),
         (THIN_MASK, thin),
         (OTHER_RUNS, has_runs & (objects.run_sizes != shapes).any(1)),
     ):
@@ -184,6 +195,15 @@ def _of_fault(
         what = f'{what} to be scored against'
         return some(what, names, where, remedy=FIX_ENTRIES)
     return some(f'{what}, {SCORED_AS[what]}', names, where, Note)
+
+
+def _no_masks(objects: int, where: str) -> Problem:
+    """What to say of a file with boxes only."""
+    return Problem(
+        f'{where}: none of its {objects} objects has a mask (`segmentation`), '
+        'and this task trains on masks and scores them. Write polygons, or '
+        'use a task of boxes alone, such as coco_frcnn_fpn_1x.'
+    )
 
 
 def _named(found: Annotations, rows: Numbers) -> list[str]:
