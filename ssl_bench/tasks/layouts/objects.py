@@ -107,7 +107,9 @@ def judge(
     real = (known if scored else usable) & ~objects.crowds
     if scored and heeds_marks:
         real &= ~objects.marked
-    if not real.any():
+    if known.any() and objects.crowds[known].all():
+        lines.append(_all_crowds(int(known.sum()), where))
+    elif not real.any():
         lines.append(no_object(where, scored))
     else:
         result.remarks += _empty_classes(found, real, where)
@@ -203,6 +205,15 @@ def _no_masks(objects: int, where: str) -> Problem:
         f'{where}: none of its {objects} objects has a mask (`segmentation`), '
         'and this task trains on masks and scores them. Write polygons, or '
         'use a task of boxes alone, such as coco_frcnn_fpn_1x.'
+    )
+
+
+def _all_crowds(objects: int, where: str) -> Problem:
+    """What to say of a file as some programs write it from brushed masks."""
+    return Problem(
+        f'{where}: all {objects} objects are marked `iscrowd`, as regions of '
+        'many objects, which are not trained on or scored. Write 0 for '
+        'single objects.'
     )
 
 
