@@ -249,7 +249,10 @@ def voc_masks(
 
 
 def coco(
-    split: str, count: int | None = None, masks: bool = True
+    split: str,
+    count: int | None = None,
+    masks: bool = True,
+    names: tuple[str, ...] = (),
 ) -> CocoLayout:
     """A split of COCO 2017."""
     return CocoLayout(
@@ -257,6 +260,7 @@ def coco(
         images=f'coco/{split}',
         count=count,
         masks=masks,
+        names=names,
     )
 
 
@@ -516,8 +520,8 @@ DATASETS: dict[str, Dataset] = {
     ),
     'mini_coco': Dataset(
         title='mini COCO train2017',
-        train=(coco('train2017'),),
-        test=(coco('val2017'),),
+        train=(coco('train2017', names=MINI_CLASSES),),
+        test=(coco('val2017', names=MINI_CLASSES),),
         root=MINI_ROOT,
         prepare=_MINI,
     ),

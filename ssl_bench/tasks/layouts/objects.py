@@ -1,7 +1,7 @@
 """What a usable image and object of a file in COCO's form is."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -245,6 +245,35 @@ def _wrong(found: Annotations, where: str) -> list[Line]:
         names = [repr(v) for v, r in zip(values, repeated(values)) if r]
         lines += some(what, names, where, remedy=FIX_ENTRIES)
     return lines
+
+
+def other_classes(
+    found: Sequence[str], want: Sequence[str], where: str
+) -> list[Line]:
+    """A problem when a file has not the classes of its task.
+
+    Args:
+        found (Sequence[str]): Names in the file.
+        want (Sequence[str]): Those of the task, in the order of its labels;
+            any when empty.
+        where (str): The file.
+    """
+    common = [name for name in found if name in want]
+    if len(common) != len(want):
+        text = (
+            f'{where} knows {len(common)} of the {len(want)} classes of this '
+            'task. Its `categories` must name every class; their ids can be '
+            'any numbers.'
+        )
+    elif common != list(want):
+        text = (
+            f'{where} has the `categories` of this task in another order, '
+            f'{common[0]} first instead of {want[0]}. Sort them in the same '
+            'way in every file.'
+        )
+    else:
+        return []
+    return [Problem(text)]
 
 
 def wrong_objects(found: Annotations, where: str) -> list[Line]:
