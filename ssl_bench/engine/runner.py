@@ -69,12 +69,17 @@ def read_url(
     return read_training(download(url, folder, progress), map_location)
 
 
+def load_from_disk(file: str, map_location: Any = None) -> Any:
+    """As `read_training`; mmengine prints the name from its 11th letter."""
+    return read_training(file, map_location)
+
+
 # mmengine's loaders unpickle, which runs code: for local files when the safe
 # way fails, for addresses always. These replace them for every file, also for
 # those that an `init_cfg` names; torchvision:// and the like end there, too.
 mmengine.runner.checkpoint._safe_torch_load = read_training
 mmengine.runner.checkpoint.load_url = read_url
-CheckpointLoader.register_scheme('', read_training, force=True)
+CheckpointLoader.register_scheme('', load_from_disk, force=True)
 
 
 @contextmanager
