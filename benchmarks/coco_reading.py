@@ -82,7 +82,9 @@ STEPS = {
     'test loader and scorer': (
         READER + 'from mmengine.registry import METRICS\n',
         'kept = DATASETS.build(config.test_dataloader.dataset)\n'
-        'metric = METRICS.build(config.test_evaluator)',
+        'metric = METRICS.build(config.test_evaluator)\n'
+        # what the process that scores reads at the test
+        'truth = metric.indexed(metric.content(metric._coco_api))',
     ),
 }
 

@@ -180,7 +180,8 @@ def orientation(image: Image.Image) -> int:
     """How pixels lie in the file, 1 to 8; 1 is upright.
 
     It is EXIF's tag of this name, or XMP's. TIFF files have it too, but
-    Pillow turns these itself.
+    Pillow turns these itself. Data that are damaged say nothing: the pixels
+    are whole, and every other program reads them as they lie.
 
     Args:
         image (Image): Opened, and not decoded yet.
@@ -188,7 +189,10 @@ def orientation(image: Image.Image) -> int:
     # without these, Pillow would decode a PNG to look behind its pixels
     if image.format == 'TIFF' or not ORIENTED & image.info.keys():
         return 1
-    way = image.getexif().get(ExifTags.Base.Orientation, 1)
+    try:
+        way = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except ERRORS:
+        return 1
     return way if way in range(1, 9) else 1
 
 

@@ -64,6 +64,18 @@ def test_images_are_upright_however_they_are_read(way, kind, options):
         assert np.array_equal(own, read_bgr(content))
 
 
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP'])
+@pytest.mark.parametrize(
+    'exif', [b'MM', b'II*\0', b'Exif\0\0II*\0\xff\xff\xff\x7f', bytes(50)]
+)
+def test_damaged_exif_data_say_nothing(kind, exif):
+    content = coded(corners(), kind, exif=exif)
+    assert read_rgb(content).shape == (40, 24, 3)
+    assert read_bgr(content).shape == (40, 24, 3)
+    assert image_size(content) == (24, 40)
+    require_readable(content)
+
+
 def stored(mode, kind):
     """A grey ramp in one of the ways that files have."""
     if mode == 'I;16':

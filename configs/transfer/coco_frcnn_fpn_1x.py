@@ -6,7 +6,7 @@ TASK = dict(
     group='detection',
     order=44,
     toolbox='mmdet',
-    dataset='coco',
+    dataset='coco_boxes',
     metrics={
         'bbox_AP': dict(toolkit='coco/bbox_mAP', factor=100.0, tolerance=0.5),
         'bbox_AP50': dict(

@@ -5,6 +5,7 @@ Several processes: bash tools/dist_train.sh CONFIG N
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
@@ -79,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         args.force,
         args.wait,
     )
+    if os.environ.get('RANK', '0') != '0':  # of several, one says it
+        return 0
     print(
         f'{checkpoint}\nnext: python tools/transfer.py {checkpoint} '
         '--tasks TASK ... (ssl-bench tasks lists them)'

@@ -248,12 +248,19 @@ def voc_masks(
     return VocMaskLayout(list_file=path, labels=labels, count=count)
 
 
-def coco(split: str, count: int | None = None) -> CocoLayout:
+def coco(
+    split: str,
+    count: int | None = None,
+    masks: bool = True,
+    names: tuple[str, ...] = (),
+) -> CocoLayout:
     """A split of COCO 2017."""
     return CocoLayout(
         annotations=f'coco/annotations/instances_{split}.json',
         images=f'coco/{split}',
         count=count,
+        masks=masks,
+        names=names,
     )
 
 
@@ -379,12 +386,15 @@ DATASETS: dict[str, Dataset] = {
         prepare=TAR('VOCtrainval_11-May-2012') + ", and mmsegmentation's "
         'tools/dataset_converters/voc_aug.py for SegmentationClassAug',
     ),
-    'coco': Dataset(
-        title='COCO train2017',
-        train=(coco('train2017', 118287),),
-        test=(coco('val2017', 5000),),
-        prepare=COCO,
-    ),
+    **{
+        name: Dataset(
+            title='COCO train2017',
+            train=(coco('train2017', 118287, masks),),
+            test=(coco('val2017', 5000, masks),),
+            prepare=COCO,
+        )
+        for name, masks in (('coco', True), ('coco_boxes', False))
+    },
     **{
         f'coco{percent}pct': Dataset(
             title=f'COCO train2017, {percent}% of the images',
@@ -510,8 +520,8 @@ DATASETS: dict[str, Dataset] = {
     ),
     'mini_coco': Dataset(
         title='mini COCO train2017',
-        train=(coco('train2017'),),
-        test=(coco('val2017'),),
+        train=(coco('train2017', names=MINI_CLASSES),),
+        test=(coco('val2017', names=MINI_CLASSES),),
         root=MINI_ROOT,
         prepare=_MINI,
     ),

@@ -22,6 +22,8 @@ from ssl_bench.errors import UserError
 from ssl_bench.tasks.layouts import CocoLayout, LvisLayout
 from ssl_bench.tasks.layouts.annotations import Annotations, Numbers
 from ssl_bench.tasks.layouts.json_rows import Category
+from ssl_bench.tasks.layouts.lines import refuse
+from ssl_bench.tasks.layouts.objects import other_classes
 from ssl_bench.toolbox.once_per_node import once_per_node
 
 OTHER_CLASS = "objects of classes that are not the task's"
@@ -151,8 +153,20 @@ class CocoInstances(CocoDataset):
     def layout(self) -> CocoLayout:
         """What is on disk."""
         return self.layout_class(
-            annotations=self.ann_file, images=self.data_prefix['img']
+            annotations=self.ann_file,
+            images=self.data_prefix['img'],
+            masks=self._reads_masks,
         )
+
+    @property
+    def _reads_masks(self) -> bool:
+        """Whether the pipeline loads masks, or loads nothing yet."""
+        loaders = [
+            step.with_mask
+            for step in self.pipeline.transforms
+            if hasattr(step, 'with_mask')
+        ]
+        return not loaders or any(loaders)
 
     def load_data_list(self) -> Rows:
         """Read the annotation file.
@@ -237,25 +251,12 @@ class CocoInstances(CocoDataset):
         Returns:
             ndarray: Label of each category, -1 for those of other tasks.
         """
+        names = [row.name for row in categories]
         want = self.metainfo['classes']
-        found = [
-            index
-            for index, row in enumerate(categories)
-            if self.names_differ or row.name in want
-        ]
-        if len(found) != len(want):
-            raise UserError(
-                f'{self.ann_file} knows {len(found)} of the '
-                f'{len(want)} classes of this task. Its `categories` must '
-                'name every class; their ids can be any numbers.'
-            )
-        order = [categories[index].name for index in found]
-        if not self.names_differ and tuple(order) != tuple(want):
-            raise UserError(
-                f'{self.ann_file} has the `categories` of this task in '
-                f'another order, {order[0]} first instead of {want[0]}. '
-                'Sort them in the same way in every file.'
-            )
+        if self.names_differ and len(names) == len(want):
+            want = names
+        refuse(other_classes(names, want, self.ann_file))
+        found = [index for index, name in enumerate(names) if name in want]
         self.cat_ids = [categories[index].id for index in found]
         self.cat2label = {key: label for label, key in enumerate(self.cat_ids)}
         labels = np.full(len(categories), -1)

@@ -80,3 +80,16 @@ def test_unknown_name_lists_near_ones():
 def test_control_characters_are_not_printed():
     """Names come from records and files of others."""
     assert printable('a\x1b[31mb\u202e\nc é') == 'a\\x1b[31mb\\u202e\nc é'
+
+
+@pytest.mark.parametrize('rank, lines', [('0', 2), ('1', 0)])
+def test_one_of_several_processes_says_where_the_weights_are(
+    monkeypatch, capsys, rank, lines
+):
+    from ssl_bench.engine import pretrain
+
+    monkeypatch.setattr(pretrain, 'pretrain', lambda *_: 'epoch_4.pth')
+    monkeypatch.setenv('RANK', rank)
+    assert main(['pretrain', 'configs/mini/pixpro_r18.py', '--quiet']) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert sum('epoch_4.pth' in line for line in out) == lines

@@ -555,6 +555,13 @@ COCO: dict[str, Callable[[dict], object]] = {
     'an image twice': twice('images'),
     'a box twice': twice('annotations'),
     'a category twice': twice('categories'),
+    'other classes': lambda c: [
+        row.update(name=f'my {row["name"]}') for row in c['categories']
+    ],
+    'classes in another order': lambda c: c['categories'].reverse(),
+    'boxes alone': lambda c: [
+        row.pop('segmentation') for row in c['annotations']
+    ],
     'no iscrowd': put('annotations', iscrowd=...),
     'no area': put('annotations', area=...),
     'no box': put('annotations', bbox=...),

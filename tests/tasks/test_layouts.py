@@ -23,7 +23,7 @@ from ssl_bench.tasks.layouts import (
     Problem,
     VocBoxLayout,
 )
-from ssl_bench.tasks.layouts.lines import each
+from ssl_bench.tasks.layouts.lines import each, missing_files
 from ssl_bench.tasks.subsets import stratified_list
 
 VAL = 'coco/annotations/instances_val2017.json'
@@ -327,6 +327,29 @@ def test_classes_of_voc_images(registered, mini_root, tmp_path):
     (tmp_path / 'VOC2007/JPEGImages').rename(tmp_path / 'VOC2007/photos')
     with pytest.raises(UserError, match='8 are not there'):
         ListedVOC(**settings)
+
+
+@pytest.mark.parametrize(
+    'written, there',
+    [
+        ('my%20photo.jpg', 'my photo.jpg'),
+        ('day\\a.jpg', 'day/a.jpg'),
+        ('IMG_1.jpg', 'IMG_1.JPG'),
+        ('a.jpg', 'a.png'),
+        ('val/a.jpg', 'a.jpg'),
+        ('a.xml', ''),
+        ('b.jpg', ''),
+    ],
+)
+def test_a_name_that_is_written_in_another_way(tmp_path, written, there):
+    image(tmp_path / (there or 'a.png'))
+    path = str(tmp_path / written)
+    (line,) = missing_files('list', [path])
+    if there:
+        end = f', but {tmp_path / there} is. Rename the files or the entries.'
+    else:
+        end = '. Complete them, or take their entries out.'
+    assert line == f'list names 1 images, 1 are not there, first {path}{end}'
 
 
 COCO_FAULTS = {  # annotation's changes; in training; in a test

@@ -34,8 +34,7 @@ def read(coco, **settings):
         ann_file=VAL,
         data_prefix=dict(img='val2017/'),
         metainfo=dict(classes=CLASSES),
-        pipeline=[],
-        **settings,
+        **dict(pipeline=[]) | settings,
     )
 
 
@@ -106,6 +105,25 @@ def test_objects_that_cannot_be_trained_on(registered, coco):
     coco[1]['annotations'].clear()
     with pytest.raises(UserError, match='no image has an object'):
         read(coco, filter_cfg=dict(filter_empty_gt=True))
+
+
+@pytest.mark.parametrize('scored', [False, True])
+def test_boxes_without_masks(registered, coco, scored):
+    """As many programs write them; a task of boxes alone takes them."""
+    for row in coco[1]['annotations']:
+        row['segmentation'] = []
+    del coco[1]['annotations'][-1]['segmentation']
+    count = len(coco[1]['annotations'])
+    loader = dict(type='LoadAnnotations', with_bbox=True)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        dataset = read(coco, pipeline=[loader], test_mode=scored)
+        assert sum(map(len, labels(dataset))) == count
+        assert not dataset.left_out
+        loader['with_mask'] = True
+        with pytest.raises(UserError) as caught:
+            read(coco, pipeline=[loader], test_mode=scored)
+    assert f'none of its {count} objects has a mask' in str(caught.value)
+    assert 'more' not in str(caught.value)  # one problem
 
 
 def test_images_that_are_missing(registered, coco):

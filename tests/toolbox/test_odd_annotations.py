@@ -215,8 +215,7 @@ CASES = {
     'two for crowd': (first(iscrowd=2), *['`iscrowd` is not 0 or 1'] * 2),
     'all crowd': (
         every('iscrowd', lambda ann: 1),
-        'no image has an object to train on',
-        'no image has an object to be scored against',
+        *['all 8 objects are marked `iscrowd`'] * 2,
     ),
     'all ignored': (
         every('ignore', lambda ann: 1),

@@ -180,6 +180,12 @@ class ObjectColumns:
     order: Numbers
     starts: Numbers
 
+    @property
+    def masked(self) -> Numbers:
+        """Which objects have a mask, (N,) bool."""
+        found: Numbers = self.run_sizes[:, 0] > 0
+        return found | (np.diff(self.parts) > 0)
+
     def of(self, image: int) -> Numbers:
         """Rows of an image's objects."""
         found: Numbers = self.order[

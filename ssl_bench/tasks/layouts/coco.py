@@ -49,6 +49,9 @@ class CocoLayout(Layout):
     Attributes:
         annotations (str): JSON file.
         images (str): Folder that file names are relative to.
+        masks (bool): Whether objects need one; without, only boxes are used.
+        names (tuple[str, ...]): Classes of the task, which must be among the
+            file's in this order; any when not given.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ('annotations', 'images')
@@ -57,6 +60,8 @@ class CocoLayout(Layout):
     heeds_marks: ClassVar[bool] = False
     annotations: str
     images: str
+    masks: bool = True
+    names: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -97,7 +102,9 @@ class CocoLayout(Layout):
             )
             return CocoReading([], [Problem(line)])
         entries = self._entries(found)
-        judged = judge(found, self.annotations, scored, self.heeds_marks)
+        judged = judge(
+            found, self.annotations, scored, self.heeds_marks, self.masks
+        )
         lines = missing_files(
             self.annotations, [entry.image for entry in entries]
         )
@@ -105,6 +112,7 @@ class CocoLayout(Layout):
             entries,
             lines
             + judged.lines
+            + self._other_classes(found)
             + (self._lines_of_test(found) if scored else [])
             + size_problems(self._sizes(len(entries))),
             judged.left_out,
@@ -112,6 +120,12 @@ class CocoLayout(Layout):
             judged.usable,
             judged.remarks,
         )
+
+    def _other_classes(self, found: 'Annotations') -> list[Line]:
+        from ssl_bench.tasks.layouts.objects import other_classes
+
+        names = [row.name for row in found.categories]
+        return other_classes(names, self.names, self.annotations)
 
     def _entries(self, found: 'Annotations') -> list[CocoImage]:
         images = found.images
@@ -132,6 +146,7 @@ class LvisLayout(CocoLayout):
     Attributes:
         annotations (str): JSON file.
         images (str): Folder above ``train2017`` and ``val2017``.
+        masks, names: As in `CocoLayout`.
         holds (tuple[str, ...]): Folders of images that must be there.
     """
 

@@ -3,8 +3,10 @@
 import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from ssl_bench.errors import UserError
+from ssl_bench.files import IMAGE_ENDINGS
 
 SHOWN = 20  # further files that a line names
 
@@ -157,9 +159,38 @@ def not_there(
     """One problem for the files that are `gone` of those that are named."""
     if not gone:
         return []
+    near = _near(gone[0])
+    remedy = (
+        f', but {near} is. Rename the files or the entries.'
+        if near
+        else '. Complete them, or take their entries out.'
+    )
     return [
         Problem(
             f'{where} names {named} {what}, {len(gone)} are not there, '
-            f'first {gone[0]}. Complete them, or take their entries out.'
+            f'first {gone[0]}{remedy}'
         )
     ]
+
+
+def _near(path: str) -> str:
+    """A file whose name is written in another way; '' when there is none.
+
+    Programs write names as in a URL, with the slashes of Windows, in other
+    letters, with another ending, or with a folder too many.
+    """
+    folder, name = os.path.split(path)
+    stem, ending = os.path.splitext(name.lower())
+    endings = IMAGE_ENDINGS if ending in IMAGE_ENDINGS else (ending,)
+    alike = {stem + other for other in endings}
+    others = [
+        unquote(path),
+        path.replace('\\', '/'),
+        os.path.join(os.path.dirname(folder), name),
+        *(
+            os.path.join(folder, other)
+            for other in sorted(_files_in(folder))
+            if other.lower() in alike
+        ),
+    ]
+    return next((o for o in others if o != path and os.path.isfile(o)), '')

@@ -1,7 +1,7 @@
 """What a usable image and object of a file in COCO's form is."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +59,11 @@ class Judged:
 
 
 def judge(
-    found: Annotations, where: str, scored: bool, heeds_marks: bool
+    found: Annotations,
+    where: str,
+    scored: bool,
+    heeds_marks: bool,
+    masks: bool = True,
 ) -> Judged:
     """Hold a file against what loaders and scorers need.
 
@@ -68,12 +72,19 @@ def judge(
         where (str): Its path.
         scored (bool): Of a test set.
         heeds_marks (bool): The scorer passes over objects marked ``ignore``.
+        masks (bool): Whether objects need one.
     """
     objects = found.objects
     lines, broken = _wrong(found, where), wrong_objects(found, where)
     lines += broken
     known = (objects.images >= 0) & (objects.categories >= 0)
     faults = dict(object_faults(found, scored))
+    bare = masks and known.any() and not objects.masked[known].any()
+    if bare:
+        lines.append(_no_masks(int(known.sum()), where))
+    if bare or not masks:
+        for what in MASK_FAULTS:
+            del faults[what]
     usable = known & ~np.logical_or.reduce([*faults.values()])
     result = Judged(usable, lines)
     for what, rows in faults.items():
@@ -86,7 +97,7 @@ def judge(
             lines += found_lines
             result.left_out[what] += 0 if scored else int((rows & known).sum())
     thin = _in_each(objects.parts, ~good_parts(objects.points))[usable].sum()
-    if thin and not scored:
+    if thin and masks and not scored:
         result.remarks.append(f'{where}: {thin} {THIN_PART} (skipped)')
     result.left_out = +result.left_out
     if broken:
@@ -96,7 +107,9 @@ def judge(
     real = (known if scored else usable) & ~objects.crowds
     if scored and heeds_marks:
         real &= ~objects.marked
-    if not real.any():
+    if known.any() and objects.crowds[known].all():
+        lines.append(_all_crowds(int(known.sum()), where))
+    elif not real.any():
         lines.append(no_object(where, scored))
     else:
         result.remarks += _empty_classes(found, real, where)
@@ -126,14 +139,14 @@ def object_faults(
         _at(sizes, objects.images) for sizes in (images.widths, images.heights)
     )
     shapes = np.stack([down, across], 1)
-    has_runs = objects.run_sizes[:, 0] > 0
+    has_runs, masked = objects.run_sizes[:, 0] > 0, objects.masked
     good = _in_each(objects.parts, good_parts(objects.points))
     thin = ~has_runs & (good == 0)
     if scored:
         lengths = objects.points.lengths
         odd = _in_each(objects.parts, (lengths % 2 == 1) | (lengths < 2))
         first = _at(lengths, objects.parts[:-1])
-        thin = ~has_runs & ((odd > 0) | (first < 6))
+        thin = ~has_runs & masked & ((odd > 0) | (first < 6))
     for what, rows in (
         (NO_AREA, ~((width >= 1) & (height >= 1) & (objects.areas > 0))),
         (
@@ -142,7 +155,7 @@ def object_faults(
             | (np.minimum(y + height, down) <= y.clip(0)),
         ),
         (MARKED, objects.marked),
-        (NO_MASK, ~has_runs & (np.diff(objects.parts) == 0)),
+        (NO_MASK, ~masked),
         (THIN_MASK, thin),
         (OTHER_RUNS, has_runs & (objects.run_sizes != shapes).any(1)),
     ):
@@ -186,6 +199,24 @@ def _of_fault(
     return some(f'{what}, {SCORED_AS[what]}', names, where, Note)
 
 
+def _no_masks(objects: int, where: str) -> Problem:
+    """What to say of a file with boxes only."""
+    return Problem(
+        f'{where}: none of its {objects} objects has a mask (`segmentation`), '
+        'and this task trains on masks and scores them. Write polygons, or '
+        'use a task of boxes alone, such as coco_frcnn_fpn_1x.'
+    )
+
+
+def _all_crowds(objects: int, where: str) -> Problem:
+    """What to say of a file as some programs write it from brushed masks."""
+    return Problem(
+        f'{where}: all {objects} objects are marked `iscrowd`, as regions of '
+        'many objects, which are not trained on or scored. Write 0 for '
+        'single objects.'
+    )
+
+
 def _named(found: Annotations, rows: Numbers) -> list[str]:
     return [f'id {key}' for key in found.objects.ids[rows].tolist()]
 
@@ -214,6 +245,35 @@ def _wrong(found: Annotations, where: str) -> list[Line]:
         names = [repr(v) for v, r in zip(values, repeated(values)) if r]
         lines += some(what, names, where, remedy=FIX_ENTRIES)
     return lines
+
+
+def other_classes(
+    found: Sequence[str], want: Sequence[str], where: str
+) -> list[Line]:
+    """A problem when a file has not the classes of its task.
+
+    Args:
+        found (Sequence[str]): Names in the file.
+        want (Sequence[str]): Those of the task, in the order of its labels;
+            any when empty.
+        where (str): The file.
+    """
+    common = [name for name in found if name in want]
+    if len(common) != len(want):
+        text = (
+            f'{where} knows {len(common)} of the {len(want)} classes of this '
+            'task. Its `categories` must name every class; their ids can be '
+            'any numbers.'
+        )
+    elif common != list(want):
+        text = (
+            f'{where} has the `categories` of this task in another order, '
+            f'{common[0]} first instead of {want[0]}. Sort them in the same '
+            'way in every file.'
+        )
+    else:
+        return []
+    return [Problem(text)]
 
 
 def wrong_objects(found: Annotations, where: str) -> list[Line]:
