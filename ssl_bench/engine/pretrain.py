@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,16 +91,18 @@ def pretrain(
     config.launcher = launcher()
     _set_seed(config, seed)
     join_processes()
+    where = partial(
+        find_start,
+        work_dir,
+        config.train_cfg,
+        config.randomness.seed,
+        resume,
+        force,
+    )
+    # a folder that a mistake names is not made
+    from_first(lambda: Path(work_dir).exists() or where())
     with hold(work_dir, wait), disk_errors():
-        start = from_first(
-            lambda: find_start(
-                work_dir,
-                config.train_cfg,
-                config.randomness.seed,
-                resume,
-                force,
-            )
-        )
+        start = from_first(where)
         assert start is not None  # all processes have joined
         if start.finished and start.checkpoint:
             note(f'{work_dir} is finished: nothing is left to train.')

@@ -183,6 +183,11 @@ def test_nothing_to_resume(config, tmp_path):
         pretrain(config, tmp_path, resume=True)
     with pytest.raises(UserError, match='no checkpoint'):
         pretrain(config, tmp_path, resume=str(tmp_path / 'none.pth'))
+    mistyped = tmp_path / 'mistyped'
+    for resume in (True, str(tmp_path / 'none.pth')):
+        with pytest.raises(UserError):
+            pretrain(config, mistyped, resume=resume)
+    assert not mistyped.exists()
 
 
 def test_the_advice_for_too_many_unreadable_images_works(
