@@ -5,7 +5,7 @@ with polygons of real lengths (about 450 MB), and a test set of 5000 images,
 into a folder. Every image is a link to one file. Then it measures, each in a
 process of its own, what a user waits for before the first step.
 
-    python benchmarks/coco_reading.py --folder /tmp/coco_size [--scale 1.0]
+    python benchmarks/coco_reading.py --folder work_dirs/coco [--scale 1.0]
 
 The column `before` has the numbers of the code that made one dict of each
 object, measured with this program on a machine with two cores. Seconds are

@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import shutil
+import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,13 @@ from typing import Any
 
 from ssl_bench.errors import UserError
 
+# from a scheduler that needs the machine (SIGTERM) or says so ahead of time
+# (Slurm's ``--signal``, submitit), and from a terminal that is closed
+ENDING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+STOP = (*ENDING, signal.SIGINT)  # and Ctrl-C
+# seconds: less is the same signal, by two ways; torchrun sends on at once what
+# the terminal has sent already
+APART = 2.0
 LAUNCH = ('RANK', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 SHARED = '/dev/shm'  # where the workers of a loader put batches
 TIMEOUT = 'SSL_BENCH_RANK_TIMEOUT'

@@ -8,6 +8,17 @@ import torch
 import torch.multiprocessing as mp
 
 
+def under_torchrun(rank, world, port=29500):
+    """Set what torchrun sets for a process."""
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE=str(world),
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port),
+    )
+
+
 def _entry(rank, world, folder, function, arguments):
     torch.set_num_threads(1)
     # what torchrun sets too; a function that joins a run asks for them

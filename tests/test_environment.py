@@ -134,6 +134,8 @@ def test_the_check_draws_nothing():
 
 def test_a_sample_that_cannot_be_read_is_left_to_the_loader():
     broken = DataLoader([], batch_size=2, num_workers=1)
+    with pytest.raises(IndexError):
+        broken.dataset[0]
     environment.require_room_for_workers(broken)
 
 

@@ -132,6 +132,7 @@ def startable_again(command: str) -> Iterator[None]:
     if command not in RUNS or not main_thread or 'RANK' in os.environ:
         yield
         return
+    from ssl_bench.environment import ENDING
 
     def end(number: int, frame: FrameType | None) -> None:
         line = f'stopped by {signal.Signals(number).name} outside of training'
@@ -141,12 +142,7 @@ def startable_again(command: str) -> Iterator[None]:
 
     numbers = [
         number
-        for number in (
-            signal.SIGTERM,
-            signal.SIGUSR1,
-            signal.SIGUSR2,
-            signal.SIGHUP,
-        )
+        for number in ENDING
         if signal.getsignal(number) is signal.SIG_DFL
     ]
     for number in numbers:

@@ -170,7 +170,6 @@ def run_check(args: argparse.Namespace) -> int:
     Raises:
         UserError: The data root is not there.
     """
-    from ssl_bench.errors import UserError
     from ssl_bench.tasks.check import check_task, no_root
     from ssl_bench.tasks.datasets import Dataset
     from ssl_bench.tasks.layouts import Line, Note, Problem

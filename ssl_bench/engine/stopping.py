@@ -3,10 +3,6 @@
 In training, a signal waits for the end of the iteration: the hook that saves
 checkpoints then saves one and ends the run. Everywhere else, all that was
 trained is saved already, and a signal ends the run at once.
-
-SIGTERM comes from a scheduler that needs the machine, SIGUSR1 and SIGUSR2
-from one that says so ahead of time (Slurm's ``--signal``, submitit), SIGINT
-from Ctrl-C, SIGHUP from a terminal that is closed.
 """
 
 import os
@@ -25,13 +21,8 @@ from mmengine import dist
 from torch.utils.data import DataLoader
 
 from ssl_bench.engine.distributed import PATIENCE
-from ssl_bench.environment import leave_terminal
+from ssl_bench.environment import APART, ENDING, STOP, leave_terminal
 from ssl_bench.errors import Interrupted
-
-ENDING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
-HANDLED = (*ENDING, signal.SIGINT)
-# seconds: torchrun sends on at once what the terminal has sent already
-AGAIN = 2.0
 
 
 class EndNow(BaseException):
@@ -64,7 +55,7 @@ class Signals:
         """Let signals come here; returns what undoes it."""
         before = {
             number: signal.getsignal(number)
-            for number in HANDLED
+            for number in STOP
             # a shell has its background jobs ignore Ctrl-C; nohup SIGHUP
             if signal.getsignal(number) is not signal.SIG_IGN
         }
@@ -97,7 +88,7 @@ class Signals:
             if self._waits and dist.get_rank() == 0:
                 # no print: a signal can come in the middle of one
                 os.write(2, _announced(number).encode())
-        elif number == signal.SIGINT and now - self._first > AGAIN:
+        elif number == signal.SIGINT and now - self._first > APART:
             raise KeyboardInterrupt
         if not self._waits:
             self.end_if_asked()
@@ -223,7 +214,7 @@ def signals_held() -> Iterator[None]:
     A worker is a fork, and has these signals blocked until it has said what
     it does with them.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     try:
         yield
     finally:
@@ -242,7 +233,7 @@ def guard_workers(loader: DataLoader) -> DataLoader:
 
 
 def _start_worker(given: Callable[[int], None] | None, number: int) -> None:
-    for name in HANDLED:
+    for name in STOP:
         if name != signal.SIGTERM:
             signal.signal(name, signal.SIG_IGN)
     if sys.platform == 'linux':

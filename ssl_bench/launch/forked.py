@@ -16,8 +16,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.forkserver import ensure_running
 
+from ssl_bench.environment import STOP
 from ssl_bench.launch.parent import end_after
-from ssl_bench.launch.stopping import STOP
 
 AVAILABLE = 'forkserver' in multiprocessing.get_all_start_methods()
 

@@ -6,21 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ssl_bench.environment import leave_terminal
+from ssl_bench.environment import APART, STOP, leave_terminal
 from ssl_bench.errors import Interrupted
 
-# Ctrl-C, the end of a terminal, and what schedulers send
-STOP = (
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGTERM,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
 AT_ONCE = (signal.SIGINT, signal.SIGTERM)  # for the second time
 # exit codes of a command that saved, and of one after Ctrl-C
 ENDED_AS_ASKED = frozenset({Interrupted.exit_code, 130})
-APART = 2.0  # seconds: less is the same signal, by two ways
 
 
 class Stop:

@@ -27,10 +27,10 @@ from torch.distributed import run as torchrun
 from torch.distributed.elastic.agent.server import local_elastic_agent
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-from ssl_bench.environment import require_port
+from ssl_bench.environment import STOP, require_port
 from ssl_bench.errors import Interrupted, UserError
 from ssl_bench.launch.parent import child_environment, end_with_parent
-from ssl_bench.launch.stopping import ENDED_AS_ASKED, STOP, Stop, stoppable
+from ssl_bench.launch.stopping import ENDED_AS_ASKED, Stop, stoppable
 
 SAVED = Interrupted.exit_code
 FROM_SIGNAL = 128  # added to a signal's number, as shells do

@@ -1,6 +1,5 @@
 """How processes start, how models are wrapped, how errors arrive."""
 
-import os
 import socket
 
 import pytest
@@ -17,6 +16,7 @@ from ssl_bench.engine.distributed import (
     world_size,
 )
 from ssl_bench.errors import UserError
+from tests.processes import under_torchrun
 
 
 def test_one_process_without_torchrun(monkeypatch):
@@ -36,13 +36,7 @@ def test_one_process_without_torchrun(monkeypatch):
 
 
 def join(rank, port, folder):
-    os.environ.update(
-        RANK=str(rank),
-        LOCAL_RANK=str(rank),
-        WORLD_SIZE='2',
-        MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(port),
-    )
+    under_torchrun(rank, 2, port)
     join_processes()
     join_processes()  # a second call finds the group
     total = torch.tensor([rank + 1.0])

@@ -12,6 +12,7 @@ import torch
 
 from ssl_bench.engine.distributed import join_processes
 from ssl_bench.environment import TIMEOUT
+from tests.processes import under_torchrun
 
 pytestmark = pytest.mark.skipif(
     torch.cuda.is_available(), reason='forks after CUDA do not work'
@@ -20,14 +21,8 @@ pytestmark = pytest.mark.skipif(
 
 def work(rank, port, log, task):
     """One of two processes; what it prints goes to a file."""
-    os.environ.update(
-        RANK=str(rank),
-        LOCAL_RANK=str(rank),
-        WORLD_SIZE='2',
-        MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(port),
-        **{TIMEOUT: '1'},
-    )
+    under_torchrun(rank, 2, port)
+    os.environ[TIMEOUT] = '1'
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     import sys
 

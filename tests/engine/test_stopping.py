@@ -17,7 +17,7 @@ from mmengine.registry import HOOKS
 from ssl_bench.engine.pretrain import pretrain
 from ssl_bench.engine.stopping import SIGNALS, stoppable
 from ssl_bench.errors import Interrupted
-from tests.processes import run_in_processes
+from tests.processes import run_in_processes, under_torchrun
 
 WANTED = ('state_dict', 'optimizer', 'param_schedulers')
 
@@ -349,7 +349,7 @@ def test_older_checkpoints_stay_while_the_newest_is_damaged(
 
 def two(rank, config, folder):
     """One process gets the signal; both end, and go on together."""
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    under_torchrun(rank, 2)
     folder = Path(folder)
     config.train_dataloader.batch_size = 2
     config.default_hooks.checkpoint.update(interval=2)

@@ -10,7 +10,7 @@ alone, whose children then have to end by themselves.
 With ``--signal``, a signal that asks for the end takes the place of SIGKILL.
 The exit code then has to say that the work is saved, too.
 
-Example: python tests/faults/kill.py --kills 20 --out /tmp/faults
+Example: python tests/faults/kill.py --kills 20 --out work_dirs/faults
 """
 
 import argparse

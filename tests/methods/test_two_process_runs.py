@@ -10,7 +10,6 @@ from the images (it draws them for each process), and two processes put a
 batch into a queue in another order.
 """
 
-import os
 from importlib import import_module
 from pathlib import Path
 from unittest import mock
@@ -30,7 +29,7 @@ from ssl_bench.layers.collectives import mean_over_processes
 from ssl_bench.layers.global_bn import GlobalBatchNorm
 from tests.methods import test_baseline_data as baselines
 from tests.methods import test_mini_runs as mini
-from tests.processes import run_in_processes
+from tests.processes import run_in_processes, under_torchrun
 
 pytestmark = pytest.mark.slow
 
@@ -140,9 +139,7 @@ def run(name, folder, work_dir, processes, interrupted):
 
 def run_all(rank, folder, work_dir, processes, interrupted):
     """All methods, in float64."""
-    os.environ.update(
-        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes)
-    )
+    under_torchrun(rank, processes)
     torch.set_default_dtype(torch.float64)
     with (
         mock.patch.object(engine_runner, 'replace_sync_bn', global_norms),

@@ -1,6 +1,5 @@
 """An interrupted transfer gives the numbers of one without a break."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from ssl_bench.toolbox.hooks import CostHook
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import thin_backbone, tiny_vit
-from tests.processes import run_in_processes
+from tests.processes import run_in_processes, under_torchrun
 
 pytestmark = pytest.mark.slow
 
@@ -127,7 +126,7 @@ def test_a_killed_run_gives_the_same_numbers(
 
 def two(rank, task, root, folder):
     """`compare` in one of two processes, with half of each batch."""
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    under_torchrun(rank, 2)
     options = OPTIONS[task]
     options['train_dataloader.batch_size'] //= 2
     if 'train_cfg.max_iters' in options:

@@ -12,7 +12,7 @@ from ssl_bench.errors import Interrupted
 from ssl_bench.toolbox.hooks import CostHook
 from ssl_bench.transfer import probes
 from ssl_bench.transfer.run import run_task
-from tests.processes import run_in_processes
+from tests.processes import run_in_processes, under_torchrun
 from tests.transfer.test_resume import ITERATIONS, assert_same, source_of
 
 # a loop by iterations, and one by epochs with two batches an update
@@ -92,7 +92,7 @@ def test_a_stopped_run_gives_the_same_numbers(
 
 def two(rank, task, root, folder):
     """`stopped` in one of two processes; the second has the signal."""
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    under_torchrun(rank, 2)
     OPTIONS[task]['train_dataloader.batch_size'] //= 2
     with pytest.MonkeyPatch.context() as patch:
         return stopped(task, root, Path(folder), patch, rank=1)

@@ -1,14 +1,12 @@
 """Every task on two CPU processes, two iterations each."""
 
-import os
-
 import pytest
 
 from ssl_bench.tasks.table import tasks
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import thin_backbone, tiny_vit
-from tests.processes import run_in_processes
+from tests.processes import run_in_processes, under_torchrun
 
 pytestmark = pytest.mark.slow
 
@@ -60,9 +58,7 @@ def source_of(name):
 
 def transfer(rank, names, root, work_dir, processes):
     """Metrics and changes of every task."""
-    os.environ.update(
-        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes)
-    )
+    under_torchrun(rank, processes)
     found = {}
     for name in names:
         record = run_task(
