@@ -31,16 +31,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import step as steps
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import step as steps  # noqa: E402
-
-from ssl_bench import register_all_modules  # noqa: E402
-from ssl_bench.config import load_config  # noqa: E402
-from ssl_bench.files import atomic_path, write_text  # noqa: E402
+from ssl_bench import register_all_modules
+from ssl_bench.config import load_config
+from ssl_bench.files import atomic_path, write_text
 
 QUEUES = {
     'mocov2': 'model.queue_len',
