@@ -2,23 +2,25 @@
 
 python benchmarks/gpu.py --out work_dirs/gpu [--only tests step]
 
-tests   `pytest -m gpu`: golden vectors on the device, steps that never wait,
-        mixed precision, resumed runs, served operators
-tasks   a mini pretraining with a resume; its transfers to mmdet, mmseg,
-        mmpretrain and a probe, each to its record
-step    benchmarks/step.py at the papers' sizes
-data    benchmarks/data_wait.py with 12 workers
+tests     `pytest -m gpu`: golden vectors on the device, steps that never wait,
+          mixed precision, resumed runs, served operators
+tasks     a mini pretraining with a resume; its transfers to mmdet, mmseg,
+          mmpretrain and a probe, each to its record
+step      benchmarks/step.py at the papers' sizes
+pipeline  benchmarks/pipeline.py, with colours painted on the device
+data      benchmarks/data_wait.py: runs with 12 workers, images in memory
 
-Tests and tasks run at the same time, because nothing in them is timed; step
-and data run alone. Each part has a time limit of its own, and a part that
-fails does not stop the others. The folder gets gpu.json, gpu.md, a log of each
-part, step.json and data.json. Without a GPU it says so and returns 2;
+Tests and tasks run at the same time, because nothing in them is timed; the
+others run alone. Each part has a time limit of its own, and a part that fails
+does not stop the others. The folder gets gpu.json, gpu.md, a log of each part,
+step.json, pipeline.json and data.json. Without a GPU it says so and returns 2;
 `--device cpu --tiny` goes through all parts on a CPU.
 """
 
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,9 +34,12 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).parents[1]
-SECONDS = dict(tests=150, tasks=170, step=240, data=70)
+SECONDS = dict(tests=140, tasks=140, step=225, pipeline=30, data=80)
 TOGETHER = ('tests', 'tasks')
 LINES = 15  # of a log, in the report of a failure
+# goals of an H100: of the limit, compiled in bfloat16; of the speed of eager
+# TF32; of a run's time
+SHARE, FASTER, WAITING = 0.85, 1.5, 0.05
 MINI_SIZES = {
     'imagenet-train': 160,
     'imagenet-val': 40,
@@ -118,8 +123,7 @@ def run_tests(part: Part) -> dict:
     """Counts of the tests marked gpu, and the last lines of each failure."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / 'tests.xml'
-        where = ['tests/methods', 'tests/compat']
-        workers = ['-n', str(part.args.test_workers)]
+        where, workers = gpu_tests(), ['-n', str(part.args.test_workers)]
         if part.args.tiny:
             where, workers = ['tests/compat/test_gpu.py'], []
         words = ['-m', 'pytest', '-q', '-m', 'gpu', '-W', 'ignore']
@@ -128,6 +132,15 @@ def run_tests(part: Part) -> dict:
         if not report.is_file():
             return {}
         return counted(ET.parse(report).getroot())
+
+
+def gpu_tests() -> list[str]:
+    """The files that can have tests marked gpu; the others take time."""
+    return [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / 'tests').rglob('test_*.py'))
+        if re.search(r'(?i)\bgpu\b|\bdevices?\b', path.read_text())
+    ]
 
 
 def counted(root: ET.Element) -> dict:
@@ -149,12 +162,19 @@ def counted(root: ET.Element) -> dict:
     return found
 
 
+def run_script(part: Part, words: list[str]) -> dict:
+    """What a script of this folder writes: it has the part's name."""
+    out = part.args.out / f'{part.name}.json'
+    out.unlink(missing_ok=True)
+    name = dict(data='data_wait').get(part.name, part.name)
+    words = [*words, '--device', part.args.device, '--out', str(out)]
+    part.run([f'benchmarks/{name}.py', *words])
+    return json.loads(out.read_text()) if out.is_file() else {}
+
+
 def run_step(part: Part) -> dict:
     """The rows of benchmarks/step.py."""
-    out = part.args.out / 'step.json'
-    words = ['benchmarks/step.py', '--device', part.args.device]
-    words += ['--out', str(out), '--profile']
-    words += ['--seconds', str(part.args.seconds['step'] - 8)]
+    words = ['--profile', '--seconds', str(part.args.seconds['step'] - 8)]
     if part.args.methods:
         words += ['--methods', *part.args.methods]
     if part.args.forms:
@@ -164,22 +184,26 @@ def run_step(part: Part) -> dict:
         words += ['--forms', 'float32', 'bfloat16']
     else:
         words.append('--paper')
-    part.run(words)
-    return json.loads(out.read_text()) if out.is_file() else {}
+    return run_script(part, words)
+
+
+def run_pipeline(part: Part) -> dict:
+    """The rows of benchmarks/pipeline.py, painting on the device."""
+    words = ['--photometric', 'device', '--rows', 'mocov2']
+    if part.args.tiny:
+        return run_script(part, [*words, '--tiny'])
+    words += ['pixpro', '--images', '32', '--rounds', '3', '--batch', '256']
+    return run_script(part, words)
 
 
 def run_data(part: Part) -> dict:
     """The rows of benchmarks/data_wait.py."""
-    out = part.args.out / 'data.json'
-    words = ['benchmarks/data_wait.py', '--device', part.args.device]
-    words += ['--out', str(out)]
     if part.args.tiny:
-        words += '--batch 4 --workers 0 --images 16 --files 4'.split()
-        words += ['--seconds', '1', '--methods', 'mocov2']
-    else:
-        words += ['--paper', '--seconds', '24']
-    part.run(words)
-    return json.loads(out.read_text()) if out.is_file() else {}
+        words = '--batch 4 --workers 0 --images 16 --files 4'.split()
+        return run_script(
+            part, [*words, '--seconds', '0.3', '--methods', 'mocov2']
+        )
+    return run_script(part, ['--paper', '--seconds', '24'])
 
 
 def run_tasks(part: Part) -> dict:
@@ -228,7 +252,11 @@ def recorded(runs: Path, task: str) -> bool:
 
 
 RUN: dict[str, Callable[[Part], dict]] = dict(
-    tests=run_tests, tasks=run_tasks, step=run_step, data=run_data
+    tests=run_tests,
+    tasks=run_tasks,
+    step=run_step,
+    pipeline=run_pipeline,
+    data=run_data,
 )
 
 
@@ -250,6 +278,57 @@ def number(value: float | None, digits: int = 0) -> str:
     return '' if value is None else f'{value:.{digits}f}'
 
 
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Lines of a Markdown table, after an empty one; none without rows."""
+    if not rows:
+        return []
+    lines = [head, ['---'] * len(head), *rows]
+    return ['', *(f'| {" | ".join(cells)} |' for cells in lines)]
+
+
+def goals(rows: list[dict]) -> list[list[str]]:
+    """Of each method, what its fastest form reaches, and if that is enough.
+
+    Args:
+        rows (list[dict]): Of step.py.
+    """
+    found = []
+    for method in dict.fromkeys(row['method'] for row in rows):
+        speed = {
+            row['form']: row
+            for row in rows
+            if row['method'] == method and row['images_per_s']
+        }
+        best = max(
+            (speed[form] for form in ('compile', 'fused') if form in speed),
+            key=lambda row: row['images_per_s'],
+            default=None,
+        )
+        if best is None:
+            found.append([method, '', '', 'not measured', 'not measured'])
+            continue
+        faster = None
+        if 'tf32' in speed:
+            faster = best['images_per_s'] / speed['tf32']['images_per_s']
+        found.append(
+            [
+                method,
+                number(best['share'], 2),
+                number(faster, 2),
+                verdict(best['share'], SHARE),
+                verdict(faster, FASTER),
+            ]
+        )
+    return found
+
+
+def verdict(value: float | None, least: float) -> str:
+    """Whether a goal is met."""
+    if value is None:
+        return 'not measured'
+    return 'met' if value >= least else 'missed'
+
+
 def as_markdown(report: dict) -> str:
     """The tables for docs/performance.md."""
     lines = [f'`{json.dumps(report["machine"])}`', '']
@@ -257,45 +336,99 @@ def as_markdown(report: dict) -> str:
         state = 'failed' if part['failed'] else 'done'
         lines.append(f'* {name}: {state} in {part["seconds"]:.0f} s')
     parts = {name: part['result'] for name, part in report['parts'].items()}
-    if tests := parts.get('tests'):
-        lines += ['', '| tests passed | failed | skipped |', '|---|---|---|']
-        lines.append(
-            f'| {tests["passed"]} | {tests["failed"]} | {tests["skipped"]} |'
+    rows = {
+        name: parts.get(name, {}).get('rows', [])
+        for name in ('step', 'pipeline', 'data')
+    }
+    tests, tasks = parts.get('tests', {}), parts.get('tasks', {})
+    kinds = ('passed', 'failed', 'skipped')
+    return (
+        '\n'.join(
+            [
+                *lines,
+                *table(
+                    [f'tests {kind}' for kind in kinds],
+                    [[str(tests[kind]) for kind in kinds]] if tests else [],
+                ),
+                *table(
+                    ['run', 'to its end'],
+                    [
+                        [key, 'yes' if ok else 'no']
+                        for key, ok in tasks.items()
+                    ],
+                ),
+                *step_tables(rows['step']),
+                *pipeline_table(rows['pipeline']),
+                *data_table(rows['data']),
+            ]
         )
-    if tasks := parts.get('tasks'):
-        lines += ['', '| run | to its end |', '|---|---|']
-        lines += [
-            f'| {name} | {"yes" if ok else "no"} |'
-            for name, ok in tasks.items()
-        ]
-    if rows := (parts.get('step') or {}).get('rows'):
-        lines += [
-            '',
-            '| method | form | batch | images/s | limit | share | MiB '
-            '| note |',
-            '|---|---|---|---|---|---|---|---|',
-        ]
-        lines += [
-            f'| {row["method"]} | {row["form"]} | {row["batch"]} '
-            f'| {number(row["images_per_s"])} | {number(row["limit_per_s"])} '
-            f'| {number(row["share"], 2)} | {number(row["peak_mib"])} '
-            f'| {row["note"][:80]} |'
+        + '\n'
+    )
+
+
+def step_tables(rows: list[dict]) -> list[str]:
+    """Speed of each form, and whether the goals are met."""
+    return table(
+        'method,form,batch,images/s,limit,share,MiB,note'.split(','),
+        [
+            [
+                row['method'],
+                row['form'],
+                str(row['batch']),
+                number(row['images_per_s']),
+                number(row['limit_per_s']),
+                number(row['share'], 2),
+                number(row['peak_mib']),
+                row['note'][:80],
+            ]
             for row in rows
-        ]
-    if rows := (parts.get('data') or {}).get('rows'):
-        lines += [
-            '',
-            '| method | batch | workers | loader images/s | training '
-            'images/s | waiting |',
-            '|---|---|---|---|---|---|',
-        ]
-        lines += [
-            f'| {row["method"]} | {row["batch"]} | {row["workers"]} '
-            f'| {number(row["loader_per_s"])} | {number(row["loop_per_s"])} '
-            f'| {row["waiting"]:.0%} |'
+        ],
+    ) + table(
+        [
+            'method',
+            'compiled, of its limit',
+            'times eager TF32',
+            f'goal {SHARE}',
+            f'goal {FASTER}',
+        ],
+        goals(rows),
+    )
+
+
+def pipeline_table(rows: list[dict]) -> list[str]:
+    """CPU time per image in a worker, without the colours."""
+    return table(
+        ['views', 'plain way, ms', 'worker, ms', 'times as fast'],
+        [
+            [row['row']]
+            + [
+                number(row[key]['median'], 2)
+                for key in ('plain_ms', 'ours_ms', 'ratio')
+            ]
             for row in rows
-        ]
-    return '\n'.join(lines) + '\n'
+        ],
+    )
+
+
+def data_table(rows: list[dict]) -> list[str]:
+    """Speed of runs, and what their data cost them."""
+    head = 'method,batch,workers,loader images/s,run images/s,step images/s'
+    return table(
+        [*head.split(','), 'waiting', f'goal {WAITING:.0%}'],
+        [
+            [
+                row['method'],
+                str(row['batch']),
+                str(row['workers']),
+                number(row['loader_per_s']),
+                number(row['loop_per_s']),
+                number(row['step_per_s']),
+                f'{row["waiting"]:.1%}',
+                verdict(-row['waiting'], -WAITING),
+            ]
+            for row in rows
+        ],
+    )
 
 
 def seconds_of(text: str) -> tuple[str, int]:
@@ -335,23 +468,17 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def card(device: str) -> dict:
-    """What ran this, in short."""
-    facts = dict(device=device, torch=torch.__version__)
-    if device == 'cuda':
-        facts |= dict(card=torch.cuda.get_device_name())
-    return facts
-
-
 def main(words: list[str] | None = None) -> int:
     """Run the parts; 0 if none failed, 2 without a GPU."""
     args = parse_args(words)
     if args.device == 'cuda' and not torch.cuda.is_available():
         print('gpu.py: there is no GPU here; nothing was run.')
         return 2
+    from step import machine  # imports the toolkits
+
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / 'gpu.json'
-    report: dict = dict(machine=card(args.device), parts={})
+    report: dict = dict(machine=machine(args.device), parts={})
     if path.is_file():  # of parts that are not repeated
         report['parts'] = json.loads(path.read_text())['parts']
     groups = [[name for name in TOGETHER if name in args.only]]
