@@ -100,7 +100,8 @@ class ViewMaker:
             size=self.size,
             flip=flip,
         )
-        return self.photometric(view).contiguous(), geometry
+        view = self.photometric.on_image(view, self.photometric.draw())
+        return view.contiguous(), geometry
 
 
 def geometry_fields(
