@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
-from mmpretrain.structures import DataSample
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 
@@ -100,7 +99,8 @@ class ViewMaker:
             size=self.size,
             flip=flip,
         )
-        return self.photometric(view).contiguous(), geometry
+        view = self.photometric.on_image(view, self.photometric.draw())
+        return view.contiguous(), geometry
 
 
 def geometry_fields(
@@ -158,9 +158,14 @@ class MakeViews(BaseTransform):
 class PackViews(BaseTransform):
     """Return the views and their fields in mmpretrain's form.
 
+    ``data_samples`` is a dict of tensors, not mmpretrain's class: the loader
+    stacks its entries like the views, so that a batch has one tensor for each
+    field and not one for each image and field. These would all be sent
+    through the worker's queue, and copied to the device, one after the other.
+
     Args:
-        fields (sequence[str]): Keys of the results that become fields of the
-            data sample, as tensors.
+        fields (sequence[str]): Keys of the results that become entries of
+            ``data_samples``, as tensors.
     """
 
     def __init__(self, fields: Sequence[str] | None = None) -> None:
@@ -168,8 +173,8 @@ class PackViews(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Results to ``inputs`` (list of views) and ``data_samples``."""
-        sample = DataSample()
-        for field in self.fields:
-            sample.set_field(torch.as_tensor(results[field]), field)
-        sample.set_metainfo(dict(img_path=results['img_path']))
-        return dict(inputs=results['img'], data_samples=sample)
+        fields = {name: torch.as_tensor(results[name]) for name in self.fields}
+        return dict(
+            inputs=results['img'],
+            data_samples=dict(**fields, img_path=results['img_path']),
+        )

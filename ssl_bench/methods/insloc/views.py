@@ -285,7 +285,9 @@ class InsLocViews(BaseTransform):
         self, image: np.ndarray, crop: Crop, size: Size, place: Size
     ) -> tuple[Tensor, ViewGeometry]:
         """Colours and mirror of a composed image, and its geometry."""
-        view = self.photometric(torch.from_numpy(image).permute(2, 0, 1))
+        view = self.photometric.on_image(
+            torch.from_numpy(image).permute(2, 0, 1), self.photometric.draw()
+        )
         flip = bool(np.random.random_sample() < self.flip)
         if flip:
             view = view.flip(-1)
