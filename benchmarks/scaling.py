@@ -37,7 +37,7 @@ from torch import nn
 
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
-from ssl_bench.files import atomic_path, write_text
+from ssl_bench.files import write_text
 
 QUEUES = {
     'mocov2': 'model.queue_len',
@@ -354,11 +354,16 @@ def as_markdown(found: list[Growth]) -> str:
     return '\n'.join([*lines, *(growth.line() for growth in found)]) + '\n'
 
 
-def picture(found: list[Growth]) -> bytes:
-    """A PNG: every value by its size, both in multiples of the first."""
+def picture(found: list[Growth]) -> str:
+    """An SVG: every value by its size, both in multiples of the first."""
     import altair as alt
     import vl_convert
 
+    scale = alt.Scale(type='log', nice=False)
+    axis = alt.Axis(values=[1, 2, 4, 8, 16, 32], grid=False)
+    color = alt.Color(
+        'method:N', title=None, scale=alt.Scale(scheme='tableau20')
+    )
     panels = []
     for value, title in (('seconds', 'time'), ('mib', 'memory')):
         row = []
@@ -386,7 +391,7 @@ def picture(found: list[Growth]) -> bytes:
             lines = (
                 alt.Chart(alt.InlineData(points))
                 .mark_line(point=True)
-                .encode(**axes, color=alt.Color('method:N', title=None))
+                .encode(**axes, color=color)
             )
             rule = (
                 alt.Chart(alt.InlineData(linear))
@@ -396,7 +401,7 @@ def picture(found: list[Growth]) -> bytes:
             row.append((rule + lines).properties(width=150, height=130))
         panels.append(alt.hconcat(*row))
     chart = alt.vconcat(*panels).configure(background='white')
-    return vl_convert.vegalite_to_png(chart.to_json(), scale=1.3)
+    return str(vl_convert.vegalite_to_svg(chart.to_json()))
 
 
 def parse_args(words: list[str] | None = None) -> argparse.Namespace:
@@ -416,7 +421,7 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--rounds', type=int, help='timed steps; 5, tiny: 1')
     parser.add_argument('--out', type=Path, help='a JSON file')
-    parser.add_argument('--picture', type=Path, help='a PNG file')
+    parser.add_argument('--picture', type=Path, help='an SVG file')
     args = parser.parse_args(words)
     args.device = args.device or (
         'cuda' if torch.cuda.is_available() else 'cpu'
@@ -462,8 +467,7 @@ def main(words: list[str] | None = None) -> int:
         content = dict(machine=machine, rows=[asdict(row) for row in rows])
         write_text(args.out, json.dumps(content, indent=1))
     if args.picture:
-        with atomic_path(args.picture) as part:
-            part.write_bytes(picture(found))
+        write_text(args.picture, picture(found))
     fast = [growth for growth in found if growth.verdict.isupper()]
     return int(bool(fast))
 
