@@ -385,8 +385,8 @@ def picture(found: list[Growth]) -> str:
             top = max(point['size'] for point in points)
             linear = [dict(size=1, times=1), dict(size=top, times=top)]
             axes = dict(
-                x=alt.X('size:Q', scale=alt.Scale(type='log'), title=quantity),
-                y=alt.Y('times:Q', scale=alt.Scale(type='log'), title=title),
+                x=alt.X('size:Q', scale=scale, axis=axis, title=quantity),
+                y=alt.Y('times:Q', scale=scale, axis=axis, title=title),
             )
             lines = (
                 alt.Chart(alt.InlineData(points))
