@@ -272,8 +272,9 @@ class Recipe:
         from ssl_bench.data.photometric import on_batch
 
         self.require_batches()
+        images = images.clone()
         for op in self.operations:
-            images = on_batch.PAINT[op.name](images, parameters[:, op.columns])
+            on_batch.PAINT[op.name](images, parameters[:, op.columns])
         return images
 
     def require_batches(self) -> None:
