@@ -18,6 +18,7 @@ OPTIONAL = {
     'find_unused_parameters',
     'fixed_positions',
     'method',
+    'photometric',
     'transfer_neck_and_head',
 }
 # the class behind a dict of the config that may name none

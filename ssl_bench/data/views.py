@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from mmcv.transforms import BaseTransform
@@ -11,7 +12,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 
 from ssl_bench.data.geometry import ViewGeometry
-from ssl_bench.data.photometric import Step, build_photometric
+from ssl_bench.data.photometric import Recipe, Step, build_photometric
 from ssl_bench.errors import unknown_name
 
 Size = tuple[int, int]
@@ -36,7 +37,7 @@ def summarise(views: Iterable[tuple[Size, Area]]) -> str:
 
 
 class ViewMaker:
-    """Random resized crop, mirror and colour changes: one recipe for a view.
+    """Random resized crop and mirror of a view, and its colour changes.
 
     Resizing is torchvision's on uint8 with antialiasing, which agrees with
     PIL's; crop boxes are drawn by torchvision's ``RandomResizedCrop``.
@@ -75,7 +76,7 @@ class ViewMaker:
         self.repeat = repeat
 
     def __call__(self, image: Tensor) -> tuple[Tensor, ViewGeometry]:
-        """A uint8 image (3, H, W) to a uint8 view and its geometry."""
+        """A uint8 image (3, H, W) to an unpainted view and its geometry."""
         # imports torch's compiler, which takes half a second
         from torchvision.transforms.v2 import functional as F
 
@@ -120,6 +121,35 @@ def geometry_fields(
     )
 
 
+def finished(
+    views: Sequence[Tensor], recipes: Sequence[Recipe], painted: bool
+) -> dict[str, Any]:
+    """Draw the colour changes of views, and make them now or later.
+
+    The same numbers are drawn either way.
+
+    Args:
+        views (sequence[Tensor]): uint8, (3, h, w) each.
+        recipes (sequence[Recipe]): One for each view.
+        painted (bool): Make the changes here. Otherwise they are left to
+            `PaintViews` (``painting.py``).
+
+    Returns:
+        dict: ``img``, the list of views; if they are not painted,
+        ``photometric``, the list of their parameters.
+    """
+    parameters = [recipe.draw() for recipe in recipes]
+    if not painted:
+        return dict(
+            img=[view.contiguous() for view in views], photometric=parameters
+        )
+    images = (
+        recipe.on_image(view, numbers)
+        for recipe, view, numbers in zip(recipes, views, parameters)
+    )
+    return dict(img=[image.contiguous() for image in images])
+
+
 @TRANSFORMS.register_module()
 class MakeViews(BaseTransform):
     """Make every view of an image from one decode.
@@ -129,14 +159,21 @@ class MakeViews(BaseTransform):
 
     Args:
         views (sequence[dict]): One set of `ViewMaker` arguments each.
+        painted (bool): As `finished`; a run sets it (`set_painting`).
     """
 
-    def __init__(self, views: Sequence[dict]) -> None:
+    def __init__(self, views: Sequence[dict], painted: bool = True) -> None:
+        self.painted = painted
         self.makers = [
             maker
             for view in views
             for maker in [ViewMaker(**view)] * view.get('repeat', 1)
         ]
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        """The colour changes of each view."""
+        return [maker.photometric for maker in self.makers]
 
     def view_sizes(self) -> list[Size]:
         """Height and width of each view."""
@@ -150,8 +187,10 @@ class MakeViews(BaseTransform):
         """Replace the image by its views."""
         image = torch.from_numpy(results['img']).permute(2, 0, 1)
         views, geometries = zip(*(maker(image) for maker in self.makers))
-        results['img'] = list(views)
-        results.update(geometry_fields(geometries, image.shape[1:]))
+        results.update(
+            finished(views, self.recipes, self.painted),
+            **geometry_fields(geometries, image.shape[1:]),
+        )
         return results
 
 
@@ -164,13 +203,22 @@ class PackViews(BaseTransform):
             data sample, as tensors.
     """
 
+    leaves_pixels = True  # so colours can change afterwards
+
     def __init__(self, fields: Sequence[str] | None = None) -> None:
         self.fields = tuple(fields or ('crops', 'flips', 'source_size'))
 
     def transform(self, results: dict) -> dict:
-        """Results to ``inputs`` (list of views) and ``data_samples``."""
+        """Results to ``inputs`` (list of views) and ``data_samples``.
+
+        The parameters of views that are not painted yet are packed, too, as
+        ``photometric``.
+        """
         sample = DataSample()
         for field in self.fields:
             sample.set_field(torch.as_tensor(results[field]), field)
         sample.set_metainfo(dict(img_path=results['img_path']))
-        return dict(inputs=results['img'], data_samples=sample)
+        packed = dict(inputs=results['img'], data_samples=sample)
+        if 'photometric' in results:
+            packed['photometric'] = results['photometric']
+        return packed

@@ -14,10 +14,12 @@ from mmengine.dist import barrier, is_main_process
 
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
+from ssl_bench.data.painting import set_painting
 from ssl_bench.engine.distributed import (
     join_processes,
     launcher,
     plain_error,
+    unwrapped,
     world_size,
 )
 from ssl_bench.engine.optim import leave_out_mixed, set_precision
@@ -56,7 +58,8 @@ def pretrain(
     Args:
         config (Config): A pretraining config; its ``randomness``,
             ``launcher`` and ``work_dir`` are set here. ``channels_last =
-            True`` adds `ChannelsLastHook`.
+            True`` adds `ChannelsLastHook`; ``photometric`` says where the
+            colours of views change (`set_painting`).
         work_dir (str | Path): Where checkpoints and logs go.
         resume (bool | str): Continue from the newest checkpoint of
             ``work_dir``, or from the file named; a finished run is left as
@@ -124,8 +127,8 @@ def _train(
     config.load_from = start.checkpoint and str(start.checkpoint)
     _set_data(config)
     _set_hooks(config, quiet)
-    runner = _build(config)
-    runner.register_hook(_provenance(config, options, amp, single))
+    runner, painted = _build(config)
+    runner.register_hook(_provenance(config, options, amp, single, painted))
     _say_batch(runner, config)
     if single:
         runner.logger.warning(
@@ -164,14 +167,22 @@ def _cores_shared_with(workers: int) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _build(config: Config) -> AtomicRunner:
-    """The runner with its model and data; a mistake gives one line."""
+def _build(config: Config) -> tuple[AtomicRunner, str]:
+    """The runner with its model and data; a mistake gives one line.
+
+    Returns:
+        tuple[AtomicRunner, str]: The second is where colours change.
+    """
+    device = get_device()
     with build_errors():
+        painter = set_painting(config, device)
         runner = AtomicRunner.from_cfg(config)
+        if painter:
+            painter.attach(unwrapped(runner.model).data_preprocessor)
         check_sizes(config, runner.model, runner.world_size)
         _ = runner.train_loop  # builds the loader, its data, transforms
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    return runner
+    return runner, device if painter else 'workers'
 
 
 def _set_precision(config: Config, amp: bool) -> bool:
@@ -219,12 +230,18 @@ def _set_provenance(config: Config) -> None:
 
 
 def _provenance(
-    config: Config, options: Mapping[str, Any], amp: bool, single: bool
+    config: Config,
+    options: Mapping[str, Any],
+    amp: bool,
+    single: bool,
+    painted: str,
 ) -> ProvenanceHook:
     """What the run's checkpoints say of its data and changes."""
     changes = changes_of(options)
     changes += ['bfloat16 autocast'] * amp
     changes += ['single precision: mixed needs an accelerator'] * single
+    if painted != 'workers':
+        changes.append(f'colours of views changed on {painted}')
     return ProvenanceHook(
         departures_of(config, options, _global_batch(config)), changes
     )

@@ -24,6 +24,7 @@ OF_THE_MACHINE = (
     'default_hooks.checkpoint.',
     'default_hooks.logger.',
     'log_',
+    'photometric',
     'train_dataloader.dataset.data_root',
     'train_dataloader.dataset.unreadable_limit',
     'train_dataloader.num_workers',

@@ -6,7 +6,7 @@ the program never waits for the device: it only sends small tensors to it.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import cv2
 import numpy as np
@@ -38,10 +38,7 @@ def blur(images: Tensor, parameters: Tensor) -> None:
     applied, sigmas = parameters.unbind(1)
     radii, centres, edges = box_weights(sigmas)
     for radius in radii[applied > 0].unique().tolist():
-
-        def boxes(some: Tensor, centre: Tensor, edge: Tensor) -> Tensor:
-            return box_blur(some, radius, centre, edge)
-
+        boxes = partial(box_blur, radius)
         chosen = (applied > 0) & (radii == radius)
         _change(images, chosen, boxes, centres, edges)
 
@@ -209,7 +206,7 @@ def box_weights(sigmas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def box_blur(
-    images: Tensor, radius: int, centres: Tensor, edges: Tensor
+    radius: int, images: Tensor, centres: Tensor, edges: Tensor
 ) -> Tensor:
     """Three box filters along rows, and three along columns."""
     centre = of_images(centres, images, torch.int32)
