@@ -101,8 +101,7 @@ class ViewMaker:
             size=self.size,
             flip=flip,
         )
-        view = self.photometric.on_image(view, self.photometric.draw())
-        return view.contiguous(), geometry
+        return view, geometry
 
 
 def geometry_fields(

@@ -125,26 +125,29 @@ def hue(images: Tensor, factors: Tensor) -> Tensor:
 
 @cache
 def hue_tables(device: torch.device) -> tuple[Tensor, Tensor]:
+    """`opencvs_colours` on a device, 64 MiB each, made once."""
+    to_hsv, to_rgb = opencvs_colours()
+    return to_hsv.to(device), to_rgb.to(device)
+
+
+def opencvs_colours() -> tuple[Tensor, Tensor]:
     """OpenCV's HSV of each RGB colour, and its RGB of each HSV colour.
 
     Builds of OpenCV differ in how they compute RGB from HSV. With its own
     answers the two executions agree in every build.
 
     Returns:
-        tuple[Tensor, Tensor]: int32, (2**24,), 64 MiB each. The first channel
-        is in bits 16 to 23 of an index and of a value, the last in bits 0 to
-        7.
+        tuple[Tensor, Tensor]: int32, (2**24,). The first channel is in bits
+        16 to 23 of an index and of a value, the last in bits 0 to 7.
     """
-    levels = np.arange(256, dtype=np.uint8)
-    colours = np.stack(np.meshgrid(levels, levels, levels, indexing='ij'), -1)
-    colours = colours.reshape(4096, 4096, 3)  # all of them
+    # bytes: the last channel of a colour, the second, the first, 0
+    indices = np.arange(2**24, dtype='<i4').view(np.uint8).reshape(4096, -1, 4)
+    colours = cv2.cvtColor(indices, cv2.COLOR_BGRA2RGB)
     tables = []
     for code in (cv2.COLOR_RGB2HSV_FULL, cv2.COLOR_HSV2RGB_FULL):
-        answers = torch.from_numpy(cv2.cvtColor(colours, code)).view(-1, 3)
-        packed = answers[:, 0].int()
-        for channel in (1, 2):
-            packed.bitwise_left_shift_(8).bitwise_or_(answers[:, channel])
-        tables.append(packed.to(device))
+        answers = cv2.cvtColor(cv2.cvtColor(colours, code), cv2.COLOR_RGB2BGRA)
+        answers[..., 3] = 0
+        tables.append(torch.from_numpy(answers.reshape(-1).view('<i4')))
     return tables[0], tables[1]
 
 

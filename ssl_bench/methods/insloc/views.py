@@ -288,14 +288,11 @@ class InsLocViews(BaseTransform):
     def _view(
         self, image: np.ndarray, crop: Crop, size: Size, place: Size
     ) -> tuple[Tensor, ViewGeometry]:
-        """Colours and mirror of a composed image, and its geometry."""
-        view = self.photometric.on_image(
-            torch.from_numpy(image).permute(2, 0, 1), self.photometric.draw()
-        )
+        """Mirror of a composed image, and its geometry."""
         flip = bool(np.random.random_sample() < self.flip)
         if flip:
-            view = view.flip(-1)
-        return view.contiguous(), ViewGeometry(
+            image = np.ascontiguousarray(image[:, ::-1])
+        return torch.from_numpy(image).permute(2, 0, 1), ViewGeometry(
             crop=(
                 crop.column,
                 crop.row,
