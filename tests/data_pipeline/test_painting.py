@@ -17,8 +17,6 @@ from ssl_bench import register_all_modules
 from ssl_bench.config import config_dir, load_config
 from ssl_bench.data.painting import PaintViews, set_painting
 from ssl_bench.data.photometric import build_photometric, on_batch, on_image
-from ssl_bench.data.pipeline import build_pipeline
-from ssl_bench.engine.pretrain import pretrain
 from ssl_bench.errors import UserError
 from tests.devices import GPU
 

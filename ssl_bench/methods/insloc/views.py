@@ -291,7 +291,7 @@ class InsLocViews(BaseTransform):
         """Mirror of a composed image, and its geometry."""
         flip = bool(np.random.random_sample() < self.flip)
         if flip:
-            image = np.ascontiguousarray(image[:, ::-1])
+            image = cv2.flip(image, 1)
         return torch.from_numpy(image).permute(2, 0, 1), ViewGeometry(
             crop=(
                 crop.column,
