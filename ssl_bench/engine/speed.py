@@ -167,6 +167,9 @@ def _limits(config: Config, device: str) -> dict[str, tuple[str, bool]]:
     wrapper = (config.get('model_wrapper_cfg') or {}).get('type')
     other = wrapper not in (None, 'MMDistributedDataParallel')
     ddp = f'{wrapper} is not DistributedDataParallel' if other else ''
+    parts = config.optim_wrapper.get('accumulative_counts', 1) > 1
+    # torch 2.14's reducer then fails its own check
+    accumulated = 'it does not work with accumulated gradients' * parts
     return dict(
         amp=('', False),
         compile=(by_time if exact else '', False),
@@ -184,7 +187,7 @@ def _limits(config: Config, device: str) -> dict[str, tuple[str, bool]]:
             cuda and not own,
         ),
         bucket_view=(ddp, True),
-        static_graph=(ddp, False),
+        static_graph=(ddp or accumulated, False),
     )
 
 

@@ -138,6 +138,14 @@ def test_single_precision_can_be_asked_for():
     assert config.optim_wrapper.type == 'OptimWrapper'
 
 
+def test_a_static_graph_does_not_take_accumulated_gradients():
+    config = plain(speed=dict(static_graph=True))
+    assert choose(config, 'cpu', 2).static_graph
+    config.optim_wrapper.accumulative_counts = 2
+    with pytest.raises(UserError, match='with accumulated gradients'):
+        choose(config, 'cpu', 2)
+
+
 def test_a_wrapper_of_another_kind_is_left_alone():
     config = plain(model_wrapper_cfg=dict(type='Mine'))
     assert not choose(config, 'cpu', 2).bucket_view
@@ -174,7 +182,8 @@ def compare(config, folder, rtol, atol=0.0, **keys):
 
 
 def test_bfloat16_gives_close_losses(config, tmp_path):
-    said, moved = compare(config, tmp_path, 0.02, amp=True)
+    config.optim_wrapper.optimizer.lr = 0.001
+    said, moved = compare(config, tmp_path, 0.05, amp=True)
     assert said == ['speed: bfloat16 autocast'] and moved
 
 
@@ -203,6 +212,10 @@ def test_compiled_parts_give_equal_losses(config, tmp_path, monkeypatch):
     compiler = torch.compile
     monkeypatch.setattr(torch, 'compile', fake)
     torch._dynamo.reset()
+    config.model.backbone.update(
+        num_stages=1, strides=(1,), dilations=(1,), out_indices=(0,)
+    )
+    config.model.neck.in_channels = 4
     said, _ = compare(config, tmp_path, 1e-5, compile=True)
     assert said == ['speed: torch.compile']
     names = [type(module).__name__ for module in seen]
@@ -348,7 +361,7 @@ def train_wrapped(rank, folder, config, keys):
     return saved['state_dict']
 
 
-@pytest.mark.slow  # two processes, three times
+@pytest.mark.slow  # two processes, several times
 @pytest.mark.parametrize('counts', [1, 2])
 def test_wrapped_in_other_ways_the_weights_are_equal(config, tmp_path, counts):
     config.train_dataloader.batch_size = 2
@@ -362,7 +375,7 @@ def test_wrapped_in_other_ways_the_weights_are_equal(config, tmp_path, counts):
                 dict(bucket_view=False),
                 dict(bucket_view=True),
                 dict(bucket_view=True, static_graph=True),
-            ]
+            ][: 4 - counts]
         )
     ]
     for other in found[1:]:
