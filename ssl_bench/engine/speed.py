@@ -114,7 +114,7 @@ def choose(config: Config, device: str, processes: int = 1) -> Speed:
             raise UserError(
                 f"speed.{name} must be True, False or 'auto', not {value!r}."
             )
-    for name, (why_not, auto) in _limits(config, device).items():
+    for name, (why_not, auto) in limits(config, device).items():
         value = given.get(name, 'auto')
         if value is True and why_not:
             raise UserError(
@@ -145,10 +145,16 @@ def _refuse_old_keys(config: Config) -> None:
             )
 
 
-def _limits(config: Config, device: str) -> dict[str, tuple[str, bool]]:
-    """Of each option, why it cannot be on here, and what 'auto' is if it can.
+def limits(config: Config, device: str) -> dict[str, tuple[str, bool]]:
+    """What a device and a config leave of the options.
 
-    The reason is empty where there is none.
+    Args:
+        config (Config): A pretraining config.
+        device (str): As of `choose`.
+
+    Returns:
+        dict: Of each option, why it cannot be on here (empty if it can), and
+        what ``'auto'`` is then.
     """
     cuda = device == 'cuda'
     exact = config.get('randomness', {}).get('deterministic', False)
