@@ -1,20 +1,24 @@
 """Several views of one decoded image, each with a record of its geometry."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import cv2
+import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, RandomResizedCrop
 
 from ssl_bench.data.geometry import ViewGeometry
-from ssl_bench.data.photometric import Step, build_photometric
+from ssl_bench.data.photometric import Recipe, Step, build_photometric
 from ssl_bench.errors import unknown_name
 
 Size = tuple[int, int]
 Area = tuple[float, float]
+MODES = ('bilinear', 'bicubic')
 
 
 def summarise(views: Iterable[tuple[Size, Area]]) -> str:
@@ -34,11 +38,77 @@ def summarise(views: Iterable[tuple[Size, Area]]) -> str:
     )
 
 
-class ViewMaker:
-    """Random resized crop, mirror and colour changes: one recipe for a view.
+def draw_crop(
+    height: int, width: int, scale: Area, log_ratio: tuple[float, float]
+) -> tuple[int, int, int, int]:
+    """Draw a rectangle: torchvision's ``RandomResizedCrop``, a tenth its time.
 
-    Resizing is torchvision's on uint8 with antialiasing, which agrees with
-    PIL's; crop boxes are drawn by torchvision's ``RandomResizedCrop``.
+    It has the same draws, and so the same rectangles for the same seed.
+
+    Args:
+        height (int): Rows of the image.
+        width (int): Columns of the image.
+        scale (tuple): Bounds of the area, fraction of the image's.
+        log_ratio (tuple): Logarithms of the bounds of width / height.
+
+    Returns:
+        tuple[int, int, int, int]: Top, left, height and width.
+    """
+    number = torch.empty(1)
+    for _ in range(10):
+        area = height * width * number.uniform_(*scale).item()
+        ratio = number.uniform_(*log_ratio).exp_().item()
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            top = int(torch.randint(height - h + 1, (1,)))
+            return top, int(torch.randint(width - w + 1, (1,))), h, w
+    # the largest rectangle in the middle whose ratio is within the bounds
+    low, high = (math.exp(bound) for bound in log_ratio)
+    w, h = width, height
+    if width / height < low:
+        h = round(w / low)
+    elif width / height > high:
+        w = round(h * high)
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+def resized_crop(
+    image: np.ndarray,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    size: Size,
+    interpolation: str,
+) -> Tensor:
+    """Cut a rectangle out of a uint8 image (H, W, 3), and resize it.
+
+    Returns:
+        Tensor: uint8, (3, *size), with the channels of a pixel together.
+    """
+    # torch takes twice the time for a rectangle that is not copied
+    crop = np.ascontiguousarray(image[top : top + height, left : left + width])
+    return torch.nn.functional.interpolate(
+        torch.from_numpy(crop).permute(2, 0, 1)[None],
+        size,
+        mode=interpolation,
+        antialias=True,
+    )[0]
+
+
+def in_planes(view: Tensor) -> Tensor:
+    """Copy a uint8 view (3, H, W) so that each channel lies together."""
+    pixels = view.permute(1, 2, 0).numpy()  # (H, W, 3)
+    planes = torch.empty(view.shape, dtype=torch.uint8)
+    cv2.split(pixels, list(planes.numpy()))
+    return planes
+
+
+class ViewMaker:
+    """Random resized crop and mirror of a view, and its colour changes.
+
+    Resizing is torch's on uint8 with antialiasing, which agrees with PIL's;
+    crop boxes are those of torchvision's ``RandomResizedCrop``.
 
     Args:
         size (int | tuple): Side, or height and width, of the view in pixels.
@@ -65,42 +135,41 @@ class ViewMaker:
     ) -> None:
         height, width = (size, size) if isinstance(size, int) else size
         self.size: Size = (height, width)
-        self.scale, self.ratio, self.flip = scale, ratio, flip
-        modes = {mode.value: mode for mode in InterpolationMode}
-        if interpolation not in modes:
-            raise unknown_name('interpolation', interpolation, modes)
-        self.interpolation = modes[interpolation]
+        self.scale, self.flip = scale, flip
+        low, high = torch.tensor(ratio).log().tolist()
+        self.log_ratio = (low, high)
+        if interpolation not in MODES:
+            raise unknown_name('interpolation', interpolation, MODES)
+        self.interpolation = interpolation
         self.photometric = build_photometric(photometric)
         self.repeat = repeat
 
-    def __call__(self, image: Tensor) -> tuple[Tensor, ViewGeometry]:
-        """A uint8 image (3, H, W) to a uint8 view and its geometry."""
-        # imports torch's compiler, which takes half a second
-        from torchvision.transforms.v2 import functional as F
+    def cut(self, image: np.ndarray) -> tuple[Tensor, ViewGeometry]:
+        """The view before its colours change, and its geometry.
 
-        top, left, height, width = RandomResizedCrop.get_params(
-            image, list(self.scale), list(self.ratio)
+        Args:
+            image (ndarray): uint8, (H, W, 3).
+
+        Returns:
+            tuple: uint8 tensor (3, h, w) with the channels of a pixel
+            together, and the `ViewGeometry`.
+        """
+        top, left, height, width = draw_crop(
+            *image.shape[:2], self.scale, self.log_ratio
         )
-        view = F.resized_crop(
-            image,
-            top,
-            left,
-            height,
-            width,
-            list(self.size),
-            self.interpolation,
-            True,
+        view = resized_crop(
+            image, top, left, height, width, self.size, self.interpolation
         )
         flip = bool(torch.rand(()) < self.flip)
         if flip:
-            view = F.horizontal_flip(view)
+            mirrored = cv2.flip(view.permute(1, 2, 0).numpy(), 1)
+            view = torch.from_numpy(mirrored).permute(2, 0, 1)
         geometry = ViewGeometry(
             crop=(left, top, left + width, top + height),
             size=self.size,
             flip=flip,
         )
-        view = self.photometric.on_image(view, self.photometric.draw())
-        return view.contiguous(), geometry
+        return view, geometry
 
 
 def geometry_fields(
@@ -119,6 +188,34 @@ def geometry_fields(
     )
 
 
+def finished(
+    views: Sequence[Tensor], recipes: Sequence[Recipe], painted: bool
+) -> dict[str, Any]:
+    """Draw the colour changes of views, and make them now or later.
+
+    The same numbers are drawn either way.
+
+    Args:
+        views (sequence[Tensor]): uint8, (3, h, w) each, with the channels of
+            a pixel together.
+        recipes (sequence[Recipe]): One for each view.
+        painted (bool): Make the changes here. Otherwise they are left to
+            `PaintViews` (``painting.py``).
+
+    Returns:
+        dict: ``img``, the list of views; if they are not painted,
+        ``photometric``, the list of their parameters.
+    """
+    parameters = [recipe.draw() for recipe in recipes]
+    if not painted:
+        return dict(img=[*map(in_planes, views)], photometric=parameters)
+    painted_views = (
+        recipe.on_image(view, numbers)
+        for recipe, view, numbers in zip(recipes, views, parameters)
+    )
+    return dict(img=[*map(in_planes, painted_views)])
+
+
 @TRANSFORMS.register_module()
 class MakeViews(BaseTransform):
     """Make every view of an image from one decode.
@@ -128,14 +225,21 @@ class MakeViews(BaseTransform):
 
     Args:
         views (sequence[dict]): One set of `ViewMaker` arguments each.
+        painted (bool): As `finished`; a run sets it (`set_painting`).
     """
 
-    def __init__(self, views: Sequence[dict]) -> None:
+    def __init__(self, views: Sequence[dict], painted: bool = True) -> None:
+        self.painted = painted
         self.makers = [
             maker
             for view in views
             for maker in [ViewMaker(**view)] * view.get('repeat', 1)
         ]
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        """The colour changes of each view."""
+        return [maker.photometric for maker in self.makers]
 
     def view_sizes(self) -> list[Size]:
         """Height and width of each view."""
@@ -147,10 +251,12 @@ class MakeViews(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Replace the image by its views."""
-        image = torch.from_numpy(results['img']).permute(2, 0, 1)
-        views, geometries = zip(*(maker(image) for maker in self.makers))
-        results['img'] = list(views)
-        results.update(geometry_fields(geometries, image.shape[1:]))
+        image = results['img']
+        views, geometries = zip(*(maker.cut(image) for maker in self.makers))
+        results.update(
+            finished(views, self.recipes, self.painted),
+            **geometry_fields(geometries, image.shape[:2]),
+        )
         return results
 
 
@@ -168,13 +274,31 @@ class PackViews(BaseTransform):
             ``data_samples``, as tensors.
     """
 
+    leaves_pixels = True  # so colours can change afterwards
+
     def __init__(self, fields: Sequence[str] | None = None) -> None:
         self.fields = tuple(fields or ('crops', 'flips', 'source_size'))
 
     def transform(self, results: dict) -> dict:
+<<<<<<< HEAD
         """Results to ``inputs`` (list of views) and ``data_samples``."""
         fields = {name: torch.as_tensor(results[name]) for name in self.fields}
         return dict(
             inputs=results['img'],
             data_samples=dict(**fields, img_path=results['img_path']),
         )
+=======
+        """Results to ``inputs`` (list of views) and ``data_samples``.
+
+        The parameters of views that are not painted yet are packed, too, as
+        ``photometric``.
+        """
+        sample = DataSample()
+        for field in self.fields:
+            sample.set_field(torch.as_tensor(results[field]), field)
+        sample.set_metainfo(dict(img_path=results['img_path']))
+        packed = dict(inputs=results['img'], data_samples=sample)
+        if 'photometric' in results:
+            packed['photometric'] = results['photometric']
+        return packed
+>>>>>>> device
