@@ -1,16 +1,28 @@
 """Colour changes of one image: numpy uint8 (H, W, 3), with OpenCV.
 
-The papers' programs run torchvision on Pillow's images. All changes here give
-Pillow's pixels, except for the hue: Pillow computes its 8-bit HSV in floating
-point, OpenCV in integers, 0.39 levels from it on average and at most 6 (on 16
-photographs).
+The papers' programs run torchvision on Pillow's images. Brightness, contrast,
+saturation, grey and solarisation here are equal to Pillow's in every pixel,
+and the blur is within one level. Only the hue is not: Pillow computes its
+8-bit HSV in floating point, OpenCV in integers, 0.39 levels from it on
+average and at most 6 (on 16 photographs).
+
+Pillow cuts off the fraction of a blend. OpenCV rounds, so nearly a half is
+subtracted first. Where a value of the blend is so near to a whole number that
+float32 could decide either way, the slower exact form is taken.
 """
+
+import math
 
 import cv2
 import numpy as np
 from PIL import Image, ImageFilter
 
 LEVELS = np.arange(256, dtype=np.float32)
+DIFFERENCES = np.arange(-255.0, 256.0)  # of two levels
+# more than the error of a weighted sum of two levels in float32, with
+# weights of at most 2
+MARGIN = 6e-5
+GREY = np.array([[19595, 38470, 7471, 32768]], np.float32) / 65536
 
 
 def jitter(pixels: np.ndarray, *values: float) -> np.ndarray:
@@ -23,25 +35,33 @@ def jitter(pixels: np.ndarray, *values: float) -> np.ndarray:
 
 def brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Blend with black."""
-    return cv2.LUT(pixels, blend_table(0, factor))
+    return _blend_level(pixels, 0, factor)
 
 
 def contrast(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Blend with the mean grey, rounded to a whole number."""
-    return cv2.LUT(pixels, blend_table(mean_grey(pixels), factor))
+    return _blend_level(pixels, mean_grey(pixels), factor)
 
 
 def saturation(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Blend with the image's grey."""
-    first = grey(pixels)[..., None].astype(np.float32)
-    blended = first + np.float32(factor) * (pixels - first)
-    return blended.clip(0, 255).astype(np.uint8)
+    factor = float(np.float32(factor))
+    first = grayscale(pixels)
+    if _float32_is_enough(factor * DIFFERENCES, factor):
+        return cv2.addWeighted(
+            pixels, factor, first, 1 - factor, MARGIN - 0.5
+        )
+    return _blend(first.astype(np.float32), pixels, factor)
 
 
 def hue(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Shift the 8-bit hue by ``int(factor * 255)``, with wrap."""
     hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)
-    hsv[..., 0] += np.uint8(int(factor * 255) & 255)
+    height, width = hsv.shape[:2]
+    shift = np.zeros((width, 3), np.uint8)
+    shift[:, 0] = int(factor * 255) & 255
+    rows = hsv.reshape(height, -1)
+    rows += shift.reshape(-1)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 
 
@@ -52,13 +72,24 @@ def grayscale(pixels: np.ndarray) -> np.ndarray:
 
 def blur(pixels: np.ndarray, sigma: float) -> np.ndarray:
     """Pillow's blur: three extended box filters in each direction."""
-    image = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma))
-    return np.array(image)
+    edge, inner, outer = box_weights(sigma)
+    if edge > 1 or _ties(edge, inner, outer):
+        image = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma))
+        return np.array(image)
+    kernel = np.array(
+        [outer, *[inner] * (2 * edge + 1), outer], np.float32
+    ) / (1 << 24)
+    for direction in (kernel[None], kernel[:, None]):
+        for _ in range(3):
+            pixels = cv2.filter2D(
+                pixels, cv2.CV_8U, direction, borderType=cv2.BORDER_REPLICATE
+            )
+    return pixels
 
 
 def solarize(pixels: np.ndarray, threshold: float) -> np.ndarray:
     """Invert the values from ``threshold`` on."""
-    table = np.where(LEVELS >= threshold, 255 - LEVELS, LEVELS)
+    table = np.where(threshold <= LEVELS, 255 - LEVELS, LEVELS)
     return cv2.LUT(pixels, table.astype(np.uint8))
 
 
@@ -67,26 +98,85 @@ def invert(pixels: np.ndarray) -> np.ndarray:
     return cv2.bitwise_not(pixels)
 
 
-def blend_table(first: int, factor: float) -> np.ndarray:
-    """Pillow's blend of one level with each level, 256 uint8.
-
-    It computes ``first + factor * (level - first)`` in float32 and cuts off
-    the fraction.
-    """
-    start = np.float32(first)
-    blended = start + np.float32(factor) * (LEVELS - start)
-    return blended.clip(0, 255).astype(np.uint8)
-
-
 def grey(pixels: np.ndarray) -> np.ndarray:
-    """Pillow's grey, (H, W) uint8: ITU-R 601 weights of 16 bits."""
-    weights = np.array([19595, 38470, 7471], np.float32) / 65536
-    return (pixels.astype(np.float32) @ weights + 0.5).astype(np.uint8)
+    """Pillow's grey, (H, W) uint8: ITU-R 601 weights of 16 bits.
+
+    float32 holds these sums exactly; the fraction is cut off.
+    """
+    return cv2.transform(pixels.astype(np.float32), GREY).astype(np.uint8)
 
 
 def mean_grey(pixels: np.ndarray) -> int:
     """The mean of `grey`, rounded to a whole number."""
-    return int(grey(pixels).mean(dtype=np.float64) + 0.5)
+    levels = grey(pixels)
+    return int(cv2.sumElems(levels)[0] / levels.size + 0.5)
+
+
+def box_weights(sigma: float) -> tuple[int, int, int]:
+    """Pillow's box filter, three of which stand for a Gaussian.
+
+    Args:
+        sigma (float): Standard deviation of the Gaussian in pixels.
+
+    Returns:
+        tuple[int, int, int]: How many pixels on each side have the full
+        weight, this weight, and that of the two outer pixels, in units of
+        2 ** -24. It is computed in float32, as Pillow does.
+    """
+    one = np.float32
+    variance = one(sigma) * one(sigma) / one(3)
+    length = one(math.sqrt(12.0 * float(variance) + 1.0))
+    whole = one(math.floor((float(length) - 1.0) / 2.0))
+    part = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance)
+    part /= 6 * (variance - (whole + 1) * (whole + 1))
+    radius = one(whole + part)
+    edge = int(radius)
+    inner = int(one(1 << 24) / (radius * 2 + 1))
+    return edge, inner, ((1 << 24) - (2 * edge + 1) * inner) // 2
+
+
+def _ties(edge: int, inner: int, outer: int) -> bool:
+    """Whether sums of the box filter lie halfway between two levels.
+
+    Float32 rounds such a sum up or down by chance. A sum differs from the
+    level of the pixel by the differences of its neighbours to it, times the
+    weights. One neighbour on each side: all differences are looked at. Two:
+    the small ones, since only weights of simple ratios have many ties.
+    """
+    if edge == 0:
+        sums = outer * np.arange(511.0)
+    else:
+        near = np.arange(-8.0, 9.0)
+        sums = inner * near[:, None] + outer * near
+    off = np.abs(sums / (1 << 24) % 1 - 0.5)
+    return bool(off.min() < MARGIN)
+
+
+def _blend_level(pixels: np.ndarray, first: int, factor: float) -> np.ndarray:
+    """Pillow's blend of a level with an image."""
+    factor = float(np.float32(factor))
+    if _float32_is_enough(factor * (DIFFERENCES[255:] - first), factor):
+        offset = first * (1 - factor) + MARGIN - 0.5
+        return cv2.addWeighted(pixels, factor, pixels, 0, offset)
+    table = _blend(np.float32(first), LEVELS, factor)
+    return cv2.LUT(pixels, table)
+
+
+def _blend(first, second: np.ndarray, factor: float) -> np.ndarray:
+    """Pillow's blend: in float32, and the fraction is cut off."""
+    blended = first + np.float32(factor) * (second - first)
+    return blended.clip(0, 255).astype(np.uint8)
+
+
+def _float32_is_enough(changes: np.ndarray, factor: float) -> bool:
+    """Whether no blend lies just below a whole number.
+
+    Args:
+        changes (ndarray): ``factor`` times all differences of two levels
+            that can occur, float64 and exact.
+        factor (float): Of the second level.
+    """
+    return factor <= 2 and bool((changes % 1).max() < 1 - 2 * MARGIN)
 
 
 CHANGES = (brightness, contrast, saturation, hue)
