@@ -147,6 +147,14 @@ def compared(plain: Sequence[float], ours: Sequence[float]) -> dict:
     )
 
 
+def in_a_worker():
+    """Let torch say that this process is a worker of a loader.
+
+    The random state of the main process is kept in the main process only.
+    """
+    return patch.object(torch.utils.data._utils.worker, '_worker_info', True)
+
+
 def compare(name: str, folder: Path, args: argparse.Namespace) -> dict:
     """Both ways of a row in alternating rounds."""
     config, way = ROWS[name]
@@ -154,13 +162,14 @@ def compare(name: str, folder: Path, args: argparse.Namespace) -> dict:
     ours = our_dataset(config_of(config, folder, args.photometric))
     indices = range(len(plain))
     times: dict[str, list[float]] = dict(plain=[], ours=[])
-    for index in (0, 1):  # imports, caches
-        plain[index], ours[index]
-    for number in range(args.rounds):
-        epoch = range(number * len(ours), (number + 1) * len(ours))
-        order = [('plain', plain, indices), ('ours', ours, epoch)]
-        for side, data, chosen in order if number % 2 else order[::-1]:
-            times[side].append(cpu_ms(data.__getitem__, chosen))
+    with in_a_worker():
+        for index in (0, 1):  # imports, caches
+            plain[index], ours[index]
+        for number in range(args.rounds):
+            epoch = range(number * len(ours), (number + 1) * len(ours))
+            order = [('plain', plain, indices), ('ours', ours, epoch)]
+            for side, data, chosen in order if number % 2 else order[::-1]:
+                times[side].append(cpu_ms(data.__getitem__, chosen))
     return dict(row=name, **compared(times['plain'], times['ours']))
 
 
@@ -224,9 +233,10 @@ def profile(name: str, folder: Path, args: argparse.Namespace) -> dict:
     ours = our_dataset(config_of(ROWS[name][0], folder, args.photometric))
     clock, count = Clock(), len(ours) * args.rounds
     ours[0]
-    with clock.listening():
+    with in_a_worker(), clock.listening():
         whole = clock.timed('other', ours.__getitem__)
         items = [whole(index) for index in range(count)][: args.batch]
+    with clock.listening():
         utils.default_collate(items)
     seconds = dict(clock.seconds)
     collate = seconds.pop('collate', 0.0)
