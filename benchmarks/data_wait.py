@@ -28,7 +28,6 @@ from step import METHODS, OURS, free, machine, synchronise, write_images
 
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
-from ssl_bench.engine.optim import set_precision
 from ssl_bench.engine.pretrain import pretrain
 from ssl_bench.files import write_text
 
@@ -136,7 +135,7 @@ def linked_images(folder: Path, files: int, count: int) -> Path:
 def measure(name: str, folder: Path, args: argparse.Namespace) -> dict:
     """A row: one run, from its loader to a step on one batch."""
     config = load_config(METHODS[name][0 if args.paper else 1])
-    set_precision(config.optim_wrapper, 'BFloat16OptimWrapper')
+    config.speed = dict(amp=True)
     settings = config.train_dataloader
     settings.dataset.data_root = str(folder)
     settings.batch_size, settings.num_workers = args.batch, args.workers

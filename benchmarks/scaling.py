@@ -37,6 +37,7 @@ from torch import nn
 
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
+from ssl_bench.engine.speed import Speed, backends
 from ssl_bench.files import write_text
 
 QUEUES = {
@@ -439,7 +440,6 @@ def main(words: list[str] | None = None) -> int:
     register_all_modules()
     logging.disable(logging.WARNING)  # each weight's initialisation
     torch.set_num_threads(1)
-    steps.set_tf32(False)
     machine = steps.machine(args.device)
     print(json.dumps(machine), flush=True)
     rows: list[Row] = []
@@ -456,11 +456,12 @@ def main(words: list[str] | None = None) -> int:
                     for method in METHODS[quantity]
                     if method in args.methods
                 )
-            for found in new:
-                for growth in growths(found):
-                    print(growth.line(), flush=True)
-                rows += found
-                steps.free(args.device)
+            with backends(Speed(), args.device):  # plain float32
+                for found in new:
+                    for growth in growths(found):
+                        print(growth.line(), flush=True)
+                    rows += found
+                    steps.free(args.device)
     found = growths(rows)
     print('\n' + as_markdown(found))
     if args.out:
