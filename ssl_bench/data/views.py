@@ -280,25 +280,16 @@ class PackViews(BaseTransform):
         self.fields = tuple(fields or ('crops', 'flips', 'source_size'))
 
     def transform(self, results: dict) -> dict:
-<<<<<<< HEAD
-        """Results to ``inputs`` (list of views) and ``data_samples``."""
-        fields = {name: torch.as_tensor(results[name]) for name in self.fields}
-        return dict(
-            inputs=results['img'],
-            data_samples=dict(**fields, img_path=results['img_path']),
-        )
-=======
         """Results to ``inputs`` (list of views) and ``data_samples``.
 
         The parameters of views that are not painted yet are packed, too, as
         ``photometric``.
         """
-        sample = DataSample()
-        for field in self.fields:
-            sample.set_field(torch.as_tensor(results[field]), field)
-        sample.set_metainfo(dict(img_path=results['img_path']))
-        packed = dict(inputs=results['img'], data_samples=sample)
+        fields = {name: torch.as_tensor(results[name]) for name in self.fields}
+        packed = dict(
+            inputs=results['img'],
+            data_samples=dict(**fields, img_path=results['img_path']),
+        )
         if 'photometric' in results:
             packed['photometric'] = results['photometric']
         return packed
->>>>>>> device
