@@ -1,9 +1,11 @@
 """What the GPU's benchmarks do on a CPU, at the smallest sizes."""
 
+import functools
 import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from operator import getitem
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +16,9 @@ import scaling
 import step
 import torch
 
-from ssl_bench.config import config_dir
+from ssl_bench import config_edits
+from ssl_bench.cfg_options import read_options
+from ssl_bench.config import config_dir, load_config
 from ssl_bench.engine import speed
 
 ROOT = Path(__file__).parents[1]
@@ -35,8 +39,6 @@ def test_every_small_recipe_is_measured():
 
 def setting(name, folder):
     """A small recipe as step.py prepares it, at a batch of 4."""
-    from ssl_bench.config import load_config
-
     config = load_config(step.METHODS[name][1])
     images = step.write_images(folder / 'images', 4)
     items = step.drawn_items(config, images, 4)
@@ -287,6 +289,16 @@ def test_files_with_tests_for_a_gpu_are_found():
         'tests/methods/test_insloc_golden.py',  # by a fixture
     } <= set(found)
     assert 'tests/results/test_rounding.py' not in found
+
+
+@pytest.mark.parametrize('task', gpu.TASKS)
+def test_options_of_the_tasks_are_keys_of_their_configs(task):
+    config = load_config(f'transfer/{task}')
+    options = read_options(gpu.TASKS[task])
+    config_edits.edit(config, options, strict=True)
+    for key, value in options.items():
+        if 'Hook.' not in key:
+            assert functools.reduce(getitem, key.split('.'), config) == value
 
 
 @pytest.mark.slow
