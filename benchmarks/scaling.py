@@ -471,11 +471,13 @@ def main(words: list[str] | None = None) -> int:
                         print(growth.line(), flush=True)
                     rows += found
                     steps.free(args.device)
+                    if args.out:
+                        content = dict(
+                            machine=machine, rows=[asdict(row) for row in rows]
+                        )
+                        write_text(args.out, json.dumps(content, indent=1))
     found = growths(rows)
     print('\n' + as_markdown(found))
-    if args.out:
-        content = dict(machine=machine, rows=[asdict(row) for row in rows])
-        write_text(args.out, json.dumps(content, indent=1))
     if args.picture:
         write_text(args.picture, picture(found))
     fast = [growth for growth in found if growth.verdict.isupper()]
