@@ -21,19 +21,18 @@ import gc
 import itertools
 import json
 import logging
-import math
 import multiprocessing
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import step as steps
 import torch
+from growth import FASTER, Row, as_markdown, growths, picture
 from torch import nn
 
 from ssl_bench import register_all_modules
@@ -79,27 +78,6 @@ TINY: dict[str, tuple[int, ...]] = {
     'files': (40, 80),
 }
 BATCH = {'queue': 32, 'pixels': 8, 'levels': 16, 'width': 64}
-# what grows faster than linear by the method's own formula: exponent, why
-PAIRS = (2.0, "pairs of positions: the 4th power of the map's side")
-TOKENS = (2.0, 'attention of all tokens to all')
-FORMULAS: dict[tuple[str, str], tuple[float, str]] = {
-    ('pixels', 'pixpro'): PAIRS,
-    ('pixels', 'pixcontrast'): PAIRS,
-    ('pixels', 'siamese_im'): TOKENS,
-    ('width', 'barlow_twins'): (2.0, 'a correlation of all pairs of features'),
-}
-SLACK = dict(seconds=0.2, mib=0.05)  # of an exponent: caches, and rounding
-
-
-@dataclass
-class Row:
-    """One measurement; ``size`` in the units of its quantity."""
-
-    quantity: str
-    method: str
-    size: int
-    seconds: float
-    mib: float
 
 
 def resized(name: str, side: int, config: Any) -> dict[str, Any]:
@@ -289,131 +267,6 @@ def measure_files(
     return rows
 
 
-@dataclass
-class Growth:
-    """One line of the table: how one value grows with one quantity."""
-
-    quantity: str
-    method: str
-    value: str
-    sizes: list[int]
-    values: list[float]
-
-    @property
-    def slope(self) -> float:
-        """The exponent of the power law through all sizes."""
-        logs = [np.log(np.maximum(x, 1e-9)) for x in (self.sizes, self.values)]
-        return float(np.polyfit(*logs, 1)[0])
-
-    @property
-    def last(self) -> float:
-        """The exponent between the two largest sizes."""
-        (a, b), (x, y) = self.sizes[-2:], self.values[-2:]
-        return math.log(max(y, 1e-9) / max(x, 1e-9)) / math.log(b / a)
-
-    @property
-    def verdict(self) -> str:
-        """Linear or less, as the method's formula, or neither."""
-        slack = SLACK[self.value]
-        bound, why = FORMULAS.get((self.quantity, self.method), (1.0, ''))
-        steepest = max(self.slope, self.last)
-        if steepest <= 1 + slack:
-            return 'not above linear'
-        if steepest <= bound + slack:
-            return why
-        return 'FASTER THAN LINEAR'
-
-    def line(self) -> str:
-        """A row of the Markdown table."""
-        digits = 3 if self.value == 'seconds' else 1
-        unit = 's' if self.value == 'seconds' else 'MiB'
-        ends = ' to '.join(
-            f'{self.values[i]:.{digits}f}' for i in (0, len(self.values) - 1)
-        )
-        return (
-            f'| {self.quantity} | {self.method} '
-            f'| {self.sizes[0]} to {self.sizes[-1]} | {ends} {unit} '
-            f'| {self.slope:.2f} | {self.last:.2f} | {self.verdict} |'
-        )
-
-
-def growths(rows: list[Row]) -> list[Growth]:
-    """Time and memory of each quantity and method."""
-    found = []
-    for quantity, method in dict.fromkeys(
-        (row.quantity, row.method) for row in rows
-    ):
-        mine = [
-            row
-            for row in rows
-            if (row.quantity, row.method) == (quantity, method)
-        ]
-        sizes = [row.size for row in mine]
-        for value in SLACK:
-            values = [getattr(row, value) for row in mine]
-            found.append(Growth(quantity, method, value, sizes, values))
-    return found
-
-
-def as_markdown(found: list[Growth]) -> str:
-    """The table of docs/performance.md."""
-    lines = [
-        '| quantity | method | sizes | first to last | slope | last | |',
-        '|---|---|---|---|---|---|---|',
-    ]
-    return '\n'.join([*lines, *(growth.line() for growth in found)]) + '\n'
-
-
-def picture(found: list[Growth]) -> str:
-    """An SVG: every value by its size, both in multiples of the first."""
-    import altair as alt
-    import vl_convert
-
-    scale = alt.Scale(type='log', nice=False)
-    axis = alt.Axis(values=[1, 2, 4, 8, 16, 32], grid=False)
-    color = alt.Color(
-        'method:N', title=None, scale=alt.Scale(scheme='tableau20')
-    )
-    panels = []
-    for value, title in (('seconds', 'time'), ('mib', 'memory')):
-        row = []
-        for quantity in dict.fromkeys(growth.quantity for growth in found):
-            mine = [
-                growth
-                for growth in found
-                if (growth.quantity, growth.value) == (quantity, value)
-            ]
-            points = [
-                dict(
-                    method=growth.method,
-                    size=size / growth.sizes[0],
-                    times=number / growth.values[0],
-                )
-                for growth in mine
-                for size, number in zip(growth.sizes, growth.values)
-            ]
-            top = max(point['size'] for point in points)
-            linear = [dict(size=1, times=1), dict(size=top, times=top)]
-            axes = dict(
-                x=alt.X('size:Q', scale=scale, axis=axis, title=quantity),
-                y=alt.Y('times:Q', scale=scale, axis=axis, title=title),
-            )
-            lines = (
-                alt.Chart(alt.InlineData(points))
-                .mark_line(point=True)
-                .encode(**axes, color=color)
-            )
-            rule = (
-                alt.Chart(alt.InlineData(linear))
-                .mark_line(strokeDash=[4, 4], color='gray')
-                .encode(**axes)
-            )
-            row.append((rule + lines).properties(width=150, height=130))
-        panels.append(alt.hconcat(*row))
-    chart = alt.vconcat(*panels).configure(background='white')
-    return str(vl_convert.vegalite_to_svg(chart.to_json()))
-
-
 def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -480,7 +333,7 @@ def main(words: list[str] | None = None) -> int:
     print('\n' + as_markdown(found))
     if args.picture:
         write_text(args.picture, picture(found))
-    fast = [growth for growth in found if growth.verdict.isupper()]
+    fast = [growth for growth in found if growth.verdict == FASTER]
     return int(bool(fast))
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import gpu
 import gpu_tables
+import growth
 import pytest
 import scaling
 import step
@@ -330,17 +331,32 @@ def test_all_parts_of_the_gpu_run_go_through_on_a_cpu(tmp_path):
         ('mocov2', [10, 11, 13], 'not above linear'),
         ('mocov2', [1, 2, 8], 'FASTER THAN LINEAR'),  # at the end
         ('mocov2', [1, 4, 8], 'FASTER THAN LINEAR'),  # at the beginning
-        ('pixpro', [1, 4, 16], scaling.PAIRS[1]),
+        ('pixpro', [1, 4, 16], growth.PAIRS[1]),
         ('pixpro', [1, 8, 64], 'FASTER THAN LINEAR'),
     ],
 )
 def test_growth_is_compared_with_the_formula(method, values, verdict):
-    found = scaling.Growth('pixels', method, 'mib', [8, 16, 32], values)
+    found = growth.Growth('pixels', method, 'mib', [8, 16, 32], values)
     assert found.verdict == verdict
 
 
+def test_the_table_of_growths():
+    found = [
+        growth.Growth(quantity, method, 'mib', [1, 2, 4], values)
+        for quantity, method, values in (
+            ('batch', 'pixpro', [1, 2, 4]),
+            ('pixels', 'pixpro', [1, 4, 16]),
+            ('pixels', 'mocov2', [1, 4, 16]),
+        )
+    ]
+    assert growth.as_markdown(found).splitlines()[2:] == [
+        '| pixpro |  | 1.00, 1.00 |  | 2.00, 2.00 * |',
+        '| mocov2 |  |  |  | 2.00, 2.00 ! |',
+    ]
+
+
 def test_the_exponent_of_a_power_law():
-    found = scaling.Growth('batch', 'x', 'mib', [2, 4, 8], [3, 24, 192])
+    found = growth.Growth('batch', 'x', 'mib', [2, 4, 8], [3, 24, 192])
     assert found.slope == pytest.approx(3) == found.last
 
 
@@ -361,8 +377,8 @@ def test_memory_of_a_step_is_linear_in_the_batch(registered, tmp_path, method):
     args = scaling.parse_args(['--tiny', '--device', 'cpu'])
     args.drawn = 2
     rows = scaling.measure('batch', method, (8, 16), images, args)
-    memory = {growth.value: growth for growth in scaling.growths(rows)}['mib']
-    assert 0 < memory.last <= 1 + scaling.SLACK['mib']
+    memory = {each.value: each for each in growth.growths(rows)}['mib']
+    assert 0 < memory.last <= 1 + growth.SLACK['mib']
 
 
 @pytest.mark.slow
@@ -382,6 +398,8 @@ def test_scaling_prints_its_table_and_draws_it(registered, tmp_path, capsys):
         ('width', 'barlow_twins'),
         ('files', 'images'),
     }
-    assert '| queue | insloc_fpn | 64 to 128 |' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert 'queue   insloc_fpn    64 to 128: ' in printed
+    assert '| method | queue: time | queue: memory |' in printed
     assert drawn.read_text().startswith('<svg')
     assert drawn.stat().st_size < 200_000
