@@ -10,10 +10,10 @@ sizes, where what grows fastest shows most. Sizes are counted in images, keys,
 pixels of a view, levels, features and files, so 1 is linear.
 
 Time is CPU time on a CPU, without the kernel's, and that of CUDA events on a
-GPU; of repeated steps it is the shortest. Memory is that of the model and its optimizer, and the most
-that one step allocates besides. The recipes of configs/mini are measured; with
---paper those of configs/. Returns 1 if something grows faster than linear and
-faster than the method's formula.
+GPU; of repeated steps it is the shortest. Memory is that of the model and its
+optimizer, and the most that one step allocates besides. The recipes of
+configs/mini are measured; with --paper those of configs/. Returns 1 if
+something grows faster than linear and faster than the method's formula.
 """
 
 import argparse
