@@ -6,6 +6,7 @@ these functions, so they agree on what an image file is and on its pixels.
 
 import io
 import struct
+import sys
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -53,6 +54,8 @@ FORMATS = frozenset(
 ORIENTED = frozenset(
     ('exif', 'xmp', 'XML:com.adobe.xmp', 'Raw profile type exif')
 )
+PLAIN = ('L', 'RGB')
+AS_RGB = 3  # torchvision's ImageReadMode.RGB
 FLIPPED = range(2, 5)
 TURNED = range(5, 9)  # orientations that exchange width and height
 
@@ -108,9 +111,33 @@ def read_rgb(source: Source) -> np.ndarray:
         OSError: The file is not a whole image, is larger than `opened`
             takes, or has 32-bit pixels, which have no fixed white.
     """
-    with opened(source) as image:
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    with opened(data) as image:
         way = orientation(image)
-        return turned(_rgb(image), way)
+        pixels = _plain_jpeg(image, data)
+        return turned(_rgb(image) if pixels is None else pixels, way)
+
+
+def _plain_jpeg(image: Image.Image, data: bytes) -> np.ndarray | None:
+    """Pixels of an 8-bit grey or RGB JPEG, a third faster than Pillow.
+
+    torchvision has the same decoder, and takes no file that Pillow refuses.
+    It is not imported for this: that costs more than a few images save.
+
+    Returns:
+        np.ndarray: (H, W, 3) uint8 as `_rgb`, or None: ask Pillow.
+    """
+    loaded = 'torchvision.io' in sys.modules
+    if not loaded or image.format != 'JPEG' or image.mode not in PLAIN:
+        return None
+    import torch
+
+    content = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    try:  # what its decode_jpeg calls, without a warning for each image
+        pixels = torch.ops.image.decode_jpeg(content, AS_RGB, False)
+    except (RuntimeError, AttributeError):  # damaged, or no such operator
+        return None
+    return pixels.permute(1, 2, 0).contiguous().numpy()
 
 
 def require_readable(source: Source) -> None:

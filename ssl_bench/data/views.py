@@ -1,13 +1,15 @@
 """Several views of one decoded image, each with a record of its geometry."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import cv2
+import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, RandomResizedCrop
 
 from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.data.photometric import Step, build_photometric
@@ -15,6 +17,7 @@ from ssl_bench.errors import unknown_name
 
 Size = tuple[int, int]
 Area = tuple[float, float]
+MODES = ('bilinear', 'bicubic')
 
 
 def summarise(views: Iterable[tuple[Size, Area]]) -> str:
@@ -34,11 +37,78 @@ def summarise(views: Iterable[tuple[Size, Area]]) -> str:
     )
 
 
+def draw_crop(
+    height: int, width: int, scale: Area, log_ratio: tuple[float, float]
+) -> tuple[int, int, int, int]:
+    """Draw a rectangle: torchvision's ``RandomResizedCrop``, a tenth its time.
+
+    It has the same draws, and so the same rectangles for the same seed.
+
+    Args:
+        height (int): Rows of the image.
+        width (int): Columns of the image.
+        scale (tuple): Bounds of the area, fraction of the image's.
+        log_ratio (tuple): Logarithms of the bounds of width / height.
+
+    Returns:
+        tuple[int, int, int, int]: Top, left, height and width.
+    """
+    number = torch.empty(1)
+    for _ in range(10):
+        area = height * width * number.uniform_(*scale).item()
+        ratio = number.uniform_(*log_ratio).exp_().item()
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            top = int(torch.randint(height - h + 1, (1,)))
+            return top, int(torch.randint(width - w + 1, (1,))), h, w
+    # the largest rectangle in the middle whose ratio is within the bounds
+    low, high = (math.exp(bound) for bound in log_ratio)
+    w, h = width, height
+    if width / height < low:
+        h = round(w / low)
+    elif width / height > high:
+        w = round(h * high)
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+def resized_crop(
+    image: np.ndarray,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    size: Size,
+    interpolation: str,
+) -> Tensor:
+    """Cut a rectangle out of a uint8 image (H, W, 3), and resize it.
+
+    Returns:
+        Tensor: uint8, (3, *size), with the channels of a pixel together.
+    """
+    # a rectangle that is not copied takes torch twice the time; strides of a
+    # batch tell it to keep the channels of a pixel together
+    crop = np.ascontiguousarray(image[top : top + height, left : left + width])
+    return torch.nn.functional.interpolate(
+        torch.from_numpy(crop)[None].permute(0, 3, 1, 2),
+        size,
+        mode=interpolation,
+        antialias=True,
+    )[0]
+
+
+def in_planes(view: Tensor) -> Tensor:
+    """Copy a uint8 view (3, H, W) so that each channel lies together."""
+    pixels = view.permute(1, 2, 0).numpy()  # (H, W, 3)
+    planes = torch.empty(view.shape, dtype=torch.uint8)
+    cv2.split(pixels, list(planes.numpy()))
+    return planes
+
+
 class ViewMaker:
     """Random resized crop, mirror and colour changes: one recipe for a view.
 
-    Resizing is torchvision's on uint8 with antialiasing, which agrees with
-    PIL's; crop boxes are drawn by torchvision's ``RandomResizedCrop``.
+    Resizing is torch's on uint8 with antialiasing, which agrees with PIL's;
+    crop boxes are those of torchvision's ``RandomResizedCrop``.
 
     Args:
         size (int | tuple): Side, or height and width, of the view in pixels.
@@ -65,42 +135,46 @@ class ViewMaker:
     ) -> None:
         height, width = (size, size) if isinstance(size, int) else size
         self.size: Size = (height, width)
-        self.scale, self.ratio, self.flip = scale, ratio, flip
-        modes = {mode.value: mode for mode in InterpolationMode}
-        if interpolation not in modes:
-            raise unknown_name('interpolation', interpolation, modes)
-        self.interpolation = modes[interpolation]
+        self.scale, self.flip = scale, flip
+        low, high = torch.tensor(ratio).log().tolist()
+        self.log_ratio = (low, high)
+        if interpolation not in MODES:
+            raise unknown_name('interpolation', interpolation, MODES)
+        self.interpolation = interpolation
         self.photometric = build_photometric(photometric)
         self.repeat = repeat
 
-    def __call__(self, image: Tensor) -> tuple[Tensor, ViewGeometry]:
-        """A uint8 image (3, H, W) to a uint8 view and its geometry."""
-        # imports torch's compiler, which takes half a second
-        from torchvision.transforms.v2 import functional as F
+    def __call__(self, image: np.ndarray) -> tuple[Tensor, ViewGeometry]:
+        """A uint8 image (H, W, 3) to a uint8 view (3, h, w), and its crop."""
+        view, geometry = self.cut(image)
+        return in_planes(self.photometric(view)), geometry
 
-        top, left, height, width = RandomResizedCrop.get_params(
-            image, list(self.scale), list(self.ratio)
+    def cut(self, image: np.ndarray) -> tuple[Tensor, ViewGeometry]:
+        """The view before its colours change, and its geometry.
+
+        Args:
+            image (ndarray): uint8, (H, W, 3).
+
+        Returns:
+            tuple: uint8 tensor (3, h, w) with the channels of a pixel
+            together, and the `ViewGeometry`.
+        """
+        top, left, height, width = draw_crop(
+            *image.shape[:2], self.scale, self.log_ratio
         )
-        view = F.resized_crop(
-            image,
-            top,
-            left,
-            height,
-            width,
-            list(self.size),
-            self.interpolation,
-            True,
+        view = resized_crop(
+            image, top, left, height, width, self.size, self.interpolation
         )
         flip = bool(torch.rand(()) < self.flip)
         if flip:
-            view = F.horizontal_flip(view)
+            mirrored = cv2.flip(view.permute(1, 2, 0).numpy(), 1)
+            view = torch.from_numpy(mirrored).permute(2, 0, 1)
         geometry = ViewGeometry(
             crop=(left, top, left + width, top + height),
             size=self.size,
             flip=flip,
         )
-        view = self.photometric.on_image(view, self.photometric.draw())
-        return view.contiguous(), geometry
+        return view, geometry
 
 
 def geometry_fields(
@@ -147,10 +221,10 @@ class MakeViews(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Replace the image by its views."""
-        image = torch.from_numpy(results['img']).permute(2, 0, 1)
+        image = results['img']
         views, geometries = zip(*(maker(image) for maker in self.makers))
         results['img'] = list(views)
-        results.update(geometry_fields(geometries, image.shape[1:]))
+        results.update(geometry_fields(geometries, image.shape[:2]))
         return results
 
 

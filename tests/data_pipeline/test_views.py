@@ -3,13 +3,11 @@ import pytest
 import torch
 from mmengine.dataset import default_collate
 from mmpretrain.models import SelfSupDataPreprocessor
-from PIL import Image, ImageFilter
-from torchvision.transforms.v2 import functional as F
+from PIL import Image
+from torchvision.transforms import RandomResizedCrop
 
 from ssl_bench.data.geometry import ViewGeometry
-from ssl_bench.data.photometric import build_photometric, gaussian_blur
-from ssl_bench.data.views import MakeViews, PackViews
-from ssl_bench.errors import UserError
+from ssl_bench.data.views import MakeViews, PackViews, draw_crop
 
 
 def coordinate_image(height=200, width=240):
@@ -139,52 +137,21 @@ def test_a_batch_has_one_tensor_for_each_field():
     )
 
 
-@pytest.mark.parametrize('sigma', [0.1, 0.5, 1.0, 2.0])
-def test_blur_is_pil_s(photo, sigma):
-    ours = gaussian_blur(torch.from_numpy(photo).permute(2, 0, 1), sigma)
-    pil = Image.fromarray(photo).filter(ImageFilter.GaussianBlur(sigma))
-    assert np.array_equal(ours.permute(1, 2, 0).numpy(), np.asarray(pil))
-
-
-@pytest.mark.parametrize(
-    'adjust, factor',
-    [
-        ('adjust_brightness', 0.6),
-        ('adjust_brightness', 1.4),
-        ('adjust_contrast', 0.6),
-        ('adjust_contrast', 1.4),
-        ('adjust_saturation', 0.2),
-        ('adjust_saturation', 1.8),
-        ('adjust_hue', 0.1),
-        ('adjust_hue', -0.2),
-        ('solarize', 128),
-        ('rgb_to_grayscale', 3),
-    ],
-)
-def test_colour_steps_are_pil_s_within_two_levels(photo, adjust, factor):
-    function = getattr(F, adjust)
-    ours = function(torch.from_numpy(photo).permute(2, 0, 1), factor)
-    pil = np.asarray(function(Image.fromarray(photo), factor)).astype(int)
-    difference = np.abs(ours.permute(1, 2, 0).numpy().astype(int) - pil)
-    assert difference.mean() < 2
-
-
-def test_photometric_steps_apply_in_order():
-    image = torch.full((3, 8, 8), 10, dtype=torch.uint8)
-    steps = build_photometric(
-        [
-            dict(type='RandomInvert', p=1.0),  # 245
-            dict(
-                type='RandomApply',
-                p=1.0,
-                transforms=[dict(type='RandomSolarize', threshold=200, p=1.0)],
-            ),
-            lambda x: x + 1,
-        ]
-    )
-    assert (steps(image) == 11).all()
-
-
-def test_unknown_photometric_step_names_near_ones():
-    with pytest.raises(UserError, match='ColorJitter'):
-        build_photometric([dict(type='ColourJitter')])
+@pytest.mark.parametrize('ratio', [(3 / 4, 4 / 3), (0.5, 2.0)])
+def test_crops_are_torchvision_s(ratio):
+    """The same rectangles, and the same random state after them."""
+    rng = np.random.default_rng(0)
+    logs = tuple(torch.tensor(ratio).log().tolist())
+    for seed in range(150):
+        height, width = rng.integers(1, 400, 2).tolist()
+        if seed % 7 == 0:
+            width = min(width, 5)  # no rectangle fits: the middle
+        scale = (rng.uniform(0.05, 0.5), rng.uniform(0.5, 1))
+        torch.manual_seed(seed)
+        ours = draw_crop(height, width, scale, logs)
+        after = torch.rand(())
+        torch.manual_seed(seed)
+        theirs = RandomResizedCrop.get_params(
+            torch.empty(3, height, width), list(scale), list(ratio)
+        )
+        assert ours == tuple(theirs) and after == torch.rand(())

@@ -48,9 +48,7 @@ def saturation(pixels: np.ndarray, factor: float) -> np.ndarray:
     factor = float(np.float32(factor))
     first = grayscale(pixels)
     if _float32_is_enough(factor * DIFFERENCES, factor):
-        return cv2.addWeighted(
-            pixels, factor, first, 1 - factor, MARGIN - 0.5
-        )
+        return cv2.addWeighted(pixels, factor, first, 1 - factor, MARGIN - 0.5)
     return _blend(first.astype(np.float32), pixels, factor)
 
 

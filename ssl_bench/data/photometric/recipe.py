@@ -119,6 +119,14 @@ class RandomGaussianBlur:
     draws: ClassVar[int] = 1
     columns: ClassVar[int] = 1
 
+    def __post_init__(self) -> None:
+        low, high = self.sigma
+        if not 0 <= low <= high:
+            raise UserError(
+                f'RandomGaussianBlur: sigma {self.sigma} must be two rising '
+                'numbers of pixels from 0.'
+            )
+
     def values(self, uniform: Sequence[float]) -> list[float]:
         """The standard deviation in pixels."""
         return [_between(self.sigma, uniform[0])]
@@ -216,6 +224,10 @@ class Recipe:
     draws: int = 0
     width: int = 0
 
+    def __call__(self, image: Tensor) -> Tensor:
+        """Draw, and paint one view, as `on_image`."""
+        return self.on_image(image, self.draw())
+
     def draw(self) -> Tensor:
         """Draw one view's parameters from torch's global generator.
 
@@ -269,9 +281,9 @@ class Recipe:
         Raises:
             UserError: The recipe has steps that only a worker can do.
         """
+        self.require_batches()
         from ssl_bench.data.photometric import on_batch
 
-        self.require_batches()
         for op in self.operations:
             images = on_batch.PAINT[op.name](images, parameters[:, op.columns])
         return images

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.data.photometric import Step, build_photometric
-from ssl_bench.data.views import Size, geometry_fields, summarise
+from ssl_bench.data.views import Size, geometry_fields, in_planes, summarise
 from ssl_bench.errors import UserError
 from ssl_bench.methods.insloc.anchors import anchor_grid, augment_box
 
@@ -285,13 +285,12 @@ class InsLocViews(BaseTransform):
         self, image: np.ndarray, crop: Crop, size: Size, place: Size
     ) -> tuple[Tensor, ViewGeometry]:
         """Colours and mirror of a composed image, and its geometry."""
-        view = self.photometric.on_image(
-            torch.from_numpy(image).permute(2, 0, 1), self.photometric.draw()
-        )
+        view = self.photometric(torch.from_numpy(image).permute(2, 0, 1))
         flip = bool(np.random.random_sample() < self.flip)
+        view = in_planes(view)
         if flip:
             view = view.flip(-1)
-        return view.contiguous(), ViewGeometry(
+        return view, ViewGeometry(
             crop=(
                 crop.column,
                 crop.row,
