@@ -2,17 +2,19 @@
 
 python benchmarks/step.py [--paper] [--device cuda] [--methods pixpro ...]
 
-A form adds one thing to the one before it: float32; TF32; bfloat16 autocast;
-channels_last; torch.compile of backbone, neck and heads; a fused optimizer.
-Each is printed in images (not views) per second, next to the limit: the
-method's own passes of its backbone, with and without gradient as the method
-makes them, on the same batch, and their backward pass. There is no head, loss,
-queue, momentum update or optimizer in it.
+A form adds one option of ``speed`` to those before it: float32; TF32; bfloat16
+autocast; channels_last; torch.compile of backbone, neck and heads; a fused
+optimizer. `ssl_bench.engine.speed` does it, as in a run. Each is printed in
+images (not views) per second, next to the limit: the method's own passes of
+its backbone, with and without gradient as the method makes them, on the same
+batch, and their backward pass. There is no head, loss, queue, momentum update
+or optimizer in it.
 
 The batch is made once, on the device, by the config's own views of random
 images, so no data is waited for. Without --paper the recipes of configs/mini
 are measured at a small batch; with it, those of configs/, at 256 images, or
-at half as many until the step fits the memory.
+at half as many until the step fits the memory. On a CPU, one thread does it and
+its own time counts, so that other programs change less.
 """
 
 import argparse
@@ -45,7 +47,18 @@ from torch import Tensor, nn
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
 from ssl_bench.engine.param_groups import MergedGroups
-from ssl_bench.layers.dense_heads import DenseMLP
+from ssl_bench.engine.speed import (
+    OPTIONS,
+    Speed,
+    backends,
+    choose,
+    compile_parts,
+    convert,
+    encoders,
+    limits,
+    parts_to_compile,
+    set_up,
+)
 
 # name: config of the paper's size, and of the embedded images if there is one
 METHODS: dict[str, tuple[str, str | None]] = {
@@ -69,13 +82,12 @@ OURS = tuple(name for name, (_, mini) in METHODS.items() if mini)
 EAGER = ('float32', 'tf32', 'bfloat16', 'channels_last')
 COMPILED = ('compile', 'fused')
 FORMS = EAGER + COMPILED
+# the option that a form adds, where it has another name
+ADDS = dict(bfloat16='amp')
 # a compilation is not started with less time than this, in seconds
 COMPILE_TIME = 60
 ENOUGH = 1.5  # seconds that are measured, if three steps do not take more
 DRAWN = 16  # images that the views are made of; the batch repeats them
-# children of a model that are compiled
-PARTS = ('backbone', 'neck', 'instance_neck', 'roi_head', 'head')
-UNSAFE_CPU = 'left out on a CPU, where it is not safe'
 
 
 class OutOfTime(Exception):
@@ -113,16 +125,11 @@ class Setting:
     data: dict
     batch: int
     passes: list = field(default_factory=list)
-    amp: bool = False
-
-    def context(self):
-        """Autocast, or nothing."""
-        device = self.data['inputs'][0].device.type
-        return torch.autocast(device, torch.bfloat16, enabled=self.amp)
+    on: Speed = Speed()
 
     def step(self) -> Tensor:
         """One training step without hooks and logs: the loss."""
-        with self.context():
+        with self.wrapper.optim_context(self.model):
             terms = self.model(**self.data, mode='loss')
         loss, _ = self.model.parse_losses(terms)
         self.wrapper.update_params(loss)
@@ -131,7 +138,7 @@ class Setting:
     def limit(self) -> None:
         """The backbone's passes of such a step, and their backward pass."""
         outputs, grads = [], []
-        with self.context():
+        with self.wrapper.optim_context(self.model):
             for module, inputs, grad in self.passes:
                 with nullcontext() if grad else torch.no_grad():
                     result = module(*inputs)
@@ -183,13 +190,17 @@ def batch_of(items: list[dict], model: nn.Module, batch: int) -> dict:
     return model.data_preprocessor(default_collate(rows), True)
 
 
+def plain_speed(config) -> None:
+    """Turn off what a form can add; cuDNN's choice is not one of these."""
+    config.speed = dict.fromkeys(OPTIONS, False) | dict(cudnn_benchmark='auto')
+
+
 def build(config, device: str) -> tuple[nn.Module, Any]:
     """A config's model on a device, and its optimizer's wrapper."""
     from mmpretrain.registry import MODELS
 
-    config.optim_wrapper.type = 'OptimWrapper'  # autocast is set outside
-    for name in ('loss_scale', 'dtype', 'use_fsdp'):
-        config.optim_wrapper.pop(name, None)
+    plain_speed(config)
+    set_up(config, choose(config, device), device)
     # mmpretrain's moving averages read the length of the run there
     MessageHub.get_current_instance().update_info('max_iters', 1000)
     settings = {'data_preprocessor': config.get('data_preprocessor')}
@@ -198,28 +209,19 @@ def build(config, device: str) -> tuple[nn.Module, Any]:
         model = MODELS.build(settings | config.model)
         model.init_weights()
         model = model.to(device).train()
-        wrapper = build_optim_wrapper(model, config.optim_wrapper)
-    MergedGroups(wrapper.optimizer)  # as a run does
     for module in model.modules():
         if hasattr(module, 'set_total_steps'):
             module.set_total_steps(1000)
-    return model, wrapper
+    return model, build_wrapper(model, config)
 
 
-def encoders(model: nn.Module) -> list[nn.Module]:
-    """The backbone and its moving averages."""
-    kind = type(model.backbone)
-    return [module for module in model.modules() if type(module) is kind]
-
-
-def compiled_parts(model: nn.Module) -> list[nn.Module]:
-    """Backbone, neck, heads and predictors, and their moving averages."""
-    kinds = {
-        type(child)
-        for name, child in model.named_children()
-        if name in PARTS or isinstance(child, DenseMLP)
-    }
-    return [module for module in model.modules() if type(module) in kinds]
+def build_wrapper(model: nn.Module, config) -> Any:
+    """The optimizer's wrapper, with merged groups as in a run."""
+    settings = copy.deepcopy(config.optim_wrapper)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        wrapper = build_optim_wrapper(model, settings)
+    MergedGroups(wrapper.optimizer)
+    return wrapper
 
 
 def record_passes(setting: Setting) -> list:
@@ -255,41 +257,22 @@ def prepare(name: str, config, items: list, batch: int, device: str):
 
 def apply_form(setting: Setting, form: str, device: str) -> str:
     """Add one form to those that a setting has; say what is left out."""
-    if form == 'tf32':
-        set_tf32(True)
-        return '' if device == 'cuda' else 'not on this device'
-    if form == 'bfloat16':
-        setting.amp = True
-    elif form == 'channels_last':
-        if device == 'cpu':
-            return UNSAFE_CPU
-        setting.model.to(memory_format=torch.channels_last)
-    elif form == 'compile':
+    if form == 'float32':
+        return ''
+    option = ADDS.get(form, form)
+    why_not, _ = limits(setting.config, device)[option]
+    if why_not:
+        return why_not
+    setting.config.speed[option] = True
+    setting.on = choose(setting.config, device)
+    set_up(setting.config, setting.on, device)
+    if option in ('amp', 'fused'):
+        setting.wrapper = build_wrapper(setting.model, setting.config)
+    if option == 'compile':
         torch._dynamo.reset()
-        for module in compiled_parts(setting.model):
-            module.compile()
-    elif form == 'fused':
-        return fuse_optimizer(setting)
+    if option in ('channels_last', 'compile'):
+        convert(setting.model, Speed(**{option: True}))
     return ''
-
-
-def fuse_optimizer(setting: Setting) -> str:
-    """Build the optimizer again in its fused form, if it has one."""
-    settings = copy.deepcopy(setting.config.optim_wrapper)
-    kind = settings.optimizer.type
-    if kind not in ('SGD', 'Adam', 'AdamW'):
-        return f'{kind} has no fused form'
-    settings.optimizer.fused = True
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        setting.wrapper = build_optim_wrapper(setting.model, settings)
-    MergedGroups(setting.wrapper.optimizer)
-    return ''
-
-
-def set_tf32(on: bool) -> None:
-    """TF32 in matrix products and convolutions, on GPUs that have it."""
-    torch.backends.cuda.matmul.allow_tf32 = on
-    torch.backends.cudnn.allow_tf32 = on
 
 
 def seconds_of(call: Callable, device: str, warm: int, runs: int) -> float:
@@ -308,9 +291,9 @@ def seconds_of(call: Callable, device: str, warm: int, runs: int) -> float:
     if device == 'cpu':
         times = []
         for _ in range(runs):
-            started = time.perf_counter()
+            started = time.process_time()
             call()
-            times.append(time.perf_counter() - started)
+            times.append(time.process_time() - started)
         return statistics.median(times)
     torch.cuda.synchronize()
     marks = [torch.cuda.Event(enable_timing=True) for _ in range(runs + 1)]
@@ -348,26 +331,32 @@ def timed(setting: Setting, row: Row, args) -> Row:
     device = args.device
     if device == 'cuda':
         torch.cuda.reset_peak_memory_stats()
-    row.images_per_s = setting.batch / seconds_of(
-        setting.step, device, args.warm, args.runs
-    )
-    row.peak_mib = peak_mib(device)
-    setting.model.zero_grad(set_to_none=True)
-    row.limit_per_s = setting.batch / seconds_of(
-        setting.limit, device, args.warm, args.runs
-    )
+    counters = torch._dynamo.utils.counters
+    counters.clear()
+    with backends(setting.on, device):
+        row.images_per_s = setting.batch / seconds_of(
+            setting.step, device, args.warm, args.runs
+        )
+        if row.form == 'compile':
+            graphs = counters['stats']['unique_graphs']
+            breaks = sum(counters['graph_break'].values())
+            row.note = f'{graphs} graphs, {breaks} breaks'
+        row.peak_mib = peak_mib(device)
+        setting.model.zero_grad(set_to_none=True)
+        row.limit_per_s = setting.batch / seconds_of(
+            setting.limit, device, args.warm, args.runs
+        )
     return row
 
 
 def compiled_backbone(setting: Setting, note: str, args) -> Row:
     """The row of `compile` with backbones alone: the rest did not compile."""
-    for module in compiled_parts(setting.model):
-        module._compiled_call_impl = None
+    for module in parts_to_compile(setting.model):
+        module.__dict__.pop('forward', None)
     torch._dynamo.reset()
-    for module in encoders(setting.model):
-        module.compile()
+    compile_parts(encoders(setting.model))
     row = timed(setting, Row(setting.name, 'compile', setting.batch), args)
-    row.note = f'backbone alone: {note}'
+    row.note = f'backbone alone, {row.note}: {note}'
     return row
 
 
@@ -384,7 +373,7 @@ def profile(setting: Setting, device: str, lines: int = 10) -> str:
     kinds = [ProfilerActivity.CPU]
     if device == 'cuda':
         kinds.append(ProfilerActivity.CUDA)
-    with record(activities=kinds) as found:
+    with backends(setting.on, device), record(activities=kinds) as found:
         setting.step()
         synchronise(device)
     order = f'self_{"cpu" if device == "cpu" else "device"}_time_total'
@@ -499,11 +488,11 @@ def run_method(
     name: str, forms: list[str], config, items: list, batch: int, args, report
 ) -> int:
     """Measure forms, each on top of the ones before; returns the batch."""
-    set_tf32(False)
     setting = largest_setting(name, config, items, batch, args)
     skip = [form for form in EAGER if form not in forms]
     for form in skip if set(forms) <= set(COMPILED) else []:
         apply_form(setting, form, args.device)
+    last = [form for form in forms if form in EAGER][-1:]
     for form in forms:
         if form == 'compile' and args.left() < args.compile_time:
             report.add(Row(name, form, setting.batch, note='no time left'))
@@ -527,7 +516,7 @@ def run_method(
                 note = reason(second)
                 report.add(Row(name, form, setting.batch, note=note))
                 break
-        if form == 'channels_last' and args.profile:
+        if [form] == last and args.profile:
             report.profiles[name] = profile_or_reason(setting, args.device)
             report.write()
     return setting.batch
@@ -565,7 +554,9 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
         help='seconds that must be left for a compilation to start',
     )
     parser.add_argument(
-        '--profile', action='store_true', help='first 10 lines of a profile'
+        '--profile',
+        action='store_true',
+        help='first 10 lines of a profile of the last form without compiler',
     )
     parser.add_argument('--out', type=Path, help='a JSON file')
     args = parser.parse_args(words)
@@ -635,7 +626,8 @@ def main(words: list[str] | None = None) -> int:
     args = parse_args(words)
     register_all_modules()
     logging.disable(logging.WARNING)  # each weight's initialisation
-    torch.backends.cudnn.benchmark = True
+    if args.device == 'cpu':
+        torch.set_num_threads(1)
     report = Report(args.out, args.device)
     try:
         with time_limit(args.seconds):

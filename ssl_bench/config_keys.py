@@ -13,11 +13,12 @@ EDITS = ('_delete_', '_keep_')  # what `config_edits.edit` takes in a dict
 
 # what our runs read from a config that need not have it
 OPTIONAL = {
-    'channels_last',
     'console_level',
     'find_unused_parameters',
     'fixed_positions',
     'method',
+    'photometric',
+    'speed',
     'transfer_neck_and_head',
 }
 # the class behind a dict of the config that may name none
@@ -49,6 +50,17 @@ PLAIN = {
     'method': {'name', 'variant'},
     'probe': {'pool'},
     'randomness': {'deterministic', 'diff_rank_seed', 'seed'},
+    'speed': {
+        'amp',
+        'bucket_view',
+        'channels_last',
+        'compile',
+        'cudnn_benchmark',
+        'fused',
+        'prefetch',
+        'static_graph',
+        'tf32',
+    },
     'train_cfg': {'by_epoch'},
 }
 

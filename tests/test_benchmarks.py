@@ -12,6 +12,7 @@ import torch
 
 from benchmarks import gpu, step
 from ssl_bench.config import config_dir
+from ssl_bench.engine import speed
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,9 +76,9 @@ def test_step_prints_rows_and_writes_them(registered, tmp_path, capsys):
     assert [row['form'] for row in rows] == forms[1:]
     assert [row['note'] for row in rows] == [
         '',
-        'not on this device',
+        'the device has no TF32',
         '',
-        step.UNSAFE_CPU,
+        'it is not safe on a CPU',
     ]
     for row in rows[::2]:
         assert row['share'] == row['images_per_s'] / row['limit_per_s']
@@ -100,8 +101,11 @@ def test_heads_that_do_not_compile_leave_the_backbone(
 ):
     found = setting('pixpro', tmp_path)
     compiled, timed = [], []
+    monkeypatch.setattr(speed, '_require_compiler', lambda device: None)
     monkeypatch.setattr(
-        torch.nn.Module, 'compile', lambda module: compiled.append(module)
+        torch,
+        'compile',
+        lambda forward, dynamic: compiled.append(forward.__self__) or forward,
     )
 
     def seconds(call, device, warm, runs):
@@ -117,10 +121,13 @@ def test_heads_that_do_not_compile_leave_the_backbone(
     args = step.parse_args(['--device', 'cpu'])
     step.run_method('pixpro', ['compile'], None, [], 4, args, report)
     heads = [m for m in compiled if m not in step.encoders(found.model)]
-    assert len(heads) == 3  # two projectors, the propagation's transform
+    # two projectors, the propagation, its transform
+    assert len(heads) == 4
     assert compiled[-2:] == step.encoders(found.model)
     assert [row.images_per_s for row in rows] == [8]
-    assert rows[0].note == 'backbone alone: RuntimeError: no compiler'
+    assert rows[0].note == (
+        'backbone alone, 0 graphs, 0 breaks: RuntimeError: no compiler'
+    )
 
 
 def test_the_time_limit_ends_what_runs():

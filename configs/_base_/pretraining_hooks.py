@@ -4,8 +4,7 @@
 # name replaces the list; one that does not inherit from this file (those over
 # mmpretrain's recipes) gets it as it is here.
 #
-# Two more hooks are added on request: ChannelsLastHook where the config sets
-# `channels_last = True`, and ProgressHook with `--quiet`.
+# One more hook is added on request: ProgressHook with `--quiet`.
 pretraining_hooks = [
     # random numbers of a step depend on seed, step and process only
     dict(type='StepSeedHook'),

@@ -30,7 +30,7 @@ model = dict(
 # the paper's views, made from one decode in RGB
 data_preprocessor = dict(to_rgb=False)
 view = dict(
-    size=64, scale=(0.2, 1.0), repeat=2, photometric=_base_.photometric
+    size=64, scale=(0.2, 1.0), repeat=2, photometric=_base_.mocov2_colours
 )
 train_dataloader = dict(
     _delete_=True,

@@ -42,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--amp', action='store_true', help='train under bfloat16 autocast'
     )
     parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='torch.compile of backbone, neck and heads, which takes minutes '
+        'at the start. What else makes a run fast is on where the device has '
+        'it; `--cfg-options speed.tf32=False` and the like turn it off',
+    )
+    parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate to the global batch, linearly',
@@ -63,17 +70,19 @@ def run(args: argparse.Namespace) -> int:
     register_all_modules()
     from ssl_bench.config import load_config
     from ssl_bench.engine.pretrain import pretrain
+    from ssl_bench.engine.speed import given
 
     options = read_options(args.cfg_options)
     config = load_config(args.config, options)
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
+    flags = dict(amp=args.amp, compile=args.compile)
+    config.speed = given(config.get('speed'), **flags)
     work_dir = args.work_dir or Path('work_dirs') / Path(args.config).stem
     checkpoint = pretrain(
         config,
         work_dir,
         args.resume,
-        args.amp,
         args.seed,
         args.quiet,
         options,

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
 
 from ssl_bench.data.geometry import ViewGeometry
-from ssl_bench.data.photometric import Step, build_photometric
+from ssl_bench.data.photometric import Recipe, Step, build_photometric
 from ssl_bench.errors import unknown_name
 
 Size = tuple[int, int]
@@ -105,7 +106,7 @@ def in_planes(view: Tensor) -> Tensor:
 
 
 class ViewMaker:
-    """Random resized crop, mirror and colour changes: one recipe for a view.
+    """Random resized crop and mirror of a view, and its colour changes.
 
     Resizing is torch's on uint8 with antialiasing, which agrees with PIL's;
     crop boxes are those of torchvision's ``RandomResizedCrop``.
@@ -143,11 +144,6 @@ class ViewMaker:
         self.interpolation = interpolation
         self.photometric = build_photometric(photometric)
         self.repeat = repeat
-
-    def __call__(self, image: np.ndarray) -> tuple[Tensor, ViewGeometry]:
-        """A uint8 image (H, W, 3) to a uint8 view (3, h, w), and its crop."""
-        view, geometry = self.cut(image)
-        return in_planes(self.photometric(view)), geometry
 
     def cut(self, image: np.ndarray) -> tuple[Tensor, ViewGeometry]:
         """The view before its colours change, and its geometry.
@@ -193,6 +189,34 @@ def geometry_fields(
     )
 
 
+def finished(
+    views: Sequence[Tensor], recipes: Sequence[Recipe], painted: bool
+) -> dict[str, Any]:
+    """Draw the colour changes of views, and make them now or later.
+
+    The same numbers are drawn either way.
+
+    Args:
+        views (sequence[Tensor]): uint8, (3, h, w) each, with the channels of
+            a pixel together.
+        recipes (sequence[Recipe]): One for each view.
+        painted (bool): Make the changes here. Otherwise they are left to
+            `PaintViews` (``painting.py``).
+
+    Returns:
+        dict: ``img``, the list of views; if they are not painted,
+        ``photometric``, the list of their parameters.
+    """
+    parameters = [recipe.draw() for recipe in recipes]
+    if not painted:
+        return dict(img=[*map(in_planes, views)], photometric=parameters)
+    painted_views = (
+        recipe.on_image(view, numbers)
+        for recipe, view, numbers in zip(recipes, views, parameters)
+    )
+    return dict(img=[*map(in_planes, painted_views)])
+
+
 @TRANSFORMS.register_module()
 class MakeViews(BaseTransform):
     """Make every view of an image from one decode.
@@ -202,14 +226,21 @@ class MakeViews(BaseTransform):
 
     Args:
         views (sequence[dict]): One set of `ViewMaker` arguments each.
+        painted (bool): As `finished`; a run sets it (`set_painting`).
     """
 
-    def __init__(self, views: Sequence[dict]) -> None:
+    def __init__(self, views: Sequence[dict], painted: bool = True) -> None:
+        self.painted = painted
         self.makers = [
             maker
             for view in views
             for maker in [ViewMaker(**view)] * view.get('repeat', 1)
         ]
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        """The colour changes of each view."""
+        return [maker.photometric for maker in self.makers]
 
     def view_sizes(self) -> list[Size]:
         """Height and width of each view."""
@@ -222,9 +253,11 @@ class MakeViews(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Replace the image by its views."""
         image = results['img']
-        views, geometries = zip(*(maker(image) for maker in self.makers))
-        results['img'] = list(views)
-        results.update(geometry_fields(geometries, image.shape[:2]))
+        views, geometries = zip(*(maker.cut(image) for maker in self.makers))
+        results.update(
+            finished(views, self.recipes, self.painted),
+            **geometry_fields(geometries, image.shape[:2]),
+        )
         return results
 
 
@@ -242,13 +275,22 @@ class PackViews(BaseTransform):
             ``data_samples``, as tensors.
     """
 
+    leaves_pixels = True  # so colours can change afterwards
+
     def __init__(self, fields: Sequence[str] | None = None) -> None:
         self.fields = tuple(fields or ('crops', 'flips', 'source_size'))
 
     def transform(self, results: dict) -> dict:
-        """Results to ``inputs`` (list of views) and ``data_samples``."""
+        """Results to ``inputs`` (list of views) and ``data_samples``.
+
+        The parameters of views that are not painted yet are packed, too, as
+        ``photometric``.
+        """
         fields = {name: torch.as_tensor(results[name]) for name in self.fields}
-        return dict(
+        packed = dict(
             inputs=results['img'],
             data_samples=dict(**fields, img_path=results['img_path']),
         )
+        if 'photometric' in results:
+            packed['photometric'] = results['photometric']
+        return packed

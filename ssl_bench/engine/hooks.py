@@ -68,26 +68,6 @@ class RunSizeHook(Hook):
 
 
 @HOOKS.register_module()
-class ChannelsLastHook(Hook):
-    """Store convolutions with channels last: faster on GPUs under autocast.
-
-    This comes after initialisation, which fills a tensor in the order of its
-    memory, so the run starts from the same weights as without it. It is left
-    out on CPUs: with torch 2.14 and oneDNN 3.12 on an AVX2 machine, training
-    of small ResNets wrote outside its memory and crashed.
-    """
-
-    def before_train(self, runner: Runner) -> None:
-        """Convert the model; its feature maps then have this format, too."""
-        if get_device() == 'cpu':
-            runner.logger.warning(
-                'channels_last is left out on a CPU, where it is not safe'
-            )
-            return
-        runner.model.to(memory_format=torch.channels_last)
-
-
-@HOOKS.register_module()
 class UnreadableImagesHook(Hook):
     """Say what is read; stop where too many images cannot be.
 

@@ -8,6 +8,7 @@ from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
+from ssl_bench.engine.prefetch import ahead
 from ssl_bench.engine.stopping import signals_held
 
 
@@ -32,6 +33,8 @@ class ExactEpochLoop(EpochBasedTrainLoop):
         start_at(self.dataloader, done)
         with signals_held():
             batches = iter(self.dataloader)
+        if self.runner.prefetch:
+            batches = ahead(batches)
         for number, batch in enumerate(batches, done):
             self.run_iter(number, batch)
         self.runner.call_hook('after_train_epoch')
@@ -43,10 +46,11 @@ class EndlessBatches:
 
     Args:
         dataloader (DataLoader): With `ExactBatches` that are endless.
+        prefetch (bool): As of `Speed`.
     """
 
-    def __init__(self, dataloader: DataLoader) -> None:
-        self.dataloader = dataloader
+    def __init__(self, dataloader: DataLoader, prefetch: bool) -> None:
+        self.dataloader, self.prefetch = dataloader, prefetch
         self.batches: Iterator | None = None
 
     def __iter__(self) -> 'EndlessBatches':
@@ -57,6 +61,8 @@ class EndlessBatches:
         if self.batches is None:
             with signals_held():
                 self.batches = iter(self.dataloader)
+            if self.prefetch:
+                self.batches = ahead(self.batches)
         return next(self.batches)
 
     def skip_iter(self, number: int) -> None:
@@ -74,7 +80,9 @@ class ExactIterLoop(IterBasedTrainLoop):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.dataloader_iterator = EndlessBatches(self.dataloader)
+        self.dataloader_iterator = EndlessBatches(
+            self.dataloader, self.runner.prefetch
+        )
 
 
 EXACT = {

@@ -14,16 +14,26 @@ from mmengine.dist import barrier, is_main_process
 
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
+from ssl_bench.data.painting import PaintViews, set_painting
 from ssl_bench.engine.distributed import (
     join_processes,
     launcher,
     plain_error,
+    unwrapped,
     world_size,
 )
-from ssl_bench.engine.optim import leave_out_mixed, set_precision
 from ssl_bench.engine.runner import AtomicRunner, build_errors, require_model
 from ssl_bench.engine.schedules import refuse_absolute_rates
 from ssl_bench.engine.sizes import check_sizes
+from ssl_bench.engine.speed import (
+    SINGLE,
+    Speed,
+    SpeedHook,
+    backends,
+    choose,
+    compile_errors,
+    set_up,
+)
 from ssl_bench.engine.start import Start, find_start
 from ssl_bench.engine.stopping import stoppable
 from ssl_bench.engine.what_was_read import (
@@ -41,7 +51,6 @@ def pretrain(
     config: Config,
     work_dir: str | Path,
     resume: bool | str = False,
-    amp: bool = False,
     seed: int | None = None,
     quiet: bool = False,
     options: Mapping[str, Any] | None = None,
@@ -55,13 +64,13 @@ def pretrain(
 
     Args:
         config (Config): A pretraining config; its ``randomness``,
-            ``launcher`` and ``work_dir`` are set here. ``channels_last =
-            True`` adds `ChannelsLastHook`.
+            ``launcher`` and ``work_dir`` are set here. Its ``speed`` says
+            how it is made fast (`Speed`), its ``photometric`` where the
+            colours of views change (`set_painting`).
         work_dir (str | Path): Where checkpoints and logs go.
         resume (bool | str): Continue from the newest checkpoint of
             ``work_dir``, or from the file named; a finished run is left as
             it is.
-        amp (bool): Run the forward pass under bfloat16 autocast.
         seed (int, optional): Replaces the config's seed.
         quiet (bool): One progress line instead of log lines, which are
             still in the log file.
@@ -90,6 +99,7 @@ def pretrain(
     config.experiment_name = f'{Path(work_dir).name}-{time.monotonic_ns()}'
     config.launcher = launcher()
     _set_seed(config, seed)
+    on = choose(config, get_device(), world_size())
     join_processes()
     where = partial(
         find_start,
@@ -107,27 +117,33 @@ def pretrain(
         if start.finished and start.checkpoint:
             note(f'{work_dir} is finished: nothing is left to train.')
             return start.checkpoint
-        return _train(config, start, amp, quiet, options or {})
+        return _train(config, start, on, quiet, options or {})
 
 
 def _train(
     config: Config,
     start: Start,
-    amp: bool,
+    on: Speed,
     quiet: bool,
     options: Mapping[str, Any],
 ) -> Path:
     """Build and run what `pretrain` was given; the last checkpoint."""
     _set_provenance(config)
-    single = _set_precision(config, amp)
+    changes = changes_of(options) + set_up(config, on, get_device())
     config.resume = start.checkpoint is not None
     config.load_from = start.checkpoint and str(start.checkpoint)
     _set_data(config)
     _set_hooks(config, quiet)
-    runner = _build(config)
-    runner.register_hook(_provenance(config, options, amp, single))
+    with build_errors():
+        painter = set_painting(config, get_device())
+    if painter:
+        changes.append(f'colours of views changed on {get_device()}')
+    runner = _build(config, on.prefetch, painter)
+    departures = departures_of(config, options, _global_batch(config))
+    runner.register_hook(ProvenanceHook(departures, changes))
+    runner.register_hook(SpeedHook(on))
     _say_batch(runner, config)
-    if single:
+    if SINGLE in changes:
         runner.logger.warning(
             "the config's mixed precision needs an "
             'accelerator: this run is in single precision '
@@ -137,7 +153,11 @@ def _train(
         for path in start.replaced:
             path.unlink(missing_ok=True)
     try:
-        with _cores_shared_with(config.train_dataloader.num_workers):
+        with (
+            _cores_shared_with(config.train_dataloader.num_workers),
+            backends(on, get_device()),
+            compile_errors(on),
+        ):
             runner.train()
     except UserError as error:
         raise plain_error(error) from error
@@ -164,26 +184,19 @@ def _cores_shared_with(workers: int) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _build(config: Config) -> AtomicRunner:
+def _build(
+    config: Config, prefetch: bool, painter: PaintViews | None
+) -> AtomicRunner:
     """The runner with its model and data; a mistake gives one line."""
     with build_errors():
         runner = AtomicRunner.from_cfg(config)
+        runner.prefetch = prefetch
+        if painter:
+            painter.attach(unwrapped(runner.model).data_preprocessor)
         check_sizes(config, runner.model, runner.world_size)
         _ = runner.train_loop  # builds the loader, its data, transforms
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     return runner
-
-
-def _set_precision(config: Config, amp: bool) -> bool:
-    """bfloat16 if asked for; else the config's, where it can run.
-
-    Returns:
-        bool: Whether the config's mixed precision was left out.
-    """
-    if amp:
-        set_precision(config.optim_wrapper, 'BFloat16OptimWrapper')
-        return False
-    return get_device() == 'cpu' and leave_out_mixed(config.optim_wrapper)
 
 
 def _set_seed(config: Config, seed: int | None) -> None:
@@ -218,18 +231,6 @@ def _set_provenance(config: Config) -> None:
         config.method.config = Path(config.filename).stem
 
 
-def _provenance(
-    config: Config, options: Mapping[str, Any], amp: bool, single: bool
-) -> ProvenanceHook:
-    """What the run's checkpoints say of its data and changes."""
-    changes = changes_of(options)
-    changes += ['bfloat16 autocast'] * amp
-    changes += ['single precision: mixed needs an accelerator'] * single
-    return ProvenanceHook(
-        departures_of(config, options, _global_batch(config)), changes
-    )
-
-
 def _set_data(config: Config) -> None:
     """Tell the sampler the batch size, which only the loader has."""
     loader = config.train_dataloader
@@ -243,8 +244,6 @@ def _set_hooks(config: Config, quiet: bool) -> None:
         listed = load_config('_base_/pretraining_hooks')
         config.pretraining_hooks = listed.pretraining_hooks
     hooks = [*config.pretraining_hooks]
-    if config.get('channels_last'):
-        hooks.append(dict(type='ChannelsLastHook'))
     if quiet:
         config.console_level = 'ERROR'
         title = f'pretrain {Path(config.work_dir).name}'

@@ -31,6 +31,7 @@ from ssl_bench.engine.param_groups import MergedGroups
 from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.engine.resume import OwnSchedule, check_resume, sizes_of
 from ssl_bench.engine.run_output import require_space, say_once_if_full
+from ssl_bench.engine.speed import own_form
 from ssl_bench.engine.stopping import SIGNALS, guard_workers
 from ssl_bench.environment import require_room_for_workers
 from ssl_bench.errors import UserError, one_line, unknown_name
@@ -159,6 +160,7 @@ class AtomicRunner(Runner):
     start_over = 'without --resume, with --force or in another folder'
     go_on = 'The same command with --resume'  # what continues
     batch_option = True  # a run can go on with a batch given by an option
+    prefetch = False  # as of `Speed`; set before the loop is built
     _saved_schedulers: list[dict] | None = None
     _merged_groups: MergedGroups | None = None
     _train_dataloader: DataLoader | dict
@@ -350,6 +352,10 @@ class AtomicRunner(Runner):
             if self._merged_groups and 'optimizer' in checkpoint:
                 checkpoint['optimizer'] = self._merged_groups.of_state(
                     checkpoint['optimizer']
+                )
+                own_form(
+                    self.optim_wrapper.param_groups,
+                    checkpoint['optimizer']['param_groups'],
                 )
         return checkpoint
 

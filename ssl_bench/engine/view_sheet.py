@@ -17,6 +17,7 @@ from ssl_bench import register_all_modules
 from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.data.contact_sheet import Sheet, contact_sheet, marked, views_in
+from ssl_bench.data.painting import set_painting
 from ssl_bench.engine.runner import require_model
 from ssl_bench.errors import UserError
 
@@ -47,6 +48,9 @@ def views_of(
     state = None
     if checkpoint is not None:
         state = unwrap(read_object(checkpoint), checkpoint).state
+    # also for the copy of a config that a run left with its settings
+    config.photometric = 'worker'
+    set_painting(config, 'cpu')
     with DefaultScope.overwrite_default_scope(config.default_scope):
         dataset = DATASETS.build(config.train_dataloader.dataset)
         hook = _hook(config)

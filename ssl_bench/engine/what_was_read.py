@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from ssl_bench.config import config_dir, parse_config
 from ssl_bench.config_keys import plain_keys
+from ssl_bench.engine.speed import begun_with
 from ssl_bench.tasks.pretraining_sets import (
     ReadImages,
     custom,
@@ -24,6 +25,8 @@ OF_THE_MACHINE = (
     'default_hooks.checkpoint.',
     'default_hooks.logger.',
     'log_',
+    'photometric',
+    'speed.',
     'train_dataloader.dataset.data_root',
     'train_dataloader.dataset.unreadable_limit',
     'train_dataloader.num_workers',
@@ -78,7 +81,9 @@ class ProvenanceHook(Hook):
         ]
         runner.cfg.method.read = read
         runner.cfg.method.departures = departures
-        runner.cfg.method.changes = self.changes
+        runner.cfg.method.changes = self.changes + begun_with(
+            self.before.get('changes'), self.changes
+        )
 
 
 def _images_of(dataset: Any) -> ReadImages:
@@ -124,9 +129,13 @@ def departures_of(
 
 
 def changes_of(options: Mapping[str, Any]) -> list[str]:
-    """The user's options that are about the machine."""
+    """The user's options that are about the machine.
+
+    ``photometric`` and those of ``speed`` are left out: lines say what is on.
+    """
     return [
         f'{key}={value}'
         for key, value in plain_keys(options).items()
         if key.startswith(OF_THE_MACHINE)
+        and not key.startswith(('photometric', 'speed.'))
     ]

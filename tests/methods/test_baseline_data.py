@@ -204,7 +204,8 @@ def test_mixed_precision_is_left_out_or_becomes_bfloat16(
     config = small(name, image_folder, 1)
     assert config.optim_wrapper.type == 'AmpOptimWrapper'
     config.log_level = 'WARNING'
-    checkpoint = pretrain(config, tmp_path, amp=amp)
+    config.speed = dict(amp=amp or 'auto')
+    checkpoint = pretrain(config, tmp_path)
     kind = 'BFloat16OptimWrapper' if amp else 'OptimWrapper'
     assert config.optim_wrapper.type == kind
     log = next(tmp_path.glob('*/*.log')).read_text()

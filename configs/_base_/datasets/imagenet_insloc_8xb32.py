@@ -18,7 +18,7 @@ train_dataloader = dict(
         data_root='data/imagenet/train',
         backgrounds=2,
         pipeline=[
-            dict(type='InsLocViews', photometric=_base_.photometric),
+            dict(type='InsLocViews', photometric=_base_.mocov2_colours),
             dict(
                 type='PackViews',
                 fields=(

@@ -8,7 +8,7 @@ views = [
         interpolation='bilinear',
         flip=0.5,
         repeat=2,
-        photometric=_base_.photometric,
+        photometric=_base_.mocov2_colours,
     )
 ]
 train_dataloader = dict(

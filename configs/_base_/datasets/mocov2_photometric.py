@@ -1,5 +1,5 @@
 # MoCo v2's changes of colour, which InsLoc and LEWEL_M use too.
-photometric = [
+mocov2_colours = [
     dict(
         type='RandomApply',
         p=0.8,

@@ -284,8 +284,9 @@ class Recipe:
         self.require_batches()
         from ssl_bench.data.photometric import on_batch
 
+        images = images.clone()
         for op in self.operations:
-            images = on_batch.PAINT[op.name](images, parameters[:, op.columns])
+            on_batch.PAINT[op.name](images, parameters[:, op.columns])
         return images
 
     def require_batches(self) -> None:

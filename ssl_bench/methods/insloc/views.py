@@ -18,8 +18,8 @@ from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
 
 from ssl_bench.data.geometry import ViewGeometry
-from ssl_bench.data.photometric import Step, build_photometric
-from ssl_bench.data.views import Size, geometry_fields, in_planes, summarise
+from ssl_bench.data.photometric import Recipe, Step, build_photometric
+from ssl_bench.data.views import Size, finished, geometry_fields, summarise
 from ssl_bench.errors import UserError
 from ssl_bench.methods.insloc.anchors import anchor_grid, augment_box
 
@@ -157,7 +157,8 @@ class InsLocViews(BaseTransform):
     the query's box; and the fields of `geometry_fields`.
 
     Colours change after pasting, so both parts of a view change in the same
-    way, and the mirror comes last.
+    way. The mirror and the colours can come in either order: every change
+    treats left and right alike.
 
     Args:
         canvas (tuple): Height and width of a view in pixels.
@@ -173,6 +174,7 @@ class InsLocViews(BaseTransform):
         iou (float): An anchor overlaps a box when its IoU exceeds this.
         nms (float): Anchors with a larger mutual IoU suppress each other.
         fallback (int): Best anchors to take when none overlaps.
+        painted (bool): As `MakeViews`.
 
     Raises:
         UserError: Patches that do not fit the canvas, or a canvas that the
@@ -193,6 +195,7 @@ class InsLocViews(BaseTransform):
         iou: float = 0.5,
         nms: float = 0.7,
         fallback: int = 4000,
+        painted: bool = True,
     ) -> None:
         low, high = size_range
         if not 0 < low < high <= min(canvas):
@@ -208,7 +211,8 @@ class InsLocViews(BaseTransform):
         self.canvas: Size = (canvas[0], canvas[1])
         self.size_range = (low, high)
         self.area, self.ratio, self.flip = area, ratio, flip
-        self.photometric = build_photometric(photometric)
+        self.recipes: list[Recipe] = [build_photometric(photometric)] * 2
+        self.painted = painted
         self.anchors = anchor_grid(
             (canvas[0] // anchor_stride, canvas[1] // anchor_stride),
             anchor_stride,
@@ -261,7 +265,7 @@ class InsLocViews(BaseTransform):
         )
         boxes = torch.stack([geometry.box_in_view for geometry in geometries])
         results.update(
-            img=list(images),
+            finished(images, self.recipes, self.painted),
             boxes=boxes,
             augmented_box=torch.from_numpy(
                 augment_box(
@@ -284,13 +288,11 @@ class InsLocViews(BaseTransform):
     def _view(
         self, image: np.ndarray, crop: Crop, size: Size, place: Size
     ) -> tuple[Tensor, ViewGeometry]:
-        """Colours and mirror of a composed image, and its geometry."""
-        view = self.photometric(torch.from_numpy(image).permute(2, 0, 1))
+        """Mirror of a composed image, and its geometry."""
         flip = bool(np.random.random_sample() < self.flip)
-        view = in_planes(view)
         if flip:
-            view = view.flip(-1)
-        return view, ViewGeometry(
+            image = cv2.flip(image, 1)
+        return torch.from_numpy(image).permute(2, 0, 1), ViewGeometry(
             crop=(
                 crop.column,
                 crop.row,

@@ -119,6 +119,8 @@ class AddBlockMask(BaseTransform):
         ValueError: ``patch_size`` does not divide ``size``.
     """
 
+    leaves_pixels = True  # so colours can change afterwards
+
     def __init__(
         self, size: int, patch_size: int, ratio: float = 118 / 196
     ) -> None:

@@ -1,0 +1,257 @@
+"""Colour changes of a batch: uint8 (N, 3, H, W), on any device.
+
+They give the pixels of ``on_image.py``: the arithmetic is the same to the bit.
+Parameters stay on the CPU. Which images a change is for is known there, so
+the program never waits for the device: it only sends small tensors to it.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+# values of a batch that change at the same time: a temporary tensor has four
+# bytes for each
+AT_ONCE = 2**23
+GREY = (19595, 38470, 7471)  # ITU-R 601 in 16 bits
+
+
+def jitter(images: Tensor, parameters: Tensor) -> None:
+    """Brightness, contrast, saturation and hue; see `ColorJitter.values`."""
+    applied, order, factors = parameters.split([1, 4, 4], dim=1)
+    for place in order.unbind(1):
+        for which, function in enumerate(CHANGES):
+            chosen = (applied[:, 0] > 0) & (place == which)
+            _change(images, chosen, function, factors[:, which])
+
+
+def grayscale(images: Tensor, parameters: Tensor) -> None:
+    """Three equal channels."""
+    _change(images, parameters[:, 0] > 0, to_grey)
+
+
+def blur(images: Tensor, parameters: Tensor) -> None:
+    """Pillow's blur; images with boxes of the same radius together."""
+    applied, sigmas = parameters.unbind(1)
+    radii, centres, edges = box_weights(sigmas)
+    for radius in radii[applied > 0].unique().tolist():
+        boxes = partial(box_blur, radius)
+        chosen = (applied > 0) & (radii == radius)
+        _change(images, chosen, boxes, centres, edges)
+
+
+def solarize(images: Tensor, parameters: Tensor) -> None:
+    """Invert the values from a threshold on."""
+    applied, thresholds = parameters.unbind(1)
+    _change(images, applied > 0, inverted_from, thresholds)
+
+
+def invert(images: Tensor, parameters: Tensor) -> None:
+    """Invert all values."""
+    _change(images, parameters[:, 0] > 0, torch.bitwise_not)
+
+
+def _change(
+    images: Tensor,
+    chosen: Tensor,
+    function: Callable[..., Tensor],
+    *parameters: Tensor,
+) -> None:
+    """Change some images of a batch in place.
+
+    Args:
+        images (Tensor): uint8, (N, 3, H, W).
+        chosen (Tensor): Whether to change each, bool, (N,), on the CPU.
+        function (callable): Gets some images and their parameters, each (n,)
+            and on the CPU; returns the changed images.
+        parameters (Tensor): Of all images, (N,), on the CPU.
+    """
+    indices = chosen.nonzero().flatten()
+    if not len(indices):
+        return
+    for part in indices.split(max(1, AT_ONCE // images[0].numel())):
+        there = send(part, images)
+        changed = function(
+            images.index_select(0, there), *(p[part] for p in parameters)
+        )
+        images.index_copy_(0, there, changed)
+
+
+def send(values: Tensor, images: Tensor) -> Tensor:
+    """Copy numbers to the device of the images, without waiting for it."""
+    if images.device.type == 'cuda':  # waits for memory that is not pinned
+        values = values.pin_memory()
+    return values.to(images.device, non_blocking=True)
+
+
+def of_images(values: Tensor, images: Tensor, dtype: torch.dtype) -> Tensor:
+    """One number for each image, (n,), as (n, 1, 1, 1) on its device."""
+    return send(values.to(dtype), images).view(-1, 1, 1, 1)
+
+
+def brightness(images: Tensor, factors: Tensor) -> Tensor:
+    """Blend with black."""
+    black = images.new_zeros((1, 1, 1, 1), dtype=torch.float32)
+    return blend(black, images, factors)
+
+
+def contrast(images: Tensor, factors: Tensor) -> Tensor:
+    """Blend with the mean grey, rounded to a whole number."""
+    levels = grey(images)
+    count = levels[0].numel()
+    total = levels.sum((1, 2, 3), keepdim=True)  # int64
+    mean = (2 * total + count).div(2 * count, rounding_mode='floor')
+    return blend(mean.float(), images, factors)
+
+
+def saturation(images: Tensor, factors: Tensor) -> Tensor:
+    """Blend with the image's grey."""
+    return blend(grey(images).float(), images, factors)
+
+
+def hue(images: Tensor, factors: Tensor) -> Tensor:
+    """Shift OpenCV's 8-bit hue by ``int(factor * 255)``, with wrap."""
+    to_hsv, to_rgb = hue_tables(images.device)
+    shifts = (factors * 255).int() << 16
+    red, green, blue = images.int().unbind(1)
+    hsv = to_hsv[(red << 16) + (green << 8) + blue]
+    shifted = (hsv + of_images(shifts, images, torch.int32)[..., 0]) & 0xFFFFFF
+    rgb = to_rgb[shifted]
+    return torch.stack([rgb >> 16, (rgb >> 8) & 255, rgb & 255], 1).byte()
+
+
+@cache
+def hue_tables(device: torch.device) -> tuple[Tensor, Tensor]:
+    """`opencvs_colours` on a device, 64 MiB each, made once."""
+    to_hsv, to_rgb = opencvs_colours()
+    return to_hsv.to(device), to_rgb.to(device)
+
+
+def opencvs_colours() -> tuple[Tensor, Tensor]:
+    """OpenCV's HSV of each RGB colour, and its RGB of each HSV colour.
+
+    Builds of OpenCV differ in how they compute RGB from HSV. With its own
+    answers the two executions agree in every build.
+
+    Returns:
+        tuple[Tensor, Tensor]: int32, (2**24,). The first channel is in bits
+        16 to 23 of an index and of a value, the last in bits 0 to 7.
+    """
+    # bytes: the last channel of a colour, the second, the first, 0
+    indices = np.arange(2**24, dtype='<i4').view(np.uint8).reshape(4096, -1, 4)
+    colours = cv2.cvtColor(indices, cv2.COLOR_BGRA2RGB)
+    tables = []
+    for code in (cv2.COLOR_RGB2HSV_FULL, cv2.COLOR_HSV2RGB_FULL):
+        answers = cv2.cvtColor(cv2.cvtColor(colours, code), cv2.COLOR_RGB2BGRA)
+        answers[..., 3] = 0
+        tables.append(torch.from_numpy(answers.reshape(-1).view('<i4')))
+    return tables[0], tables[1]
+
+
+def to_grey(images: Tensor) -> Tensor:
+    """Three equal channels."""
+    return grey(images).byte().expand_as(images)
+
+
+def inverted_from(images: Tensor, thresholds: Tensor) -> Tensor:
+    """Invert the values from the thresholds, (n,), on."""
+    limits = of_images(thresholds, images, torch.float32)
+    return torch.where(images >= limits, ~images, images)
+
+
+def grey(images: Tensor) -> Tensor:
+    """Pillow's grey, int32, (n, 1, H, W): ITU-R 601 weights of 16 bits."""
+    red, green, blue = images.int().split(1, dim=1)
+    total = red * GREY[0] + green * GREY[1] + blue * GREY[2]
+    return (total + 0x8000) >> 16
+
+
+def blend(first: Tensor, images: Tensor, factors: Tensor) -> Tensor:
+    """Pillow's blend, from ``first`` (n or 1, 1, H or 1, W or 1).
+
+    It computes ``first + factor * (image - first)`` in float32 and cuts off
+    the fraction. Each operation is a call, since a device would round a
+    multiplication and an addition together otherwise.
+    """
+    blended = images - first
+    blended.mul_(of_images(factors, images, torch.float32))
+    return blended.add_(first).clamp_(0, 255).byte()
+
+
+def box_weights(sigmas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The boxes of Pillow's ``GaussianBlur``, computed in float32 as there.
+
+    Source: Gwosdek et al., "Theoretical foundations of Gaussian convolution
+    by extended box filtering", SSVM 2011, for three passes.
+
+    Args:
+        sigmas (Tensor): Standard deviations in pixels, (N,).
+
+    Returns:
+        tuple[Tensor, Tensor, Tensor]: (N,) each: the radius of the box in
+        whole pixels, int64; the weight of a pixel in the box, and of the two
+        next to it, in units of 2**-24, int64.
+    """
+    sigma = sigmas.float()
+    variance = sigma * sigma / 3
+    length = (12 * variance.double() + 1).sqrt().float()
+    whole = ((length.double() - 1) / 2).floor().float()
+    part = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance)
+    part = part / (6 * (variance - (whole + 1) * (whole + 1)))
+    radius = whole + part
+    whole = radius.long()
+    centre = (2**24 / (radius * 2 + 1)).long()
+    edge = (2**24 - (whole * 2 + 1) * centre) // 2
+    return whole, centre, edge
+
+
+def box_blur(
+    radius: int, images: Tensor, centres: Tensor, edges: Tensor
+) -> Tensor:
+    """Three box filters along rows, and three along columns."""
+    centre = of_images(centres, images, torch.int32)
+    edge = of_images(edges, images, torch.int32)
+    for dim in (3, 3, 3, 2, 2, 2):
+        images = box_pass(images, radius, centre, edge, dim)
+    return images
+
+
+def box_pass(
+    images: Tensor, radius: int, centre: Tensor, edge: Tensor, dim: int
+) -> Tensor:
+    """One box filter, rounded to levels; pixels outside are the nearest.
+
+    Sums have up to 32 bits without a sign. int32 wraps, and has the same
+    bits.
+
+    Args:
+        images (Tensor): uint8, (n, 3, H, W).
+        radius (int): Pixels of the box on each side.
+        centre, edge (Tensor): Weights as `box_weights` has them, int32,
+            (n, 1, 1, 1).
+        dim (int): Dimension to filter along.
+    """
+    size, border = images.shape[dim], radius + 1
+    first, last = images.narrow(dim, 0, 1), images.narrow(dim, size - 1, 1)
+    padded = torch.cat([first] * border + [images] + [last] * border, dim)
+    inside = padded.narrow(dim, border, size).int()
+    for step in range(1, border):
+        inside += padded.narrow(dim, border - step, size)
+        inside += padded.narrow(dim, border + step, size)
+    outside = padded.narrow(dim, 0, size).int()
+    outside += padded.narrow(dim, 2 * border, size)
+    total = inside.mul_(centre).add_(outside.mul_(edge)).add_(2**23)
+    return total.bitwise_right_shift_(24).bitwise_and_(255).byte()
+
+
+CHANGES = (brightness, contrast, saturation, hue)
+PAINT = dict(
+    ColorJitter=jitter,
+    RandomGrayscale=grayscale,
+    RandomGaussianBlur=blur,
+    RandomSolarize=solarize,
+    RandomInvert=invert,
+)
