@@ -12,6 +12,7 @@ float32 could decide either way, the slower exact form is taken.
 """
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -60,7 +61,7 @@ def hue(pixels: np.ndarray, factor: float) -> np.ndarray:
     shift = np.zeros((width, 3), np.uint8)
     shift[:, 0] = int(factor * 255) & 255
     rows = hsv.reshape(height, -1)
-    rows += shift.reshape(-1)
+    np.add(rows, shift.reshape(-1), out=rows)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 
 
@@ -115,7 +116,7 @@ def grey(pixels: np.ndarray) -> np.ndarray:
 def mean_grey(pixels: np.ndarray) -> int:
     """The mean of `grey`, rounded to a whole number."""
     levels = grey(pixels)
-    return int(cv2.sumElems(levels)[0] / levels.size + 0.5)
+    return int(cv2.norm(levels, cv2.NORM_L1) / levels.size + 0.5)
 
 
 def box_weights(sigma: float) -> tuple[int, int, int]:
@@ -188,7 +189,7 @@ def _float32_is_enough(changes: np.ndarray, factor: float) -> bool:
 
 
 CHANGES = (brightness, contrast, saturation, hue)
-PAINT = dict(
+PAINT: dict[str, Callable[..., np.ndarray]] = dict(
     ColorJitter=jitter,
     RandomGrayscale=grayscale,
     RandomGaussianBlur=blur,
