@@ -95,15 +95,22 @@ def write_photographs(folder: Path, count: int, size=SIZE) -> Path:
     return folder
 
 
-def config_of(name: str, folder: Path, photometric: str) -> Any:
-    """A config of this project that reads a folder."""
+def config_of(name: str, folder: Path, photometric: str) -> tuple[Any, Any]:
+    """A config of this project that reads a folder.
+
+    Returns:
+        tuple: The config, and what paints its batches on the device, if the
+        workers do not.
+    """
     from ssl_bench import register_all_modules
     from ssl_bench.config import load_config
+    from ssl_bench.data.painting import set_painting
 
     register_all_modules()
     config = load_config(name)
     config.train_dataloader.dataset.data_root = str(folder)
-    return config
+    config.photometric = photometric
+    return config, set_painting(config, 'cpu')
 
 
 def our_dataset(config: Any) -> Any:
@@ -159,7 +166,8 @@ def compare(name: str, folder: Path, args: argparse.Namespace) -> dict:
     """Both ways of a row in alternating rounds."""
     config, way = ROWS[name]
     plain = plain_views.PlainImages(folder, getattr(plain_views, way)())
-    ours = our_dataset(config_of(config, folder, args.photometric))
+    settings, _ = config_of(config, folder, args.photometric)
+    ours = our_dataset(settings)
     indices = range(len(plain))
     times: dict[str, list[float]] = dict(plain=[], ours=[])
     with in_a_worker():
@@ -230,7 +238,8 @@ def profile(name: str, folder: Path, args: argparse.Namespace) -> dict:
     """Milliseconds per image of each stage of our side, and of the rest."""
     from mmengine.dataset import utils
 
-    ours = our_dataset(config_of(ROWS[name][0], folder, args.photometric))
+    config, _ = config_of(ROWS[name][0], folder, args.photometric)
+    ours = our_dataset(config)
     clock, count = Clock(), len(ours) * args.rounds
     ours[0]
     with in_a_worker(), clock.listening():
@@ -262,7 +271,7 @@ def loader_facts(
         from mmengine.registry import DefaultScope
         from mmengine.runner import Runner
 
-        config = config_of(ROWS[name][0], folder, args.photometric)
+        config, _ = config_of(ROWS[name][0], folder, args.photometric)
         started = time.perf_counter()  # imports are not counted
         settings = config.train_dataloader
         settings.sampler.batch_size = settings.batch_size = args.batch

@@ -86,10 +86,11 @@ def resized_crop(
     Returns:
         Tensor: uint8, (3, *size), with the channels of a pixel together.
     """
-    # torch takes twice the time for a rectangle that is not copied
+    # a rectangle that is not copied takes torch twice the time; strides of a
+    # batch tell it to keep the channels of a pixel together
     crop = np.ascontiguousarray(image[top : top + height, left : left + width])
     return torch.nn.functional.interpolate(
-        torch.from_numpy(crop).permute(2, 0, 1)[None],
+        torch.from_numpy(crop)[None].permute(0, 3, 1, 2),
         size,
         mode=interpolation,
         antialias=True,
@@ -154,8 +155,9 @@ class ViewMaker:
             tuple: uint8 tensor (3, h, w) with the channels of a pixel
             together, and the `ViewGeometry`.
         """
+        rows, columns = image.shape[:2]
         top, left, height, width = draw_crop(
-            *image.shape[:2], self.scale, self.log_ratio
+            rows, columns, self.scale, self.log_ratio
         )
         view = resized_crop(
             image, top, left, height, width, self.size, self.interpolation
@@ -280,14 +282,18 @@ class PackViews(BaseTransform):
         self.fields = tuple(fields or ('crops', 'flips', 'source_size'))
 
     def transform(self, results: dict) -> dict:
-        """Results to ``inputs`` (list of views) and ``data_samples``.
+        """Results to ``inputs`` and ``data_samples``.
+
+        ``inputs`` is the list of views, or the only one, as mmpretrain's MAE
+        takes it.
 
         The parameters of views that are not painted yet are packed, too, as
         ``photometric``.
         """
         fields = {name: torch.as_tensor(results[name]) for name in self.fields}
+        views = results['img']
         packed = dict(
-            inputs=results['img'],
+            inputs=views if len(views) > 1 else views[0],
             data_samples=dict(**fields, img_path=results['img_path']),
         )
         if 'photometric' in results:
