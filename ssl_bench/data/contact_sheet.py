@@ -86,15 +86,15 @@ def mark_overlap(
 
     Samples without two ``crops`` and ``flips`` have no marks.
     """
-    if view > 1 or 'flips' not in sample or len(sample.crops) < 2:
+    if view > 1 or 'flips' not in sample or len(sample['crops']) < 2:
         return
-    own, other = sample.crops[view], sample.crops[1 - view]
+    own, other = sample['crops'][view], sample['crops'][1 - view]
     width, height = draw.im.size
     factor = torch.tensor([width, height]) / (own[2:] - own[:2])
     box = torch.cat(
         [(other[:2] - own[:2]) * factor, (other[2:] - own[:2]) * factor]
     )
-    if sample.flips[view]:
+    if sample['flips'][view]:
         box = torch.stack([width - box[2], box[1], width - box[0], box[3]])
     draw.rectangle(box.tolist(), outline=(QUERY, KEY)[1 - view], width=2)
 

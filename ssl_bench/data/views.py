@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
-from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from ssl_bench.data.geometry import ViewGeometry
@@ -266,9 +265,14 @@ class MakeViews(BaseTransform):
 class PackViews(BaseTransform):
     """Return the views and their fields in mmpretrain's form.
 
+    ``data_samples`` is a dict of tensors, not mmpretrain's class: the loader
+    stacks its entries like the views, so that a batch has one tensor for each
+    field and not one for each image and field. These would all be sent
+    through the worker's queue, and copied to the device, one after the other.
+
     Args:
-        fields (sequence[str]): Keys of the results that become fields of the
-            data sample, as tensors.
+        fields (sequence[str]): Keys of the results that become entries of
+            ``data_samples``, as tensors.
     """
 
     leaves_pixels = True  # so colours can change afterwards
@@ -282,11 +286,11 @@ class PackViews(BaseTransform):
         The parameters of views that are not painted yet are packed, too, as
         ``photometric``.
         """
-        sample = DataSample()
-        for field in self.fields:
-            sample.set_field(torch.as_tensor(results[field]), field)
-        sample.set_metainfo(dict(img_path=results['img_path']))
-        packed = dict(inputs=results['img'], data_samples=sample)
+        fields = {name: torch.as_tensor(results[name]) for name in self.fields}
+        packed = dict(
+            inputs=results['img'],
+            data_samples=dict(**fields, img_path=results['img_path']),
+        )
         if 'photometric' in results:
             packed['photometric'] = results['photometric']
         return packed

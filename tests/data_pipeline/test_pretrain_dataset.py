@@ -164,7 +164,7 @@ def test_unreadable_image_is_marked_and_replaced(
     broken.write_bytes(
         broken.read_bytes()[:400] if content is None else content
     )
-    assert dataset[3]['data_samples'].img_path.endswith('04.jpg')
+    assert dataset[3]['data_samples']['img_path'].endswith('04.jpg')
     assert dataset.unreadable.nonzero().flatten().tolist() == [3]
 
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from mmpretrain.structures import DataSample
 from PIL import Image, ImageColor
 
 from ssl_bench.config import load_config
@@ -36,10 +35,7 @@ BLACK = torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)
 
 
 def sample(**fields):
-    made = DataSample()
-    for name, value in fields.items():
-        made.set_field(torch.as_tensor(value), name)
-    return made
+    return {name: torch.as_tensor(value) for name, value in fields.items()}
 
 
 def two_crops(crops, flips):

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import default_collate
+from mmpretrain.models import SelfSupDataPreprocessor
 from PIL import Image
 from torchvision.transforms import RandomResizedCrop
 
@@ -110,9 +112,29 @@ def test_pack_keeps_the_fields():
     packed = PackViews()(results)
     assert [tuple(v.shape) for v in packed['inputs']] == [(3, 32, 32)] * 2
     sample = packed['data_samples']
-    assert sample.crops.shape == (2, 4) and sample.flips.shape == (2,)
-    assert sample.source_size.tolist() == [200, 240]
-    assert sample.img_path == 'a.jpg'
+    assert sample['crops'].shape == (2, 4) and sample['flips'].shape == (2,)
+    assert sample['source_size'].tolist() == [200, 240]
+    assert sample['img_path'] == 'a.jpg'
+
+
+def test_a_batch_has_one_tensor_for_each_field():
+    """None for each image: they are sent and copied one by one."""
+    results = MakeViews([dict(size=32, repeat=2)])(
+        dict(img=coordinate_image(), img_path='a.jpg')
+    )
+    batch = default_collate([PackViews()(dict(results)) for _ in range(3)])
+    shapes = {
+        name: tuple(value.shape)
+        for name, value in batch['data_samples'].items()
+        if name != 'img_path'
+    }
+    assert shapes == dict(crops=(3, 2, 4), flips=(3, 2), source_size=(3, 2))
+    assert batch['data_samples']['img_path'] == ['a.jpg'] * 3
+    preprocessor = SelfSupDataPreprocessor(mean=[0], std=[1])
+    found = preprocessor(batch, True)
+    assert torch.equal(
+        found['data_samples']['crops'], batch['data_samples']['crops']
+    )
 
 
 @pytest.mark.parametrize('ratio', [(3 / 4, 4 / 3), (0.5, 2.0)])

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample
 
 import ssl_bench.methods  # noqa: F401  (registers the model)
 from tests.devices import here
@@ -142,16 +141,8 @@ def crop_record(pairs):
 
 
 def samples(crops, flips, size, mask):
-    """One DataSample per image."""
-    out = []
-    for c, f, s, m in zip(crops, flips, size, mask):
-        sample = DataSample()
-        for name, value in dict(
-            crops=c, flips=f, source_size=s, mask=m.bool()
-        ).items():
-            sample.set_field(value, name)
-        out.append(sample)
-    return out
+    """The fields of a batch."""
+    return dict(crops=crops, flips=flips, source_size=size, mask=mask.bool())
 
 
 def batch(case):

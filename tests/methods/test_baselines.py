@@ -223,7 +223,6 @@ def test_baselines_inherit_mmpretrains_recipe(name):
 def test_mini_models_train(registered, name):
     """One step of the optimizer lowers the loss on the same views."""
     from mmengine.optim import build_optim_wrapper
-    from mmpretrain.structures import DataSample
 
     torch.manual_seed(0)
     config = load_config(f'mini/{name}')
@@ -233,18 +232,13 @@ def test_mini_models_train(registered, name):
         if hasattr(module, 'set_total_steps'):
             module.set_total_steps(10)
     views = [torch.randn(16, 3, 64, 64) for _ in range(2)]
-    samples = []
-    for order in torch.rand(16, 64).argsort(1):
-        sample = DataSample()
-        fields = dict(
-            crops=torch.tensor([[0.0, 0, 60, 60], [20, 10, 80, 90]]),
-            flips=torch.tensor([False, True]),
-            source_size=torch.tensor([96.0, 100.0]),
-            mask=(order < 39).view(8, 8),
-        )
-        for key, value in fields.items():
-            sample.set_field(value, key)
-        samples.append(sample)
+    crops = torch.tensor([[0.0, 0, 60, 60], [20, 10, 80, 90]])
+    samples = dict(
+        crops=crops.expand(16, 2, 4),
+        flips=torch.tensor([False, True]).expand(16, 2),
+        source_size=torch.tensor([96.0, 100.0]).expand(16, 2),
+        mask=(torch.rand(16, 64).argsort(1) < 39).view(16, 8, 8),
+    )
     config.optim_wrapper.optimizer.lr *= 0.1  # as within a warm-up
     wrapper = build_optim_wrapper(model, config.optim_wrapper)
     losses = []

@@ -90,8 +90,6 @@ def build(seed=0, **changes):
 
 def batch(rows=N, seed=0, dtype=torch.float32):
     """Views and samples of ``rows`` images, boxes well inside."""
-    from mmpretrain.structures import DataSample
-
     generator = torch.Generator().manual_seed(seed)
     views = list(
         torch.randn(2, rows, 3, SIDE, SIDE, generator=generator, dtype=dtype)
@@ -99,13 +97,7 @@ def batch(rows=N, seed=0, dtype=torch.float32):
     corners = torch.rand(rows, 3, 2, generator=generator) * 20 + 4
     sides = torch.rand(rows, 3, 2, generator=generator) * 20 + 16
     boxes = torch.cat([corners, corners + sides], -1)  # (N, 3, 4)
-    samples = []
-    for query, key, augmented in boxes:
-        sample = DataSample()
-        sample.set_field(torch.stack([query, key]), 'boxes')
-        sample.set_field(augmented, 'augmented_box')
-        samples.append(sample)
-    return views, samples
+    return views, dict(boxes=boxes[:, :2], augmented_box=boxes[:, 2])
 
 
 def total(terms):
@@ -175,8 +167,7 @@ def test_the_augmented_box_matters_on_its_levels_only(registered):
     views, samples = batch()
     before = model(views, samples, mode='loss')
     model = build().eval()
-    for sample in samples:
-        sample.augmented_box += 3
+    samples['augmented_box'] += 3
     after = model(views, samples, mode='loss')
     changed = [
         not torch.equal(before[f'loss_level{i}'], after[f'loss_level{i}'])
@@ -201,8 +192,7 @@ def test_identical_views_and_an_orthogonal_queue_give_the_least_loss(
     model = build(augmented_levels=())
     model.queue.features.zero_()
     views, samples = batch()
-    for sample in samples:
-        sample.boxes[1] = sample.boxes[0]
+    samples['boxes'][:, 1] = samples['boxes'][:, 0]
     terms = model([views[0], views[0]], samples, mode='loss')
     least = math.log(1 + 16 * math.exp(-1 / 0.2))
     for i in range(4):
@@ -274,9 +264,8 @@ def pairs(seed):
         N, 3, 4, 4, generator=torch.Generator().manual_seed(seed)
     )
     content = F.interpolate(coarse, size=SIDE, mode='bilinear')
-    for sample in samples:
-        sample.boxes[1] = sample.boxes[0]
-        sample.augmented_box = sample.boxes[0].clone()
+    samples['boxes'][:, 1] = samples['boxes'][:, 0]
+    samples['augmented_box'] = samples['boxes'][:, 0].clone()
     return [content + 0.2 * view for view in views], samples
 
 
@@ -302,7 +291,11 @@ def joined_loss(rank, world):
     rows = slice(rank * N // world, (rank + 1) * N // world)
     torch.manual_seed(5)
     loss = total(
-        model([view[rows] for view in views], samples[rows], mode='loss')
+        model(
+            [view[rows] for view in views],
+            {name: value[rows] for name, value in samples.items()},
+            mode='loss',
+        )
     )
     loss.backward()
     gradients = [p.grad for p in model._query().parameters()]

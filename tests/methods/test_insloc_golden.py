@@ -279,7 +279,6 @@ def stepped(request, registered):
 
 def one_step():
     from mmpretrain.registry import MODELS
-    from mmpretrain.structures import DataSample
 
     model = (
         MODELS.build(
@@ -346,14 +345,10 @@ def one_step():
         nesterov=True,
         weight_decay=1e-4,
     )
-    samples = []
-    for q, k, augmented in zip(
-        GOLDEN['e2e_gt_q'], GOLDEN['e2e_gt_k'], GOLDEN['e2e_aug']
-    ):
-        sample = DataSample()
-        sample.set_field(torch.stack([q, k]), 'boxes')
-        sample.set_field(augmented, 'augmented_box')
-        samples.append(sample)
+    samples = dict(
+        boxes=torch.stack([GOLDEN['e2e_gt_q'], GOLDEN['e2e_gt_k']], 1),
+        augmented_box=GOLDEN['e2e_aug'],
+    )
     terms = model(
         [GOLDEN['e2e_img_q'].double(), GOLDEN['e2e_img_k'].double()],
         samples,

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmpretrain.structures import DataSample
 from torch import nn
 
 from ssl_bench.data.geometry import ViewGeometry
@@ -23,9 +22,9 @@ from ssl_bench.methods.pixpro.model import (
     schedule_steps,
 )
 from ssl_bench.methods.pixpro.pixel_grid import (
-    batch_coordinates,
     crop_coordinates,
     pixel_distances,
+    view_coordinates,
 )
 from tests.devices import here
 
@@ -55,14 +54,8 @@ def close(actual, expected, atol, dtype=torch.float64):
 
 
 def samples(crops, flips, size):
-    out = []
-    for crop, flip in zip(crops, flips):
-        sample = DataSample()
-        sample.set_field(crop, 'crops')
-        sample.set_field(flip, 'flips')
-        sample.set_field(crop.new_tensor(size), 'source_size')
-        out.append(sample)
-    return out
+    size = crops.new_tensor(size).expand(len(crops), 2)
+    return dict(crops=crops, flips=flips, source_size=size)
 
 
 # -- geometry (groups a and b) ---------------------------------------------
@@ -591,13 +584,13 @@ def test_refusals(registered):
         model.loss(*random_batch())
 
 
-def test_batch_coordinates_stacks_views():
+def test_view_coordinates_of_a_batch_and_of_one_image():
     _, fields = random_batch(3)
-    coords = batch_coordinates(fields)
+    coords = view_coordinates(fields)
     assert coords.shape == (3, 2, 4)
+    one = {name: value[1] for name, value in fields.items()}
+    assert torch.equal(view_coordinates(one), coords[1])
     torch.testing.assert_close(
         coords[1, 0],
-        crop_coordinates(
-            fields[1].crops[0], fields[1].flips[0], fields[1].source_size
-        ),
+        crop_coordinates(one['crops'][0], one['flips'][0], one['source_size']),
     )

@@ -185,7 +185,7 @@ def test_hidden_patches_do_not_matter():
     """What view 1 masks cannot change the prediction."""
     model = tiny().eval()
     views, data_samples = draw(3)
-    mask = torch.stack([s.mask for s in data_samples])
+    mask = data_samples['mask']
     relative = torch.tensor([[0.0, 0, 1, 1, 0, 0]]).repeat(4, 1)
     first = model.predict(views[0], mask, relative)
     pixels = mask.float().repeat_interleave(8, 1).repeat_interleave(8, 2)
@@ -202,9 +202,10 @@ def rank_step(rank):
     model = build('A')
     inputs, data_samples = batch('A')
     half = HALF[rank]
-    loss = model.loss([view[half] for view in inputs], data_samples[half])[
-        'loss'
-    ]
+    loss = model.loss(
+        [view[half] for view in inputs],
+        {name: value[half] for name, value in data_samples.items()},
+    )['loss']
     loss.backward()
     return dict(
         loss=loss.detach(),

@@ -6,7 +6,6 @@ from typing import cast
 import torch
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from ssl_bench.errors import UserError
@@ -240,24 +239,22 @@ class InsLoc(BaseSelfSupervisor):
         return shuffle.restore_all(self._unit(raw))
 
     def loss(
-        self, inputs: list[Tensor], data_samples: list[DataSample]
+        self, inputs: list[Tensor], data_samples: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         """One training step up to the loss; the queue takes the new keys.
 
         Args:
             inputs (list[Tensor]): Query and key view, (N, 3, H, W) each.
-            data_samples (list[DataSample]): With the fields ``boxes``
-                (2, 4), exact ``xyxy`` in each view, and ``augmented_box``
-                (4,) in the query view.
+            data_samples (dict[str, Tensor]): With ``boxes`` (N, 2, 4),
+                exact ``xyxy`` in each view, and ``augmented_box`` (N, 4) in
+                the query view.
 
         Returns:
             dict[str, Tensor]: ``loss_level*`` and ``accuracy_level*``
             (percent); the sum of the losses is the objective.
         """
-        exact = torch.stack([sample.boxes for sample in data_samples])
-        augmented = torch.stack(
-            [sample.augmented_box for sample in data_samples]
-        )  # (N, 4)
+        exact = data_samples['boxes']
+        augmented = data_samples['augmented_box']
         query = self._unit(
             self.encode(
                 self._query(),

@@ -13,11 +13,13 @@ def mark_boxes(
     """The pasted instance of a view, and the query's augmented box."""
     colour = (QUERY, KEY)[view]
     draw.rectangle(
-        (sample.boxes[view] * scale).tolist(), outline=colour, width=2
+        (sample['boxes'][view] * scale).tolist(), outline=colour, width=2
     )
     if view == 0:
         draw.rectangle(
-            (sample.augmented_box * scale).tolist(), outline=AUGMENTED, width=2
+            (sample['augmented_box'] * scale).tolist(),
+            outline=AUGMENTED,
+            width=2,
         )
 
 

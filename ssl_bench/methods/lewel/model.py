@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from ssl_bench.errors import UserError, unknown_name
@@ -193,7 +192,7 @@ class LEWEL(BaseSelfSupervisor):
         self.target.copy_from(self.online)
 
     def loss(
-        self, inputs: list[Tensor], data_samples: list[DataSample], **kwargs
+        self, inputs: list[Tensor], data_samples: dict[str, Tensor], **kwargs
     ) -> dict[str, Tensor]:
         """Two views, (B, 3, H, W) each, to the two weighted losses."""
         step = self._loss_b if self.base == 'byol' else self._loss_m

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from mmengine.model import BaseModule
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from ssl_bench.errors import UserError
@@ -18,8 +17,8 @@ from ssl_bench.layers.dense_heads import (
 from ssl_bench.layers.momentum import MomentumEncoder
 from ssl_bench.layers.precision import unit, upcast
 from ssl_bench.methods.pixpro.pixel_grid import (
-    batch_coordinates,
     pixel_distances,
+    view_coordinates,
 )
 from ssl_bench.methods.pixpro.sheet import match_sheet
 
@@ -273,14 +272,14 @@ class PixPro(BaseSelfSupervisor):
         self.target.copy_from(self.online)
 
     def loss(
-        self, inputs: list[Tensor], data_samples: list[DataSample], **kwargs
+        self, inputs: list[Tensor], data_samples: dict[str, Tensor], **kwargs
     ) -> dict[str, Tensor]:
         """Both directions between two views, (B, 3, H, W) each.
 
         The momentum branch moves after the online passes and before its own,
         in training mode only.
         """
-        coords = batch_coordinates(data_samples).to(inputs[0].device)
+        coords = view_coordinates(data_samples).to(inputs[0].device)
         c1, c2 = coords[:, 0], coords[:, 1]
         (q1, whole1), (q2, whole2) = (self.online(view) for view in inputs)
         if self.training:

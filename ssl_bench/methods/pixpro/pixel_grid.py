@@ -8,7 +8,6 @@ source is square.
 from collections.abc import Sequence
 
 import torch
-from mmpretrain.structures import DataSample
 from torch import Tensor
 
 
@@ -37,14 +36,12 @@ def crop_coordinates(
     )
 
 
-def batch_coordinates(data_samples: list[DataSample]) -> Tensor:
-    """Coordinates of all views of a batch, (N, V, 4)."""
-
-    def stacked(name: str) -> Tensor:
-        return torch.stack([getattr(sample, name) for sample in data_samples])
-
+def view_coordinates(data_samples: dict[str, Tensor]) -> Tensor:
+    """Coordinates of all views of a batch, (N, V, 4), or of one image."""
     return crop_coordinates(
-        stacked('crops'), stacked('flips'), stacked('source_size').unsqueeze(1)
+        data_samples['crops'],
+        data_samples['flips'],
+        data_samples['source_size'].unsqueeze(-2),
     )
 
 

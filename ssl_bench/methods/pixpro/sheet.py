@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ssl_bench.data.contact_sheet import Sheet, in_a_row, picture
 from ssl_bench.methods.pixpro.pixel_grid import (
-    batch_coordinates,
     pixel_distances,
+    view_coordinates,
 )
 
 Grid = tuple[int, int]
@@ -21,7 +21,7 @@ def matched_distances(sample, grid: Grid, threshold: float) -> Tensor:
     """Distances of the positions that the loss pulls together.
 
     Args:
-        sample (DataSample): With ``crops``, ``flips``, ``source_size``.
+        sample (dict[str, Tensor]): With ``crops``, ``flips``, ``source_size``.
         grid (tuple): Height and width of the feature maps.
         threshold (float): Largest distance of a matched pair, exclusive.
 
@@ -29,8 +29,8 @@ def matched_distances(sample, grid: Grid, threshold: float) -> Tensor:
         Tensor: Row-major positions of view 1 by those of view 2, (n, n);
         inf for pairs that are not matched.
     """
-    coords = batch_coordinates([sample])  # (1, 2, 4)
-    distance = pixel_distances(coords[:, 0], coords[:, 1], grid)[0]
+    coords = view_coordinates(sample)  # (2, 4)
+    distance = pixel_distances(coords[:1], coords[1:], grid)[0]
     return distance.masked_fill(distance >= threshold, torch.inf)
 
 

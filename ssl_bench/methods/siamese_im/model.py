@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from ssl_bench.errors import UserError
@@ -320,19 +319,20 @@ class SiameseIM(BaseSelfSupervisor):
             )
 
     def loss(
-        self, inputs: list[Tensor], data_samples: list[DataSample], **kwargs
+        self, inputs: list[Tensor], data_samples: dict[str, Tensor], **kwargs
     ) -> dict[str, Tensor]:
         """Two views, (B, 3, H, W) each, to the loss and its two terms.
 
-        ``data_samples`` carry ``crops``, ``flips``, ``source_size`` and
+        ``data_samples`` has ``crops``, ``flips``, ``source_size`` and
         ``mask``.
         """
-        crops, flips, size, mask = (
-            torch.stack([getattr(sample, name) for sample in data_samples])
-            for name in ('crops', 'flips', 'source_size', 'mask')
-        )
+        mask = data_samples['mask']
         self._check_mask(mask)
-        relative = relative_position(crops, flips, size)
+        relative = relative_position(
+            data_samples['crops'],
+            data_samples['flips'],
+            data_samples['source_size'],
+        )
         relative = relative.to(upcast(inputs[0]).dtype)
         terms = self.terms(inputs[0], inputs[1], mask, relative)
         return dict(

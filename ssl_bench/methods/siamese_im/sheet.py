@@ -18,10 +18,10 @@ def mark_tokens(
     places in view 1 are what the predictor gets.
     """
     width, height = draw.im.size
-    grid = sample.mask.shape[-1]
+    grid = sample['mask'].shape[-1]
     side = width / grid
     if view == 0:
-        for row, column in sample.mask.nonzero().tolist():
+        for row, column in sample['mask'].nonzero().tolist():
             corner = (column * side, row * side)
             draw.rectangle(
                 (*corner, corner[0] + side - 1, corner[1] + side - 1),
@@ -29,7 +29,7 @@ def mark_tokens(
             )
     geometry = [
         ViewGeometry(tuple(crop), (height, width), bool(flip))
-        for crop, flip in zip(sample.crops.tolist(), sample.flips)
+        for crop, flip in zip(sample['crops'].tolist(), sample['flips'])
     ]
     centres = (torch.arange(grid) + 0.5) * side
     x, y = torch.meshgrid(centres, centres, indexing='xy')
