@@ -2,6 +2,7 @@
 _base_ = [
     'mmpretrain::byol/byol_resnet50_16xb256-coslr-200e_in1k.py',
     '_base_/datasets/imagenet_stream.py',
+    '_base_/datasets/byol_views.py',
 ]
 method = dict(name='BYOL')
 # released: haiku's initialisation, and a scale of 0 that ends each block
@@ -20,3 +21,11 @@ param_scheduler = [
     dict(type='WarmupCosineLR', warmup=10, end=300, convert_to_iter_based=True)
 ]
 train_cfg = dict(max_epochs=300)
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='MakeViews', views=_base_.views),
+            dict(type='PackViews'),
+        ]
+    )
+)

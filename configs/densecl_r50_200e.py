@@ -3,6 +3,7 @@
 _base_ = [
     'mmpretrain::densecl/densecl_resnet50_8xb32-coslr-200e_in1k.py',
     '_base_/datasets/imagenet_stream.py',
+    '_base_/datasets/imagenet_mocov2.py',
 ]
 method = dict(name='DenseCL')
 # released: normal of variance 2 / fan in; the dense head's 1 x 1 convolutions

@@ -2,5 +2,6 @@
 _base_ = [
     'mmpretrain::mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py',
     '_base_/datasets/imagenet_stream.py',
+    '_base_/datasets/imagenet_mae.py',
 ]
 method = dict(name='MAE')

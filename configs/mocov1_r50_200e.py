@@ -17,32 +17,25 @@ model = dict(
 )
 views = [
     dict(
-        type='RandomResizedCrop',
-        scale=224,
-        crop_ratio_range=(0.2, 1.0),
-        backend='pillow',
-    ),
-    dict(
-        type='RandomGrayscale',
-        prob=0.2,
-        keep_channels=True,
-        channel_weights=(0.114, 0.587, 0.2989),
-    ),
-    dict(
-        type='ColorJitter',
-        brightness=0.4,
-        contrast=0.4,
-        saturation=0.4,
-        hue=0.4,
-    ),
-    dict(type='RandomFlip', prob=0.5),
+        size=224,
+        scale=(0.2, 1.0),
+        flip=0.5,
+        repeat=2,
+        photometric=[
+            dict(type='RandomGrayscale', p=0.2),
+            dict(
+                type='ColorJitter',
+                brightness=0.4,
+                contrast=0.4,
+                saturation=0.4,
+                hue=0.4,
+            ),
+        ],
+    )
 ]
 train_dataloader = dict(
     dataset=dict(
-        pipeline=[
-            dict(type='MultiView', num_views=2, transforms=[views]),
-            dict(type='PackInputs'),
-        ]
+        pipeline=[dict(type='MakeViews', views=views), dict(type='PackViews')]
     )
 )
 param_scheduler = [

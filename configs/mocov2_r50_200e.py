@@ -4,5 +4,6 @@
 _base_ = [
     'mmpretrain::mocov2/mocov2_resnet50_8xb32-coslr-200e_in1k.py',
     '_base_/datasets/imagenet_stream.py',
+    '_base_/datasets/imagenet_mocov2.py',
 ]
 method = dict(name='MoCo v2')

@@ -3,6 +3,7 @@
 _base_ = [
     'mmpretrain::mocov3/mocov3_resnet50_8xb512-amp-coslr-100e_in1k.py',
     '_base_/datasets/imagenet_stream.py',
+    '_base_/datasets/byol_views.py',
 ]
 method = dict(name='MoCo v3')
 model = dict(backbone=dict(zero_init_residual=True))  # mmpretrain: False
@@ -12,3 +13,16 @@ optim_wrapper = dict(optimizer=dict(type='PaperLARS', trust=0.001, eps=0.0))
 param_scheduler = [
     dict(type='WarmupCosineLR', warmup=10, end=100, convert_to_iter_based=True)
 ]
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='MakeViews', views=_base_.views),
+            dict(type='PackViews'),
+        ]
+    )
+)
+edit = {
+    'train_dataloader.dataset.pipeline.MakeViews.views.*': dict(
+        scale=(0.2, 1.0), interpolation='bilinear'
+    )
+}

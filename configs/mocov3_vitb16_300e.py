@@ -3,5 +3,19 @@
 _base_ = [
     'mmpretrain::mocov3/mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py',
     '_base_/datasets/imagenet_stream.py',
+    '_base_/datasets/byol_views.py',
 ]
 method = dict(name='MoCo v3')
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='MakeViews', views=_base_.views),
+            dict(type='PackViews'),
+        ]
+    )
+)
+edit = {
+    'train_dataloader.dataset.pipeline.MakeViews.views.*': dict(
+        interpolation='bilinear'
+    )
+}

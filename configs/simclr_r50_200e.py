@@ -25,6 +25,36 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='WarmupCosineLR', warmup=10, end=200, convert_to_iter_based=True)
 ]
-crop = 'train_dataloader.dataset.pipeline.MultiView.transforms.0.0'
-edit = {f'{crop}.interpolation': 'bicubic'}  # released
+colours = [
+    dict(
+        type='RandomApply',
+        p=0.8,
+        transforms=[
+            dict(
+                type='ColorJitter',
+                brightness=0.8,
+                contrast=0.8,
+                saturation=0.8,
+                hue=0.2,
+            )
+        ],
+    ),
+    dict(type='RandomGrayscale', p=0.2),
+    dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5),
+]
+views = [
+    dict(
+        size=224,
+        scale=(0.08, 1.0),
+        interpolation='bicubic',  # released; mmpretrain: bilinear
+        flip=0.5,
+        repeat=2,
+        photometric=colours,
+    )
+]
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[dict(type='MakeViews', views=views), dict(type='PackViews')]
+    )
+)
 auto_scale_lr = dict(base_batch_size=4096)

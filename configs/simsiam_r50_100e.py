@@ -3,6 +3,7 @@
 _base_ = [
     'mmpretrain::simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k.py',
     '_base_/datasets/imagenet_stream.py',
+    '_base_/datasets/imagenet_mocov2.py',
 ]
 method = dict(name='SimSiam')
 # the predictor keeps the first rate, also after scaling; mmpretrain's hook

@@ -10,6 +10,32 @@ model = dict(
     # mmpretrain's assigns within each process
     head=dict(loss=dict(type='GlobalSwAVLoss', queue_length=3840)),
 )
+colours = [
+    dict(
+        type='RandomApply',
+        p=0.8,
+        transforms=[
+            dict(
+                type='ColorJitter',
+                brightness=0.8,
+                contrast=0.8,
+                saturation=0.8,
+                hue=0.2,
+            )
+        ],
+    ),
+    dict(type='RandomGrayscale', p=0.2),
+    dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5),
+]
+views = [
+    dict(size=224, scale=(0.14, 1.0), flip=0.5, repeat=2, photometric=colours),
+    dict(size=96, scale=(0.05, 0.14), flip=0.5, repeat=6, photometric=colours),
+]
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[dict(type='MakeViews', views=views), dict(type='PackViews')]
+    )
+)
 # paper: momentum 0.9 and decay 1e-6; mmpretrain's file has neither
 optim_wrapper = dict(optimizer=dict(momentum=0.9, weight_decay=1e-6))
 param_scheduler = [

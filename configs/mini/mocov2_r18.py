@@ -1,10 +1,6 @@
 # MoCo v2 on the embedded images: a ResNet-18 of a quarter of the width, 64
 # pixel views, a queue of 512. For CPUs and minutes, not for numbers.
-_base_ = [
-    '../mocov2_r50_200e.py',
-    '../_base_/datasets/mini_imagenet.py',
-    '../_base_/datasets/mocov2_photometric.py',
-]
+_base_ = ['../mocov2_r50_200e.py', '../_base_/datasets/mini_imagenet.py']
 
 epochs = 25
 
@@ -27,30 +23,16 @@ model = dict(
     ),
 )
 
-# the paper's views, made from one decode in RGB
-data_preprocessor = dict(to_rgb=False)
-view = dict(
-    size=64, scale=(0.2, 1.0), repeat=2, photometric=_base_.mocov2_colours
-)
 train_dataloader = dict(
-    _delete_=True,
     batch_size=64,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='StreamSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type='PretrainDataset',
-        data_root='data/mini/imagenet/train',
-        pipeline=[
-            dict(type='MakeViews', views=[view]),
-            dict(type='PackViews'),
-        ],
-    ),
+    # the few images fill no whole number of batches
+    sampler=dict(drop_last=False),
 )
-edit = {  # blur in proportion to the view's 64 of 224 pixels
+edit = {
     'train_dataloader.dataset.pipeline.MakeViews.views.*': dict(
-        photometric=dict(RandomGaussianBlur=dict(sigma=(0.1, 0.6)))
+        size=64,
+        # blur in proportion to the view's 64 of 224 pixels
+        photometric=dict(RandomGaussianBlur=dict(sigma=(0.1, 0.6))),
     )
 }
 

@@ -118,8 +118,6 @@ class PretrainDataset(CustomDataset):
     Args:
         backgrounds (int): How many further images to decode with each one,
             drawn uniformly with replacement (InsLoc's backgrounds).
-        channel_order (str): ``'rgb'``, or ``'bgr'`` for the toolkits'
-            pipelines that swap the channels themselves.
         extensions (Sequence[str]): Endings of the files to read.
         unreadable_limit (float): Fraction of the images that may be
             unreadable; more stop the run.
@@ -134,7 +132,6 @@ class PretrainDataset(CustomDataset):
         self,
         *args,
         backgrounds: int = 0,
-        channel_order: str = 'rgb',
         extensions: Sequence[str] = IMAGE_ENDINGS,
         unreadable_limit: float = 0.01,
         **kwargs,
@@ -147,7 +144,6 @@ class PretrainDataset(CustomDataset):
         self.unreadable_limit = unreadable_limit
         self.others: list[str] = []
         self.backgrounds = backgrounds
-        self.channel_order = channel_order
         self.seed = 0
         super().__init__(
             *args, with_label=False, extensions=extensions, **kwargs
@@ -219,10 +215,5 @@ class PretrainDataset(CustomDataset):
                     logging.WARNING,
                 )
                 continue
-            return (
-                current,
-                image
-                if self.channel_order == 'rgb'
-                else np.ascontiguousarray(image[..., ::-1]),
-            )
+            return current, image
         raise UserError('no readable image in the training folder.')

@@ -281,14 +281,18 @@ class PackViews(BaseTransform):
         self.fields = tuple(fields or ('crops', 'flips', 'source_size'))
 
     def transform(self, results: dict) -> dict:
-        """Results to ``inputs`` (list of views) and ``data_samples``.
+        """Results to ``inputs`` and ``data_samples``.
+
+        ``inputs`` is the list of views, or the only one, as mmpretrain's MAE
+        takes it.
 
         The parameters of views that are not painted yet are packed, too, as
         ``photometric``.
         """
         fields = {name: torch.as_tensor(results[name]) for name in self.fields}
+        views = results['img']
         packed = dict(
-            inputs=results['img'],
+            inputs=views if len(views) > 1 else views[0],
             data_samples=dict(**fields, img_path=results['img_path']),
         )
         if 'photometric' in results:

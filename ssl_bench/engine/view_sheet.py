@@ -16,7 +16,7 @@ from PIL import Image
 from ssl_bench import register_all_modules
 from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.checkpoints.wrappers import unwrap
-from ssl_bench.data.contact_sheet import Sheet, contact_sheet, marked, views_in
+from ssl_bench.data.contact_sheet import Sheet, contact_sheet, marked
 from ssl_bench.data.painting import set_painting
 from ssl_bench.engine.runner import require_model
 from ssl_bench.errors import UserError
@@ -59,9 +59,6 @@ def views_of(
         )
     step = max(1, len(dataset) // count)
     items = [dataset[i * step] for i in range(count)]
-    if getattr(dataset, 'channel_order', 'rgb') == 'bgr':
-        for item in items:
-            item['inputs'] = [view.flip(0) for view in views_in(item)]
     return contact_sheet(items, sheet)
 
 

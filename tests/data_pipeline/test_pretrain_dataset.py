@@ -143,20 +143,6 @@ def test_backgrounds_come_from_the_same_set(registered, image_folder):
         )
 
 
-def test_channel_order(registered, image_folder):
-    orders = {}
-    for order in ('rgb', 'bgr'):
-        seen = []
-        PretrainDataset(
-            data_root=str(image_folder),
-            channel_order=order,
-            pipeline=[seen.append],
-        )[0]
-        orders[order] = seen[0]['img']
-    assert np.array_equal(orders['rgb'], orders['bgr'][..., ::-1])
-
-
-@pytest.mark.parametrize('content', [b'', b'not an image', None])
 def test_unreadable_image_is_marked_and_replaced(
     dataset, image_folder, content
 ):

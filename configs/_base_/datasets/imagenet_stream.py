@@ -1,6 +1,7 @@
-# How mmpretrain's recipes read ImageNet here: their own views, made of one
-# decode by our dataset. It draws by (seed, epoch, image) alone and so resumes
-# exactly; it names, counts and replaces unreadable images.
+# How mmpretrain's recipes read ImageNet here: by our dataset, in RGB. It draws
+# by (seed, epoch, image) alone and so resumes exactly; it names, counts and
+# replaces unreadable images. The config replaces the recipe's pipeline by
+# MakeViews, with the same views.
 custom_imports = dict(
     imports=[
         'ssl_bench.methods',
@@ -21,8 +22,6 @@ edit = {
         _keep_=['pipeline'],
         type='PretrainDataset',
         data_root='data/imagenet/train',
-        channel_order='bgr',  # as mmpretrain's own reader
     ),
-    # the dataset reads the files
-    'train_dataloader.dataset.pipeline.LoadImageFromFile': dict(_delete_=True),
+    'data_preprocessor.to_rgb': False,  # it would swap the channels
 }
