@@ -155,8 +155,9 @@ class ViewMaker:
             tuple: uint8 tensor (3, h, w) with the channels of a pixel
             together, and the `ViewGeometry`.
         """
+        rows, columns = image.shape[:2]
         top, left, height, width = draw_crop(
-            *image.shape[:2], self.scale, self.log_ratio
+            rows, columns, self.scale, self.log_ratio
         )
         view = resized_crop(
             image, top, left, height, width, self.size, self.interpolation

@@ -175,7 +175,15 @@ class Foreign:
         return []
 
 
-KINDS = {
+Settings = (
+    ColorJitter
+    | RandomGrayscale
+    | RandomGaussianBlur
+    | RandomSolarize
+    | RandomInvert
+    | Foreign
+)
+KINDS: dict[str, Callable[..., Settings]] = {
     kind.__name__: kind
     for kind in (
         ColorJitter,
@@ -194,7 +202,7 @@ class Operation:
     Attributes:
         name (str): Its key in ``on_image.PAINT`` and ``on_batch.PAINT``, or
             ``'Foreign'``.
-        step (object): Its settings.
+        step (Settings): Its settings.
         chances (tuple): Pairs of an index of the uniform numbers and a
             probability; it is applied when each number is below its
             probability.
@@ -204,7 +212,7 @@ class Operation:
     """
 
     name: str
-    step: object
+    step: Settings
     chances: tuple[tuple[int, float], ...]
     at: int
     columns: slice
@@ -259,7 +267,7 @@ class Recipe:
             applied, *values = numbers[op.columns]
             if not applied:
                 continue
-            if op.name == 'Foreign':
+            if isinstance(op.step, Foreign):
                 inner = torch.from_numpy(pixels).permute(2, 0, 1)
                 pixels = np.ascontiguousarray(
                     op.step.function(inner).permute(1, 2, 0).numpy()
@@ -296,7 +304,7 @@ class Recipe:
             UserError: The recipe has steps that only a worker can do.
         """
         for op in self.operations:
-            if op.name == 'Foreign':
+            if isinstance(op.step, Foreign):
                 raise UserError(
                     f'the photometric step {op.step.function} runs in the '
                     "loader's workers only: set `photometric = 'worker'`. "
