@@ -54,8 +54,10 @@ ROWS: dict[str, tuple[str, str]] = {
 # stage: the functions that do it, where they are looked up
 STAGES: dict[str, tuple[str, ...]] = {
     'decode': ('ssl_bench.data.pretrain_dataset:read_rgb',),
-    'crop': ('torchvision.transforms.v2.functional:resized_crop',),
-    'flip': ('torchvision.transforms.v2.functional:horizontal_flip',),
+    'rectangle': ('ssl_bench.data.views:draw_crop',),
+    'crop': ('ssl_bench.data.views:resized_crop',),
+    'flip': ('cv2:flip',),
+    'planes': ('ssl_bench.data.views:in_planes',),
     'paste': ('ssl_bench.methods.insloc.views:composite',),
     'anchors': ('ssl_bench.methods.insloc.views:augment_box',),
     'mask': ('ssl_bench.methods.siamese_im.block_mask:BlockMask.__call__',),
@@ -254,6 +256,49 @@ def profile(name: str, folder: Path, args: argparse.Namespace) -> dict:
         for stage, value in sorted(seconds.items(), key=lambda kv: -kv[1])
     }
     return stages | dict(collate=collate / len(items) * 1000)
+
+
+def painting(name: str, folder: Path, args: argparse.Namespace) -> dict:
+    """Milliseconds per image of a batch on the device.
+
+    Returns:
+        dict: ``paint_ms``, copying a batch and changing its colours;
+        ``prepare_ms``, the data preprocessor after it (floats, mean and
+        deviation); each with min, median and max.
+    """
+    from mmengine.dataset import default_collate
+    from mmengine.registry import DefaultScope
+    from mmpretrain.registry import MODELS
+
+    config, painter = config_of(ROWS[name][0], folder, 'device')
+    ours = our_dataset(config)
+    batch = default_collate([ours[index] for index in range(args.batch)])
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        preprocessor = MODELS.build(
+            config.model.get('data_preprocessor') or config.data_preprocessor
+        ).to(args.device)
+    painted = painter.painted(batch, preprocessor)
+    times: dict[str, list[float]] = dict(paint_ms=[], prepare_ms=[])
+    for _ in range(max(args.rounds, 2)):
+        for key, call in (
+            ('paint_ms', lambda: painter.painted(batch, preprocessor)),
+            ('prepare_ms', lambda: preprocessor(dict(painted), True)),
+        ):
+            synchronise(args.device)
+            started = time.perf_counter()
+            call()
+            synchronise(args.device)
+            seconds = time.perf_counter() - started
+            times[key].append(seconds / args.batch * 1000)
+    return dict(row=name, device=args.device, batch=args.batch) | {
+        key: spread(values) for key, values in times.items()
+    }
+
+
+def synchronise(device: str) -> None:
+    """Wait for what an accelerator was given."""
+    if torch.device(device).type != 'cpu':
+        torch.accelerator.synchronize(device)
 
 
 def loader_facts(
@@ -475,6 +520,19 @@ def measure(folder: Path, args: argparse.Namespace, report: dict) -> None:
             stages = report['profile'][name] = profile(name, folder, args)
             text = ', '.join(f'{k} {v:.2f}' for k, v in stages.items())
             print(f'{name:18} ms per image: {text}', flush=True)
+    if args.photometric == 'device':
+        report['painting'] = []
+        for name in args.rows:
+            row = painting(name, folder, args)
+            report['painting'].append(row)
+            paint, prepare = row['paint_ms'], row['prepare_ms']
+            print(
+                f'{name:18} on {args.device}, batch {args.batch}: painting '
+                f'{paint["median"]:.3f} ms per image ({paint["min"]:.3f} to '
+                f'{paint["max"]:.3f}), then the data preprocessor '
+                f'{prepare["median"]:.3f} ms',
+                flush=True,
+            )
     if args.workers:
         report['loaders'] = []
         for name in args.rows:

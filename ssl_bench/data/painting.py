@@ -5,10 +5,12 @@ views. A config's ``photometric`` says where the pixels change: ``'worker'``,
 ``'device'``, or ``'auto'``, which is the device if it is an accelerator.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
@@ -104,6 +106,12 @@ def set_painting(config: Config, device: str) -> PaintViews | None:
             colours only a worker can change.
     """
     setting = config.get('photometric', 'auto')
+    if not isinstance(setting, str):
+        raise UserError(
+            f'photometric says where colours change ({", ".join(SETTINGS)}); '
+            f'it is {type(setting).__name__}. Give your own variable of the '
+            'config another name.'
+        )
     if setting not in SETTINGS:
         raise unknown_name('setting of `photometric`', setting, SETTINGS)
     steps = build_pipeline(config)
@@ -114,7 +122,12 @@ def set_painting(config: Config, device: str) -> PaintViews | None:
     elif later:
         try:
             require_later(steps, recipes)
-        except UserError:
+        except UserError as error:
+            print_log(
+                f'colours change in the workers: {error}',
+                'current',
+                logging.WARNING,
+            )
             later = False
     later = later and any(recipe.operations for recipe in recipes)
     for own, step in zip(config.train_dataloader.dataset.pipeline, steps):

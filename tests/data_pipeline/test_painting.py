@@ -291,6 +291,7 @@ def test_views_without_colours_are_left_alone(registered):
     'change, words',
     [
         (dict(photometric='gpu'), 'gpu'),
+        (dict(photometric=[dict(type='ColorJitter')]), 'own variable'),
         (dict(colours=[dict(type='RandomPosterize', bits=4)]), 'workers only'),
         (dict(colours=[torch.clone]), 'workers only'),
     ],

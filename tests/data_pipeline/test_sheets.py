@@ -309,3 +309,18 @@ def test_rows_and_columns():
         2 * SIDE + 4,
         3 * SIDE + 8,
     )
+
+
+def test_the_config_that_a_run_left_shows_painted_views(image_folder):
+    """A run on a device has told its transforms not to paint."""
+    settings = {
+        'train_dataloader.dataset.data_root': str(image_folder),
+        'train_dataloader.dataset.pipeline.MakeViews.painted': False,
+    }
+    left = load_config(
+        'mini/mocov2_r18', settings | {'+photometric': 'device'}
+    )
+    fresh = load_config('mini/mocov2_r18')
+    fresh.train_dataloader.dataset.data_root = str(image_folder)
+    sheets = [views_of(config, 4) for config in (left, fresh)]
+    assert sheets[0].tobytes() == sheets[1].tobytes()

@@ -115,12 +115,14 @@ def saturation(images: Tensor, factors: Tensor) -> Tensor:
 def hue(images: Tensor, factors: Tensor) -> Tensor:
     """Shift OpenCV's 8-bit hue by ``int(factor * 255)``, with wrap."""
     to_hsv, to_rgb = hue_tables(images.device)
-    shifts = (factors * 255).int() << 16
-    red, green, blue = images.int().unbind(1)
-    hsv = to_hsv[(red << 16) + (green << 8) + blue]
-    shifted = (hsv + of_images(shifts, images, torch.int32)[..., 0]) & 0xFFFFFF
-    rgb = to_rgb[shifted]
-    return torch.stack([rgb >> 16, (rgb >> 8) & 255, rgb & 255], 1).byte()
+    shifts = (factors * 255).int() & 255
+    count, _, height, width = images.shape
+    pixels = images.new_zeros((count, height, width, 4))
+    pixels[..., :3] = images.permute(0, 2, 3, 1)
+    hsv = to_hsv[pixels.view(torch.int32)]  # (n, H, W, 1)
+    hsv.view(torch.uint8)[..., :1] += of_images(shifts, images, torch.uint8)
+    rgb = to_rgb[hsv].view(torch.uint8)  # (n, H, W, 4)
+    return rgb[..., :3].permute(0, 3, 1, 2)
 
 
 @cache
@@ -137,15 +139,14 @@ def opencvs_colours() -> tuple[Tensor, Tensor]:
     answers the two executions agree in every build.
 
     Returns:
-        tuple[Tensor, Tensor]: int32, (2**24,). The first channel is in bits
-        16 to 23 of an index and of a value, the last in bits 0 to 7.
+        tuple[Tensor, Tensor]: int32, (2**24,). The four bytes of an index and
+        of a value are the three channels of a colour in order, then 0.
     """
-    # bytes: the last channel of a colour, the second, the first, 0
     indices = np.arange(2**24, dtype='<i4').view(np.uint8).reshape(4096, -1, 4)
-    colours = cv2.cvtColor(indices, cv2.COLOR_BGRA2RGB)
+    colours = np.ascontiguousarray(indices[..., :3])
     tables = []
     for code in (cv2.COLOR_RGB2HSV_FULL, cv2.COLOR_HSV2RGB_FULL):
-        answers = cv2.cvtColor(cv2.cvtColor(colours, code), cv2.COLOR_RGB2BGRA)
+        answers = cv2.cvtColor(cv2.cvtColor(colours, code), cv2.COLOR_RGB2RGBA)
         answers[..., 3] = 0
         tables.append(torch.from_numpy(answers.reshape(-1).view('<i4')))
     return tables[0], tables[1]
@@ -164,9 +165,10 @@ def inverted_from(images: Tensor, thresholds: Tensor) -> Tensor:
 
 def grey(images: Tensor) -> Tensor:
     """Pillow's grey, int32, (n, 1, H, W): ITU-R 601 weights of 16 bits."""
-    red, green, blue = images.int().split(1, dim=1)
-    total = red * GREY[0] + green * GREY[1] + blue * GREY[2]
-    return (total + 0x8000) >> 16
+    total = torch.full_like(images[:, :1], 0x8000, dtype=torch.int32)
+    for channel, weight in zip(images.split(1, dim=1), GREY, strict=True):
+        total.add_(channel, alpha=weight)
+    return total.bitwise_right_shift_(16)
 
 
 def blend(first: Tensor, images: Tensor, factors: Tensor) -> Tensor:
@@ -224,8 +226,8 @@ def box_pass(
 ) -> Tensor:
     """One box filter, rounded to levels; pixels outside are the nearest.
 
-    Sums have up to 32 bits without a sign. int32 wraps, and has the same
-    bits.
+    Sums have up to 32 bits without a sign, and the level is the first 8 of
+    them. int32 wraps, and has the same bits.
 
     Args:
         images (Tensor): uint8, (n, 3, H, W).
@@ -237,14 +239,12 @@ def box_pass(
     size, border = images.shape[dim], radius + 1
     first, last = images.narrow(dim, 0, 1), images.narrow(dim, size - 1, 1)
     padded = torch.cat([first] * border + [images] + [last] * border, dim)
-    inside = padded.narrow(dim, border, size).int()
-    for step in range(1, border):
-        inside += padded.narrow(dim, border - step, size)
-        inside += padded.narrow(dim, border + step, size)
-    outside = padded.narrow(dim, 0, size).int()
-    outside += padded.narrow(dim, 2 * border, size)
-    total = inside.mul_(centre).add_(outside.mul_(edge)).add_(2**23)
-    return total.bitwise_right_shift_(24).bitwise_and_(255).byte()
+    total = torch.full_like(images, 2**23, dtype=torch.int32)
+    for step in range(-border, border + 1):
+        weight = edge if abs(step) == border else centre
+        total.addcmul_(padded.narrow(dim, border + step, size), weight)
+    # the last byte of four is the one of the highest bits
+    return total.view(torch.uint8)[..., 3::4]
 
 
 CHANGES = (brightness, contrast, saturation, hue)
