@@ -13,8 +13,8 @@ or optimizer in it.
 The batch is made once, on the device, by the config's own views of random
 images, so no data is waited for. Without --paper the recipes of configs/mini
 are measured at a small batch; with it, those of configs/, at 256 images, or
-at half as many until the step fits the memory. On a CPU, one thread does it and
-its own time counts, so that other programs change less.
+at half as many until the step fits the memory. On a CPU, one thread does it
+and its own time counts, so that other programs change less.
 """
 
 import argparse
