@@ -2,7 +2,7 @@
 
 A config's ``speed`` is a dict of these options, each True, False or
 ``'auto'``, which is the value of those left out: what is fast on the device
-and changes no result beyond its last digits. Only one module decides it, so
+and changes nothing but how results are rounded. Only one module decides it, so
 that `ssl-bench pretrain` and ``benchmarks/step.py`` do the same.
 """
 
