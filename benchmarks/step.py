@@ -13,8 +13,8 @@ or optimizer in it.
 The batch is made once, on the device, by the config's own views of random
 images, so no data is waited for. Without --paper the recipes of configs/mini
 are measured at a small batch; with it, those of configs/, at 256 images, or
-at half as many until the step fits the memory. On a CPU, one thread does it and
-its own time counts, so that other programs change less.
+at half as many until the step fits the memory. On a CPU, one thread does it
+and its own time counts, so that other programs change less.
 """
 
 import argparse
@@ -489,8 +489,9 @@ def run_method(
 ) -> int:
     """Measure forms, each on top of the ones before; returns the batch."""
     setting = largest_setting(name, config, items, batch, args)
-    skip = [form for form in EAGER if form not in forms]
-    for form in skip if set(forms) <= set(COMPILED) else []:
+    # what the forms come on top of, measured before or not asked for
+    under = [form for form in EAGER if form in args.forms] or EAGER
+    for form in under if set(forms) <= set(COMPILED) else []:
         apply_form(setting, form, args.device)
     last = [form for form in forms if form in EAGER][-1:]
     for form in forms:
@@ -558,6 +559,12 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='first 10 lines of a profile of the last form without compiler',
     )
+    parser.add_argument(
+        '--data',
+        type=int,
+        metavar='WORKERS',
+        help='then the share of a run that waits for its data: data_wait.py',
+    )
     parser.add_argument('--out', type=Path, help='a JSON file')
     args = parser.parse_args(words)
     if 'all' in args.methods:
@@ -621,6 +628,15 @@ def measure_all(args: argparse.Namespace, report: Report) -> None:
                 free(args.device)
 
 
+def wait_for_data(args: argparse.Namespace) -> None:
+    """Runs with the real loader: how long they wait for a batch."""
+    from data_wait import main as measure_runs  # which imports this file
+
+    words = ['--paper'] * args.paper + ['--methods', *args.methods]
+    words += ['--batch', str(args.batch), '--workers', str(args.data)]
+    measure_runs(words)
+
+
 def main(words: list[str] | None = None) -> int:
     """Measure; 0 if every form was measured or said why not."""
     args = parse_args(words)
@@ -636,6 +652,8 @@ def main(words: list[str] | None = None) -> int:
         print(f'stopped after {args.seconds:.0f} s (--seconds)')
         report.write()
         return 1
+    if args.data is not None:
+        wait_for_data(args)
     failed = [row for row in report.rows if not row['images_per_s']]
     failed = [row for row in failed if 'Error' in row['note']]
     return int(bool(failed))

@@ -2,7 +2,7 @@
 
 A config's ``speed`` is a dict of these options, each True, False or
 ``'auto'``, which is the value of those left out: what is fast on the device
-and changes no result beyond its last digits. Only one module decides it, so
+and changes nothing but how results are rounded. Only one module decides it, so
 that `ssl-bench pretrain` and ``benchmarks/step.py`` do the same.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -305,7 +306,7 @@ def parts_to_compile(model: nn.Module) -> list[nn.Module]:
         type(child)
         for name, child in model.named_children()
         if name in PARTS or isinstance(child, DenseMLP)
-    }
+    } - {nn.Identity}
     return [module for module in model.modules() if type(module) in kinds]
 
 
@@ -321,12 +322,26 @@ def compile_parts(parts: list[nn.Module], **options: Any) -> None:
         parts (list[nn.Module]): Of `parts_to_compile`.
         **options: Of torch.compile.
     """
+    for part in parts:
+        for module in part.modules():
+            _plain_numbers(module)
     limit = torch._dynamo.config.recompile_limit
     torch._dynamo.config.recompile_limit = max(limit, GRAPHS)
     for module in parts:
         module.forward = torch.compile(  # type: ignore[method-assign]
             module.forward, dynamic=False, **options
         )
+
+
+def _plain_numbers(module: nn.Module) -> None:
+    """Make NumPy's numbers among its attributes Python's.
+
+    The compiler takes them for arrays, whose values a graph does not know: the
+    rates of stochastic depth in mmpretrain's transformers broke it in two.
+    """
+    for name, value in vars(module).items():
+        if isinstance(value, np.generic):
+            setattr(module, name, value.item())
 
 
 def convert(model: nn.Module, on: Speed) -> None:

@@ -5,8 +5,10 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from mmcv.cnn.bricks import DropPath
 from mmengine.config import Config
 from torch import nn
 
@@ -276,6 +278,14 @@ def test_a_hook_that_comes_and_goes_is_seen_and_compiles_nothing():
             hook.remove()
         net(x)
     assert heard == [3, 4] and len(graphs) == 1
+
+
+def test_numbers_of_numpy_do_not_break_a_graph():
+    torch._dynamo.reset()
+    net = nn.Sequential(DropPath(np.linspace(0, 0.1, 3)[0]))
+    speed.compile_parts([net], backend='eager', fullgraph=True)
+    assert torch.equal(net(torch.ones(2, 3)), torch.ones(2, 3))
+    assert type(net[0].drop_prob) is float
 
 
 def test_what_does_not_compile_is_a_line():
