@@ -6,3 +6,4 @@ _base_ = [
     '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='MoCo v2')
+model = dict(type='PaperMoCo')

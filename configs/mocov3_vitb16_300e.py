@@ -5,3 +5,4 @@ _base_ = [
     '_base_/datasets/imagenet_stream.py',
 ]
 method = dict(name='MoCo v3')
+model = dict(type='PaperMoCoV3')

@@ -4,6 +4,8 @@ import copy
 import math
 
 import torch
+from mmengine.logging import MessageHub
+from mmengine.model import ExponentialMovingAverage
 from torch import Tensor, nn
 
 from ssl_bench.errors import unknown_name
@@ -177,9 +179,57 @@ class MomentumEncoder(nn.Module):
     def _average(pairs: list[tuple[Tensor, Tensor]], momentum: float) -> None:
         if pairs:
             targets, values = zip(*pairs)
-            torch._foreach_mul_(targets, momentum)
-            torch._foreach_add_(targets, values, alpha=1 - momentum)
+            torch._foreach_lerp_(targets, values, 1 - momentum)
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._step = int(self.step)
+
+
+class CountedAverage(ExponentialMovingAverage):
+    """mmengine's moving average, which counts its updates on the host, too.
+
+    mmengine's reads its count from the device in every step. Names in a
+    checkpoint and numbers are the same: the first update copies, buffers are
+    copied in all of them.
+
+    Args:
+        model (nn.Module): The original; it is copied.
+        momentum (float): Coefficient of the new weights.
+        cosine (bool): Whether it falls to 0, as mmpretrain's ``CosineEMA``.
+    """
+
+    steps: Tensor
+
+    def __init__(
+        self, model: nn.Module, momentum: float, cosine: bool = False
+    ) -> None:
+        super().__init__(model, momentum)
+        self.cosine = cosine
+        self._count = 0
+
+    @property
+    def share(self) -> float:
+        """The coefficient of the new weights in the next update."""
+        if not self.cosine:
+            return self.momentum
+        total = MessageHub.get_current_instance().get_info('max_iters')
+        return 1 - cosine_momentum(self._count, total, 1 - self.momentum)
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Move towards a model by one step."""
+        targets = list(self.module.parameters())
+        values = list(model.parameters())
+        if self._count == 0:
+            torch._foreach_copy_(targets, values)
+        else:
+            torch._foreach_lerp_(targets, values, self.share)
+        for target, value in zip(self.module.buffers(), model.buffers()):
+            target.copy_(value)
+        self.steps += 1
+        self._count += 1
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._count = int(self.steps)
