@@ -33,6 +33,7 @@ from ssl_bench.engine.what_was_read import (
 )
 from ssl_bench.errors import UserError
 from ssl_bench.files import disk_errors, require_folder
+from ssl_bench.layers.no_wait import send_together
 from ssl_bench.run_folder import from_first, hold, newest_checkpoint, note
 
 
@@ -170,6 +171,7 @@ def _build(config: Config) -> AtomicRunner:
         runner = AtomicRunner.from_cfg(config)
         check_sizes(config, runner.model, runner.world_size)
         _ = runner.train_loop  # builds the loader, its data, transforms
+        send_together(runner.model)
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     return runner
 

@@ -26,6 +26,10 @@ def matched(query: Tensor, key: Tensor, values: Tensor) -> Tensor:
     return values.gather(2, nearest[:, None].expand(-1, values.shape[1], -1))
 
 
+def _channels_first(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+    return output.contiguous()
+
+
 @MODELS.register_module('PaperDenseCL')
 class DenseCL(MMPretrainDenseCL):
     """Contrast images as a whole, and each place with its most similar place.
@@ -57,6 +61,8 @@ class DenseCL(MMPretrainDenseCL):
         **kwargs,
     ) -> None:
         super().__init__(backbone, neck, head, momentum=momentum, **kwargs)
+        # the neck cannot flatten maps that have channels last
+        self.neck.mlp2.register_forward_hook(_channels_first)
         self.encoder_k = CountedAverage(self._query(), momentum)
 
     def _query(self) -> nn.Sequential:
