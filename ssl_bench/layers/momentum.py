@@ -30,6 +30,15 @@ def cosine_momentum(step: int, total: float, base: float) -> float:
     return 1 - (1 - base) * (math.cos(math.pi * step / total) + 1) / 2
 
 
+def _copy(pairs: list[tuple[Tensor, Tensor]]) -> None:
+    """Copy the second of each pair into the first, all of a type at once."""
+    kinds: dict[torch.dtype, list[tuple[Tensor, Tensor]]] = {}
+    for target, value in pairs:
+        kinds.setdefault(target.dtype, []).append((target, value))
+    for of_type in kinds.values():
+        torch._foreach_copy_(*map(list, zip(*of_type)))
+
+
 SCHEDULES = dict(constant=constant_momentum, cosine=cosine_momentum)
 STATISTICS = ('own', 'average', 'copy')
 
@@ -117,8 +126,7 @@ class MomentumEncoder(nn.Module):
             self._pairs(source, 'parameters'),
             self._pairs(source, 'buffers'),
         ):
-            for target, value in pairs:
-                target.copy_(value)
+            _copy(pairs)
 
     @torch.no_grad()
     def update(self, source: nn.Module, momentum: float | None = None) -> None:
@@ -145,8 +153,7 @@ class MomentumEncoder(nn.Module):
                 buffers = [
                     pair for pair in buffers if not pair[0].is_floating_point()
                 ]
-            for target, value in buffers:
-                target.copy_(value)
+            _copy(buffers)
         self.step += 1
         self._step += 1
 
@@ -225,8 +232,7 @@ class CountedAverage(ExponentialMovingAverage):
             torch._foreach_copy_(targets, values)
         else:
             torch._foreach_lerp_(targets, values, self.share)
-        for target, value in zip(self.module.buffers(), model.buffers()):
-            target.copy_(value)
+        _copy(list(zip(self.module.buffers(), model.buffers())))
         self.steps += 1
         self._count += 1
 
