@@ -16,8 +16,8 @@ class MoCo(MMPretrainMoCo):
     """Tell an image's other view from the views of earlier images.
 
     A query is contrasted, by InfoNCE, with the key of the same image and a
-    long queue of older keys; an encoder that follows the query's as a moving
-    average makes the keys, on shuffled batches.
+    long queue of older keys. The keys are made, on shuffled batches, by a
+    moving average of the query's encoder.
 
     The parts are mmpretrain's. Its own model gathers all images in every
     process and reads the queue's pointer from the device; here each process
