@@ -36,7 +36,8 @@ def _copy(pairs: list[tuple[Tensor, Tensor]]) -> None:
     for target, value in pairs:
         kinds.setdefault(target.dtype, []).append((target, value))
     for of_type in kinds.values():
-        torch._foreach_copy_(*map(list, zip(*of_type)))
+        targets, values = zip(*of_type)
+        torch._foreach_copy_(targets, values)
 
 
 SCHEDULES = dict(constant=constant_momentum, cosine=cosine_momentum)
@@ -226,8 +227,8 @@ class CountedAverage(ExponentialMovingAverage):
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Move towards a model by one step."""
-        targets = list(self.module.parameters())
-        values = list(model.parameters())
+        targets: list[Tensor] = list(self.module.parameters())
+        values: list[Tensor] = list(model.parameters())
         if self._count == 0:
             torch._foreach_copy_(targets, values)
         else:

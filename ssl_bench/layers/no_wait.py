@@ -45,8 +45,10 @@ class _Sent:
 def _send(
     module: BaseDataPreprocessor, args: tuple, kwargs: dict
 ) -> tuple[tuple, dict] | None:
-    data = args[0] if args else None
-    samples = data.get('data_samples') if isinstance(data, dict) else None
+    data: Any = args[0] if args else None
+    if not isinstance(data, dict):
+        return None
+    samples = data.get('data_samples')
     if not isinstance(samples, list) or not all(
         isinstance(sample, BaseDataElement) for sample in samples
     ):
