@@ -64,3 +64,19 @@ def test_steps_and_checkpoints_are_those_of_mmpretrain(registered, name):
     for key, value in stock.state_dict().items():
         close(after[key], value, atol=1e-7, msg=lambda m, k=key: f'{k}: {m}')
     stock.load_state_dict(after)
+
+
+def test_densecl_takes_maps_with_channels_last(registered):
+    """mmpretrain's neck cannot flatten them."""
+    config = load_config('densecl_r50_200e', SMALL['densecl_r50_200e']).model
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(config)
+    maps = torch.randn(2, 32, 2, 3)
+    last = dict(memory_format=torch.channels_last)
+    with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
+        expected = model.neck([maps])
+        model.neck.to(**last)
+        got = model.neck([maps.contiguous(**last)])
+        assert model.encoder_k.module[1].mlp2._forward_hooks
+    for one, two in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, two)
