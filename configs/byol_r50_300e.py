@@ -10,6 +10,7 @@ conv = dict(type='LeCunTruncatedNormal', layer='Conv2d')
 linear = dict(type='LeCunTruncatedNormal', layer='Linear')
 norm = dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm'])
 model = dict(
+    type='PaperBYOL',
     backbone=dict(zero_init_residual=True, init_cfg=[conv, norm]),
     neck=dict(init_cfg=[linear, norm]),
     head=dict(predictor=dict(init_cfg=[linear, norm])),

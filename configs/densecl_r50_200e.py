@@ -10,6 +10,7 @@ method = dict(name='DenseCL')
 # keep torch's initialisation
 he = dict(type='Kaiming', mode='fan_in', nonlinearity='relu')
 model = dict(
+    type='PaperDenseCL',
     backbone=dict(
         init_cfg=[
             dict(**he, layer='Conv2d'),

@@ -7,3 +7,4 @@ _base_ = [
     '_base_/datasets/imagenet_mocov2.py',
 ]
 method = dict(name='MoCo v2')
+model = dict(type='PaperMoCo')

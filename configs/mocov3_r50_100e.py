@@ -6,7 +6,10 @@ _base_ = [
     '_base_/datasets/byol_views.py',
 ]
 method = dict(name='MoCo v3')
-model = dict(backbone=dict(zero_init_residual=True))  # mmpretrain: False
+model = dict(
+    type='PaperMoCoV3',
+    backbone=dict(zero_init_residual=True),  # mmpretrain: False
+)
 # released: joint norm, rate outside the velocity
 optim_wrapper = dict(optimizer=dict(type='PaperLARS', trust=0.001, eps=0.0))
 # released: from 0, at every step

@@ -6,6 +6,7 @@ _base_ = [
     '_base_/datasets/byol_views.py',
 ]
 method = dict(name='MoCo v3')
+model = dict(type='PaperMoCoV3')
 train_dataloader = dict(
     dataset=dict(
         pipeline=[

@@ -37,7 +37,17 @@ train_dataloader = dict(
     )
 )
 # paper: momentum 0.9 and decay 1e-6; mmpretrain's file has neither
-optim_wrapper = dict(optimizer=dict(momentum=0.9, weight_decay=1e-6))
+optim_wrapper = dict(
+    optimizer=dict(
+        type='PaperLARS',  # with these settings it is mmpretrain's
+        lr_in_velocity=True,
+        split_norm=True,
+        plain_at_zero=True,
+        exclude_1d=False,
+        momentum=0.9,
+        weight_decay=1e-6,
+    )
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',

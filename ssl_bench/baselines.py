@@ -15,20 +15,10 @@ Nothing here imports a toolkit: `ssl-bench methods` reads the texts.
 from collections.abc import Callable
 from typing import Any
 
-# by the name of mmpretrain's class, or of the method where it shares a class
+# by the name of mmpretrain's class; of a class and a method where two methods
+# share the class
 BASELINES: dict[str, str] = {
-    'MoCo': """\
-Tell an image's other view from the views of earlier images.
-
-A query is contrasted, by InfoNCE, with the key of the same image and a long
-queue of older keys; an encoder that follows the query's as a moving average
-makes the keys, on shuffled batches.
-
-Reference: Chen, Fan, Girshick, He, "Improved Baselines with Momentum
-    Contrastive Learning", arXiv:2003.04297.
-Parity: golden vectors of the released code.
-""",
-    'MoCo v1': """\
+    'PaperMoCo: MoCo v1': """\
 Tell an image's other view from the views of earlier images.
 
 MoCo v2 without the hidden layer of the head and without blur, at temperature
@@ -37,25 +27,6 @@ MoCo v2 without the hidden layer of the head and without blur, at temperature
 Reference: He, Fan, Wu, Xie, Girshick, "Momentum Contrast for Unsupervised
     Visual Representation Learning", CVPR 2020, arXiv:1911.05722.
 Parity: golden vectors of the released code.
-""",
-    'BYOL': """\
-Predict a moving-average network's embedding of the other view.
-
-There are no negatives: a predictor on the online side and the slow target
-prevent equal embeddings. Cosine distance, both directions.
-
-Reference: Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020,
-    arXiv:2006.07733.
-Parity: golden vectors of the released code (loss, LARS, schedules).
-Deviations: the loss is lower by the constant 4. mmpretrain copies the online
-    network's running statistics into the target (paper: the target's own);
-    it normalises with those of its batch, so that no loss depends on them.
-    The target starts as a copy (there: of random weights of its own) and is
-    updated before the step, not after it. Colours are torchvision's; there,
-    brightness adds, contrast is about the mean of each channel, saturation
-    and hue are in HSV. A crop is drawn up to ten times (there: once, and cut
-    to the image). An epoch has 312 steps (there 312.8). The recipe of 200
-    epochs is not one of the paper's.
 """,
     'SwAV': """\
 Predict from one crop the cluster that another crop is assigned to.
@@ -82,30 +53,6 @@ Reference: Chen, He, "Exploring Simple Siamese Representation Learning", CVPR
 Parity: golden vectors of the released code.
 Deviations: the last layer of the projector has no bias (there a frozen one,
     which the norm after it takes out).
-""",
-    'DenseCL': """\
-Contrast images as a whole, and each place with its most similar place.
-
-In addition to MoCo v2's loss, every position of the query's projected map is
-contrasted with the key position whose backbone feature is most similar to
-its own, against a queue of dense keys.
-
-Reference: Wang, Zhang, Shen, Kong, Li, "Dense Contrastive Learning for
-    Self-Supervised Visual Pre-Training", CVPR 2021, arXiv:2011.09157.
-Parity: golden vectors of the released code.
-""",
-    'MoCoV3': """\
-Tell an image's other view from the rest of the batch.
-
-MoCo without a queue: large batches, a predictor on the query's side, and a
-moving average for the keys. A ViT's patch embedding is not trained.
-
-Reference: Chen, Xie, He, "An Empirical Study of Training Self-Supervised
-    Vision Transformers", ICCV 2021, arXiv:2104.02057.
-Parity: golden vectors of the released code.
-Deviations: mmpretrain copies the running statistics of the query's network
-    into the key's, which no loss depends on. The ViT's warm-up starts at a
-    ten thousandth of the rate (there at 0).
 """,
     'MAE': """\
 Predict three quarters of an image's patches from the other quarter.

@@ -32,6 +32,7 @@ from ssl_bench.markdown_sections import replace_section
 
 LONGEST = 200  # characters of a line about a broken config
 REGISTER = 'MODELS.register_module'
+PAPER = 'Paper'  # begins the name of what differs from mmpretrain's class
 
 
 @dataclass
@@ -121,6 +122,9 @@ def _read_catalog(folders: tuple[Path, ...], package: tuple[str]) -> Catalog:
         for path in sorted(Path(place).rglob('*.py')):
             with _noted(broken, path):
                 texts |= registered(path)
+    for name in [name for name in texts if name.startswith(PAPER)]:
+        # mmpretrain's class, in a user's config
+        texts.setdefault(name.removeprefix(PAPER), texts[name])
     found: dict[str, Method] = {}
     for folder in folders:
         for pattern in ('*.py', 'mini/*.py'):
@@ -158,9 +162,8 @@ def _add(found: dict[str, Method], path: Path, texts: dict[str, str]) -> None:
     if kind not in texts:
         message = str(unknown_name('model', kind, texts))
         raise UserError(message.partition(' Known:')[0])
-    text = texts[kind]
-    if kind in BASELINES:  # a class of mmpretrain can have two methods
-        text = BASELINES.get(name, text)
+    # two methods can share a class
+    text = BASELINES.get(f'{kind}: {name}', texts[kind])
     entry = found.setdefault(name, Method(name, kind, text))
     entry.files.append(path)
     variant = config['method'].get('variant') or ''

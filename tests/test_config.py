@@ -182,4 +182,4 @@ def test_options_that_nothing_reads_are_refused():
 
 def test_names_that_methods_prints_are_found_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert load_config('configs/mini/mocov2_r18.py').model.type == 'MoCo'
+    assert load_config('configs/mini/mocov2_r18.py').model.type == 'PaperMoCo'

@@ -16,10 +16,14 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from ssl_bench.engine.distributed import unwrapped
+from ssl_bench.engine.stopping import Agreement
 from ssl_bench.errors import UserError
+from ssl_bench.layers.collectives import SHARED
+from ssl_bench.layers.no_wait import HostCopy
 from ssl_bench.run_folder import newest_checkpoint
 
 Batch = Sequence[dict] | None
+KINDS = (0.0, -math.inf, math.inf, math.nan)  # of losses; the first: finite
 
 
 @HOOKS.register_module()
@@ -28,7 +32,7 @@ class StepSeedHook(Hook):
 
     Dropout, sampled boxes, mixed-up batches and so on then need no state in
     the checkpoint: a resumed run continues exactly. Each process draws its
-    own.
+    own, except from `SHARED`.
     """
 
     priority = 'VERY_HIGH'
@@ -37,6 +41,7 @@ class StepSeedHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Batch = None
     ) -> None:
         """Seed python, numpy, and torch on every device of this process."""
+        SHARED.manual_seed(_mix(runner.seed, runner.iter))
         seed = _mix(runner.seed, runner.iter, get_rank())
         random.seed(seed)
         np.random.seed(seed % 2**32)
@@ -46,10 +51,10 @@ class StepSeedHook(Hook):
             torch.default_generator.manual_seed(seed)
 
 
-def _mix(seed: int, iteration: int, rank: int) -> int:
-    """One 63-bit seed from three numbers (splitmix64's multipliers)."""
+def _mix(*words: int) -> int:
+    """One 63-bit seed from several numbers (splitmix64's multipliers)."""
     value = 0
-    for word in (seed, iteration, rank):
+    for word in words:
         value = (value + word + 1) * 0x9E3779B97F4A7C15 % 2**64
         value ^= value >> 31
         value = value * 0xBF58476D1CE4E5B9 % 2**64
@@ -163,10 +168,10 @@ class UnreadableImagesHook(Hook):
 class FiniteLossHook(Hook):
     """Stop when the loss or the weights are NaN or infinite.
 
-    mmengine's log has read the loss of an iteration before this hook does,
-    so the accelerator does not wait once more. All processes stop when one
-    of them has such a loss. Weights are looked at before each checkpoint,
-    validation and test: neither a good checkpoint nor a record is replaced
+    A loss is looked at one iteration later, and what other processes found
+    still one later: no iteration waits. All processes stop at the same one.
+    Before each checkpoint, validation, test and end, the last losses and the
+    weights are looked at: neither a good checkpoint nor a record is replaced
     by what they would give.
 
     Where the loss is scaled against underflow (``GradScaler``), a step whose
@@ -182,6 +187,8 @@ class FiniteLossHook(Hook):
     def __init__(self, resumes: bool = True, row: int = 10) -> None:
         self.resumes, self.row = resumes, row
         self._count = 0
+        self._agreement: Agreement | None = None
+        self._last: tuple[int, HostCopy] | None = None  # not looked at yet
 
     def after_train_iter(
         self,
@@ -190,16 +197,61 @@ class FiniteLossHook(Hook):
         data_batch: Batch = None,
         outputs: dict | None = None,
     ) -> None:
-        """Look at the loss, in every process."""
-        loss = float(
-            torch.as_tensor((outputs or {}).get('loss', 0.0)).detach()
-        )
-        worst = loss if not math.isfinite(loss) else 0.0
-        if dist.get_world_size() > 1:
-            flag = torch.tensor(float(worst != 0), device=get_device())
-            dist.all_reduce(flag, 'max')
-            worst = worst or (math.nan if flag else 0.0)
-        self._count = self._count + 1 if worst else 0
+        """Look at the loss before this one; keep this one."""
+        if self._agreement is None:
+            self._agreement = Agreement()
+        self._look(runner)
+        loss = torch.as_tensor((outputs or {}).get('loss', 0.0))
+        self._last = runner.iter + 1, HostCopy(loss)
+
+    def before_checkpoint(self, runner: Runner) -> None:
+        """Look at all losses that there were, in every process."""
+        if self._agreement is not None:
+            self._look(runner)
+            self._judge(runner, *self._agreement.read((0, 0)))
+
+    def after_train(self, runner: Runner) -> None:
+        """As `before_checkpoint`."""
+        self.before_checkpoint(runner)
+
+    def explain(self, runner: Runner, error: Exception) -> None:
+        """Name the loss that came before an error, if that explains it.
+
+        Raises:
+            UserError: The last loss was not finite.
+        """
+        if self._last is not None and not isinstance(error, UserError):
+            iteration, kind = self._word()
+            self._judge(runner, iteration, kind)
+
+    def _word(self) -> tuple[int, int]:
+        """The iteration of the last loss, and its place in `KINDS`."""
+        if self._last is None:
+            return 0, 0
+        (iteration, copy), self._last = self._last, None
+        loss = float(copy.read())
+        kinds = [math.isfinite(loss), loss == -math.inf, loss == math.inf, 1]
+        return iteration, kinds.index(True)
+
+    def _look(self, runner: Runner) -> None:
+        """Judge the last loss, or, next to others, the one before it."""
+        assert self._agreement is not None
+        word = self._word()
+        said = self._agreement.read(word)
+        self._agreement.send(word)
+        self._judge(runner, *said)
+
+    def _judge(self, runner: Runner, iteration: int, kind: int) -> None:
+        """Count losses in a row that are not finite.
+
+        Args:
+            runner (Runner): Of the training.
+            iteration (int): Counted from 1; 0 if there is none.
+            kind (int): The worst of all processes.
+        """
+        if not iteration:
+            return
+        self._count = self._count + 1 if kind else 0
         scaler = getattr(
             getattr(runner, 'optim_wrapper', None), 'loss_scaler', None
         )
@@ -207,7 +259,7 @@ class FiniteLossHook(Hook):
         if self._count >= (self.row if scaled else 1):
             self._stop(
                 runner,
-                f'the loss became {worst} at iteration {runner.iter + 1}',
+                f'the loss became {KINDS[kind]} at iteration {iteration}',
             )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -228,6 +280,7 @@ class FiniteLossHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         """As `before_val`."""
+        self.before_checkpoint(runner)
         self._check(
             runner,
             unwrapped(runner.model).state_dict(),

@@ -8,6 +8,15 @@ from mmengine.registry import OPTIMIZERS
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
+# settings that make the same steps as mmpretrain's LARS
+MMPRETRAIN = dict(
+    lr_in_velocity=True,
+    split_norm=True,
+    plain_at_zero=True,
+    exclude_1d=False,
+    eps=1e-8,
+)
+
 
 def wrapped_ratios(
     weights: list[Tensor],
@@ -42,6 +51,7 @@ def split_ratios(
     decay: float,
     trust: float,
     eps: float,
+    plain_at_zero: bool = False,
 ) -> list[Tensor]:
     """The same by the norms of raw gradient and decay.
 
@@ -54,14 +64,19 @@ def split_ratios(
         decay (float): Weight decay.
         trust (float): Trust coefficient.
         eps (float): Added to the norms.
+        plain_at_zero (bool): 1 where either norm is zero.
 
     Returns:
         list[Tensor]: A scalar for each parameter.
     """
-    weight_norms = _norms(weights)
-    below = _norms(grads) + decay * weight_norms + eps
+    weight_norms, grad_norms = _norms(weights), _norms(grads)
+    below = grad_norms + decay * weight_norms + eps
     below = torch.where(below > 0, below, torch.ones_like(below))
-    return list(trust * weight_norms / below)
+    ratios = trust * weight_norms / below
+    if plain_at_zero:
+        usable = (weight_norms > 0) & (grad_norms > 0)
+        ratios = torch.where(usable, ratios, torch.ones_like(ratios))
+    return list(ratios)
 
 
 def _norms(tensors: list[Tensor]) -> Tensor:
@@ -76,6 +91,7 @@ def scaled_updates(
     trust: float,
     eps: float,
     split_norm: bool = False,
+    plain_at_zero: bool = False,
 ) -> list[Tensor]:
     """Gradients that SGD gets: ``(g + decay w)`` times its ratio.
 
@@ -84,10 +100,11 @@ def scaled_updates(
         grads (list[Tensor]): Their gradients, same shapes; not changed.
         decay, trust, eps (float): As of the ratios.
         split_norm (bool): `split_ratios` instead of `wrapped_ratios`.
+        plain_at_zero (bool): As of `split_ratios`.
     """
     decayed = list(torch._foreach_add(grads, weights, alpha=decay))
     ratios = (
-        split_ratios(weights, grads, decay, trust, eps)
+        split_ratios(weights, grads, decay, trust, eps, plain_at_zero)
         if split_norm
         else wrapped_ratios(weights, decayed, decay, trust, eps)
     )
@@ -101,8 +118,9 @@ class PaperLARS(Optimizer):
 
     Reference: You, Gitman, Ginsburg, arXiv:1708.03888, Algorithm 1, as run
         by PixPro, Barlow Twins, BYOL and MoCo v3 (the default), SimCLR
-        (``lr_in_velocity=True``) and LEWEL (``lr_in_velocity=True,
-        split_norm=True``).
+        (``lr_in_velocity=True``), LEWEL (``lr_in_velocity=True,
+        split_norm=True``) and SwAV (LEWEL's with ``plain_at_zero=True,
+        exclude_1d=False``, which is mmpretrain's ``LARS``).
 
     Where the rate multiplies, and which norms are compared::
 
@@ -114,11 +132,10 @@ class PaperLARS(Optimizer):
     with ``v`` equal to its second term at the first step, no Nesterov, no
     dampening. The first two agree only while lr stays constant.
 
-    Differences from mmpretrain's ``LARS``: that one has only the rate inside
-    with norms apart, adds 1e-8 to the denominator, takes the plain SGD step
-    for an all-zero weight (LEWEL's keeps it at zero), waits for the
-    accelerator at every tensor to read two norms, and needs every bias and
-    norm layer to be excluded by name.
+    mmpretrain's ``LARS`` waits for the accelerator at every tensor to read
+    two norms, and needs every bias and norm layer to be excluded by name. A
+    run that it began can go on with this one: its settings are read from the
+    checkpoint.
 
     Excluded tensors have neither decay nor adaptation. These are the
     parameters with at most one dimension (biases and the scales and shifts
@@ -136,6 +153,9 @@ class PaperLARS(Optimizer):
         split_norm (bool): Whether the norms of raw gradient and decay are
             added, in place of the norm of their sum.
         exclude_1d (bool): Whether biases and norm parameters are excluded.
+        plain_at_zero (bool): With ``split_norm``, whether a weight or
+            gradient of zeros takes the plain SGD step; LEWEL's keeps a zero
+            weight at zero.
     """
 
     def __init__(
@@ -149,6 +169,7 @@ class PaperLARS(Optimizer):
         lr_in_velocity: bool = False,
         split_norm: bool = False,
         exclude_1d: bool = True,
+        plain_at_zero: bool = False,
     ) -> None:
         for name, value in dict(
             lr=lr,
@@ -168,14 +189,19 @@ class PaperLARS(Optimizer):
             lr_in_velocity=lr_in_velocity,
             split_norm=split_norm,
             exclude_1d=exclude_1d,
+            plain_at_zero=plain_at_zero,
         )
         super().__init__(params, defaults)
 
     def __setstate__(self, state: dict) -> None:
-        """Read states from when the rate's place decided on the norms."""
+        """Read states of mmpretrain's, and of earlier forms of this one."""
         super().__setstate__(state)
         for group in self.param_groups:
+            if 'eta' in group:
+                group.update(MMPRETRAIN, trust=group.pop('eta'))
+            # the rate's place once decided on the norms
             group.setdefault('split_norm', group['lr_in_velocity'])
+            group.setdefault('plain_at_zero', False)
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -220,6 +246,7 @@ class PaperLARS(Optimizer):
                 group['trust'],
                 group['eps'],
                 group['split_norm'],
+                group['plain_at_zero'],
             )
         if inside:
             updates = list(torch._foreach_mul(updates, group['lr']))

@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process, master_only
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.registry import OPTIMIZERS, RUNNERS, DefaultScope
 from mmengine.runner import BaseLoop, CheckpointLoader, Runner
@@ -26,6 +26,8 @@ from ssl_bench.checkpoints.reading import read_training
 from ssl_bench.data.exact_batches import ExactBatches, seed_samples
 from ssl_bench.engine.accumulation import batches_per_update
 from ssl_bench.engine.distributed import cpu_wrapper
+from ssl_bench.engine.hooks import FiniteLossHook
+from ssl_bench.engine.late_log import keep_norm, read_late
 from ssl_bench.engine.loops import exact_loop
 from ssl_bench.engine.param_groups import MergedGroups
 from ssl_bench.engine.progress import ProgressHook
@@ -181,6 +183,11 @@ class AtomicRunner(Runner):
         require_space(self.work_dir, self.model)
         try:
             return super().train()
+        except Exception as error:
+            for hook in self.hooks:
+                if isinstance(hook, FiniteLossHook):
+                    hook.explain(self, error)
+            raise
         finally:
             SIGNALS.end_at_once()
             for hook in self.hooks:
@@ -274,6 +281,10 @@ class AtomicRunner(Runner):
                 handler.setLevel(level)
         return logger
 
+    def build_message_hub(self, *args, **kwargs) -> MessageHub:
+        """mmengine's, which no iteration waits for."""
+        return read_late(super().build_message_hub(*args, **kwargs))
+
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """mmengine's, which says nothing of a name that it does not find.
 
@@ -291,6 +302,7 @@ class AtomicRunner(Runner):
         # once: a resume and training both ask for the built one
         if built is not optim_wrapper and isinstance(built, OptimWrapper):
             self._merged_groups = MergedGroups(built.optimizer)
+            keep_norm(built)
         return built
 
     def wrap_model(

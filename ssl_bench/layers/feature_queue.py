@@ -32,6 +32,26 @@ def check_queue(
         )
 
 
+@torch.no_grad()
+def overwrite_oldest(features: Tensor, pointer: Tensor, keys: Tensor) -> None:
+    """Put new columns in the places of the oldest, without waiting.
+
+    Args:
+        features (Tensor): The queue, (..., dim, K), changed in place.
+        pointer (Tensor): The oldest column, (1,); moves on.
+        keys (Tensor): (G, ..., dim); G divides K.
+
+    Raises:
+        UserError: It does not.
+    """
+    batch, length = len(keys), features.shape[-1]
+    check_queue(length, batch)
+    columns = torch.arange(batch, device=features.device)
+    columns = (pointer + columns) % length  # (G,)
+    features.index_copy_(-1, columns, keys.movedim(0, -1).to(features.dtype))
+    pointer.add_(batch).remainder_(length)
+
+
 class FeatureQueue(nn.Module):
     """Keys of earlier batches, the negatives of a contrastive loss.
 
@@ -67,7 +87,6 @@ class FeatureQueue(nn.Module):
         """
         check_queue(self.length, batch)
 
-    @torch.no_grad()
     def enqueue(self, keys: Tensor) -> None:
         """Overwrite the oldest columns.
 
@@ -85,14 +104,7 @@ class FeatureQueue(nn.Module):
                 f'FeatureQueue takes keys (G, {", ".join(map(str, wanted))}),'
                 f' got {tuple(keys.shape)}.'
             )
-        batch = len(keys)
-        self.check_batch(batch)
-        columns = torch.arange(batch, device=keys.device)
-        columns = (self.pointer + columns) % self.length  # (G,)
-        self.features.index_copy_(
-            -1, columns, keys.movedim(0, -1).to(self.features.dtype)
-        )
-        self.pointer.add_(batch).remainder_(self.length)
+        overwrite_oldest(self.features, self.pointer, keys)
 
     def snapshot(self) -> Tensor:
         """A copy, ((levels,) dim, K), that enqueue does not change."""

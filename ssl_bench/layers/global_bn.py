@@ -1,5 +1,7 @@
 """Batch normalisation over the batch of all processes, on any device."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -21,6 +23,9 @@ class GlobalBatchNorm(_BatchNorm):
     inherits from it by a plain norm layer on CPU; so this class calls it and
     does not inherit from it. On an accelerator and with a single process the
     numbers are torch's.
+
+    torch's waits for the accelerator in every layer to find processes without
+    rows. In a pretraining all have some, and this one does not look.
 
     Args:
         As `torch.nn.SyncBatchNorm`.
@@ -45,7 +50,7 @@ class GlobalBatchNorm(_BatchNorm):
         ):
             return super().forward(x)
         if x.device.type != 'cpu':
-            return nn.SyncBatchNorm.forward(cast(nn.SyncBatchNorm, self), x)
+            return _synchronised(self, x)
         self._check_input_dim(x)
         return self._normalise_on_cpu(x)
 
@@ -80,6 +85,27 @@ class GlobalBatchNorm(_BatchNorm):
         factor = 1 / float(steps) if self.momentum is None else self.momentum
         old_mean.lerp_(mean.to(old_mean), factor)
         old_var.lerp_((var * count / (count - 1)).to(old_var), factor)
+
+
+@contextmanager
+def all_have_rows() -> Iterator[None]:
+    """Keep torch's ``SyncBatchNorm`` from looking for empty batches.
+
+    It does not look while a CUDA graph is recorded, which could not wait
+    either.
+    """
+    before = torch.cuda.is_current_stream_capturing
+    torch.cuda.is_current_stream_capturing = lambda: True
+    try:
+        yield
+    finally:
+        torch.cuda.is_current_stream_capturing = before
+
+
+@torch.compiler.disable
+def _synchronised(norm: nn.Module, x: Tensor) -> Tensor:
+    with all_have_rows():
+        return nn.SyncBatchNorm.forward(cast(nn.SyncBatchNorm, norm), x)
 
 
 def replace_sync_bn(model: nn.Module) -> None:

@@ -4,6 +4,8 @@ import copy
 import math
 
 import torch
+from mmengine.logging import MessageHub
+from mmengine.model import ExponentialMovingAverage
 from torch import Tensor, nn
 
 from ssl_bench.errors import unknown_name
@@ -26,6 +28,16 @@ def cosine_momentum(step: int, total: float, base: float) -> float:
         base (float): Coefficient at step 0.
     """
     return 1 - (1 - base) * (math.cos(math.pi * step / total) + 1) / 2
+
+
+def _copy(pairs: list[tuple[Tensor, Tensor]]) -> None:
+    """Copy the second of each pair into the first, all of a type at once."""
+    kinds: dict[torch.dtype, list[tuple[Tensor, Tensor]]] = {}
+    for target, value in pairs:
+        kinds.setdefault(target.dtype, []).append((target, value))
+    for of_type in kinds.values():
+        targets, values = zip(*of_type)
+        torch._foreach_copy_(targets, values)
 
 
 SCHEDULES = dict(constant=constant_momentum, cosine=cosine_momentum)
@@ -115,8 +127,7 @@ class MomentumEncoder(nn.Module):
             self._pairs(source, 'parameters'),
             self._pairs(source, 'buffers'),
         ):
-            for target, value in pairs:
-                target.copy_(value)
+            _copy(pairs)
 
     @torch.no_grad()
     def update(self, source: nn.Module, momentum: float | None = None) -> None:
@@ -143,8 +154,7 @@ class MomentumEncoder(nn.Module):
                 buffers = [
                     pair for pair in buffers if not pair[0].is_floating_point()
                 ]
-            for target, value in buffers:
-                target.copy_(value)
+            _copy(buffers)
         self.step += 1
         self._step += 1
 
@@ -177,9 +187,56 @@ class MomentumEncoder(nn.Module):
     def _average(pairs: list[tuple[Tensor, Tensor]], momentum: float) -> None:
         if pairs:
             targets, values = zip(*pairs)
-            torch._foreach_mul_(targets, momentum)
-            torch._foreach_add_(targets, values, alpha=1 - momentum)
+            torch._foreach_lerp_(targets, values, 1 - momentum)
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._step = int(self.step)
+
+
+class CountedAverage(ExponentialMovingAverage):
+    """mmengine's moving average, which counts its updates on the host, too.
+
+    mmengine's reads its count from the device in every step. Names in a
+    checkpoint and numbers are the same: the first update copies, buffers are
+    copied in all of them.
+
+    Args:
+        model (nn.Module): The original; it is copied.
+        momentum (float): Coefficient of the new weights.
+        cosine (bool): Whether it falls to 0, as mmpretrain's ``CosineEMA``.
+    """
+
+    steps: Tensor
+
+    def __init__(
+        self, model: nn.Module, momentum: float, cosine: bool = False
+    ) -> None:
+        super().__init__(model, momentum)
+        self.cosine = cosine
+        self._count = 0
+
+    @property
+    def share(self) -> float:
+        """The coefficient of the new weights in the next update."""
+        if not self.cosine:
+            return self.momentum
+        total = MessageHub.get_current_instance().get_info('max_iters')
+        return 1 - cosine_momentum(self._count, total, 1 - self.momentum)
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Move towards a model by one step."""
+        targets: list[Tensor] = list(self.module.parameters())
+        values: list[Tensor] = list(model.parameters())
+        if self._count == 0:
+            torch._foreach_copy_(targets, values)
+        else:
+            torch._foreach_lerp_(targets, values, self.share)
+        _copy(list(zip(self.module.buffers(), model.buffers())))
+        self.steps += 1
+        self._count += 1
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._count = int(self.steps)

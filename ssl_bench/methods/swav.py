@@ -76,6 +76,7 @@ class GlobalSwAVLoss(SwAVLoss):
             'queue', torch.zeros(crops, queue_length, feat_dim)
         )
         self.register_buffer('queue_filled', torch.zeros(1, dtype=torch.long))
+        self._filled = 0  # its value, without asking the device
 
     def check_batch(self, batch: int) -> None:
         """Refuse a global batch that does not divide the queue.
@@ -103,7 +104,7 @@ class GlobalSwAVLoss(SwAVLoss):
         scores = self.prototypes(x)  # (crops * N, K)
         per_crop = upcast(scores).chunk(crops)
         keys = x.detach().chunk(crops)
-        use_queue = self.queue_on and self._is_full()
+        use_queue = self.queue_on and self._filled >= self.queue_length
         loss = scores.new_zeros((), dtype=per_crop[0].dtype)
         for i, crop in enumerate(self.crops_for_assign):
             target = self._assign(
@@ -135,9 +136,6 @@ class GlobalSwAVLoss(SwAVLoss):
         shares = sinkhorn(scores, self.epsilon, self.sinkhorn_iterations)
         return shares[-rows:]
 
-    def _is_full(self) -> bool:
-        return int(self.queue_filled) >= self.queue_length
-
     @torch.no_grad()
     def _enqueue(self, keys: list[Tensor]) -> None:
         """Put the embeddings (N, D) of each crop in front."""
@@ -145,6 +143,11 @@ class GlobalSwAVLoss(SwAVLoss):
             new = gather(key).to(queue.dtype)  # (G, D)
             queue.copy_(torch.cat([new, queue[: -len(new)]]))
         self.queue_filled.add_(len(new))
+        self._filled += len(new)
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._filled = int(self.queue_filled)
 
 
 @HOOKS.register_module()

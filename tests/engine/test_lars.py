@@ -1,5 +1,6 @@
 """LARS against the steps of the papers' programs."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ssl_bench.engine.lars import PaperLARS, scaled_updates
+from ssl_bench.engine.lars import MMPRETRAIN, PaperLARS, scaled_updates
 
 DATA = Path(__file__).parents[1] / 'data'
 
@@ -201,3 +202,37 @@ def test_operations_do_not_grow_with_the_tensors(inside, split):
         return count.seen
 
     assert 0 < operations(3) == operations(30)
+
+
+@pytest.mark.parametrize('resumed', [False, True])
+def test_steps_of_mmpretrain_and_of_a_run_that_it_began(resumed):
+    """With zero weights and gradients, which take a plain step."""
+    from mmpretrain.engine.optimizers import LARS
+
+    def model():
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(
+            torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3)
+        ).double()
+        torch.nn.init.zeros_(model[1].bias)
+        return model
+
+    common = dict(lr=0.3, momentum=0.9, weight_decay=0.01)
+    stock, ours = model(), model()
+    theirs = LARS(stock.parameters(), eta=0.02, **common)
+    here = PaperLARS(ours.parameters(), trust=0.02, **common, **MMPRETRAIN)
+    x = torch.randn(4, 5, 4, dtype=torch.float64)
+    for number, batch in enumerate(x):
+        if resumed and number == 2:
+            # of other settings than the checkpoint's, which win
+            here = PaperLARS(ours.parameters(), lr=0.1)
+            here.load_state_dict(copy.deepcopy(theirs.state_dict()))
+            ours.load_state_dict(stock.state_dict())
+        for net, optimizer in ((stock, theirs), (ours, here)):
+            optimizer.zero_grad()
+            net(batch).square().mean().backward()
+            if number == 3:
+                net[0].weight.grad.zero_()
+            optimizer.step()
+        for one, two in zip(stock.parameters(), ours.parameters()):
+            torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-14)

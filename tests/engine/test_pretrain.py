@@ -235,33 +235,66 @@ def bare_runner(folder, iteration, scaler=None):
     )
 
 
+def after(hook, runner, *losses):
+    """Iterations with these losses, from the runner's on."""
+    for loss in losses:
+        hook.after_train_iter(runner, 0, outputs=dict(loss=loss))
+        runner.iter += 1
+
+
 def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
     torch.save(dict(meta=dict(iter=1)), tmp_path / 'epoch_1.pth')
-    hook, runner = FiniteLossHook(), bare_runner(tmp_path, 4)
-    hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(1.0)))
+    hook, runner = FiniteLossHook(), bare_runner(tmp_path, 3)
+    after(hook, runner, torch.tensor(1.0), torch.tensor(float('nan')))
     with pytest.raises(
         UserError,
         match='nan at iteration 5. .*epoch_1.pth. .* continue with --resume',
     ):
-        hook.after_train_iter(
-            runner, 0, outputs=dict(loss=torch.tensor(float('nan')))
-        )
+        after(hook, runner, torch.tensor(1.0))
     (tmp_path / 'epoch_1.pth').unlink()
-    with pytest.raises(UserError, match='inf at iteration 5. .* none') as stop:
-        hook.after_train_iter(runner, 0, outputs=dict(loss=float('inf')))
-    assert '--resume' not in str(stop.value)
+    for loss in ('inf', '-inf'):
+        hook, runner = FiniteLossHook(), bare_runner(tmp_path, 4)
+        after(hook, runner, float(loss))
+        with pytest.raises(
+            UserError, match=f'became {loss} at iteration 5. .* none'
+        ) as stop:
+            after(hook, runner, 0.0)
+        assert '--resume' not in str(stop.value)
+
+
+def test_the_last_losses_are_looked_at_before_anything_is_kept(tmp_path):
+    for event in ('checkpoint', 'val', 'test'):
+        hook, runner = FiniteLossHook(), bare_runner(tmp_path, 6)
+        runner.model = torch.nn.Linear(1, 1)
+        after(hook, runner, 1.0)
+        getattr(hook, f'before_{event}')(runner)
+        after(hook, runner, math.nan)
+        with pytest.raises(UserError, match='nan at iteration 8'):
+            getattr(hook, f'before_{event}')(runner)
+    hook, runner = FiniteLossHook(), bare_runner(tmp_path, 0)
+    after(hook, runner, math.inf)
+    with pytest.raises(UserError, match='inf at iteration 1'):
+        hook.after_train(runner)
+
+
+def test_a_loss_explains_the_error_that_comes_of_it(tmp_path):
+    hook, runner = FiniteLossHook(), bare_runner(tmp_path, 0)
+    hook.explain(runner, ValueError())
+    after(hook, runner, math.nan)
+    hook.explain(runner, UserError('of the user'))
+    with pytest.raises(UserError, match='nan at iteration 1'):
+        hook.explain(runner, ValueError('cost matrix is infeasible'))
 
 
 def test_steps_that_a_loss_scaler_skips_do_not_stop_a_run(tmp_path):
     """Ten in a row do: the scale does not come down to anything."""
     scaler = SimpleNamespace(is_enabled=lambda: True)
     hook, runner = FiniteLossHook(), bare_runner(tmp_path, 0, scaler)
-    losses = [math.inf] * 9 + [1.0] + [math.nan] * 9
-    for runner.iter, loss in enumerate(losses):
-        hook.after_train_iter(runner, 0, outputs=dict(loss=loss))
-    runner.iter += 1
+    after(hook, runner, *[math.inf] * 9, 1.0, *[math.nan] * 9)
+    hook.before_checkpoint(runner)
+    after(hook, runner, math.nan)
     with pytest.raises(UserError, match='nan at iteration 20'):
-        hook.after_train_iter(runner, 0, outputs=dict(loss=math.nan))
+        after(hook, runner, 1.0)
 
 
 def test_weights_that_are_not_finite_are_not_tested(tmp_path):
@@ -277,20 +310,26 @@ def test_weights_that_are_not_finite_are_not_tested(tmp_path):
             before(runner)
 
 
-def lose(rank, folder):
-    """The second process's loss is NaN."""
-    runner = bare_runner(folder, 3)
-    loss = torch.tensor(math.nan if rank else 1.0)
+def lose(rank, folder, saves):
+    """The second process's loss of iteration 4 is NaN, the first's inf."""
+    hook, runner = FiniteLossHook(), bare_runner(folder, 2)
+    losses = [1.0, math.nan if rank else math.inf, 1.0, 1.0, 1.0]
     try:
-        FiniteLossHook().after_train_iter(runner, 0, outputs=dict(loss=loss))
+        for loss in losses:
+            after(hook, runner, loss)
+            if saves and runner.iter == 4:
+                hook.before_checkpoint(runner)
     except UserError as error:
-        return str(error)
-    return ''
+        return str(error), runner.iter
+    return '', 0
 
 
-def test_all_processes_stop_at_a_loss_that_one_has(tmp_path):
-    for said in run_in_processes(lose, 2, tmp_path):
+@pytest.mark.parametrize('saves', [False, True])
+def test_all_processes_stop_at_a_loss_that_one_has(tmp_path, saves):
+    """Two iterations later, or before a checkpoint."""
+    for said, done in run_in_processes(lose, 2, tmp_path, saves):
         assert 'nan at iteration 4' in said
+        assert done == (4 if saves else 5)
 
 
 @HOOKS.register_module()

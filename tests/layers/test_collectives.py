@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import distributed as dist
 
 from ssl_bench.layers import BatchShuffle, gather, mean_over_processes
-from ssl_bench.layers.collectives import gather_with_gradient
+from ssl_bench.layers.collectives import SHARED, gather_with_gradient
 from tests.processes import run_in_processes
 
 WORLD, ROWS, DIM = 2, 3, 4
@@ -32,8 +33,9 @@ def one_process(rank):
         back=given.restore(images),
         all_back=given.restore_all(images),
     )
-    torch.manual_seed(rank)  # ranks would draw different permutations
-    out['drawn'] = BatchShuffle(ROWS).permutation
+    torch.manual_seed(rank)  # each process has random numbers of its own
+    SHARED.manual_seed(5)
+    out['drawn'] = [BatchShuffle(ROWS).permutation for _ in range(2)]
 
     leaf = x.clone().requires_grad_()
     joined = gather_with_gradient(leaf)
@@ -73,10 +75,125 @@ def test_shuffle_moves_every_tensor_alike_and_comes_back(ranks):
         assert torch.equal(out['all_back'], rows())
 
 
-def test_rank_zero_draws_the_permutation(ranks):
-    torch.manual_seed(0)
-    expected = torch.randperm(WORLD * ROWS)
-    assert all(torch.equal(out['drawn'], expected) for out in ranks)
+def test_every_process_draws_the_same_permutations(ranks):
+    SHARED.manual_seed(5)
+    state = torch.get_rng_state()
+    expected = [
+        torch.randperm(WORLD * ROWS, generator=SHARED) for _ in range(2)
+    ]
+    assert torch.equal(torch.get_rng_state(), state)
+    for out in ranks:
+        assert all(map(torch.equal, out['drawn'], expected))
+
+
+def batches(world):
+    """Global batches (world * ROWS, ...) of many types and layouts."""
+    seed = torch.Generator().manual_seed(1)
+    images = torch.randn(world * ROWS, 3, 4, 5, generator=seed)
+    return dict(
+        images=images,
+        last=images.contiguous(memory_format=torch.channels_last),
+        turned=images.transpose(2, 3),
+        strided=images[..., ::2],
+        one_channel=images[:, :1],
+        scalars=images[:, 0, 0, 0],
+        half=images.half(),
+        bfloat=images.bfloat16(),
+        double=images.double(),
+        complex=torch.complex(images, -images),
+        bytes=(images * 100).to(torch.uint8),
+        short=(images * 100).to(torch.int16),
+        long=(images * 100).long(),
+        flags=images > 0,
+    )
+
+
+class CountedBytes:
+    """What this process sends to others, by the calls of torch."""
+
+    def __init__(self):
+        self.sent = 0
+        self.calls = {
+            name: getattr(torch.distributed, name)
+            for name in ('all_to_all_single', 'all_gather_into_tensor')
+        }
+
+    def __enter__(self):
+        torch.distributed.all_to_all_single = self.all_to_all
+        torch.distributed.all_gather_into_tensor = self.all_gather
+        torch.distributed.broadcast = None  # nothing else is sent
+        torch.distributed.all_reduce = None
+        return self
+
+    def __exit__(self, *_):
+        for name, call in self.calls.items():
+            setattr(torch.distributed, name, call)
+
+    def all_to_all(self, out, x, out_splits, splits):
+        others = [n for i, n in enumerate(splits) if i != dist.get_rank()]
+        self.sent += sum(others) * x[0].nbytes
+        return self.calls['all_to_all_single'](out, x, out_splits, splits)
+
+    def all_gather(self, out, x):
+        self.sent += x.nbytes * (dist.get_world_size() - 1)
+        return self.calls['all_gather_into_tensor'](out, x)
+
+
+def exchanges(rank, world):
+    """Shuffle and restore; compare with the way by gathering everything."""
+    wrong = []
+    for name, joined in batches(world).items():
+        own = slice(rank * ROWS, (rank + 1) * ROWS)
+        shuffle = BatchShuffle(ROWS)
+        (moved,) = shuffle.shuffle(joined[own])
+        by_gather = gather(joined[own])[shuffle.permutation[own]]
+        back, everything = shuffle.restore(moved), shuffle.restore_all(moved)
+        same = (
+            torch.equal(moved, by_gather)
+            and torch.equal(back, joined[own])
+            and torch.equal(everything, joined)
+            and moved.dtype == joined.dtype
+        )
+        if name == 'last':
+            form = dict(memory_format=torch.channels_last)
+            same &= moved.is_contiguous(**form) and back.is_contiguous(**form)
+        if not same:
+            wrong.append(name)
+    return wrong
+
+
+@pytest.mark.parametrize('world', [2, 4])
+def test_exchanged_rows_equal_gathered_ones(world):
+    assert run_in_processes(exchanges, world, world) == [[]] * world
+
+
+def sent(rank, world):
+    """Bytes of ten shuffles, their restores, and one gather."""
+    counts = []
+    rows = torch.zeros(ROWS, 7, 3, dtype=torch.float16)
+    for _ in range(10):
+        shuffle = BatchShuffle(ROWS)
+        others = shuffle.permutation.view(world, ROWS)[rank] // ROWS != rank
+        with CountedBytes() as counted:
+            (moved,) = shuffle.shuffle(rows)
+            once = counted.sent
+            shuffle.restore(moved)
+            twice = counted.sent
+            shuffle.restore_all(moved)
+            counts.append((once, twice - once, counted.sent - twice))
+        # as many rows come as leave
+        assert once == int(others.sum()) * rows[0].nbytes
+    return torch.tensor(counts).double()
+
+
+@pytest.mark.parametrize('world', [2, 4])
+def test_bytes_that_are_sent(world):
+    """N b (W - 1) / W, and N b (W - 1) where all get all."""
+    counts = torch.stack(run_in_processes(sent, world, world))  # (W, 10, 3)
+    batch = ROWS * 7 * 3 * 2
+    assert (counts[..., 2] == batch * (world - 1)).all()
+    mean = counts[..., :2].mean((0, 1)) / (batch * (world - 1) / world)
+    assert ((mean - 1).abs() < 0.15).all()
 
 
 def test_one_process_without_a_group_moves_and_draws_nothing():

@@ -1,12 +1,20 @@
 """Global batch norm: two processes are one, and one is torch's."""
 
+import inspect
+
 import pytest
 import torch
 from mmengine.model import revert_sync_batchnorm
 from torch import nn
+from torch.nn.modules import _functions as functions
 
 from ssl_bench.layers.collectives import sum_over_ranks
-from ssl_bench.layers.global_bn import GlobalBatchNorm, replace_sync_bn
+from ssl_bench.layers.global_bn import (
+    GlobalBatchNorm,
+    all_have_rows,
+    replace_sync_bn,
+)
+from tests.devices import GPU
 from tests.processes import run_in_processes
 
 SHAPES = dict(rows=(6, 5), maps=(6, 5, 3, 2))
@@ -155,3 +163,44 @@ def test_takes_the_place_of_torchs_with_its_tensors():
         False,
     )
     assert type(third) is nn.BatchNorm2d
+
+
+def test_torchs_norm_asks_what_keeps_it_from_waiting():
+    """torch looks for empty batches unless it records a CUDA graph."""
+    source = inspect.getsource(functions.SyncBatchNorm.forward)
+    asked = 'torch.cuda.is_current_stream_capturing()'
+    assert source.index(asked) < source.index('count_all[mask]')
+    assert source.count(asked) == 1
+    before = torch.cuda.is_current_stream_capturing
+    with pytest.raises(KeyError), all_have_rows():
+        assert torch.cuda.is_current_stream_capturing()
+        raise KeyError
+    assert torch.cuda.is_current_stream_capturing is before
+
+
+def on_the_gpu(rank):
+    """Output and gradient of this process's rows; no layer waits."""
+    norm = GlobalBatchNorm(3).cuda()
+    x = joined()[rank * 4 : rank * 4 + 4].cuda().requires_grad_()
+    out = norm(x)
+    (out * joined()[rank * 4 : rank * 4 + 4].cuda() ** 2).sum().backward()
+    return out.detach().cpu(), x.grad.cpu(), norm.running_var.cpu()
+
+
+def joined():
+    seed = torch.Generator().manual_seed(3)
+    return torch.randn(8, 3, 5, 5, generator=seed)
+
+
+@pytest.mark.parametrize('device', [GPU])
+def test_two_processes_on_a_gpu_equal_torch_on_the_joined_batch(device):
+    norm = nn.BatchNorm2d(3).to(device)
+    x = joined().to(device).requires_grad_()
+    out = norm(x)
+    (out * joined().to(device) ** 2).sum().backward()
+    parts = run_in_processes(on_the_gpu, 2)
+    for i, expected in enumerate((out.detach(), x.grad)):
+        got = torch.cat([part[i] for part in parts])
+        torch.testing.assert_close(got, expected.cpu(), rtol=1e-4, atol=1e-5)
+    for part in parts:
+        torch.testing.assert_close(part[2], norm.running_var.cpu())

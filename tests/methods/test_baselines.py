@@ -42,12 +42,11 @@ PAPERS = {
 }
 # of the paper's appendix or released code, by path in the config
 LARS = {
-    'optim_wrapper.optimizer.type': 'LARS',
+    'optim_wrapper.optimizer.type': 'PaperLARS',
     'optim_wrapper.optimizer.momentum': 0.9,
     'optim_wrapper.optimizer.weight_decay': 1e-6,
 }
 PAPER_LARS = LARS | {
-    'optim_wrapper.optimizer.type': 'PaperLARS',
     'optim_wrapper.optimizer.trust': 0.001,
     'optim_wrapper.optimizer.eps': 0.0,
     'param_scheduler.0.type': 'WarmupCosineLR',
@@ -99,6 +98,10 @@ NUMBERS = {
     },
     'swav_r50_200e': LARS
     | {
+        'optim_wrapper.optimizer.lr_in_velocity': True,
+        'optim_wrapper.optimizer.split_norm': True,
+        'optim_wrapper.optimizer.plain_at_zero': True,
+        'optim_wrapper.optimizer.exclude_1d': False,
         'model.head.loss.temperature': 0.1,
         'model.head.loss.epsilon': 0.05,
         'model.head.loss.queue_length': 3840,

@@ -6,17 +6,20 @@ caught up.
 """
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.dataset import default_collate
 from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DefaultScope
+from mmengine.registry import HOOKS, DefaultScope
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from ssl_bench.engine.hooks import FiniteLossHook
+from ssl_bench.engine.late_log import keep_norm, read_late
 from ssl_bench.engine.optim import set_precision
 from ssl_bench.engine.pretrain import pretrain
 from tests.devices import GPU
@@ -25,23 +28,7 @@ from tests.methods.test_mini_runs import built
 
 pytestmark = pytest.mark.slow
 
-# of mmpretrain: they read the queue's pointer or the count of updates, or
-# choose negatives by a mask
-WAIT = (
-    'mocov1_r50_200e',
-    'mocov2_r18',
-    'mocov2_r50_200e',
-    'densecl_r50_200e',
-    'byol_r50_200e',
-    'mocov3_r50_100e',
-    'mocov3_vitb16_300e',
-)
-# its hook draws the queue and the code, outside of the loss
-LEFT_OUT = {'swav_r50_200e'}
-NAMES = [
-    *test_mini_runs.CASES,
-    *sorted(test_baseline_data.SMALL.keys() - LEFT_OUT),
-]
+NAMES = [*test_mini_runs.CASES, *sorted(test_baseline_data.SMALL)]
 
 
 @pytest.fixture(scope='module')
@@ -58,9 +45,8 @@ def prepared(name, folder, device):
     else:
         config = test_baseline_data.small(name, folder, 1)
     set_precision(config.optim_wrapper, 'OptimWrapper')
-    # mmengine reads the norm for its log, as it reads the losses
-    config.optim_wrapper.pop('clip_grad', None)
-    MessageHub.get_current_instance().update_info('max_iters', 200)
+    hub = read_late(MessageHub.get_instance(f'step_of_{name}_on_{device}'))
+    hub.update_info('max_iters', 200)
     model, _ = built(config)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         dataset = DATASETS.build(config.train_dataloader.dataset)
@@ -71,11 +57,14 @@ def prepared(name, folder, device):
             mode='loss',
         )
     model.to(device)
-    for module in model.modules():
-        if hasattr(module, 'avg_parameters'):  # of a copy without numbers
-            module.avg_parameters = dict(module.module.named_parameters())
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         wrapper = build_optim_wrapper(model, config.optim_wrapper)
+        keep_norm(wrapper)
+        model.hooks_of_its_step = [
+            HOOKS.build(hook)
+            for hook in config.get('custom_hooks') or []
+            if hook.type == 'SwAVScheduleHook'
+        ]
     return (
         model,
         wrapper,
@@ -83,10 +72,15 @@ def prepared(name, folder, device):
     )
 
 
-def step(model, wrapper, data):
-    """One training step; the loss."""
-    loss, _ = model.parse_losses(model(**data, mode='loss'))
+def step(model, wrapper, data, number):
+    """One training step, with its hooks and its part of the log; the loss."""
+    runner = SimpleNamespace(model=model, iter=number, epoch=0)
+    for hook in model.hooks_of_its_step:
+        hook.before_train_iter(runner, number)
+    loss, terms = model.parse_losses(model(**data, mode='loss'))
     wrapper.update_params(loss)
+    for key, value in terms.items():
+        wrapper.message_hub.update_scalar(f'train/{key}', value)
     return loss.detach()
 
 
@@ -130,12 +124,9 @@ def test_a_step_never_waits_for_the_device(
     monkeypatch.setattr(torch, 'autocast', lambda *a, **k: nullcontext())
     model, wrapper, data = prepared(name, folder, 'meta')
     with NoCopies(), NoNumbers():
-        if name in WAIT:
-            with pytest.raises((RuntimeError, NotImplementedError)):
-                step(model, wrapper, data)
-            return
-        for _ in range(2):
-            assert step(model, wrapper, data).device.type == 'meta'
+        for number in range(3):
+            loss = step(model, wrapper, data, number)
+            assert loss.device.type == 'meta'
 
 
 def reads(x):
@@ -167,17 +158,25 @@ def test_what_waits_is_found(waits):
 
 
 @pytest.mark.parametrize('device', [GPU])
-@pytest.mark.parametrize('name', [n for n in NAMES if n not in WAIT])
-def test_steps_three_to_six_never_wait(registered, folder, name, device):
+@pytest.mark.parametrize('name', NAMES)
+def test_steps_three_to_ten_never_wait(registered, folder, name, device):
+    """Also to look at the losses, one step later."""
     model, wrapper, data = prepared(name, folder, device)
-    for _ in range(2):
-        step(model, wrapper, data)
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode('error')
-    try:
-        losses = [step(model, wrapper, data) for _ in range(4)]
-    finally:
-        torch.cuda.set_sync_debug_mode('default')
+    finite = FiniteLossHook()
+    runner = SimpleNamespace(work_dir=str(folder), cfg={}, iter=0)
+    losses = []
+    for runner.iter in range(10):
+        if runner.iter == 2:
+            torch.cuda.synchronize()
+            torch.cuda.set_sync_debug_mode('error')
+        try:
+            losses.append(step(model, wrapper, data, runner.iter))
+            finite.after_train_iter(runner, 0, outputs=dict(loss=losses[-1]))
+        except BaseException:
+            torch.cuda.set_sync_debug_mode('default')
+            raise
+    torch.cuda.set_sync_debug_mode('default')
+    finite.after_train(runner)
     assert torch.stack(losses).isfinite().all()
 
 
