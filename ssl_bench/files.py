@@ -222,11 +222,13 @@ class Place(NamedTuple):
         files (list[os.DirEntry]): In no order.
         left_out (list[str]): Names that are hidden (`is_hidden`), or links
             that lead nowhere or back.
+        stat (os.stat_result): Of the folder, before it was looked into.
     """
 
     prefix: str
     files: list[os.DirEntry[str]]
     left_out: list[str]
+    stat: os.stat_result
 
 
 def walk(folder: str | Path) -> Iterator[Place]:
@@ -241,6 +243,7 @@ def walk(folder: str | Path) -> Iterator[Place]:
     ]
     while waiting:
         home, prefix, above = waiting.pop()
+        stat = os.stat(home)
         with os.scandir(home) as found:
             entries = list(found)
         files, left_out = [], []
@@ -261,7 +264,7 @@ def walk(folder: str | Path) -> Iterator[Place]:
                     waiting.append(
                         (entry.path, f'{prefix}{entry.name}/', inside)
                     )
-        yield Place(prefix, files, left_out)
+        yield Place(prefix, files, left_out, stat)
 
 
 def visible_files(
@@ -336,15 +339,15 @@ def list_images(
 ) -> Listing:
     """`images_below`, and what else is there."""
     found = Listing([], [], [])
-    for prefix, files, left_out in walk(folder):
-        for entry in files:
+    for place in walk(folder):
+        for entry in place.files:
             kind = (
                 found.images
                 if entry.name.lower().endswith(endings)
                 else found.others
             )
-            kind.append(prefix + entry.name)
-        found.hidden.extend(prefix + name for name in left_out)
+            kind.append(place.prefix + entry.name)
+        found.hidden.extend(place.prefix + name for name in place.left_out)
     for names in found:
         names.sort()
     return found

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from ssl_bench import once_per_node
 from ssl_bench.errors import UserError
-from ssl_bench.toolbox import once_per_node
 from tests.processes import run_in_processes
 
 

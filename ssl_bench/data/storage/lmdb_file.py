@@ -1,0 +1,74 @@
+"""Images in an LMDB database, by their names."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ssl_bench.data.storage.base import Container, Entry, Stamp, stamp
+from ssl_bench.errors import UserError
+
+
+class Lmdb(Container):
+    """A database whose keys are names and whose values are image files.
+
+    Raises:
+        UserError: The package is missing.
+    """
+
+    kind = 'LMDB'
+    suffixes = ('.lmdb', '.mdb')
+    placed = False
+
+    def __init__(self, *args, **kwargs) -> None:
+        try:
+            import lmdb
+        except ImportError as error:
+            raise UserError(
+                f'{args[0]} is read by lmdb: pip install "ssl-bench[lmdb]"'
+            ) from error
+        self.errors = (lmdb.Error,)
+        super().__init__(*args, **kwargs)
+
+    def stamps(self, known: Iterable[str] = ()) -> dict[str, Stamp]:
+        """Of the file with the data, which may lie in a folder."""
+        found = {}
+        for file in self.files:
+            inner = os.path.join(file, 'data.mdb')
+            path = inner if os.path.isdir(file) else file
+            found[os.path.abspath(path)] = stamp(path)
+        return found
+
+    def entries(self, file: str) -> Iterator[Entry]:
+        """The keys; values are not read."""
+        opened = self.open(file)
+        try:
+            with opened.begin() as step, step.cursor() as cursor:
+                for key in cursor.iternext(keys=True, values=False):
+                    yield key.decode('utf-8', 'surrogateescape'), 0, 0
+        finally:
+            self.close(opened)
+
+    def open(self, file: str) -> Any:
+        """The database, which nothing may write to meanwhile."""
+        import lmdb
+
+        return lmdb.open(
+            file,
+            subdir=os.path.isdir(file),
+            readonly=True,
+            create=False,
+            lock=False,
+            readahead=False,
+        )
+
+    def close(self, opened: Any) -> None:
+        """Close the database."""
+        opened.close()
+
+    def read(self, opened: Any, name: str, place: Sequence[int]) -> bytes:
+        """The value of a key."""
+        with opened.begin() as step:
+            content = step.get(name.encode('utf-8', 'surrogateescape'))
+        if content is None:
+            raise OSError('the database has it no longer')
+        return content
