@@ -308,51 +308,6 @@ def _leads_back(link: str, passed: tuple[str, ...]) -> bool:
     )
 
 
-def images_below(
-    folder: str | Path, endings: tuple[str, ...] = IMAGE_ENDINGS
-) -> list[str]:
-    """Sorted paths of the images below a folder, relative to it.
-
-    Args:
-        folder (str | Path): Where to look, as `walk` does.
-        endings (tuple[str, ...]): Of their names, in small letters.
-    """
-    return list_images(folder, endings).images
-
-
-class Listing(NamedTuple):
-    """What is below a folder.
-
-    Attributes:
-        images (list[str]): Sorted paths, relative to it.
-        others (list[str]): Files of other endings, in the same way.
-        hidden (list[str]): As ``left_out`` of a `Place`, in the same way.
-    """
-
-    images: list[str]
-    others: list[str]
-    hidden: list[str]
-
-
-def list_images(
-    folder: str | Path, endings: tuple[str, ...] = IMAGE_ENDINGS
-) -> Listing:
-    """`images_below`, and what else is there."""
-    found = Listing([], [], [])
-    for place in walk(folder):
-        for entry in place.files:
-            kind = (
-                found.images
-                if entry.name.lower().endswith(endings)
-                else found.others
-            )
-            kind.append(place.prefix + entry.name)
-        found.hidden.extend(place.prefix + name for name in place.left_out)
-    for names in found:
-        names.sort()
-    return found
-
-
 def count_endings(names: Iterable[str]) -> str:
     """For instance: 1200 .jpg, 30 .png; the most frequent first."""
     counts = Counter(

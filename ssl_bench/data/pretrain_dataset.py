@@ -204,9 +204,9 @@ class PretrainDataset(CustomDataset):
             return
         self.storage = open_storage(self.folder, self.extensions)
         self._use(once(self._find))
+        self._fully_initialized = True
         if self._indices is not None:
             self.get_subset_(self._indices)
-        self._fully_initialized = True
 
     def _use(self, images: ImageList) -> None:
         """Take these images; none is known to be unreadable."""

@@ -3,9 +3,13 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ssl_bench.data.storage.base import Container, Entry, Stamp, stamp
 from ssl_bench.errors import UserError
+
+# open ones, by process and path
+_databases: WeakValueDictionary[tuple[int, str], Any] = WeakValueDictionary()
 
 
 class Lmdb(Container):
@@ -41,29 +45,29 @@ class Lmdb(Container):
     def entries(self, file: str) -> Iterator[Entry]:
         """The keys; values are not read."""
         opened = self.open(file)
-        try:
-            with opened.begin() as step, step.cursor() as cursor:
-                for key in cursor.iternext(keys=True, values=False):
-                    yield key.decode('utf-8', 'surrogateescape'), 0, 0
-        finally:
-            self.close(opened)
+        with opened.begin() as step, step.cursor() as cursor:
+            for key in cursor.iternext(keys=True, values=False):
+                yield key.decode('utf-8', 'surrogateescape'), 0, 0
 
     def open(self, file: str) -> Any:
-        """The database, which nothing may write to meanwhile."""
+        """The database, which nothing may write to meanwhile.
+
+        A process may open it only once; it is closed with its last user.
+        """
         import lmdb
 
-        return lmdb.open(
-            file,
-            subdir=os.path.isdir(file),
-            readonly=True,
-            create=False,
-            lock=False,
-            readahead=False,
-        )
-
-    def close(self, opened: Any) -> None:
-        """Close the database."""
-        opened.close()
+        key = os.getpid(), os.path.realpath(file)
+        opened = _databases.get(key)
+        if opened is None:
+            opened = _databases[key] = lmdb.open(
+                file,
+                subdir=os.path.isdir(file),
+                readonly=True,
+                create=False,
+                lock=False,
+                readahead=False,
+            )
+        return opened
 
     def read(self, opened: Any, name: str, place: Sequence[int]) -> bytes:
         """The value of a key."""
