@@ -70,7 +70,7 @@ class Zip(_Archive):
 
     def read(self, opened: int, name: str, place: Sequence[int]) -> bytes:
         """The content behind the header of an image."""
-        start, size = place
+        start, size = map(int, place)
         guess = LOCAL.size + len(name.encode()) + SPARE
         head = os.pread(opened, guess + size, start)
         if head[:4] != b'PK\3\4':
@@ -102,4 +102,4 @@ class Tar(_Archive):
 
     def read(self, opened: int, name: str, place: Sequence[int]) -> bytes:
         """The content of an image."""
-        return read_at(opened, *place)
+        return read_at(opened, *map(int, place))

@@ -198,7 +198,12 @@ class Container(Storage):
 
     def stamps(self, known: Iterable[str] = ()) -> dict[str, Stamp]:
         """Of the files that there are now."""
-        return {os.path.abspath(file): stamp(file) for file in self.files}
+        paths = map(self.data_of, self.files)
+        return {os.path.abspath(path): stamp(path) for path in paths}
+
+    def data_of(self, file: str) -> str:
+        """The file that has the data of one of ``files``."""
+        return file
 
     def list(self) -> Listed:
         """Look at the names in every file."""
@@ -213,6 +218,7 @@ class Container(Storage):
             np.array([row[1:] for row in found], np.int64).reshape(-1, 3)
             if self.placed
             else None,
+            np.array([size for _, _, size, _ in listed.stamps.values()]),
             count_endings(row[0] for row in found),
             count_endings(listed.others),
         )
@@ -247,36 +253,40 @@ class Container(Storage):
 
     def source(self, images: ImageList, index: int) -> bytes:
         """The content of an image."""
-        place = (0, 0, 0) if images.places is None else images.places[index]
-        file = self.files[int(place[0])]
-        name = (
-            self.inside + images.names[index]
-            if self.inside
-            else (images.names[index])
+        number, *place = (
+            (0, 0, 0) if images.places is None else images.places[index]
         )
+        name = self.inside + images.names[index]
         try:
-            return self.read(
-                self._handle(file), name, (int(place[1]), int(place[2]))
-            )
+            return self.read(self._handle(int(number), images), name, place)
         except self.errors as error:
             raise OSError(one_line(error)) from error
 
-    def _handle(self, file: str) -> Any:
-        """The open file; each process opens its own, when it reads."""
+    def _handle(self, number: int, images: ImageList) -> Any:
+        """The open file; each process opens its own, when it reads.
+
+        Raises:
+            OSError: It is not there or is another one than was listed, here
+                or by a process of another machine.
+        """
         if self._process != os.getpid():
             self._forget()
-        handle = self._handles.get(file)
-        if handle is None:
-            if len(self._handles) >= OPEN:
-                self.close(self._handles.popitem(last=False)[1])
-            handle = self._handles[file] = self.open(file)
-        else:
-            self._handles.move_to_end(file)
+        handle = self._handles.get(number)
+        if handle is not None:
+            self._handles.move_to_end(number)
+            return handle
+        sizes = () if images.sizes is None else images.sizes
+        file = self.files[number] if len(sizes) == len(self.files) else ''
+        if not file or os.path.getsize(self.data_of(file)) != sizes[number]:
+            raise OSError(f'{self.root} is not as it was when it was listed')
+        if len(self._handles) >= OPEN:
+            self.close(self._handles.popitem(last=False)[1])
+        handle = self._handles[number] = self.open(file)
         return handle
 
     def _forget(self) -> None:
         self._process = os.getpid()
-        self._handles: OrderedDict[str, Any] = OrderedDict()
+        self._handles: OrderedDict[int, Any] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
         return {

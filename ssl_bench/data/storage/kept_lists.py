@@ -25,6 +25,7 @@ from mmengine.logging import print_log
 
 from ssl_bench.data.storage.base import Listed, Stamp, Storage
 from ssl_bench.data.storage.names import ImageList, Names
+from ssl_bench.environment import CACHE
 from ssl_bench.errors import UserError
 from ssl_bench.files import atomic_path
 
@@ -36,12 +37,12 @@ SETTLED = 2.0
 
 
 def list_folder() -> Path | None:
-    """Where lists are kept: in ``SSL_BENCH_CACHE``, or the user's cache.
+    """Where lists are kept: in `CACHE`, or else the user's cache folder.
 
     Returns:
         Path, optional: None where the user has none.
     """
-    named = os.environ.get('SSL_BENCH_CACHE')
+    named = os.environ.get(CACHE)
     if named:
         return Path(named) / 'lists'
     home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
@@ -76,7 +77,7 @@ def find_images(storage: Storage) -> Listed:
         try:
             write_list(path, listed)
         except UserError as error:
-            reason = f'{error} SSL_BENCH_CACHE names another place'
+            reason = f'{error} {CACHE} names another place'
     if reason:
         print_log(
             f'the list of {len(listed.images)} images of {storage.root} is '
@@ -145,8 +146,9 @@ def write_list(path: Path, listed: Listed) -> None:
         ends=images.names.ends,
         about=np.frombuffer(json.dumps(about).encode(), np.uint8),
     )
-    if images.places is not None:
-        arrays['places'] = images.places
+    for name in ('places', 'sizes'):
+        if getattr(images, name) is not None:
+            arrays[name] = getattr(images, name)
     with atomic_path(path) as part, open(part, 'wb') as file:
         np.savez(file, **arrays)
 
@@ -166,7 +168,11 @@ def read_list(path: Path) -> Listed | None:
         names = Names(found['text'], found['ends'])
         return Listed(
             ImageList(
-                names, found.get('places'), about['kinds'], about['others']
+                names,
+                found.get('places'),
+                found.get('sizes'),
+                about['kinds'],
+                about['others'],
             ),
             stamps,  # type: ignore[arg-type]
         )

@@ -1,11 +1,11 @@
 """Images in an LMDB database, by their names."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
-from ssl_bench.data.storage.base import Container, Entry, Stamp, stamp
+from ssl_bench.data.storage.base import Container, Entry
 from ssl_bench.errors import UserError
 
 # open ones, by process and path
@@ -33,14 +33,9 @@ class Lmdb(Container):
         self.errors = (lmdb.Error,)
         super().__init__(*args, **kwargs)
 
-    def stamps(self, known: Iterable[str] = ()) -> dict[str, Stamp]:
-        """Of the file with the data, which may lie in a folder."""
-        found = {}
-        for file in self.files:
-            inner = os.path.join(file, 'data.mdb')
-            path = inner if os.path.isdir(file) else file
-            found[os.path.abspath(path)] = stamp(path)
-        return found
+    def data_of(self, file: str) -> str:
+        """A database can be a folder."""
+        return os.path.join(file, 'data.mdb') if os.path.isdir(file) else file
 
     def entries(self, file: str) -> Iterator[Entry]:
         """The keys; values are not read."""

@@ -74,12 +74,14 @@ class ImageList:
         names (Names): Below the root of the set.
         places (np.ndarray, optional): (N, 3) int64, where each image is in
             the files of a container; the first number is that of the file.
+        sizes (np.ndarray, optional): (F,) int64, bytes of each of those files.
         kinds (str): How many there are of each ending.
         others (str): How many files of other endings are left out.
     """
 
     names: Names
     places: np.ndarray | None = None
+    sizes: np.ndarray | None = None
     kinds: str = ''
     others: str = ''
 
@@ -91,6 +93,7 @@ class ImageList:
         return ImageList(
             Names.of(self.names[int(index)] for index in indices),
             None if self.places is None else self.places[indices],
+            self.sizes,
             count_endings(self.names[int(index)] for index in indices),
             self.others,
         )

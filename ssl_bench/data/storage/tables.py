@@ -81,7 +81,7 @@ class _Table(Container):
 
     def read(self, opened: Opened, name: str, place: Sequence[int]) -> bytes:
         """The image of a row."""
-        row = place[0]
+        row = int(place[0])
         number = int(np.searchsorted(opened.ends, row, 'right'))
         if number not in opened.last:
             part = self.part(opened, number)
