@@ -2,7 +2,7 @@
 
 A list is kept with what the system says of every folder it was read from: the
 times of the last change, the size and the number of links. It is used again
-only while all of that is as it was, and is read anew otherwise. An image that
+only while all of that is as it was, and made again otherwise. An image that
 is added, removed or renamed changes its folder. One whose content is replaced
 does not, and need not: only names are kept, and the content is read from the
 file. Of zip, tar, LMDB, Parquet and Arrow files the same is kept of the files.
