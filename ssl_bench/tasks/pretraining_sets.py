@@ -68,17 +68,19 @@ def _known(folder: Path, names: Sequence[str]) -> str:
 def _is_in1k(names: Sequence[str]) -> bool:
     """``CLASS/CLASS_NUMBER.JPEG``, of every class of ImageNet-1K.
 
-    The names of a class are next to each other, so few are looked at.
+    Or without the folders, which Hugging Face's tables leave out. The names
+    of a class are next to each other, so few are looked at.
     """
-    first = 0
+    first, nested = 0, '/' in names[0]
     for home in wordnet_ids():
+        start = f'{home}/{home}' if nested else home
         after = chr(ord('_') + 1)
-        end = bisect_left(names, f'{home}/{home}{after}', first)
-        if end == first or not names[first].startswith(f'{home}/{home}_'):
+        end = bisect_left(names, f'{start}{after}', first)
+        if end == first or not names[first].startswith(f'{start}_'):
             return False
         first = end
     slashes = sum(name.count('/') for name in names)
-    return first == len(names) == slashes
+    return first == len(names) and slashes == nested * len(names)
 
 
 def _is_mini(folder: Path, images: int) -> bool:

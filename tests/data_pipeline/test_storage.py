@@ -324,6 +324,13 @@ def test_columns_of_tables(tmp_path, photo):
     parquet.write_table(pyarrow.table(plain | dict(png=[b''] * 3)), path)
     with pytest.raises(UserError, match='no column `image`, and 2 of its'):
         open_storage(path).list()
+    kind = pyarrow.struct(
+        [('bytes', pyarrow.binary()), ('path', pyarrow.string())]
+    )
+    rows = pyarrow.array([dict(bytes=None, path='/x/a.jpg')], kind)
+    parquet.write_table(pyarrow.table(dict(image=rows)), path)
+    with pytest.raises(UserError, match='first row of .* has no image'):
+        open_storage(path).list()
 
 
 @pytest.mark.parametrize('output', ['set.zip', 'set-*.tar', 'set.lmdb'])

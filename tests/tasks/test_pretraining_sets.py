@@ -27,6 +27,7 @@ IN1K = [f'{c}/{c}_{i}.JPEG' for c in wordnet_ids() for i in (1, 2)]
 def test_the_full_set():
     found = describe_images('d/', sorted(IN1K), 'f')
     assert found == ('IN1K', 'd', 2000, 'f')
+    assert named([name.partition('/')[2] for name in IN1K]) == 'IN1K'
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,15 @@ class _Table(Container):
         stem = os.path.basename(file).rpartition('.')[0]
         name = names_in(opened.file.schema_arrow, opened.column)
         texts = self.names(opened, name) if name else iter(())
+        if len(opened.ends) and opened.ends[-1]:
+            try:
+                self.read(opened, '', (0, 0))
+            except OSError as error:
+                raise UserError(
+                    f'the first row of {file} has no image, perhaps only a '
+                    'path. Write it with the images in it, as `save_to_disk` '
+                    'of `datasets` does.'
+                ) from error
         for row in range(int(opened.ends[-1]) if len(opened.ends) else 0):
             text = next(texts, None)
             if not text or text.startswith(('/', '.')):
