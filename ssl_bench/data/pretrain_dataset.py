@@ -173,6 +173,7 @@ class PretrainDataset(CustomDataset):
     """
 
     own_streams = True  # by epoch and index, see `StreamSampler`
+    _fully_initialized = False
 
     def __init__(
         self,

@@ -93,8 +93,8 @@ class Tar(_Archive):
     def entries(self, file: str) -> Iterator[Entry]:
         """Name, place and size of the content."""
         with tarfile.open(file, 'r:', errorlevel=1) as opened:
-            for member in opened:
-                opened.members = []  # else all are kept
+            for member in opened:  # which would keep them all
+                opened.members = []  # type: ignore[attr-defined]
                 if member.isreg() and not member.issparse():
                     yield member.name, member.offset_data, member.size
             if os.path.getsize(file) < opened.offset:

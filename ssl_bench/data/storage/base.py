@@ -228,6 +228,7 @@ class Container(Storage):
         """Images of a file; one of the same name as an earlier replaces it,
         as it would when the file is unpacked."""
         names: dict[str, tuple[int, int]] = {}
+        errors: tuple[type[Exception], ...] = (OSError, *self.errors)
         try:
             for raw, first, second in self.entries(file):
                 name = raw.removeprefix('./').lstrip('/')
@@ -240,7 +241,7 @@ class Container(Storage):
                     names[name] = first, second
                 elif not name.lower().endswith(self.fields or '\n'):
                     listed.others.append(name)
-        except (OSError, *self.errors) as error:
+        except errors as error:
             raise UserError(
                 f'{file} cannot be listed as {self.kind}: {one_line(error)}. '
                 'It may not be complete.'

@@ -150,7 +150,7 @@ def write_list(path: Path, listed: Listed) -> None:
         if getattr(images, name) is not None:
             arrays[name] = getattr(images, name)
     with atomic_path(path) as part, open(part, 'wb') as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def read_list(path: Path) -> Listed | None:

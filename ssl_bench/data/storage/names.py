@@ -55,7 +55,7 @@ class Names(Sequence[str]):
         return part.tobytes().decode('utf-8', 'surrogatepass')
 
     def __iter__(self) -> Iterator[str]:
-        text, start = memoryview(self.text), 0
+        text, start = self.text.data, 0
         for first in range(0, len(self), 10_000):  # few numbers at a time
             for end in self.ends[first : first + 10_000].tolist():
                 yield str(text[start : end - 1], 'utf-8', 'surrogatepass')
@@ -63,7 +63,7 @@ class Names(Sequence[str]):
 
     def fingerprint(self) -> str:
         """SHA-256 of all names, a line each."""
-        return hashlib.sha256(self.text).hexdigest()
+        return hashlib.sha256(self.text.data).hexdigest()
 
 
 @dataclass

@@ -107,7 +107,7 @@ def _write_tar(path: Path, items: Iterator[Item]) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             file.addfile(member, io.BytesIO(content))
-            file.members = []  # else all are kept
+            file.members = []  # type: ignore[attr-defined]
 
 
 @contextmanager
