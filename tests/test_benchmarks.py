@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import gpu, step
+from benchmarks import gpu, step, storage
 from ssl_bench.config import config_dir
 
 ROOT = Path(__file__).parents[1]
@@ -240,3 +240,19 @@ def test_tables_of_a_report():
     assert '| mini_knn | no |' in text
     assert '| pixpro | fused | 256 | 900 | 1000 | 0.90 |  | a note |' in text
     assert '| pixpro | 256 | 12 | 800 | 700 | 12% |' in text
+
+
+@pytest.mark.slow
+def test_storage_measures_a_start_and_every_kind(registered, capsys):
+    pytest.importorskip('lmdb')
+    pytest.importorskip('pyarrow')
+    assert storage.main(['read', '--images', '12', '--runs', '1']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [
+        'folder',
+        *storage.OUTPUTS,
+    ]
+    words = ['start', '--images', '1000', '--processes', '1', '2']
+    assert storage.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 2 + 4

@@ -363,3 +363,18 @@ def test_names_of_outputs(nested):
     with pytest.raises(UserError, match='has no image'):
         pack(str(nested.parent / 'empty'), str(nested.parent / 'a.zip'))
     assert not (nested.parent / 'a.zip').exists()
+
+
+def test_names_that_would_be_lost(nested):
+    """Two of one name, as shards can have them; one that is not UTF-8."""
+    home = nested.parent
+    for number in '01':
+        with tarfile.open(home / f'{number}.tar', 'w') as file:
+            file.add(nested / f'0{number}.jpg', 'a.jpg')
+    assert len(open_storage(home / '*.tar').list().images) == 2
+    with pytest.raises(UserError, match='two images of the name a.jpg'):
+        pack(str(home / '*.tar'), str(home / 'a.zip'))
+    shutil.copy(nested / '01.jpg', os.fsencode(nested) + b'/\xff.jpg')
+    with pytest.raises(UserError, match='not UTF-8'):
+        pack(str(nested), str(home / 'a.lmdb'))
+    assert not (home / 'a.zip').exists() and not (home / 'a.lmdb').exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.data.storage import ImageList, Storage, open_storage
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, shown
 from ssl_bench.files import atomic_path, keep_existing
 
 PER_FILE = 10_000  # images of a file, where there are several
@@ -78,8 +78,23 @@ def pack(
 def _contents(
     storage: Storage, images: ImageList, show: Show | None
 ) -> Iterator[Item]:
-    """Names and contents, in the order of the names."""
+    """Names and contents, in the order of the names.
+
+    Raises:
+        UserError: An image cannot be read, or its name cannot be kept.
+    """
+    before = None
     for index, name in enumerate(images.names):
+        fault = ''
+        if name == before:
+            fault = f'two images of the name {name}'
+        elif any('\ud800' <= letter <= '\udfff' for letter in name):
+            fault = f'a name that is not UTF-8 ({shown(name)})'
+        if fault:
+            raise UserError(
+                f'{storage.root} has {fault}: rename one before you pack them.'
+            )
+        before = name
         try:
             content = storage.source(images, index)
             if isinstance(content, str):
@@ -136,12 +151,10 @@ def _write_lmdb(path: Path, items: Iterator[Item]) -> None:
             database.set_mapsize(size)
             with database.begin(write=True) as step:
                 for name, content in some:
-                    step.put(
-                        name.encode('utf-8', 'surrogateescape'),
-                        content,
-                        append=True,
-                    )
+                    step.put(name.encode(), content)
         database.sync(True)
+    except lmdb.Error as error:  # a full disk, a name of over 511 bytes
+        raise OSError(str(error)) from error
     finally:
         database.close()
 
