@@ -58,9 +58,11 @@ setup(
     extras_require={
         'test': [
             'faster-coco-eval>=1.8',
+            'lmdb>=1.4',
             'lvis>=0.5.3',
             'mypy>=1.15',
             'pandas',
+            'pyarrow>=15',
             'pytest>=8',
             'pytest-xdist>=3.5',
             'ruff>=0.12',
@@ -70,8 +72,10 @@ setup(
             'transformers>=5',
         ],
         'coco': ['faster-coco-eval>=1.8'],  # test_evaluator.type, quicker
+        'lmdb': ['lmdb>=1.4'],  # images of a pretraining in an LMDB database
         'lvis': ['lvis>=0.5.3'],  # lvis_vitdet_b
         'pandas': ['pandas'],  # ssl_bench.results.load
+        'parquet': ['pyarrow>=15'],  # in Parquet or Arrow files
         'slurm': ['submitit>=1.5'],
     },
     entry_points={'console_scripts': ['ssl-bench=ssl_bench.cli:main']},

@@ -25,8 +25,9 @@ APART = 2.0
 LAUNCH = ('RANK', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 SHARED = '/dev/shm'  # where the workers of a loader put batches
 TIMEOUT = 'SSL_BENCH_RANK_TIMEOUT'
+CACHE = 'SSL_BENCH_CACHE'
 # what a user may set; docs/transfer.md says what each is for
-VARIABLES = ('SSL_BENCH_CONFIGS', 'SSL_BENCH_NO_LOCK', TIMEOUT)
+VARIABLES = ('SSL_BENCH_CONFIGS', 'SSL_BENCH_NO_LOCK', CACHE, TIMEOUT)
 OWN_FILES = 256  # that a process opens next to those of its loaders
 SMALL_FILES = 4096  # fewer open files than this are a note of the doctor
 

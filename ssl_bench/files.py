@@ -222,11 +222,13 @@ class Place(NamedTuple):
         files (list[os.DirEntry]): In no order.
         left_out (list[str]): Names that are hidden (`is_hidden`), or links
             that lead nowhere or back.
+        stat (os.stat_result): Of the folder, before it was looked into.
     """
 
     prefix: str
     files: list[os.DirEntry[str]]
     left_out: list[str]
+    stat: os.stat_result
 
 
 def walk(folder: str | Path) -> Iterator[Place]:
@@ -241,6 +243,7 @@ def walk(folder: str | Path) -> Iterator[Place]:
     ]
     while waiting:
         home, prefix, above = waiting.pop()
+        stat = os.stat(home)
         with os.scandir(home) as found:
             entries = list(found)
         files, left_out = [], []
@@ -261,7 +264,7 @@ def walk(folder: str | Path) -> Iterator[Place]:
                     waiting.append(
                         (entry.path, f'{prefix}{entry.name}/', inside)
                     )
-        yield Place(prefix, files, left_out)
+        yield Place(prefix, files, left_out, stat)
 
 
 def visible_files(
@@ -303,51 +306,6 @@ def _leads_back(link: str, passed: tuple[str, ...]) -> bool:
         path == real or path.startswith(real.rstrip(os.sep) + os.sep)
         for path in passed
     )
-
-
-def images_below(
-    folder: str | Path, endings: tuple[str, ...] = IMAGE_ENDINGS
-) -> list[str]:
-    """Sorted paths of the images below a folder, relative to it.
-
-    Args:
-        folder (str | Path): Where to look, as `walk` does.
-        endings (tuple[str, ...]): Of their names, in small letters.
-    """
-    return list_images(folder, endings).images
-
-
-class Listing(NamedTuple):
-    """What is below a folder.
-
-    Attributes:
-        images (list[str]): Sorted paths, relative to it.
-        others (list[str]): Files of other endings, in the same way.
-        hidden (list[str]): As ``left_out`` of a `Place`, in the same way.
-    """
-
-    images: list[str]
-    others: list[str]
-    hidden: list[str]
-
-
-def list_images(
-    folder: str | Path, endings: tuple[str, ...] = IMAGE_ENDINGS
-) -> Listing:
-    """`images_below`, and what else is there."""
-    found = Listing([], [], [])
-    for prefix, files, left_out in walk(folder):
-        for entry in files:
-            kind = (
-                found.images
-                if entry.name.lower().endswith(endings)
-                else found.others
-            )
-            kind.append(prefix + entry.name)
-        found.hidden.extend(prefix + name for name in left_out)
-    for names in found:
-        names.sort()
-    return found
 
 
 def count_endings(names: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ import growth
 import pytest
 import scaling
 import step
+import storage
 import torch
 
 from ssl_bench import config_edits
@@ -403,3 +404,19 @@ def test_scaling_prints_its_table_and_draws_it(registered, tmp_path, capsys):
     assert '| method | queue: time | queue: memory |' in printed
     assert drawn.read_text().startswith('<svg')
     assert drawn.stat().st_size < 200_000
+
+
+@pytest.mark.slow
+def test_storage_measures_a_start_and_every_kind(registered, capsys):
+    pytest.importorskip('lmdb')
+    pytest.importorskip('pyarrow')
+    assert storage.main(['read', '--images', '12', '--runs', '1']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [
+        'folder',
+        *storage.OUTPUTS,
+    ]
+    words = ['start', '--images', '1000', '--processes', '1', '2']
+    assert storage.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 2 + 4

@@ -4,14 +4,13 @@ import stat
 
 import pytest
 
+from ssl_bench.data.storage import open_storage
 from ssl_bench.errors import UserError
 from ssl_bench.files import (
     atomic_path,
     count_endings,
     disk_errors,
-    images_below,
     keep_existing,
-    list_images,
     sha256,
     write_text,
 )
@@ -89,14 +88,14 @@ def test_links_between_folders_do_not_lead_round(tmp_path):
     os.symlink(tmp_path / 'b', tmp_path / 'a/to_b')
     os.symlink(tmp_path / 'a', tmp_path / 'b/to_a')
     os.symlink(tmp_path / 'c', tmp_path / 'a/to_c')
-    assert images_below(tmp_path / 'a') == [
+    assert list(open_storage(tmp_path / 'a').list().images.names) == [
         'a.jpg',
         'to_b/b.jpg',
         'to_c/c.jpg',
     ]
     os.symlink('self', tmp_path / 'c/self')
-    found = list_images(tmp_path / 'c')
-    assert (found.images, found.hidden) == (['c.jpg'], ['self'])
+    found = open_storage(tmp_path / 'c').list()
+    assert ([*found.images.names], found.hidden) == (['c.jpg'], ['self'])
 
 
 def test_folders_of_systems_hold_no_data(tmp_path):
@@ -105,8 +104,8 @@ def test_folders_of_systems_hold_no_data(tmp_path):
         (tmp_path / name / 'a.jpg').touch()
     (tmp_path / 'b.JPG').touch()
     (tmp_path / 'c.heic').touch()
-    found = list_images(tmp_path)
-    assert (found.images, found.others) == (['b.JPG'], ['c.heic'])
+    found = open_storage(tmp_path).list()
+    assert ([*found.images.names], found.others) == (['b.JPG'], ['c.heic'])
     assert len(found.hidden) == 5
     assert count_endings(['b.JPG', 'a.png', 'x.jpg', 'd']) == (
         '2 .jpg, 1 .png, 1 without ending'

@@ -19,9 +19,12 @@ MINI_HELP = """Write the embedded data: an image folder, a VOC devkit and a
 COCO set of textured shapes, from a seed, in seconds, without a download."""
 CHECK_HELP = """Verify the data of tasks: files, counts, a few decodes,
 annotations; what is missing and how to lay it out."""
-IMAGES_HELP = """Read every image of a pretraining folder as a run would.
+IMAGES_HELP = """Read every image of a pretraining set as a run would.
 List those that are broken, left out (hidden, of another ending) or copies of
 others; exit with 1 if any is broken."""
+PACK_HELP = """Put the images of a pretraining folder, unchanged, into one file
+(.zip, .tar, .lmdb, .parquet) or into numbered ones (`train-*.tar`). A run with
+that data_root has the same samples."""
 VARIANTS_HELP = """Derive counterparts of ImageNet-A, -R, -Sketch, -C,
 Places205, iNaturalist and LVIS from the embedded images, from a seed."""
 SUBSET_HELP = """Write a list with a share of every class of an image folder,
@@ -68,7 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images = commands.add_parser(
         'check-images', help=IMAGES_HELP, description=IMAGES_HELP
     )
-    images.add_argument('folder', help='the data_root of a pretraining')
+    images.add_argument(
+        'folder', help='the data_root of a pretraining: a folder or files'
+    )
     images.add_argument(
         '--jobs',
         type=int,
@@ -76,6 +81,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='processes that read; one for each core if left out',
     )
     images.set_defaults(run_data=run_check_images)
+    pack = commands.add_parser('pack', help=PACK_HELP, description=PACK_HELP)
+    pack.add_argument('folder', help='the data_root of a pretraining')
+    pack.add_argument('output', help='the file, or a name with one *')
+    pack.add_argument(
+        '--force', action='store_true', help='replace files that are there'
+    )
+    pack.set_defaults(run_data=run_pack)
     subset = commands.add_parser(
         'subset', help=SUBSET_HELP, description=SUBSET_HELP
     )
@@ -237,6 +249,19 @@ def run_check_images(args: argparse.Namespace) -> int:
         'images a second.'
     )
     return int(bool(found.broken) or not found.images)
+
+
+def run_pack(args: argparse.Namespace) -> int:
+    """Write the files and say how many."""
+    from ssl_bench.data.storage.pack import pack
+
+    with progress('images written') as show:
+        files = pack(args.folder, args.output, args.force, show)
+    print(
+        f'{args.output}: {len(files)} file{"s" * (len(files) > 1)}; '
+        f'train_dataloader.dataset.data_root={args.output} reads them'
+    )
+    return 0
 
 
 def run_subset(args: argparse.Namespace) -> int:

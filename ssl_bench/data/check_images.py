@@ -1,4 +1,4 @@
-"""Which files of a folder a pretraining cannot use, before it runs."""
+"""Which images a pretraining cannot use, before it runs."""
 
 import hashlib
 import os
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ssl_bench.data.storage import ImageList, Storage, open_storage
 from ssl_bench.errors import UserError
-from ssl_bench.files import list_images
 from ssl_bench.pixels import require_readable
 
 CHUNK = 64  # images that a process gets at once
@@ -25,7 +25,7 @@ class Checked(NamedTuple):
 
 @dataclass
 class ImageReport:
-    """What is in a folder; all paths are relative to it.
+    """What is in a folder or file; all paths are relative to it.
 
     Attributes:
         images (list[str]): Files that a pretraining reads.
@@ -37,7 +37,7 @@ class ImageReport:
             and that one.
     """
 
-    images: list[str]
+    images: Sequence[str]
     others: list[str]
     hidden: list[str]
     broken: dict[str, str] = field(default_factory=dict)
@@ -49,55 +49,69 @@ def check_images(
     jobs: int | None = None,
     show: Callable[[int, int], None] | None = None,
 ) -> ImageReport:
-    """Read every image of a folder as a pretraining would.
+    """Read every image as a pretraining would.
 
     Args:
-        folder (str | Path): As ``train_dataloader.dataset.data_root``.
+        folder (str | Path): As ``train_dataloader.dataset.data_root``: a
+            folder, or files that hold images.
         jobs (int, optional): Processes; one for each core when None.
         show (Callable, optional): Called with images done, and all.
 
     Raises:
-        UserError: The folder is missing, or cannot be listed.
+        UserError: It is missing, or cannot be listed.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f'{folder} is not a folder.')
-    try:
-        report = ImageReport(*list_images(folder))
-    except OSError as error:
-        raise UserError(f'{folder} cannot be listed: {error}') from error
+    storage = open_storage(str(folder))
+    listed = storage.list()
+    names = listed.images.names
+    report = ImageReport(names, listed.others, listed.hidden)
     first: dict[bytes, int] = {}
-    for index, found in enumerate(_results(folder, report.images, jobs)):
-        path = report.images[index]
+    results = _results(storage, listed.images, jobs)
+    for index, (path, found) in enumerate(zip(names, results)):
         if found.fault is not None:
             report.broken[path] = found.fault
         elif (same := first.setdefault(found.digest, index)) != index:
-            report.copies[path] = report.images[same]
+            report.copies[path] = names[same]
         if show:
-            show(index + 1, len(report.images))
+            show(index + 1, len(names))
     return report
 
 
 def _results(
-    folder: Path, images: Sequence[str], jobs: int | None
+    storage: Storage, images: ImageList, jobs: int | None
 ) -> Iterator[Checked]:
     """What is known of each image, in their order."""
     jobs = jobs or cores()
-    paths = [os.path.join(folder, name) for name in images]
-    if jobs == 1 or len(paths) <= CHUNK:
-        yield from map(check_image, paths)
+    numbers = range(len(images))
+    if jobs == 1 or len(images) <= CHUNK:
+        yield from (check_image(storage, images, i) for i in numbers)
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(
+        jobs, initializer=_take, initargs=(storage, images)
+    ) as pool:
         try:
-            yield from pool.map(check_image, paths, chunksize=CHUNK)
+            yield from pool.map(_check_number, numbers, chunksize=CHUNK)
         except BrokenProcessPool as error:
             raise UserError(
-                f'a process that reads images of {folder} was killed, perhaps '
-                'for its memory. Use fewer processes: --jobs 1.'
+                f'a process that reads images of {storage.root} was killed, '
+                'perhaps for its memory. Use fewer processes: --jobs 1.'
             ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+_taken: list = []  # of a process of the pool
+
+
+def _take(*shared: object) -> None:
+    """Keep what all images of a process have in common."""
+    _taken[:] = shared
+
+
+def _check_number(index: int) -> Checked:
+    """`check_image`, in a process of the pool."""
+    storage, images = _taken
+    return check_image(storage, images, index)
 
 
 def cores() -> int:
@@ -107,11 +121,13 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def check_image(path: str) -> Checked:
+def check_image(storage: Storage, images: ImageList, index: int) -> Checked:
     """Read one image."""
     digest = b''
     try:
-        content = Path(path).read_bytes()
+        content = storage.source(images, index)
+        if isinstance(content, str):
+            content = Path(content).read_bytes()
         digest = hashlib.sha256(content).digest()[:16]
         require_readable(content)
     except OSError as error:

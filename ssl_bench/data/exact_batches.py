@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, Dataset, Sampler, get_worker_info
@@ -74,11 +75,17 @@ class Draws(Sampler[int]):
     Args:
         sampler (Sampler): Deals out this process's share: its indices number
             0, 1, ... are number ``rank``, ``rank + processes``, ... of all.
+            Where it has a method ``skip``, as `StreamSampler` and mmengine's
+            `InfiniteSampler`, that leaves out the first of its indices.
+
+    Attributes:
+        skipped (int): Indices that the next iteration leaves out.
     """
 
     def __init__(self, sampler: Any) -> None:
         self.sampler = sampler
         self.epoch = 0
+        self.skipped = 0
         self.rank, self.processes = get_dist_info()
 
     @property
@@ -87,7 +94,13 @@ class Draws(Sampler[int]):
         return self.sampler.dataset
 
     def __iter__(self) -> Iterator[int]:
-        for number, index in enumerate(self.sampler):
+        first, self.skipped = self.skipped, 0
+        if first and hasattr(self.sampler, 'skip'):
+            self.sampler.skip(first)
+            indices = iter(self.sampler)
+        else:
+            indices = islice(self.sampler, first, None)
+        for number, index in enumerate(indices, first):
             place = number * self.processes + self.rank
             yield Draw.at(index, self.epoch, place)
 
@@ -144,11 +157,35 @@ class ExactBatches(Sampler[list[int]]):
         )
 
     def __iter__(self) -> Iterator[list[int]]:
-        batches = self._all() if self.endless else iter(self.inner)
-        return islice(batches, self.start, None)
+        epoch, left = self._skip()
+        batches = self._all(epoch) if self.endless else iter(self.inner)
+        return islice(batches, left, None)
 
-    def _all(self) -> Iterator[list[int]]:
-        for epoch in count():
+    def _skip(self) -> tuple[int, int]:
+        """Leave out what needs not be drawn.
+
+        The batches of torch's `BatchSampler` are counted; one that groups
+        images has to see the indices of all.
+
+        Returns:
+            The epoch that an endless iteration begins with, and how many
+            batches are left to leave out.
+        """
+        inner, epoch, left = self.inner, 0, self.start
+        if type(inner) is not BatchSampler:
+            return epoch, left
+        if self.endless and not isinstance(
+            self.sampler.sampler, InfiniteSampler
+        ):
+            if not isinstance(self.sampler.sampler, DefaultSampler):
+                return epoch, left  # its epochs may be of any length
+            if len(inner):
+                epoch, left = divmod(left, len(inner))
+        self.sampler.skipped = left * self.batch_size
+        return epoch, 0
+
+    def _all(self, first: int) -> Iterator[list[int]]:
+        for epoch in count(first):
             self.sampler.set_epoch(epoch)
             empty = True
             for batch in self.inner:

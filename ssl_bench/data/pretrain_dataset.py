@@ -1,23 +1,36 @@
 """Images without labels, decoded once, with a random stream each."""
 
+import copy
 import logging
 import math
+import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dataset import DefaultSampler
+from mmengine.dataset import DefaultSampler, force_full_init
 from mmengine.logging import print_log
 from mmengine.registry import DATA_SAMPLERS
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 
 from ssl_bench.data.exact_batches import random_stream
+from ssl_bench.data.storage import (
+    ImageList,
+    Names,
+    Storage,
+    no_images,
+    open_storage,
+)
+from ssl_bench.data.storage.folder import Folder
+from ssl_bench.data.storage.kept_lists import find_images
 from ssl_bench.errors import UserError
-from ssl_bench.files import IMAGE_ENDINGS, count_endings, list_images
+from ssl_bench.files import IMAGE_ENDINGS
+from ssl_bench.once_per_node import once
 from ssl_bench.pixels import read_rgb
+
+CHUNK = 4096  # indices that are Python's at once
 
 
 @DATA_SAMPLERS.register_module()
@@ -60,25 +73,31 @@ class StreamSampler(DefaultSampler):
             math.floor(batches) if drop_last else math.ceil(batches)
         )
         self.num_samples = self.total_size // self.world_size
+        self.skipped = 0
         dataset.seed = self.seed
 
     def __iter__(self) -> Iterator[int]:
-        start = self.epoch * len(self.dataset)
-        return (start + index for index in super().__iter__())
+        count = len(self.dataset)
+        if self.shuffle:
+            numbers = torch.Generator()
+            numbers.manual_seed(self.seed + self.epoch)
+            order = torch.randperm(count, generator=numbers)
+        else:
+            order = torch.arange(count)
+        order = order.repeat(-(-self.total_size // count))  # to whole batches
+        own = order[self.rank : self.total_size : self.world_size]
+        own = own[self.skipped :] + self.epoch * count
+        self.skipped = 0
+        for part in own.split(CHUNK):  # a million integers take 40 MB
+            yield from part.tolist()
 
+    def skip(self, number: int) -> None:
+        """Leave out the first indices of this process, once.
 
-def _require_folder(folder: Path) -> None:
-    """Check that images can be listed.
-
-    Raises:
-        UserError: No such folder; says what to do.
-    """
-    if not folder.is_dir():
-        raise UserError(
-            f'no folder {folder} to pretrain on. Write the embedded data '
-            'with `ssl-bench data mini --root data/mini`, or point '
-            '`train_dataloader.dataset.data_root` at your images.'
-        )
+        Args:
+            number (int): Of the next iteration.
+        """
+        self.skipped = number
 
 
 def require_images(dataset: dict[str, Any]) -> None:
@@ -100,15 +119,35 @@ def require_images(dataset: dict[str, Any]) -> None:
     prefix = dataset.get('data_prefix') or ''
     if not isinstance(prefix, str):
         prefix = next(iter(prefix.values()), '')
-    _require_folder(Path(root, prefix))
+    storage = open_storage(os.path.join(root, prefix))
     listed = dataset.get('ann_file')
-    if listed and not Path(root, listed).is_file():
-        raise UserError(f'no list {Path(root, listed)} of images.')
+    if listed:
+        _list_path(storage, root, listed)
+
+
+def _list_path(storage: Storage, root: str, listed: str) -> str:
+    """A list of images: in a folder, or next to a file with images.
+
+    Raises:
+        UserError: It is not there.
+    """
+    if not isinstance(storage, Folder):
+        root = os.path.dirname(storage.root)
+    path = os.path.join(root, os.path.expanduser(listed))
+    if not os.path.isfile(path):
+        raise UserError(f'no list {path} of images.')
+    return path
 
 
 @DATASETS.register_module()
 class PretrainDataset(CustomDataset):
-    """A folder of images for pretraining.
+    """Images for pretraining, of a folder or in files that hold many.
+
+    ``data_root`` is a folder, or a file or pattern of files
+    (`ssl_bench.data.storage.open_storage`). Samples are in the order of the
+    paths, so the same images give the same samples wherever they are. Of
+    several processes the first lists them, and the others of its machine use
+    its memory.
 
     An image that cannot be decoded is named in the log, marked in
     ``unreadable`` and replaced by the next one. The marks are in memory
@@ -116,6 +155,8 @@ class PretrainDataset(CustomDataset):
     main process and stops the run when they are too many.
 
     Args:
+        ann_file (str): A list of the images to use, a path in a line. It is
+            in ``data_root``, or next to it where that is a file.
         backgrounds (int): How many further images to decode with each one,
             drawn uniformly with replacement (InsLoc's backgrounds).
         extensions (Sequence[str]): Endings of the files to read.
@@ -123,10 +164,14 @@ class PretrainDataset(CustomDataset):
             unreadable; more stop the run.
 
     Raises:
-        UserError: The folder is missing or has no image.
+        UserError: The data root is missing, or has no image.
+
+    Attributes:
+        images (ImageList): Their names, and where they are.
     """
 
     own_streams = True  # by epoch and index, see `StreamSampler`
+    _fully_initialized = False
 
     def __init__(
         self,
@@ -134,6 +179,7 @@ class PretrainDataset(CustomDataset):
         backgrounds: int = 0,
         extensions: Sequence[str] = IMAGE_ENDINGS,
         unreadable_limit: float = 0.01,
+        ann_file: str = '',
         **kwargs,
     ) -> None:
         if not 0 <= unreadable_limit <= 1:
@@ -142,49 +188,107 @@ class PretrainDataset(CustomDataset):
                 f'the images, from 0 to 1, not {unreadable_limit}.'
             )
         self.unreadable_limit = unreadable_limit
-        self.others: list[str] = []
         self.backgrounds = backgrounds
         self.seed = 0
+        self.listed = ann_file
         super().__init__(
             *args, with_label=False, extensions=extensions, **kwargs
         )
+
+    def full_init(self) -> None:
+        """Find the images; the toolkit would keep a pickle of each."""
+        if self._fully_initialized:
+            return
+        self.storage = open_storage(self.folder, self.extensions)
+        self._use(once(self._find))
+        self._fully_initialized = True
+        if self._indices is not None:
+            self.get_subset_(self._indices)
+
+    def _use(self, images: ImageList) -> None:
+        """Take these images; none is known to be unreadable."""
+        self.images = images
         self.unreadable = torch.zeros(
-            len(self), dtype=torch.bool
+            len(images), dtype=torch.bool
         ).share_memory_()
 
-    def load_data_list(self) -> list[dict]:
-        """List the images; the error for a missing folder says what to do."""
-        folder = Path(self.img_prefix or self.data_root)
-        _require_folder(folder)
-        try:
-            data = super().load_data_list()
-        except (AssertionError, RuntimeError, OSError) as error:
-            raise UserError(f'{folder} cannot be listed: {error}') from error
-        if not data:
-            there = count_endings(self.others)
-            raise UserError(
-                f'{folder} has no image with one of the '
-                f'endings {", ".join(self.extensions)}'
-                f'{f", but {there}" if there else ""}.'
+    def _find(self) -> ImageList:
+        """What is in the storage, or those of them that are listed."""
+        path = self.listed and _list_path(
+            self.storage, self.data_root, self.listed
+        )
+        if path and isinstance(self.storage, Folder):
+            images = self.storage.select(
+                ImageList(Names.of(())), self._read_list(path)
             )
-        return sorted(data, key=lambda info: info['img_path'])
+        else:
+            found = find_images(self.storage)
+            images = found.images
+            if not len(images):
+                raise no_images(self.storage, found)
+            if path:
+                images = self.storage.select(images, self._read_list(path))
+        if not len(images):
+            raise UserError(f'{path} lists no image.')
+        return images
 
-    def _find_samples(self) -> list[str]:
-        """Paths below the folder; the transfer tasks list the same files."""
-        found = list_images(self.img_prefix, tuple(self.extensions))
-        self.others = found.others
-        return found.images
+    def _read_list(self, path: str) -> list[str]:
+        """The lines of a list, in the order of the paths that they make."""
+        try:
+            with open(path, encoding='utf-8') as file:
+                lines = [line.rstrip('\r\n') for line in file]
+        except (OSError, ValueError) as error:
+            raise UserError(f'{path} cannot be read: {error}') from error
+        below = f'{self.folder}/'
+        return sorted(
+            (line.removeprefix(below) for line in lines if line),
+            key=lambda name: os.path.join(self.folder, name),
+        )
+
+    @property
+    def folder(self) -> str:
+        """Where the names of the images begin."""
+        return (self.img_prefix or self.data_root).rstrip('/')
+
+    @property
+    def others(self) -> str:
+        """How many files of other endings are left out."""
+        return self.images.others
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Path and number of an image; there need not be such a file."""
+        index = idx if idx >= 0 else len(self) + idx
+        path = os.path.join(self.folder, self.images.names[index])
+        return dict(img_path=path, sample_idx=index)
+
+    @force_full_init
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
+        """Keep some of the images.
+
+        Args:
+            indices (Sequence[int] | int): Their numbers, or how many of the
+                first, or, below 0, of the last.
+        """
+        if isinstance(indices, int):
+            every = range(len(self.images))
+            indices = every[:indices] if indices >= 0 else every[indices:]
+        self._use(self.images.take(indices))
+
+    def get_subset(self, indices: Sequence[int] | int) -> 'PretrainDataset':
+        """The same data set with some of the images, see `get_subset_`."""
+        other = copy.copy(self)
+        other.get_subset_(indices)
+        return other
 
     def summary(self) -> str:
         """How many images there are, by ending, and what is left out."""
-        names = (
-            self.get_data_info(index)['img_path'] for index in range(len(self))
-        )
-        folder = (self.img_prefix or self.data_root).rstrip('/')
-        text = f'{len(self)} images in {folder}: {count_endings(names)}'
-        if self.others:
-            text += f'; left out: {count_endings(self.others)}'
-        return text
+        text = f'{len(self)} images in {self.folder}: {self.images.kinds}'
+        return f'{text}; left out: {self.others}' if self.others else text
 
     def __getitem__(self, index: int) -> dict:
         epoch, index = divmod(index, len(self))
@@ -204,11 +308,11 @@ class PretrainDataset(CustomDataset):
             current = (index + step) % len(self)
             if self.unreadable[current]:
                 continue
-            path = self.get_data_info(current)['img_path']
             try:
-                image = read_rgb(path)
+                image = read_rgb(self.storage.source(self.images, current))
             except OSError as error:
                 self.unreadable[current] = True
+                path = self.get_data_info(current)['img_path']
                 print_log(
                     f'unreadable image {path}: {error}; skipped',
                     'current',

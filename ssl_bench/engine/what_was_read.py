@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from ssl_bench.config import config_dir, parse_config
 from ssl_bench.config_keys import plain_keys
 from ssl_bench.engine.speed import begun_with
+from ssl_bench.data.storage import ImageList, Names
 from ssl_bench.tasks.pretraining_sets import (
     ReadImages,
     custom,
@@ -91,15 +92,24 @@ def _images_of(dataset: Any) -> ReadImages:
     folder = getattr(dataset, 'img_prefix', '') or getattr(
         dataset, 'data_root', ''
     )
+    folder = str(folder).rstrip('/')
     try:
-        paths = [
-            dataset.get_data_info(index)['img_path']
-            for index in range(len(dataset))
-        ]
+        names = (
+            dataset.images.names
+            if isinstance(getattr(dataset, 'images', None), ImageList)
+            else Names.of(
+                sorted(
+                    dataset.get_data_info(index)['img_path'].removeprefix(
+                        f'{folder}/'
+                    )
+                    for index in range(len(dataset))
+                )
+            )
+        )
     except (AttributeError, KeyError, TypeError):
         kind = type(dataset).__name__
         return ReadImages(custom(kind, len(dataset)), kind, len(dataset), '')
-    return describe_images(folder, paths)
+    return describe_images(folder, names, names.fingerprint())
 
 
 def departures_of(

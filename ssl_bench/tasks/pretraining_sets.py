@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,24 +33,21 @@ class ReadImages(NamedTuple):
     fingerprint: str
 
 
-def describe_images(folder: str | Path, paths: Iterable[str]) -> ReadImages:
+def describe_images(
+    folder: str | Path, names: Sequence[str], fingerprint: str
+) -> ReadImages:
     """Name a set of images by comparing it with the known sets.
 
     Args:
-        folder (str | Path): Above the images.
-        paths (Iterable[str]): Of every image that is read.
+        folder (str | Path): Above the images, or the file that has them.
+        names (Sequence[str]): Of every image that is read, below the folder
+            and sorted.
+        fingerprint (str): SHA-256 over the names, a line each.
     """
     place = str(folder).rstrip('/')
-    names = sorted(path.removeprefix(f'{place}/') for path in paths)
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(f'{name}\n'.encode())
     known = _known(Path(place), names)
     return ReadImages(
-        known or custom(place, len(names)),
-        place,
-        len(names),
-        digest.hexdigest(),
+        known or custom(place, len(names)), place, len(names), fingerprint
     )
 
 
@@ -68,14 +66,21 @@ def _known(folder: Path, names: Sequence[str]) -> str:
 
 
 def _is_in1k(names: Sequence[str]) -> bool:
-    """``CLASS/CLASS_NUMBER.JPEG``, of every class of ImageNet-1K."""
-    found = set()
-    for name in names:
-        home, _, file = name.rpartition('/')
-        if not file.startswith(f'{home}_'):
+    """``CLASS/CLASS_NUMBER.JPEG``, of every class of ImageNet-1K.
+
+    Or without the folders, which Hugging Face's tables leave out. The names
+    of a class are next to each other, so few are looked at.
+    """
+    first, nested = 0, '/' in names[0]
+    for home in wordnet_ids():
+        start = f'{home}/{home}' if nested else home
+        after = chr(ord('_') + 1)
+        end = bisect_left(names, f'{start}{after}', first)
+        if end == first or not names[first].startswith(f'{start}_'):
             return False
-        found.add(home)
-    return found == set(wordnet_ids())
+        first = end
+    slashes = sum(name.count('/') for name in names)
+    return first == len(names) and slashes == nested * len(names)
 
 
 def _is_mini(folder: Path, images: int) -> bool:

@@ -19,12 +19,12 @@ from mmdet.datasets.transforms import LoadAnnotations
 from mmdet.registry import DATASETS, TRANSFORMS
 
 from ssl_bench.errors import UserError
+from ssl_bench.once_per_node import once_per_node
 from ssl_bench.tasks.layouts import CocoLayout, LvisLayout
 from ssl_bench.tasks.layouts.annotations import Annotations, Numbers
 from ssl_bench.tasks.layouts.json_rows import Category
 from ssl_bench.tasks.layouts.lines import refuse
 from ssl_bench.tasks.layouts.objects import other_classes
-from ssl_bench.toolbox.once_per_node import once_per_node
 
 OTHER_CLASS = "objects of classes that are not the task's"
 

@@ -243,7 +243,7 @@ NAMES = {
 READING = (
     'ssl_bench/checkpoints/reading.py',
     # what another process of the same run has sent, never a file
-    'ssl_bench/toolbox/once_per_node.py',
+    'ssl_bench/once_per_node.py',
 )
 
 

@@ -9,6 +9,7 @@ from mmengine.dataset import DefaultSampler, InfiniteSampler, worker_init_fn
 from torch.utils.data import DataLoader, Dataset
 
 from ssl_bench.data.exact_batches import Draw, ExactBatches, seed_samples
+from ssl_bench.data.pretrain_dataset import StreamSampler
 from ssl_bench.errors import UserError
 
 
@@ -47,6 +48,13 @@ def read(loader, number=None):
     return torch.cat([*islice(loader, number)])
 
 
+class Stream(StreamSampler):
+    """The sampler of pretrainings, with indices that this data set has."""
+
+    def __iter__(self):
+        return (index % 10 for index in super().__iter__())
+
+
 GROUPED = dict(inner=dict(type='mmdet.AspectRatioBatchSampler'))
 
 
@@ -75,6 +83,49 @@ def test_an_epoch_starts_anywhere():
     assert torch.equal(read(loader), whole[9:])
     loader.batch_sampler.start = 4
     assert [*loader] == []
+
+
+@pytest.mark.parametrize(
+    'kind, endless',
+    [
+        (InfiniteSampler, True),
+        (DefaultSampler, True),
+        (DefaultSampler, False),
+        (Stream, True),
+        (Stream, False),
+    ],
+)
+def test_what_was_seen_is_neither_read_nor_drawn(monkeypatch, kind, endless):
+    """A resumed loader makes as many indices as it hands out."""
+    whole = read(loader_of(kind, endless=endless), 4)
+    loader = loader_of(kind, endless=endless)
+    start = 11 if endless else 3
+    loader.batch_sampler.start = start
+    read_too, drawn = [], []
+    at, get = Draw.at, Noise.__getitem__
+    monkeypatch.setattr(
+        Draw, 'at', lambda *place: drawn.append(place) or at(*place)
+    )
+    monkeypatch.setattr(
+        Noise,
+        '__getitem__',
+        lambda self, index: read_too.append(index) or get(self, index),
+    )
+    rest = read(loader, 1)
+    assert len(read_too) == len(drawn) == len(rest)
+    if endless:
+        whole = read(loader_of(kind, endless=True), start + 1)
+    assert torch.equal(rest, whole[-len(rest) :])
+
+
+def test_a_million_steps_are_passed_over_at_once():
+    """Of a schedule without epochs; a draw for each would take minutes."""
+    loader = loader_of(Stream, endless=True)
+    loader.batch_sampler.start = 4 * 10**9 + 1
+    first = next(iter(loader.batch_sampler))
+    assert [(draw.epoch, draw.place) for draw in first] == [
+        (10**9, place) for place in (3, 4, 5)
+    ]
 
 
 def test_samples_depend_on_seed_epoch_and_place_only():

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from ssl_bench.data.mini.names import CLASSES
+from ssl_bench.data.storage import open_storage
 from ssl_bench.errors import UserError
-from ssl_bench.files import images_below
 from ssl_bench.tasks.check import check_task
 from ssl_bench.tasks.datasets import MINI_CLASSES, Dataset, own_dataset
 from ssl_bench.tasks.fingerprint import fingerprint
@@ -59,7 +59,7 @@ def test_images_in_a_folder(tmp_path):
         image(tmp_path / name)
     clutter(tmp_path)
     (tmp_path / 'link').symlink_to(tmp_path / 'cat/old')
-    assert images_below(tmp_path) == [
+    assert list(open_storage(tmp_path).list().images.names) == [
         'cat/a.webp',
         'cat/b.JPG',
         'cat/old/c.tif',

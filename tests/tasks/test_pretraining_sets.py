@@ -18,17 +18,16 @@ def small(monkeypatch):
 
 
 def named(names, folder='d'):
-    return describe_images(folder, [f'{folder}/{name}' for name in names]).data
+    return describe_images(folder, sorted(names), 'x').data
 
 
 IN1K = [f'{c}/{c}_{i}.JPEG' for c in wordnet_ids() for i in (1, 2)]
 
 
 def test_the_full_set():
-    found = describe_images('d/', [f'd/{name}' for name in reversed(IN1K)])
-    assert (found.data, found.images) == ('IN1K', 2000)
-    again = describe_images('e', [f'e/{name}' for name in IN1K])
-    assert found.fingerprint == again.fingerprint
+    found = describe_images('d/', sorted(IN1K), 'f')
+    assert found == ('IN1K', 'd', 2000, 'f')
+    assert named([name.partition('/')[2] for name in IN1K]) == 'IN1K'
 
 
 @pytest.mark.parametrize(
@@ -39,6 +38,11 @@ def test_the_full_set():
         [name.replace('n01440764', 'cats') for name in IN1K],
         [f'{name}.png' if i == 7 else name for i, name in enumerate(IN1K)][1:],
         [name.replace('/n', '/m') for name in IN1K],  # other file names
+        [name.replace('_1', '_1/1') for name in IN1K],
+        [
+            name.replace('_', '/', 1) if i == 9 else name
+            for i, name in enumerate(IN1K)
+        ],
         [f'img{i}.jpg' for i in range(2000)],
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from mmengine.dist import all_gather_object, barrier, get_rank, get_world_size
 
 from ssl_bench.errors import UserError
+from ssl_bench.run_folder import from_first
 
 Value = TypeVar('Value')
 ALIGNED = 64  # bytes
@@ -75,6 +76,26 @@ def once_per_node(read: Callable[[], Value]) -> Value:
     if file >= 0:
         os.close(file)
     return value
+
+
+def once(read: Callable[[], Value]) -> Value:
+    """`once_per_node`, read in the first process of all nodes alone.
+
+    The other nodes get a copy, so all processes have the same value, also
+    where their disks differ.
+
+    Args:
+        read (Callable): Called in the first process.
+
+    Raises:
+        UserError: The first process could not read.
+    """
+    if get_world_size() == 1:
+        return read()
+    if len(set(all_gather_object(_node()))) > 1:
+        value: Any = from_first(read)
+        return once_per_node(lambda: value)
+    return once_per_node(read)
 
 
 def _node() -> tuple[str, int]:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from ssl_bench import once_per_node
 from ssl_bench.errors import UserError
-from ssl_bench.toolbox import once_per_node
 from tests.processes import run_in_processes
 
 
@@ -48,6 +48,17 @@ def far_apart(rank, folder):
     return shared(rank, folder)
 
 
+def once_for_all_nodes(rank, folder):
+    once_per_node._node = lambda: (f'host {rank // 2}', 0)
+    os.environ.update(WORLD_SIZE='3', RANK=str(rank))
+
+    def read():
+        (Path(folder) / f'read_by_{rank}').touch()
+        return dict(values=np.arange(100_000) + rank)
+
+    return torch.tensor(once_per_node.once(read)['values']).sum()
+
+
 @pytest.mark.slow
 def test_several_processes(tmp_path):
     found = run_in_processes(shared, 3, str(tmp_path))
@@ -57,3 +68,12 @@ def test_several_processes(tmp_path):
     assert run_in_processes(failing, 2) == ['file.json is no good'] * 2
     run_in_processes(far_apart, 2, str(tmp_path))
     assert len(list(tmp_path.iterdir())) == 2  # one on each node
+
+
+@pytest.mark.slow
+def test_one_process_of_all_nodes_reads(tmp_path):
+    """Two processes on a node, and one on another."""
+    found = run_in_processes(once_for_all_nodes, 3, str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ['read_by_0']
+    assert found == [sum(range(100_000))] * 3
+    assert once_per_node.once(lambda: 3) == 3
