@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -231,14 +232,14 @@ class ExactCocoMetric(Unrounded, CocoMetric):
         """The package's, by mmdet's names."""
         kind = coco_metric.COCOeval
         if self.scorer == FAST:
-            from faster_coco_eval import COCOeval_faster as kind
+            kind = import_module('faster_coco_eval').COCOeval_faster
         return dict(COCOeval=kind, COCOevalMP=coco_metric.COCOevalMP)
 
     def indexed(self, content: dict[str, Any]) -> Any:
         """The package's table of a file's content; sets the ids."""
         kind = coco_metric.COCO
         if self.scorer == FAST:
-            from faster_coco_eval import COCO as kind
+            kind = import_module('faster_coco_eval').COCO
         made = table(kind, content)
         self.cat_ids = made.getCatIds(catNms=self.dataset_meta['classes'])
         self.img_ids = made.getImgIds()
@@ -284,6 +285,7 @@ def to_score(
         kind (str): bbox or segm.
     """
     rows: list[dict[str, Any]] = []
+    shapes: list[dict[str, Any]]
     for result in results:
         scores = result['scores']
         if kind == 'bbox':
