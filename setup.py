@@ -42,6 +42,8 @@ setup(
         'onedl-mmdetection>=3.5.1,<3.6',
         'onedl-mmsegmentation>=1.4.2,<1.5',
         'onedl-mmpretrain>=1.3.6,<1.4',
+        # same platforms as torch's wheels; equal numbers are tested
+        'faster-coco-eval>=1.8,<2',
         'jinja2>=3.1',
         'msgspec>=0.19',
         'numpy',
@@ -57,7 +59,6 @@ setup(
     ],
     extras_require={
         'test': [
-            'faster-coco-eval>=1.8',
             'lmdb>=1.4',
             'lvis>=0.5.3',
             'mypy>=1.15',
@@ -71,7 +72,6 @@ setup(
             'timm>=1.0',
             'transformers>=5',
         ],
-        'coco': ['faster-coco-eval>=1.8'],  # test_evaluator.type, quicker
         'lmdb': ['lmdb>=1.4'],  # images of a pretraining in an LMDB database
         'lvis': ['lvis>=0.5.3'],  # lvis_vitdet_b
         'pandas': ['pandas'],  # ssl_bench.results.load

@@ -48,7 +48,7 @@ PLAIN = {
     'optim_wrapper': {'constructor', 'paramwise_cfg'},
     'env_cfg': {'cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'},
     'method': {'name', 'variant'},
-    'probe': {'pool'},
+    'probe': {'pool', 'compute'},
     'randomness': {'deterministic', 'diff_rank_seed', 'seed'},
     'speed': {
         'amp',

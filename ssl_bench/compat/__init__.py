@@ -14,4 +14,5 @@ PACKAGES = (
     'scikit-image',
     'scikit-learn',
     'pycocotools',
+    'faster-coco-eval',
 )

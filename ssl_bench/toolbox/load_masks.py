@@ -129,9 +129,10 @@ class ReadMask(LoadAnnotations):
         """As mmseg's, which would cast 16 bits to 8."""
         mask = read_mask(results['seg_map_path'])
         if results['reduce_zero_label']:  # 1 becomes 0; 0, 255 are ignored
-            mask = np.where(mask % IGNORED == 0, np.uint8(IGNORED), mask - 1)
-        mapped = mask.copy()
-        for old, new in (results.get('label_map') or {}).items():
+            mask = np.where(mask == IGNORED, mask, mask - np.uint8(1))
+        label_map = results.get('label_map') or {}
+        mapped = mask.copy() if label_map else mask
+        for old, new in label_map.items():
             mapped[mask == old] = new
         results['gt_seg_map'] = mapped
         results['seg_fields'].append('gt_seg_map')

@@ -246,13 +246,16 @@ class LvisMetric(Unrounded, LVISMetric):
     """
 
     module = lvis_metric
-    scorers: tuple[str, ...] = ('LVISEval',)
     truth = '_lvis_api'
     layout_class = LvisLayout
 
     def __init__(self, **kwargs) -> None:
         restore_float()
         super().__init__(**kwargs)
+
+    def scorers(self) -> dict[str, type]:
+        """The package's one."""
+        return dict(LVISEval=self.module.LVISEval)
 
     def indexed(self, content: dict[str, Any]) -> Any:
         """What the package makes of a file's content."""

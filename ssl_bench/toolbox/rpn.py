@@ -53,9 +53,11 @@ class LargestOverlapAssigner(MaxIoUAssigner):
     ) -> AssignResult:
         """Assign by the overlaps of K objects with N anchors, (K, N)."""
         result = super().assign_wrt_overlaps(overlaps, gt_labels)
-        positive = result.gt_inds > 0
-        if positive.any():
-            owner = overlaps[:, positive].argmax(0)
-            result.gt_inds[positive] = owner + 1
-            result.labels[positive] = gt_labels[owner]
+        if len(overlaps):
+            # of all anchors: choosing some would wait for the device
+            positive, owner = result.gt_inds > 0, overlaps.argmax(0)
+            result.gt_inds = torch.where(positive, owner + 1, result.gt_inds)
+            result.labels = torch.where(
+                positive, gt_labels[owner], result.labels
+            )
         return result

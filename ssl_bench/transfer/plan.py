@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from math import gcd
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.fraction import take_fraction
+from ssl_bench.toolbox.scorer import scorer_of
 from ssl_bench.transfer.architecture import (
     WrongBackbone,
     architecture_name,
@@ -129,7 +129,7 @@ def make_plan(
         fit_batch(plan, processes)
         fit_norms(plan, processes, accelerator)
         fit_precision(plan, accelerator)
-        check_evaluator(config)
+        scorer_of(config.test_evaluator)  # refuses what cannot be used
     return plan
 
 
@@ -401,26 +401,3 @@ def fit_precision(plan: Plan, accelerator: bool) -> None:
     """Leave mixed precision out where there is no accelerator for it."""
     if not accelerator and leave_out_mixed(plan.config.optim_wrapper):
         plan.changes.append('single precision: mixed needs an accelerator')
-
-
-def check_evaluator(config: Config) -> None:
-    """Refuse the fast COCO scores where they are others.
-
-    Raises:
-        UserError: More than 100 detections an image, or no package.
-    """
-    kind = config.test_evaluator.get('type')
-    if not str(kind).endswith('FasterCocoMetric'):
-        return
-    most = config.model.test_cfg.rcnn.max_per_img
-    if most > 100:
-        raise UserError(
-            f'{kind} scores {most} detections an image unlike pycocotools, '
-            'which takes 100 of them. Leave test_evaluator.type at '
-            'ExactCocoMetric, or set model.test_cfg.rcnn.max_per_img=100.'
-        )
-    if find_spec('faster_coco_eval') is None:
-        raise UserError(
-            f'{kind} needs the package faster-coco-eval: '
-            'pip install faster-coco-eval'
-        )

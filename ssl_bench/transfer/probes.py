@@ -51,14 +51,19 @@ class Frozen(BaseModel):
     Args:
         backbone (dict): Config of an mmpretrain backbone.
         preprocessor (dict): Mean, std and channel order.
+        compute (str): ``bfloat16``: the backbone under autocast, its last
+            features pooled in single precision.
     """
 
-    def __init__(self, backbone: dict, preprocessor: dict) -> None:
+    def __init__(
+        self, backbone: dict, preprocessor: dict, compute: str = 'float32'
+    ) -> None:
         from mmpretrain.registry import MODELS
 
         settings = dict(type='ClsDataPreprocessor', **preprocessor)
         super().__init__(data_preprocessor=MODELS.build(settings))
         self.backbone = MODELS.build(backbone)
+        self.mixed = compute == 'bfloat16'
 
     @torch.no_grad()
     def forward(  # type: ignore[override]
@@ -66,9 +71,13 @@ class Frozen(BaseModel):
     ) -> tuple[Tensor, list]:
         """A loader's batch to (B, D) features and its data samples."""
         batch = self.data_preprocessor(batch, False)
-        # (B, C, H, W), or (B, C) of a class token
-        features = self.backbone(batch['inputs'])[-1]
-        return pool(features), batch['data_samples']
+        images = batch['inputs']
+        with torch.autocast(
+            images.device.type, torch.bfloat16, enabled=self.mixed
+        ):
+            # (B, C, H, W), or (B, C) of a class token
+            features = self.backbone(images)[-1]
+        return pool(features.float()), batch['data_samples']
 
 
 def global_average(features: Tensor) -> Tensor:
@@ -94,8 +103,9 @@ POOLS = dict(
 
 
 # settings of a probe that say what the features are, not how to score them
+COMPUTE = ('float32', 'bfloat16')
 LISTS = ('neighbours', 'costs', 'rates')  # settings with several numbers
-OF_FEATURES = ('type', 'pool', 'vit_pool', 'precision')
+OF_FEATURES = ('type', 'pool', 'vit_pool', 'precision', 'compute')
 
 
 def run_probe(
@@ -123,6 +133,8 @@ def run_probe(
             split: home / f'{key}_{split}' for split in ('train', 'test')
         }
         plan.changes += check_probe(plan.config)
+        if model.mixed:
+            plan.changes.append('features of a backbone in bfloat16')
         for split, path in folders.items():
             if not on_main_process((path / INDEX).exists):
                 title = f'{plan.task}, {source.method}, {split}'
@@ -141,13 +153,14 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     """Refuse settings that the probe does not have, before an extraction.
 
     Raises:
-        UserError: Unknown probe, pooling, precision or argument, or numbers
+        UserError: Unknown probe, pooling, precision, argument, or numbers
             of neighbours, costs or rates that are no list of numbers.
     """
     for place, known, name in (
         ('probe', PROBES, settings['type']),
         ('probe.pool', POOLS, settings.get('pool', 'global_average')),
         ('probe.precision', PRECISIONS, settings.get('precision', 'float32')),
+        ('probe.compute', COMPUTE, settings.get('compute', 'float32')),
     ):
         if name not in known:
             raise unknown_name(place, str(name), known)
@@ -213,7 +226,11 @@ def check_probe(config: Config) -> list[str]:
 
 def build_frozen(config: Config, source: Source) -> Frozen:
     """The backbone with its weights, in evaluation mode."""
-    model = Frozen(config.backbone, dict(config.data_preprocessor))
+    model = Frozen(
+        config.backbone,
+        dict(config.data_preprocessor),
+        config.probe.get('compute', 'float32'),
+    )
     model.backbone.init_weights()
     if source.backbone is not None:
         load_whole(model.backbone, source)
@@ -246,6 +263,8 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
     settings['pixels'] = plan.config.data_preprocessor.to_dict()
     settings['pool'] = plan.config.probe.get('pool', 'global_average')
     settings['precision'] = plan.config.probe.get('precision', 'float32')
+    if model.mixed:  # single precision keeps the names that it had
+        settings['compute'] = 'bfloat16'
     text = json.dumps(
         [
             tensors_sha256(weights),

@@ -18,6 +18,7 @@ from ssl_bench.compat import PACKAGES
 from ssl_bench.tasks.fingerprint import data_name, other_data, read_print
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.check_data import elsewhere_texts
+from ssl_bench.toolbox.scorer import scorer_of
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.source import Source
 
@@ -53,6 +54,9 @@ def make_record(
         else None
     )
     extra = dict(recipe=plan.config.get('recipe', ''))
+    scorer = scorer_of(plan.config.get('test_evaluator'))
+    if scorer is not None:
+        extra['scorer'] = scorer
     if measured.details:
         extra['details'] = measured.details
     return dict(

@@ -8,6 +8,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 from ssl_bench import register_all_modules
 from ssl_bench.engine.stopping import stoppable
@@ -21,8 +22,14 @@ from ssl_bench.transfer.features import (
     WholeBatches,
     load_features,
 )
+from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.probe_scores import knn, linear, logistic, svm
-from ssl_bench.transfer.probes import Frozen, global_average
+from ssl_bench.transfer.probes import (
+    Frozen,
+    cache_key,
+    check_settings,
+    global_average,
+)
 from tests.processes import run_in_processes
 
 
@@ -356,3 +363,50 @@ def test_a_batch_follows_the_model_to_its_device():
     features, _ = model(batch, global_average)
     assert features.device.type == 'meta'
     assert features.shape == (2, 32)
+
+
+def frozen(compute):
+    torch.manual_seed(0)
+    backbone = dict(
+        type='ResNet', depth=18, stem_channels=16, base_channels=16
+    )
+    return Frozen(backbone, dict(mean=[0] * 3, std=[1] * 3), compute).eval()
+
+
+def test_a_backbone_in_bfloat16_is_pooled_in_single_precision():
+    register_all_modules()
+    from mmpretrain.structures import DataSample
+
+    batch = dict(
+        inputs=[torch.full((3, 32, 32), 9), torch.full((3, 32, 32), 99)],
+        data_samples=[DataSample(), DataSample()],
+    )
+    seen = []
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        for compute in ('float32', 'bfloat16'):
+            model = frozen(compute)
+            model.backbone.layer4.register_forward_hook(
+                lambda _, given, out: seen.append(out.dtype)
+            )
+            found = model(dict(batch), global_average)[0]
+            assert found.dtype == torch.float32
+            seen.append(found)
+    assert (seen[0], seen[2]) == (torch.float32, torch.bfloat16)
+    assert not torch.equal(seen[1], seen[3])
+    torch.testing.assert_close(seen[1], seen[3], rtol=0.05, atol=0.05)
+
+
+def test_features_of_another_computation_have_another_name(mini_root):
+    names = set()
+    for options in (
+        {},
+        {'probe.compute': 'float32'},
+        {'probe.compute': 'bfloat16'},
+        {'probe.precision': 'float16'},
+    ):
+        plan = make_plan('mini_knn', None, str(mini_root), options)
+        model = frozen(plan.config.probe.get('compute', 'float32'))
+        names.add(cache_key(plan, model, str(mini_root)))
+    assert len(names) == 3  # single precision is the default
+    with pytest.raises(UserError, match="probe.compute 'half'"):
+        check_settings(dict(type='knn', compute='half'))
