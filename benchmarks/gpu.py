@@ -2,23 +2,25 @@
 
 python benchmarks/gpu.py --out work_dirs/gpu [--only tests step]
 
-tests   `pytest -m gpu`: golden vectors on the device, steps that never wait,
-        mixed precision, resumed runs, served operators
-tasks   a mini pretraining with a resume; its transfers to mmdet, mmseg,
-        mmpretrain and a probe, each to its record
-step    benchmarks/step.py at the papers' sizes
-data    benchmarks/data_wait.py with 12 workers
+tests     `pytest -m gpu`: golden vectors on the device, steps that never wait,
+          mixed precision, resumed runs, served operators
+tasks     a mini pretraining with a resume; its transfers to mmdet, mmseg,
+          mmpretrain and a probe, each to its record
+step      benchmarks/step.py at the papers' sizes
+pipeline  benchmarks/pipeline.py, with colours painted on the device
+data      benchmarks/data_wait.py: runs with 12 workers, images in memory
 
-Tests and tasks run at the same time, because nothing in them is timed; step
-and data run alone. Each part has a time limit of its own, and a part that
-fails does not stop the others. The folder gets gpu.json, gpu.md, a log of each
-part, step.json and data.json. Without a GPU it says so and returns 2;
+Tests and tasks run at the same time, because nothing in them is timed; the
+others run alone. Each part has a time limit of its own, and a part that fails
+does not stop the others. The folder gets gpu.json, gpu.md, a log of each part,
+step.json, pipeline.json and data.json. Without a GPU it says so and returns 2;
 `--device cpu --tiny` goes through all parts on a CPU.
 """
 
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,9 +32,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from gpu_tables import as_markdown
 
 ROOT = Path(__file__).parents[1]
-SECONDS = dict(tests=150, tasks=170, step=240, data=70)
+SECONDS = dict(tests=140, tasks=140, step=225, pipeline=30, data=80)
 TOGETHER = ('tests', 'tasks')
 LINES = 15  # of a log, in the report of a failure
 MINI_SIZES = {
@@ -118,8 +121,7 @@ def run_tests(part: Part) -> dict:
     """Counts of the tests marked gpu, and the last lines of each failure."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / 'tests.xml'
-        where = ['tests/methods', 'tests/compat']
-        workers = ['-n', str(part.args.test_workers)]
+        where, workers = gpu_tests(), ['-n', str(part.args.test_workers)]
         if part.args.tiny:
             where, workers = ['tests/compat/test_gpu.py'], []
         words = ['-m', 'pytest', '-q', '-m', 'gpu', '-W', 'ignore']
@@ -128,6 +130,15 @@ def run_tests(part: Part) -> dict:
         if not report.is_file():
             return {}
         return counted(ET.parse(report).getroot())
+
+
+def gpu_tests() -> list[str]:
+    """The files that can have tests marked gpu; the others take time."""
+    return [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / 'tests').rglob('test_*.py'))
+        if re.search(r'(?i)\bgpu\b|\bdevices?\b', path.read_text())
+    ]
 
 
 def counted(root: ET.Element) -> dict:
@@ -149,12 +160,19 @@ def counted(root: ET.Element) -> dict:
     return found
 
 
+def run_script(part: Part, words: list[str]) -> dict:
+    """What a script of this folder writes: it has the part's name."""
+    out = part.args.out / f'{part.name}.json'
+    out.unlink(missing_ok=True)
+    name = dict(data='data_wait').get(part.name, part.name)
+    words = [*words, '--device', part.args.device, '--out', str(out)]
+    part.run([f'benchmarks/{name}.py', *words])
+    return json.loads(out.read_text()) if out.is_file() else {}
+
+
 def run_step(part: Part) -> dict:
     """The rows of benchmarks/step.py."""
-    out = part.args.out / 'step.json'
-    words = ['benchmarks/step.py', '--device', part.args.device]
-    words += ['--out', str(out), '--profile']
-    words += ['--seconds', str(part.args.seconds['step'] - 8)]
+    words = ['--profile', '--seconds', str(part.args.seconds['step'] - 8)]
     if part.args.methods:
         words += ['--methods', *part.args.methods]
     if part.args.forms:
@@ -164,22 +182,26 @@ def run_step(part: Part) -> dict:
         words += ['--forms', 'float32', 'bfloat16']
     else:
         words.append('--paper')
-    part.run(words)
-    return json.loads(out.read_text()) if out.is_file() else {}
+    return run_script(part, words)
+
+
+def run_pipeline(part: Part) -> dict:
+    """The rows of benchmarks/pipeline.py, painting on the device."""
+    words = ['--photometric', 'device', '--rows', 'mocov2']
+    if part.args.tiny:
+        return run_script(part, [*words, '--tiny'])
+    words += ['pixpro', '--images', '32', '--rounds', '3', '--batch', '256']
+    return run_script(part, words)
 
 
 def run_data(part: Part) -> dict:
     """The rows of benchmarks/data_wait.py."""
-    out = part.args.out / 'data.json'
-    words = ['benchmarks/data_wait.py', '--device', part.args.device]
-    words += ['--out', str(out)]
     if part.args.tiny:
-        words += '--batch 4 --workers 0 --images 16 --files 4'.split()
-        words += ['--seconds', '1', '--methods', 'mocov2']
-    else:
-        words += ['--paper', '--seconds', '24']
-    part.run(words)
-    return json.loads(out.read_text()) if out.is_file() else {}
+        words = '--batch 4 --workers 0 --images 16 --files 4'.split()
+        return run_script(
+            part, [*words, '--seconds', '0.3', '--methods', 'mocov2']
+        )
+    return run_script(part, ['--paper', '--seconds', '24'])
 
 
 def run_tasks(part: Part) -> dict:
@@ -228,7 +250,11 @@ def recorded(runs: Path, task: str) -> bool:
 
 
 RUN: dict[str, Callable[[Part], dict]] = dict(
-    tests=run_tests, tasks=run_tasks, step=run_step, data=run_data
+    tests=run_tests,
+    tasks=run_tasks,
+    step=run_step,
+    pipeline=run_pipeline,
+    data=run_data,
 )
 
 
@@ -243,59 +269,6 @@ def run_part(name: str, args: argparse.Namespace) -> dict:
     seconds = time.monotonic() - started
     print(f'{name}: {seconds:.0f} s, {len(part.failed)} failed', flush=True)
     return dict(seconds=seconds, failed=part.failed, result=result)
-
-
-def number(value: float | None, digits: int = 0) -> str:
-    """A number of a table; empty for none."""
-    return '' if value is None else f'{value:.{digits}f}'
-
-
-def as_markdown(report: dict) -> str:
-    """The tables for docs/performance.md."""
-    lines = [f'`{json.dumps(report["machine"])}`', '']
-    for name, part in report['parts'].items():
-        state = 'failed' if part['failed'] else 'done'
-        lines.append(f'* {name}: {state} in {part["seconds"]:.0f} s')
-    parts = {name: part['result'] for name, part in report['parts'].items()}
-    if tests := parts.get('tests'):
-        lines += ['', '| tests passed | failed | skipped |', '|---|---|---|']
-        lines.append(
-            f'| {tests["passed"]} | {tests["failed"]} | {tests["skipped"]} |'
-        )
-    if tasks := parts.get('tasks'):
-        lines += ['', '| run | to its end |', '|---|---|']
-        lines += [
-            f'| {name} | {"yes" if ok else "no"} |'
-            for name, ok in tasks.items()
-        ]
-    if rows := (parts.get('step') or {}).get('rows'):
-        lines += [
-            '',
-            '| method | form | batch | images/s | limit | share | MiB '
-            '| note |',
-            '|---|---|---|---|---|---|---|---|',
-        ]
-        lines += [
-            f'| {row["method"]} | {row["form"]} | {row["batch"]} '
-            f'| {number(row["images_per_s"])} | {number(row["limit_per_s"])} '
-            f'| {number(row["share"], 2)} | {number(row["peak_mib"])} '
-            f'| {row["note"][:80]} |'
-            for row in rows
-        ]
-    if rows := (parts.get('data') or {}).get('rows'):
-        lines += [
-            '',
-            '| method | batch | workers | loader images/s | training '
-            'images/s | waiting |',
-            '|---|---|---|---|---|---|',
-        ]
-        lines += [
-            f'| {row["method"]} | {row["batch"]} | {row["workers"]} '
-            f'| {number(row["loader_per_s"])} | {number(row["loop_per_s"])} '
-            f'| {row["waiting"]:.0%} |'
-            for row in rows
-        ]
-    return '\n'.join(lines) + '\n'
 
 
 def seconds_of(text: str) -> tuple[str, int]:
@@ -335,23 +308,17 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def card(device: str) -> dict:
-    """What ran this, in short."""
-    facts = dict(device=device, torch=torch.__version__)
-    if device == 'cuda':
-        facts |= dict(card=torch.cuda.get_device_name())
-    return facts
-
-
 def main(words: list[str] | None = None) -> int:
     """Run the parts; 0 if none failed, 2 without a GPU."""
     args = parse_args(words)
     if args.device == 'cuda' and not torch.cuda.is_available():
         print('gpu.py: there is no GPU here; nothing was run.')
         return 2
+    from step import machine  # imports the toolkits
+
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / 'gpu.json'
-    report: dict = dict(machine=card(args.device), parts={})
+    report: dict = dict(machine=machine(args.device), parts={})
     if path.is_file():  # of parts that are not repeated
         report['parts'] = json.loads(path.read_text())['parts']
     groups = [[name for name in TOGETHER if name in args.only]]

@@ -1,17 +1,24 @@
 """What the GPU's benchmarks do on a CPU, at the smallest sizes."""
 
+import functools
 import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from operator import getitem
 from pathlib import Path
 from types import SimpleNamespace
 
+import gpu
+import gpu_tables
 import pytest
+import scaling
+import step
 import torch
 
-from benchmarks import gpu, step
-from ssl_bench.config import config_dir
+from ssl_bench import config_edits
+from ssl_bench.cfg_options import read_options
+from ssl_bench.config import config_dir, load_config
 from ssl_bench.engine import speed
 
 ROOT = Path(__file__).parents[1]
@@ -32,8 +39,6 @@ def test_every_small_recipe_is_measured():
 
 def setting(name, folder):
     """A small recipe as step.py prepares it, at a batch of 4."""
-    from ssl_bench.config import load_config
-
     config = load_config(step.METHODS[name][1])
     images = step.write_images(folder / 'images', 4)
     items = step.drawn_items(config, images, 4)
@@ -224,6 +229,7 @@ def test_tables_of_a_report():
             workers=12,
             loader_per_s=800.0,
             loop_per_s=700.0,
+            step_per_s=790.0,
             waiting=0.124,
         )
     ]
@@ -233,7 +239,7 @@ def test_tables_of_a_report():
         step=dict(rows=rows),
         data=dict(rows=waits),
     )
-    text = gpu.as_markdown(
+    text = gpu_tables.as_markdown(
         dict(
             machine=dict(card='X'),
             parts={
@@ -246,4 +252,136 @@ def test_tables_of_a_report():
     assert '| 3 | 1 | 0 |' in text
     assert '| mini_knn | no |' in text
     assert '| pixpro | fused | 256 | 900 | 1000 | 0.90 |  | a note |' in text
-    assert '| pixpro | 256 | 12 | 800 | 700 | 12% |' in text
+    assert '| pixpro | 256 | 12 | 800 | 700 | 790 | 12.4% | missed |' in text
+
+
+def speeds(method, **forms):
+    """Rows of step.py; the limit is 1000 images per second."""
+    return [
+        dict(
+            method=method,
+            form=form,
+            images_per_s=speed,
+            share=speed and speed / 1000,
+        )
+        for form, speed in forms.items()
+    ]
+
+
+def test_goals_are_those_of_the_fastest_compiled_form():
+    rows = speeds('pixpro', tf32=500.0, bfloat16=600.0, compile=840.0)
+    rows += speeds('mocov2', tf32=600.0, compile=860.0, fused=900.0)
+    rows += speeds('mae', bfloat16=600.0, compile=870.0)
+    rows += speeds('byol', tf32=500.0, compile=None)
+    assert gpu_tables.goals(rows) == [
+        ['pixpro', '0.84', '1.68', 'missed', 'met'],
+        ['mocov2', '0.90', '1.50', 'met', 'met'],
+        ['mae', '0.87', '', 'met', 'not measured'],
+        ['byol', '', '', 'not measured', 'not measured'],
+    ]
+
+
+def test_files_with_tests_for_a_gpu_are_found():
+    found = gpu.gpu_tests()
+    assert {
+        'tests/compat/test_gpu.py',  # the whole file is marked
+        'tests/engine/test_pretrain.py',  # one test is
+        'tests/methods/test_insloc_golden.py',  # by a fixture
+    } <= set(found)
+    assert 'tests/results/test_rounding.py' not in found
+
+
+@pytest.mark.parametrize('task', gpu.TASKS)
+def test_options_of_the_tasks_are_keys_of_their_configs(task):
+    config = load_config(f'transfer/{task}')
+    options = read_options(gpu.TASKS[task])
+    config_edits.edit(config, options, strict=True)
+    for key, value in options.items():
+        if 'Hook.' not in key:
+            assert functools.reduce(getitem, key.split('.'), config) == value
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
+def test_all_parts_of_the_gpu_run_go_through_on_a_cpu(tmp_path):
+    """Minutes on a busy machine: the commands are those of the GPU run."""
+    words = ['--device', 'cpu', '--tiny', '--out', str(tmp_path)]
+    words += ['--seconds-of', *(f'{name}=600' for name in gpu.SECONDS)]
+    done = subprocess.run(
+        [sys.executable, ROOT / 'benchmarks/gpu.py', *words],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    parts = json.loads((tmp_path / 'gpu.json').read_text())['parts']
+    assert list(parts) == list(gpu.SECONDS)
+    results = {name: part['result'] for name, part in parts.items()}
+    assert results['tests']['skipped'] and not results['tests']['failed']
+    assert set(results['tasks'].values()) == {True}
+    for name in ('step', 'pipeline', 'data'):
+        assert results[name]['rows']
+    assert done.stdout.endswith((tmp_path / 'gpu.md').read_text() + '\n')
+
+
+@pytest.mark.parametrize(
+    'method, values, verdict',
+    [
+        ('mocov2', [1, 2, 4], 'not above linear'),
+        ('mocov2', [10, 11, 13], 'not above linear'),
+        ('mocov2', [1, 2, 8], 'FASTER THAN LINEAR'),  # at the end
+        ('mocov2', [1, 4, 8], 'FASTER THAN LINEAR'),  # at the beginning
+        ('pixpro', [1, 4, 16], scaling.PAIRS[1]),
+        ('pixpro', [1, 8, 64], 'FASTER THAN LINEAR'),
+    ],
+)
+def test_growth_is_compared_with_the_formula(method, values, verdict):
+    found = scaling.Growth('pixels', method, 'mib', [8, 16, 32], values)
+    assert found.verdict == verdict
+
+
+def test_the_exponent_of_a_power_law():
+    found = scaling.Growth('batch', 'x', 'mib', [2, 4, 8], [3, 24, 192])
+    assert found.slope == pytest.approx(3) == found.last
+
+
+def test_the_most_that_a_call_allocates():
+    def call():
+        first = torch.zeros(1000, 250)  # 10^6 bytes
+        second = torch.ones(500, 250)
+        del first
+        return second + 1
+
+    assert scaling.peak_bytes(call, 'cpu') == 1_500_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('method', scaling.METHODS['batch'])
+def test_memory_of_a_step_is_linear_in_the_batch(registered, tmp_path, method):
+    images = step.write_images(tmp_path, 2)
+    args = scaling.parse_args(['--tiny', '--device', 'cpu'])
+    args.drawn = 2
+    rows = scaling.measure('batch', method, (8, 16), images, args)
+    memory = {growth.value: growth for growth in scaling.growths(rows)}['mib']
+    assert 0 < memory.last <= 1 + scaling.SLACK['mib']
+
+
+@pytest.mark.slow
+def test_scaling_prints_its_table_and_draws_it(registered, tmp_path, capsys):
+    words = ['--tiny', '--device', 'cpu', '--methods', 'siamese_im']
+    words += ['insloc_fpn', 'barlow_twins', '--quantities']
+    words += ['queue', 'pixels', 'levels', 'width', 'files']
+    out, drawn = tmp_path / 'rows.json', tmp_path / 'rows.svg'
+    scaling.main([*words, '--out', str(out), '--picture', str(drawn)])
+    rows = json.loads(out.read_text())['rows']
+    assert {(row['quantity'], row['method']) for row in rows} == {
+        ('queue', 'insloc_fpn'),
+        ('pixels', 'siamese_im'),
+        ('pixels', 'insloc_fpn'),
+        ('pixels', 'barlow_twins'),
+        ('levels', 'insloc_fpn'),
+        ('width', 'barlow_twins'),
+        ('files', 'images'),
+    }
+    assert '| queue | insloc_fpn | 64 to 128 |' in capsys.readouterr().out
+    assert drawn.read_text().startswith('<svg')
+    assert drawn.stat().st_size < 200_000

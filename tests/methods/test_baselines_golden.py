@@ -24,9 +24,31 @@ from tests.processes import run_in_processes
 PACK = dict(np.load(Path(__file__).parents[1] / 'data' / 'baselines.npz'))
 
 
+TOLERANCE = {
+    torch.float64: dict(rtol=1e-9, atol=1e-11),
+    torch.float32: dict(rtol=5e-5, atol=5e-6),
+}
+
+
+@pytest.fixture(autouse=True)
+def _double():
+    """Tests are in float64, unless they ask for `precision`."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(params=TOLERANCE, ids=['float64', 'float32'])
+def precision(request, _double):
+    """Both precisions, of new tensors and of the pack's."""
+    torch.set_default_dtype(request.param)
+
+
 def array(key):
-    value = torch.from_numpy(np.asarray(PACK[key]))
-    return value.double() if value.is_floating_point() else value
+    value = torch.tensor(PACK[key])  # a copy: optimizers change it
+    if value.is_floating_point():
+        value = value.to(torch.get_default_dtype())
+    return value
 
 
 def group(prefix):
@@ -38,12 +60,11 @@ def group(prefix):
     }
 
 
-def close(actual, expected, name='', rtol=1e-9, atol=1e-11):
+def close(actual, expected, name=''):
     torch.testing.assert_close(
         actual.detach(),
         expected,
-        rtol=rtol,
-        atol=atol,
+        **TOLERANCE[torch.get_default_dtype()],
         msg=lambda text: f'{name}: {text}',
     )
 
@@ -172,7 +193,7 @@ def build(case, prefix):
     for part in (model.neck, model.head.get('predictor', {})):
         if part.get('type') == 'NonLinearNeck':
             part.norm_cfg = dict(type='BN1d')
-    model = MODELS.build(model).double().train()
+    model = MODELS.build(model).train()
     state = {
         our_name(case, key): value
         for key, value in group(f'{prefix}w/').items()
@@ -247,6 +268,7 @@ def check(case, prefix, result):
         close(result['state'][ours], expected, name)
 
 
+@pytest.mark.usefixtures('device', 'precision')
 @pytest.mark.parametrize('case', CASES)
 def test_models(case):
     """Loss, all gradients, key encoders, queues and statistics."""
@@ -263,7 +285,7 @@ def assignments(prefix, world):
         | dict(
             feat_dim=6, num_prototypes=7, num_crops=crops, queue_length=length
         )
-    ).double()
+    )
     weight = loss.prototypes.weight
     start, steps = array(f'{prefix}w'), []
     for t in range(int(PACK[f'{prefix}iters'])):
@@ -306,6 +328,7 @@ def check_assignments(prefix, steps, rank=0, world=1):
             close(actual, expected, f'{t}/{name}')
 
 
+@pytest.mark.usefixtures('device', 'precision')
 @pytest.mark.parametrize('case', ['swav', 'swav_queue'])
 def test_swav(case):
     """Assignments, losses, gradients and the queue, five steps."""
@@ -319,6 +342,7 @@ def contrast(prefix):
     return loss.detach(), hidden.grad
 
 
+@pytest.mark.usefixtures('device', 'precision')
 def test_simclr():
     loss, grad = contrast('simclr/')
     close(loss, array('simclr/loss'))
@@ -333,7 +357,7 @@ TWO = ('mocov1', 'mocov2', 'densecl', 'mocov3_vit', 'mocov3_resnet')
 def pair(case, prefix):
     """One direction of MoCo v3's loss from embeddings."""
     name, sizes = CASES[case]
-    head = MODELS.build(load_config(name).model.head).double()
+    head = MODELS.build(load_config(name).model.head)
     head.predictor = Features()
     head.predictor.forward = lambda inputs: inputs
     query = array(f'{prefix}pair/q').requires_grad_()
@@ -344,6 +368,7 @@ def pair(case, prefix):
 
 def two(rank):
     """What this process computes in every case."""
+    torch.set_default_dtype(torch.float64)
     results = {}
     for case in TWO:
         prefix = f'two/r{rank}/{case}/'
@@ -379,9 +404,10 @@ def test_two_processes(ranks, case, rank):
         check(case, prefix, result)
 
 
+@pytest.mark.usefixtures('device', 'precision')
 def test_byol_loss():
     """The released value is higher by 4: 2 - 2 cos in each direction."""
-    head = MODELS.build(load_config('byol_r50_300e').model.head).double()
+    head = MODELS.build(load_config('byol_r50_300e').model.head)
     head.predictor = Features()
     head.predictor.forward = lambda inputs: inputs
     preds = [array(f'byol/pred{i}').requires_grad_() for i in (1, 2)]
@@ -393,6 +419,7 @@ def test_byol_loss():
         close(pred.grad, array(f'byol/grad/pred{i}'))
 
 
+@pytest.mark.usefixtures('device', 'precision')
 @pytest.mark.parametrize('case', ['mae', 'mae_raw'])
 def test_mae_loss(case):
     head = MODELS.build(
@@ -409,6 +436,7 @@ def test_mae_loss(case):
     close(pred.grad, array(f'{case}/grad/pred'))
 
 
+@pytest.mark.usefixtures('device', 'precision')
 @pytest.mark.parametrize(
     'case, config',
     [
