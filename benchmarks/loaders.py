@@ -27,10 +27,9 @@ def loader_facts(
     """
     started = time.perf_counter()
     if way == 'ours':
+        import cv2
         from mmengine.registry import DefaultScope
         from mmengine.runner import Runner
-
-        import cv2
 
         cv2.setNumThreads(0)  # as a run does
         config, _ = config_of(ROWS[name][0], folder, args.photometric)
