@@ -65,7 +65,7 @@ ADAMW = {
     'param_scheduler.0.type': 'LinearLR',
     'param_scheduler.0.end': 40,
 }
-VIEW = 'train_dataloader.dataset.pipeline.0.transforms.0.0.'
+VIEW = 'train_dataloader.dataset.pipeline.0.views.0.'
 NUMBERS = {
     'mocov1_r50_200e': SGD
     | {
@@ -138,7 +138,7 @@ NUMBERS = {
         'model.neck.num_layers': 2,
         'model.neck.with_last_bn_affine': False,
         'model.head.predictor.with_last_bn': False,
-        VIEW + 'crop_ratio_range': (0.2, 1.0),
+        VIEW + 'scale': (0.2, 1.0),
     },
     'mocov3_r50_1000e': {
         'optim_wrapper.optimizer.weight_decay': 1.5e-6,
