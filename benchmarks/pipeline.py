@@ -22,7 +22,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -39,18 +38,11 @@ import PIL
 import plain_views
 import torch
 import torchvision
-from PIL import Image, features
+from loaders import loaders, print_loaders
+from PIL import features
 from startup import processor
+from view_rows import ROWS, config_of, our_dataset, write_photographs
 
-# row: config of this project, the plain way
-ROWS: dict[str, tuple[str, str]] = {
-    'mocov2': ('mocov2_r50_200e', 'mocov2'),
-    'mocov2_mmpretrain': ('mocov2_r50_200e', 'mocov2_mmpretrain'),
-    'pixpro': ('pixpro_r50_100e', 'pixpro'),
-    'barlow_twins': ('barlow_twins_r50_300e', 'barlow_twins'),
-    'siamese_im': ('siamese_im_vitb16_400e', 'siamese_im'),
-    'insloc': ('insloc_r50_fpn', 'insloc'),
-}
 # stage: the functions that do it, where they are looked up
 STAGES: dict[str, tuple[str, ...]] = {
     'decode': ('ssl_bench.data.pretrain_dataset:read_rgb',),
@@ -65,63 +57,6 @@ STAGES: dict[str, tuple[str, ...]] = {
     'pack': ('ssl_bench.data.views:PackViews.transform',),
     'collate': ('mmengine.dataset.utils:default_collate',),
 }
-SIZE = (500, 375)
-
-
-def photographs() -> list[Image.Image]:
-    """Colour photographs inside the wheels of two dependencies."""
-    from skimage import data
-    from sklearn.datasets import load_sample_images
-
-    arrays = [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()]
-    return [
-        Image.fromarray(np.asarray(array))
-        for array in [*arrays, *load_sample_images().images]
-    ]
-
-
-def write_photographs(folder: Path, count: int, size=SIZE) -> Path:
-    """JPEG files of random crops of the photographs; returns the folder."""
-    folder.mkdir(parents=True)
-    rng, photos = np.random.default_rng(0), photographs()
-    for index in range(count):
-        photo = photos[index % len(photos)]
-        scale = min(photo.width / size[0], photo.height / size[1])
-        scale *= rng.uniform(0.7, 1)
-        width, height = (int(scale * side) for side in size)
-        left = rng.integers(photo.width - width + 1)
-        top = rng.integers(photo.height - height + 1)
-        box = (left, top, left + width, top + height)
-        crop = photo.resize(size, Image.Resampling.BICUBIC, box)
-        crop.save(folder / f'{index:06d}.jpg', quality=90)
-    return folder
-
-
-def config_of(name: str, folder: Path, photometric: str) -> tuple[Any, Any]:
-    """A config of this project that reads a folder.
-
-    Returns:
-        tuple: The config, and what paints its batches on the device, if the
-        workers do not.
-    """
-    from ssl_bench import register_all_modules
-    from ssl_bench.config import load_config
-    from ssl_bench.data.painting import set_painting
-
-    register_all_modules()
-    config = load_config(name)
-    config.train_dataloader.dataset.data_root = str(folder)
-    config.photometric = photometric
-    return config, set_painting(config, 'cpu')
-
-
-def our_dataset(config: Any) -> Any:
-    """The training data of a config."""
-    from mmengine.registry import DefaultScope
-    from mmpretrain.registry import DATASETS
-
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        return DATASETS.build(config.train_dataloader.dataset)
 
 
 def cpu_ms(call: Callable[[int], Any], indices: Sequence[int]) -> float:
@@ -278,6 +213,8 @@ def painting(name: str, folder: Path, args: argparse.Namespace) -> dict:
             config.model.get('data_preprocessor') or config.data_preprocessor
         ).to(args.device)
     painted = painter.painted(batch, preprocessor)
+    # on a CPU, other programs should not count
+    clock = time.process_time if args.device == 'cpu' else time.perf_counter
     times: dict[str, list[float]] = dict(paint_ms=[], prepare_ms=[])
     for _ in range(max(args.rounds, 2)):
         for key, call in (
@@ -285,10 +222,10 @@ def painting(name: str, folder: Path, args: argparse.Namespace) -> dict:
             ('prepare_ms', lambda: preprocessor(dict(painted), True)),
         ):
             synchronise(args.device)
-            started = time.perf_counter()
+            started = clock()
             call()
             synchronise(args.device)
-            seconds = time.perf_counter() - started
+            seconds = clock() - started
             times[key].append(seconds / args.batch * 1000)
     return dict(row=name, device=args.device, batch=args.batch) | {
         key: spread(values) for key, values in times.items()
@@ -299,106 +236,6 @@ def synchronise(device: str) -> None:
     """Wait for what an accelerator was given."""
     if torch.device(device).type != 'cpu':
         torch.accelerator.synchronize(device)
-
-
-def loader_facts(
-    name: str, way: str, folder: Path, args: argparse.Namespace
-) -> dict:
-    """What a loader with workers does, in a process of its own.
-
-    Returns:
-        dict: ``first_batch_s``, from the data set to the first batch;
-        ``images_per_s`` and ``cpu_ms`` (all workers, per image) of a whole
-        epoch; ``uss_mib`` and ``pss_mib`` of the largest worker.
-    """
-    started = time.perf_counter()
-    if way == 'ours':
-        from mmengine.registry import DefaultScope
-        from mmengine.runner import Runner
-
-        config, _ = config_of(ROWS[name][0], folder, args.photometric)
-        started = time.perf_counter()  # imports are not counted
-        settings = config.train_dataloader
-        settings.sampler.batch_size = settings.batch_size = args.batch
-        settings.num_workers, settings.pin_memory = args.workers, False
-        settings.persistent_workers = True
-        with DefaultScope.overwrite_default_scope('mmpretrain'):
-            loader = Runner.build_dataloader(settings, seed=0)
-    else:
-        make = getattr(plain_views, ROWS[name][1])()
-        started = time.perf_counter()
-        loader = torch.utils.data.DataLoader(
-            plain_views.PlainImages(folder, make),
-            args.batch,
-            shuffle=True,
-            num_workers=args.workers,
-            persistent_workers=True,
-            drop_last=True,
-        )
-    batches = iter(loader)
-    next(batches)
-    facts = dict(first_batch_s=time.perf_counter() - started)
-    for _ in batches:
-        pass
-    workers = [process.pid for process in batches._workers]
-    cpu, count = worker_seconds(workers), 0
-    started = time.perf_counter()
-    for _ in loader:
-        count += args.batch
-    facts['images_per_s'] = count / (time.perf_counter() - started)
-    facts['cpu_ms'] = (worker_seconds(workers) - cpu) / count * 1000
-    return facts | {
-        f'{kind}_mib': max(memory(pid)[kind] for pid in workers)
-        for kind in ('uss', 'pss')
-    }
-
-
-def worker_seconds(workers: Sequence[int]) -> float:
-    """CPU time that processes have used."""
-    ticks = 0
-    for pid in workers:
-        text = Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2]
-        ticks += sum(map(int, text.split()[11:13]))
-    return ticks / os.sysconf('SC_CLK_TCK')
-
-
-def memory(pid: int) -> dict[str, float]:
-    """MiB of a process: its own, and with its share of what it shares."""
-    lines = Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()[1:]
-    kib = {line.split(':')[0]: int(line.split()[1]) for line in lines}
-    own = kib['Private_Clean'] + kib['Private_Dirty']
-    return dict(uss=own / 1024, pss=kib['Pss'] / 1024)
-
-
-def in_a_process(name: str, way: str, workers: int, folder: Path, args):
-    """`loader_facts` of a fresh process."""
-    words = ['--loader', name, way, str(folder), '--workers', str(workers)]
-    words += ['--batch', str(args.batch), '--photometric', args.photometric]
-    done = subprocess.run(
-        [sys.executable, __file__, *words],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def loaders(name: str, folder: Path, args: argparse.Namespace) -> dict:
-    """Loaders of both ways with 1 worker and with --workers."""
-    found = {
-        f'{way}_{workers}': in_a_process(name, way, workers, folder, args)
-        for workers in sorted({1, args.workers})
-        for way in ('plain', 'ours')
-    }
-    one, many = found['ours_1'], found[f'ours_{args.workers}']
-    return dict(
-        row=name,
-        workers=args.workers,
-        load=os.getloadavg()[0],
-        scaling=many['images_per_s'] / one['images_per_s'],
-        more_cpu=many['cpu_ms'] / one['cpu_ms'],
-        **found,
-    )
 
 
 def machine() -> dict:
@@ -440,25 +277,6 @@ def print_row(row: dict) -> None:
     )
 
 
-def print_loaders(row: dict) -> None:
-    """A line for each loader."""
-    for key, facts in row.items():
-        if isinstance(facts, dict):
-            print(
-                f'{row["row"]:18} {key:8} {facts["images_per_s"]:7.1f} img/s '
-                f'{facts["cpu_ms"]:6.2f} ms CPU, first batch '
-                f'{facts["first_batch_s"]:.2f} s, a worker '
-                f'{facts["uss_mib"]:.0f} MiB of its own, '
-                f'{facts["pss_mib"]:.0f} with its share of the rest'
-            )
-    print(
-        f'{row["row"]:18} {row["workers"]} workers: {row["scaling"]:.2f} '
-        f'times the images of one, at {row["more_cpu"]:.2f} times the CPU '
-        f'per image; load of the machine {row["load"]:.1f}',
-        flush=True,
-    )
-
-
 def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -477,7 +295,6 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--workers', type=int, default=0)
     parser.add_argument('--tiny', action='store_true', help='smallest sizes')
     parser.add_argument('--out', type=Path, help='a JSON file')
-    parser.add_argument('--loader', nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args(words)
     if args.tiny:
         args.images, args.rounds, args.batch = 4, 2, 2
@@ -489,10 +306,6 @@ def main(words: list[str] | None = None) -> int:
     args = parse_args(words)
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    if args.loader:
-        name, way, where = args.loader
-        print(json.dumps(loader_facts(name, way, Path(where), args)))
-        return 0
     report: dict = dict(machine=machine(), photometric=args.photometric)
     print(json.dumps(report), flush=True)
     with tempfile.TemporaryDirectory() as temporary:

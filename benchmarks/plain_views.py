@@ -151,9 +151,12 @@ def with_crop(recipe: T.Compose, image: Image.Image) -> tuple[Tensor, Tensor]:
 
 def insloc() -> Way:
     """InsLoc: two crops pasted by OpenCV, then MoCo v2's colours."""
+    import cv2
+
     from ssl_bench.methods.insloc import views as steps
     from ssl_bench.methods.insloc.anchors import anchor_grid, augment_box
 
+    cv2.setNumThreads(0)
     recipe = T.Compose(colours(0.4, 0.5))
     anchors = anchor_grid((16, 16), 16, (2, 4, 8, 16), (0.5, 0.75, 1, 1.5, 2))
     canvas = (256, 256)

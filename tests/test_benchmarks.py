@@ -12,11 +12,16 @@ from types import SimpleNamespace
 import gpu
 import gpu_tables
 import growth
+import loaders
+import pipeline
+import plain_views
 import pytest
 import scaling
 import step
 import storage
 import torch
+from plain_views import PlainImages
+from view_rows import ROWS, config_of, our_dataset
 
 from ssl_bench import config_edits
 from ssl_bench.cfg_options import read_options
@@ -420,3 +425,61 @@ def test_storage_measures_a_start_and_every_kind(registered, capsys):
     assert storage.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + 2 + 4
+
+
+def test_ratios_of_the_pipeline_are_of_the_same_round():
+    row = pipeline.compared([8.0, 9.0, 20.0], [4.0, 3.0, 5.0])
+    assert row['plain_ms'] == dict(min=8.0, median=9.0, max=20.0)
+    assert row['ours_ms'] == dict(min=3.0, median=4.0, max=5.0)
+    assert row['ratio'] == dict(min=2.0, median=3.0, max=4.0)
+
+
+def test_a_stage_inside_another_is_not_counted_twice(monkeypatch):
+    times = iter([0.0, 1.0, 4.0, 6.0])
+    monkeypatch.setattr(pipeline.time, 'process_time', lambda: next(times))
+    clock = pipeline.Clock()
+    inner = clock.timed('inner', lambda: None)
+    clock.timed('outer', inner)()
+    assert clock.seconds == dict(inner=3.0, outer=3.0)
+
+
+def test_every_stage_is_a_function_of_the_program(registered):
+    for place in sum(pipeline.STAGES.values(), ()):
+        owner, name = pipeline.found(place)
+        assert callable(getattr(owner, name))
+
+
+def test_scaling_of_loaders_by_their_cpu_time():
+    found = dict(
+        ours_1=dict(images_per_s=10.0, cpu_ms=4.0, main_ms=0.5),
+        ours_2=dict(images_per_s=15.0, cpu_ms=4.2, main_ms=0.5),
+    )
+    assert loaders.scaling(2, **found) == dict(scaling=1.5, by_cpu=4 / 2.1)
+    found['ours_2']['main_ms'] = 3.0  # is then what limits them
+    assert loaders.scaling(2, **found)['by_cpu'] == 4 / 3
+
+
+@pytest.mark.parametrize('name', sorted({way for _, way in ROWS.values()}))
+def test_the_plain_ways_make_views_as_large_as_ours(
+    registered, image_folder, name
+):
+    config = next(config for config, way in ROWS.values() if way == name)
+    settings, _ = config_of(config, image_folder, 'worker')
+    ours = our_dataset(settings)[0]['inputs']
+    plain = PlainImages(image_folder, getattr(plain_views, name)())[0]
+    for one, other in zip(plain['inputs'], ours, strict=True):
+        assert one.shape == other.shape and one.dtype == other.dtype
+
+
+def test_pipeline_prints_rows_and_writes_them(registered, tmp_path, capsys):
+    out = tmp_path / 'pipeline.json'
+    words = ['--tiny', '--rows', 'pixpro', '--profile', '--out', str(out)]
+    words += ['--photometric', 'device', '--device', 'cpu']
+    assert pipeline.main(words) == 0
+    report = json.loads(out.read_text())
+    (row,), (paint,) = report['rows'], report['painting']
+    assert row['ratio']['min'] <= row['ratio']['median'] <= row['ratio']['max']
+    assert {'decode', 'crop', 'collate'} <= report['profile']['pixpro'].keys()
+    assert paint['paint_ms']['median'] > 0
+    assert {'pillow_jpeg', 'opencv_jpeg', 'torch'} <= report['machine'].keys()
+    assert capsys.readouterr().out.count('\npixpro ') == 3

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine import dist
-from mmengine.device import get_device
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS

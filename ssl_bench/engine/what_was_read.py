@@ -11,8 +11,8 @@ from mmengine.runner import Runner
 
 from ssl_bench.config import config_dir, parse_config
 from ssl_bench.config_keys import plain_keys
-from ssl_bench.engine.speed import begun_with
 from ssl_bench.data.storage import ImageList, Names
+from ssl_bench.engine.speed import begun_with
 from ssl_bench.tasks.pretraining_sets import (
     ReadImages,
     custom,

@@ -15,6 +15,7 @@ edit = {
     'train_dataloader.sampler': dict(
         _delete_=True, type='StreamSampler', shuffle=True, drop_last=True
     ),
+    'train_dataloader.num_workers': 8,  # as all of ours; some have 4
     'train_dataloader.drop_last': False,  # the sampler has dropped it
     # replaced, since the recipe's has a scope that the function would get
     'train_dataloader.collate_fn': dict(_delete_=True, type='default_collate'),
