@@ -111,7 +111,7 @@ def choose(config: Config, device: str, processes: int = 1) -> Speed:
     for name, value in given.items():
         if name not in OPTIONS:
             raise unknown_name('option of speed', name, OPTIONS)
-        if value not in (True, False, 'auto'):
+        if not isinstance(value, bool) and value != 'auto':  # 1 is True
             raise UserError(
                 f"speed.{name} must be True, False or 'auto', not {value!r}."
             )

@@ -48,13 +48,17 @@ class Lmdb(Container):
         """The database, which nothing may write to meanwhile.
 
         A process may open it only once; it is closed with its last user.
+
+        Raises:
+            OSError: A part of the file is missing; to read there would end
+                the process.
         """
         import lmdb
 
         key = os.getpid(), os.path.realpath(file)
         opened = _databases.get(key)
         if opened is None:
-            opened = _databases[key] = lmdb.open(
+            opened = lmdb.open(
                 file,
                 subdir=os.path.isdir(file),
                 readonly=True,
@@ -62,6 +66,11 @@ class Lmdb(Container):
                 lock=False,
                 readahead=False,
             )
+            pages = opened.info()['last_pgno'] + 1
+            size = os.path.getsize(self.data_of(file))
+            if size < pages * opened.stat()['psize']:
+                raise OSError('the file ends before its last page')
+            _databases[key] = opened
         return opened
 
     def read(self, opened: Any, name: str, place: Sequence[int]) -> bytes:
