@@ -253,7 +253,13 @@ def _set_hooks(config: Config, quiet: bool) -> None:
         config.console_level = 'ERROR'
         title = f'pretrain {Path(config.work_dir).name}'
         hooks.append(dict(type='ProgressHook', title=title))
-    own = [*config.get('custom_hooks', [])]
+    own = [*(config.get('custom_hooks') or [])]
+    for hook in own:
+        if not isinstance(hook, Mapping) or 'type' not in hook:
+            raise UserError(
+                f"custom_hooks has {hook!r}: write dict(type='NAME', ...) in "
+                'a config.'
+            )
     given = {hook['type'] for hook in own}
     config.custom_hooks = own + [
         hook for hook in hooks if hook['type'] not in given

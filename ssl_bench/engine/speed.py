@@ -106,9 +106,9 @@ def choose(config: Config, device: str, processes: int = 1) -> Speed:
         UserError: An unknown option or value, or one that cannot be on here.
     """
     _refuse_old_keys(config)
-    given = config.get('speed') or {}
+    asked = given(config.get('speed'))
     on: dict[str, bool] = {}
-    for name, value in given.items():
+    for name, value in asked.items():
         if name not in OPTIONS:
             raise unknown_name('option of speed', name, OPTIONS)
         if not isinstance(value, bool) and value != 'auto':  # 1 is True
@@ -116,7 +116,7 @@ def choose(config: Config, device: str, processes: int = 1) -> Speed:
                 f"speed.{name} must be True, False or 'auto', not {value!r}."
             )
     for name, (why_not, auto) in limits(config, device).items():
-        value = given.get(name, 'auto')
+        value = asked.get(name, 'auto')
         if value is True and why_not:
             raise UserError(
                 f"speed.{name}=True: {why_not}. Leave it out ('auto')."
@@ -409,6 +409,15 @@ class SpeedHook(Hook):
         runner.logger.info(f'{LABEL}{self.on}')
 
 
-def given(speed: Mapping[str, Any] | None, **flags: bool) -> dict[str, Any]:
-    """A config's ``speed`` with flags of the command line that are set."""
+def given(speed: Any, **flags: bool) -> dict[str, Any]:
+    """A config's ``speed`` with flags of the command line that are set.
+
+    Raises:
+        UserError: It is not a dict.
+    """
+    if speed is not None and not isinstance(speed, Mapping):
+        raise UserError(
+            f'speed is a dict of options ({", ".join(OPTIONS)}), not '
+            f'{speed!r}: write speed.tf32=False and the like.'
+        )
     return {**(speed or {}), **{k: True for k, v in flags.items() if v}}

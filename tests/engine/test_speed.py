@@ -73,6 +73,8 @@ def test_old_gpus_have_no_tf32(monkeypatch):
     [
         ('cpu', dict(tf=True), 'unknown option of speed .tf.*tf32'),
         ('cpu', dict(tf32='yes'), "speed.tf32 must be True, False or 'auto'"),
+        ('cpu', dict(channels_last=1), "must be True, False or 'auto'"),
+        ('cpu', 'fast', "speed is a dict of options .*, not 'fast'"),
         ('cpu', dict(tf32=True), 'speed.tf32=True: the device has no TF32'),
         ('cpu', dict(channels_last=True), 'not safe on a CPU'),
         ('cpu', dict(cudnn_benchmark=True), 'no cuDNN'),
