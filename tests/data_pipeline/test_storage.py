@@ -178,7 +178,8 @@ def test_a_folder_in_a_file(registered, nested):
     ):
         assert _images_of(found).fingerprint == wanted
         assert found.summary().endswith('; left out: 1 .txt')
-        assert found[0]['data_samples'].img_path == f'{root}/images/00.jpg'
+        sample = found[0]['data_samples']
+        assert sample['img_path'] == f'{root}/images/00.jpg'
     # the later of two of one name, as after unpacking
     seen = []
     found = dataset_of(f'{root}/images', pipeline=[seen.append])
