@@ -44,7 +44,6 @@ from ssl_bench.engine.what_was_read import (
 from ssl_bench.errors import UserError
 from ssl_bench.files import disk_errors, require_folder
 from ssl_bench.layers.global_bn import replace_sync_bn
-from ssl_bench.layers.no_wait import send_together
 from ssl_bench.run_folder import from_first, hold, newest_checkpoint, note
 
 
@@ -197,7 +196,6 @@ def _build(
             painter.attach(unwrapped(runner.model).data_preprocessor)
         check_sizes(config, runner.model, runner.world_size)
         _ = runner.train_loop  # builds the loader, its data, transforms
-        send_together(runner.model)
         if runner.world_size > 1:
             replace_sync_bn(runner.model)
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
