@@ -2,7 +2,7 @@
 
 import importlib
 
-# modules whose classes go into mmengine's registries
+# modules whose classes go into mmengine's registries, or that replace its parts
 for name in (
     'accumulation',
     'collapse',
@@ -12,6 +12,7 @@ for name in (
     'optim',
     'progress',
     'runner',
+    'safe_loading',
     'saving',
     'schedules',
 ):
