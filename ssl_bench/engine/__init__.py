@@ -2,7 +2,8 @@
 
 import importlib
 
-# modules whose classes go into mmengine's registries, or that replace its parts
+# modules whose classes go into mmengine's registries, or that replace parts of
+# mmengine
 for name in (
     'accumulation',
     'collapse',

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_bench.engine import compiling
+from ssl_bench.engine import compiling, speed
 from tests.methods import test_mini_runs, test_steps
 
 # each builds a method twice, and the second follows its Python line by line
