@@ -239,6 +239,16 @@ def test_a_database_in_a_folder(nested):
         assert listed.others == ['__len__']
 
 
+def test_workers_read_a_database_that_is_open_already(registered, nested):
+    """As after a look at a sample; a process can open it only once."""
+    root = packed(nested, 'set.lmdb')
+    found = dataset_of(root)
+    found[0]
+    assert len(samples(found, workers=2)) == 12
+    assert not found.unreadable.any()
+    found[1]
+
+
 def test_webdataset_labels_are_part_of_their_images(nested):
     root = nested.parent / 'set.tar'
     with tarfile.open(root, 'w') as file:

@@ -47,7 +47,9 @@ class Lmdb(Container):
     def open(self, file: str) -> Any:
         """The database, which nothing may write to meanwhile.
 
-        A process may open it only once; it is closed with its last user.
+        A process may open it only once; it is closed with its last user. One
+        that was open when this process was forked counts, and is of no use
+        here.
 
         Raises:
             OSError: A part of the file is missing; to read there would end
@@ -55,6 +57,9 @@ class Lmdb(Container):
         """
         import lmdb
 
+        for (process, _), inherited in [*_databases.items()]:
+            if process != os.getpid():
+                inherited.close()
         key = os.getpid(), os.path.realpath(file)
         opened = _databases.get(key)
         if opened is None:
