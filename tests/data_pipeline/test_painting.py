@@ -281,6 +281,24 @@ def test_where_colours_change(registered, setting, device, on_device):
         assert widths == [widths[0]] * 2 + [0]
 
 
+def test_data_sets_in_another_have_one_pipeline(registered):
+    """`ConcatDataset` and `RepeatDataset` of the toolkit."""
+    config = a_config('x', photometric='device')
+    loader = config.train_dataloader
+    sets = [copy.deepcopy(loader.dataset) for _ in range(2)]
+    inner = dict(type='ConcatDataset', datasets=sets)
+    loader.dataset = dict(type='RepeatDataset', times=2, dataset=inner)
+    assert len(set_painting(config, 'cpu').recipes) == 3
+    sets = loader.dataset.dataset.datasets
+    assert not any(one.pipeline[0].painted for one in sets)
+    del sets[0].pipeline[0]
+    with pytest.raises(UserError, match='have different pipelines'):
+        set_painting(config, 'cpu')
+    loader.dataset = dict(type='PretrainDataset')
+    with pytest.raises(UserError, match='has no pipeline'):
+        set_painting(config, 'cpu')
+
+
 def test_views_without_colours_are_left_alone(registered):
     config = a_config('x', colours=[], photometric='device')
     assert set_painting(config, 'cuda') is None

@@ -377,7 +377,9 @@ def test_links_in_a_tar_are_images(registered, nested):
     (nested / 'b/lost.jpg').symlink_to('/nowhere/x.jpg')
     with tarfile.open(root, 'w') as file:
         file.add(nested, '.')
-    assert 'a link, ./b/lost.jpg, to what is no file' in message_of(root)
+    assert 'a link, ./b/lost.jpg, that leads to no file in it' in message_of(
+        root
+    )
     with zipfile.ZipFile(nested.parent / 'set.zip', 'w') as zipped:
         info = zipfile.ZipInfo('a.jpg')
         info.external_attr = 0o120777 << 16

@@ -171,6 +171,6 @@ def _linked(file: str, links: dict[str, str]) -> Iterator[Entry]:
             yield name, *places[target]
         elif not any(map(is_hidden, name.removeprefix('./').split('/'))):
             raise UserError(
-                f'{file} has a link, {name}, to what is no file in it. '
+                f'{file} has a link, {name}, that leads to no file in it. '
                 'Write it with what links lead to: `tar --dereference`.'
             )

@@ -275,8 +275,8 @@ class Container(Storage):
 
         Raises:
             UserError: It is not there or is another one than was listed, here
-                or by a process of another machine. No image of it is right
-                then, so that to pass over each would be of no use.
+                or by a process of another machine. None of its images is
+                right then, so they are not passed over one by one.
         """
         if self._process != os.getpid():
             self._forget()

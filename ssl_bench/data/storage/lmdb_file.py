@@ -48,7 +48,7 @@ class Lmdb(Container):
         """The database, which nothing may write to meanwhile.
 
         A process may open it only once; it is closed with its last user. One
-        that was open when this process was forked counts, and is of no use
+        that was open when this process was forked counts, and cannot be used
         here.
 
         Raises:
