@@ -9,7 +9,6 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-
 LATE = 1000  # numbers of a name that wait on the device at most
 
 
