@@ -71,8 +71,7 @@ def as_markdown(report: dict) -> str:
         lines.append(f'* {name}: {state} in {part["seconds"]:.0f} s')
     parts = {name: part['result'] for name, part in report['parts'].items()}
     rows = {
-        name: parts.get(name, {}).get('rows', [])
-        for name in ('step', 'pipeline', 'data')
+        name: parts.get(name, {}).get('rows', []) for name in ('step', 'data')
     }
     tests, tasks = parts.get('tests', {}), parts.get('tasks', {})
     kinds = ('passed', 'failed', 'skipped')
@@ -92,7 +91,7 @@ def as_markdown(report: dict) -> str:
                     ],
                 ),
                 *step_tables(rows['step']),
-                *pipeline_table(rows['pipeline']),
+                *pipeline_table(parts.get('pipeline', {})),
                 *data_table(rows['data']),
             ]
         )
@@ -129,17 +128,31 @@ def step_tables(rows: list[dict]) -> list[str]:
     )
 
 
-def pipeline_table(rows: list[dict]) -> list[str]:
-    """CPU time per image in a worker, without the colours."""
+def pipeline_table(result: dict) -> list[str]:
+    """Time per image: CPU of a worker, without the colours; of the device.
+
+    Args:
+        result (dict): Of pipeline.py.
+    """
+    painting = {row['row']: row for row in result.get('painting', [])}
+    head = (
+        'plain way, ms;worker, ms;times as fast;painting, ms;then floats, ms'
+    )
     return table(
-        ['views', 'plain way, ms', 'worker, ms', 'times as fast'],
+        ['views', *head.split(';')],
         [
             [row['row']]
             + [
                 number(row[key]['median'], 2)
                 for key in ('plain_ms', 'ours_ms', 'ratio')
             ]
-            for row in rows
+            + [
+                number(painting[row['row']][key]['median'], 3)
+                if row['row'] in painting
+                else ''
+                for key in ('paint_ms', 'prepare_ms')
+            ]
+            for row in result.get('rows', [])
         ],
     )
 

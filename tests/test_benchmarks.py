@@ -240,7 +240,21 @@ def test_tables_of_a_report():
             waiting=0.124,
         )
     ]
+    views = [
+        dict(row='mocov2', plain_ms=9.0, ours_ms=1.5, ratio=6.0),
+        dict(row='pixpro', plain_ms=8.0, ours_ms=2.0, ratio=4.0),
+    ]
+    paint = [dict(row='mocov2', paint_ms=0.0416, prepare_ms=0.01)]
+    for row in views + paint:
+        row.update(
+            {
+                key: dict(median=value)
+                for key, value in row.items()
+                if key != 'row'
+            }
+        )
     results = dict(
+        pipeline=dict(rows=views, painting=paint),
         tests=dict(passed=3, failed=1, skipped=0),
         tasks=dict(mini_knn=False),
         step=dict(rows=rows),
@@ -257,6 +271,8 @@ def test_tables_of_a_report():
     )
     assert '* step: done in 7 s' in text
     assert '| 3 | 1 | 0 |' in text
+    assert '| mocov2 | 9.00 | 1.50 | 6.00 | 0.042 | 0.010 |' in text
+    assert '| pixpro | 8.00 | 2.00 | 4.00 |  |  |' in text
     assert '| mini_knn | no |' in text
     assert '| pixpro | fused | 256 | 900 | 1000 | 0.90 |  | a note |' in text
     assert '| pixpro | 256 | 12 | 800 | 700 | 790 | 12.4% | missed |' in text
@@ -327,6 +343,7 @@ def test_all_parts_of_the_gpu_run_go_through_on_a_cpu(tmp_path):
     assert set(results['tasks'].values()) == {True}
     for name in ('step', 'pipeline', 'data'):
         assert results[name]['rows']
+    assert results['pipeline']['painting']
     assert done.stdout.endswith((tmp_path / 'gpu.md').read_text() + '\n')
 
 

@@ -163,6 +163,18 @@ class UnreadableImagesHook(Hook):
         return getattr(runner.train_dataloader.dataset, 'unreadable', None)
 
 
+def not_finite(weights: dict[str, Any]) -> str | None:
+    """The name of the first tensor that has NaN or infinite numbers."""
+    for name, value in weights.items():
+        if (
+            torch.is_tensor(value)
+            and value.is_floating_point()
+            and not value.isfinite().all()
+        ):
+            return name
+    return None
+
+
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
     """Stop when the loss or the weights are NaN or infinite.
@@ -216,12 +228,24 @@ class FiniteLossHook(Hook):
     def explain(self, runner: Runner, error: Exception) -> None:
         """Name the loss that came before an error, if that explains it.
 
+        Where the loss was another process's, the weights show it.
+
         Raises:
-            UserError: The last loss was not finite.
+            UserError: The last loss, or the weights, were not finite.
         """
-        if self._last is not None and not isinstance(error, UserError):
-            iteration, kind = self._word()
-            self._judge(runner, iteration, kind)
+        if self._agreement is None or isinstance(error, UserError):
+            return
+        try:
+            word, weights = self._word(), unwrapped(runner.model).state_dict()
+            bad = not_finite(weights)
+        except RuntimeError:  # the device has failed, and says why
+            return
+        self._judge(runner, *word)
+        if bad:
+            self._stop(
+                runner,
+                f'{bad} was no longer finite after iteration {runner.iter}',
+            )
 
     def _word(self) -> tuple[int, int]:
         """The iteration of the last loss, and its place in `KINDS`."""
@@ -290,13 +314,9 @@ class FiniteLossHook(Hook):
         self, runner: Runner, weights: dict[str, Any], when: str
     ) -> None:
         """Stop at the first tensor that is not finite."""
-        for name, value in weights.items():
-            if (
-                torch.is_tensor(value)
-                and value.is_floating_point()
-                and not value.isfinite().all()
-            ):
-                self._stop(runner, f'{name} was no longer finite {when}')
+        bad = not_finite(weights)
+        if bad:
+            self._stop(runner, f'{bad} was no longer finite {when}')
 
     def _stop(self, runner: Runner, what: str) -> None:
         last: Any = newest_checkpoint(runner.work_dir)

@@ -16,6 +16,12 @@ from ssl_bench.layers.no_wait import to_device
 # Draws what all processes have to agree on. Its first state is the same in
 # every process, and `StepSeedHook` seeds it by the run's seed and iteration.
 SHARED = torch.Generator()
+# a newer torch warns of the old name in every process
+GATHER = (
+    'all_gather_single'
+    if hasattr(torch_dist, 'all_gather_single')
+    else 'all_gather_into_tensor'
+)
 
 
 @torch.no_grad()
@@ -34,14 +40,15 @@ def gather(tensor: Tensor) -> Tensor:
         return tensor
     rows = _bytes_of(tensor)
     joined = rows.new_empty(world * len(rows), rows.shape[1])
-    torch_dist.all_gather_into_tensor(joined, rows)
+    getattr(torch_dist, GATHER)(joined, rows)
     return joined.view(tensor.dtype).view(-1, *tensor.shape[1:])
 
 
 def _bytes_of(tensor: Tensor) -> Tensor:
     """Rows as bytes, (N, B): no backend knows every type of number."""
     width = math.prod(tensor.shape[1:])
-    rows = tensor.contiguous().view(len(tensor), width)
+    # a contiguous tensor of one row can have any stride
+    rows = tensor.contiguous().as_strided((len(tensor), width), (width, 1))
     return rows.view(torch.uint8)
 
 

@@ -1,14 +1,23 @@
 """Numbers of the log that stay on the device until the log is written."""
 
+import copy
 import pickle
+import random
 
+import numpy as np
 import pytest
 import torch
-from mmengine.logging import MessageHub
+from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from ssl_bench.engine.late_log import LateHub, keep_norm, read_late
+from ssl_bench.engine import late_log
+from ssl_bench.engine.late_log import (
+    LateHub,
+    RoomyBuffer,
+    keep_norm,
+    read_late,
+)
 
 VALUES = [
     ('train/loss', torch.tensor(0.1)),
@@ -104,3 +113,69 @@ def test_the_norm_of_the_gradient_is_logged_late(kind):
     else:
         assert not hub._late
     keep_norm(OptimWrapper(wrapper.optimizer))  # does not clip
+
+
+@pytest.mark.parametrize('length', [1, 7, 1000])
+def test_a_buffer_with_room_is_mmengine_s(length):
+    rng = random.Random(length)
+    for start in ([], [3], [0.5] * 5):
+        pair = [
+            kind(start[-length:], [1] * len(start[-length:]), length)
+            for kind in (HistoryBuffer, RoomyBuffer)
+        ]
+        for _ in range(100):
+            number = rng.choice([rng.randrange(9), rng.random(), True])
+            for buffer in pair:
+                buffer.update(number, 2)
+            (one, two), (three, four) = (buffer.data for buffer in pair)
+            assert np.array_equal(one, three) and one.dtype == three.dtype
+            assert np.array_equal(two, four) and two.dtype == four.dtype
+            assert pair[0].mean(3) == pair[1].mean(3)
+    plain = copy.deepcopy(pair[1])
+    assert type(plain) is HistoryBuffer and plain.max_length == length
+    assert np.array_equal(plain.data, pair[0].data)
+
+
+def test_a_number_costs_the_same_however_many_there_were(monkeypatch):
+    """mmengine's copies all of them each time."""
+    made = []
+    empty = np.empty
+    monkeypatch.setattr(
+        np, 'empty', lambda *args: made.append(args) or empty(*args)
+    )
+    _, late = hubs()
+    for number in range(5000):
+        late.update_scalar('train/time', float(number))
+    assert len(made) < 2 * 14
+
+
+def test_numbers_do_not_wait_without_end(monkeypatch):
+    """Also where the log is never written."""
+    monkeypatch.setattr(late_log, 'LATE', 5)
+    stock, late = hubs()
+    for number in range(12):
+        for hub in (stock, late):
+            hub.update_scalar('train/loss', torch.tensor(float(number)))
+            hub.update_scalar('train/other', torch.tensor(number))
+        assert max(map(len, late._late.values()), default=0) < 5
+    assert written(late) == written(stock)
+
+
+def test_a_run_that_goes_on_adds_to_mmengine_s_numbers():
+    stock, late = hubs()
+    for hub in (stock, late):
+        hub.load_state_dict(
+            dict(
+                log_scalars=dict(
+                    loss=HistoryBuffer([1, 2], [1, 1]), time=HistoryBuffer()
+                ),
+                runtime_info={},
+                resumed_keys=dict(loss=True, time=True),
+            )
+        )
+        for number in (0.5, torch.tensor(4.0), torch.tensor(7)):
+            hub.update_scalar('loss', number)
+            hub.update_scalar('time', number)
+    assert written(late) == written(stock)
+    state = late.state_dict()['log_scalars']
+    assert {type(buffer) for buffer in state.values()} == {HistoryBuffer}

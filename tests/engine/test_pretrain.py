@@ -232,6 +232,7 @@ def bare_runner(folder, iteration, scaler=None):
         cfg={},
         iter=iteration,
         optim_wrapper=SimpleNamespace(loss_scaler=scaler),
+        model=torch.nn.Linear(1, 1),
     )
 
 
@@ -265,7 +266,6 @@ def test_finite_loss_hook_names_the_iteration_and_checkpoint(tmp_path):
 def test_the_last_losses_are_looked_at_before_anything_is_kept(tmp_path):
     for event in ('checkpoint', 'val', 'test'):
         hook, runner = FiniteLossHook(), bare_runner(tmp_path, 6)
-        runner.model = torch.nn.Linear(1, 1)
         after(hook, runner, 1.0)
         getattr(hook, f'before_{event}')(runner)
         after(hook, runner, math.nan)
@@ -283,6 +283,13 @@ def test_a_loss_explains_the_error_that_comes_of_it(tmp_path):
     after(hook, runner, math.nan)
     hook.explain(runner, UserError('of the user'))
     with pytest.raises(UserError, match='nan at iteration 1'):
+        hook.explain(runner, ValueError('cost matrix is infeasible'))
+    # it was another process's, which spoilt the weights of this one
+    hook, runner = FiniteLossHook(), bare_runner(tmp_path, 0)
+    after(hook, runner, 1.0)
+    hook.explain(runner, ValueError('of something else'))
+    runner.model.weight.data.fill_(torch.nan)
+    with pytest.raises(UserError, match='weight was no longer .* iteration 1'):
         hook.explain(runner, ValueError('cost matrix is infeasible'))
 
 

@@ -1,11 +1,13 @@
 """Collectives: two gloo processes against one process on the joined batch."""
 
+import warnings
+
 import pytest
 import torch
 from torch import distributed as dist
 
 from ssl_bench.layers import BatchShuffle, gather, mean_over_processes
-from ssl_bench.layers.collectives import SHARED, gather_with_gradient
+from ssl_bench.layers.collectives import GATHER, SHARED, gather_with_gradient
 from tests.processes import run_in_processes
 
 WORLD, ROWS, DIM = 2, 3, 4
@@ -33,6 +35,10 @@ def one_process(rank):
         back=given.restore(images),
         all_back=given.restore_all(images),
     )
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('always')
+        gather(x)
+    out['said'] = [str(warning.message) for warning in said]
     torch.manual_seed(rank)  # each process has random numbers of its own
     SHARED.manual_seed(5)
     out['drawn'] = [BatchShuffle(ROWS).permutation for _ in range(2)]
@@ -51,6 +57,7 @@ def ranks():
 
 def test_gather_is_rank_major(ranks):
     for out in ranks:
+        assert out['said'] == []  # of old names in torch
         assert torch.equal(out['gathered'], rows())
         torch.testing.assert_close(
             out['mean'], rows().view(WORLD, ROWS, DIM).mean(0)
@@ -86,10 +93,10 @@ def test_every_process_draws_the_same_permutations(ranks):
         assert all(map(torch.equal, out['drawn'], expected))
 
 
-def batches(world):
-    """Global batches (world * ROWS, ...) of many types and layouts."""
+def batches(world, count):
+    """Global batches (world * count, ...) of many types and layouts."""
     seed = torch.Generator().manual_seed(1)
-    images = torch.randn(world * ROWS, 3, 4, 5, generator=seed)
+    images = torch.randn(world * count, 3, 4, 5, generator=seed)
     return dict(
         images=images,
         last=images.contiguous(memory_format=torch.channels_last),
@@ -115,12 +122,12 @@ class CountedBytes:
         self.sent = 0
         self.calls = {
             name: getattr(torch.distributed, name)
-            for name in ('all_to_all_single', 'all_gather_into_tensor')
+            for name in ('all_to_all_single', GATHER)
         }
 
     def __enter__(self):
         torch.distributed.all_to_all_single = self.all_to_all
-        torch.distributed.all_gather_into_tensor = self.all_gather
+        setattr(torch.distributed, GATHER, self.all_gather)
         torch.distributed.broadcast = None  # nothing else is sent
         torch.distributed.all_reduce = None
         return self
@@ -136,15 +143,15 @@ class CountedBytes:
 
     def all_gather(self, out, x):
         self.sent += x.nbytes * (dist.get_world_size() - 1)
-        return self.calls['all_gather_into_tensor'](out, x)
+        return self.calls[GATHER](out, x)
 
 
-def exchanges(rank, world):
+def exchanges(rank, world, count):
     """Shuffle and restore; compare with the way by gathering everything."""
     wrong = []
-    for name, joined in batches(world).items():
-        own = slice(rank * ROWS, (rank + 1) * ROWS)
-        shuffle = BatchShuffle(ROWS)
+    for name, joined in batches(world, count).items():
+        own = slice(rank * count, (rank + 1) * count)
+        shuffle = BatchShuffle(count)
         (moved,) = shuffle.shuffle(joined[own])
         by_gather = gather(joined[own])[shuffle.permutation[own]]
         back, everything = shuffle.restore(moved), shuffle.restore_all(moved)
@@ -162,9 +169,9 @@ def exchanges(rank, world):
     return wrong
 
 
-@pytest.mark.parametrize('world', [2, 4])
-def test_exchanged_rows_equal_gathered_ones(world):
-    assert run_in_processes(exchanges, world, world) == [[]] * world
+@pytest.mark.parametrize('world, count', [(2, ROWS), (3, 1), (4, ROWS)])
+def test_exchanged_rows_equal_gathered_ones(world, count):
+    assert run_in_processes(exchanges, world, world, count) == [[]] * world
 
 
 def sent(rank, world):

@@ -99,6 +99,30 @@ def test_zero_is_ignored_in_ade20k(registered, tmp_path):
     assert found.tolist() == [[1, 0, 2], [2, 0, 255]]
 
 
+@pytest.mark.parametrize('kind', [np.uint8, np.uint16, np.int32])
+@pytest.mark.parametrize('zero', [False, True])
+def test_every_label_is_read_as_it_should_be(registered, tmp_path, kind, zero):
+    """0 to 255, from files of 8, 16 and 32 bits, to 8 bits."""
+    from ssl_bench.toolbox.load_masks import ReadMask
+
+    labels = np.arange(256).reshape(16, 16)
+    form = 'png' if kind is not np.int32 else 'tiff'
+    Image.fromarray(labels.astype(kind)).save(tmp_path / f'a.{form}')
+    results = dict(
+        seg_map_path=str(tmp_path / f'a.{form}'),
+        ori_shape=(16, 16),
+        reduce_zero_label=zero,
+        seg_fields=[],
+    )
+    found = ReadMask(classes=255).transform(results)['gt_seg_map']
+    expected = [*range(256)]
+    if zero:  # 0 is ignored, as 255 is, and the others move down
+        expected = [255, *range(254), 255]
+    assert found.dtype == np.uint8 and found.flatten().tolist() == expected
+    assert results['seg_fields'] == ['gt_seg_map']
+    assert found.flags.writeable  # transforms can change it
+
+
 def masked(folder, count=9):
     for name in ('images', 'masks'):
         (folder / name).mkdir(parents=True)

@@ -71,6 +71,32 @@ def test_labels_and_owners_are_detectron2s(assigner):
     assert moved > 0  # mmdet's own owners differ somewhere
 
 
+def test_labels_are_those_of_the_positives_alone(assigner):
+    """Of all anchors at once as of the positive ones, one after the other."""
+    generator = torch.Generator().manual_seed(2)
+    for count in (1, 2, 9):
+        for anchors in (1, 3, 40):
+            table = torch.rand(count, anchors, generator=generator)
+            table = (table * 10).round() / 10  # with ties
+            labels = torch.randint(0, 5, (count,), generator=generator)
+            found = assigner.assign_wrt_overlaps(table.clone(), labels)
+            stock = super(type(assigner), assigner).assign_wrt_overlaps(
+                table.clone(), labels
+            )
+            assert found.num_gts == stock.num_gts
+            assert torch.equal(found.max_overlaps, stock.max_overlaps)
+            for index, owner in enumerate(stock.gt_inds.tolist()):
+                label = stock.labels[index]
+                if owner > 0:
+                    owner = int(table[:, index].argmax()) + 1
+                    label = labels[owner - 1]
+                assert found.gt_inds[index] == owner
+                assert found.labels[index] == label
+            for name in ('gt_inds', 'labels'):
+                new, old = getattr(found, name), getattr(stock, name)
+                assert new.dtype == old.dtype and new.shape == old.shape
+
+
 def test_an_image_without_objects(assigner):
     found = assigner.assign(
         InstanceData(priors=boxes(5, torch.Generator().manual_seed(1))),
