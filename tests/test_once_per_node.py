@@ -1,6 +1,7 @@
 """One process reads a file, the others map the arrays."""
 
 import os
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +78,8 @@ def test_one_process_of_all_nodes_reads(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['read_by_0']
     assert found == [sum(range(100_000))] * 3
     assert once_per_node.once(lambda: 3) == 3
+
+
+def test_systems_without_linux_files_have_a_name(monkeypatch, tmp_path):
+    monkeypatch.setattr(once_per_node, 'BOOT', tmp_path / 'boot_id')
+    assert once_per_node._node() == (platform.node(), 0)
