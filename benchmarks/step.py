@@ -46,17 +46,16 @@ from torch import Tensor, nn
 
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
+from ssl_bench.engine.compiling import compile_parts, parts_to_compile
 from ssl_bench.engine.param_groups import MergedGroups
 from ssl_bench.engine.speed import (
     OPTIONS,
     Speed,
     backends,
     choose,
-    compile_parts,
     convert,
     encoders,
     limits,
-    parts_to_compile,
     set_up,
 )
 

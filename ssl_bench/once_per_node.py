@@ -4,6 +4,7 @@ import logging
 import mmap
 import os
 import pickle
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -100,6 +101,8 @@ def once(read: Callable[[], Value]) -> Value:
 
 def _node() -> tuple[str, int]:
     """The same in all processes that see each other's open files."""
+    if not BOOT.exists():  # not Linux: nothing is shared
+        return platform.node(), 0
     return BOOT.read_text(), os.stat('/proc/self/ns/pid').st_ino
 
 

@@ -34,11 +34,6 @@ def ours(data):
         return None
 
 
-def fast(data):
-    with pixels.opened(data) as image:
-        return pixels._plain_jpeg(image, data)
-
-
 @pytest.mark.parametrize('mode', ['RGB', 'L'])
 @pytest.mark.parametrize('subsampling', [0, 1, 2])
 @pytest.mark.parametrize('progressive', [False, True])
@@ -51,7 +46,8 @@ def test_plain_files(photo, mode, subsampling, progressive):
             progressive=progressive,
             restart_marker_rows=1,
         )
-        found = fast(data)
+        assert pixels._is_bare_jpeg(data)
+        found = ours(data)
         assert found.flags.c_contiguous and found.flags.writeable
         assert np.array_equal(found, by_pillow(data))
 
@@ -67,21 +63,59 @@ def test_turned_by_exif(photo):
 
 def test_odd_files_are_pillow_s(photo):
     image = Image.fromarray(photo[:20, :30])
-    assert fast(encoded(image.convert('CMYK'))) is None
+    assert not pixels._is_bare_jpeg(encoded(image.convert('CMYK')))
     assert np.array_equal(
         ours(encoded(image.convert('CMYK'))),
         by_pillow(encoded(image.convert('CMYK'))),
     )
     file = io.BytesIO()
     image.save(file, 'PNG')
-    assert fast(file.getvalue()) is None
+    assert not pixels._is_bare_jpeg(file.getvalue())
 
 
 def test_nothing_is_imported_for_it(photo, monkeypatch):
     data = encoded(Image.fromarray(photo[:20, :30]))
     monkeypatch.delitem(sys.modules, 'torchvision.io')
-    assert fast(data) is None
+    monkeypatch.setattr(pixels, '_decoded', None)  # not called
     assert np.array_equal(ours(data), by_pillow(data))
+
+
+def test_pillow_judges_the_size(photo, monkeypatch):
+    data = encoded(Image.fromarray(photo[:20, :30]))
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 200)
+    assert ours(data) is None and by_pillow(data) is None
+
+
+def test_odd_headers(photo):
+    """What is decoded without Pillow is what Pillow would decode."""
+    rng = np.random.default_rng(1)
+    image = Image.fromarray(photo[:20, :30])
+    bare = 0
+    for i in range(1000):
+        data = bytearray(
+            encoded(
+                image if i % 3 else image.convert('L'),
+                progressive=bool(i % 2),
+                comment=b'text' if i % 5 == 0 else b'',
+            )
+        )
+        header = data.index(b'\xff\xda') + 12
+        for place in rng.integers(0, header, rng.integers(1, 4)):
+            data[place] = rng.choice([rng.integers(256), 0, 1, 3, 255])
+        if not i % 4:
+            at = int(rng.integers(header))
+            del data[at : at + int(rng.integers(1, 6))]
+        if not i % 50:
+            del data[int(rng.integers(header)) :]
+        if not pixels._is_bare_jpeg(bytes(data)):
+            continue
+        bare += 1
+        with pixels.opened(bytes(data)) as opened:
+            assert opened.format == 'JPEG' and opened.mode in pixels.PLAIN
+            assert pixels.orientation(opened) == 1
+        one, two = ours(bytes(data)), by_pillow(bytes(data))
+        assert np.array_equal(one, two) if two is not None else one is None
+    assert bare > 100
 
 
 def damaged(data, rng):

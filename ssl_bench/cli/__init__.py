@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         end_with_parent()
     try:
-        with startable_again(args.command):
+        with startable_again(args.command), cleaned_up(args.command):
             return args.run(args) or 0
     except UserError as error:
         if speaks(error):
@@ -124,21 +124,51 @@ def startable_again(command: str) -> Iterator[None]:
     Nothing is lost then, so that the process just ends.
 
     Args:
-        command (str): Its name; for one that is not in `RUNS`, outside of
-            the main thread, and in one of several processes, whose launcher
-            does this, nothing is done.
+        command (str): Its name; for one that is not in `RUNS`, and in one of
+            several processes, whose launcher does this, nothing is done.
     """
-    main_thread = threading.current_thread() is threading.main_thread()
-    if command not in RUNS or not main_thread or 'RANK' in os.environ:
-        yield
-        return
-    from ssl_bench.environment import ENDING
 
     def end(number: int, frame: FrameType | None) -> None:
         line = f'stopped by {signal.Signals(number).name} outside of training'
         with suppress(OSError):  # the terminal is gone
             os.write(2, f'ssl-bench {command}: {line}.\n'.encode())
         os._exit(Interrupted.exit_code)
+
+    with at_signals(end, command in RUNS and 'RANK' not in os.environ):
+        yield
+
+
+@contextmanager
+def cleaned_up(command: str) -> Iterator[None]:
+    """Have a short command remove what it has half written at a signal.
+
+    Args:
+        command (str): Its name; for one that stops its runs itself, nothing
+            is done.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    with at_signals(end, command not in {*RUNS, 'demo'}):
+        yield
+
+
+@contextmanager
+def at_signals(
+    end: Callable[[int, FrameType | None], None], wanted: bool
+) -> Iterator[None]:
+    """Call ``end`` at a signal that would end the process.
+
+    Args:
+        end (Callable): A handler.
+        wanted (bool): Whether to; outside of the main thread it cannot be.
+    """
+    main_thread = threading.current_thread() is threading.main_thread()
+    if not wanted or not main_thread:
+        yield
+        return
+    from ssl_bench.environment import ENDING
 
     numbers = [
         number

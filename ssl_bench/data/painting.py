@@ -15,7 +15,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from ssl_bench.data.photometric import Recipe
-from ssl_bench.data.pipeline import Transform, build_pipeline
+from ssl_bench.data.pipeline import Transform, build_pipeline, pipelines_of
 from ssl_bench.errors import UserError, unknown_name
 
 SETTINGS = ('auto', 'device', 'worker')
@@ -130,9 +130,10 @@ def set_painting(config: Config, device: str) -> PaintViews | None:
             )
             later = False
     later = later and any(recipe.operations for recipe in recipes)
-    for own, step in zip(config.train_dataloader.dataset.pipeline, steps):
-        if hasattr(step, 'recipes'):
-            own.painted = not later
+    for pipeline in pipelines_of(config):
+        for own, step in zip(pipeline, steps):
+            if hasattr(step, 'recipes'):
+                own.painted = not later
     return PaintViews(recipes) if later else None
 
 

@@ -13,6 +13,7 @@ from mmpretrain.datasets.transforms import MultiView, RandomResizedCrop
 from mmpretrain.registry import TRANSFORMS
 
 from ssl_bench.data.views import Area, Size, summarise
+from ssl_bench.errors import UserError
 
 Transform = Any
 
@@ -22,13 +23,39 @@ def build_pipeline(config) -> list[Transform]:
 
     Args:
         config (mmengine.Config): A pretraining config.
+
+    Raises:
+        UserError: It has no pipeline, or data sets with different ones.
     """
+    pipelines = pipelines_of(config)
+    if any(pipeline != pipelines[0] for pipeline in pipelines):
+        raise UserError(
+            'the data sets of train_dataloader.dataset have different '
+            'pipelines: give them the same one.'
+        )
     scope = config.get('default_scope', 'mmpretrain')
     with DefaultScope.overwrite_default_scope(scope):
-        return [
-            TRANSFORMS.build(step)
-            for step in config.train_dataloader.dataset.pipeline
-        ]
+        return [TRANSFORMS.build(step) for step in pipelines[0]]
+
+
+def pipelines_of(config) -> list[list[dict]]:
+    """The pipeline of each data set, also of those in another one.
+
+    Raises:
+        UserError: There is none.
+    """
+    waiting, found = [config.train_dataloader.dataset], []
+    while waiting:
+        dataset = waiting.pop()
+        inner = dataset.get('datasets') or [dataset.get('dataset')]
+        waiting += filter(None, inner)
+        if 'pipeline' in dataset:
+            found.append(dataset.pipeline)
+    if not found:
+        raise UserError(
+            'train_dataloader.dataset has no pipeline, which makes the views.'
+        )
+    return found
 
 
 def view_sizes(transforms: Sequence[Transform]) -> list[Size]:

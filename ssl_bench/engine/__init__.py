@@ -2,7 +2,8 @@
 
 import importlib
 
-# modules whose classes go into mmengine's registries
+# modules whose classes go into mmengine's registries, or that replace parts of
+# mmengine
 for name in (
     'accumulation',
     'collapse',
@@ -12,6 +13,7 @@ for name in (
     'optim',
     'progress',
     'runner',
+    'safe_loading',
     'saving',
     'schedules',
 ):

@@ -15,6 +15,7 @@ from mmengine.dist import barrier, is_main_process
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
 from ssl_bench.data.painting import PaintViews, set_painting
+from ssl_bench.engine.compiling import compile_errors
 from ssl_bench.engine.distributed import (
     join_processes,
     launcher,
@@ -31,7 +32,6 @@ from ssl_bench.engine.speed import (
     SpeedHook,
     backends,
     choose,
-    compile_errors,
     set_up,
 )
 from ssl_bench.engine.start import Start, find_start
@@ -44,7 +44,6 @@ from ssl_bench.engine.what_was_read import (
 from ssl_bench.errors import UserError
 from ssl_bench.files import disk_errors, require_folder
 from ssl_bench.layers.global_bn import replace_sync_bn
-from ssl_bench.layers.no_wait import send_together
 from ssl_bench.run_folder import from_first, hold, newest_checkpoint, note
 
 
@@ -158,7 +157,7 @@ def _train(
         with (
             _cores_shared_with(config.train_dataloader.num_workers),
             backends(on, get_device()),
-            compile_errors(on),
+            compile_errors(on.compile),
         ):
             runner.train()
     except UserError as error:
@@ -197,7 +196,6 @@ def _build(
             painter.attach(unwrapped(runner.model).data_preprocessor)
         check_sizes(config, runner.model, runner.world_size)
         _ = runner.train_loop  # builds the loader, its data, transforms
-        send_together(runner.model)
         if runner.world_size > 1:
             replace_sync_bn(runner.model)
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
@@ -253,7 +251,13 @@ def _set_hooks(config: Config, quiet: bool) -> None:
         config.console_level = 'ERROR'
         title = f'pretrain {Path(config.work_dir).name}'
         hooks.append(dict(type='ProgressHook', title=title))
-    own = [*config.get('custom_hooks', [])]
+    own = [*(config.get('custom_hooks') or [])]
+    for hook in own:
+        if not isinstance(hook, Mapping) or 'type' not in hook:
+            raise UserError(
+                f"custom_hooks has {hook!r}: write dict(type='NAME', ...) in "
+                'a config.'
+            )
     given = {hook['type'] for hook in own}
     config.custom_hooks = own + [
         hook for hook in hooks if hook['type'] not in given

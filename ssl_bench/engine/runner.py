@@ -9,20 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import mmengine.runner.checkpoint
-import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process, master_only
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.registry import OPTIMIZERS, RUNNERS, DefaultScope
-from mmengine.runner import BaseLoop, CheckpointLoader, Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ssl_bench.checkpoints.download import download
-from ssl_bench.checkpoints.reading import read_training
 from ssl_bench.data.exact_batches import ExactBatches, seed_samples
 from ssl_bench.engine.accumulation import batches_per_update
 from ssl_bench.engine.distributed import cpu_wrapper
@@ -40,50 +36,6 @@ from ssl_bench.errors import UserError, one_line, unknown_name
 from ssl_bench.files import atomic_path, write_text
 from ssl_bench.layers.global_bn import replace_sync_bn
 from ssl_bench.run_folder import from_first, newest_checkpoint
-
-if (
-    not {'_safe_torch_load', 'load_url'}
-    <= vars(mmengine.runner.checkpoint).keys()
-):
-    raise ImportError(
-        'this version of mmengine loads checkpoints in another way, so '
-        'ssl_bench could not refuse code in them.'
-    )
-
-
-def read_url(
-    url: str,
-    model_dir: str | None = None,
-    map_location: Any = None,
-    progress: bool = True,
-) -> Any:
-    """Download a checkpoint, once, and read it as every other file.
-
-    Args:
-        url (str): http or https.
-        model_dir (str, optional): Where it is kept; torch.hub's folder when
-            None.
-        map_location: As `torch.load`.
-        progress (bool): Show a bar.
-
-    Raises:
-        UserError: It cannot be downloaded, or the reader refuses the file.
-    """
-    folder = Path(model_dir or Path(torch.hub.get_dir()) / 'checkpoints')
-    return read_training(download(url, folder, progress), map_location)
-
-
-def load_from_local(path: str, map_location: Any = None) -> Any:
-    """`read_training`; mmengine tells users what follows ``load_from_``."""
-    return read_training(path, map_location)
-
-
-# mmengine's loaders unpickle, which runs code: for local files when the safe
-# way fails, for addresses always. These replace them for every file, also for
-# those that an `init_cfg` names; torchvision:// and the like end there, too.
-mmengine.runner.checkpoint._safe_torch_load = read_training
-mmengine.runner.checkpoint.load_url = read_url
-CheckpointLoader.register_scheme('', load_from_local, force=True)
 
 
 @contextmanager

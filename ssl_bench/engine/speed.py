@@ -11,33 +11,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from ssl_bench.engine.compiling import (
+    compile_parts,
+    parts_to_compile,
+    require_compiler,
+)
 from ssl_bench.engine.distributed import cpu_wrapper, unwrapped
 from ssl_bench.engine.optim import leave_out_mixed, set_precision
-from ssl_bench.errors import UserError, one_line, unknown_name
-from ssl_bench.layers.dense_heads import DenseMLP
+from ssl_bench.errors import UserError, unknown_name
 
 HAVE_FUSED = ('Adagrad', 'Adam', 'AdamW', 'SGD')  # torch's
-# children of a model that are compiled, next to every `DenseMLP`
-PARTS = (
-    'backbone',
-    'neck',
-    'instance_neck',
-    'roi_head',
-    'head',
-    'propagation',
-    'predictor',
-)
 SINGLE = 'single precision: mixed needs an accelerator'
 LABEL = 'speed: '  # how the line of a checkpoint begins
-# of each input shape, mode and use of a part; torch's own limit is 8
-GRAPHS = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,24 +97,24 @@ def choose(config: Config, device: str, processes: int = 1) -> Speed:
         UserError: An unknown option or value, or one that cannot be on here.
     """
     _refuse_old_keys(config)
-    given = config.get('speed') or {}
+    asked = given(config.get('speed'))
     on: dict[str, bool] = {}
-    for name, value in given.items():
+    for name, value in asked.items():
         if name not in OPTIONS:
             raise unknown_name('option of speed', name, OPTIONS)
-        if value not in (True, False, 'auto'):
+        if not isinstance(value, bool) and value != 'auto':  # 1 is True
             raise UserError(
                 f"speed.{name} must be True, False or 'auto', not {value!r}."
             )
     for name, (why_not, auto) in limits(config, device).items():
-        value = given.get(name, 'auto')
+        value = asked.get(name, 'auto')
         if value is True and why_not:
             raise UserError(
                 f"speed.{name}=True: {why_not}. Leave it out ('auto')."
             )
         on[name] = auto and not why_not if value == 'auto' else bool(value)
     if on['compile']:
-        _require_compiler(device)
+        require_compiler(device)
     if processes == 1:
         on['bucket_view'] = on['static_graph'] = False
     return Speed(**on)
@@ -196,31 +187,6 @@ def limits(config: Config, device: str) -> dict[str, tuple[str, bool]]:
         bucket_view=(ddp, True),
         static_graph=(ddp or accumulated, False),
     )
-
-
-def _require_compiler(device: str) -> None:
-    """Stop before the run if nothing can be compiled.
-
-    Raises:
-        UserError: torch.compile does not find its compiler.
-    """
-    why = ''
-    if device == 'cpu':
-        from torch._inductor.cpp_builder import get_cpp_compiler
-
-        try:
-            get_cpp_compiler()
-        except (RuntimeError, OSError) as error:
-            why = one_line(error) or repr(error)
-    elif device == 'cuda':
-        from torch.utils._triton import has_triton
-
-        why = '' if has_triton() else 'Triton does not work here'
-    if why:
-        raise UserError(
-            f'speed.compile (--compile) finds no compiler: {why}. Leave it '
-            'out, or install one.'
-        )
 
 
 def set_up(config: Config, on: Speed, device: str) -> list[str]:
@@ -300,50 +266,6 @@ def encoders(model: nn.Module) -> list[nn.Module]:
     return [module for module in model.modules() if type(module) is kind]
 
 
-def parts_to_compile(model: nn.Module) -> list[nn.Module]:
-    """Backbone, neck, heads and predictors, and their moving averages."""
-    kinds = {
-        type(child)
-        for name, child in model.named_children()
-        if name in PARTS or isinstance(child, DenseMLP)
-    } - {nn.Identity}
-    return [module for module in model.modules() if type(module) in kinds]
-
-
-def compile_parts(parts: list[nn.Module], **options: Any) -> None:
-    """Compile what these modules compute, in place.
-
-    Their ``forward`` is compiled and not the call, so names of weights stay,
-    and hooks of a module are outside of its graph: one that comes or goes
-    (`CollapseHook`) is seen, and nothing is compiled again. One graph for
-    each shape: views have few.
-
-    Args:
-        parts (list[nn.Module]): Of `parts_to_compile`.
-        **options: Of torch.compile.
-    """
-    for part in parts:
-        for module in part.modules():
-            _plain_numbers(module)
-    limit = torch._dynamo.config.recompile_limit
-    torch._dynamo.config.recompile_limit = max(limit, GRAPHS)
-    for module in parts:
-        module.forward = torch.compile(  # type: ignore[method-assign]
-            module.forward, dynamic=False, **options
-        )
-
-
-def _plain_numbers(module: nn.Module) -> None:
-    """Make NumPy's numbers among its attributes Python's.
-
-    The compiler takes them for arrays, whose values a graph does not know: the
-    rates of stochastic depth in mmpretrain's transformers broke it in two.
-    """
-    for name, value in vars(module).items():
-        if isinstance(value, np.generic):
-            setattr(module, name, value.item())
-
-
 def convert(model: nn.Module, on: Speed) -> None:
     """Give a model that has its weights the form of the run.
 
@@ -354,27 +276,6 @@ def convert(model: nn.Module, on: Speed) -> None:
         model.to(memory_format=torch.channels_last)
     if on.compile:
         compile_parts(parts_to_compile(model))
-
-
-@contextmanager
-def compile_errors(on: Speed) -> Iterator[None]:
-    """Turn what the compiler raises into a line.
-
-    Raises:
-        UserError: A part of the model does not compile.
-    """
-    if not on.compile:
-        yield
-        return
-    from torch._dynamo.exc import TorchDynamoException
-
-    try:
-        yield
-    except TorchDynamoException as error:
-        raise UserError(
-            'torch.compile failed; train without speed.compile (--compile). '
-            f'{type(error).__name__}: {one_line(error)}'
-        ) from error
 
 
 def own_form(groups: list[dict[str, Any]], saved: list[dict]) -> None:
@@ -409,6 +310,15 @@ class SpeedHook(Hook):
         runner.logger.info(f'{LABEL}{self.on}')
 
 
-def given(speed: Mapping[str, Any] | None, **flags: bool) -> dict[str, Any]:
-    """A config's ``speed`` with flags of the command line that are set."""
+def given(speed: Any, **flags: bool) -> dict[str, Any]:
+    """A config's ``speed`` with flags of the command line that are set.
+
+    Raises:
+        UserError: It is not a dict.
+    """
+    if speed is not None and not isinstance(speed, Mapping):
+        raise UserError(
+            f'speed is a dict of options ({", ".join(OPTIONS)}), not '
+            f'{speed!r}: write speed.tf32=False and the like.'
+        )
     return {**(speed or {}), **{k: True for k, v in flags.items() if v}}

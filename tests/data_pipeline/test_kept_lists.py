@@ -1,6 +1,7 @@
 """A list of images is kept, and used while nothing has changed."""
 
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,13 @@ import numpy as np
 import pytest
 
 from ssl_bench.data.pretrain_dataset import PretrainDataset
-from ssl_bench.data.storage import Names, kept_lists, open_storage
+from ssl_bench.data.storage import (
+    ImageList,
+    Listed,
+    Names,
+    kept_lists,
+    open_storage,
+)
 from ssl_bench.data.storage.folder import Folder
 from ssl_bench.data.storage.kept_lists import find_images
 from ssl_bench.data.storage.pack import pack
@@ -138,6 +145,26 @@ def test_a_damaged_list_is_made_again(kept, train):
         assert kept_lists.read_list(path) is None
         assert names_of(train) == before
         assert path.read_bytes() == whole
+
+
+def test_no_damaged_byte_gives_another_list(tmp_path):
+    """Also not one of zip's own, which its check sums leave out."""
+    path = tmp_path / 'list.npz'
+    images = ImageList(
+        Names.of(['a.jpg', 'b.jpg']), np.zeros((2, 3)), np.zeros(1), '2 .jpg'
+    )
+    kept_lists.write_list(path, Listed(images, {'/x': (1, 2, 3, 4)}))
+    wanted, whole = pickle.dumps(kept_lists.read_list(path)), path.read_bytes()
+    for place in range(whole.index(b'PK\1\2'), len(whole)):
+        for bit in (1, 128):
+            damaged = bytearray(whole)
+            damaged[place] ^= bit
+            path.write_bytes(damaged)
+            found = kept_lists.read_list(path)
+            assert found is None or pickle.dumps(found) == wanted
+    for form in (b'[]', b'{"arrays": [], "stamps": 1}'):
+        np.savez(path, about=np.frombuffer(form, np.uint8))
+        assert kept_lists.read_list(path) is None
 
 
 def warnings_of(monkeypatch):

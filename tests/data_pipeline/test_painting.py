@@ -63,9 +63,9 @@ def parameters(recipe, count, seed=0):
 
 
 def in_worker(recipe, images, numbers):
-    return torch.stack(
-        [recipe.on_image(image, row) for image, row in zip(images, numbers)]
-    )
+    views = images.permute(0, 2, 3, 1).contiguous().numpy()
+    painted = [recipe.on_image(*each) for each in zip(views, numbers)]
+    return torch.from_numpy(np.stack(painted)).permute(0, 3, 1, 2)
 
 
 # largest mean and maximum, as asked of the operations of a worker
@@ -118,11 +118,10 @@ def test_every_hue_of_every_colour_is_opencvs():
         assert np.array_equal(one.permute(1, 2, 0).numpy(), wanted)
 
 
-def test_the_boxes_of_the_blur_are_the_workers():
-    sigmas = torch.rand(500, dtype=torch.float64) * 5
+def test_boxes_of_many_blurs_are_those_of_each():
+    sigmas = torch.rand(500, dtype=torch.float64).numpy() * 5
     wanted = [on_image.box_weights(sigma) for sigma in sigmas.tolist()]
-    got = torch.stack(on_batch.box_weights(sigmas), 1).tolist()
-    assert got == [list(row) for row in wanted]
+    assert [*zip(*on_image.box_weights(sigmas))] == wanted
 
 
 @pytest.mark.parametrize('size', SIZES, ids=str)
@@ -280,6 +279,24 @@ def test_where_colours_change(registered, setting, device, on_device):
     if painter:
         widths = [recipe.width for recipe in painter.recipes]
         assert widths == [widths[0]] * 2 + [0]
+
+
+def test_data_sets_in_another_have_one_pipeline(registered):
+    """`ConcatDataset` and `RepeatDataset` of the toolkit."""
+    config = a_config('x', photometric='device')
+    loader = config.train_dataloader
+    sets = [copy.deepcopy(loader.dataset) for _ in range(2)]
+    inner = dict(type='ConcatDataset', datasets=sets)
+    loader.dataset = dict(type='RepeatDataset', times=2, dataset=inner)
+    assert len(set_painting(config, 'cpu').recipes) == 3
+    sets = loader.dataset.dataset.datasets
+    assert not any(one.pipeline[0].painted for one in sets)
+    del sets[0].pipeline[0]
+    with pytest.raises(UserError, match='have different pipelines'):
+        set_painting(config, 'cpu')
+    loader.dataset = dict(type='PretrainDataset')
+    with pytest.raises(UserError, match='has no pipeline'):
+        set_painting(config, 'cpu')
 
 
 def test_views_without_colours_are_left_alone(registered):

@@ -143,6 +143,7 @@ def test_backgrounds_come_from_the_same_set(registered, image_folder):
         )
 
 
+@pytest.mark.parametrize('content', [b'', b'not an image', None])
 def test_unreadable_image_is_marked_and_replaced(
     dataset, image_folder, content
 ):

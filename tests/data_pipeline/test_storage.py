@@ -3,8 +3,10 @@
 import os
 import pickle
 import shutil
+import signal
 import tarfile
 import zipfile
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -178,7 +180,7 @@ def test_a_folder_in_a_file(registered, nested):
     ):
         assert _images_of(found).fingerprint == wanted
         assert found.summary().endswith('; left out: 1 .txt')
-        assert found[0]['data_samples'].img_path == f'{root}/images/00.jpg'
+        assert found.get_data_info(0)['img_path'] == f'{root}/images/00.jpg'
     # the later of two of one name, as after unpacking
     seen = []
     found = dataset_of(f'{root}/images', pipeline=[seen.append])
@@ -235,6 +237,16 @@ def test_a_database_in_a_folder(nested):
         assert [*listed.images.names] == ['a.jpg', 'b.JPG']
         assert storage.source(listed.images, 1) == b'b.JPG'
         assert listed.others == ['__len__']
+
+
+def test_workers_read_a_database_that_is_open_already(registered, nested):
+    """As after a look at a sample; a process can open it only once."""
+    root = packed(nested, 'set.lmdb')
+    found = dataset_of(root)
+    found[0]
+    assert len(samples(found, workers=2)) == 12
+    assert not found.unreadable.any()
+    found[1]
 
 
 def test_webdataset_labels_are_part_of_their_images(nested):
@@ -343,12 +355,116 @@ def test_another_file_than_was_listed_gives_no_images(nested, output):
     (nested / '01.jpg').write_bytes(b'x' * 50_000)
     shutil.copy(nested / '02.jpg', nested / '09a.jpg')
     pack(str(nested), str(root), force=True, per_file=5)
-    with pytest.raises(OSError, match='not as it was when it was listed'):
+    with pytest.raises(UserError, match='not as it was when it was listed'):
         listed.source(images, 0)
     if '*' in output:
         (nested.parent / 'set-000002.tar').unlink()
-        with pytest.raises(OSError, match='not as it was when it was listed'):
+        with pytest.raises(
+            UserError, match='not as it was when it was listed'
+        ):
             open_storage(root).source(images, 0)
+
+
+def test_links_in_a_tar_are_images(registered, nested):
+    """tar stores a file of two names once; a run reads both."""
+    (nested / 'a.d/hard.jpg').hardlink_to(nested / '01.jpg')
+    (nested / 'b/soft.jpg').symlink_to('../a.d/hard.jpg')
+    wanted = samples(dataset_of(nested))
+    root = nested.parent / 'set.tar'
+    with tarfile.open(root, 'w') as file:
+        file.add(nested, '.')
+    assert torch.equal(samples(dataset_of(root)), wanted)
+    (nested / 'b/lost.jpg').symlink_to('/nowhere/x.jpg')
+    with tarfile.open(root, 'w') as file:
+        file.add(nested, '.')
+    assert 'a link, ./b/lost.jpg, that leads to no file in it' in message_of(
+        root
+    )
+    with zipfile.ZipFile(nested.parent / 'set.zip', 'w') as zipped:
+        info = zipfile.ZipInfo('a.jpg')
+        info.external_attr = 0o120777 << 16
+        zipped.writestr(info, '../b.jpg')
+    assert 'a.jpg is a link' in message_of(nested.parent / 'set.zip')
+
+
+def test_a_tar_without_its_end_or_with_two_is_refused(registered, nested):
+    root = packed(nested, 'set.tar')
+    whole = root.read_bytes()
+    with tarfile.open(root) as file:
+        last = file.getmembers()[-1].offset  # no image is cut
+    root.write_bytes(whole[:last])
+    assert 'it has no end' in message_of(root)
+    root.write_bytes(whole + whole)
+    assert 'more follows its end' in message_of(root)
+
+
+def test_a_cut_database_does_not_end_the_process(registered, nested):
+    root = packed(nested, 'set.lmdb')
+    root.write_bytes(root.read_bytes()[:-4096])
+    assert 'ends before its last page' in message_of(root)
+
+
+def test_rows_of_equal_paths_are_all_images(registered, nested):
+    """`datasets` keeps only the last parts of paths."""
+    pyarrow = pytest.importorskip('pyarrow')
+    parquet = pytest.importorskip('pyarrow.parquet')
+    rows = [
+        dict(bytes=(nested / f'0{i}.jpg').read_bytes(), path=path)
+        for i, path in ((0, 'same.jpg'), (1, 'same.jpg'), (2, 'c.jpg'))
+    ]
+    root = nested.parent / 'a.parquet'
+    parquet.write_table(pyarrow.table(dict(image=rows)), root)
+    found = dataset_of(root)
+    assert [*found.images.names] == [f'a/0000000{i}' for i in range(3)]
+    assert found.storage.source(found.images, 1) == rows[1]['bytes']
+    for name in '01':  # and of two files
+        shutil.copy(nested / '01.jpg', nested.parent / 'same.jpg')
+        with tarfile.open(nested.parent / f'{name}.tar', 'w') as file:
+            file.add(nested.parent / 'same.jpg', 'same.jpg')
+    (nested.parent / 'list.txt').write_text('same.jpg\n')
+    with pytest.raises(UserError, match='two images of the name same.jpg'):
+        dataset_of(nested.parent / '*.tar', ann_file='list.txt')
+
+
+def test_no_file_of_an_earlier_pack_stays_in_the_set(nested):
+    output = str(nested.parent / 'set-*.tar')
+    assert len(pack(str(nested), output, per_file=3)) == 4
+    for number in (0, 1):
+        os.unlink(nested.parent / f'set-00000{number}.tar')
+    with pytest.raises(UserError, match='set-000002.tar is there already'):
+        pack(str(nested), output, per_file=6)
+    assert len(pack(str(nested), output, force=True, per_file=6)) == 2
+    assert len(open_storage(output).list().images) == 12
+    (nested.parent / 'set-val.tar').touch()
+    with pytest.raises(UserError, match='would also read .*set-val.tar'):
+        pack(str(nested), output, force=True)
+
+
+@pytest.mark.parametrize('output', ['set.zip', 'set-*.tar', 'set.lmdb'])
+def test_a_stopped_pack_leaves_nothing(nested, output):
+    """Not the first files either: they would be another set."""
+    before = {*nested.parent.iterdir()}
+
+    def stop(done, of):
+        if done == of:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack(str(nested), str(nested.parent / output), show=stop, per_file=5)
+    assert {*nested.parent.iterdir()} == before
+
+
+def test_a_signal_stops_a_pack(nested, monkeypatch):
+    @contextmanager
+    def progress(title):
+        yield lambda done, of: signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr('ssl_bench.cli.data.progress', progress)
+    with pytest.raises(SystemExit) as end:
+        main(['data', 'pack', str(nested), str(nested.parent / 'a.zip')])
+    assert end.value.code == 128 + signal.SIGTERM
+    assert [*nested.parent.iterdir()] == [nested]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_names_of_outputs(nested):

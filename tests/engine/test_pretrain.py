@@ -400,6 +400,8 @@ def test_quiet_run_shows_a_progress_line_only(config, tmp_path, capfd):
         ('model.backbone.typo', 1, "unexpected keyword argument 'typo'"),
         ('train_dataloader.batch_size', 0, 'batch_size must be 1 or more'),
         ('model', None, 'not a pretraining config'),
+        ('custom_hooks', ["dict(type='A')"], 'custom_hooks has '),
+        ('photometric', 'gpu', 'unknown setting of `photometric`'),
     ],
 )
 def test_mistakes_are_one_line(config, tmp_path, key, value, message):

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from torch import nn
 
 from ssl_bench.config_keys import PLAIN
-from ssl_bench.engine import prefetch, speed
+from ssl_bench.engine import compiling, prefetch, speed
 from ssl_bench.engine.pretrain import pretrain
 from ssl_bench.engine.speed import OPTIONS, Speed, choose, set_up
 from ssl_bench.errors import UserError
@@ -73,6 +73,8 @@ def test_old_gpus_have_no_tf32(monkeypatch):
     [
         ('cpu', dict(tf=True), 'unknown option of speed .tf.*tf32'),
         ('cpu', dict(tf32='yes'), "speed.tf32 must be True, False or 'auto'"),
+        ('cpu', dict(channels_last=1), "must be True, False or 'auto'"),
+        ('cpu', 'fast', "speed is a dict of options .*, not 'fast'"),
         ('cpu', dict(tf32=True), 'speed.tf32=True: the device has no TF32'),
         ('cpu', dict(channels_last=True), 'not safe on a CPU'),
         ('cpu', dict(cudnn_benchmark=True), 'no cuDNN'),
@@ -204,7 +206,7 @@ def test_fused_optimizers_give_equal_losses(config, tmp_path, kind):
 
 def test_compiled_parts_give_equal_losses(config, tmp_path, monkeypatch):
     """The graphs, without the kernels of a compiler."""
-    monkeypatch.setattr(speed, '_require_compiler', lambda device: None)
+    monkeypatch.setattr(speed, 'require_compiler', lambda device: None)
     seen = []
 
     def fake(forward, dynamic):
@@ -276,7 +278,7 @@ def test_a_hook_that_comes_and_goes_is_seen_and_compiles_nothing():
         graphs.append(graph)
         return graph.forward
 
-    speed.compile_parts([net.backbone], backend=backend)
+    compiling.compile_parts([net.backbone], backend=backend)
     for step in range(6):
         if step == 3:
             hook = net.backbone.register_forward_hook(
@@ -291,7 +293,7 @@ def test_a_hook_that_comes_and_goes_is_seen_and_compiles_nothing():
 def test_numbers_of_numpy_do_not_break_a_graph():
     torch._dynamo.reset()
     net = nn.Sequential(DropPath(np.linspace(0, 0.1, 3)[0]))
-    speed.compile_parts([net], backend='eager', fullgraph=True)
+    compiling.compile_parts([net], backend='eager', fullgraph=True)
     assert torch.equal(net(torch.ones(2, 3)), torch.ones(2, 3))
     assert type(net[0].drop_prob) is float
 
@@ -300,7 +302,7 @@ def test_what_does_not_compile_is_a_line():
     from torch._dynamo.exc import InternalTorchDynamoError
 
     with pytest.raises(UserError, match=r'without speed.compile .*no way'):
-        with speed.compile_errors(Speed(compile=True)):
+        with compiling.compile_errors(True):
             raise InternalTorchDynamoError('no\nway')
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_bench.engine import speed
+from ssl_bench.engine import compiling, speed
 from tests.methods import test_mini_runs, test_steps
 
 # each builds a method twice, and the second follows its Python line by line
@@ -56,8 +56,8 @@ def test_compiled_parts_have_no_break_and_the_same_loss(
     torch._dynamo.reset()
 
     def change(model):
-        parts = speed.parts_to_compile(model)
+        parts = compiling.parts_to_compile(model)
         assert model.backbone in parts
-        speed.compile_parts(parts, backend='eager', fullgraph=True)
+        compiling.compile_parts(parts, backend='eager', fullgraph=True)
 
     assert_close(name, folder, change)

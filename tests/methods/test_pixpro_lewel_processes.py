@@ -49,11 +49,11 @@ def inputs(case):
     """Views and fields; in the second half no two crops overlap."""
     if case.startswith('pix'):
         views, fields = test_pixpro.random_batch(4, torch.float64)
-        for sample in fields[3:]:
-            sample.crops[0] = torch.tensor([0.0, 0.0, 20.0, 20.0])
-            sample.crops[1] = torch.tensor([60.0, 60.0, 80.0, 80.0])
+        fields['crops'][3:] = torch.tensor(
+            [[0.0, 0.0, 20.0, 20.0], [60.0, 60.0, 80.0, 80.0]]
+        )
         return views, fields
-    return test_lewel.views(0, 4, torch.float64), [None] * 4
+    return test_lewel.views(0, 4, torch.float64), {}
 
 
 def step(rank, world):
@@ -67,7 +67,10 @@ def step(rank, world):
             synchronise(model)
         views, fields = inputs(case)
         mine = slice(rank * 4 // world, (rank + 1) * 4 // world)
-        losses = model.loss([view[mine] for view in views], fields[mine])
+        losses = model.loss(
+            [view[mine] for view in views],
+            {name: values[mine] for name, values in fields.items()},
+        )
         loss = sum(losses.values())
         loss.backward()
         results[case] = dict(

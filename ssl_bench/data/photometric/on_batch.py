@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ssl_bench.data.photometric import on_image
+
 # values of a batch that change at the same time: a temporary tensor has four
 # bytes for each
 AT_ONCE = 2**23
@@ -36,7 +38,9 @@ def grayscale(images: Tensor, parameters: Tensor) -> None:
 def blur(images: Tensor, parameters: Tensor) -> None:
     """Pillow's blur; images with boxes of the same radius together."""
     applied, sigmas = parameters.unbind(1)
-    radii, centres, edges = box_weights(sigmas)
+    radii, centres, edges = map(
+        torch.from_numpy, on_image.box_weights(sigmas.numpy())
+    )
     for radius in radii[applied > 0].unique().tolist():
         boxes = partial(box_blur, radius)
         chosen = (applied > 0) & (radii == radius)
@@ -181,33 +185,6 @@ def blend(first: Tensor, images: Tensor, factors: Tensor) -> Tensor:
     blended = images - first
     blended.mul_(of_images(factors, images, torch.float32))
     return blended.add_(first).clamp_(0, 255).byte()
-
-
-def box_weights(sigmas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The boxes of Pillow's ``GaussianBlur``, computed in float32 as there.
-
-    Source: Gwosdek et al., "Theoretical foundations of Gaussian convolution
-    by extended box filtering", SSVM 2011, for three passes.
-
-    Args:
-        sigmas (Tensor): Standard deviations in pixels, (N,).
-
-    Returns:
-        tuple[Tensor, Tensor, Tensor]: (N,) each: the radius of the box in
-        whole pixels, int64; the weight of a pixel in the box, and of the two
-        next to it, in units of 2**-24, int64.
-    """
-    sigma = sigmas.float()
-    variance = sigma * sigma / 3
-    length = (12 * variance.double() + 1).sqrt().float()
-    whole = ((length.double() - 1) / 2).floor().float()
-    part = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance)
-    part = part / (6 * (variance - (whole + 1) * (whole + 1)))
-    radius = whole + part
-    whole = radius.long()
-    centre = (2**24 / (radius * 2 + 1)).long()
-    edge = (2**24 - (whole * 2 + 1) * centre) // 2
-    return whole, centre, edge
 
 
 def box_blur(

@@ -9,6 +9,7 @@ except for the hue, see ``on_image.py``.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -57,7 +58,7 @@ class ColorJitter:
                 '0.5, or two rising ones from -0.5 to 0.5.'
             )
 
-    @property
+    @cached_property
     def bounds(self) -> list[Range | None]:
         """Of the four factors; None for one that is left out."""
         return [
@@ -233,8 +234,10 @@ class Recipe:
     width: int = 0
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Draw, and paint one view, as `on_image`."""
-        return self.on_image(image, self.draw())
+        """Draw, and paint one view: uint8, (3, H, W)."""
+        pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+        painted = self.on_image(pixels, self.draw())
+        return torch.from_numpy(painted).permute(2, 0, 1)
 
     def draw(self) -> Tensor:
         """Draw one view's parameters from torch's global generator.
@@ -248,20 +251,18 @@ class Recipe:
             applied = all(uniform[i] < p for i, p in op.chances)
             parameters.append(float(applied))
             parameters += op.step.values(uniform[op.at :])
-        return torch.tensor(parameters, dtype=torch.float64)
+        return torch.from_numpy(np.array(parameters, np.float64))
 
-    def on_image(self, image: Tensor, parameters: Tensor) -> Tensor:
+    def on_image(self, pixels: np.ndarray, parameters: Tensor) -> np.ndarray:
         """Paint one view.
 
         Args:
-            image (Tensor): uint8, (3, H, W); fastest where the channels of a
-                pixel lie together in memory. It is not changed.
+            pixels (ndarray): uint8, (H, W, 3), contiguous. It is not changed.
             parameters (Tensor): float64, (width,), from `draw`.
 
         Returns:
-            Tensor: uint8, (3, H, W), with the channels of a pixel together.
+            ndarray: uint8, (H, W, 3).
         """
-        pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
         numbers = parameters.tolist()
         for op in self.operations:
             applied, *values = numbers[op.columns]
@@ -274,7 +275,7 @@ class Recipe:
                 )
             else:
                 pixels = on_image.PAINT[op.name](pixels, *values)
-        return torch.from_numpy(pixels).permute(2, 0, 1)
+        return pixels
 
     def on_batch(self, images: Tensor, parameters: Tensor) -> Tensor:
         """Paint a batch of views of one recipe.

@@ -100,9 +100,16 @@ class Storage(ABC):
         """The images with these names, in this order.
 
         Raises:
-            UserError: There are none with some of the names.
+            UserError: There are none with some of the names, or two of one.
         """
-        where = {name: index for index, name in enumerate(images.names)}
+        where: dict[str, int] = {}
+        wanted = set(names)
+        for index, name in enumerate(images.names):
+            if name in wanted and where.setdefault(name, index) != index:
+                raise UserError(
+                    f'{self.root} has two images of the name {name}, which '
+                    'a list cannot tell from each other.'
+                )
         missing = [name for name in names if name not in where]
         if missing:
             raise UserError(
@@ -171,7 +178,7 @@ class Container(Storage):
         super().__init__(root, endings)
         self.inside = f'{inside}/' if inside else ''
         self.files = expand(root) if PATTERN.search(root) else [root]
-        for file in self.files:
+        for file in map(self.data_of, self.files):
             if not os.path.exists(file):
                 raise UserError(f'no file {file} to pretrain on.')
         self._forget()
@@ -267,8 +274,9 @@ class Container(Storage):
         """The open file; each process opens its own, when it reads.
 
         Raises:
-            OSError: It is not there or is another one than was listed, here
-                or by a process of another machine.
+            UserError: It is not there or is another one than was listed, here
+                or by a process of another machine. None of its images is
+                right then, so they are not passed over one by one.
         """
         if self._process != os.getpid():
             self._forget()
@@ -278,8 +286,18 @@ class Container(Storage):
             return handle
         sizes = () if images.sizes is None else images.sizes
         file = self.files[number] if len(sizes) == len(self.files) else ''
-        if not file or os.path.getsize(self.data_of(file)) != sizes[number]:
-            raise OSError(f'{self.root} is not as it was when it was listed')
+        try:
+            same = (
+                file and os.path.getsize(self.data_of(file)) == sizes[number]
+            )
+        except OSError:
+            same = False
+        if not same:
+            raise UserError(
+                f'{file or self.root} is not as it was when it was listed. '
+                'Put it back and go on with --resume auto, or start over in '
+                'another --work-dir.'
+            )
         if len(self._handles) >= OPEN:
             self.close(self._handles.popitem(last=False)[1])
         handle = self._handles[number] = self.open(file)

@@ -16,7 +16,6 @@ import json
 import logging
 import os
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from mmengine.logging import print_log
 from ssl_bench.data.storage.base import Listed, Stamp, Storage
 from ssl_bench.data.storage.names import ImageList, Names
 from ssl_bench.environment import CACHE
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, one_line
 from ssl_bench.files import atomic_path
 
 FORM = 1  # of the file; another is passed over
@@ -138,17 +137,17 @@ def write_list(path: Path, listed: Listed) -> None:
         UserError: It cannot be written.
     """
     images = listed.images
-    about = dict(
-        stamps=listed.stamps, kinds=images.kinds, others=images.others
-    )
-    arrays = dict(
-        text=images.names.text,
-        ends=images.names.ends,
-        about=np.frombuffer(json.dumps(about).encode(), np.uint8),
-    )
+    arrays = dict(text=images.names.text, ends=images.names.ends)
     for name in ('places', 'sizes'):
         if getattr(images, name) is not None:
             arrays[name] = getattr(images, name)
+    about = dict(
+        arrays=[*arrays],
+        stamps=listed.stamps,
+        kinds=images.kinds,
+        others=images.others,
+    )
+    arrays['about'] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     with atomic_path(path) as part, open(part, 'wb') as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
@@ -160,21 +159,25 @@ def read_list(path: Path) -> Listed | None:
     """
     try:
         with np.load(path) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        about: dict[str, Any] = json.loads(found['about'].tobytes())
-        stamps = {
-            name: tuple(numbers) for name, numbers in about['stamps'].items()
-        }
-        names = Names(found['text'], found['ends'])
+            about: dict[str, Any] = json.loads(arrays['about'].tobytes())
+            found = {name: arrays[name] for name in about['arrays']}
         return Listed(
             ImageList(
-                names,
+                Names(found['text'], found['ends']),
                 found.get('places'),
                 found.get('sizes'),
                 about['kinds'],
                 about['others'],
             ),
-            stamps,  # type: ignore[arg-type]
+            {name: tuple(row) for name, row in about['stamps'].items()},
         )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    # a damaged file can raise anything; the list is made again
+    except Exception as error:
+        print_log(
+            f'{path} is passed over: {one_line(error) or repr(error)}',
+            'current',
+            logging.WARNING,
+        )
         return None

@@ -47,14 +47,23 @@ class Lmdb(Container):
     def open(self, file: str) -> Any:
         """The database, which nothing may write to meanwhile.
 
-        A process may open it only once; it is closed with its last user.
+        A process may open it only once; it is closed with its last user. One
+        that was open when this process was forked counts, and cannot be used
+        here.
+
+        Raises:
+            OSError: A part of the file is missing; to read there would end
+                the process.
         """
         import lmdb
 
+        for (process, _), inherited in [*_databases.items()]:
+            if process != os.getpid():
+                inherited.close()
         key = os.getpid(), os.path.realpath(file)
         opened = _databases.get(key)
         if opened is None:
-            opened = _databases[key] = lmdb.open(
+            opened = lmdb.open(
                 file,
                 subdir=os.path.isdir(file),
                 readonly=True,
@@ -62,6 +71,11 @@ class Lmdb(Container):
                 lock=False,
                 readahead=False,
             )
+            pages = opened.info()['last_pgno'] + 1
+            size = os.path.getsize(self.data_of(file))
+            if size < pages * opened.stat()['psize']:
+                raise OSError('the file ends before its last page')
+            _databases[key] = opened
         return opened
 
     def read(self, opened: Any, name: str, place: Sequence[int]) -> bytes:

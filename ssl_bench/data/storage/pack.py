@@ -5,7 +5,8 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from glob import escape, glob
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,15 @@ def pack(
 ) -> list[str]:
     """Write the images of a storage into one file, or into several.
 
-    Names and contents stay as they are. Files appear when they are whole.
+    Names and contents stay as they are. Files appear when all are whole.
 
     Args:
         source (str): As ``train_dataloader.dataset.data_root``.
         output (str): Ends in ``.zip``, ``.tar``, ``.lmdb`` or ``.parquet``.
             With one ``*`` in its name, several files are written, numbered
             there from 000000.
-        force (bool): Replace files.
+        force (bool): Replace files, also those of an earlier, larger set that
+            the pattern would find.
         show (Callable, optional): Called with images done, and all.
         per_file (int): Images of a file, where there are several.
 
@@ -65,14 +67,38 @@ def pack(
         raise UserError(f'{source} has no image.')
     count = -(-len(images) // per_file) if '*' in name else 1
     paths = [output.replace('*', f'{i:06d}') for i in range(count)]
-    for path in paths:
+    earlier = _earlier(output, paths)
+    for path in [*paths, *earlier]:
         keep_existing(path, force)
     items = _contents(storage, images, show)
-    for path in paths:
-        some = islice(items, per_file) if count > 1 else items
-        with atomic_path(path) as part:
+    with ExitStack() as stack:  # some of the files would be another set
+        parts = [stack.enter_context(atomic_path(path)) for path in paths]
+        for part in parts:
+            some = islice(items, per_file) if count > 1 else items
             WRITERS[ending](part, some)
+    for path in earlier:
+        os.unlink(path)
     return paths
+
+
+def _earlier(output: str, paths: list[str]) -> list[str]:
+    """Numbered files that a pattern finds besides those to be written.
+
+    Raises:
+        UserError: It finds other files, which no `pack` has written.
+    """
+    if '*' not in output:
+        return []
+    first, last = output.split('*')
+    found = glob(f'{escape(first)}*{escape(last)}')
+    for path in found:
+        number = path[len(first) : len(path) - len(last)]
+        if not number.isdecimal() or len(number) < 6:
+            raise UserError(
+                f'{output} as a data root would also read {path}: choose '
+                'another name.'
+            )
+    return sorted({*found} - {*paths})
 
 
 def _contents(

@@ -37,7 +37,8 @@ class _Table(Container):
     """Rows of a table; a row has an image.
 
     A row is named by the path that it tells, or else by its number, as
-    ``FILE/00000012``.
+    ``FILE/00000012``. Where two rows of a file tell the same path, as with
+    the last parts of paths in class folders, all of it are named so.
 
     Raises:
         UserError: The package is missing.
@@ -71,7 +72,10 @@ class _Table(Container):
         opened = self.open(file)
         stem = os.path.basename(file).rpartition('.')[0]
         name = names_in(opened.file.schema_arrow, opened.column)
-        texts = self.names(opened, name) if name else iter(())
+        texts = list(self.names(opened, name)) if name else []
+        told = [text for text in texts if text]
+        if len(set(told)) < len(told):
+            texts = []
         if len(opened.ends) and opened.ends[-1]:
             try:
                 self.read(opened, '', (0, 0))
@@ -82,7 +86,7 @@ class _Table(Container):
                     'of `datasets` does.'
                 ) from error
         for row in range(int(opened.ends[-1]) if len(opened.ends) else 0):
-            text = next(texts, None)
+            text = texts[row] if texts else None
             if not text or text.startswith(('/', '.')):
                 text = f'{stem}/{row:08d}'
             yield text, row, 0

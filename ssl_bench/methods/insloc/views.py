@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.registry import TRANSFORMS
-from torch import Tensor
 
 from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.data.photometric import Recipe, Step, build_photometric
@@ -287,12 +286,12 @@ class InsLocViews(BaseTransform):
 
     def _view(
         self, image: np.ndarray, crop: Crop, size: Size, place: Size
-    ) -> tuple[Tensor, ViewGeometry]:
+    ) -> tuple[np.ndarray, ViewGeometry]:
         """Mirror of a composed image, and its geometry."""
         flip = bool(np.random.random_sample() < self.flip)
         if flip:
             image = cv2.flip(image, 1)
-        return torch.from_numpy(image).permute(2, 0, 1), ViewGeometry(
+        return image, ViewGeometry(
             crop=(
                 crop.column,
                 crop.row,
