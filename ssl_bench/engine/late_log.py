@@ -23,6 +23,9 @@ class RoomyBuffer(HistoryBuffer):
         As of `HistoryBuffer`.
     """
 
+    _log_history: np.ndarray
+    _count_history: np.ndarray
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._rooms = [self._log_history, self._count_history]

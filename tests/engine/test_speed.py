@@ -246,8 +246,16 @@ class Two(nn.Module):
 
 @NO_COMPILER
 @pytest.mark.slow  # a compiler's start
-def test_compiled_kernels_give_equal_gradients():
+def test_compiled_kernels_give_equal_gradients(monkeypatch):
     torch._dynamo.reset()
+    # for few kernels: no other processes, no headers compiled before, no
+    # tests of the processor
+    for name, value in (
+        ('compile_threads', 1),
+        ('cpp_cache_precompile_headers', False),
+        ('cpp.simdlen', 1),
+    ):
+        monkeypatch.setattr(f'torch._inductor.config.{name}', value)
     torch.manual_seed(0)
     net, x = Two(), torch.randn(2, 3, 8, 8)
     other = copy.deepcopy(net)
