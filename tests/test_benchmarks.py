@@ -113,7 +113,7 @@ def test_heads_that_do_not_compile_leave_the_backbone(
 ):
     found = setting('pixpro', tmp_path)
     compiled, timed = [], []
-    monkeypatch.setattr(speed, '_require_compiler', lambda device: None)
+    monkeypatch.setattr(speed, 'require_compiler', lambda device: None)
     monkeypatch.setattr(
         torch,
         'compile',
