@@ -133,7 +133,7 @@ def set_painting(config: Config, device: str) -> PaintViews | None:
     for pipeline in pipelines_of(config):
         for own, step in zip(pipeline, steps):
             if hasattr(step, 'recipes'):
-                own.painted = not later
+                own['painted'] = not later
     return PaintViews(recipes) if later else None
 
 

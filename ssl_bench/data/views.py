@@ -61,8 +61,8 @@ def draw_crop(
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < w <= width and 0 < h <= height:
             place = torch.empty(1, dtype=torch.int64)
-            top = place.random_(height - h + 1).item()
-            return top, place.random_(width - w + 1).item(), h, w
+            top = int(place.random_(height - h + 1))
+            return top, int(place.random_(width - w + 1)), h, w
     # the largest rectangle in the middle whose ratio is within the bounds
     low, high = (math.exp(bound) for bound in log_ratio)
     w, h = width, height
