@@ -67,7 +67,11 @@ def test_the_server_outlives_what_is_sent_to_all_processes(tmp_path):
         text=True,
         timeout=120,
     )
-    assert done.stdout.split() == ['0', '-15', '-10', '-1'], done.stderr
+    first, *codes = map(int, done.stdout.split())
+    assert first == 0 and len(codes) == 3, done.stderr
+    for code, number in zip(codes, (15, 10, 1)):
+        # before and after the command has a handler that cleans up
+        assert code in (-number, 128 + number), done.stderr
 
 
 def test_forks_end_with_a_killed_runner(tmp_path):
