@@ -102,7 +102,8 @@ def all_have_rows() -> Iterator[None]:
         torch.cuda.is_current_stream_capturing = before
 
 
-@torch.compiler.disable
+# torch.compiler.disable would import the compiler here
+@torch._disable_dynamo
 def _synchronised(norm: nn.Module, x: Tensor) -> Tensor:
     with all_have_rows():
         return nn.SyncBatchNorm.forward(cast(nn.SyncBatchNorm, norm), x)

@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,10 @@ class Frozen(BaseModel):
         """A loader's batch to (B, D) features and its data samples."""
         batch = self.data_preprocessor(batch, False)
         images = batch['inputs']
-        with torch.autocast(
-            images.device.type, torch.bfloat16, enabled=self.mixed
+        with (
+            torch.autocast(images.device.type, torch.bfloat16)
+            if self.mixed
+            else nullcontext()
         ):
             # (B, C, H, W), or (B, C) of a class token
             features = self.backbone(images)[-1]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ssl_bench.data.geometry import ViewGeometry
+from ssl_bench.data.views import in_planes
 from ssl_bench.errors import UserError
 from ssl_bench.methods.insloc import views as cp
 from ssl_bench.methods.insloc.anchors import (
@@ -175,7 +176,9 @@ def test_mirror_and_normalisation(monkeypatch):
         view, geometry = transform._view(
             rgb, crop, size, tuple(GOLDEN['comp_pos'][0])
         )
-        normal = preprocessor(dict(inputs=[view[None]], data_samples=[]))
+        normal = preprocessor(
+            dict(inputs=[in_planes(view)[None]], data_samples=[])
+        )
         np.testing.assert_allclose(
             normal['inputs'][0][0],
             GOLDEN['flip_img'][i],

@@ -15,7 +15,7 @@ from ssl_bench.tasks.table import find_task, tasks
 from ssl_bench.toolbox.load_images import read_with_care
 from ssl_bench.transfer.plan import make_plan
 from tests.devices import GPU
-from tests.methods.test_steps import NoCopies, NoNumbers, step
+from tests.methods.test_steps import NoCopies, NoNumbers
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +28,13 @@ MINI = [
 ]
 # in docs/performance.md, "Transfers and scoring", with the reasons
 WAIT = {name for name in MINI if find_task(name).toolbox in ('mmdet', 'mmseg')}
+
+
+def step(model, wrapper, data):
+    """One training step without hooks and log; the loss."""
+    loss, _ = model.parse_losses(model(**data, mode='loss'))
+    wrapper.update_params(loss)
+    return loss.detach()
 
 
 def prepared(name, root, device):
