@@ -55,6 +55,7 @@ setup(
         'scikit-image>=0.24',
         'scikit-learn>=1.4',
         'scipy',
+        'timm>=1.0.31,<2',
         'vl-convert-python>=1.6',
     ],
     extras_require={
@@ -69,7 +70,6 @@ setup(
             'ruff>=0.12',
             'selenium>=4.20',
             'submitit>=1.5',
-            'timm>=1.0',
             'transformers>=5',
         ],
         'lmdb': ['lmdb>=1.4'],  # images of a pretraining in an LMDB database

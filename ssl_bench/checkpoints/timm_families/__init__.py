@@ -1,0 +1,14 @@
+"""The families of today's checkpoints, in the order in which they are asked.
+
+One file holds one kind of network; a new family is one entry in its list.
+"""
+
+from ssl_bench.checkpoints.timm_families.base import (
+    Facts,
+    Family,
+    Mapped,
+)
+
+FAMILIES: tuple[Family, ...] = ()
+
+__all__ = ['FAMILIES', 'Facts', 'Family', 'Mapped']
