@@ -1,7 +1,6 @@
 """ViTDet: a plain vision transformer under a detector's heads."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +8,6 @@ from mmcv.cnn import ConvModule
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule, ModuleList
 from mmengine.model.weight_init import trunc_normal_
-from mmengine.optim import DefaultOptimWrapperConstructor
-from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmpretrain.models.backbones.vit_sam import (
     TransformerEncoderLayer,
     ViTSAM,
@@ -19,6 +16,8 @@ from mmpretrain.models.backbones.vit_sam import (
 )
 from mmpretrain.models.utils import build_norm_layer
 from torch import Tensor, nn
+
+import ssl_bench.toolbox.layer_decay  # noqa: F401  registers
 
 CHANNEL_NORM = dict(type='mmpretrain.LN2d', eps=1e-6)
 
@@ -118,6 +117,9 @@ class SimpleFeaturePyramid(BaseModule):
         in_channels (int): D of the backbone's map.
         out_channels (int): Of every map that is returned.
         norm_cfg (dict): Norm over channels.
+        scales (Sequence[float]): Side of each map over that of the
+            backbone's, powers of 2. The stride of a map is the backbone's
+            over its scale.
         init_cfg (dict, optional): Initialisation of the weights.
     """
 
@@ -126,22 +128,12 @@ class SimpleFeaturePyramid(BaseModule):
         in_channels: int,
         out_channels: int = 256,
         norm_cfg: dict = CHANNEL_NORM,
+        scales: Sequence[float] = (4, 2, 1, 0.5),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        half, quarter = in_channels // 2, in_channels // 4
         self.scales = ModuleList(
-            [
-                nn.Sequential(
-                    nn.ConvTranspose2d(in_channels, half, 2, stride=2),
-                    build_norm_layer(norm_cfg, half),
-                    nn.GELU(),
-                    nn.ConvTranspose2d(half, quarter, 2, stride=2),
-                ),
-                nn.ConvTranspose2d(in_channels, half, 2, stride=2),
-                nn.Identity(),
-                nn.MaxPool2d(2),
-            ]
+            [rescaled(in_channels, scale, norm_cfg) for scale in scales]
         )
         self.convs = ModuleList(
             [
@@ -158,7 +150,9 @@ class SimpleFeaturePyramid(BaseModule):
                         for width, side in ((channels, 1), (out_channels, 3))
                     )
                 )
-                for channels in (quarter, half, in_channels, in_channels)
+                for channels in (
+                    int(in_channels // max(scale, 1)) for scale in scales
+                )
             ]
         )
 
@@ -170,8 +164,8 @@ class SimpleFeaturePyramid(BaseModule):
         """The backbone's one map, (B, D, H, W).
 
         Returns:
-            tuple[Tensor]: Five maps (B, out_channels, h, w); h is H times 4,
-            2, 1, 1/2 and 1/4.
+            tuple[Tensor]: Maps (B, out_channels, h, w): h is H times each
+            scale, and at the end half of the last one's, rounded up.
         """
         maps = [
             conv(scale(x[-1])) for scale, conv in zip(self.scales, self.convs)
@@ -179,49 +173,23 @@ class SimpleFeaturePyramid(BaseModule):
         return (*maps, F.max_pool2d(maps[-1], 1, stride=2))
 
 
-@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class ViTLayerDecay(DefaultOptimWrapperConstructor):
-    """mmengine's parameter groups with rates that fall towards the input.
-
-    Block i of n has ``layer_decay_rate`` to the power n - i times the rate,
-    patches and positions to the power n + 1, all else the rate itself. The
-    toolkits' own constructors know other backbones and exempt biases from
-    weight decay, which Detectron2 does not.
-
-    ``paramwise_cfg`` takes ``layer_decay_rate`` and ``num_layers`` (n)
-    in addition to what mmengine's constructor knows.
-    """
-
-    def add_params(
-        self,
-        params: list[dict[str, Any]],
-        module: nn.Module,
-        prefix: str = '',
-        **kwargs,
-    ) -> None:
-        """Add a module's parameters, each a group of its own."""
-        super().add_params(params, module, prefix, **kwargs)
-        if prefix:  # mmengine calls this for every child
-            return
-        names = {id(value): name for name, value in module.named_parameters()}
-        depth = self.paramwise_cfg['num_layers']
-        for group in params:
-            layer = vit_layer(names[id(group['params'][0])], depth)
-            scale = self.paramwise_cfg['layer_decay_rate'] ** (
-                depth + 1 - layer
-            )
-            group['lr'] = group.get('lr', self.base_lr) * scale
-
-
-def vit_layer(name: str, depth: int) -> int:
-    """Place of a detector's tensor: 0 at the input, depth + 1 behind.
+def rescaled(channels: int, scale: float, norm_cfg: dict) -> nn.Module:
+    """A map of another side: ``channels`` over the scale, if it is larger.
 
     Args:
-        name (str): Of a parameter of the whole model.
-        depth (int): Blocks of the backbone.
+        channels (int): Of the map.
+        scale (float): A power of 2. Above 1 each doubling is a transposed
+            convolution that halves the channels; below, max pooling.
+        norm_cfg (dict): Norm between two of those convolutions.
     """
-    if name.startswith(('backbone.patch_embed.', 'backbone.pos_embed')):
-        return 0
-    if name.startswith('backbone.layers.'):
-        return int(name.split('.')[2]) + 1
-    return depth + 1
+    if scale < 1:
+        return nn.MaxPool2d(round(1 / scale))
+    layers: list[nn.Module] = []
+    while scale > 1:
+        if layers:
+            layers += [build_norm_layer(norm_cfg, channels), nn.GELU()]
+        layers.append(nn.ConvTranspose2d(channels, channels // 2, 2, stride=2))
+        channels, scale = channels // 2, scale / 2
+    if len(layers) > 1:
+        return nn.Sequential(*layers)
+    return layers[0] if layers else nn.Identity()
