@@ -39,6 +39,7 @@ from ssl_bench.toolbox.reported import reported
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probes import METRIC_OF, check_settings, frozen_model
 from ssl_bench.transfer.record import Measured, make_record
+from ssl_bench.transfer.shapes import check_shapes, image_size
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.toolkit_output import unheard
 from ssl_bench.transfer.weights import (
@@ -157,7 +158,7 @@ def check_network(plan: Plan, source: Source) -> None:
         if 'probe' in config:
             check_settings(config.probe)
         check_loaders(config)
-        module: Any = _without_values(_Built.of(config, scope))
+        module: Any = _without_values(_Built.of(plan, scope))
         if plan.trained is not None:
             load_classifier(module, plan.trained)
         elif source.backbone is None or find_task(plan.task).trained_by:
@@ -233,17 +234,19 @@ class _Built:
 
     text: str
     scope: str
+    task: str = field(compare=False)
     config: Config = field(compare=False)
 
     @classmethod
-    def of(cls, config: Config, scope: str) -> '_Built':
+    def of(cls, plan: Plan, scope: str) -> '_Built':
         """A plan's network."""
+        config = plan.config
         parts = {name: config.get(name) for name in OF_NETWORK}
         if 'probe' in config:
-            parts['compute'] = config.probe.get('compute')
-        return cls(
-            json.dumps(parts, sort_keys=True, default=str), scope, config
-        )
+            parts['probe'] = [config.probe.get(k) for k in ('compute', 'pool')]
+        parts['images'] = image_size(config)
+        text = json.dumps(parts, sort_keys=True, default=str)
+        return cls(text, scope, plan.task, config)
 
     def build(self) -> nn.Module:
         """As a run builds it."""
@@ -286,12 +289,14 @@ def _without_values(built: _Built) -> nn.Module:
     with build_errors():
         try:
             with torch.device('meta'), _RatesHaveValues():
-                return built.build()
+                module = built.build()
         except (NotImplementedError, RuntimeError):
-            pass  # it reads values, or is wrong, as the next lines say
-        try:
-            return built.build()
-        except RuntimeError as error:
-            raise UserError(
-                f'the network cannot be built: {one_line(error)}'
-            ) from error
+            # it reads values, or is wrong, as this says
+            try:
+                module = built.build()
+            except RuntimeError as error:
+                raise UserError(
+                    f'the network cannot be built: {one_line(error)}'
+                ) from error
+    check_shapes(built.config, module, built.task)
+    return module

@@ -76,6 +76,11 @@ def file(tmp_path):
             'model.decode_head.channels=-1',
             'the network cannot be built: .* negative',
         ),
+        (
+            'mini_seg_fcn',
+            'model.decode_head.in_index=2',
+            'the parts of mini_seg_fcn do not fit each other, for images of',
+        ),
         ('mini_seg_fcn', 'optim_wrapper.optimizer.type=SGB', "'SGB'.* SGD"),
         (
             'mini_seg_fcn',
@@ -188,6 +193,6 @@ def test_large_networks_have_no_values(tmp_path, registered):
     start = time.process_time()
     plan, _ = ready(source, 'in1k_knn', 0, tmp_path, data=False)
     assert time.process_time() - start < 5
-    built = checks._Built.of(plan.config, checks.PROBE_SCOPE)
+    built = checks._Built.of(plan, checks.PROBE_SCOPE)
     net = checks._without_values(built).backbone
     assert all(value.is_meta for value in net.parameters())
