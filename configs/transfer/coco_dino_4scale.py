@@ -83,6 +83,10 @@ edit = {  # boxes alone
     'test_evaluator.metric': ['bbox'],
 }
 
+# settings of what timm builds; detrex's DINO on a ViT-B has this drop path
+timm_backbone = dict(
+    type='TimmBackbone', drop_path_rate=0.1, window_size=0, with_cp=False
+)
 optim_wrapper = dict(
     optimizer=dict(
         _delete_=True, type='AdamW', lr=1e-4, weight_decay=1e-4
