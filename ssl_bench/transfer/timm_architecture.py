@@ -185,9 +185,18 @@ def _set_classifier(config: Config, net: TimmNet, layout: Layout) -> list[str]:
             backbone['fresh_norm'] = True
         notes.append(_feature_note(backbone, net))
     model.head.in_channels = width
+    _spare_registers(config)
     notes += _input_notes(net, layout, side, backbone)
     model.backbone = backbone
     return notes
+
+
+def _spare_registers(config: Config) -> None:
+    """No weight decay for registers, where the class token has none."""
+    options = (config.get('optim_wrapper') or {}).get('paramwise_cfg') or {}
+    keys = options.get('custom_keys') or {}
+    if '.cls_token' in keys:
+        keys['.reg_token'] = dict(keys['.cls_token'])
 
 
 def _wanted(
