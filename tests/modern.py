@@ -22,10 +22,11 @@ def names():
 
 def shapes(name):
     """Of one model: each tensor's name, and its shape and type."""
+    rows = raw(name)
+    rows.pop('__about__', None)
     return {
         key: (tuple(shape), getattr(torch, dtype))
-        for key, (shape, dtype) in _lists()[name].items()
-        if key != '__about__'
+        for key, (shape, dtype) in rows.items()
     }
 
 
