@@ -3,11 +3,7 @@
 One file holds one kind of network; a new family is one entry in its list.
 """
 
-from ssl_bench.checkpoints.timm_families.base import (
-    Facts,
-    Family,
-    Mapped,
-)
+from ssl_bench.checkpoints.timm_families.base import Facts, Family, Mapped
 
 FAMILIES: tuple[Family, ...] = ()
 
