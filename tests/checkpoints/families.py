@@ -31,7 +31,7 @@ def mapped_of(state, family=None, **facts):
     kept = {
         name: tensor
         for name, tensor in state.items()
-        if any(re.match(p, name) for p in family.keeps)
+        if name in family.keeps
         or not any(re.match(p, name) for p in family.drop)
     }
     facts = Facts('file.pth', names=frozenset(state), **facts)
@@ -62,3 +62,24 @@ def randomise(module, seed=0):
                 noise = noise * 0.2
             tensor.copy_(noise)
     return module.eval()
+
+
+def shapes_agree(state, family=None, **facts):
+    """The network whose tensors are exactly what the family makes of them."""
+    family = family or family_of(state)
+    kept = {
+        name: tensor
+        for name, tensor in state.items()
+        if name in family.keeps
+        or not any(re.match(p, name) for p in family.drop)
+    }
+    answer = family.read(
+        kept, Facts('file.pth', names=frozenset(state), **facts)
+    )
+    found = {
+        name: tuple(tensor.shape)
+        for name, tensor in answer.state.items()
+        if not name.endswith('num_batches_tracked')
+    }
+    assert found == answer.net.shapes()
+    return answer.net

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from ssl_bench.checkpoints.timm_families.base import Facts, State
-from ssl_bench.errors import UserError, printable
+from ssl_bench.errors import UserError, one_line, printable
 
 Rows = list[tuple[str, str]]
 # classes with a task's head put their backbone behind one of these
@@ -49,33 +49,39 @@ class Config:
                 'and no config.json next to it, which tells the heads and '
                 "the epsilon: put the folder's config.json beside it"
             )
-        said = self.values.get('model_type')
+        said = one_line(printable(self.values.get('model_type')))
         if said not in kinds:
             raise UserError(
                 f'{facts.path}: config.json says model_type '
-                f'{printable(said)!r}, and the tensors have the names of '
-                f'{kinds[0]}: one of them is of another folder'
+                f'{said!r}, and the tensors have the names of {kinds[0]}: '
+                'one of them is of another folder'
             )
 
-    def number(self, key: str, otherwise: float | None = None) -> float:
+    def number(self, key: str) -> float:
         """A positive number.
 
         Raises:
             UserError: It is missing, or is none.
         """
-        value = self.values.get(key, otherwise)
-        if isinstance(value, list) and len(set(value)) == 1:
-            value = value[0]
+        if key not in self.values:
+            raise UserError(
+                f'{self.facts.path}: config.json does not say {key}, without '
+                'which the network computes something else'
+            )
+        value = self.values[key]
+        if isinstance(value, list) and value and value == value[:1] * 2:
+            value = value[0]  # of both sides of an image
         if type(value) not in (int, float) or not 0 < value < 1e9:
             raise UserError(
                 f'{self.facts.path}: config.json says {key} '
-                f'{printable(value)!r}, where a positive number is expected'
+                f'{one_line(printable(repr(value)))}, where a positive '
+                'number is expected'
             )
         return float(value)
 
-    def whole(self, key: str, otherwise: int | None = None) -> int:
+    def whole(self, key: str) -> int:
         """A positive whole number."""
-        value = self.number(key, otherwise)
+        value = self.number(key)
         if value != int(value):
             raise UserError(
                 f'{self.facts.path}: config.json says {key} {value}, where a '
@@ -101,10 +107,11 @@ class Config:
         Raises:
             UserError: It is there, and is none of the values.
         """
-        if self.values.get(key, values[0]) not in values:
+        said = self.values.get(key, values[0])
+        if said not in values:
             raise UserError(
                 f'{self.facts.path}: config.json says {key} '
-                f'{printable(self.values[key])!r}; only {values[0]!r} is read'
+                f'{one_line(printable(said))!r}; only {values[0]!r} is read'
             )
 
 

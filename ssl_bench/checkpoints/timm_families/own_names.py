@@ -3,7 +3,7 @@
 import functools
 import importlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -67,7 +67,10 @@ def timm_name(facts: Facts) -> str:
 
 
 def own_net(
-    modules: Iterable[str], state: Mapping[str, Tensor], facts: Facts
+    modules: Iterable[str],
+    state: Mapping[str, Tensor],
+    facts: Facts,
+    likely: Callable[[str], bool] = lambda name: True,
 ) -> TimmNet:
     """The one of timm's names that has exactly these tensors.
 
@@ -75,6 +78,8 @@ def own_net(
         modules (Iterable[str]): Of ``timm.models``, where it may be.
         state (Mapping[str, Tensor]): In timm's names.
         facts (Facts): May say the name.
+        likely (Callable): Whether a name is looked at before the others,
+            which are looked at only if none of these fits.
 
     Raises:
         UserError: No name has them, or several, which then compute
@@ -95,7 +100,10 @@ def own_net(
         for name, tensor in state.items()
         if not name.endswith('num_batches_tracked')
     }
-    found = [name for name in known if _shapes_of(name) == shapes]
+    first = [name for name in known if likely(name)]
+    found = [name for name in first if _shapes_of(name) == shapes] or [
+        name for name in known if _shapes_of(name) == shapes
+    ]
     if len(found) == 1:
         return described(found[0], facts)
     if found:
@@ -139,6 +147,8 @@ def statistics(name: str, facts: Facts) -> tuple[Triple, Triple]:
     said = facts.config.get('pretrained_cfg')
     if isinstance(said, Mapping):
         mean, std = said.get('mean'), said.get('std')
+    elif 'image_mean' in facts.config:  # of a folder of transformers
+        mean, std = (facts.config.get(f'image_{k}') for k in ('mean', 'std'))
     else:
         config = timm.get_pretrained_cfg(name)
         mean, std = (config.mean, config.std) if config else (None, None)

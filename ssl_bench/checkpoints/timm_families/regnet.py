@@ -11,7 +11,8 @@ from ssl_bench.checkpoints.timm_families.base import (
     Mapped,
     State,
 )
-from ssl_bench.checkpoints.timm_families.own_names import own_net
+from ssl_bench.checkpoints.timm_families.own_names import count, own_net
+from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError
 
 _TRUNK = '_feature_blocks.'
@@ -59,6 +60,20 @@ def _filtered(content: dict[str, Any], facts: Facts, size: int) -> State:
     return mapped
 
 
+def _regnet(state: State, facts: Facts) -> TimmNet:
+    from timm.models.regnet import model_cfgs
+
+    blocks = sum(
+        count(state, rf's{stage}\.b(\d+)\.') - 1 for stage in range(1, 5)
+    )
+    return own_net(
+        ('regnet',),
+        state,
+        facts,
+        lambda name: name in model_cfgs and model_cfgs[name].depth == blocks,
+    )
+
+
 def _read_seer(state: State, facts: Facts) -> Mapped:
     trunk = {
         f'{_TRUNK}{name.removeprefix(_TRUNK)}': tensor
@@ -67,20 +82,26 @@ def _read_seer(state: State, facts: Facts) -> Mapped:
     model = {'model': {'trunk': trunk, 'heads': {}}}
     content = {'classy_state_dict': {'base_model': model}}
     mapped = _filtered(content, facts, len(state))
-    return Mapped(own_net(('regnet',), mapped, facts), mapped)
+    return Mapped(_regnet(mapped, facts), mapped)
 
 
 def _read_torchvision(state: State, facts: Facts) -> Mapped:
     mapped = _filtered(state, facts, len(state))
-    return Mapped(own_net(('regnet',), mapped, facts), mapped)
+    return Mapped(_regnet(mapped, facts), mapped)
 
 
 def _read_regnet(state: State, facts: Facts) -> Mapped:
-    return Mapped(own_net(('regnet',), state, facts), state)
+    return Mapped(_regnet(state, facts), state)
 
 
 def _read_resnet(state: State, facts: Facts) -> Mapped:
-    return Mapped(own_net(('resnet',), state, facts), state)
+    blocks = sum(
+        count(state, rf'layer{stage}\.(\d+)\.') for stage in range(1, 5)
+    )
+    convs = 3 if 'layer1.0.conv3.weight' in state else 2
+    depth = str(convs * blocks + 2)  # the number in most names
+    net = own_net(('resnet',), state, facts, lambda name: depth in name)
+    return Mapped(net, state)
 
 
 FAMILIES = (

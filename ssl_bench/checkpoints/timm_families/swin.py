@@ -31,6 +31,12 @@ SIZES = {
     (128, (2, 2, 18, 2), (4, 8, 16, 32)): 'base',
     (192, (2, 2, 18, 2), (6, 12, 24, 48)): 'large',
 }
+# windows that differ between stages (timm: AutoFormer-S3), by the depths
+S3 = {
+    ((2, 2, 6, 2), (7, 7, 14, 7)): 'tiny',
+    ((2, 2, 18, 2), (14, 14, 14, 7)): 'small',
+    ((2, 2, 30, 2), (7, 7, 14, 7)): 'base',
+}
 # windows and image sizes that timm's names have next to 7 and 224
 LARGE_WINDOW = ('base', 'large')
 WINDOW, SIDE, RATIO = 7, 224, 4
@@ -89,8 +95,10 @@ def by_shapes(state: Mapping[str, Tensor], facts: Facts) -> TimmNet:
         count(state, rf'layers\.{stage}\.blocks\.(\d+)\.')
         for stage in range(stages)
     ]
-    window: Any = windows if len(set(windows)) > 1 else windows[0]
-    side = _side(state, windows[0], int(stem.shape[-1]))
+    if len(set(windows)) > 1:
+        return _s3(width, depths, windows, facts)
+    window = windows[0]
+    side = _side(state, window, int(stem.shape[-1]))
     size = SIZES.get((width, tuple(depths), tuple(heads)))
     kwargs = _others(state, width)
     if size is None:
@@ -108,6 +116,19 @@ def by_shapes(state: Mapping[str, Tensor], facts: Facts) -> TimmNet:
         kwargs['img_size'] = side
     name = f'swin_{size or "tiny"}_patch4_window7_224'
     return TimmNet(name, kwargs, 'none', pool='pooled_map')
+
+
+def _s3(
+    width: int, depths: list[int], windows: list[int], facts: Facts
+) -> TimmNet:
+    """A network with windows of several sizes."""
+    size = S3.get((tuple(depths), tuple(windows)))
+    if size is None or width != 96:
+        raise UserError(
+            f'{facts.path}: a Swin with windows of {windows} is none of '
+            "timm's, and no rule says for which image size it was made"
+        )
+    return TimmNet(f'swin_s3_{size}_224', {}, 'none', pool='pooled_map')
 
 
 def _others(state: Mapping[str, Tensor], width: int) -> dict[str, Any]:
@@ -166,7 +187,7 @@ def _read_timm(state: State, facts: Facts) -> Mapped:
 # rebuilt by the network for its image size
 BUFFERS = (r'.*\.relative_position_index\Z', r'.*\.attn_mask\Z')
 HEADS = (r'head\w*\.', r'avgpool\.')
-KEEPS = (r'layers\.0\.blocks\.1\.attn_mask\Z',)
+KEEPS = ('layers.0.blocks.1.attn_mask',)
 FAMILIES = (
     Family(
         'simmim',

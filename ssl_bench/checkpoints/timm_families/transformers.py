@@ -7,6 +7,7 @@ registers are the config's; no shape tells them.
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from ssl_bench.checkpoints.timm_families.hf_config import (
     fuse,
     renamed,
 )
-from ssl_bench.checkpoints.timm_families.own_names import count
+from ssl_bench.checkpoints.timm_families.own_names import count, statistics
 from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError
 
@@ -202,7 +203,9 @@ def _read_dinov2(state: State, facts: Facts) -> Mapped:
         state['pos_embed'] = table[:, 1:]
     word += '_patch14' + ('_reg4' if registers is not None else '')
     name, kwargs = _named(kwargs, f'vit_{word}_dinov2', known, defaults)
-    return Mapped(TimmNet(name, kwargs, rule), state)
+    mean, std = statistics(name, facts)
+    net = TimmNet(name, kwargs, rule, mean=mean, std=std)
+    return Mapped(net, state)
 
 
 def _joined_gates(state: State, facts: Facts) -> State:
@@ -257,7 +260,8 @@ def _read_ijepa(state: State, facts: Facts) -> Mapped:
             kwargs, f'vit_{word}_patch16_224', size in _SIZES, defaults
         )
         kwargs |= plain
-    net = TimmNet(name, kwargs, 'fixed', pool='patch_mean')
+    mean, std = statistics('', facts)
+    net = TimmNet(name, kwargs, 'fixed', pool='patch_mean', mean=mean, std=std)
     return Mapped(net, state)
 
 
@@ -300,7 +304,9 @@ def _read_dinov3(state: State, facts: Facts) -> Mapped:
         word, known, defaults['mlp_ratio'] = '7b', True, 2
     name = f'vit_{word}_patch16_dinov3' + ('_qkvb' if biased else '')
     name, kwargs = _named(kwargs, name, known, defaults)
-    return Mapped(TimmNet(name, kwargs, 'none'), state)
+    mean, std = statistics(name, facts)
+    net = TimmNet(name, kwargs, 'none', mean=mean, std=std)
+    return Mapped(net, state)
 
 
 def _read_convnext(state: State, facts: Facts) -> Mapped:
@@ -344,7 +350,8 @@ def _read_convnext(state: State, facts: Facts) -> Mapped:
         # the smaller networks of timm have convolutions for linear layers
         if tensor.ndim == 2 and len(shapes.get(name, ())) == 4:
             found[name] = tensor[:, :, None, None]
-    return Mapped(net, found, notes=notes)
+    mean, std = statistics('', facts)
+    return Mapped(replace(net, mean=mean, std=std), found, notes=notes)
 
 
 def _convnext_name(name: str) -> str:
