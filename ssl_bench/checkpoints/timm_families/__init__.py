@@ -3,12 +3,16 @@
 One file holds one kind of network; a new family is one entry in its list.
 """
 
-from ssl_bench.checkpoints.timm_families.base import (
-    Facts,
-    Family,
-    Mapped,
-)
+from ssl_bench.checkpoints.timm_families import beit, eva, vit, xcit
+from ssl_bench.checkpoints.timm_families.base import Facts, Family, Mapped
 
-FAMILIES: tuple[Family, ...] = ()
+FAMILIES: tuple[Family, ...] = (
+    *eva.FAMILIES,
+    *vit.FAMILIES,
+    *eva.EVA_FAMILIES,
+    *beit.FAMILIES,
+    *xcit.FAMILIES,
+    *vit.LAST_FAMILIES,
+)
 
 __all__ = ['FAMILIES', 'Facts', 'Family', 'Mapped']
