@@ -42,12 +42,18 @@ class Mapped:
         fresh (tuple[str]): Names of the network that this family's files
             rightly lack: a final norm that was never trained.
         notes (list[str]): What was done to values.
+        method (str): What this file says of its method beyond
+            `Family.method`, or ''.
+        last_epoch (int, optional): What the program's count of epochs lacks
+            of the number done; None where it says nothing of pretraining.
     """
 
     net: TimmNet
     state: State
     fresh: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    method: str = ''
+    last_epoch: int | None = None
 
 
 @dataclass(frozen=True)
