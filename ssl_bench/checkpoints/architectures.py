@@ -7,6 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ssl_bench.checkpoints.backbone import Backbone
+from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
+
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
 
@@ -233,12 +236,31 @@ class ViT:
         return parts
 
 
-Architecture = ResNet | ViT
+Architecture = ResNet | ViT | TimmNet
 
 
 def describe(arch: Architecture) -> dict[str, Any]:
     """The architecture's numbers, as the header of a backbone file says."""
     return {'family': arch.family, **asdict(arch)}
+
+
+def architecture_of(backbone: Backbone) -> Architecture | None:
+    """What builds a verified backbone.
+
+    Args:
+        backbone (Backbone): Its header says it of a network of timm's; of
+            a ResNet or a ViT its tensors do.
+
+    Returns:
+        Architecture | None: None when it is none of them.
+
+    Raises:
+        UserError: Its header describes no network.
+    """
+    args = backbone.meta.get('arch_args')
+    if isinstance(args, Mapping) and args.get('family') == TimmNet.family:
+        return from_header(args)
+    return recognise(backbone.state)
 
 
 def optional(name: str) -> bool:
@@ -250,7 +272,7 @@ def optional(name: str) -> bool:
     return name.endswith(('num_batches_tracked', 'relative_position_index'))
 
 
-def recognise(state: Mapping[str, Tensor]) -> Architecture | None:
+def recognise(state: Mapping[str, Tensor]) -> ResNet | ViT | None:
     """Name the encoder whose tensors stand in ``state``.
 
     Args:
@@ -258,8 +280,8 @@ def recognise(state: Mapping[str, Tensor]) -> Architecture | None:
             names than the encoder's do no harm.
 
     Returns:
-        Architecture | None: None when it is neither a ResNet nor a ViT. The
-        tensors it lists need not all be there: that is for `verify`.
+        ResNet | ViT | None: None when it is neither. The tensors it lists
+        need not all be there: that is for `verify`.
     """
     patches = state.get('patch_embed.proj.weight')
     if (

@@ -30,7 +30,7 @@ State = dict[str, Tensor]
 HEADS = re.compile(
     r'(fc|fc_norm|heads?|classifier|pooler|lm_head|decoder_\w+|projector\w*'
     r'|projection_head|predictor\w*|prototypes|mm_\w+|mask_token|queue\w*'
-    r'|masked_embed|dino_head|ibot_head|cls_pt_layers'
+    r'|masked_embed|pred|dino_head|ibot_head|cls_pt_layers'
     r'|pre_logits|ln2)(\.|$)'
 )
 # InsLoc-FPN's optional groups: where they stand, and what transfers of them.
