@@ -25,9 +25,7 @@ def takes_windows(net: nn.Module) -> bool:
     )
 
 
-def attend_in_windows(
-    net: nn.Module, side: int, whole: Sequence[int]
-) -> None:
+def attend_in_windows(net: nn.Module, side: int, whole: Sequence[int]) -> None:
     """Let the blocks of a ViT attend in windows, but for some.
 
     Reference: Li et al., ECCV 2022, Sec. 3, for the windows, padded with

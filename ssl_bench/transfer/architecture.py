@@ -164,8 +164,7 @@ def vit_settings(arch: dict[str, Any]) -> dict[str, Any]:
     """
     if arch['family'] != 'vit':
         raise WrongBackbone(
-            'this task takes a vision transformer, got '
-            f'{network_name(arch)}.'
+            f'this task takes a vision transformer, got {network_name(arch)}.'
         )
     if not arch['heads']:
         raise UserError(

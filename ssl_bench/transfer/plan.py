@@ -140,10 +140,7 @@ def make_plan(
 
 
 def choose_recipe(
-    config: Config,
-    task: str,
-    recipe: str | None,
-    arch: dict[str, Any] | None,
+    config: Config, task: str, recipe: str | None, arch: dict[str, Any] | None
 ) -> list[str]:
     """Apply the recipe that was asked for, or the task's for this network.
 

@@ -77,9 +77,7 @@ def is_vitdet(config: Config) -> bool:
     return model.get('backbone', {}).get('type') == 'ViTDet'
 
 
-def wrapped_net(
-    config: Config, arch: dict[str, Any] | None
-) -> TimmNet | None:
+def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
     """The network that a task gets in the wrapper of timm's, if any.
 
     So does a plain ViT under a detector, but for ViTDet's, if it has its
@@ -290,9 +288,7 @@ def _set_pyramid(
     return tuple(strides), [f'pyramid from the last map, strides {found}']
 
 
-def _stages(
-    net: TimmNet, layout: Layout, wanted: Sequence[int]
-) -> list[int]:
+def _stages(net: TimmNet, layout: Layout, wanted: Sequence[int]) -> list[int]:
     """The stages with these strides.
 
     Raises:
@@ -382,6 +378,7 @@ def _set_decay(config: Config) -> None:
     """
     options = config.optim_wrapper.get('paramwise_cfg') or {}
     if options.get('norm_decay_mult') == 0:
-        keys = options.setdefault('custom_keys', {})
-        for name in NO_DECAY:
-            keys.setdefault(name, dict(decay_mult=0.0))
+        options['custom_keys'] = {
+            **{name: dict(decay_mult=0.0) for name in NO_DECAY},
+            **options.get('custom_keys', {}),
+        }
