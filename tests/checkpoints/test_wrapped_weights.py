@@ -234,8 +234,8 @@ FOREIGN = {
         {'blocks.0.mlp.w12.weight': (8, 16)},
         'a DINOv2 ViT of width 16',
     ),
-    'CLIP': ({'norm_pre.weight': (16,)}, 'CLIP .*norm_pre.weight'),
-    'DeiT': ({'dist_token': (1, 1, 16)}, 'DeiT .*dist_token'),
+    'CLIP': ({'norm_pre.weight': (16,)}, 'CLIP.*norm_pre.weight'),
+    'DeiT': ({'dist_token': (1, 1, 16)}, 'DeiT.*dist_token'),
 }
 
 
