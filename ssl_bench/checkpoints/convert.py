@@ -35,6 +35,7 @@ from ssl_bench.checkpoints.encoder import (
     optional_groups,
     refuse_unsupported,
 )
+from ssl_bench.checkpoints.hf_folders import config_of
 from ssl_bench.checkpoints.provenance import (
     convention_of,
     epochs_of,
@@ -135,8 +136,9 @@ def convert(
     if is_backbone(content):
         return _reread(checkpoint, arch, meta, allow_nan)
     file = unwrap(content, checkpoint, branch, prefix)
+    file.config = config_of(checkpoint)
     encoder, groups, mapped = _find(
-        file, content, checkpoint, from_format, drop
+        file, content, checkpoint, from_format, drop, arch
     )
     if mapped is None:
         architecture, report = verify(
@@ -170,6 +172,7 @@ def _find(
     path: Any,
     from_format: str | None,
     drop: Sequence[str],
+    arch: str | None,
 ) -> tuple[Encoder, dict[str, State], Mapped | None]:
     """The encoder of a file, what transfers beside it, and its network.
 
@@ -182,7 +185,7 @@ def _find(
         tuple: The encoder without heads; InsLoc-FPN's groups; timm's
         network, or None for a ResNet or a plain ViT.
     """
-    found = find_timm(file, content, path, from_format, drop)
+    found = find_timm(file, content, path, from_format, drop, arch)
     if found:
         return _encoder_of(found), {}, found.mapped
     if from_format in family_names():
@@ -194,7 +197,8 @@ def _find(
     state, dropped = leave_aside(encoder.state, drop, path)
     groups = optional_groups(encoder)
     encoder.rest.update(dropped)
-    facts = facts_of(content, path, {**encoder.rest, **state})
+    names = {**encoder.rest, **state}
+    facts = facts_of(content, path, names, file.config, arch)
     family = next((f for f in FAMILIES if f.fits(state)), None)
     if family:
         # names of another program, which are timm's only now
@@ -339,6 +343,9 @@ def _heads(encoder: Encoder, content: Any, file: Unwrapped) -> int | None:
     """Attention heads of a ViT, where the file's recipe says them."""
     if file.wrapper == 'mmengine':
         return heads_of(from_mmengine(content['meta'])[2])
+    heads = file.config.get('num_attention_heads')
+    if encoder.source == 'hf' and type(heads) is int and heads > 0:
+        return heads
     return 12 if encoder.source == 'mocov3' else None  # its ViT-S too
 
 

@@ -50,7 +50,7 @@ def find_timm(
     path: Any,
     from_format: str | None,
     drop: Sequence[str],
-    config: Mapping[str, Any] | None = None,
+    arch: str | None = None,
 ) -> TimmEncoder | None:
     """Find the network of a family among a file's tensors.
 
@@ -60,7 +60,7 @@ def find_timm(
         path: The file, for messages.
         from_format (str, optional): The one family that is looked for.
         drop (Sequence[str]): Beginnings of names to leave aside.
-        config (Mapping, optional): `Facts.config`.
+        arch (str, optional): `Facts.arch`.
 
     Returns:
         TimmEncoder | None: None where no family's names are there.
@@ -84,7 +84,10 @@ def find_timm(
     prefix = _chosen(list(found), file.branch, path)
     state = states[prefix]
     encoder = read_timm(
-        found[prefix], state, facts_of(content, path, state, config), drop
+        found[prefix],
+        state,
+        facts_of(content, path, state, file.config, arch),
+        drop,
     )
     encoder.prefix = prefix
     encoder.rest.update(
@@ -100,10 +103,11 @@ def facts_of(
     path: Any,
     state: State,
     config: Mapping[str, Any] | None = None,
+    arch: str | None = None,
 ) -> Facts:
     """What stands in a file next to a network's tensors."""
     container = content if isinstance(content, Mapping) else {}
-    return Facts(path, container, config or {}, frozenset(state))
+    return Facts(path, container, config or {}, frozenset(state), arch or '')
 
 
 def read_timm(

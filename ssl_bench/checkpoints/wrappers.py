@@ -67,6 +67,8 @@ class Unwrapped:
         branch (str): Which branch of ``state`` is meant.
         prefix (str, optional): What is before the encoder's names.
         notes (list[str]): What else the file holds, and how to choose it.
+        config (dict): What ``config.json`` next to it says
+            (`hf_folders.config_of`).
     """
 
     state: State
@@ -75,6 +77,7 @@ class Unwrapped:
     branch: str = 'online'
     prefix: str | None = None
     notes: list[str] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
 
 
 def unwrap(

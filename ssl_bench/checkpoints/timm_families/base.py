@@ -22,12 +22,14 @@ class Facts:
         config (Mapping): A transformers folder's ``config.json``, or empty.
         names (frozenset[str]): Every name of the network in the file, the
             dropped ones too.
+        arch (str): What the user says that it is (``--arch``), or ''.
     """
 
     path: Any
     container: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
+    arch: str = ''
 
 
 @dataclass
