@@ -42,6 +42,10 @@ TASKS = (
 )
 # what a pair is asked, in the order of its cell
 PLANNED, LOADED, EQUAL, STEP, DROPPED = 'PLESD'
+NOT_ASKED = '-'
+# our plain ViTDet has windows and relative positions, which no network of
+# timm's has: tests/toolbox/test_vitdet.py compares it
+UNEQUAL = ('ViTDet',)
 
 
 def small_vit(
@@ -65,8 +69,8 @@ RESNET = dict(layers=[1, 1, 1, 1], channels=[16, 24, 32, 48])
 
 # row: family, then the network
 ARCHITECTURES: dict[str, tuple[str, TimmNet | ResNet | ViT]] = {
-    'ResNet-18': ('ResNet', ResNet(18)),
-    'ViT, 4 blocks': ('ViT', ViT(48, 4, 16, 37, 3, 192)),
+    'ResNet-50': ('ResNet', ResNet(50, 16, 64, 16)),
+    'ViT /8': ('ViT', ViT(48, 4, 8, 37, 3, 192)),
     'DINO ViT /16': (
         'DINO, iBOT',
         small_vit('vit_small_patch16_224', positions='dino'),
@@ -165,7 +169,8 @@ ARCHITECTURES: dict[str, tuple[str, TimmNet | ResNet | ViT]] = {
 }
 # a part of them that has each family once
 SLIM = (
-    'ResNet-18',
+    'ResNet-50',
+    'ViT /8',
     'DINO ViT /16',
     'I-JEPA ViT',
     'DINOv2, 4 registers',
@@ -184,8 +189,9 @@ def timm_net(arch: TimmNet | ResNet | ViT) -> TimmNet:
     if isinstance(arch, TimmNet):
         return arch
     if isinstance(arch, ResNet):
-        return TimmNet(f'resnet{arch.depth}', {}, 'none', pool='pooled_map')
-    return small_vit('vit_small_patch16_224')
+        widths = dict(channels=[arch.base * 2**stage for stage in range(4)])
+        return small_stages(f'resnet{arch.depth}', **widths)
+    return small_vit('vit_small_patch8_224', arch.patch)
 
 
 def random_values(net: nn.Module, seed: int = 0) -> dict[str, Tensor]:
@@ -276,11 +282,14 @@ def examine(name: str, task: str, root: str, folder: Path) -> Cell:
                 cell.done += LOADED
             else:
                 cell.faults.append('a tensor did not arrive')
-            off = difference(model, ARCHITECTURES[name][1], source)
-            if off < LIMIT:
-                cell.done += EQUAL
+            if type(model.backbone).__name__ in UNEQUAL:
+                cell.done += NOT_ASKED
             else:
-                cell.faults.append(f'features differ by {off:.2g}')
+                off = difference(model, ARCHITECTURES[name][1], source)
+                if off < LIMIT:
+                    cell.done += EQUAL
+                else:
+                    cell.faults.append(f'features differ by {off:.2g}')
             step(model, plan)
             cell.done += STEP
     except Exception as error:  # whatever it is, the dry run was wrong
@@ -376,6 +385,7 @@ def all_arrived(model: Any, source: Source) -> bool:
     return all(
         torch.equal(have[name], tensor)
         for name, tensor in source.weights.state.items()
+        if name != 'pos_embed' or have[name].shape == tensor.shape
     )
 
 
@@ -386,13 +396,20 @@ def difference(model: Any, arch: Any, source: Source) -> float:
     At the size of pretraining, where no table is resized, relative to the
     largest value.
     """
-    dilated = tuple(getattr(model.backbone, 'strides', ())) == (1, 2, 1, 1)
-    net = timm_net(arch).build(**({'output_stride': 8} if dilated else {}))
-    net.load_state_dict(source.weights.state, strict=False)
+    backbone, training = model.backbone, model.training
+    state, more = dict(source.weights.state), {}
+    if tuple(getattr(backbone, 'strides', ())) == (1, 2, 1, 1):
+        more = dict(output_stride=8)
+    table = getattr(getattr(backbone, 'net', backbone), 'pos_embed', None)
+    if isinstance(arch, ViT) and table is not None:
+        # it was resized when it was loaded, which other tests look at
+        state['pos_embed'] = table
+        more = dict(img_size=arch.patch * round((table.shape[1] - 1) ** 0.5))
+    net = timm_net(arch).build(**more)
+    net.load_state_dict(state, strict=False)
     net.eval()
     side = pretraining_side(net)
     images = torch.randn(2, 3, side, side)
-    backbone, training = model.backbone, model.training
     model.eval()
     found = backbone(images)
     model.train(training)
@@ -419,15 +436,34 @@ def reference(
 
     if not isinstance(backbone, TimmBackbone):
         return toolkit_reference(net, backbone, images)
-    if backbone.output != 'maps' and backbone.normed:
+    if backbone.output != 'maps':
+        feature = image_feature(net, backbone, images)
+        return [backbone.head_norm(feature) if backbone.head_norm else feature]
+    return maps_of(net, backbone, images)
+
+
+def image_feature(net: Any, backbone: Any, images: Tensor) -> Tensor:
+    """timm's feature of an image."""
+    if backbone.normed:
         tokens = net.forward_features(images)
         if backbone.output == 'class_token':
-            feature = tokens[:, 0]
-        elif backbone.output == 'pooled_map':
-            feature = net.forward_head(tokens, pre_logits=True)
-        else:
-            feature = tokens[:, net.num_prefix_tokens :].mean(dim=1)
-        return [feature]
+            return tokens[:, 0]
+        if backbone.output == 'pooled_map':
+            return net.forward_head(tokens, pre_logits=True)
+        return tokens[:, net.num_prefix_tokens :].mean(dim=1)
+    if backbone.output == 'class_token':
+        ((_, prefix),) = net.forward_intermediates(
+            images,
+            indices=1,
+            return_prefix_tokens=True,
+            intermediates_only=True,
+        )
+        return prefix[:, 0]
+    return maps_of(net, backbone, images)[-1].mean(dim=(2, 3))
+
+
+def maps_of(net: Any, backbone: Any, images: Tensor) -> list[Tensor]:
+    """timm's maps of the blocks or stages that a backbone gives."""
     maps: list[Tensor] = net.forward_intermediates(
         images,
         indices=list(backbone.layout.indices),
@@ -435,10 +471,7 @@ def reference(
         output_fmt='NCHW',
         intermediates_only=True,
     )
-    chosen = [maps[index] for index in backbone.out_indices]
-    if backbone.output == 'maps':
-        return chosen
-    return [chosen[-1].mean(dim=(2, 3))]
+    return [maps[index] for index in backbone.out_indices]
 
 
 def toolkit_reference(net: Any, backbone: Any, images: Tensor) -> list[Tensor]:
@@ -519,10 +552,7 @@ def lines(
         yield f'| {name} | {ARCHITECTURES[name][0]} | {texts} |'
     cells_all = [cell for cells in found.values() for cell in cells.values()]
     families = {ARCHITECTURES[name][0] for name in found}
-    whole = sum(
-        cell.done == PLANNED + LOADED + EQUAL + STEP + DROPPED
-        for cell in cells_all
-    )
+    whole = sum(len(cell.done) == 5 and not cell.faults for cell in cells_all)
     refused = sum(bool(cell.refused) for cell in cells_all)
     faults = sum(bool(cell.faults) for cell in cells_all)
     yield ''

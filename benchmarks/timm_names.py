@@ -8,11 +8,13 @@ is downloaded. The table goes to docs/backbones.md.
 """
 
 import argparse
+import copy
 import json
 import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / 'docs/backbones.md'
@@ -51,6 +53,14 @@ def names_of(family: str) -> list[str]:
 
     found: list[str] = timm.list_models(module=family)
     return found
+
+
+def read_configs_once() -> None:
+    """Let the planner copy configs: the same few are asked for each name."""
+    from ssl_bench.transfer import plan
+
+    read = cache(plan.load_config)
+    plan.load_config = lambda path: copy.deepcopy(read(path))
 
 
 def refusal(name: str, task: str) -> str:
@@ -162,6 +172,7 @@ def main() -> None:
         parser.error('--write is for the whole sweep')
     warnings.filterwarnings('ignore')
     register_all_modules()
+    read_configs_once()
     found = sweep(args.families, args.groups, args.every)
     text = '\n'.join(rows(found, args.groups))
     if args.reasons:
