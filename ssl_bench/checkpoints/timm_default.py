@@ -4,20 +4,13 @@ import difflib
 
 from torch import Tensor, nn
 
+from ssl_bench.checkpoints.arch_names import is_timm_name
 from ssl_bench.checkpoints.timm_nets import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     TimmNet,
 )
 from ssl_bench.errors import UserError
-
-
-def is_timm_name(name: str) -> bool:
-    """Whether timm builds a network of this name."""
-    import timm
-
-    found: bool = timm.is_model(name)
-    return found
 
 
 def near_timm_names(name: str) -> list[str]:

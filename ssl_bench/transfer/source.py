@@ -12,15 +12,15 @@ from ssl_bench.checkpoints import (
     to_backbone,
     write_backbone,
 )
-from ssl_bench.checkpoints.arch_names import canonical_arch
+from ssl_bench.checkpoints.arch_names import canonical_arch, is_timm_name
 from ssl_bench.checkpoints.architectures import (
     RESNETS,
     VITS,
     Architecture,
     ResNet,
     ViT,
+    architecture_of,
     describe,
-    recognise,
 )
 from ssl_bench.checkpoints.containers import kind_of
 from ssl_bench.checkpoints.conventions import (
@@ -35,12 +35,7 @@ from ssl_bench.checkpoints.hf_folders import index_of
 from ssl_bench.checkpoints.names import SIGNS
 from ssl_bench.checkpoints.position import is_sincos
 from ssl_bench.checkpoints.reading import read_object
-from ssl_bench.checkpoints.timm_default import (
-    default_net,
-    is_timm_name,
-    near_timm_names,
-)
-from ssl_bench.checkpoints.timm_nets import TimmNet
+from ssl_bench.checkpoints.timm_default import default_net, near_timm_names
 from ssl_bench.checkpoints.verify import Report
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError
@@ -191,7 +186,7 @@ def open_source(
         )
         name = backbone_name(path, backbone)
         write_backbone(Path(work_dir) / f'{name}{SUFFIX}', backbone)
-    found = recognise(backbone.state)
+    found = architecture_of(backbone)
     if found is None:
         raise UserError(f'{path} holds no ResNet and no ViT.')
     args = describe(found)
@@ -302,7 +297,7 @@ def backbone_name(path: Path, backbone: Backbone) -> str:
     return f'{words or path.stem}_{backbone.meta["source_sha256"][:12]}'
 
 
-def parse_arch(given: str) -> Architecture | TimmNet:
+def parse_arch(given: str) -> Architecture:
     """Read ``resnet50``, ``r18``, ``vitb16``, ``vit_small_patch16``, a size
     of one's own: ``resnet18-w16`` (-stemN for the stem) and
     ``vit_d96_l4_h3_patch8`` (width, blocks, heads), or any other name of
