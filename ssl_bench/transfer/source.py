@@ -19,8 +19,8 @@ from ssl_bench.checkpoints.architectures import (
     Architecture,
     ResNet,
     ViT,
+    architecture_of,
     describe,
-    recognise,
 )
 from ssl_bench.checkpoints.containers import kind_of
 from ssl_bench.checkpoints.conventions import (
@@ -191,9 +191,9 @@ def open_source(
         )
         name = backbone_name(path, backbone)
         write_backbone(Path(work_dir) / f'{name}{SUFFIX}', backbone)
-    found = recognise(backbone.state)
+    found = architecture_of(backbone)
     if found is None:
-        raise UserError(f'{path} holds no ResNet and no ViT.')
+        raise UserError(f'{path} holds no network that is known.')
     args = describe(found)
     if isinstance(found, ViT):  # no tensor tells the heads, the header may
         args['heads'] = backbone.meta['arch_args'].get('heads') or found.heads
