@@ -188,7 +188,7 @@ def open_source(
         write_backbone(Path(work_dir) / f'{name}{SUFFIX}', backbone)
     found = architecture_of(backbone)
     if found is None:
-        raise UserError(f'{path} holds no ResNet and no ViT.')
+        raise UserError(f'{path} holds no network that is known.')
     args = describe(found)
     if isinstance(found, ViT):  # no tensor tells the heads, the header may
         args['heads'] = backbone.meta['arch_args'].get('heads') or found.heads
