@@ -1,16 +1,23 @@
 """One of timm's networks by its name alone."""
 
 import difflib
+import re
 
 from torch import Tensor, nn
 
-from ssl_bench.checkpoints.arch_names import is_timm_name
 from ssl_bench.checkpoints.timm_nets import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     TimmNet,
 )
 from ssl_bench.errors import UserError
+
+
+def is_timm_name(name: str) -> bool:
+    """Whether timm builds a network of this name."""
+    import timm
+
+    return bool(re.fullmatch(r'[a-z]\w*', name)) and timm.is_model(name)
 
 
 def near_timm_names(name: str) -> list[str]:

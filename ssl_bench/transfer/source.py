@@ -12,7 +12,7 @@ from ssl_bench.checkpoints import (
     to_backbone,
     write_backbone,
 )
-from ssl_bench.checkpoints.arch_names import canonical_arch, is_timm_name
+from ssl_bench.checkpoints.arch_names import canonical_arch
 from ssl_bench.checkpoints.architectures import (
     RESNETS,
     VITS,
@@ -35,7 +35,11 @@ from ssl_bench.checkpoints.hf_folders import index_of
 from ssl_bench.checkpoints.names import SIGNS
 from ssl_bench.checkpoints.position import is_sincos
 from ssl_bench.checkpoints.reading import read_object
-from ssl_bench.checkpoints.timm_default import default_net, near_timm_names
+from ssl_bench.checkpoints.timm_default import (
+    default_net,
+    is_timm_name,
+    near_timm_names,
+)
 from ssl_bench.checkpoints.verify import Report
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError
