@@ -65,6 +65,8 @@ class TimmBackbone(BaseModule):
             or feature.
     """
 
+    net: Any
+
     def __init__(
         self,
         net: Mapping[str, Any],
@@ -93,7 +95,8 @@ class TimmBackbone(BaseModule):
         more = dict(layout.options)
         if drop_path_rate:
             more['drop_path_rate'] = drop_path_rate
-        self.net = arch.build(**more)
+        built: Any = arch.build(**more)
+        self.net = built
         self.out_indices = tuple(out_indices)
         self.output = _known_output(output, layout, arch)
         self.channels = tuple(layout.channels[i] for i in self.out_indices)
@@ -209,8 +212,8 @@ class TimmBackbone(BaseModule):
         An attribute of the instance hides the parameter of the same name,
         so that timm's own code reads the resized table.
         """
-        patches = getattr(self.net, 'patch_embed', None)
-        table = getattr(self.net, 'pos_embed', None)
+        patches: Any = getattr(self.net, 'patch_embed', None)
+        table: Any = getattr(self.net, 'pos_embed', None)
         stride = self.layout.stride
         grid = (x.shape[2] // stride, x.shape[3] // stride)
         for block in getattr(self.net, 'blocks', ()):
