@@ -62,6 +62,7 @@ class TimmBackbone(BaseModule):
         init_cfg (dict, optional): Unused; timm initialises its network.
 
     Attributes:
+        arch (TimmNet): The network.
         channels, strides (tuple[int]): Of each map that is returned; of a
             feature its width, and the stride of the last map.
         divisor (int): Pixels; see ``pad``.
@@ -91,7 +92,7 @@ class TimmBackbone(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        arch = from_header(_plain(net))
+        self.arch = arch = from_header(_plain(net))
         self.layout = layout = layout_of(arch)
         if out_indices is None or output != MAPS:
             out_indices = [layout.depth - 1]
