@@ -134,8 +134,8 @@ def _norm(shapes: Shapes, name: str, channels: int) -> None:
 class ViT:
     """A plain vision transformer in timm's names.
 
-    The flags say which of the optional tensors the file holds, seen in its
-    first block; every other block must then hold them too.
+    The flags say which of the optional tensors some block of the file
+    holds; every block must then hold them.
 
     Args:
         width (int): Channels of a token.
@@ -351,6 +351,7 @@ def _recognise_vit(state: Mapping[str, Tensor]) -> ViT:
         grid = round(max(rows - cls_token, 0) ** 0.5)
     relative = 'blocks.0.attn.relative_position_bias_table'
     rel_pos = state.get(relative)
+    parts = {re.sub(r'\Ablocks\.\d+\.', '', name) for name in state}
     heads = next(
         (heads for w, d, heads in VITS.values() if (w, d) == (width, depth)),
         None,
@@ -366,10 +367,10 @@ def _recognise_vit(state: Mapping[str, Tensor]) -> ViT:
         hidden=_side(state, 'blocks.0.mlp.fc1.weight', 0, 2, 4 * width),
         cls_token=cls_token,
         final_norm='norm.weight' in state,
-        qkv_bias='blocks.0.attn.qkv.bias' in state,
-        split_bias='blocks.0.attn.q_bias' in state,
-        layer_scale='blocks.0.ls1.gamma' in state,
-        gamma='blocks.0.gamma_1' in state,
+        qkv_bias='attn.qkv.bias' in parts,
+        split_bias=bool(parts & {'attn.q_bias', 'attn.v_bias'}),
+        layer_scale=bool(parts & {'ls1.gamma', 'ls2.gamma'}),
+        gamma=bool(parts & {'gamma_1', 'gamma_2'}),
         rel_pos=rel_pos is not None,
         window=_side(state, relative, 0, 2, 0),
     )

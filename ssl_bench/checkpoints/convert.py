@@ -56,7 +56,7 @@ from ssl_bench.checkpoints.timm_reader import (
 )
 from ssl_bench.checkpoints.unsupported import is_part
 from ssl_bench.checkpoints.values import check_finite, check_types
-from ssl_bench.checkpoints.verify import Report, compare, suspicious
+from ssl_bench.checkpoints.verify import Report, compare, grouped, suspicious
 from ssl_bench.checkpoints.wrappers import Unwrapped, unwrap
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.header_fields import check_fields, give_fields, tidy
@@ -270,11 +270,13 @@ def verify(
     if architecture is None:
         refuse_unsupported(state, path)
         raise UserError(
-            f'{path}: the tensors of {origin} make no ResNet and no ViT'
+            f'{path}: the tensors of {origin} make no ResNet and no ViT: '
+            + grouped(state)
         )
     report = compare(state, architecture.shapes())
     if not report.complete:
-        refuse_unsupported(state, path)
+        names = [*report.unexpected, *report.missing]
+        refuse_unsupported(state, path, names)
     check_arch(arch, architecture, path)
     if not report.complete:
         raise UserError(

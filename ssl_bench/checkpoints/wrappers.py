@@ -13,6 +13,9 @@ from ssl_bench.checkpoints.names import encoder_prefixes
 from ssl_bench.errors import UserError, one_line, printable
 
 State = dict[str, Tensor]
+# Where these words stand in a file, what was trained is evaluated: BYOL's and
+# MoCo v3's
+TRAINED = ('base_encoder', 'online_encoder', 'online_network', 'online_net')
 # Keys of the trained network, the first that is there is taken ...
 ONLINE = (
     'state_dict',
@@ -24,8 +27,7 @@ ONLINE = (
     'net',
     'backbone',
     'encoder',
-    'online_encoder',
-    'online_network',
+    *TRAINED,
 )
 # ... of the copy that authors evaluate: I-JEPA and MSN, DINO and what comes
 # after it, an average of the weights ...
@@ -37,8 +39,6 @@ EVALUATED = (
     'ema_model',
     'state_dict_ema',
 )
-# ... except where one of these is there: BYOL and MoCo v3 evaluate it ...
-TRAINED = ('base_encoder', 'online_encoder', 'online_network', 'online_net')
 # ... and of any momentum copy
 TARGET = (*EVALUATED, 'target_network', 'momentum_encoder')
 # What programs save next to the weights, with tensors by name inside.

@@ -62,6 +62,7 @@ class TimmBackbone(BaseModule):
         init_cfg (dict, optional): Unused; timm initialises its network.
 
     Attributes:
+        arch (TimmNet): The network.
         channels, strides (tuple[int]): Of each map that is returned; of a
             feature its width, and the stride of the last map.
         divisor (int): Pixels; see ``pad``.
@@ -70,6 +71,8 @@ class TimmBackbone(BaseModule):
         UserError: timm does not build the network, or it has no such maps
             or feature.
     """
+
+    net: Any
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class TimmBackbone(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        arch = from_header(_plain(net))
+        self.arch = arch = from_header(_plain(net))
         self.layout = layout = layout_of(arch)
         if out_indices is None or output != MAPS:
             out_indices = [layout.depth - 1]
@@ -102,7 +105,8 @@ class TimmBackbone(BaseModule):
         more = dict(layout.options)
         if drop_path_rate:
             more['drop_path_rate'] = drop_path_rate
-        self.net = arch.build(**more)
+        built: Any = arch.build(**more)
+        self.net = built
         self.out_indices = tuple(out_indices)
         self.output = _known_output(output, layout, arch)
         self.channels = tuple(layout.channels[i] for i in self.out_indices)
@@ -112,6 +116,8 @@ class TimmBackbone(BaseModule):
         self.divisor, self.pad = layout.divisor, pad
         self.final_norm = arch.final_norm
         self.normed = norm and arch.final_norm and layout.normed
+        # of the authors' last map; timm norms its mean alone
+        self.map_norm = self.normed and arch.map_norm and output == MAPS
         self.positions = positions or arch.positions
         self.head_norm = (
             nn.LayerNorm(layout.features, eps=1e-6) if fresh_norm else None
@@ -170,6 +176,8 @@ class TimmBackbone(BaseModule):
             intermediates_only=True,
             **more,
         )
+        if self.map_norm and taken[-1] == self.layout.indices[-1]:
+            found[-1] = self.net.head.norm(found[-1])
         return [found[taken.index(index)] for index in indices]
 
     def _feature(self, x: Tensor) -> Tensor:
@@ -220,8 +228,8 @@ class TimmBackbone(BaseModule):
         An attribute of the instance hides the parameter of the same name,
         so that timm's own code reads the resized table.
         """
-        patches = getattr(self.net, 'patch_embed', None)
-        table = getattr(self.net, 'pos_embed', None)
+        patches: Any = getattr(self.net, 'patch_embed', None)
+        table: Any = getattr(self.net, 'pos_embed', None)
         stride = self.layout.stride
         grid = (x.shape[2] // stride, x.shape[3] // stride)
         for block in getattr(self.net, 'blocks', ()):
@@ -253,6 +261,8 @@ class TimmBackbone(BaseModule):
     def _uses(self, name: str) -> bool:
         layout, last = self.layout, max(self.out_indices)
         whole = self.output == 'pooled_map' and self.normed
+        if name.startswith('head.norm.') and self.map_norm:
+            return last == layout.depth - 1
         if any(
             name.startswith(f'{module}.')
             for module in layout.modules[last + 1 :]

@@ -12,7 +12,10 @@ from ssl_bench.checkpoints.timm_families.base import (
     State,
 )
 from ssl_bench.checkpoints.timm_families.parts import (
+    BLOCK,
+    PARTS,
     args_of,
+    check_names,
     depth_of,
     filtered,
     has_patches,
@@ -52,6 +55,14 @@ def read_beit(state: State, facts: Facts) -> Mapped:
     Raises:
         UserError: No size of BEiT, or no positions.
     """
+    check_names(
+        state,
+        facts,
+        'BEiT',
+        rf'{PARTS}|fc_norm|rel_pos_bias.relative_position_\w+',
+        rf'{BLOCK}|gamma_[12]|attn.q_bias|attn.v_bias'
+        r'|attn.relative_position_\w+',
+    )
     width, patch = width_and_patch(state)
     if width not in SIZES:
         raise unknown_size(facts, 'a BEiT', width)
@@ -65,7 +76,9 @@ def read_beit(state: State, facts: Facts) -> Mapped:
         side = (round((rows(state, OWN) - 3) ** 0.5) + 1) // 2
     else:
         side = table_side(state, 1, facts)
-    tuned = some(state, 'fc_norm.weight') and 'norm.weight' not in state
+    tuned = any(n.startswith('fc_norm.') for n in state) and (
+        'norm.weight' not in state
+    )
     wanted = dict(
         img_size=side * patch,
         patch_size=patch,

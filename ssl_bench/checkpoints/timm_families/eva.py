@@ -13,6 +13,9 @@ from ssl_bench.checkpoints.timm_families.base import (
     State,
 )
 from ssl_bench.checkpoints.timm_families.parts import (
+    BLOCK,
+    PARTS,
+    check_names,
     depth_of,
     filtered,
     has_patches,
@@ -54,6 +57,13 @@ def _is_dinov3(state: Mapping[str, Tensor]) -> bool:
 
 
 def _read_dinov3(state: State, facts: Facts) -> Mapped:
+    check_names(
+        state,
+        facts,
+        'DINOv3',
+        rf'{PARTS}|storage_tokens|{PERIODS}',
+        rf'{BLOCK}|attn.qkv.bias_mask|ls[12].gamma|mlp.w[123]',
+    )
     width, patch = width_and_patch(state)
     gated = some(state, '.mlp.w1.weight')
     if (width, gated) not in DINOV3:
@@ -193,6 +203,14 @@ def _is_eva02(state: Mapping[str, Tensor]) -> bool:
 
 
 def _read_eva02(state: State, facts: Facts) -> Mapped:
+    check_names(
+        state,
+        facts,
+        'EVA-02',
+        rf'{PARTS}|fc_norm',
+        'norm[12]|attn.([qkv]_proj|q_bias|v_bias|proj|inner_attn_ln)'
+        '|mlp.(w[123]|ffn_ln)',
+    )
     width, patch = width_and_patch(state)
     if width not in EVA02 or patch != 14:
         raise unknown_size(facts, f'an EVA-02 with patches of {patch}', width)

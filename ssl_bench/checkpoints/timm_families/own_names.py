@@ -71,6 +71,7 @@ def own_net(
     state: Mapping[str, Tensor],
     facts: Facts,
     likely: Callable[[str], bool] = lambda name: True,
+    others: bool = True,
 ) -> TimmNet:
     """The one of timm's names that has exactly these tensors.
 
@@ -78,8 +79,8 @@ def own_net(
         modules (Iterable[str]): Of ``timm.models``, where it may be.
         state (Mapping[str, Tensor]): In timm's names.
         facts (Facts): May say the name.
-        likely (Callable): Whether a name is looked at before the others,
-            which are looked at only if none of these fits.
+        likely (Callable): Whether a name is looked at before the others.
+        others (bool): Look at these where none of the likely ones fits.
 
     Raises:
         UserError: No name has them, or several, which then compute
@@ -101,9 +102,9 @@ def own_net(
         if not name.endswith('num_batches_tracked')
     }
     first = [name for name in known if likely(name)]
-    found = [name for name in first if _shapes_of(name) == shapes] or [
-        name for name in known if _shapes_of(name) == shapes
-    ]
+    found = [name for name in first if _shapes_of(name) == shapes]
+    if not found and others:
+        found = [name for name in known if _shapes_of(name) == shapes]
     if len(found) == 1:
         return described(found[0], facts)
     if found:

@@ -8,9 +8,13 @@ from torch import Tensor
 
 from ssl_bench.checkpoints.timm_families.base import Facts, State
 from ssl_bench.checkpoints.timm_nets import TimmNet
-from ssl_bench.errors import UserError
+from ssl_bench.checkpoints.verify import grouped
+from ssl_bench.errors import UserError, one_line, printable
 
 Shape = tuple[int, ...]
+# of a plain ViT, outside its blocks and inside
+PARTS = 'cls_token|pos_embed|patch_embed.proj|norm'
+BLOCK = 'norm[12]|attn.qkv|attn.proj|mlp.fc[12]'
 PATCHES = 'patch_embed.proj.weight'
 QKV = 'blocks.0.attn.qkv.weight'
 
@@ -63,6 +67,7 @@ def table_side(state: State, prefix_tokens: int, facts: Facts) -> int:
             f'{facts.path}: pos_embed has the shape {list(table.shape)}, '
             f'which is no table of a square of patches and {prefix_tokens} '
             'class tokens'
+            + ('' if 'cls_token' in state else ' (there is no cls_token)')
         )
     return side
 
@@ -98,8 +103,6 @@ def filtered(net: TimmNet, state: State, module: str, facts: Facts) -> State:
     """
     import importlib
 
-    from ssl_bench.errors import one_line, printable
-
     models = importlib.import_module(f'timm.models.{module}')
     convert: Callable[..., State] = models.checkpoint_filter_fn
     built = net.build('meta')
@@ -116,6 +119,33 @@ def filtered(net: TimmNet, state: State, module: str, facts: Facts) -> State:
             f'{facts.path} is no whole {net.name}, timm cannot read its '
             f'names: {one_line(printable(error))}'
         ) from error
+
+
+def check_names(
+    state: State, facts: Facts, what: str, parts: str, block: str
+) -> None:
+    """Refuse what a family's network has no place for, in the file's names.
+
+    Args:
+        state (dict[str, Tensor]): The network without its heads.
+        facts (Facts): For the message.
+        what (str): The network, for the message.
+        parts, block (str): Patterns of the names outside and inside blocks;
+            both end before ``.weight`` and ``.bias``.
+
+    Raises:
+        UserError: There are such names; it lists them.
+    """
+    known = re.compile(
+        rf'(?:{parts}|blocks\.\d+\.(?:{block}))(?:\.weight|\.bias)?\Z'
+    )
+    strange = [name for name in state if not known.match(name)]
+    if strange:
+        raise UserError(
+            f'{facts.path} has the names of {what} and others, which are not '
+            f'understood: {grouped(strange)}. It computes something else, '
+            'and leaving them aside would not help'
+        )
 
 
 def missing(facts: Facts, names: list[str], why: str) -> UserError:

@@ -16,7 +16,10 @@ from ssl_bench.checkpoints.timm_families.base import (
     State,
 )
 from ssl_bench.checkpoints.timm_families.parts import (
+    BLOCK,
+    PARTS,
     QKV,
+    check_names,
     depth_of,
     filtered,
     has_patches,
@@ -82,6 +85,13 @@ def unchunked(state: State, facts: Facts) -> State:
 
 def _read_dinov2(state: State, facts: Facts) -> Mapped:
     state = unchunked(state, facts)
+    check_names(
+        state,
+        facts,
+        'DINOv2',
+        rf'{PARTS}|mask_token|register_tokens',
+        rf'{BLOCK}|ls[12].gamma|mlp.w12|mlp.w3',
+    )
     width, patch = width_and_patch(state)
     if width not in DINOV2:
         raise unknown_size(facts, 'a DINOv2 ViT', width)
@@ -158,6 +168,7 @@ def _is_ijepa(state: Mapping[str, Tensor]) -> bool:
 
 
 def _read_ijepa(state: State, facts: Facts) -> Mapped:
+    check_names(state, facts, 'I-JEPA', PARTS, BLOCK)
     width, patch = width_and_patch(state)
     if width not in HEADS:
         raise unknown_size(facts, 'a ViT without a class token', width)
@@ -236,23 +247,19 @@ def from_vit(
         UserError: It has no position table, or nothing tells its heads.
     """
     dino = any(loss in facts.container for loss in DINO_LOSSES)
-    extra = (
-        arch.layer_scale
-        or 'reg_token' in state
-        or not arch.qkv_bias
-        or arch.patch not in (8, 16, 32)
-    )
-    if not (dino or extra or arch.gamma) or arch.split_bias or arch.rel_pos:
+    heads = heads or arch.heads or HEADS.get(arch.width)
+    extra = arch.layer_scale or arch.gamma or 'reg_token' in state
+    other = dino or not arch.qkv_bias or arch.patch not in (8, 16, 32)
+    sized = other and heads is not None
+    if not (sized or extra) or arch.split_bias or arch.rel_pos:
         return None
+    if not heads:
+        raise unknown_size(facts, 'a ViT', arch.width)
     if arch.gamma:  # DeiT III's name
         state = {
             re.sub(r'\.gamma_([12])\Z', r'.ls\1.gamma', name): tensor
             for name, tensor in state.items()
         }
-    known = HEADS.get(arch.width)
-    heads = heads or arch.heads or known
-    if not heads:
-        raise unknown_size(facts, 'a ViT', arch.width)
     registers = rows(state, 'reg_token', 1)
     table = rows(state, 'pos_embed', 1)
     alone = _square(table) and not _square(table - arch.cls_token - registers)
