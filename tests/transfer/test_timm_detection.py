@@ -32,7 +32,7 @@ def backbone_of(net):
     """Random values in every tensor, as if somebody had trained them."""
     torch.manual_seed(0)
     state = {
-        name: torch.randn(shape) * 0.05 + name.endswith('norm.weight')
+        name: torch.randn(shape) * 0.05 + name.endswith(('norm.weight', 'var'))
         for name, shape in net.shapes().items()
     }
     meta = dict(thin_backbone().meta, arch=net.name, arch_args=to_header(net))
