@@ -35,6 +35,7 @@ from ssl_bench.checkpoints.encoder import (
     optional_groups,
     refuse_unsupported,
 )
+from ssl_bench.checkpoints.formats import FORMATS
 from ssl_bench.checkpoints.hf_folders import config_of
 from ssl_bench.checkpoints.provenance import (
     convention_of,
@@ -79,8 +80,8 @@ def to_backbone(
 
     Args:
         checkpoint (str | Path): The file.
-        from_format (str, optional): A name of `formats.FORMATS`; recognised
-            from the tensors' names when None.
+        from_format (str, optional): A name of `formats.FORMATS` or of a
+            family; recognised from the tensors' names when None.
         arch (str, optional): What it must be, for instance r50 or vitb16.
         branch (str, optional): ``online`` or ``target``, the momentum copy;
             None for the one that the authors evaluate.
@@ -131,6 +132,9 @@ def convert(
     """`to_backbone`, and its report."""
     if branch not in (None, 'online', 'target'):
         raise unknown_name('branch', branch, ('online', 'target'))
+    known = {row.name for row in FORMATS} | set(family_names())
+    if from_format is not None and from_format not in known:
+        raise unknown_name('checkpoint format', from_format, known)
     meta = check_fields(meta or {})
     content = read_object(checkpoint, trust)
     if is_backbone(content):
