@@ -42,9 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--arch', help='refuse anything else: r50, vitb16 ...')
     parser.add_argument(
         '--branch',
-        default='online',
         choices=('online', 'target'),
-        help='the trained encoder or its momentum copy',
+        help='the trained encoder or its momentum copy (default: the one '
+        'that the authors evaluate)',
     )
     parser.add_argument(
         '--prefix',

@@ -19,8 +19,8 @@ from ssl_bench.checkpoints.architectures import (
     Architecture,
     ResNet,
     ViT,
+    architecture_of,
     describe,
-    recognise,
 )
 from ssl_bench.checkpoints.by_name import is_public
 from ssl_bench.checkpoints.containers import kind_of
@@ -41,7 +41,6 @@ from ssl_bench.checkpoints.timm_default import (
     is_timm_name,
     near_timm_names,
 )
-from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.checkpoints.verify import Report
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError
@@ -199,9 +198,9 @@ def open_source(
         )
         name = backbone_name(path, backbone)
         write_backbone(Path(work_dir) / f'{name}{SUFFIX}', backbone)
-    found = recognise(backbone.state)
+    found = architecture_of(backbone)
     if found is None:
-        raise UserError(f'{path} holds no ResNet and no ViT.')
+        raise UserError(f'{path} holds no network that is known.')
     args = describe(found)
     if isinstance(found, ViT):  # no tensor tells the heads, the header may
         args['heads'] = backbone.meta['arch_args'].get('heads') or found.heads
@@ -312,7 +311,7 @@ def backbone_name(path: Path, backbone: Backbone) -> str:
     return f'{words or path.stem}_{backbone.meta["source_sha256"][:12]}'
 
 
-def parse_arch(given: str) -> Architecture | TimmNet:
+def parse_arch(given: str) -> Architecture:
     """Read ``resnet50``, ``r18``, ``vitb16``, ``vit_small_patch16``, a size
     of one's own: ``resnet18-w16`` (-stemN for the stem) and
     ``vit_d96_l4_h3_patch8`` (width, blocks, heads), or any other name of

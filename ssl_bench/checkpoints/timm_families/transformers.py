@@ -335,6 +335,8 @@ def _read_convnext(state: State, facts: Facts) -> Mapped:
         widths.append(int(first.shape[0]))
         depths.append(count(found, rf'stages\.{stage}\.blocks\.(\d+)\.'))
     net = convnext(depths, widths, version_2)
+    if config.values['model_type'] == 'dinov3_convnext':
+        net = replace(net, map_norm=True)
     notes = []
     eps = config.number('layer_norm_eps')
     if eps != 1e-6 and dinov3:
