@@ -302,10 +302,12 @@ def _check_network() -> None:
     """Fail at once where the hub has no address, and not after retries.
 
     Raises:
-        OSError: The hub's name cannot be looked up.
+        OSError: The hub's name cannot be looked up, or the user said that
+            there is no network.
     """
     from huggingface_hub import constants
 
-    host = urlparse(constants.ENDPOINT).hostname
-    if not getproxies() and not constants.HF_HUB_OFFLINE:
-        socket.getaddrinfo(host, 443)
+    if constants.HF_HUB_OFFLINE:
+        raise OSError('HF_HUB_OFFLINE is set')
+    if not getproxies():
+        socket.getaddrinfo(urlparse(constants.ENDPOINT).hostname, 443)

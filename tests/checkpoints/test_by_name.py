@@ -30,6 +30,7 @@ COMMIT = '0123456789abcdef0123456789abcdef01234567'
 def caches(tmp_path, monkeypatch):
     """Empty caches, and no network."""
     monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
+    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
     for name in list(os.environ):
         if name.lower().endswith('_proxy'):
@@ -140,6 +141,12 @@ def test_without_a_network_it_is_said_where_to_put_the_file(caches, capsys):
     assert 'models--facebook--dinov2-small' in said
     assert str(caches / 'hub') in said
     assert 'model.safetensors and config.json to a folder' in said
+
+
+def test_offline_by_the_users_wish(monkeypatch):
+    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)
+    with pytest.raises(UserError, match='HF_HUB_OFFLINE is set'):
+        find_public('hf:owner/repo')
 
 
 class Hub:
