@@ -24,6 +24,7 @@ from ssl_bench.checkpoints.backbone import (
     is_backbone,
     read_backbone,
 )
+from ssl_bench.checkpoints.by_name import find_public, is_public
 from ssl_bench.checkpoints.conventions import (
     check_convention,
     convention_of_author,
@@ -79,7 +80,8 @@ def to_backbone(
     """Read any supported checkpoint and prove that its encoder is whole.
 
     Args:
-        checkpoint (str | Path): The file.
+        checkpoint (str | Path): The file, or a published name
+            (`by_name.find_public`).
         from_format (str, optional): A name of `formats.FORMATS` or of a
             family; recognised from the tensors' names when None.
         arch (str, optional): What it must be, for instance r50 or vitb16.
@@ -136,11 +138,13 @@ def convert(
     if from_format is not None and from_format not in known:
         raise unknown_name('checkpoint format', from_format, known)
     meta = check_fields(meta or {})
+    named = find_public(str(checkpoint)) if is_public(checkpoint) else None
+    checkpoint = named.path if named else checkpoint
     content = read_object(checkpoint, trust)
     if is_backbone(content):
         return _reread(checkpoint, arch, meta, allow_nan)
     file = unwrap(content, checkpoint, branch, prefix)
-    file.config = config_of(checkpoint)
+    file.config = config_of(checkpoint) | (named.config if named else {})
     encoder, groups, mapped = _find(
         file, content, checkpoint, from_format, drop, arch
     )
@@ -165,6 +169,8 @@ def convert(
         content, file, encoder, architecture, checkpoint
     )
     backbone.meta = tidy(backbone.meta)
+    if named:
+        named.describe(backbone)
     give_fields(backbone.meta, meta, checkpoint)
     check_convention(backbone.meta)
     return backbone, report

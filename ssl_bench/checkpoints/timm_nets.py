@@ -53,6 +53,9 @@ class TimmNet:
             is not the pretrained function.
         pool (str): The authors' feature of an image, one of `POOLS`.
         mean, std (tuple[float]): Of RGB in 0..1, in pretraining.
+        map_norm (bool): Whether the authors give a network's last map the
+            norm that timm gives the pooled feature alone (DINOv3's
+            ConvNeXt).
     """
 
     model: str
@@ -62,6 +65,7 @@ class TimmNet:
     pool: str = 'class_token'
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    map_norm: bool = False
     family = 'timm'
 
     @property
@@ -224,6 +228,7 @@ def _is_plain(net: TimmNet) -> bool:
         and isinstance(net.kwargs, dict)
         and all(map(_is_option, net.kwargs, net.kwargs.values()))
         and isinstance(net.final_norm, bool)
+        and isinstance(net.map_norm, bool)
         and all(
             len(part) == 3 and all(type(n) in (int, float) for n in part)
             for part in (net.mean, net.std)

@@ -102,6 +102,8 @@ class TimmBackbone(BaseModule):
             self.channels = (layout.features,)
         self.divisor, self.pad = layout.divisor, pad
         self.normed = norm and arch.final_norm and layout.normed
+        # of the authors' last map; timm norms its mean alone
+        self.map_norm = self.normed and arch.map_norm and output == MAPS
         self.positions = positions or arch.positions
         self.head_norm = (
             nn.LayerNorm(layout.features, eps=1e-6) if fresh_norm else None
@@ -155,6 +157,8 @@ class TimmBackbone(BaseModule):
             intermediates_only=True,
             **more,
         )
+        if self.map_norm and taken[-1] == self.layout.indices[-1]:
+            found[-1] = self.net.head.norm(found[-1])
         return [found[taken.index(index)] for index in indices]
 
     def _feature(self, x: Tensor) -> Tensor:
@@ -238,6 +242,8 @@ class TimmBackbone(BaseModule):
     def _uses(self, name: str) -> bool:
         layout, last = self.layout, max(self.out_indices)
         whole = self.output == 'pooled_map' and self.normed
+        if name.startswith('head.norm.') and self.map_norm:
+            return last == layout.depth - 1
         if any(
             name.startswith(f'{module}.')
             for module in layout.modules[last + 1 :]

@@ -258,6 +258,30 @@ def test_a_norm_that_nobody_trained_is_not_applied():
     )
 
 
+@torch.no_grad()
+def test_the_last_map_of_dinov3s_convnext_is_normed():
+    net = replace(TINY['convnextv2'], map_norm=True)
+    images = torch.randn(2, 3, 64, 64)
+    plain = backbone('convnextv2', out_indices=[3, 1])(images)
+    last, second = backbone(net, out_indices=[3, 1])(images)
+    torch.testing.assert_close(second, plain[1], atol=0, rtol=0)
+    values = values_of(net)
+    expected = F.layer_norm(
+        plain[0].permute(0, 2, 3, 1),
+        (32,),
+        values['head.norm.weight'],
+        values['head.norm.bias'],
+        1e-6,
+    ).permute(0, 3, 1, 2)
+    torch.testing.assert_close(last, expected, atol=1e-5, rtol=0)
+    held = {
+        name
+        for name, parameter in backbone(net).named_parameters()
+        if not parameter.requires_grad
+    }
+    assert not held
+
+
 def test_the_class_token_without_its_norm():
     images = torch.randn(2, 3, 96, 96)
     raw = backbone('xcit', output='class_token', norm=False)(images)[0]
