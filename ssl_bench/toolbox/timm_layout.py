@@ -101,7 +101,7 @@ def layout_of(net: TimmNet) -> Layout:
 @lru_cache(maxsize=64)
 def _layout_of(header: str) -> Layout:
     net = from_header(json.loads(header))
-    module = net.build('meta')
+    module: Any = net.build('meta')
     info = getattr(module, 'feature_info', None)
     if not hasattr(module, 'forward_intermediates') or not info:
         raise _no_maps(net)
@@ -147,7 +147,7 @@ def _takes_any_size(net: TimmNet, layout: Layout) -> bool:
         net (TimmNet): Of a family whose names were not all measured.
         layout (Layout): What timm says of it.
     """
-    module = net.build('meta', **layout.options)
+    module: Any = net.build('meta', **layout.options)
     for cells in (7, 9), (12, 8):
         height, width = (ROUND_DOWN * layout.divisor * side for side in cells)
         images = torch.zeros(1, 3, height, width, device='meta')
@@ -169,7 +169,7 @@ def _takes_any_size(net: TimmNet, layout: Layout) -> bool:
     return True
 
 
-def _divisor(module: nn.Module, plain: bool, stride: int) -> int:
+def _divisor(module: Any, plain: bool, stride: int) -> int:
     """What an image's sides must be multiples of."""
     if plain:
         # XCiT's convolutions round up
@@ -185,7 +185,7 @@ def _divisor(module: nn.Module, plain: bool, stride: int) -> int:
     return ROUND_DOWN
 
 
-def _table(module: nn.Module) -> tuple[int, int] | None:
+def _table(module: Any) -> tuple[int, int] | None:
     """Patches of the position table, or None."""
     if not isinstance(getattr(module, 'pos_embed', None), Tensor):
         return None
@@ -193,7 +193,7 @@ def _table(module: nn.Module) -> tuple[int, int] | None:
     return (int(grid[0]), int(grid[1])) if grid else None
 
 
-def _options(module: nn.Module) -> dict[str, Any]:
+def _options(module: Any) -> dict[str, Any]:
     """What timm takes at construction for images of any size.
 
     A network with windows keeps those of its pretraining size.

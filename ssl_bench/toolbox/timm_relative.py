@@ -33,7 +33,7 @@ class ResizedAttention(Attention):
             part.to(self.relative_position_bias_table.device)
             for part in _resizing(own, self.grid)
         )
-        table = self.relative_position_bias_table
+        table: Tensor = self.relative_position_bias_table
         heads = table.shape[1]
         patches = table[:-TOKENS].view(2 * own[0] - 1, 2 * own[1] - 1, heads)
         patches = torch.einsum(

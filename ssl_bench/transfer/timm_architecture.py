@@ -105,7 +105,7 @@ def image_side(config: Config) -> int:
     """Side of the square images of a classifier's or a probe's test."""
     sides = []
     for step in _steps(config.test_dataloader.dataset.pipeline):
-        size = step.get('crop_size') or step.get('scale')
+        size: Any = step.get('crop_size') or step.get('scale')
         if step['type'] in ('CenterCrop', 'Resize', 'ResizeEdge'):
             sides.append(size if isinstance(size, int) else min(size))
     return int(sides[-1])
