@@ -78,6 +78,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'own (ssl-bench tasks TASK lists them)',
     )
     parser.add_argument(
+        '--train',
+        default='full',
+        metavar='KIND',
+        help='what is trained of the backbone: full (as the task says), '
+        'last:K (its last K blocks), lora:RANK (low-rank terms) or frozen '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
         '--fraction',
         type=fraction,
         metavar='F',
@@ -200,6 +208,7 @@ def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
                     resume=args.resume,
                     eval_only=args.eval_only,
                     wait=args.wait,
+                    train=args.train,
                 )
                 say(summary(outcome))
                 for note in other_fields(outcome, source):
@@ -344,6 +353,7 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
                 args.recipe,
                 args.fraction,
                 *machine,
+                args.train,
             )
             protocol = make_plan(
                 task, None, args.data_root, None, None, None, *machine

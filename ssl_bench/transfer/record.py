@@ -21,6 +21,7 @@ from ssl_bench.toolbox.check_data import elsewhere_texts
 from ssl_bench.toolbox.scorer import scorer_of
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.trained import KEY, kind_of
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Measured:
     images_per_second: float | None = None
     details: dict[str, float] = field(default_factory=dict)
     resumptions: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def make_record(
@@ -90,12 +92,19 @@ def make_record(
         resumptions=measured.resumptions,
         changes=list(plan.changes),
         extra=extra,
+        **trained_fields(plan, measured),
         departures=[
             *plan.departures,
             *elsewhere_texts(plan.elsewhere, dataset),
             *other_data(dataset, str(root)),
         ],
     )
+
+
+def trained_fields(plan: Plan, measured: Measured) -> dict[str, Any]:
+    """What was trained; a record without it is of the task's protocol."""
+    kind = kind_of(plan.config)
+    return measured.counts | ({} if kind.full else {KEY: str(kind)})
 
 
 def correct_task(task: str) -> str:

@@ -43,6 +43,7 @@ from ssl_bench.transfer.record import Measured, correct_task, make_record
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.toolkit_output import toolkit_output
 from ssl_bench.transfer.toolkit_run import run_toolbox
+from ssl_bench.transfer.trained import FULL
 from ssl_bench.transfer.weights import (
     finished_training,
     forget,
@@ -116,6 +117,7 @@ def run_task(
     resume: bool = True,
     eval_only: bool = False,
     wait: bool = False,
+    train: str = FULL,
 ) -> Outcome:
     """Train and evaluate one task, unless its record is there already.
 
@@ -137,6 +139,8 @@ def run_task(
         eval_only (bool): Test what a finished training left; the record is
             written if there is none, and stays if there is one.
         wait (bool): Wait while another process writes in the run's folder.
+        train (str): What is trained of the backbone
+            (`ssl_bench.transfer.trained.read_kind`).
 
     Returns:
         Outcome: The record as written.
@@ -161,6 +165,7 @@ def run_task(
         recipe,
         fraction,
         classifier,
+        train,
     )
     again = eval_only and row.toolbox != 'probe' and not row.trained_by
     join_processes()
@@ -273,13 +278,14 @@ def locate(
     recipe: str | None,
     fraction: float | None = None,
     classifier: str | None = None,
+    train: str = FULL,
 ) -> tuple[Plan, Path]:
     """What a run would do, and the folder it has or would have.
 
     Args:
         As `run_task`.
     """
-    settings = (data_root, overrides, recipe, fraction)
+    settings = (data_root, overrides, recipe, fraction, train)
     plan, run_id = identify(source, task, seed, *settings)
     trained_by = find_task(task).trained_by
     if trained_by:
@@ -301,6 +307,7 @@ def is_done(
     data_root: str | None = None,
     overrides: dict[str, Any] | None = None,
     recipe: str | None = None,
+    train: str = FULL,
 ) -> bool:
     """Whether `run_task` would find its record and run nothing.
 
@@ -309,7 +316,14 @@ def is_done(
     """
     try:
         folder = locate(
-            source, task, seed, work_dir, data_root, overrides, recipe
+            source,
+            task,
+            seed,
+            work_dir,
+            data_root,
+            overrides,
+            recipe,
+            train=train,
         )[1]
     except UserError:  # which the run itself will say
         return False
@@ -355,6 +369,7 @@ def identify(
     overrides: dict[str, Any] | None,
     recipe: str | None,
     fraction: float | None,
+    train: str = FULL,
 ) -> tuple[Plan, str]:
     """What a run would do, and its id.
 
@@ -371,6 +386,7 @@ def identify(
         fraction,
         world_size(),
         get_device() != 'cpu',
+        train,
     )
     fit_positions(plan, source)
     note_weights(plan, source)
