@@ -3,6 +3,7 @@
 import contextlib
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
@@ -21,7 +22,7 @@ from ssl_bench.toolbox.check_data import elsewhere_texts
 from ssl_bench.toolbox.scorer import scorer_of
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.source import Source
-from ssl_bench.transfer.trained import KEY, kind_of
+from ssl_bench.transfer.trained import KEY, LORA, kind_of
 
 
 @dataclass
@@ -72,7 +73,9 @@ def make_record(
         seed=seed,
         config_sha256=plan.config_sha256,
         code_version=code_version(),
-        versions=versions(),
+        versions=versions(
+            ['peft'] if kind_of(plan.config).name == LORA else []
+        ),
         hardware=dict(device=device_name(), world_size=dist.get_world_size()),
         cost=dict(
             train_seconds=seconds,
@@ -130,10 +133,14 @@ def device_name() -> str:
     return f'{get_device()} {machine}, {torch.get_num_threads()} threads'
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of every package that moves a number."""
+def versions(more: Sequence[str] = ()) -> dict[str, str]:
+    """Versions of Python and of every package that moves a number.
+
+    Args:
+        more (Sequence[str]): Packages that this run needs, too.
+    """
     found = dict(python=platform.python_version())
-    for name in PACKAGES:
+    for name in (*PACKAGES, *more):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found
