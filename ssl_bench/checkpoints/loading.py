@@ -56,7 +56,10 @@ def load_into(
         for name, tensor in module.state_dict().items()
         if not _listed(name, fresh)
     }
-    scheme = scheme_of(target)
+    # a file of one of timm's networks has its names, and their positions
+    # are resized for every input
+    arch = backbone.meta.get('arch_args') or {}
+    scheme = scheme_of(target) if arch.get('family') != 'timm' else None
     notes = []
     if group == 'backbone' and scheme:
         source = from_ours(source, scheme)

@@ -10,8 +10,11 @@ from ssl_bench.checkpoints.architectures import ViT, describe, recognise
 from ssl_bench.checkpoints.backbone import Backbone
 from ssl_bench.errors import UserError
 
+# by which a table takes another size; others define no other size
+RULES = ('timm', 'dino', 'transformers')
 
-def grid_of(table: Tensor, cls_token: bool) -> int:
+
+def grid_of(table: Tensor, cls_token: int) -> int:
     """Patches on a side of a table of shape (1, N, D).
 
     Raises:
@@ -26,29 +29,62 @@ def grid_of(table: Tensor, cls_token: bool) -> int:
     return side
 
 
-def resize(table: Tensor, grid: int, cls_token: bool) -> Tensor:
-    """Resize a position table bicubically; the class token's row stays.
+def resize(
+    table: Tensor,
+    grid: int | tuple[int, int],
+    cls_token: int,
+    rule: str = 'transformers',
+    old: tuple[int, int] | None = None,
+) -> Tensor:
+    """Resize a position table bicubically; the first rows stay.
+
+    The programs that pretrain do not agree on how. All use
+    ``align_corners=False``, and all give the table back at its own size.
 
     Args:
-        table (Tensor): (1, cls_token + S * S, D), rows in reading order.
-        grid (int): Patches on a side of the result, G.
-        cls_token (bool): Whether the first row is the class token's.
+        table (Tensor): (1, cls_token + S * S, D), rows in reading order. Its
+            gradient passes through.
+        grid (int | tuple[int, int]): Patches on a side of the result, or
+            rows and columns (H, W).
+        cls_token (int): How many first rows are of no patch.
+        rule (str): ``transformers`` (to a size, no antialiasing: also
+            SiameseIM's and MAE's fine-tuning), ``timm`` (to a size, with
+            antialiasing: also DINOv2's with registers) or ``dino`` (by the
+            factors (H + 0.1) / S and (W + 0.1) / S, no antialiasing: DINO,
+            iBOT, DINOv2 without registers).
+        old (tuple[int, int], optional): The table's rows and columns; a
+            square when None.
 
     Returns:
-        Tensor: (1, cls_token + G * G, D), of the same type. Sizes follow
-        SiameseIM's and MAE's fine-tuning: ``align_corners=False``, no
-        antialiasing.
+        Tensor: (1, cls_token + H * W, D), of the same type.
+
+    Raises:
+        ValueError: The table has no such grid.
+        UserError: The rule defines no other size than the table's.
     """
-    side = grid_of(table, cls_token)
-    if side == grid:
+    size = (grid, grid) if isinstance(grid, int) else tuple(grid)
+    first = int(cls_token)
+    if old is None:
+        old = (grid_of(table, first),) * 2
+    if old == size:
         return table
-    patches = table[:, int(cls_token) :].float()  # (1, S*S, D)
-    image = patches.reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    image = F.interpolate(
-        image, size=(grid, grid), mode='bicubic', align_corners=False
-    )  # (1, D, G, G)
+    if rule not in RULES:
+        raise UserError(
+            f'the authors define a position table of {old[0]}x{old[1]} '
+            f'patches only; these images have {size[0]}x{size[1]}. Give '
+            'images of the size of pretraining.'
+        )
+    image = table[:, first:].float()  # (1, S*S, D)
+    image = image.reshape(1, *old, -1).permute(0, 3, 1, 2)
+    if rule == 'dino':
+        factors = [(new + 0.1) / now for new, now in zip(size, old)]
+        image = F.interpolate(image, scale_factor=factors, mode='bicubic')
+    else:
+        image = F.interpolate(
+            image, size=size, mode='bicubic', antialias=rule == 'timm'
+        )  # (1, D, H, W)
     patches = image.flatten(2).transpose(1, 2).to(table.dtype)
-    return torch.cat((table[:, : int(cls_token)], patches), dim=1)
+    return torch.cat((table[:, :first], patches), dim=1)
 
 
 def is_sincos(table: Tensor, cls_token: bool) -> bool:

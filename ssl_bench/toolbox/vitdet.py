@@ -1,7 +1,6 @@
 """ViTDet: a plain vision transformer under a detector's heads."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +8,6 @@ from mmcv.cnn import ConvModule
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule, ModuleList
 from mmengine.model.weight_init import trunc_normal_
-from mmengine.optim import DefaultOptimWrapperConstructor
-from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmpretrain.models.backbones.vit_sam import (
     TransformerEncoderLayer,
     ViTSAM,
@@ -19,6 +16,8 @@ from mmpretrain.models.backbones.vit_sam import (
 )
 from mmpretrain.models.utils import build_norm_layer
 from torch import Tensor, nn
+
+import ssl_bench.toolbox.layer_decay  # noqa: F401  registers
 
 CHANNEL_NORM = dict(type='mmpretrain.LN2d', eps=1e-6)
 
@@ -177,51 +176,3 @@ class SimpleFeaturePyramid(BaseModule):
             conv(scale(x[-1])) for scale, conv in zip(self.scales, self.convs)
         ]
         return (*maps, F.max_pool2d(maps[-1], 1, stride=2))
-
-
-@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class ViTLayerDecay(DefaultOptimWrapperConstructor):
-    """mmengine's parameter groups with rates that fall towards the input.
-
-    Block i of n has ``layer_decay_rate`` to the power n - i times the rate,
-    patches and positions to the power n + 1, all else the rate itself. The
-    toolkits' own constructors know other backbones and exempt biases from
-    weight decay, which Detectron2 does not.
-
-    ``paramwise_cfg`` takes ``layer_decay_rate`` and ``num_layers`` (n)
-    in addition to what mmengine's constructor knows.
-    """
-
-    def add_params(
-        self,
-        params: list[dict[str, Any]],
-        module: nn.Module,
-        prefix: str = '',
-        **kwargs,
-    ) -> None:
-        """Add a module's parameters, each a group of its own."""
-        super().add_params(params, module, prefix, **kwargs)
-        if prefix:  # mmengine calls this for every child
-            return
-        names = {id(value): name for name, value in module.named_parameters()}
-        depth = self.paramwise_cfg['num_layers']
-        for group in params:
-            layer = vit_layer(names[id(group['params'][0])], depth)
-            scale = self.paramwise_cfg['layer_decay_rate'] ** (
-                depth + 1 - layer
-            )
-            group['lr'] = group.get('lr', self.base_lr) * scale
-
-
-def vit_layer(name: str, depth: int) -> int:
-    """Place of a detector's tensor: 0 at the input, depth + 1 behind.
-
-    Args:
-        name (str): Of a parameter of the whole model.
-        depth (int): Blocks of the backbone.
-    """
-    if name.startswith(('backbone.patch_embed.', 'backbone.pos_embed')):
-        return 0
-    if name.startswith('backbone.layers.'):
-        return int(name.split('.')[2]) + 1
-    return depth + 1

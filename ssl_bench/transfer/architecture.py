@@ -8,6 +8,11 @@ from mmengine.config import Config
 from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.transfer.timm_architecture import (
+    set_timm_architecture,
+    timm_name,
+)
+from ssl_bench.transfer.wrong_backbone import WrongBackbone
 
 DENSE_VITS = ('ViTDet', 'MAE')  # ours under mmdet, mmseg's
 # what a probe takes of a ViT: out_type, pool, and the words of the record
@@ -16,10 +21,6 @@ VIT_POOLS = dict(
     class_token=('cls_token', 'class_token', 'class token'),
 )
 CELLS = 4  # of `NormedPoolNeck`: windows of 6 in layer4's 7x7
-
-
-class WrongBackbone(UserError):
-    """A task, with this recipe, takes backbones of another kind."""
 
 
 def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
@@ -38,6 +39,8 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
         WrongBackbone: The task takes no such backbone.
         UserError: It takes one, of other sizes, or with more known of it.
     """
+    if arch['family'] == 'timm':
+        return set_timm_architecture(config, arch)
     model = config.get('model', config)
     if model['backbone']['type'] in DENSE_VITS:
         _set_dense_vit(config, arch)
@@ -94,6 +97,8 @@ def start_at_full_strength(config: Config) -> None:
 def architecture_name(config: Config) -> str:
     """Name of the network that a config builds, as backbone files say it."""
     net = config.get('model', config)['backbone']
+    if net['type'] == 'TimmBackbone':
+        return timm_name(net)
     if net['type'] == 'MAE':  # mmseg's
         return ViT(
             net['embed_dims'],

@@ -266,6 +266,9 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
     settings['pixels'] = plan.config.data_preprocessor.to_dict()
     settings['pool'] = plan.config.probe.get('pool', 'global_average')
     settings['precision'] = plan.config.probe.get('precision', 'float32')
+    if plan.config.backbone['type'] == 'TimmBackbone':
+        # heads, positions and the norm are in no tensor
+        settings['timm'] = plan.config.backbone.to_dict()
     if model.mixed:  # single precision keeps the names that it had
         settings['compute'] = 'bfloat16'
     text = json.dumps(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ssl_bench.checkpoints import load_into
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.reading import read_object
+from ssl_bench.checkpoints.timm_nets import from_header
 from ssl_bench.checkpoints.values import check_finite, plain
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError
@@ -19,6 +20,7 @@ from ssl_bench.files import sha256
 from ssl_bench.results import FILE_NAME
 from ssl_bench.run_folder import newest_checkpoint, numbered_checkpoints
 from ssl_bench.toolbox.load_images import SKIPPED
+from ssl_bench.toolbox.timm_backbone import TimmBackbone
 from ssl_bench.transfer.source import Source
 
 # beginnings and patterns of tensors that a ViT's file does not have
@@ -28,12 +30,18 @@ FRESH_IN_VITS = (
     'layers.*.gamma_?',
     'layers.*.attn.relative_position_*',
 )
+# timm's names of a norm after the last block
+FINAL_NORMS = ('norm.', 'fc_norm.', 'head.norm.')
 
 
 def hold_positions(model: Any, config: Config) -> None:
     """Leave a ViT's position table untrained, where the config says so."""
-    if config.get('fixed_positions', False):
-        model.backbone.pos_embed.requires_grad_(False)
+    if not config.get('fixed_positions', False):
+        return
+    net = getattr(model.backbone, 'net', model.backbone)  # timm's
+    table = getattr(net, 'pos_embed', None)
+    if isinstance(table, Tensor):
+        table.requires_grad_(False)
 
 
 def load_backbone(
@@ -74,8 +82,17 @@ def load_whole(module: nn.Module, source: Source) -> None:
     A ViT that averages its tokens has a fresh norm after that (``ln2``) in
     the place of the file's last one (``ln1``). A detector's has no class
     token. Its relative positions start as they are initialised, as does a
-    segmenter's layer scale.
+    segmenter's layer scale. One of timm's networks takes every tensor; a
+    final norm that the file lacks is not used.
     """
+    if isinstance(module, TimmBackbone):
+        arch = from_header(source.weights.meta['arch_args'])
+        load_into(
+            module.net,
+            source.weights,
+            fresh=() if arch.final_norm else FINAL_NORMS,
+        )
+        return
     names = module.state_dict()
     vit = 'patch_embed.projection.weight' in names
     without = ['ln1.'] if vit and 'ln1.weight' not in names else []

@@ -1,0 +1,270 @@
+"""One of timm's networks in a task's config."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+
+from ssl_bench.checkpoints.timm_nets import TimmNet, from_header, to_header
+from ssl_bench.toolbox.timm_layout import Layout, layout_of
+from ssl_bench.transfer.timm_detection import set_timm_detection
+from ssl_bench.transfer.timm_segmentation import set_timm_segmentation
+
+BACKBONE = 'ssl_bench.toolbox.timm_backbone'
+# the words of a record
+FEATURES = dict(
+    class_token='the class token',
+    patch_mean='the mean of the patch tokens',
+    pooled_map='the pooled last map',
+    maps='the last map',
+)
+
+
+def set_timm_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
+    """Put a network, and what follows from it, into a task's config.
+
+    Args:
+        config (Config): Of a detector, segmenter, classifier or probe;
+            changed in place.
+        arch (dict): `ssl_bench.checkpoints.timm_nets.to_header`.
+
+    Returns:
+        list[str]: What a record should say.
+
+    Raises:
+        WrongBackbone: The task takes no such network.
+        UserError: timm does not build it.
+    """
+    net = from_header(arch)
+    layout = layout_of(net)
+    _import(config)
+    notes = _set_pixels(config, net)
+    if 'probe' in config:
+        return notes + _set_probe(config, net, layout)
+    kind = config.model['type']
+    if kind == 'ImageClassifier':
+        return notes + _set_classifier(config, net, layout)
+    if kind == 'EncoderDecoder':
+        return notes + set_timm_segmentation(config, net, layout)
+    return notes + set_timm_detection(config, net, layout)
+
+
+def timm_name(backbone: dict[str, Any]) -> str:
+    """The name of the network in a backbone's config."""
+    return from_header(backbone['net']).name
+
+
+def _import(config: Config) -> None:
+    """Register the backbone wherever the config is run.
+
+    A probe's config lists no imports; `probes` imports the backbone itself.
+    """
+    listed = config.get('custom_imports')
+    if listed and BACKBONE not in listed['imports']:
+        listed['imports'] = [*listed['imports'], BACKBONE]
+
+
+def _set_pixels(config: Config, net: TimmNet) -> list[str]:
+    """The mean and deviation of pretraining, RGB."""
+    model = config.get('model', config)
+    pixels = model.get('data_preprocessor') or config['data_preprocessor']
+    mean, std = (
+        [round(255 * value, 4) for value in values]
+        for values in (net.mean, net.std)
+    )
+    rgb = 'to_rgb' if 'to_rgb' in pixels else 'bgr_to_rgb'
+    if (list(pixels['mean']), list(pixels['std']), pixels[rgb]) == (
+        mean,
+        std,
+        True,
+    ):
+        return []
+    pixels.update({'mean': mean, 'std': std, rgb: True})
+    for step in _steps(config.get('train_dataloader') or {}):
+        if step.get('type') == 'RandomErasing' and 'fill_color' in step:
+            step.update(fill_color=mean[::-1], fill_std=std[::-1])  # BGR
+        if 'pad_val' in (step.get('hparams') or {}):
+            step['hparams']['pad_val'] = [round(v) for v in mean[::-1]]
+    return [f'pixels as in pretraining: RGB, mean {mean}, std {std}']
+
+
+def _steps(node: Any) -> Iterator[dict]:
+    """Every dict with a type below a config's node."""
+    if isinstance(node, dict):
+        if 'type' in node:
+            yield node
+        for value in node.values():
+            yield from _steps(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from _steps(value)
+
+
+def image_side(config: Config) -> int:
+    """Side of the square images of a classifier's or a probe's test."""
+    sides = []
+    for step in _steps(config.test_dataloader.dataset.pipeline):
+        size = step.get('crop_size') or step.get('scale')
+        if step['type'] in ('CenterCrop', 'Resize', 'ResizeEdge'):
+            sides.append(size if isinstance(size, int) else min(size))
+    return int(sides[-1])
+
+
+def _input_notes(
+    net: TimmNet, layout: Layout, side: int, backbone: dict[str, Any]
+) -> list[str]:
+    """What is done to images of this side; positions that nobody defines."""
+    notes = []
+    padded = math.ceil(side / layout.divisor) * layout.divisor
+    if padded != side:
+        notes.append(
+            f'images of {side} pixels padded with the mean, at the bottom '
+            f'and on the right, to {padded}: a multiple of {layout.divisor}'
+        )
+    grid = (padded // layout.stride,) * 2
+    if net.positions == 'fixed' and layout.table not in (None, grid):
+        backbone['positions'] = 'timm'
+        notes.append(undefined_positions(layout, f'{grid[0]}x{grid[1]}'))
+    return notes
+
+
+def undefined_positions(layout: Layout, size: str) -> str:
+    """What a record says where the authors define no such table."""
+    rows, columns = layout.table or (0, 0)
+    return (
+        f'the authors define positions of {rows}x{columns} patches only; '
+        f"resized to {size} by timm's rule (bicubic, antialiased)"
+    )
+
+
+def _set_classifier(config: Config, net: TimmNet, layout: Layout) -> list[str]:
+    """A classifier that is fine-tuned, or a frozen one with a linear layer.
+
+    A recipe for a vision transformer says which token; one for a residual
+    network takes the authors' own feature.
+    """
+    old, model = config.model.backbone, config.model
+    frozen = old.get('frozen_stages', -1) > 0
+    output, norm = _wanted(old, net, layout)
+    backbone = dict(
+        type='TimmBackbone',
+        net=to_header(net),
+        output=output,
+        norm=norm,
+        # a recipe that leaves the norm out has a new one, and so has a
+        # trained network whose file has none
+        fresh_norm=layout.plain
+        and (not norm or not (frozen or net.final_norm)),
+        drop_path_rate=old.get('drop_path_rate', 0.0),
+        frozen=frozen,
+    )
+    notes = []
+    side = image_side(config)
+    width = layout.features
+    neck = model.get('neck') or {}
+    if neck.get('type') == 'NormedPoolNeck':
+        backbone.update(output='maps', fresh_norm=False)
+        width = _set_pool_neck(neck, layout, side)
+        notes.append(
+            'features: '
+            + (
+                'windows of the last map'
+                if neck['window']
+                else 'the mean of the last map'
+            )
+        )
+    else:
+        if neck.get('type') == 'GlobalAveragePooling':
+            model.neck = None
+        elif 'input_features' in neck:
+            neck['input_features'] = width
+        if not layout.plain and not net.final_norm and not frozen:
+            backbone['fresh_norm'] = True
+        notes.append(_feature_note(backbone, net))
+    model.head.in_channels = width
+    notes += _input_notes(net, layout, side, backbone)
+    model.backbone = backbone
+    return notes
+
+
+def _wanted(
+    old: dict[str, Any], net: TimmNet, layout: Layout
+) -> tuple[str, bool]:
+    """The feature that a recipe names, and whether the file's norm is used."""
+    if not layout.plain:
+        return 'pooled_map', True
+    if old['type'] == 'VisionTransformer':
+        token = old.get('out_type') == 'cls_token' and layout.class_token
+        return (
+            'class_token' if token else 'patch_mean',
+            bool(old.get('final_norm', True)),
+        )
+    return _existing(net.pool, layout), True
+
+
+def _existing(output: str, layout: Layout) -> str:
+    """A feature, or the nearest that a network has."""
+    if not layout.plain:
+        return 'pooled_map'
+    if output == 'class_token' and layout.class_token:
+        return 'class_token'
+    return 'patch_mean'
+
+
+def _feature_note(backbone: dict[str, Any], net: TimmNet) -> str:
+    words = FEATURES[backbone['output']]
+    if backbone['fresh_norm']:
+        return f'features: {words}, through a new layer norm'
+    if backbone['norm'] and net.final_norm:
+        return f'features: {words}, after the final norm'
+    return f'features: {words}, without a norm'
+
+
+def _set_pool_neck(neck: dict[str, Any], layout: Layout, side: int) -> int:
+    """The norm before a linear classifier; returns the classifier's inputs.
+
+    The windows are for the 7x7 map of a residual network; another map is
+    averaged whole.
+    """
+    cells = math.ceil(side / layout.divisor) * layout.divisor
+    cells = math.ceil(cells / layout.stride)
+    window = neck.get('window')
+    neck['channels'] = layout.channels[-1]
+    if window is None or cells != window + 1:
+        neck['window'] = None
+        return layout.channels[-1]
+    return 4 * layout.channels[-1]
+
+
+def _set_probe(config: Config, net: TimmNet, layout: Layout) -> list[str]:
+    """The frozen backbone of a probe, and what is taken of it."""
+    old, side = config.backbone, image_side(config)
+    wanted = config.probe.get('vit_pool', 'patch_mean')
+    norm = True
+    if old['type'] == 'VisionTransformer':
+        wanted = 'class_token'
+        norm = bool(old.get('final_norm', True))
+    cells = math.ceil(side / layout.stride)
+    output = _existing(wanted, layout)
+    pool = 'class_token'  # the feature itself
+    if (
+        not layout.plain
+        and config.probe.get('pool') == 'corner_average'
+        and cells == 7
+    ):
+        output, pool = 'maps', 'corner_average'
+    backbone = dict(
+        type='TimmBackbone',
+        net=to_header(net),
+        output=output,
+        norm=norm,
+        frozen=True,
+    )
+    note = _feature_note({**backbone, 'fresh_norm': False}, net)
+    if wanted == 'class_token' and layout.plain and output != wanted:
+        note += '; there is no class token'
+    notes = [note, *_input_notes(net, layout, side, backbone)]
+    config.backbone = backbone
+    config.probe.pool = pool
+    return notes
