@@ -366,6 +366,7 @@ def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
     from ssl_bench.results import rounding
     from ssl_bench.results.board import aims
+    from ssl_bench.results.table import trained, trained_text
 
     record = outcome.record
     compared = aims(record)
@@ -373,6 +374,7 @@ def summary(outcome) -> str:
         f'{name} {rounding.value(value)}{compared.get(name, "")}'
         for name, value in record['metrics'].items()
     )
+    kind = trained_text(trained(record))
     again = '' if outcome.fresh else '  (done before)'
     if outcome.retested is not None:
         again = (
@@ -381,7 +383,8 @@ def summary(outcome) -> str:
             + ')'
         )
     return (
-        f'{record["task"]}  {record["method"]}  seed {record["seed"]}:  '
+        f'{record["task"]}  {record["method"]}  {kind and kind + "  "}'
+        f'seed {record["seed"]}:  '
         f'{numbers}  {outcome.folder}{again}'
     )
 

@@ -17,6 +17,7 @@ from ssl_bench.engine.distributed import launcher, unwrapped
 from ssl_bench.engine.runner import AtomicRunner, build_errors
 from ssl_bench.engine.stopping import SIGNALS
 from ssl_bench.errors import UserError
+from ssl_bench.results.table import trained_text
 from ssl_bench.run_folder import from_first, newest_checkpoint
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_classes, check_files
@@ -197,7 +198,8 @@ def prepare(
 def title(source: Source, plan: Plan, seed: int) -> str:
     """What a progress line says is running."""
     name = f'{source.method} {source.variant}'.strip()
-    return f'{plan.task}, {name}, seed {seed}'
+    kind = trained_text(str(kind_of(plan.config)))
+    return ', '.join(filter(None, (plan.task, name, kind, f'seed {seed}')))
 
 
 def check_data(runner: TransferRunner, plan: Plan) -> None:
