@@ -142,32 +142,37 @@ class TimmBackbone(BaseModule):
             feature = self._feature(x)
         return (self.head_norm(feature) if self.head_norm else feature,)
 
-    def _maps(self, x: Tensor, **more: Any) -> list:
-        """timm's maps; with prefix tokens if asked for."""
+    def _maps(self, x: Tensor, norm: bool | None = None, **more: Any) -> list:
+        """timm's maps, normed as the backbone's are; with prefix tokens if
+        asked for."""
         indices = [self.layout.indices[i] for i in self.out_indices]
+        taken = sorted(set(indices))  # timm's order, each once
         found: list = self.net.forward_intermediates(
             x,
-            indices=indices,
-            norm=self.normed,
+            indices=taken,
+            norm=self.normed if norm is None else norm,
             output_fmt='NCHW',
             intermediates_only=True,
             **more,
         )
-        if list(indices) != sorted(set(indices)):  # timm's own order
-            place = {i: n for n, i in enumerate(sorted(set(indices)))}
-            found = [found[place[i]] for i in indices]
-        return found
+        return [found[taken.index(index)] for index in indices]
 
     def _feature(self, x: Tensor) -> Tensor:
         """One feature of each image, (B, C)."""
         if self.output == 'class_token':
-            if hasattr(self.net, 'cls_attn_blocks'):
-                return self.net.forward_features(x)[:, 0]
-            ((_, prefix),) = self._maps(x, return_prefix_tokens=True)
-            return prefix[:, 0]
+            return self._class_token(x)
         if self.output == 'pooled_map' and self.normed:
             return self.net.forward_head(self.net.forward_features(x))
         return self._maps(x)[0].mean(dim=(2, 3))
+
+    def _class_token(self, x: Tensor) -> Tensor:
+        if getattr(self.net, 'cls_attn_blocks', None) is None:
+            ((_, prefix),) = self._maps(x, return_prefix_tokens=True)
+            return prefix[:, 0]
+        # XCiT's token meets the patches after the last block
+        (last,) = self._maps(x, norm=False)
+        tokens = self.net.forward_cls(last.flatten(2).transpose(1, 2))
+        return (self.net.norm(tokens) if self.normed else tokens)[:, 0]
 
     def _padded(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -207,12 +212,12 @@ class TimmBackbone(BaseModule):
         for block in getattr(self.net, 'blocks', ()):
             if hasattr(getattr(block, 'attn', None), 'grid'):
                 block.attn.grid = grid  # of BEiT; the backward pass reads it
-        own = getattr(patches, 'grid_size', None)
-        if not isinstance(table, Tensor) or table.ndim != 3 or own == grid:
+        own = self.layout.table
+        if own is None or table.ndim != 3 or own == grid:
             yield
             return
         prefix = table.shape[1] - own[0] * own[1]
-        hidden = resize(table, grid, prefix, self.positions, tuple(own))
+        hidden = resize(table, grid, prefix, self.positions, own)
         self.net.__dict__['pos_embed'] = hidden
         patches.grid_size = grid
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header, to_header
@@ -14,6 +15,21 @@ from ssl_bench.errors import UserError
 # hierarchical networks whose maps round down, so that a part of the image
 # would be in no map
 ROUND_DOWN = 32
+# timm's files whose names were all tried with images of other sizes
+MEASURED = (
+    'vision_transformer',
+    'vision_transformer_hybrid',
+    'vision_transformer_sam',
+    'deit',
+    'eva',
+    'beit',
+    'convnext',
+    'swin_transformer',
+    'swin_transformer_v2',
+    'resnet',
+    'regnet',
+    'xcit',
+)
 
 
 @dataclass(frozen=True)
@@ -88,17 +104,14 @@ def _layout_of(header: str) -> Layout:
     module = net.build('meta')
     info = getattr(module, 'feature_info', None)
     if not hasattr(module, 'forward_intermediates') or not info:
-        raise UserError(
-            f'timm gives no maps of {net.model}; the nearest choices are its '
-            'ViT, ConvNeXt, Swin, XCiT, ResNet and RegNet names.'
-        )
+        raise _no_maps(net)
     entries = [dict(entry) for entry in info]
     strides = [entry['reduction'] for entry in entries]
     plain = len(set(strides)) == 1 and hasattr(module, 'blocks')
     kept = [
         index for index, stride in enumerate(strides) if plain or stride > 2
     ]
-    return Layout(
+    layout = Layout(
         plain=plain,
         channels=tuple(entries[index]['num_chs'] for index in kept),
         strides=tuple(round(strides[index]) for index in kept),
@@ -113,16 +126,58 @@ def _layout_of(header: str) -> Layout:
         table=_table(module),
         options=_options(module),
     )
+    family = type(module).__module__.rpartition('.')[2]
+    if family not in MEASURED and not _takes_any_size(net, layout):
+        raise _no_maps(net)
+    return layout
+
+
+def _no_maps(net: TimmNet) -> UserError:
+    return UserError(
+        f'timm gives no maps of {net.model} for images of any size; the '
+        'nearest choices are its ViT, DINOv3, ConvNeXt, Swin, XCiT, ResNet '
+        'and RegNet names.'
+    )
+
+
+def _takes_any_size(net: TimmNet, layout: Layout) -> bool:
+    """Whether maps of two sizes have the strides that timm says.
+
+    Args:
+        net (TimmNet): Of a family whose names were not all measured.
+        layout (Layout): What timm says of it.
+    """
+    module = net.build('meta', **layout.options)
+    for cells in (7, 9), (12, 8):
+        height, width = (ROUND_DOWN * layout.divisor * side for side in cells)
+        images = torch.zeros(1, 3, height, width, device='meta')
+        try:
+            maps = module.forward_intermediates(
+                images,
+                indices=list(layout.indices),
+                output_fmt='NCHW',
+                intermediates_only=True,
+            )
+        except Exception:  # noqa: BLE001  of any network, for any reason
+            return False
+        wanted = [
+            (1, channels, height // stride, width // stride)
+            for channels, stride in zip(layout.channels, layout.strides)
+        ]
+        if [tuple(found.shape) for found in maps] != wanted:
+            return False
+    return True
 
 
 def _divisor(module: nn.Module, plain: bool, stride: int) -> int:
     """What an image's sides must be multiples of."""
-    patches = getattr(module, 'patch_embed', None)
     if plain:
         # XCiT's convolutions round up
         return 1 if type(module).__name__ == 'Xcit' else stride
-    if patches is not None and hasattr(patches, 'patch_size'):
-        return int(max(patches.patch_size))  # Swin pads the rest itself
+    if type(module).__name__ in ('SwinTransformer', 'SwinTransformerV2'):
+        return int(
+            max(module.patch_embed.patch_size)
+        )  # they pad the rest themselves
     if type(module).__name__ in ('RegNet', 'ResNet') and not any(
         'BlurPool' in type(part).__name__ for part in module.modules()
     ):
@@ -134,8 +189,8 @@ def _table(module: nn.Module) -> tuple[int, int] | None:
     """Patches of the position table, or None."""
     if not isinstance(getattr(module, 'pos_embed', None), Tensor):
         return None
-    rows, columns = module.patch_embed.grid_size
-    return int(rows), int(columns)
+    grid = getattr(module.patch_embed, 'grid_size', None)
+    return (int(grid[0]), int(grid[1])) if grid else None
 
 
 def _options(module: nn.Module) -> dict[str, Any]:

@@ -35,6 +35,12 @@ from ssl_bench.checkpoints.hf_folders import index_of
 from ssl_bench.checkpoints.names import SIGNS
 from ssl_bench.checkpoints.position import is_sincos
 from ssl_bench.checkpoints.reading import read_object
+from ssl_bench.checkpoints.timm_default import (
+    default_net,
+    is_timm_name,
+    near_timm_names,
+)
+from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.checkpoints.verify import Report
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError
@@ -46,6 +52,8 @@ RANDOM = 'random'
 SUPERVISED = 'supervised'
 # what the published tables call ImageNet's labels
 LABELS = dict(method='Supervised', pretrain_data='IN1K labels')
+# names of networks that timm does not know
+_OWN_SIZES = re.compile(r'vit_d\d+_l\d+|resnet\d+-')
 # and the two common ResNets that were trained on them
 VARIANTS = {CAFFE: 'MSRA', TORCHVISION: 'torchvision'}
 
@@ -294,15 +302,32 @@ def backbone_name(path: Path, backbone: Backbone) -> str:
     return f'{words or path.stem}_{backbone.meta["source_sha256"][:12]}'
 
 
-def parse_arch(name: str) -> Architecture:
-    """Read ``resnet50``, ``r18``, ``vitb16``, ``vit_small_patch16``, or a size
+def parse_arch(given: str) -> Architecture | TimmNet:
+    """Read ``resnet50``, ``r18``, ``vitb16``, ``vit_small_patch16``, a size
     of one's own: ``resnet18-w16`` (-stemN for the stem) and
-    ``vit_d96_l4_h3_patch8`` (width, blocks, heads).
+    ``vit_d96_l4_h3_patch8`` (width, blocks, heads), or any other name of
+    timm: ``convnextv2_tiny``, ``vit_small_patch14_dinov2``.
 
     Raises:
         UserError: Another name, or heads that do not divide the width.
     """
-    name = canonical_arch(name)
+    try:
+        return _own_arch(canonical_arch(given))
+    except UserError as error:
+        if is_timm_name(given):
+            return default_net(given)
+        near = near_timm_names(given)
+        if not near or _OWN_SIZES.match(given):
+            raise
+        raise UserError(
+            f'--arch {given!r}: timm has no such network; near: '
+            f'{", ".join(near)}. Networks of other sizes are named like '
+            'resnet18-w16 and vit_d96_l4_h3_patch8.'
+        ) from error
+
+
+def _own_arch(name: str) -> Architecture:
+    """A residual network or a plain vision transformer by its full name."""
     if re.search(r'[a-z]0+(?!\d)', name):
         raise UserError(f'--arch {name!r}: every size must be 1 or more.')
     match = re.fullmatch(r'resnet(\d+)(?:-w(\d+))?(?:-stem(\d+))?', name)

@@ -179,6 +179,8 @@ def _set_classifier(config: Config, net: TimmNet, layout: Layout) -> list[str]:
             model.neck = None
         elif 'input_features' in neck:
             neck['input_features'] = width
+        if old['type'] != 'VisionTransformer' and layout.plain:
+            notes.append("the recipe is a residual network's")
         if not layout.plain and not net.final_norm and not frozen:
             backbone['fresh_norm'] = True
         notes.append(_feature_note(backbone, net))

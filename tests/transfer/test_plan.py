@@ -4,6 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.architectures import ResNet, ViT, describe
+from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.config import config_dir, load_config, rebase
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.plan import (
@@ -332,11 +333,23 @@ def test_random_architectures():
     assert parse_arch('vit_d96_l4_h3_patch8') == ViT(96, 4, 8, None, 3, 384)
     with pytest.raises(UserError, match='5 heads do not divide .* 96'):
         parse_arch('vit_d96_l4_h5_patch8')
-    with pytest.raises(UserError, match='vgg16'):
-        parse_arch('vgg16')
+    with pytest.raises(UserError, match='vvg1'):
+        parse_arch('vvg1')
     for name in ('resnet19', 'beit_base_patch16', 'vit_vast_patch16'):
         with pytest.raises(UserError, match='resnet18-w16'):
             parse_arch(name)
+
+
+def test_random_networks_of_timm():
+    assert parse_arch('convnextv2_atto') == TimmNet(
+        'convnextv2_atto', positions='none', pool='pooled_map'
+    )
+    eva = parse_arch('eva02_tiny_patch14_224')
+    assert eva.kwargs == {'global_pool': 'token'}  # the norm before pooling
+    assert eva.pool == 'class_token' and eva.positions == 'timm'
+    assert eva.mean == (0.48145466, 0.4578275, 0.40821073)
+    with pytest.raises(UserError, match='near: convnextv2_atto'):
+        parse_arch('convnextv2_atoo')
 
 
 def test_a_random_vit_is_probed():
