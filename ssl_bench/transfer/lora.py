@@ -15,13 +15,14 @@ ADAPTER = 'default'  # peft's name, in the names of the tensors
 
 
 def add_terms(backbone: nn.Module, rank: int) -> None:
-    """Put low-rank terms beside the projections of every attention.
+    """Put low-rank terms beside the projections of attentions.
 
     Reference: Hu et al., ICLR 2022, Sec. 4: W + s B A with B at 0 at first.
     The fused projection of queries, keys and values and the projection after
     the attention get terms; MLPs, norms and biases do not. The factor s is
     1: peft's ``lora_alpha`` is the rank. There is no dropout. All other
-    tensors of the backbone lose their gradient.
+    tensors of the backbone lose their gradient. A projection that has none
+    already, since the task holds it or does not use it, gets no term.
 
     Args:
         backbone (nn.Module): With `projections`; changed in place.
@@ -41,7 +42,11 @@ def add_terms(backbone: nn.Module, rank: int) -> None:
         lora_alpha=rank,
         lora_dropout=0.0,
         bias='none',
-        target_modules='|'.join(map(re.escape, projections(backbone))),
+        target_modules='|'.join(
+            re.escape(name)
+            for name, layer in projections(backbone).items()
+            if layer.weight.requires_grad
+        ),
     )
     inject_adapter_in_model(config, backbone, ADAPTER)
     for _, _, layer in layers_with_terms(backbone):

@@ -13,6 +13,7 @@ from ssl_bench.checkpoints.timm_nets import from_header
 from ssl_bench.errors import UserError, one_line
 from ssl_bench.results.record import FULL
 from ssl_bench.tasks.table import find_task
+from ssl_bench.toolbox.timm_layout import layout_of
 from ssl_bench.transfer.blocks import block_count, projections, timm_places
 
 FROZEN, LAST, LORA = 'frozen', 'last', 'lora'
@@ -184,12 +185,28 @@ def _known_blocks(net: dict[str, Any]) -> tuple[str, int, int] | None:
             return None if known is None else (kind, known[1], known[0])
         return kind, size['num_layers'], size['embed_dims']
     if kind == 'TimmBackbone':
-        arch = from_header(net['net'])
-        built = arch.build('meta')
-        widths = [
-            min(module.in_features, module.out_features)
-            for module in projections(built).values()
-        ]
-        blocks = block_count(timm_places(built))
-        return arch.model, blocks, min(widths, default=0)
+        return _known_of_timm(net)
     return None
+
+
+def _known_of_timm(net: dict[str, Any]) -> tuple[str, int, int]:
+    """The same of a `TimmBackbone`, of the blocks that its output needs."""
+    arch = from_header(net['net'])
+    built, layout = arch.build('meta'), layout_of(arch)
+    output = net.get('output', 'maps')
+    last = max(net.get('out_indices') or [layout.depth - 1])
+    unused = [] if output == 'class_token' else ['cls_attn_blocks']
+    if output == 'maps':
+        unused += layout.modules[last + 1 :]
+    prefixes = tuple(f'{name}.' for name in unused)
+    blocks = {
+        name: place
+        for name, place in timm_places(built).items()
+        if not name.startswith(prefixes)
+    }
+    widths = [
+        min(module.in_features, module.out_features)
+        for name, module in projections(built).items()
+        if not name.startswith(prefixes)
+    ]
+    return arch.model, block_count(blocks), min(widths, default=0)

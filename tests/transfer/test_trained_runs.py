@@ -10,6 +10,8 @@ from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.toolkit_run import TransferRunner
 from tests.backbones import thin_backbone, tiny_vit
 from tests.processes import run_in_processes, under_torchrun
+from tests.timm_tiny import TINY
+from tests.timm_tiny import source_of as timm_source
 from tests.transfer.test_resume import assert_same
 from tests.transfer.test_resume import kill as killed
 
@@ -38,11 +40,16 @@ OPTIONS = {
         'default_hooks.checkpoint.interval': 1,
     },
 }
+TIMM = 'lora:2 of timm'
 C4_STAGE = 'roi_head.shared_head.layer4.'
 
 
-def source_of(task):
-    """A small backbone of the family that the task takes."""
+def source_of(task, kind=''):
+    """A small backbone of the family that the task takes, or of timm's."""
+    if kind == TIMM:
+        meta = tiny_vit()[1].meta
+        header = {n: meta[n] for n in meta if not n.startswith('arch')}
+        return timm_source(TINY['dinov2_reg'], **header)
     backbone = tiny_vit()[1] if task in VITS else thin_backbone()
     return Source(backbone, backbone.arch, backbone.meta['arch_args'])
 
@@ -97,12 +104,14 @@ def trained_in(task, kind, name):
         ('mini_seg_upernet', 'lora:2'),
         ('mini_finetune', 'last:1'),
         ('mini_finetune', 'frozen'),
+        ('mini_finetune', TIMM),
     ],
 )
 def test_what_is_held_stays_bit_equal(
     registered, mini_root, tmp_path, starts, task, kind
 ):
-    source = source_of(task)
+    source = source_of(task, kind)
+    kind = kind.removesuffix(' of timm')
     outcome = run_task(
         source, task, 0, tmp_path, str(mini_root), OPTIONS[task], train=kind
     )
@@ -135,10 +144,11 @@ def test_what_is_held_stays_bit_equal(
         for name, value in before.items()
     }
     if task in VITS:
-        assert torch.equal(
-            loaded['backbone.layers.0.attn.qkv.weight'],
-            file['blocks.0.attn.qkv.weight'],
-        )
+        name = 'blocks.0.attn.qkv.weight'
+        timm = 'backbone.net.' + name in loaded
+        ours = 'backbone.layers.0.attn.qkv.weight'
+        ours = 'backbone.net.' + name if timm else ours
+        assert torch.equal(loaded[ours], file[name])
     record = outcome.record
     sizes = {name: before[name].numel() for name in parameters}
     assert record['trained'] == kind
