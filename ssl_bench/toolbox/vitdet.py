@@ -117,6 +117,9 @@ class SimpleFeaturePyramid(BaseModule):
         in_channels (int): D of the backbone's map.
         out_channels (int): Of every map that is returned.
         norm_cfg (dict): Norm over channels.
+        scales (Sequence[float]): Side of each map over that of the
+            backbone's, powers of 2. The stride of a map is the backbone's
+            over its scale.
         init_cfg (dict, optional): Initialisation of the weights.
     """
 
@@ -125,22 +128,12 @@ class SimpleFeaturePyramid(BaseModule):
         in_channels: int,
         out_channels: int = 256,
         norm_cfg: dict = CHANNEL_NORM,
+        scales: Sequence[float] = (4, 2, 1, 0.5),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        half, quarter = in_channels // 2, in_channels // 4
         self.scales = ModuleList(
-            [
-                nn.Sequential(
-                    nn.ConvTranspose2d(in_channels, half, 2, stride=2),
-                    build_norm_layer(norm_cfg, half),
-                    nn.GELU(),
-                    nn.ConvTranspose2d(half, quarter, 2, stride=2),
-                ),
-                nn.ConvTranspose2d(in_channels, half, 2, stride=2),
-                nn.Identity(),
-                nn.MaxPool2d(2),
-            ]
+            [rescaled(in_channels, scale, norm_cfg) for scale in scales]
         )
         self.convs = ModuleList(
             [
@@ -157,7 +150,9 @@ class SimpleFeaturePyramid(BaseModule):
                         for width, side in ((channels, 1), (out_channels, 3))
                     )
                 )
-                for channels in (quarter, half, in_channels, in_channels)
+                for channels in (
+                    int(in_channels // max(scale, 1)) for scale in scales
+                )
             ]
         )
 
@@ -169,10 +164,32 @@ class SimpleFeaturePyramid(BaseModule):
         """The backbone's one map, (B, D, H, W).
 
         Returns:
-            tuple[Tensor]: Five maps (B, out_channels, h, w); h is H times 4,
-            2, 1, 1/2 and 1/4.
+            tuple[Tensor]: Maps (B, out_channels, h, w): h is H times each
+            scale, and at the end half of the last one's, rounded up.
         """
         maps = [
             conv(scale(x[-1])) for scale, conv in zip(self.scales, self.convs)
         ]
         return (*maps, F.max_pool2d(maps[-1], 1, stride=2))
+
+
+def rescaled(channels: int, scale: float, norm_cfg: dict) -> nn.Module:
+    """A map of another side: ``channels`` over the scale, if it is larger.
+
+    Args:
+        channels (int): Of the map.
+        scale (float): A power of 2. Above 1 each doubling is a transposed
+            convolution that halves the channels; below, max pooling.
+        norm_cfg (dict): Norm between two of those convolutions.
+    """
+    if scale < 1:
+        return nn.MaxPool2d(round(1 / scale))
+    layers: list[nn.Module] = []
+    while scale > 1:
+        if layers:
+            layers += [build_norm_layer(norm_cfg, channels), nn.GELU()]
+        layers.append(nn.ConvTranspose2d(channels, channels // 2, 2, stride=2))
+        channels, scale = channels // 2, scale / 2
+    if len(layers) > 1:
+        return nn.Sequential(*layers)
+    return layers[0] if layers else nn.Identity()

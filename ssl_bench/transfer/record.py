@@ -46,8 +46,14 @@ def make_record(
     measured: Measured,
     started: datetime,
     root: str,
+    data: bool = True,
 ) -> dict[str, Any]:
-    """The record of a run, as `results.record` writes it."""
+    """The record of a run, as `results.record` writes it.
+
+    Args:
+        data (bool): Whether the data are there; the record of a dry run
+            does not say what they are.
+    """
     dataset = find_task(plan.task).data
     seconds, accelerated = measured.seconds, get_device() != 'cpu'
     memory = get_max_cuda_memory() if accelerated else peak_memory()
@@ -89,7 +95,9 @@ def make_record(
             ),
             fingerprint=read_print(dataset, str(root), plan.elsewhere),
             images=measured.images,
-        ),
+        )
+        if data
+        else dict(name=dataset.title, fingerprint='', images=0),
         started=started.isoformat(timespec='seconds'),
         finished=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         resumptions=measured.resumptions,
@@ -99,7 +107,7 @@ def make_record(
         departures=[
             *plan.departures,
             *elsewhere_texts(plan.elsewhere, dataset),
-            *other_data(dataset, str(root)),
+            *(other_data(dataset, str(root)) if data else ()),
         ],
     )
 

@@ -61,3 +61,11 @@ def toolkit_output(folder: Path, quiet: bool):
             yield
         finally:
             _SINK.file = None
+
+
+@contextlib.contextmanager
+def unheard():
+    """Drop what the toolkits print while something is only tried."""
+    with contextlib.redirect_stdout(_SINK), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        yield
