@@ -197,7 +197,9 @@ class _Planner:
             except UserError as error:
                 self.plan.note(str(error))
 
-    def _settings(self, run: Run) -> tuple:
+    def _settings(
+        self, run: Run
+    ) -> tuple[Path, str | None, dict[str, Any], str | None]:
         """Arguments of `locate` and `is_done` after the seed."""
         return (
             Path(self.suite.work_dir),

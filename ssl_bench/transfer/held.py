@@ -1,7 +1,8 @@
 """A built model with a part of it held: no gradients, no new statistics."""
 
+from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -109,18 +110,18 @@ def _still(part: nn.Module, kind: Kind) -> list[str]:
 
 def _stay(part: nn.Module, names: list[str]) -> None:
     """Keep modules in evaluation mode, also those that take their place."""
-    part.__class__ = _staying(type(part))
+    part.__class__ = _staying(cast(Hashable, type(part)))
     part.still = names  # type: ignore[assignment]
     part.train(part.training)
 
 
 @lru_cache(maxsize=64)
-def _staying(kind: type) -> type:
+def _staying(kind: Any) -> Any:
     """A class with modules that stay in evaluation mode."""
 
     def train(self: Any, mode: bool = True) -> nn.Module:
         whole = '' in self.still
-        kind.train(self, mode and not whole)  # type: ignore[attr-defined]
+        kind.train(self, mode and not whole)
         for name in [] if whole else self.still:
             self.get_submodule(name).eval()
         return self

@@ -1,5 +1,7 @@
 """What is trained of a backbone: kinds, and what each does to a network."""
 
+import sys
+
 import pytest
 import torch
 from mmengine.registry import DefaultScope
@@ -74,6 +76,13 @@ def test_a_number_has_one_spelling():
 def test_what_is_not_defined_is_one_line(registered, task, text, message):
     with pytest.raises(UserError, match=message) as error:
         make_plan(task, train=text)
+    assert '\n' not in str(error.value)
+
+
+def test_without_peft(registered, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'peft', None)
+    with pytest.raises(UserError, match='ssl-bench.lora.') as error:
+        build('mini_finetune', 'lora:2')
     assert '\n' not in str(error.value)
 
 
