@@ -36,7 +36,7 @@ def hold(model: nn.Module, kind: Kind) -> None:
     Args:
         model (nn.Module): Detector, segmenter or classifier; changed in
             place. What is held is in evaluation mode from then on, whatever
-            ``train`` is called with, so that no buffer of it changes. Beside
+            ``train`` is called with, so that no buffer of it changes. Next to
             low-rank terms these are the norms with statistics alone: the
             network trains, with its stochastic depth.
         kind (Kind): What to train.

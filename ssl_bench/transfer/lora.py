@@ -1,4 +1,4 @@
-"""Low-rank terms beside the weights of an attention (LoRA), by peft."""
+"""Low-rank terms next to the weights of an attention (LoRA), by peft."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ADAPTER = 'default'  # peft's name, in the names of the tensors
 
 
 def add_terms(backbone: nn.Module, rank: int) -> None:
-    """Put low-rank terms beside the projections of attentions.
+    """Put low-rank terms next to the projections of attentions.
 
     Reference: Hu et al., ICLR 2022, Sec. 4: W + s B A with B at 0 at first.
     The fused projection of queries, keys and values and the projection after
