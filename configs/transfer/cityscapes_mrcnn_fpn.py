@@ -103,4 +103,31 @@ edit = {
 }
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 auto_scale_lr = dict(base_batch_size=8)  # 8 devices x 1
-recipes = dict(_delete_=True)  # of COCO's rows
+recipes = dict(
+    _delete_=True,  # of COCO's rows
+    # coco_mrcnn_fpn_1x's, at half the rate for half the batch, as SGD's
+    adamw={
+        'optim_wrapper.optimizer': dict(
+            _delete_=True,
+            type='AdamW',
+            lr=5e-5,
+            betas=(0.9, 0.999),
+            weight_decay=0.05,
+        ),
+        'timm_backbone.drop_path_rate': 0.2,
+    },
+    adamw_vit={
+        'optim_wrapper.optimizer': dict(
+            _delete_=True,
+            type='AdamW',
+            lr=5e-5,
+            betas=(0.9, 0.999),
+            weight_decay=0.05,
+        ),
+        'optim_wrapper.constructor': 'mmengine.ViTLayerDecay',
+        'optim_wrapper.paramwise_cfg.layer_decay_rate': 0.65,
+        'optim_wrapper.paramwise_cfg.bias_decay_mult': 0.0,
+        'optim_wrapper.paramwise_cfg.flat_decay_mult': 0.0,
+        'timm_backbone.drop_path_rate': 0.2,
+    },
+)

@@ -83,16 +83,18 @@ edit = {  # boxes alone
     'test_evaluator.metric': ['bbox'],
 }
 
+# settings of what timm builds; detrex's DINO on a ViT-B has this drop path
+timm_backbone = dict(
+    type='TimmBackbone', drop_path_rate=0.1, window_size=0, with_cp=False
+)
 optim_wrapper = dict(
-    optimizer=dict(
-        _delete_=True, type='AdamW', lr=1e-4, weight_decay=1e-4
-    ),
+    optimizer=dict(_delete_=True, type='AdamW', lr=1e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.1, norm_type=2),
     paramwise_cfg=dict(
         _delete_=True, custom_keys={'backbone': dict(lr_mult=0.1)}
     ),
 )
-# 12 epochs of 7,393 whole batches; the rate falls after the eleventh
+# 12 epochs of 7,393 batches; the rate falls after the eleventh
 train_cfg = dict(
     type='IterBasedTrainLoop', max_iters=88716, val_interval=88716
 )

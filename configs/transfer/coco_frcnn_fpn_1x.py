@@ -34,6 +34,7 @@ _base_ = [
     '_base_/faster_rcnn_fpn.py',
     '_base_/coco_instance.py',
     '_base_/det_runtime.py',
+    '_base_/adamw.py',
 ]
 train_cfg = dict(  # stock 12 epochs
     type='IterBasedTrainLoop', max_iters=90000, val_interval=90000

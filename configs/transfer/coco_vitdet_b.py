@@ -77,6 +77,17 @@ param_scheduler = [
 recipes = dict(
     vit_large={  # Detectron2's ViTDet-L
         'model.backbone.drop_path_rate': 0.4,
+        'timm_backbone.drop_path_rate': 0.4,
         'optim_wrapper.paramwise_cfg.layer_decay_rate': 0.8,
-    }
+    },
+    hierarchical={  # Detectron2's Swin-B under ViTDet's detector, 50 epochs
+        'timm_backbone.drop_path_rate': 0.4,
+        'optim_wrapper.optimizer.lr': 4e-5,
+        'optim_wrapper.optimizer.weight_decay': 0.05,
+        'optim_wrapper.paramwise_cfg.layer_decay_rate': 1.0,
+        'train_cfg.max_iters': 92187,
+        'train_cfg.val_interval': 92187,
+        'param_scheduler.MultiStepLR.milestones': [81944, 88773],
+        'param_scheduler.MultiStepLR.end': 92187,
+    },
 )

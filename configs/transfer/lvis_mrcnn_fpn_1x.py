@@ -48,6 +48,7 @@ _base_ = [
     '_base_/mask_rcnn_fpn.py',
     '_base_/coco_instance.py',
     '_base_/det_runtime.py',
+    '_base_/adamw.py',
     '_base_/lvis_instance.py',
 ]
 model = dict(test_cfg=dict(rcnn=dict(score_thr=1e-4)))  # stock 0.05

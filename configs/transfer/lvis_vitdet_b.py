@@ -82,6 +82,17 @@ custom_hooks = [dict(type='ClassCountsHook')]  # for the loss's draws
 recipes = dict(
     vit_large={  # Detectron2's ViTDet-L
         'model.backbone.drop_path_rate': 0.4,
+        'timm_backbone.drop_path_rate': 0.4,
         'optim_wrapper.paramwise_cfg.layer_decay_rate': 0.8,
-    }
+    },
+    hierarchical={  # Detectron2's Swin-B under ViTDet's detector, 50 epochs
+        'timm_backbone.drop_path_rate': 0.3,
+        'optim_wrapper.optimizer.lr': 1e-4,
+        'optim_wrapper.optimizer.weight_decay': 0.05,
+        'optim_wrapper.paramwise_cfg.layer_decay_rate': 1.0,
+        'train_cfg.max_iters': 78125,
+        'train_cfg.val_interval': 78125,
+        'param_scheduler.MultiStepLR.milestones': [69444, 75231],
+        'param_scheduler.MultiStepLR.end': 78125,
+    },
 )

@@ -61,6 +61,7 @@ mini_set = dict(
 sizes = [(128, 80), (128, 96)]
 choice = 'train_dataloader.dataset.pipeline.RandomChoice.transforms.'
 iterations = 150
+timm_backbone = dict(drop_path_rate=0.0)
 train_dataloader = dict(
     batch_size=4, num_workers=0, persistent_workers=False, dataset=mini_set
 )

@@ -81,3 +81,8 @@ edit = {
     'param_scheduler.MultiStepLR': dict(milestones=[400, 435], end=iterations),
     'custom_hooks.TrainingPreciseBNHook.num_iters': 10,
 }
+faster = {
+    'optim_wrapper.optimizer.lr': 1e-3,
+    'timm_backbone.drop_path_rate': 0.0,
+}
+recipes = dict(adamw=faster, adamw_vit=faster)

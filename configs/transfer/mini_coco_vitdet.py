@@ -93,4 +93,11 @@ edit = {
     'test_dataloader.dataset.pipeline.Resize.scale': (image, image),
     'param_scheduler.MultiStepLR': dict(milestones=[190, 210], end=iterations),
 }
-recipes = dict(_delete_=True)  # a full-size ViT's
+recipes = dict(
+    _delete_=True,  # a full-size ViT's
+    hierarchical={
+        'timm_backbone.drop_path_rate': 0.0,
+        'optim_wrapper.optimizer.weight_decay': 0.05,
+        'optim_wrapper.paramwise_cfg.layer_decay_rate': 1.0,
+    },
+)

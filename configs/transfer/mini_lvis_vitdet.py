@@ -83,4 +83,11 @@ test_evaluator = dict(
     metric=['bbox', 'segm'],
 )
 custom_hooks = [dict(type='ClassCountsHook')]  # for the loss's draws
-recipes = dict(_delete_=True)  # a full-size ViT's
+recipes = dict(
+    _delete_=True,  # a full-size ViT's
+    hierarchical={
+        'timm_backbone.drop_path_rate': 0.0,
+        'optim_wrapper.optimizer.weight_decay': 0.05,
+        'optim_wrapper.paramwise_cfg.layer_decay_rate': 1.0,
+    },
+)

@@ -2,7 +2,7 @@
 
 import re
 
-from ssl_bench.checkpoints.architectures import RESNETS, VITS
+from ssl_bench.checkpoints.architectures import RESNETS, VITS, Architecture
 from ssl_bench.errors import unknown_name
 
 
@@ -35,5 +35,24 @@ def canonical_arch(name: str) -> str:
         full,
     )
     if full not in known and not custom:
+        if is_timm_name(full):
+            return full
         raise unknown_name('architecture', name, [*known, *short])
     return re.sub(r'(_patch\d+)_\d+$', r'\1', full)
+
+
+def is_timm_name(name: str) -> bool:
+    """Whether timm has a network of this name."""
+    import timm
+
+    return bool(re.fullmatch(r'[a-z]\w*', name)) and timm.is_model(name)
+
+
+def same_arch(name: str, architecture: Architecture) -> bool:
+    """Whether a user's name is that of an architecture.
+
+    The image size at the end of a name is not compared: a position table
+    of another size is of the same network.
+    """
+    key = re.sub(r'(_patch\d+)_\d+$', r'\1', architecture.key)
+    return canonical_arch(name) == key

@@ -7,6 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ssl_bench.checkpoints.backbone import Backbone
+from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
+
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
 
@@ -131,8 +134,8 @@ def _norm(shapes: Shapes, name: str, channels: int) -> None:
 class ViT:
     """A plain vision transformer in timm's names.
 
-    The flags say which of the optional tensors the file holds, seen in its
-    first block; every other block must then hold them too.
+    The flags say which of the optional tensors some block of the file
+    holds; every block must then hold them.
 
     Args:
         width (int): Channels of a token.
@@ -233,12 +236,31 @@ class ViT:
         return parts
 
 
-Architecture = ResNet | ViT
+Architecture = ResNet | ViT | TimmNet
 
 
 def describe(arch: Architecture) -> dict[str, Any]:
     """The architecture's numbers, as the header of a backbone file says."""
     return {'family': arch.family, **asdict(arch)}
+
+
+def architecture_of(backbone: Backbone) -> Architecture | None:
+    """What builds a verified backbone.
+
+    Args:
+        backbone (Backbone): Its header says it of a network of timm's; of
+            a ResNet or a ViT its tensors do.
+
+    Returns:
+        Architecture | None: None when it is none of them.
+
+    Raises:
+        UserError: Its header describes no network.
+    """
+    args = backbone.meta.get('arch_args')
+    if isinstance(args, Mapping) and args.get('family') == TimmNet.family:
+        return from_header(args)
+    return recognise(backbone.state)
 
 
 def optional(name: str) -> bool:
@@ -250,7 +272,7 @@ def optional(name: str) -> bool:
     return name.endswith(('num_batches_tracked', 'relative_position_index'))
 
 
-def recognise(state: Mapping[str, Tensor]) -> Architecture | None:
+def recognise(state: Mapping[str, Tensor]) -> ResNet | ViT | None:
     """Name the encoder whose tensors stand in ``state``.
 
     Args:
@@ -258,8 +280,8 @@ def recognise(state: Mapping[str, Tensor]) -> Architecture | None:
             names than the encoder's do no harm.
 
     Returns:
-        Architecture | None: None when it is neither a ResNet nor a ViT. The
-        tensors it lists need not all be there: that is for `verify`.
+        ResNet | ViT | None: None when it is neither. The tensors it lists
+        need not all be there: that is for `verify`.
     """
     patches = state.get('patch_embed.proj.weight')
     if (
@@ -329,6 +351,7 @@ def _recognise_vit(state: Mapping[str, Tensor]) -> ViT:
         grid = round(max(rows - cls_token, 0) ** 0.5)
     relative = 'blocks.0.attn.relative_position_bias_table'
     rel_pos = state.get(relative)
+    parts = {re.sub(r'\Ablocks\.\d+\.', '', name) for name in state}
     heads = next(
         (heads for w, d, heads in VITS.values() if (w, d) == (width, depth)),
         None,
@@ -344,10 +367,10 @@ def _recognise_vit(state: Mapping[str, Tensor]) -> ViT:
         hidden=_side(state, 'blocks.0.mlp.fc1.weight', 0, 2, 4 * width),
         cls_token=cls_token,
         final_norm='norm.weight' in state,
-        qkv_bias='blocks.0.attn.qkv.bias' in state,
-        split_bias='blocks.0.attn.q_bias' in state,
-        layer_scale='blocks.0.ls1.gamma' in state,
-        gamma='blocks.0.gamma_1' in state,
+        qkv_bias='attn.qkv.bias' in parts,
+        split_bias=bool(parts & {'attn.q_bias', 'attn.v_bias'}),
+        layer_scale=bool(parts & {'ls1.gamma', 'ls2.gamma'}),
+        gamma=bool(parts & {'gamma_1', 'gamma_2'}),
         rel_pos=rel_pos is not None,
         window=_side(state, relative, 0, 2, 0),
     )

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ssl_bench.checkpoints.containers import kind_of
+from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
 from ssl_bench.errors import UserError, one_line, printable
 from ssl_bench.files import atomic_path
 from ssl_bench.header_fields import NUMBERS, tidy
@@ -369,6 +370,8 @@ def checked_fields(fields: Any) -> dict[str, Any]:
         type(None),
     ):
         raise _damaged_header()
+    if args.get('family') == TimmNet.family:
+        from_header(args)
     return fields
 
 

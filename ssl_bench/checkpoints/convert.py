@@ -10,10 +10,11 @@ from typing import Any
 from torch import Tensor
 
 import ssl_bench
-from ssl_bench.checkpoints.arch_names import canonical_arch
+from ssl_bench.checkpoints.arch_names import canonical_arch, same_arch
 from ssl_bench.checkpoints.architectures import (
     Architecture,
     ViT,
+    architecture_of,
     describe,
     recognise,
 )
@@ -34,6 +35,7 @@ from ssl_bench.checkpoints.encoder import (
     optional_groups,
     refuse_unsupported,
 )
+from ssl_bench.checkpoints.hf_folders import config_of
 from ssl_bench.checkpoints.provenance import (
     convention_of,
     epochs_of,
@@ -42,9 +44,19 @@ from ssl_bench.checkpoints.provenance import (
     stamped_meta,
 )
 from ssl_bench.checkpoints.reading import file_sha256, read_object
+from ssl_bench.checkpoints.timm_families import FAMILIES, Mapped
+from ssl_bench.checkpoints.timm_families.vit import from_vit, is_msn
+from ssl_bench.checkpoints.timm_nets import TimmNet
+from ssl_bench.checkpoints.timm_reader import (
+    TimmEncoder,
+    facts_of,
+    family_names,
+    find_timm,
+    read_timm,
+)
 from ssl_bench.checkpoints.unsupported import is_part
 from ssl_bench.checkpoints.values import check_finite, check_types
-from ssl_bench.checkpoints.verify import Report, compare, suspicious
+from ssl_bench.checkpoints.verify import Report, compare, grouped, suspicious
 from ssl_bench.checkpoints.wrappers import Unwrapped, unwrap
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.header_fields import check_fields, give_fields, tidy
@@ -56,7 +68,7 @@ def to_backbone(
     checkpoint: str | Path,
     from_format: str | None = None,
     arch: str | None = None,
-    branch: str = 'online',
+    branch: str | None = None,
     trust: bool = False,
     prefix: str | None = None,
     drop: Sequence[str] = (),
@@ -70,7 +82,8 @@ def to_backbone(
         from_format (str, optional): A name of `formats.FORMATS`; recognised
             from the tensors' names when None.
         arch (str, optional): What it must be, for instance r50 or vitb16.
-        branch (str): ``online`` or ``target``, the momentum copy.
+        branch (str, optional): ``online`` or ``target``, the momentum copy;
+            None for the one that the authors evaluate.
         trust (bool): See `reading.read_object`.
         prefix (str, optional): The prefix of the encoder's names,
             instead of the format's own.
@@ -108,7 +121,7 @@ def convert(
     checkpoint: str | Path,
     from_format: str | None = None,
     arch: str | None = None,
-    branch: str = 'online',
+    branch: str | None = None,
     trust: bool = False,
     prefix: str | None = None,
     drop: Sequence[str] = (),
@@ -116,25 +129,30 @@ def convert(
     allow_nan: bool = False,
 ) -> tuple[Backbone, Report]:
     """`to_backbone`, and its report."""
-    if branch not in ('online', 'target'):
+    if branch not in (None, 'online', 'target'):
         raise unknown_name('branch', branch, ('online', 'target'))
     meta = check_fields(meta or {})
     content = read_object(checkpoint, trust)
     if is_backbone(content):
         return _reread(checkpoint, arch, meta, allow_nan)
     file = unwrap(content, checkpoint, branch, prefix)
-    encoder = find_encoder(file, checkpoint, from_format)
-    state, dropped = leave_aside(encoder.state, drop, checkpoint)
-    groups = optional_groups(encoder)
-    architecture, report = verify(state, arch, checkpoint, encoder.origin)
-    report.notes = [*file.notes, *encoder.notes]
-    report.dropped = dict(
-        Counter(name.split('.')[0] for name in (*dropped, *encoder.rest))
+    file.config = config_of(checkpoint)
+    encoder, groups, mapped = _find(
+        file, content, checkpoint, from_format, drop, arch
     )
+    if mapped is None:
+        architecture, report = verify(
+            encoder.state, arch, checkpoint, encoder.origin
+        )
+    else:
+        architecture = mapped.net
+        report = verify_timm(mapped, arch, checkpoint, encoder.origin)
+    report.notes = [*file.notes, *encoder.notes]
+    report.dropped = dict(Counter(name.split('.')[0] for name in encoder.rest))
     kept = architecture.shapes()
     state = {
         name: tensor
-        for name, tensor in state.items()
+        for name, tensor in encoder.state.items()
         if name in kept or name.endswith('num_batches_tracked')
     }
     backbone = Backbone(state, **groups)
@@ -148,6 +166,71 @@ def convert(
     return backbone, report
 
 
+def _find(
+    file: Unwrapped,
+    content: Any,
+    path: Any,
+    from_format: str | None,
+    drop: Sequence[str],
+    arch: str | None,
+) -> tuple[Encoder, dict[str, State], Mapped | None]:
+    """The encoder of a file, what transfers beside it, and its network.
+
+    The families of timm's networks are asked first: each has names that no
+    ResNet and no plain ViT has. What none of them knows is a ResNet or a
+    ViT, and a ViT that the plain one cannot express is a network of timm's
+    too (`from_vit`).
+
+    Returns:
+        tuple: The encoder without heads; InsLoc-FPN's groups; timm's
+        network, or None for a ResNet or a plain ViT.
+    """
+    found = find_timm(file, content, path, from_format, drop, arch)
+    if found:
+        return _encoder_of(found), {}, found.mapped
+    if from_format in family_names():
+        raise UserError(
+            f'{path} holds no {from_format}: leave --from away to have it '
+            'recognised by its names'
+        )
+    encoder = find_encoder(file, path, from_format)
+    state, dropped = leave_aside(encoder.state, drop, path)
+    groups = optional_groups(encoder)
+    encoder.rest.update(dropped)
+    names = {**encoder.rest, **state}
+    facts = facts_of(content, path, names, file.config, arch)
+    family = next((f for f in FAMILIES if f.fits(state)), None)
+    if family:
+        # names of another program, which are timm's only now
+        found = read_timm(family, state, facts)
+        found.prefix = encoder.prefix
+        found.rest.update(encoder.rest)
+        return _encoder_of(found, encoder), {}, found.mapped
+    architecture = recognise(state)
+    mapped = None
+    if isinstance(architecture, ViT):
+        heads = _heads(encoder, content, file)
+        mapped = from_vit(architecture, state, facts, heads)
+    encoder.state = state if mapped is None else mapped.state
+    if mapped:
+        encoder.notes += mapped.notes
+    return encoder, groups, mapped
+
+
+def _encoder_of(found: TimmEncoder, named: Encoder | None = None) -> Encoder:
+    """What a family found, as the encoder of any format."""
+    mapped = found.mapped
+    return Encoder(
+        named.source if named else found.family.name,
+        mapped.method or found.family.method,
+        found.prefix,
+        mapped.state,
+        found.rest,
+        named.last_epoch if named else mapped.last_epoch,
+        notes=[*(named.notes if named else ()), *mapped.notes],
+    )
+
+
 def _reread(
     path: str | Path,
     arch: str | None,
@@ -156,7 +239,12 @@ def _reread(
 ) -> tuple[Backbone, Report]:
     """A backbone file again, its header kept."""
     backbone = read_backbone(path)
-    _, report = verify(backbone.state, arch, path, 'a backbone file')
+    found = architecture_of(backbone)
+    origin = 'a backbone file'
+    if isinstance(found, TimmNet):
+        report = verify_timm(Mapped(found, backbone.state), arch, path, origin)
+    else:
+        _, report = verify(backbone.state, arch, path, origin)
     check_values(backbone, report, path, allow_nan)
     give_fields(backbone.meta, meta, path)
     check_convention(backbone.meta)
@@ -182,16 +270,14 @@ def verify(
     if architecture is None:
         refuse_unsupported(state, path)
         raise UserError(
-            f'{path}: the tensors of {origin} make no ResNet and no ViT'
+            f'{path}: the tensors of {origin} make no ResNet and no ViT: '
+            + grouped(state)
         )
     report = compare(state, architecture.shapes())
     if not report.complete:
-        refuse_unsupported(state, path)
-    if arch is not None and canonical_arch(arch) != architecture.key:
-        raise UserError(
-            f'{path} holds {architecture.name}, not {canonical_arch(arch)}: '
-            'leave --arch away or give the other file'
-        )
+        names = [*report.unexpected, *report.missing]
+        refuse_unsupported(state, path, names)
+    check_arch(arch, architecture, path)
     if not report.complete:
         raise UserError(
             f'{path} does not hold a whole {architecture.name} (read as '
@@ -208,6 +294,59 @@ def verify(
     check_types(state, path)
     report.warnings = suspicious(state)
     return architecture, report
+
+
+def verify_timm(
+    mapped: Mapped, arch: str | None, path: Any, origin: str
+) -> Report:
+    """Prove that every tensor of a network of timm's is there.
+
+    Args:
+        mapped (Mapped): The network, and its tensors in timm's names.
+        arch (str, optional): What it must be.
+        path: The file, for messages.
+        origin (str): How the tensors were found, for messages.
+
+    Raises:
+        UserError: It is another architecture than asked for, or tensors are
+            missing, unexpected or of another shape.
+    """
+    report = compare(mapped.state, mapped.net.shapes())
+    report.missing = [n for n in report.missing if n not in mapped.fresh]
+    check_arch(arch, mapped.net, path)
+    if not report.complete:
+        raise UserError(
+            f'{path} does not hold a whole {mapped.net.name} (read as '
+            f"{origin}; in timm's names): {report.problems()}"
+        )
+    check_types(mapped.state, path)
+    report.warnings = suspicious(mapped.state)
+    return report
+
+
+def check_arch(
+    arch: str | None, architecture: Architecture, path: Any
+) -> None:
+    """Check that a file holds what the user says.
+
+    Raises:
+        UserError: It is another architecture.
+    """
+    if arch is not None and not same_arch(arch, architecture):
+        raise UserError(
+            f'{path} holds {architecture.name}, not {canonical_arch(arch)}: '
+            'leave --arch away or give the other file'
+        )
+
+
+def _heads(encoder: Encoder, content: Any, file: Unwrapped) -> int | None:
+    """Attention heads of a ViT, where the file's recipe says them."""
+    if file.wrapper == 'mmengine':
+        return heads_of(from_mmengine(content['meta'])[2])
+    heads = file.config.get('num_attention_heads')
+    if encoder.source == 'hf' and type(heads) is int and heads > 0:
+        return heads
+    return 12 if encoder.source == 'mocov3' else None  # its ViT-S too
 
 
 def _advice(report: Report) -> str:
@@ -259,11 +398,9 @@ def _meta(
     )
     sources: dict[str, str] = {}
     config: Mapping[str, Any] = {}
-    heads = 12 if encoder.source == 'mocov3' else None  # its ViT-S too
     if file.wrapper == 'mmengine':
         found, sources, config = from_mmengine(content['meta'])
         fields.update(found)
-        heads = heads_of(config)
     epochs, place = epochs_of(content, encoder.last_epoch)
     if epochs is not None:
         fields['pretrain_epochs'] = epochs
@@ -275,8 +412,11 @@ def _meta(
     convention, place = _convention(content, encoder, config)
     if convention:
         fields['convention'], sources['convention'] = convention, place
+    heads = _heads(encoder, content, file)
     if isinstance(architecture, ViT) and heads:
         architecture = replace(architecture, heads=heads)
+    if isinstance(content, Mapping) and is_msn(content):
+        fields['method'], sources['method'] = 'MSN', 'prototypes'
     sources.update(
         arch='names and shapes of the tensors',
         arch_args='the same',

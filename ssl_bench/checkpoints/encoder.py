@@ -1,8 +1,7 @@
 """The encoder among a file's tensors."""
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,7 @@ from ssl_bench.checkpoints.names import (
 )
 from ssl_bench.checkpoints.unsupported import is_part, unsupported
 from ssl_bench.checkpoints.values import plain
+from ssl_bench.checkpoints.verify import grouped
 from ssl_bench.checkpoints.wrappers import Unwrapped
 from ssl_bench.errors import UserError
 
@@ -30,7 +30,7 @@ State = dict[str, Tensor]
 HEADS = re.compile(
     r'(fc|fc_norm|heads?|classifier|pooler|lm_head|decoder_\w+|projector\w*'
     r'|projection_head|predictor\w*|prototypes|mm_\w+|mask_token|queue\w*'
-    r'|masked_embed|dino_head|ibot_head|cls_pt_layers'
+    r'|masked_embed|pred|dino_head|ibot_head|cls_pt_layers'
     r'|pre_logits|ln2)(\.|$)'
 )
 # InsLoc-FPN's optional groups: where they stand, and what transfers of them.
@@ -136,8 +136,16 @@ def _only(whole: list[str], row: Format | None, branch: str) -> list[str]:
     return whole if len(whole) == 1 and not (copy or target) else []
 
 
-def refuse_unsupported(found: State, path: Any) -> None:
+def refuse_unsupported(
+    found: State, path: Any, names: Iterable[str] | None = None
+) -> None:
     """Refuse an encoder of a known kind that is not read.
+
+    Args:
+        found (dict[str, Tensor]): Its tensors.
+        path: The file, for messages.
+        names (Iterable[str], optional): Those that are not understood; all
+            of them when None.
 
     Raises:
         UserError: It is one.
@@ -145,9 +153,10 @@ def refuse_unsupported(found: State, path: Any) -> None:
     what = unsupported(found)
     if what:
         raise UserError(
-            f'{path} holds {what}, which is not supported: only ResNets and '
-            'plain ViTs are read. Leaving tensors aside with --drop would '
-            'not help: the rest computes something else'
+            f'{path} holds {what}, of a kind that is not read. Not '
+            f'understood: {grouped(found if names is None else names)}. '
+            'Leaving tensors aside with --drop would not help: the rest '
+            'computes something else'
         )
 
 
@@ -189,10 +198,6 @@ def _nothing_found(
 ) -> UserError:
     if not whole:
         refuse_unsupported(found, path)
-    parts = Counter('.'.join(name.split('.')[:2]) for name in found)
-    shown = ', '.join(
-        f'{part} ({count})' for part, count in parts.most_common(5)
-    )
     looked = f'as {row.name}, ' if row else ''
     looked += (
         'after ' + ' and '.join(repr(p) for p in tried)
@@ -206,8 +211,8 @@ def _nothing_found(
         else ''
     )
     return UserError(
-        f'{path} holds no ResNet or ViT encoder that could be recognised; '
-        f'looked {looked}. {hint}Its {len(found)} tensors begin with {shown}'
+        f'{path} holds no encoder that could be recognised; looked {looked}. '
+        f'{hint}Not understood, of its {len(found)} tensors: {grouped(found)}'
     )
 
 

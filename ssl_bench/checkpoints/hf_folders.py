@@ -15,6 +15,11 @@ NAMES = (
     'pytorch_model.bin.index.json',
 )
 _INDEX = '.index.json'
+CONFIG = 'config.json'
+# how the images of pretraining were normalised, in a file of its own
+PREPROCESSOR = 'preprocessor_config.json'
+STATISTICS = ('image_mean', 'image_std')
+MAX_CONFIG = 1 << 24  # bytes
 MAX_INDEX = 1 << 26  # bytes; an index of a million tensors has less
 
 
@@ -98,3 +103,44 @@ def _weight_map(index: Path) -> dict[str, str]:
         f'{index} is not an index of weights: it has no weight_map from '
         'tensors to files'
     )
+
+
+def config_of(path: str | Path) -> dict[str, Any]:
+    """What ``config.json`` says of a folder, an index or a file in it.
+
+    Returns:
+        dict: Empty without one, or where it is of a program that is neither
+        transformers nor timm. ``image_mean`` and ``image_std`` are of
+        ``preprocessor_config.json``, where that stands next to it.
+
+    Raises:
+        UserError: It cannot be read, or is not one JSON object.
+    """
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    config = _json_object(folder / CONFIG)
+    if not (
+        isinstance(config.get('model_type'), str)
+        or isinstance(config.get('architecture'), str)
+    ):
+        return {}
+    images = _json_object(folder / PREPROCESSOR)
+    found = {key: images[key] for key in STATISTICS if key in images}
+    return {**config, **found}
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    """A small JSON file's object; empty without the file."""
+    if not path.is_file():
+        return {}
+    content: Any = None
+    if path.stat().st_size <= MAX_CONFIG:
+        try:
+            content = json.loads(path.read_text(encoding='utf-8'))
+        except (OSError, ValueError, RecursionError):
+            content = None
+    if not isinstance(content, dict):
+        raise UserError(
+            f'{path} is not one JSON object: copy or download it again'
+        )
+    return content

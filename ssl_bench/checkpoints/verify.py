@@ -1,7 +1,8 @@
 """Proof that weights arrived: what fits, what does not, what looks wrong."""
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -9,6 +10,8 @@ from torch import Tensor
 from ssl_bench.checkpoints.architectures import optional
 
 Shape = tuple[int, ...]
+MOST_SHOWN = 12  # names of tensors in a message
+_NUMBER = re.compile(r'(?<=\.)\d+(?=\.)')
 
 
 @dataclass
@@ -44,14 +47,14 @@ class Report:
         """The lists as one sentence, each missing name with its nearest."""
         parts = []
         if self.missing:
-            guesses = [
-                _with_guess(name, self.unexpected) for name in self.missing[:6]
-            ]
-            parts.append('missing ' + _some(guesses, len(self.missing)))
+            parts.append(
+                f'missing ({len(self.missing)}): '
+                + grouped(self.missing, self.unexpected)
+            )
         if self.unexpected:
             parts.append(
-                'unexpected '
-                + _some(self.unexpected[:6], len(self.unexpected))
+                f'unexpected ({len(self.unexpected)}): '
+                + grouped(self.unexpected)
             )
         if self.misshapen:
             parts.append(
@@ -85,6 +88,27 @@ class Report:
         return '\n'.join(
             lines + self.notes + [f'warning: {text}' for text in self.warnings]
         )
+
+
+def grouped(names: Iterable[str], near: Iterable[str] = ()) -> str:
+    """Names as one line; those that differ in numbers alone are counted.
+
+    Args:
+        names (Iterable[str]): Of tensors.
+        near (Iterable[str]): Where a single name's nearest is looked for.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_NUMBER.sub('N', name), []).append(name)
+    near = list(near)
+    shown = [
+        _with_guess(held[0], near)
+        if len(held) == 1
+        else f'{group} ({len(held)}, first {held[0]})'
+        for group, held in list(groups.items())[:MOST_SHOWN]
+    ]
+    rest = len(groups) - len(shown)
+    return ', '.join(shown) + (f' and {rest} more' if rest else '')
 
 
 def _some(shown: list[str], count: int) -> str:

@@ -1,7 +1,7 @@
 """The networks inside a file, and which one of them is meant."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ from ssl_bench.checkpoints.names import encoder_prefixes
 from ssl_bench.errors import UserError, one_line, printable
 
 State = dict[str, Tensor]
+# Where these words stand in a file, what was trained is evaluated: BYOL's and
+# MoCo v3's
+TRAINED = ('base_encoder', 'online_encoder', 'online_network', 'online_net')
 # Keys of the trained network, the first that is there is taken ...
 ONLINE = (
     'state_dict',
@@ -24,19 +27,20 @@ ONLINE = (
     'net',
     'backbone',
     'encoder',
-    'online_encoder',
-    'online_network',
+    *TRAINED,
 )
-# ... and of its momentum copy
-TARGET = (
+# ... of the copy that authors evaluate: I-JEPA and MSN, DINO and what comes
+# after it, an average of the weights ...
+EVALUATED = (
     'target_encoder',
-    'target_network',
-    'momentum_encoder',
-    'state_dict_ema',
+    'teacher',
     'model_ema',
-    'ema_model',
     'ema',
+    'ema_model',
+    'state_dict_ema',
 )
+# ... and of any momentum copy
+TARGET = (*EVALUATED, 'target_network', 'momentum_encoder')
 # What programs save next to the weights, with tensors by name inside.
 _NOT_WEIGHTS = re.compile(
     r'(opt|optim|optimizers?|optimizer_states?|optimizer_state_dict|scaler'
@@ -63,6 +67,8 @@ class Unwrapped:
         branch (str): Which branch of ``state`` is meant.
         prefix (str, optional): What is before the encoder's names.
         notes (list[str]): What else the file holds, and how to choose it.
+        config (dict): What ``config.json`` next to it says
+            (`hf_folders.config_of`).
     """
 
     state: State
@@ -71,17 +77,22 @@ class Unwrapped:
     branch: str = 'online'
     prefix: str | None = None
     notes: list[str] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
 
 
 def unwrap(
-    content: Any, path: Any, branch: str = 'online', prefix: str | None = None
+    content: Any,
+    path: Any,
+    branch: str | None = None,
+    prefix: str | None = None,
 ) -> Unwrapped:
     """Find the dict of tensors inside a file's content.
 
     Args:
         content: What was saved.
         path: The file, for messages.
-        branch (str): ``online``, or ``target`` for the momentum copy.
+        branch (str, optional): ``online``, or ``target`` for the momentum
+            copy; None for the one that the authors evaluate (`by_role`).
         prefix (str, optional): Of the encoder's names; it may begin with
             the key of one of the file's networks.
 
@@ -95,7 +106,7 @@ def unwrap(
         )
     if 'classy_state_dict' in content:
         found = _vissl(content)
-        found.branch, found.prefix = branch, prefix
+        found.branch, found.prefix = branch or 'online', prefix
     else:
         found = _choose(content, branch, prefix)
     if not found.state:
@@ -118,7 +129,7 @@ def _vissl(content: Mapping[str, Any]) -> Unwrapped:
 
 
 def _choose(
-    content: Mapping[str, Any], branch: str, prefix: str | None
+    content: Mapping[str, Any], branch: str | None, prefix: str | None
 ) -> Unwrapped:
     """Take one of a file's networks."""
     networks = _networks(content)
@@ -146,10 +157,11 @@ def _choose(
             joined: State = {}
             for name, state in networks.items():
                 joined.update(_under(name, state) if name else state)
-            return Unwrapped(joined, 'flat', '', branch, prefix)
+            return Unwrapped(joined, 'flat', '', branch or 'online', prefix)
         found = Unwrapped(networks[key], _wrapper_of(content, key), key)
         # a key of a momentum copy has said which branch this is
-        found.branch = 'online' if _last(key) in TARGET else branch
+        copy = _last(key) in TARGET
+        found.branch = 'online' if copy else branch or 'online'
         found.prefix = prefix
     found.notes = _others(networks, found.key)
     return found
@@ -183,27 +195,60 @@ def _holds_encoder(state: State) -> bool:
     return bool(encoder_prefixes(_bare(name) for name in state))
 
 
-def _preferred(networks: dict[str, State], branch: str) -> str | None:
+def by_role(
+    places: Iterable[str], branch: str | None, whole: Iterable[str] = ()
+) -> str | None:
+    """The network that is meant, by the words of its place.
+
+    The one place that says whom authors evaluate: the target encoder, the
+    teacher or the averaged weights before what was trained, except where
+    the file is BYOL's or MoCo v3's.
+
+    Args:
+        places (Iterable[str]): Keys or prefixes, for instance ``teacher``,
+            ``teacher.backbone.``, ``''`` for the file's own tensors.
+        branch (str, optional): ``online`` or ``target``, where the user
+            says it.
+        whole (Iterable[str]): The places that are known to hold an encoder;
+            they are taken before others.
+
+    Returns:
+        str | None: None where no word says it.
+    """
+    roles = {place: _role(place) for place in places}
+    order: tuple[str, ...] = (*ONLINE, 'student', '', *TARGET)
+    if branch == 'target':
+        order = (*TARGET, *ONLINE, 'student', '')
+    elif branch is None and not set(TRAINED) & set(roles.values()):
+        order = (*EVALUATED, *ONLINE, 'student', '', *TARGET)
+    known = [place for place, role in roles.items() if role in order]
+    if branch == 'online':  # never a copy in the place of what was trained
+        known = [p for p in known if roles[p] not in TARGET] or known
+    known = [place for place in known if place in whole] or known
+    return min(
+        known, key=lambda place: order.index(roles[place]), default=None
+    )
+
+
+def _role(place: str) -> str:
+    """The word of a place that says its role; its last one without any."""
+    words = place.removesuffix('.').split('.')
+    for word in words:
+        if word in (*TARGET, *TRAINED, 'student'):
+            return word
+    return _last(place)
+
+
+def _preferred(networks: dict[str, State], branch: str | None) -> str | None:
     """The place of the network that is meant, or None."""
     if len(networks) < 2:
         return next(iter(networks))
     whole = [p for p, state in networks.items() if _holds_encoder(state)]
-    order = (*ONLINE, '', *TARGET)
-    if branch == 'target':
-        order = (*TARGET, *ONLINE, '')
-    known = [
-        place
-        for place in networks
-        if _last(place) in order and (place or place in whole)
-    ]
-    if not known:
-        return whole[0] if len(whole) == 1 else None
-    if branch == 'online':  # never a copy in the place of what was trained
-        known = [p for p in known if _last(p) not in TARGET] or known
-    return min(
-        [place for place in known if place in whole] or known,
-        key=lambda place: order.index(_last(place)),
-    )
+    named = [place for place in networks if place or place in whole]
+    chosen = by_role(named, branch, whole)
+    if chosen is None and len(whole) == 1:
+        return whole[0]
+    return chosen
 
 
 def _others(networks: dict[str, State], taken: str) -> list[str]:
@@ -213,7 +258,8 @@ def _others(networks: dict[str, State], taken: str) -> list[str]:
         if place != taken and _holds_encoder(state):
             copy = _last(place) in TARGET and _last(taken) not in TARGET
             how = '--branch target' if copy else f'--prefix {place}.'
-            if not place:
+            trained = _last(taken) in TARGET and _last(place) in ONLINE
+            if trained or not place:
                 how = '--branch online'
             notes.append(
                 f'taken: {taken or "the tensors at the top"}; the file also '
@@ -225,10 +271,12 @@ def _others(networks: dict[str, State], taken: str) -> list[str]:
 def _dino(
     networks: dict[str, State],
     roles: set[str],
-    branch: str,
+    branch: str | None,
     prefix: str | None,
 ) -> Unwrapped:
     """Student and teacher together, or the one that is there."""
+    if branch is None:
+        branch = 'target' if by_role(roles, None) == 'teacher' else 'online'
     state: State = {}
     for role in sorted(roles):
         bare = {_bare(name): tensor for name, tensor in networks[role].items()}
@@ -245,7 +293,7 @@ def _dino(
     elif prefix is None:
         (role,) = roles
         found.branch = 'target' if role == 'teacher' else 'online'
-        if found.branch != branch:
+        if found.branch != branch:  # the user asked for the other one
             found.notes = [f'taken: {role}, the only network in the file']
     return found
 

@@ -13,6 +13,7 @@ from ssl_bench.checkpoints.position import resize
 from ssl_bench.checkpoints.timm_nets import from_header
 from ssl_bench.errors import UserError
 from ssl_bench.toolbox.timm_layout import layout_of
+from ssl_bench.toolbox.timm_windows import attend_in_windows
 
 MAPS = 'maps'
 # what the backbone returns
@@ -53,6 +54,11 @@ class TimmBackbone(BaseModule):
             buffer changes.
         positions (str, optional): Another rule for the position table than
             the network's own (`ssl_bench.checkpoints.position.resize`).
+        norm_eval (bool): Batch norms keep their statistics; what they
+            multiply and add is trained.
+        window_size (int): Side of windows, patches, that blocks attend in
+            (`ssl_bench.toolbox.timm_windows`); 0: all attend to all.
+        global_blocks (Sequence[int]): 0-based blocks without windows.
         init_cfg (dict, optional): Unused; timm initialises its network.
 
     Attributes:
@@ -77,6 +83,9 @@ class TimmBackbone(BaseModule):
         with_cp: bool = False,
         frozen: bool = False,
         positions: str | None = None,
+        norm_eval: bool = False,
+        window_size: int = 0,
+        global_blocks: Sequence[int] = (),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -101,12 +110,15 @@ class TimmBackbone(BaseModule):
         if output != MAPS:
             self.channels = (layout.features,)
         self.divisor, self.pad = layout.divisor, pad
+        self.final_norm = arch.final_norm
         self.normed = norm and arch.final_norm and layout.normed
         self.positions = positions or arch.positions
         self.head_norm = (
             nn.LayerNorm(layout.features, eps=1e-6) if fresh_norm else None
         )
-        self.frozen = frozen
+        self.frozen, self.norm_eval = frozen, norm_eval
+        if window_size:
+            attend_in_windows(self.net, window_size, global_blocks)
         self._take_any_size()
         if with_cp and not frozen:
             self.net.set_grad_checkpointing(True)
@@ -122,6 +134,9 @@ class TimmBackbone(BaseModule):
     def train(self, mode: bool = True) -> 'TimmBackbone':
         """A frozen network stays in evaluation mode."""
         super().train(mode and not self.frozen)
+        for module in self.net.modules() if self.norm_eval else ():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
         return self
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

@@ -7,10 +7,16 @@ from mmengine.config import Config
 
 from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
+from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.transfer.timm_architecture import (
     set_timm_architecture,
     timm_name,
+)
+from ssl_bench.transfer.timm_detection import (
+    is_detector,
+    refuse_c4,
+    wrapped_net,
 )
 from ssl_bench.transfer.wrong_backbone import WrongBackbone
 
@@ -39,8 +45,11 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
         WrongBackbone: The task takes no such backbone.
         UserError: It takes one, of other sizes, or with more known of it.
     """
-    if arch['family'] == 'timm':
-        return set_timm_architecture(config, arch)
+    if arch['family'] != 'resnet':
+        refuse_c4(config, network_name(arch))
+    net = wrapped_net(config, arch)
+    if net is not None:
+        return set_timm_architecture(config, to_header(net))
     model = config.get('model', config)
     if model['backbone']['type'] in DENSE_VITS:
         _set_dense_vit(config, arch)
@@ -50,7 +59,15 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
         return []
     if arch['family'] == 'vit' and 'probe' in config:
         return _probe_vit(config, arch)
+    if is_detector(config) and arch['family'] == 'vit':
+        vit_settings(arch)  # says that the number of heads is not known
     _set_resnet(model, arch)
+    wrapper = config.get('optim_wrapper') or {}
+    if 'layer_decay_rate' in (wrapper.get('paramwise_cfg') or {}):
+        raise WrongBackbone(
+            'these settings lower the rate from block to block of a network '
+            f'of one stride; {network_name(arch)} has stages.'
+        )
     if 'convention' in arch:
         return [_set_convention(config, CONVENTIONS[arch['convention']])]
     return []
@@ -126,6 +143,18 @@ def architecture_name(config: Config) -> str:
     ).name
 
 
+def network_name(arch: dict[str, Any]) -> str:
+    """Name of the network that ``arch_args`` describe."""
+    fields = {
+        key: value
+        for key, value in arch.items()
+        if key not in ('family', 'convention')
+    }
+    if arch['family'] == 'timm':
+        return from_header(arch).name
+    return (ViT if arch['family'] == 'vit' else ResNet)(**fields).key
+
+
 def vit_settings(arch: dict[str, Any]) -> dict[str, Any]:
     """Arguments of mmpretrain's ``VisionTransformer``.
 
@@ -135,7 +164,7 @@ def vit_settings(arch: dict[str, Any]) -> dict[str, Any]:
     """
     if arch['family'] != 'vit':
         raise WrongBackbone(
-            f'this task takes a vision transformer, got {arch}.'
+            f'this task takes a vision transformer, got {network_name(arch)}.'
         )
     if not arch['heads']:
         raise UserError(
@@ -236,7 +265,8 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
         or arch['inner'] != arch['base']
     ):
         raise WrongBackbone(
-            f'this task takes a plain residual network, got {arch}.'
+            'this task takes a plain residual network, got '
+            f'{network_name(arch)}.'
         )
     widths = [
         arch['base']
@@ -252,6 +282,8 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
     model['backbone'].update(sizes)
     if 'rpn_head' in model:
         _set_detector(model, sizes, widths)
+    elif model.get('type') == 'DINO':
+        model['neck']['in_channels'] = widths[1:]
     elif 'decode_head' in model:
         model['decode_head']['in_channels'] = widths[3]
         if model.get('auxiliary_head'):

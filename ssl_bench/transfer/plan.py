@@ -22,9 +22,11 @@ from ssl_bench.toolbox.scorer import scorer_of
 from ssl_bench.transfer.architecture import (
     WrongBackbone,
     architecture_name,
+    network_name,
     set_architecture,
     start_at_full_strength,
 )
+from ssl_bench.transfer.timm_detection import own_recipe, wrapped_net
 from ssl_bench.transfer.trained import FULL, check_kind, set_kind
 
 
@@ -101,7 +103,7 @@ def make_plan(
     row = find_task(task)
     config = load_config(task_config(task))
     config.pop('TASK')
-    apply_recipe(config, task, recipe)
+    chosen = choose_recipe(config, task, recipe, arch_args)
     start_at_full_strength(config)
     override(config, overrides or {}, task)
     overrides = plain_keys(overrides or {})
@@ -124,12 +126,16 @@ def make_plan(
         for name, value in config.items():
             if name.endswith(('_dataloader', '_evaluator')):
                 config[name] = rebase(value, row.root, str(data_root))
+    plan.changes += chosen
     if arch_args is not None:
         plan.changes += fit_architecture(config, task, recipe, arch_args)
         plan.convention = arch_args.get('convention', '')
         check_kept(config, overrides)
     check_kind(config)
-    plan.arch = architecture_name(config)
+    if arch_args is not None and arch_args['family'] == 'vit':
+        plan.arch = network_name(arch_args)  # also in the wrapper of timm's
+    else:
+        plan.arch = architecture_name(config)
     if row.toolbox != 'probe' and not row.trained_by:
         check_length(config)
         fit_batch(plan, processes)
@@ -137,6 +143,35 @@ def make_plan(
         fit_precision(plan, accelerator)
         scorer_of(config.test_evaluator)  # refuses what cannot be used
     return plan
+
+
+def choose_recipe(
+    config: Config, task: str, recipe: str | None, arch: dict[str, Any] | None
+) -> list[str]:
+    """Apply the recipe that was asked for, or the task's for this network.
+
+    Settings of networks that are held in the wrapper of timm's are left out
+    for others, so that they leave no trace.
+
+    Args:
+        config (Config): Changed in place.
+        task (str): Its id.
+        recipe (str, optional): That was asked for.
+        arch (dict, optional): ``arch_args`` of the backbone.
+
+    Returns:
+        list[str]: What a record should say.
+
+    Raises:
+        UserError: The task has no such recipe.
+    """
+    net = wrapped_net(config, arch)
+    own = own_recipe(config, net) if recipe is None else None
+    config.pop('recipe_for', None)
+    apply_recipe(config, task, recipe or own)
+    if net is None:
+        config.pop('timm_backbone', None)
+    return [f'recipe {own}: the one for this kind of network'] if own else []
 
 
 def apply_recipe(config: Config, task: str, recipe: str | None) -> None:
@@ -172,6 +207,10 @@ def fit_architecture(
     try:
         return set_architecture(config, arch)
     except WrongBackbone as error:
+        if error.instead:
+            raise WrongBackbone(
+                f'{error} Choose {error.instead} instead.'
+            ) from error
         recipes = load_config(task_config(task)).get('recipes', {})
         fitting = [name for name in recipes if takes(task, name, arch)]
         ways = ['without --recipe'] * takes(task, None, arch)
@@ -187,7 +226,7 @@ def fit_architecture(
 def takes(task: str, recipe: str | None, arch: dict[str, Any]) -> bool:
     """Whether a task with a recipe is for a kind of backbone."""
     config = load_config(task_config(task))
-    apply_recipe(config, task, recipe)
+    choose_recipe(config, task, recipe, arch)
     try:
         set_architecture(config, arch)
     except WrongBackbone:

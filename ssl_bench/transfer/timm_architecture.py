@@ -7,11 +7,11 @@ from typing import Any
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header, to_header
+from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 from ssl_bench.transfer.timm_detection import set_timm_detection
 from ssl_bench.transfer.timm_segmentation import set_timm_segmentation
 
-BACKBONE = 'ssl_bench.toolbox.timm_backbone'
 # the words of a record
 FEATURES = dict(
     class_token='the class token',
@@ -56,13 +56,13 @@ def timm_name(backbone: dict[str, Any]) -> str:
 
 
 def _import(config: Config) -> None:
-    """Register the backbone wherever the config is run.
+    """Let a config that is run on its own register the backbone.
 
-    A probe's config lists no imports; `probes` imports the backbone itself.
+    A probe's config lists no imports.
     """
-    listed = config.get('custom_imports')
-    if listed and BACKBONE not in listed['imports']:
-        listed['imports'] = [*listed['imports'], BACKBONE]
+    listed, name = config.get('custom_imports'), timm_backbone.__name__
+    if listed and name not in listed['imports']:
+        listed['imports'] = [*listed['imports'], name]
 
 
 def _set_pixels(config: Config, net: TimmNet) -> list[str]:
@@ -185,9 +185,18 @@ def _set_classifier(config: Config, net: TimmNet, layout: Layout) -> list[str]:
             backbone['fresh_norm'] = True
         notes.append(_feature_note(backbone, net))
     model.head.in_channels = width
+    _spare_registers(config)
     notes += _input_notes(net, layout, side, backbone)
     model.backbone = backbone
     return notes
+
+
+def _spare_registers(config: Config) -> None:
+    """No weight decay for registers, where the class token has none."""
+    options = (config.get('optim_wrapper') or {}).get('paramwise_cfg') or {}
+    keys = options.get('custom_keys') or {}
+    if '.cls_token' in keys:
+        keys['.reg_token'] = dict(keys['.cls_token'])
 
 
 def _wanted(

@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.timm_nets import TimmNet, to_header
+from ssl_bench.toolbox import layer_decay
 from ssl_bench.toolbox.timm_layout import Layout
 from ssl_bench.transfer.wrong_backbone import WrongBackbone
 
@@ -15,7 +16,6 @@ NO_DECAY = (
     'reg_token',
     'relative_position_bias_table',
 )
-LAYER_DECAY = 'ssl_bench.toolbox.layer_decay'
 
 
 def set_timm_segmentation(
@@ -186,4 +186,4 @@ def _set_decay(config: Config) -> None:
         custom_keys={name: dict(decay_mult=0.0) for name in NO_DECAY},
     )
     imports = config.custom_imports
-    imports['imports'] = [*imports['imports'], LAYER_DECAY]
+    imports['imports'] = [*imports['imports'], layer_decay.__name__]

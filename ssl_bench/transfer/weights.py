@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ssl_bench.checkpoints import load_into
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.reading import read_object
-from ssl_bench.checkpoints.timm_nets import from_header
 from ssl_bench.checkpoints.values import check_finite, plain
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError
@@ -86,11 +85,10 @@ def load_whole(module: nn.Module, source: Source) -> None:
     final norm that the file lacks is not used.
     """
     if isinstance(module, TimmBackbone):
-        arch = from_header(source.weights.meta['arch_args'])
         load_into(
             module.net,
             source.weights,
-            fresh=() if arch.final_norm else FINAL_NORMS,
+            fresh=() if module.final_norm else FINAL_NORMS,
         )
         return
     names = module.state_dict()

@@ -97,11 +97,8 @@ RESNET_CASES = {
         '',  # iBOT saves the same
         lambda s: dict(
             epoch=300,
-            student=prefixed('module.backbone.', s),
-            teacher={
-                **prefixed('backbone.', copies(s)),
-                **heads('head.mlp.0.weight'),
-            },
+            student=prefixed('module.backbone.', copies(s)),
+            teacher={**prefixed('backbone.', s), **heads('head.mlp.0.weight')},
         ),
         True,
     ),
@@ -294,7 +291,9 @@ def test_resnet_formats(case, tmp_path, resnet18, resnet50):
     assert report.norms == (53 if listed else 20) and report.complete
     equal(backbone.state, state)
     if has_target:
-        target, _ = convert(path, branch='target')
+        # of DINO's two the teacher is evaluated
+        other = 'online' if case == 'dino' else 'target'
+        target, _ = convert(path, branch=other)
         equal(target.state, copies(state))
     else:
         with pytest.raises(UserError, match='target|recognised'):
@@ -470,14 +469,17 @@ def test_beit_tables_own_and_shared(tmp_path):
     model = randomised(
         timm.create_model('beit_base_patch16_224', depth=2, num_classes=0)
     )
-    state = _without(dict(model.state_dict()), 'fc_norm.')
+    state = dict(model.state_dict())
+    for part in ('weight', 'bias'):  # pretrained, not fine-tuned
+        state[f'norm.{part}'] = state.pop(f'fc_norm.{part}')
     own = save(
         tmp_path / 'own.pth', dict(model={**state, **heads('head.weight')})
     )
     backbone, _ = convert(own)
     assert backbone.meta['source_format'] == 'beit'
-    assert backbone.arch == 'beit_d768_l2_patch16'
-    assert backbone.meta['arch_args']['heads'] == 12
+    args = backbone.meta['arch_args']
+    assert (args['family'], args['model']) == ('timm', 'beit_base_patch16_224')
+    assert args['kwargs'] == {'depth': 2, 'global_pool': 'token'}
     equal(backbone.state, state)
     name = 'attn.relative_position_bias_table'
     shared = {k: v for k, v in state.items() if not k.endswith(name)}
@@ -494,7 +496,9 @@ def test_layer_scale(tmp_path):
     )
     path = save(tmp_path / 'c.pth', dict(model.state_dict()))
     backbone, _ = convert(path)
-    assert backbone.meta['arch_args']['layer_scale']
+    args = backbone.meta['arch_args']
+    assert (args['family'], args['model']) == ('timm', 'vit_tiny_patch16_224')
+    assert args['kwargs'] == {'depth': 2, 'init_values': 1e-5}
     equal(backbone.state, model.state_dict())
 
 

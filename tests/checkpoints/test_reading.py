@@ -120,7 +120,7 @@ def test_no_permission(tmp_path, small, monkeypatch):
         ([1, 2], 'holds a list'),
         (
             dict(state_dict={'linear.weight': torch.ones(2, 2)}),
-            r'no ResNet or ViT encoder',
+            r'no encoder that could be recognised',
         ),
     ],
 )

@@ -82,7 +82,7 @@ def test_what_was_tried(tmp_path, state):
     text = str(caught.value)
     assert "looked as moco, after 'encoder_q.'" in text
     assert "There is an encoder after 'net.': give --prefix" in text
-    assert 'Its 120 tensors begin with net.layer' in text
+    assert 'of its 120 tensors: net.' in text
     assert convert(path, prefix='net.')[1].complete
 
 

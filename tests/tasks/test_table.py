@@ -380,7 +380,10 @@ def test_a_name_that_no_probe_reports(folder, source, tmp_path, mini_root):
 @pytest.mark.parametrize(
     'name, recipes',
     [
-        ('coco_mrcnn_fpn_2x', 'insloc, pixpro, two_fc'),  # of the 1x config
+        (  # of the 1x config and of its base
+            'coco_mrcnn_fpn_2x',
+            'adamw, adamw_vit, insloc, pixpro, two_fc',
+        ),
         ('coco_mrcnn_c4_2x', 'the protocol only'),  # its base's are removed
         ('in1k_semi10', 'barlowtwins, openmmlab'),
     ],

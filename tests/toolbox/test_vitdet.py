@@ -383,8 +383,14 @@ def test_architectures(registered):
     assert large.optim_wrapper.paramwise_cfg.num_layers == 24
     base = planned(ViT(768, 12, 16, 14, 12, 3072))
     assert base.model.backbone.arch.global_attn_indexes == [2, 5, 8, 11]
-    with pytest.raises(UserError, match='patches of 16 pixels, got 14'):
-        planned(ViT(768, 12, 14, 16, 12, 3072))
+    other = planned(ViT(768, 12, 14, 16, 12, 3072)).model  # patches of 14
+    assert other.backbone.type == 'TimmBackbone'
+    assert other.roi_head.bbox_roi_extractor.featmap_strides == [
+        3.5,
+        7,
+        14,
+        28,
+    ]
     with pytest.raises(UserError, match='takes a vision transformer'):
         planned(ResNet(50))
     assert make_plan('coco_vitdet_b').arch == 'vit_base_patch16'

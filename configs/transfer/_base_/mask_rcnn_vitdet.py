@@ -111,5 +111,11 @@ optim_wrapper = dict(
         },
     ),
 )
+# settings of what timm builds; window_size 14 with its global blocks is
+# ViTDet's, with_cp trades time for memory
+timm_backbone = dict(
+    type='TimmBackbone', drop_path_rate=0.1, window_size=0, with_cp=False
+)
+recipe_for = dict(stages='hierarchical', batch_norm='hierarchical')
 auto_scale_lr = dict(base_batch_size=64)
 custom_hooks = []  # there is no batch norm

@@ -3,12 +3,29 @@
 One file holds one kind of network; a new family is one entry in its list.
 """
 
-from ssl_bench.checkpoints.timm_families.base import (
-    Facts,
-    Family,
-    Mapped,
+from ssl_bench.checkpoints.timm_families import (
+    beit,
+    convnet,
+    eva,
+    regnet,
+    swin,
+    transformers,
+    vit,
+    xcit,
 )
+from ssl_bench.checkpoints.timm_families.base import Facts, Family, Mapped
 
-FAMILIES: tuple[Family, ...] = ()
+FAMILIES: tuple[Family, ...] = (
+    *transformers.FAMILIES,
+    *eva.FAMILIES,
+    *vit.FAMILIES,
+    *eva.EVA_FAMILIES,
+    *beit.FAMILIES,
+    *xcit.FAMILIES,
+    *convnet.FAMILIES,
+    *swin.FAMILIES,
+    *regnet.FAMILIES,
+    *vit.LAST_FAMILIES,
+)
 
 __all__ = ['FAMILIES', 'Facts', 'Family', 'Mapped']

@@ -22,12 +22,14 @@ class Facts:
         config (Mapping): A transformers folder's ``config.json``, or empty.
         names (frozenset[str]): Every name of the network in the file, the
             dropped ones too.
+        arch (str): What the user says that it is (``--arch``), or ''.
     """
 
     path: Any
     container: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
+    arch: str = ''
 
 
 @dataclass
@@ -40,12 +42,18 @@ class Mapped:
         fresh (tuple[str]): Names of the network that this family's files
             rightly lack: a final norm that was never trained.
         notes (list[str]): What was done to values.
+        method (str): What this file says of its method beyond
+            `Family.method`, or ''.
+        last_epoch (int, optional): What the program's count of epochs lacks
+            of the number done; None where it says nothing of pretraining.
     """
 
     net: TimmNet
     state: State
     fresh: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    method: str = ''
+    last_epoch: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,165 @@
+"""Files in timm's own names, and timm's filters for those in other names."""
+
+import functools
+import importlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ssl_bench.checkpoints.timm_families.base import Facts, State
+from ssl_bench.checkpoints.timm_nets import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    TimmNet,
+)
+from ssl_bench.errors import UserError, one_line, printable
+
+
+def count(names: Iterable[str], pattern: str) -> int:
+    """One more than the largest number that a pattern's group meets.
+
+    Args:
+        names (Iterable[str]): Of tensors.
+        pattern (str): For ``re.match``, with one group of digits.
+    """
+    found = (re.match(pattern, name) for name in names)
+    return 1 + max((int(match[1]) for match in found if match), default=-1)
+
+
+def by_filter(module: str, net: TimmNet, state: State, facts: Facts) -> State:
+    """What timm's own filter of a file makes of the tensors.
+
+    Args:
+        module (str): Of ``timm.models``.
+        net (TimmNet): What the filter looks at, built without values.
+        state (dict[str, Tensor]): In the names of the authors' program.
+        facts (Facts): For messages.
+
+    Raises:
+        UserError: The filter meets a tensor that the network lacks.
+    """
+    found: Any = importlib.import_module(f'timm.models.{module}')
+    try:
+        mapped: State = found.checkpoint_filter_fn(
+            dict(state), net.build('meta')
+        )
+    except (KeyError, AttributeError, RuntimeError, IndexError) as error:
+        raise UserError(
+            f'{facts.path}: {net.name} has no place for '
+            f'{one_line(printable(error))}'
+        ) from error
+    return mapped
+
+
+def timm_name(facts: Facts) -> str:
+    """timm's name without a tag, where the user or the file says it, or ''.
+
+    timm's own folders say it in ``config.json``, its training script in the
+    container.
+    """
+    for source in (facts.config.get('architecture'), facts.arch):
+        if isinstance(source, str) and source:
+            return source.partition('.')[0]
+    name = facts.container.get('arch')
+    return name.partition('.')[0] if isinstance(name, str) else ''
+
+
+def own_net(
+    modules: Iterable[str],
+    state: Mapping[str, Tensor],
+    facts: Facts,
+    likely: Callable[[str], bool] = lambda name: True,
+) -> TimmNet:
+    """The one of timm's names that has exactly these tensors.
+
+    Args:
+        modules (Iterable[str]): Of ``timm.models``, where it may be.
+        state (Mapping[str, Tensor]): In timm's names.
+        facts (Facts): May say the name.
+        likely (Callable): Whether a name is looked at before the others,
+            which are looked at only if none of these fits.
+
+    Raises:
+        UserError: No name has them, or several, which then compute
+            different things from the same tensors.
+    """
+    import timm
+
+    known = [
+        name
+        for module in modules
+        for name in timm.list_models(module=module, exclude_filters='test_*')
+    ]
+    said = timm_name(facts)
+    if said in known:
+        return described(said, facts)
+    shapes = {
+        name: tuple(tensor.shape)
+        for name, tensor in state.items()
+        if not name.endswith('num_batches_tracked')
+    }
+    first = [name for name in known if likely(name)]
+    found = [name for name in first if _shapes_of(name) == shapes] or [
+        name for name in known if _shapes_of(name) == shapes
+    ]
+    if len(found) == 1:
+        return described(found[0], facts)
+    if found:
+        raise UserError(
+            f'{facts.path} has the tensors of {" and of ".join(found[:6])}, '
+            'which compute different things from them: say which it is '
+            f'with --arch {found[0]}'
+        )
+    raise UserError(
+        f"{facts.path} has the names of one of timm's "
+        f'{"/".join(modules)} networks, and the {len(shapes)} tensors of '
+        'none of them: say which it is with --arch NAME'
+    )
+
+
+@functools.cache
+def _shapes_of(name: str) -> dict[str, tuple[int, ...]] | None:
+    try:
+        return TimmNet(name).shapes()
+    except UserError:  # wants a package that is not installed
+        return None
+
+
+def described(
+    name: str, facts: Facts, kwargs: dict[str, Any] | None = None
+) -> TimmNet:
+    """A hierarchical network by name, with its image statistics."""
+    mean, std = statistics(name, facts)
+    return TimmNet(
+        name, kwargs or {}, 'none', pool='pooled_map', mean=mean, std=std
+    )
+
+
+Triple = tuple[float, float, float]
+
+
+def statistics(name: str, facts: Facts) -> tuple[Triple, Triple]:
+    """Mean and deviation of the images, by the folder or by timm."""
+    import timm
+
+    said = facts.config.get('pretrained_cfg')
+    if isinstance(said, Mapping):
+        mean, std = said.get('mean'), said.get('std')
+    elif 'image_mean' in facts.config:  # of a folder of transformers
+        mean, std = (facts.config.get(f'image_{k}') for k in ('mean', 'std'))
+    else:
+        config = timm.get_pretrained_cfg(name)
+        mean, std = (config.mean, config.std) if config else (None, None)
+    return _triple(mean, IMAGENET_MEAN), _triple(std, IMAGENET_STD)
+
+
+def _triple(value: Any, otherwise: Triple) -> Triple:
+    if (
+        isinstance(value, (list, tuple))
+        and len(value) == 3
+        and all(isinstance(number, (int, float)) for number in value)
+    ):
+        return (float(value[0]), float(value[1]), float(value[2]))
+    return otherwise
