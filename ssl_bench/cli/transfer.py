@@ -78,6 +78,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'own (ssl-bench tasks TASK lists them)',
     )
     parser.add_argument(
+        '--train',
+        default='full',
+        metavar='KIND',
+        help='what is trained of the backbone: full (as the task says), '
+        'last:K (its last K blocks), lora:RANK (low-rank terms) or frozen '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
         '--fraction',
         type=fraction,
         metavar='F',
@@ -202,6 +210,7 @@ def check_all(
                     args.classifier,
                     args.eval_only,
                     trained_later=find_task(task).trained_by in args.tasks,
+                    train=args.train,
                 )
 
 
@@ -229,6 +238,7 @@ def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
                     resume=args.resume,
                     eval_only=args.eval_only,
                     wait=args.wait,
+                    train=args.train,
                 )
                 say(summary(outcome))
                 for note in other_fields(outcome, source):
@@ -390,6 +400,7 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
                     args.eval_only,
                     find_task(task).trained_by in args.tasks,
                     processes,
+                    args.train,
                 )
                 for seed in args.seeds
             ]
@@ -411,6 +422,7 @@ def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
     from ssl_bench.results import rounding
     from ssl_bench.results.board import aims
+    from ssl_bench.results.table import trained, trained_text
 
     record = outcome.record
     compared = aims(record)
@@ -418,6 +430,7 @@ def summary(outcome) -> str:
         f'{name} {rounding.value(value)}{compared.get(name, "")}'
         for name, value in record['metrics'].items()
     )
+    kind = trained_text(trained(record))
     again = '' if outcome.fresh else '  (done before)'
     if outcome.retested is not None:
         again = (
@@ -426,7 +439,8 @@ def summary(outcome) -> str:
             + ')'
         )
     return (
-        f'{record["task"]}  {record["method"]}  seed {record["seed"]}:  '
+        f'{record["task"]}  {record["method"]}  {kind and kind + "  "}'
+        f'seed {record["seed"]}:  '
         f'{numbers}  {outcome.folder}{again}'
     )
 

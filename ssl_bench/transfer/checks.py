@@ -36,12 +36,15 @@ from ssl_bench.errors import UserError, one_line
 from ssl_bench.results import SCHEMA, validate
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.reported import reported
+from ssl_bench.transfer.held import hold
+from ssl_bench.transfer.lora import own_names
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probes import METRIC_OF, check_settings, frozen_model
 from ssl_bench.transfer.record import Measured, make_record
 from ssl_bench.transfer.shapes import check_shapes, image_size
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.toolkit_output import unheard
+from ssl_bench.transfer.trained import KEY, kind_of
 from ssl_bench.transfer.weights import (
     hold_positions,
     load_backbone,
@@ -51,7 +54,7 @@ from ssl_bench.transfer.weights import (
 
 PROBE_SCOPE = 'mmpretrain'  # whose registries a probe's backbone is of
 # parts of a config that decide what a network is
-OF_NETWORK = ('model', 'backbone', 'data_preprocessor', 'fixed_positions')
+OF_NETWORK = ('model', 'backbone', 'data_preprocessor', 'fixed_positions', KEY)
 # what mmengine takes out of a loader's settings before torch gets them
 NOT_OURS = (
     'dataset',
@@ -167,7 +170,8 @@ def check_network(plan: Plan, source: Source) -> None:
             load_whole(module.backbone, source)
         else:
             head = config.get('transfer_neck_and_head', False)
-            load_backbone(module, source, head)
+            with own_names(module):
+                load_backbone(module, source, head)
         if config.get('optim_wrapper'):
             check_training(config, module)
 
@@ -258,6 +262,7 @@ class _Built:
             settings.setdefault('data_preprocessor', config.data_preprocessor)
         model: nn.Module = MODELS.build(settings)
         hold_positions(model, config)
+        hold(model, kind_of(config))
         return model
 
 

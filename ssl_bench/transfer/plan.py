@@ -27,6 +27,7 @@ from ssl_bench.transfer.architecture import (
     start_at_full_strength,
 )
 from ssl_bench.transfer.timm_detection import own_recipe, wrapped_net
+from ssl_bench.transfer.trained import FULL, check_kind, set_kind
 
 
 @dataclass
@@ -75,6 +76,7 @@ def make_plan(
     fraction: float | None = None,
     processes: int = 1,
     accelerator: bool = False,
+    train: str = FULL,
 ) -> Plan:
     """Read a task's config and fit it.
 
@@ -91,10 +93,12 @@ def make_plan(
             a fixed seed.
         processes (int): Of the run.
         accelerator (bool): Whether they run on accelerators.
+        train (str): What is trained of the backbone, as `read_kind` reads
+            it.
 
     Raises:
-        UserError: Unknown task, bad overrides, or an architecture that the
-            task cannot take.
+        UserError: Unknown task, bad overrides, an architecture that the
+            task cannot take, or of which that cannot be trained.
     """
     row = find_task(task)
     config = load_config(task_config(task))
@@ -103,6 +107,7 @@ def make_plan(
     start_at_full_strength(config)
     override(config, overrides or {}, task)
     overrides = plain_keys(overrides or {})
+    set_kind(config, task, train)
     part = [] if fraction is None else [take_fraction(config, fraction)]
     if row.trained_by:
         drop_training(config)
@@ -126,6 +131,7 @@ def make_plan(
         plan.changes += fit_architecture(config, task, recipe, arch_args)
         plan.convention = arch_args.get('convention', '')
         check_kept(config, overrides)
+    check_kind(config)
     if arch_args is not None and arch_args['family'] == 'vit':
         plan.arch = network_name(arch_args)  # also in the wrapper of timm's
     else:

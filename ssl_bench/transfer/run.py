@@ -36,6 +36,7 @@ from ssl_bench.transfer.record import Measured, correct_task, make_record
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.toolkit_output import toolkit_output
 from ssl_bench.transfer.toolkit_run import run_toolbox
+from ssl_bench.transfer.trained import FULL
 from ssl_bench.transfer.weights import (
     finished_training,
     forget,
@@ -109,6 +110,7 @@ def run_task(
     resume: bool = True,
     eval_only: bool = False,
     wait: bool = False,
+    train: str = FULL,
 ) -> Outcome:
     """Train and evaluate one task, unless its record is there already.
 
@@ -130,6 +132,8 @@ def run_task(
         eval_only (bool): Test what a finished training left; the record is
             written if there is none, and stays if there is one.
         wait (bool): Wait while another process writes in the run's folder.
+        train (str): What is trained of the backbone
+            (`ssl_bench.transfer.trained.read_kind`).
 
     Returns:
         Outcome: The record as written.
@@ -151,6 +155,7 @@ def run_task(
         fraction,
         classifier,
         eval_only,
+        train=train,
     )
     again = tests_again(task, eval_only)
     join_processes()
@@ -185,6 +190,7 @@ def ready(
     data: bool = True,
     trained_later: bool = False,
     processes: int | None = None,
+    train: str = FULL,
 ) -> tuple[Plan, Path]:
     """What a run would do, after all that it checks before it starts.
 
@@ -223,6 +229,7 @@ def ready(
         data,
         trained_later,
         processes,
+        train,
     )
     done = data and (folder / FILE_NAME).exists()
     if not done or tests_again(task, eval_only):
@@ -249,6 +256,7 @@ def try_run(
     eval_only: bool,
     trained_later: bool,
     processes: int,
+    train: str = FULL,
 ) -> Plan:
     """What `run_task` would do, without the data and without a trace.
 
@@ -280,6 +288,7 @@ def try_run(
         data,
         trained_later or (bool(row.trained_by) and not data),
         processes,
+        train,
     )
     if again and data:
         finished_training(folder, plan.config.train_cfg)
@@ -339,13 +348,14 @@ def locate(
     data: bool = True,
     trained_later: bool = False,
     processes: int | None = None,
+    train: str = FULL,
 ) -> tuple[Plan, Path]:
     """What a run would do, and the folder it has or would have.
 
     Args:
         As `ready`.
     """
-    settings = (data_root, overrides, recipe, fraction, data, processes)
+    settings = (data_root, overrides, recipe, fraction, data, processes, train)
     plan, run_id = identify(source, task, seed, *settings)
     trained_by = find_task(task).trained_by
     if trained_by and (classifier or not trained_later):
@@ -367,6 +377,7 @@ def is_done(
     data_root: str | None = None,
     overrides: dict[str, Any] | None = None,
     recipe: str | None = None,
+    train: str = FULL,
 ) -> bool:
     """Whether `run_task` would find its record and run nothing.
 
@@ -375,7 +386,14 @@ def is_done(
     """
     try:
         folder = locate(
-            source, task, seed, work_dir, data_root, overrides, recipe
+            source,
+            task,
+            seed,
+            work_dir,
+            data_root,
+            overrides,
+            recipe,
+            train=train,
         )[1]
     except UserError:  # which the run itself will say
         return False
@@ -423,6 +441,7 @@ def identify(
     fraction: float | None,
     data: bool = True,
     processes: int | None = None,
+    train: str = FULL,
 ) -> tuple[Plan, str]:
     """What a run would do, and its id.
 
@@ -439,6 +458,7 @@ def identify(
         fraction,
         processes or world_size(),
         get_device() != 'cpu',
+        train,
     )
     fit_positions(plan, source)
     note_weights(plan, source)
