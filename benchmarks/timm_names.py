@@ -57,10 +57,11 @@ def names_of(family: str) -> list[str]:
 
 def read_configs_once() -> None:
     """Let the planner copy configs: the same few are asked for each name."""
-    from ssl_bench.transfer import plan
+    from ssl_bench.transfer import plan, recipes
 
     read = cache(plan.load_config)
-    plan.load_config = lambda path: copy.deepcopy(read(path))
+    for module in (plan, recipes):
+        module.load_config = lambda path: copy.deepcopy(read(path))
 
 
 def refusal(name: str, task: str, follow: bool = True) -> str:

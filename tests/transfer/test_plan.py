@@ -9,11 +9,11 @@ from ssl_bench.config import config_dir, load_config, rebase
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.plan import (
     Plan,
-    apply_recipe,
     fit_batch,
     make_plan,
     set_architecture,
 )
+from ssl_bench.transfer.recipes import apply_recipe
 from ssl_bench.transfer.settings_table import settings_table
 from ssl_bench.transfer.source import parse_arch
 
