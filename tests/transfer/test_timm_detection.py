@@ -443,6 +443,9 @@ def test_dino_is_stock_but_for_what_the_page_says(registered):
     assert wanted['backbone'].pop('init_cfg')['type'] == 'Pretrained'
     assert got['backbone'].pop('init_cfg') is None
     assert got['backbone'].pop('zero_init_residual') is False
+    assigner = got['train_cfg']['assigner']
+    assert assigner['type'] == 'FiniteHungarianAssigner'
+    assigner['type'] = 'HungarianAssigner'
     assert got == wanted
     optimizer = ours.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == (
