@@ -153,7 +153,7 @@ class TimmBackbone(BaseModule):
             rounded up; or one feature (B, C).
 
         Raises:
-            UserError: The size is no multiple of ``divisor`` and ``pad`` is
+            UserError: The size is not a multiple of ``divisor`` and ``pad`` is
                 off, or the position table has no such size.
         """
         x = self._padded(x)
