@@ -56,7 +56,7 @@ from ssl_bench.checkpoints.timm_reader import (
     read_timm,
 )
 from ssl_bench.checkpoints.values import check_finite
-from ssl_bench.checkpoints.verify import Report, compare, grouped, suspicious
+from ssl_bench.checkpoints.verify import Report
 from ssl_bench.checkpoints.wrappers import Unwrapped, unwrap
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.header_fields import check_fields, give_fields, tidy
