@@ -8,6 +8,7 @@ import torch
 from ssl_bench.checkpoints import read_backbone, write_backbone
 from ssl_bench.checkpoints.architectures import architecture_of
 from ssl_bench.checkpoints.convert import convert
+from ssl_bench.checkpoints.position import resize_backbone
 from ssl_bench.errors import UserError
 from tests import modern
 from tests.checkpoints.tiny import under
@@ -564,7 +565,7 @@ def test_biases_of_dinov3(q, v, tmp_path):
     for block in range(DEPTH):
         name = f'blocks.{block}.attn.qkv.bias'
         parts = torch.full((3, 384), float('nan'))
-        parts[0], parts[1], parts[2] = q, 7.0, v
+        parts[0], parts[2] = q, v  # the key's stays NaN
         state[name] = parts.flatten()
     backbone, _ = convert(saved(tmp_path, state))
     net = architecture_of(backbone)
@@ -704,3 +705,13 @@ def test_heads_that_nothing_says_are_said(tmp_path):
     assert '16 attention heads, as is usual' in report.summary()
     _, report = convert(saved(tmp_path, jepa(state)))
     assert 'attention heads' not in report.summary()
+
+
+def test_a_table_keeps_its_size(tmp_path):
+    """The authors' rule is applied for each image, not once."""
+    backbone, _ = convert(saved(tmp_path, listed('dinov2_vits14')))
+    with pytest.raises(UserError, match='leave --image-size away'):
+        resize_backbone(backbone, 224)
+    backbone, _ = convert(saved(tmp_path, listed('dinov3_vits16')))
+    with pytest.raises(UserError, match='no position table to resize'):
+        resize_backbone(backbone, 224)
