@@ -62,6 +62,7 @@ class TimmBackbone(BaseModule):
         init_cfg (dict, optional): Unused; timm initialises its network.
 
     Attributes:
+        arch (TimmNet): The network.
         channels, strides (tuple[int]): Of each map that is returned; of a
             feature its width, and the stride of the last map.
         divisor (int): Pixels; see ``pad``.
@@ -91,7 +92,7 @@ class TimmBackbone(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        arch = from_header(_plain(net))
+        self.arch = arch = from_header(_plain(net))
         self.layout = layout = layout_of(arch)
         if out_indices is None or output != MAPS:
             out_indices = [layout.depth - 1]
@@ -152,7 +153,7 @@ class TimmBackbone(BaseModule):
             rounded up; or one feature (B, C).
 
         Raises:
-            UserError: The size is no multiple of ``divisor`` and ``pad`` is
+            UserError: The size is not a multiple of ``divisor`` and ``pad`` is
                 off, or the position table has no such size.
         """
         x = self._padded(x)

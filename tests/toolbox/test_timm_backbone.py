@@ -113,7 +113,7 @@ def test_positions_follow_the_rule(name, grid):
     prefix = 0 if name == 'dinov2_reg' else 1
     table = values['pos_embed'][:, prefix:]
     image = table.reshape(1, 4, 4, 32).permute(0, 3, 1, 2)
-    if net.positions == 'dino':  # dino/vision_transformer.py, written anew
+    if net.positions == 'dino':  # written out again
         image = F.interpolate(
             image,
             scale_factor=((grid[0] + 0.1) / 4, (grid[1] + 0.1) / 4),

@@ -32,7 +32,7 @@ def backbone_of(net):
     """Random values in every tensor, as if somebody had trained them."""
     torch.manual_seed(0)
     state = {
-        name: torch.randn(shape) * 0.05 + name.endswith('norm.weight')
+        name: torch.randn(shape) * 0.05 + name.endswith(('norm.weight', 'var'))
         for name, shape in net.shapes().items()
     }
     meta = dict(thin_backbone().meta, arch=net.name, arch_args=to_header(net))
@@ -443,6 +443,9 @@ def test_dino_is_stock_but_for_what_the_page_says(registered):
     assert wanted['backbone'].pop('init_cfg')['type'] == 'Pretrained'
     assert got['backbone'].pop('init_cfg') is None
     assert got['backbone'].pop('zero_init_residual') is False
+    assigner = got['train_cfg']['assigner']
+    assert assigner['type'] == 'FiniteHungarianAssigner'
+    assigner['type'] = 'HungarianAssigner'
     assert got == wanted
     optimizer = ours.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == (
