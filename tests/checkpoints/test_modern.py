@@ -9,6 +9,7 @@ from ssl_bench.checkpoints import read_backbone, write_backbone
 from ssl_bench.checkpoints.architectures import architecture_of
 from ssl_bench.checkpoints.convert import convert
 from ssl_bench.checkpoints.position import resize_backbone
+from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError
 from tests import modern
 from tests.checkpoints.tiny import under
@@ -715,3 +716,14 @@ def test_a_table_keeps_its_size(tmp_path):
     backbone, _ = convert(saved(tmp_path, listed('dinov3_vits16')))
     with pytest.raises(UserError, match='no position table to resize'):
         resize_backbone(backbone, 224)
+
+
+def test_two_kinds_of_networks_with_the_same_names(tmp_path):
+    """DeiT III's, and timm's with rotary positions that no file holds."""
+    name = 'vit_small_patch16_rope_ape_224'
+    state = TimmNet(name).build().state_dict()
+    state = {n: t.expand_as(t) for n, t in state.items()}
+    path = saved(tmp_path, state)
+    with pytest.raises(UserError, match='--arch .*deit3_base_patch16_224'):
+        convert(path)
+    assert architecture_of(convert(path, arch=name)[0]).model == name
