@@ -152,6 +152,7 @@ def _masked_biases(
                 'no DINOv3 does: the file is damaged or of another network'
             )
         kept[name] = bias * mask.to(bias.dtype)
+        kept[name][third : 2 * third] = 0  # NaN times 0 is NaN
         biased = biased or bool(kept[name].any())
     if not biased:
         kept = {n: t for n, t in kept.items() if n not in biases}

@@ -161,7 +161,8 @@ def unknown_size(facts: Facts, what: str, width: int) -> UserError:
     """The error for a width that no program of this kind uses."""
     return UserError(
         f'{facts.path} holds {what} of width {width}, which its authors do '
-        'not use: no tensor says how many attention heads it has'
+        'not use: no tensor says how many attention heads it has. If it is '
+        "one of timm's networks, give timm's name with --arch"
     )
 
 
