@@ -15,6 +15,7 @@ from ssl_bench.checkpoints.architectures import (
     Architecture,
     ResNet,
     ViT,
+    architecture_of,
     recognise,
 )
 from ssl_bench.checkpoints.backbone import (
@@ -24,9 +25,16 @@ from ssl_bench.checkpoints.backbone import (
     write_safetensors,
 )
 from ssl_bench.checkpoints.conventions import CAFFE
+from ssl_bench.checkpoints.export_timm import (
+    is_folder,
+    timm_state,
+    write_hf_folder,
+    write_timm_folder,
+)
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.provenance import stamp
 from ssl_bench.checkpoints.reading import read_object
+from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.files import atomic_path, write_text
@@ -59,7 +67,9 @@ def export(path: str | Path, backbone: Backbone, target: str) -> None:
 
     Args:
         path (str | Path): The file; for ``hf`` the folder. ``torchvision``
-            and ``timm`` write safetensors when it ends so.
+            and ``timm`` write safetensors when it ends so. Of a network that
+            only timm has, ``timm`` writes a folder where the name has no
+            ending.
         backbone (Backbone): What to write.
         target (str): ``backbone`` or a name of `NAMES`.
 
@@ -78,9 +88,30 @@ def export(path: str | Path, backbone: Backbone, target: str) -> None:
             f"(convention caffe), and {target}'s ResNet in the 3x3: choose "
             "detectron2, or mmdet, mmseg or mmpretrain with style='caffe'."
         )
+    found = architecture_of(backbone)
+    if isinstance(found, TimmNet):
+        _export_timm(Path(path), found, backbone, target)
+        return
     scheme = _scheme(target, _architecture(backbone))
     state = from_ours(backbone.state, scheme)
     _WRITERS[target](Path(path), state, backbone)
+
+
+def _export_timm(
+    path: Path, net: TimmNet, backbone: Backbone, target: str
+) -> None:
+    """A network of timm's, for timm or for transformers."""
+    if target == 'hf':
+        write_hf_folder(path, net, backbone)
+    elif target == 'timm' and is_folder(path):
+        write_timm_folder(path, net, backbone)
+    elif target == 'timm':
+        _write_flat(path, timm_state(net, backbone), backbone)
+    else:
+        raise UserError(
+            f'{target} has no {net.model}: choose timm, hf (DINOv2, DINOv3, '
+            'I-JEPA, ConvNeXt) or backbone'
+        )
 
 
 def _architecture(backbone: Backbone) -> Architecture:

@@ -6,11 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssl_bench.checkpoints.architectures import (
-    ViT,
-    architecture_of,
-    describe,
-)
+from ssl_bench.checkpoints.architectures import ViT, architecture_of, describe
 from ssl_bench.checkpoints.backbone import Backbone
 from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError

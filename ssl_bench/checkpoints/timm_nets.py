@@ -141,16 +141,16 @@ class TimmNet:
 
 def _remove_final_norm(net: nn.Module) -> None:
     """An identity in place of the norm after the last block."""
-    owner = net if isinstance(getattr(net, 'norm', None), nn.Module) else None
-    if owner is None:  # ConvNeXt's stands in its head
-        owner = getattr(net, 'head', None)
-    if isinstance(getattr(owner, 'norm', None), nn.Module):
-        owner.norm = nn.Identity()
+    # ConvNeXt's stands in its head
+    for owner in (net, getattr(net, 'head', None)):
+        if isinstance(getattr(owner, 'norm', None), nn.Module):
+            setattr(owner, 'norm', nn.Identity())  # noqa: B010
+            return
 
 
 def _set_periods(net: nn.Module, periods: list[float]) -> None:
     """Give DINOv3's rotary positions other periods than timm computes."""
-    rope = net.rope
+    rope: Any = net.rope
     if rope.periods.numel() != len(periods):
         raise ValueError(
             f'{len(periods)} periods of rotary positions, and '

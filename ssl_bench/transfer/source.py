@@ -22,6 +22,7 @@ from ssl_bench.checkpoints.architectures import (
     architecture_of,
     describe,
 )
+from ssl_bench.checkpoints.by_name import is_public
 from ssl_bench.checkpoints.containers import kind_of
 from ssl_bench.checkpoints.conventions import (
     CAFFE,
@@ -123,6 +124,11 @@ class Source:
             )
         meta = self.backbone.meta
         read = meta.get('read') or {}
+        named = {
+            key: meta[key]
+            for key in ('source_name', 'source_revision')
+            if meta.get(key)
+        }
         return dict(
             data=meta.get('pretrain_data') or None,
             epochs=meta.get('pretrain_epochs'),
@@ -135,6 +141,7 @@ class Source:
             departures=list(meta.get('departures') or ()),
             changes=list(meta.get('changes') or ()),
             given=given_fields(meta),
+            **named,
         )
 
     @property
@@ -165,8 +172,9 @@ def open_source(
         checkpoint (str | Path): ``random``, ``supervised=FILE`` with a file
             in torchvision's format or Detectron2's (`supervised_meta`), a
             backbone file, a checkpoint of any format that conversion reads
-            (a folder of transformers too), or the name of a method with one
-            of these on this disk (`find_named`).
+            (a folder of transformers too), published weights by name
+            (`by_name.find_public`), or the name of a method with one of
+            these on this disk (`find_named`).
         work_dir (str | Path): Where the backbone file goes.
         arch (str, optional): For ``random``, what to build; otherwise what
             the checkpoint must hold.
@@ -225,6 +233,8 @@ def _named_file(
 ) -> tuple[Path, str | None, dict[str, Any]]:
     """The file that the user named, its format if told, and the header."""
     path, foreign = Path(checkpoint), None
+    if is_public(checkpoint):
+        return path, foreign, meta
     word, _, file = str(checkpoint).partition('=')
     if word == SUPERVISED and not path.exists():
         if not file:

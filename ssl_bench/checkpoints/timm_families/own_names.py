@@ -4,15 +4,18 @@ import functools
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from ssl_bench.checkpoints.timm_families.base import Facts, State
+from ssl_bench.checkpoints.timm_families.base import Facts, Mapped, State
 from ssl_bench.checkpoints.timm_nets import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     TimmNet,
+    from_header,
+    to_header,
 )
 from ssl_bench.errors import UserError, one_line, printable
 
@@ -118,6 +121,61 @@ def own_net(
         f'{"/".join(modules)} networks, and the {len(shapes)} tensors of '
         'none of them: say which it is with --arch NAME'
     )
+
+
+# Names that the other readers know as plain ResNets and ViTs.
+_PLAIN = re.compile(
+    r'(wide_)?resnet(18|34|50|101|152)(_2)?|resnext50_32x4d'
+    r'|(vit|deit)_(tiny|small|base|large|huge)_patch\d+(_\d+)?'
+)
+_HEADS = re.compile(r'(head|head_dist|fc|classifier)\.')
+
+
+def by_timm_name(
+    state: State, facts: Facts
+) -> tuple[Mapped, dict[str, Tensor]] | None:
+    """A file in timm's names of which it is known what timm calls it.
+
+    Args:
+        state (dict[str, Tensor]): All that the file holds.
+        facts (Facts): Says the name, and statistics of the images.
+
+    Returns:
+        tuple: The network with its tensors, and the classifier's; None
+        where no name is said, where it is a plain ResNet's or ViT's, or
+        where the tensors have other names.
+    """
+    import timm
+
+    name = timm_name(facts)
+    if not name or _PLAIN.fullmatch(name) or not timm.is_model(name):
+        return None
+    options = facts.config.get('model_args')
+    net = TimmNet(name, options if isinstance(options, dict) else {})
+    module = from_header(to_header(net)).build('meta')
+    own = module.state_dict()
+    rest = {n: t for n, t in state.items() if n not in own}
+    if not own.keys() <= state.keys() or not all(map(_HEADS.match, rest)):
+        return None
+    reductions = {info['reduction'] for info in module.feature_info}
+    mean, std = statistics(name, facts)
+    pool = 'pooled_map'
+    if len(reductions) < 2:
+        token = getattr(module, 'global_pool', 'token') in ('token', '')
+        pool = 'class_token' if token or 'dinov3' in name else 'patch_mean'
+    rule = 'timm' if 'pos_embed' in own else 'none'
+    if 'dinov2' in name and 'reg4' not in name:
+        rule = 'dino'
+    norms = ('norm.weight', 'head.norm.weight')
+    net = replace(
+        net,
+        positions=rule,
+        final_norm=len(reductions) > 1 or any(n in own for n in norms),
+        pool=pool,
+        mean=mean,
+        std=std,
+    )
+    return Mapped(net, {n: state[n] for n in own}), rest
 
 
 @functools.cache

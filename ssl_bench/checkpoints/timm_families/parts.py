@@ -61,7 +61,7 @@ def table_side(state: State, prefix_tokens: int, facts: Facts) -> int:
     if table is None:
         raise missing(facts, ['pos_embed'], 'its positions are lost')
     patches = (table.shape[1] if table.ndim == 3 else 0) - prefix_tokens
-    side = round(max(patches, 0) ** 0.5)
+    side: int = round(max(patches, 0) ** 0.5)
     if side < 1 or side * side != patches:
         raise UserError(
             f'{facts.path}: pos_embed has the shape {list(table.shape)}, '

@@ -198,6 +198,7 @@ def _read_ijepa(state: State, facts: Facts) -> Mapped:
     return Mapped(
         net,
         filtered(net, state, 'vision_transformer', facts),
+        notes=[] if roles else [_taken(HEADS[width], width)],
         method='I-JEPA' if roles else '',
         last_epoch=0 if roles else None,
     )
@@ -247,9 +248,14 @@ def from_vit(
         UserError: It has no position table, or nothing tells its heads.
     """
     dino = any(loss in facts.container for loss in DINO_LOSSES)
+    said = heads
     heads = heads or arch.heads or HEADS.get(arch.width)
+    registers = rows(state, 'reg_token', 1)
+    table = rows(state, 'pos_embed', 1)
+    alone = _square(table) and not _square(table - arch.cls_token - registers)
     extra = arch.layer_scale or arch.gamma or 'reg_token' in state
     other = dino or not arch.qkv_bias or arch.patch not in (8, 16, 32)
+    other = other or (alone and arch.cls_token)
     sized = other and heads is not None
     if not (sized or extra) or arch.split_bias or arch.rel_pos:
         return None
@@ -260,9 +266,6 @@ def from_vit(
             re.sub(r'\.gamma_([12])\Z', r'.ls\1.gamma', name): tensor
             for name, tensor in state.items()
         }
-    registers = rows(state, 'reg_token', 1)
-    table = rows(state, 'pos_embed', 1)
-    alone = _square(table) and not _square(table - arch.cls_token - registers)
     prefix = 0 if alone else arch.cls_token + registers
     mae = any(name.startswith('decoder_') for name in facts.names)
     resized = mae or is_msn(facts.container)
@@ -298,7 +301,15 @@ def from_vit(
         final_norm=arch.final_norm,
         pool='class_token' if arch.cls_token and not mae else 'patch_mean',
     )
-    return Mapped(net, dict(state))
+    notes = [] if said or dino else [_taken(heads, arch.width)]
+    return Mapped(net, dict(state), notes=notes)
+
+
+def _taken(heads: int, width: int) -> str:
+    return (
+        f'{heads} attention heads, as is usual for a width of {width}: no '
+        'tensor says it'
+    )
 
 
 def is_msn(container: Mapping[str, Any]) -> bool:
