@@ -240,3 +240,30 @@ class CountedAverage(ExponentialMovingAverage):
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._count = int(self.steps)
+
+
+class CountedKeys(nn.Module):
+    """What MoCo and DenseCL of mmpretrain need for a `CountedAverage`.
+
+    It comes before mmpretrain's class among the bases.
+
+    Args:
+        As of mmpretrain's class.
+    """
+
+    backbone: nn.Module
+    neck: nn.Module
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        momentum: float = 0.001,
+        **kwargs,
+    ) -> None:
+        super().__init__(backbone, neck, head, momentum=momentum, **kwargs)
+        self.encoder_k = CountedAverage(self._query(), momentum)
+
+    def _query(self) -> nn.Sequential:
+        return nn.Sequential(self.backbone, self.neck)

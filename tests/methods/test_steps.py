@@ -51,11 +51,6 @@ def prepared(name, folder, device):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         dataset = DATASETS.build(config.train_dataloader.dataset)
     items = [dataset[i] for i in range(8)]
-    if device == 'meta':  # what is checked once, needs numbers
-        model(
-            **model.data_preprocessor(default_collate(items), True),
-            mode='loss',
-        )
     model.to(device)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         wrapper = build_optim_wrapper(model, config.optim_wrapper)
