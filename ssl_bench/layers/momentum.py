@@ -263,7 +263,11 @@ class CountedKeys(nn.Module):
         **kwargs,
     ) -> None:
         super().__init__(backbone, neck, head, momentum=momentum, **kwargs)
+        self._before_copy()
         self.encoder_k = CountedAverage(self._query(), momentum)
+
+    def _before_copy(self) -> None:
+        """Change what both encoders have."""
 
     def _query(self) -> nn.Sequential:
         return nn.Sequential(self.backbone, self.neck)

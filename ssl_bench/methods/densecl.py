@@ -52,11 +52,9 @@ class DenseCL(CountedKeys, MMPretrainDenseCL):
         used, its temperature is.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        # the necks cannot flatten maps that have channels last
-        for neck in (self.neck, self.encoder_k.module[1]):
-            neck.mlp2.register_forward_hook(_channels_first)
+    def _before_copy(self) -> None:
+        # the neck cannot flatten maps that have channels last
+        self.neck.mlp2.register_forward_hook(_channels_first)
 
     @staticmethod
     def _embed(networks: nn.Sequential, images: Tensor) -> list[Tensor]:
