@@ -314,7 +314,7 @@ def main(words: list[str] | None = None) -> int:
     if args.device == 'cuda' and not torch.cuda.is_available():
         print('gpu.py: there is no GPU here; nothing was run.')
         return 2
-    from step import machine  # imports the toolkits
+    from step_rows import machine  # imports the toolkits
 
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / 'gpu.json'

@@ -13,6 +13,7 @@ import gpu
 import gpu_tables
 import growth
 import loaders
+import one_step
 import pipeline
 import plain_views
 import pytest
@@ -24,6 +25,7 @@ from plain_views import PlainImages
 from view_rows import ROWS, config_of, our_dataset
 
 from ssl_bench import config_edits
+from ssl_bench.catalog import methods
 from ssl_bench.cfg_options import read_options
 from ssl_bench.config import config_dir, load_config
 from ssl_bench.engine import speed
@@ -31,25 +33,39 @@ from ssl_bench.engine import speed
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize('name', step.METHODS)
+@pytest.mark.parametrize('name', one_step.METHODS)
 def test_configs_of_the_methods_exist(name):
-    for config in filter(None, step.METHODS[name]):
+    for config in filter(None, one_step.METHODS[name]):
         assert (config_dir() / f'{config}.py').is_file()
+
+
+def test_every_model_can_be_measured():
+    measured = {name for pair in one_step.METHODS.values() for name in pair}
+    models = {
+        path.stem: each.model
+        for each in methods().values()
+        for path in each.files
+    }
+    assert {models[name] for name in measured & {*models}} == {
+        *models.values()
+    }
 
 
 def test_every_small_recipe_is_measured():
     small = {path.stem for path in (config_dir() / 'mini').glob('*.py')}
     assert small == {
-        mini.removeprefix('mini/') for _, mini in step.METHODS.values() if mini
+        mini.removeprefix('mini/')
+        for _, mini in one_step.METHODS.values()
+        if mini
     }
 
 
 def setting(name, folder):
     """A small recipe as step.py prepares it, at a batch of 4."""
-    config = load_config(step.METHODS[name][1])
-    images = step.write_images(folder / 'images', 4)
-    items = step.drawn_items(config, images, 4)
-    return step.prepare(name, config, items, 4, 'cpu')
+    config = load_config(one_step.METHODS[name][1])
+    images = one_step.write_images(folder / 'images', 4)
+    items = one_step.drawn_items(config, images, 4)
+    return one_step.prepare(name, config, items, 4, 'cpu')
 
 
 @pytest.mark.slow
@@ -69,7 +85,7 @@ def test_the_limit_has_the_methods_passes(registered, tmp_path, name, grads):
         assert (module is found.model.backbone) == grad
         assert len(inputs[0]) == 4
     called = []
-    for module in step.encoders(found.model):
+    for module in one_step.encoders(found.model):
         module.register_forward_hook(lambda m, x, y: called.append(m))
     weight = next(p for p in found.model.parameters() if p.requires_grad)
     before = weight.detach().clone()
@@ -132,10 +148,10 @@ def test_heads_that_do_not_compile_leave_the_backbone(
     report = SimpleNamespace(add=rows.append)
     args = step.parse_args(['--device', 'cpu'])
     step.run_method('pixpro', ['compile'], None, [], 4, args, report)
-    heads = [m for m in compiled if m not in step.encoders(found.model)]
+    heads = [m for m in compiled if m not in one_step.encoders(found.model)]
     # two projectors, the propagation, its transform
     assert len(heads) == 4
-    assert compiled[-2:] == step.encoders(found.model)
+    assert compiled[-2:] == one_step.encoders(found.model)
     assert [row.images_per_s for row in rows] == [8]
     assert rows[0].note == (
         'backbone alone, 0 graphs, 0 breaks: RuntimeError: no compiler'
@@ -396,7 +412,7 @@ def test_the_most_that_a_call_allocates():
 @pytest.mark.slow
 @pytest.mark.parametrize('method', scaling.METHODS['batch'])
 def test_memory_of_a_step_is_linear_in_the_batch(registered, tmp_path, method):
-    images = step.write_images(tmp_path, 2)
+    images = one_step.write_images(tmp_path, 2)
     args = scaling.parse_args(['--tiny', '--device', 'cpu'])
     args.drawn = 2
     rows = scaling.measure('batch', method, (8, 16), images, args)
