@@ -183,6 +183,14 @@ def test_gpu_says_that_there_is_none(tmp_path):
     assert not (tmp_path / 'no').exists()
 
 
+def test_the_parts_fit_eight_minutes():
+    together = max(gpu.SECONDS[name] for name in gpu.TOGETHER)
+    alone = sum(gpu.SECONDS.values()) - sum(
+        gpu.SECONDS[name] for name in gpu.TOGETHER
+    )
+    assert together + alone <= 8 * 60
+
+
 def test_time_limits_of_the_parts():
     args = gpu.parse_args(['--seconds-of', 'step=30', 'data=5'])
     assert args.seconds == gpu.SECONDS | dict(step=30, data=5)
@@ -357,6 +365,10 @@ def test_all_parts_of_the_gpu_run_go_through_on_a_cpu(tmp_path):
     results = {name: part['result'] for name, part in parts.items()}
     assert results['tests']['skipped'] and not results['tests']['failed']
     assert set(results['tasks'].values()) == {True}
+    assert results['tasks'].keys() >= gpu.TASKS.keys()
+    forms = [row['form'] for row in results['step']['rows']]
+    assert forms == [form for form in step.FORMS if form != 'compile']
+    assert list(results['step']['profiles']) == ['mocov2']
     for name in ('step', 'pipeline', 'data'):
         assert results[name]['rows']
     assert results['pipeline']['painting']
