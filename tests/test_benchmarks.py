@@ -1,10 +1,13 @@
 """What the GPU's benchmarks do on a CPU, at the smallest sizes."""
 
+import argparse
 import functools
 import json
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from importlib import import_module
 from operator import getitem
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +34,35 @@ from ssl_bench.config import config_dir, load_config
 from ssl_bench.engine import speed
 
 ROOT = Path(__file__).parents[1]
+
+
+def documented():
+    """Commands of the pages: file of this folder, and its words."""
+    pages = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md']
+    for page in [*pages, *sorted((ROOT / 'docs').glob('*.md'))]:
+        text = page.read_text().replace('\\\n', ' ')
+        for name, words in re.findall(
+            r'python benchmarks/(\w+)\.py([^`#\n]*)', text
+        ):
+            yield name, ' '.join(words.split())
+
+
+class Parsed(Exception):
+    """The command line was read."""
+
+
+@pytest.mark.parametrize('name, words', sorted(set(documented())))
+def test_commands_of_the_pages_are_understood(monkeypatch, name, words):
+    parse = argparse.ArgumentParser.parse_args
+
+    def stop(parser, given=None):
+        parse(parser, given)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', stop)
+    monkeypatch.setattr(sys, 'argv', [f'{name}.py', *words.split()])
+    with pytest.raises(Parsed):
+        import_module(name).main()
 
 
 @pytest.mark.parametrize('name', one_step.METHODS)
