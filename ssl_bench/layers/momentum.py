@@ -242,7 +242,7 @@ class CountedAverage(ExponentialMovingAverage):
         self._count = int(self.steps)
 
 
-class CountedKeys(nn.Module):
+class CountedKeys:
     """What MoCo and DenseCL of mmpretrain need for a `CountedAverage`.
 
     It comes before mmpretrain's class among the bases.
@@ -262,7 +262,9 @@ class CountedKeys(nn.Module):
         momentum: float = 0.001,
         **kwargs,
     ) -> None:
-        super().__init__(backbone, neck, head, momentum=momentum, **kwargs)
+        super().__init__(  # type: ignore[call-arg]  # of mmpretrain's class
+            backbone, neck, head, momentum=momentum, **kwargs
+        )
         self._before_copy()
         self.encoder_k = CountedAverage(self._query(), momentum)
 
