@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import torch
 from mmengine.logging import MessageHub
@@ -252,7 +253,7 @@ class CountedKeys:
     """
 
     backbone: nn.Module
-    neck: nn.Module
+    neck: Any
 
     def __init__(
         self,
