@@ -24,7 +24,9 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from step import METHODS, OURS, free, machine, synchronise, write_images
+from one_step import METHODS, OURS, write_images
+from step_rows import machine
+from timing import free, synchronise
 
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config

@@ -31,9 +31,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import step as steps
+import one_step
 import torch
 from growth import FASTER, Row, as_markdown, growths, picture
+from step_rows import machine as machine_of
+from timing import free
 from torch import nn
 
 from ssl_bench import register_all_modules
@@ -49,9 +51,9 @@ QUEUES = {
     'densecl': 'model.queue_len',
 }
 METHODS = {
-    'batch': steps.OURS,
-    'queue': tuple(name for name in QUEUES if name in steps.OURS),
-    'pixels': steps.OURS,
+    'batch': one_step.OURS,
+    'queue': tuple(name for name in QUEUES if name in one_step.OURS),
+    'pixels': one_step.OURS,
     'levels': ('insloc_fpn',),
     'width': ('barlow_twins',),
     'files': ('images',),
@@ -194,16 +196,16 @@ def measure(
     quantity: str, name: str, sizes: tuple[int, ...], folder: Path, args
 ) -> list[Row]:
     """Steps of one method at all sizes, in turns."""
-    recipe = steps.METHODS[name][0 if args.paper else 1]
+    recipe = one_step.METHODS[name][0 if args.paper else 1]
     settings = []
     for size in sizes:
         batch = size if quantity == 'batch' else args.batches[quantity]
         edits = edits_of(quantity, name, size, load_config(recipe))
         config = load_config(recipe, edits)
-        items = steps.drawn_items(config, folder, min(batch, args.drawn))
-        model, wrapper = steps.build(config, args.device)
-        data = steps.batch_of(items, model, batch)
-        setting = steps.Setting(name, config, model, wrapper, data, batch)
+        items = one_step.drawn_items(config, folder, min(batch, args.drawn))
+        model, wrapper = one_step.build(config, args.device)
+        data = one_step.batch_of(items, model, batch)
+        setting = one_step.Setting(name, config, model, wrapper, data, batch)
         setting.step()
         settings.append(setting)
     times: list[list[float]] = [[] for _ in sizes]
@@ -283,7 +285,7 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--paper', action='store_true', help='full sizes')
     parser.add_argument('--tiny', action='store_true', help='smallest sizes')
     parser.add_argument(
-        '--methods', nargs='+', default=steps.OURS, choices=steps.OURS
+        '--methods', nargs='+', default=one_step.OURS, choices=one_step.OURS
     )
     parser.add_argument(
         '--quantities', nargs='+', default=[*SIZES], choices=SIZES
@@ -297,7 +299,7 @@ def parse_args(words: list[str] | None = None) -> argparse.Namespace:
     )
     args.sizes = TINY if args.tiny else PAPER if args.paper else SIZES
     args.batches = dict.fromkeys(BATCH, 4) if args.tiny else BATCH
-    args.drawn = 2 if args.tiny else steps.DRAWN
+    args.drawn = 2 if args.tiny else one_step.DRAWN
     args.rounds = args.rounds or (1 if args.tiny else 5)
     return args
 
@@ -308,12 +310,12 @@ def main(words: list[str] | None = None) -> int:
     register_all_modules()
     logging.disable(logging.WARNING)  # each weight's initialisation
     torch.set_num_threads(1)
-    machine = steps.machine(args.device)
+    machine = machine_of(args.device)
     print(json.dumps(machine), flush=True)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images = steps.write_images(folder / 'images', args.drawn)
+        images = one_step.write_images(folder / 'images', args.drawn)
         for quantity in args.quantities:
             sizes = args.sizes[quantity]
             if quantity == 'files':
@@ -329,7 +331,7 @@ def main(words: list[str] | None = None) -> int:
                     for growth in growths(found):
                         print(growth.line(), flush=True)
                     rows += found
-                    steps.free(args.device)
+                    free(args.device)
                     if args.out:
                         content = dict(
                             machine=machine, rows=[asdict(row) for row in rows]

@@ -120,7 +120,7 @@ def read_rgb(source: Source) -> np.ndarray:
     data = source if isinstance(source, bytes) else _content(source)
     fast = 'torchvision.io' in sys.modules  # to import it costs more than
     # a few images save
-    pixels = _decoded(data) if fast and _is_bare_jpeg(data) else None
+    pixels = _decoded(data) if fast and bare_jpeg(data) else None
     if pixels is not None:
         return pixels
     with opened(data) as image:
@@ -154,44 +154,47 @@ def _decoded(data: bytes) -> np.ndarray | None:
     return pixels.permute(1, 2, 0).contiguous().numpy()
 
 
-def _is_bare_jpeg(data: bytes) -> bool:
-    """Whether Pillow would open this as an upright grey or RGB JPEG.
+def bare_jpeg(data: bytes) -> int:
+    """Where the scan begins of what Pillow opens as an upright plain JPEG.
 
-    Only what an encoder writes that adds nothing is looked at here, a tenth
-    of Pillow's time; of all else Pillow has to judge. Each segment is a
-    marker, its length, and what belongs to the marker.
+    Plain is grey or RGB. Only what an encoder writes that adds nothing is
+    looked at here, a tenth of Pillow's time; of all else Pillow has to judge.
+    Each segment is a marker, its length, and what belongs to the marker.
+
+    Returns:
+        int: Bytes before the coded pixels; 0 for any other file.
     """
     place, frames = 2, 0
     limit = Image.MAX_IMAGE_PIXELS or 0
     if data[:2] != b'\xff\xd8':
-        return False
+        return 0
     while data[place : place + 1] == b'\xff':
         kind = data[place + 1 : place + 2]
         start = place + 4
         place += 2 + int.from_bytes(data[place + 2 : start], 'big')
         size = place - start
         if size <= 0 or place > len(data):
-            return False
+            return 0
         if kind == SCAN:
-            return frames == 1
+            return place if frames == 1 else 0
         if kind in FRAMES:
             frames += 1
             if size not in LAYERS:
-                return False
+                return 0
             bits, height, width, layers = FRAME.unpack_from(data, start)
             if bits != 8 or layers != LAYERS[size]:
-                return False
+                return 0
             if not 0 < height * width <= limit:
-                return False
+                return 0
         elif kind == QUANTISATION:
             if size % 65 or any(first > 15 for first in data[start:place:65]):
-                return False
+                return 0
         elif kind == JFIF:
             if size < 14 or data[start : start + 5] != b'JFIF\0':
-                return False
+                return 0
         elif kind not in HARMLESS:
-            return False
-    return False
+            return 0
+    return 0
 
 
 def require_readable(source: Source) -> None:

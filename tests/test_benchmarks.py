@@ -1,10 +1,13 @@
 """What the GPU's benchmarks do on a CPU, at the smallest sizes."""
 
+import argparse
 import functools
 import json
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from importlib import import_module
 from operator import getitem
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +16,7 @@ import gpu
 import gpu_tables
 import growth
 import loaders
+import one_step
 import pipeline
 import plain_views
 import pytest
@@ -24,6 +28,7 @@ from plain_views import PlainImages
 from view_rows import ROWS, config_of, our_dataset
 
 from ssl_bench import config_edits
+from ssl_bench.catalog import methods
 from ssl_bench.cfg_options import read_options
 from ssl_bench.config import config_dir, load_config
 from ssl_bench.engine import speed
@@ -31,25 +36,68 @@ from ssl_bench.engine import speed
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize('name', step.METHODS)
+def documented():
+    """Commands of the pages: file of this folder, and its words."""
+    pages = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md']
+    for page in [*pages, *sorted((ROOT / 'docs').glob('*.md'))]:
+        text = page.read_text().replace('\\\n', ' ')
+        for name, words in re.findall(
+            r'python benchmarks/(\w+)\.py([^`#\n]*)', text
+        ):
+            yield name, ' '.join(words.split())
+
+
+class Parsed(Exception):
+    """The command line was read."""
+
+
+@pytest.mark.parametrize('name, words', sorted(set(documented())))
+def test_commands_of_the_pages_are_understood(monkeypatch, name, words):
+    parse = argparse.ArgumentParser.parse_args
+
+    def stop(parser, given=None):
+        parse(parser, given)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', stop)
+    monkeypatch.setattr(sys, 'argv', [f'{name}.py', *words.split()])
+    with pytest.raises(Parsed):
+        import_module(name).main()
+
+
+@pytest.mark.parametrize('name', one_step.METHODS)
 def test_configs_of_the_methods_exist(name):
-    for config in filter(None, step.METHODS[name]):
+    for config in filter(None, one_step.METHODS[name]):
         assert (config_dir() / f'{config}.py').is_file()
+
+
+def test_every_model_can_be_measured():
+    measured = {name for pair in one_step.METHODS.values() for name in pair}
+    models = {
+        path.stem: each.model
+        for each in methods().values()
+        for path in each.files
+    }
+    assert {models[name] for name in measured & {*models}} == {
+        *models.values()
+    }
 
 
 def test_every_small_recipe_is_measured():
     small = {path.stem for path in (config_dir() / 'mini').glob('*.py')}
     assert small == {
-        mini.removeprefix('mini/') for _, mini in step.METHODS.values() if mini
+        mini.removeprefix('mini/')
+        for _, mini in one_step.METHODS.values()
+        if mini
     }
 
 
 def setting(name, folder):
     """A small recipe as step.py prepares it, at a batch of 4."""
-    config = load_config(step.METHODS[name][1])
-    images = step.write_images(folder / 'images', 4)
-    items = step.drawn_items(config, images, 4)
-    return step.prepare(name, config, items, 4, 'cpu')
+    config = load_config(one_step.METHODS[name][1])
+    images = one_step.write_images(folder / 'images', 4)
+    items = one_step.drawn_items(config, images, 4)
+    return one_step.prepare(name, config, items, 4, 'cpu')
 
 
 @pytest.mark.slow
@@ -69,7 +117,7 @@ def test_the_limit_has_the_methods_passes(registered, tmp_path, name, grads):
         assert (module is found.model.backbone) == grad
         assert len(inputs[0]) == 4
     called = []
-    for module in step.encoders(found.model):
+    for module in one_step.encoders(found.model):
         module.register_forward_hook(lambda m, x, y: called.append(m))
     weight = next(p for p in found.model.parameters() if p.requires_grad)
     before = weight.detach().clone()
@@ -132,10 +180,10 @@ def test_heads_that_do_not_compile_leave_the_backbone(
     report = SimpleNamespace(add=rows.append)
     args = step.parse_args(['--device', 'cpu'])
     step.run_method('pixpro', ['compile'], None, [], 4, args, report)
-    heads = [m for m in compiled if m not in step.encoders(found.model)]
+    heads = [m for m in compiled if m not in one_step.encoders(found.model)]
     # two projectors, the propagation, its transform
     assert len(heads) == 4
-    assert compiled[-2:] == step.encoders(found.model)
+    assert compiled[-2:] == one_step.encoders(found.model)
     assert [row.images_per_s for row in rows] == [8]
     assert rows[0].note == (
         'backbone alone, 0 graphs, 0 breaks: RuntimeError: no compiler'
@@ -165,6 +213,14 @@ def test_gpu_says_that_there_is_none(tmp_path):
     assert done.returncode == 2
     assert done.stdout == 'gpu.py: there is no GPU here; nothing was run.\n'
     assert not (tmp_path / 'no').exists()
+
+
+def test_the_parts_fit_eight_minutes():
+    together = max(gpu.SECONDS[name] for name in gpu.TOGETHER)
+    alone = sum(gpu.SECONDS.values()) - sum(
+        gpu.SECONDS[name] for name in gpu.TOGETHER
+    )
+    assert together + alone <= 8 * 60
 
 
 def test_time_limits_of_the_parts():
@@ -341,6 +397,10 @@ def test_all_parts_of_the_gpu_run_go_through_on_a_cpu(tmp_path):
     results = {name: part['result'] for name, part in parts.items()}
     assert results['tests']['skipped'] and not results['tests']['failed']
     assert set(results['tasks'].values()) == {True}
+    assert results['tasks'].keys() >= gpu.TASKS.keys()
+    forms = [row['form'] for row in results['step']['rows']]
+    assert forms == [form for form in step.FORMS if form != 'compile']
+    assert list(results['step']['profiles']) == ['mocov2']
     for name in ('step', 'pipeline', 'data'):
         assert results[name]['rows']
     assert results['pipeline']['painting']
@@ -396,7 +456,7 @@ def test_the_most_that_a_call_allocates():
 @pytest.mark.slow
 @pytest.mark.parametrize('method', scaling.METHODS['batch'])
 def test_memory_of_a_step_is_linear_in_the_batch(registered, tmp_path, method):
-    images = step.write_images(tmp_path, 2)
+    images = one_step.write_images(tmp_path, 2)
     args = scaling.parse_args(['--tiny', '--device', 'cpu'])
     args.drawn = 2
     rows = scaling.measure('batch', method, (8, 16), images, args)

@@ -46,7 +46,7 @@ def test_plain_files(photo, mode, subsampling, progressive):
             progressive=progressive,
             restart_marker_rows=1,
         )
-        assert pixels._is_bare_jpeg(data)
+        assert pixels.bare_jpeg(data)
         found = ours(data)
         assert found.flags.c_contiguous and found.flags.writeable
         assert np.array_equal(found, by_pillow(data))
@@ -63,14 +63,14 @@ def test_turned_by_exif(photo):
 
 def test_odd_files_are_pillow_s(photo):
     image = Image.fromarray(photo[:20, :30])
-    assert not pixels._is_bare_jpeg(encoded(image.convert('CMYK')))
+    assert not pixels.bare_jpeg(encoded(image.convert('CMYK')))
     assert np.array_equal(
         ours(encoded(image.convert('CMYK'))),
         by_pillow(encoded(image.convert('CMYK'))),
     )
     file = io.BytesIO()
     image.save(file, 'PNG')
-    assert not pixels._is_bare_jpeg(file.getvalue())
+    assert not pixels.bare_jpeg(file.getvalue())
 
 
 def test_nothing_is_imported_for_it(photo, monkeypatch):
@@ -107,7 +107,7 @@ def test_odd_headers(photo):
             del data[at : at + int(rng.integers(1, 6))]
         if not i % 50:
             del data[int(rng.integers(header)) :]
-        if not pixels._is_bare_jpeg(bytes(data)):
+        if not pixels.bare_jpeg(bytes(data)):
             continue
         bare += 1
         with pixels.opened(bytes(data)) as opened:

@@ -10,6 +10,7 @@ from torch import nn
 
 from ssl_bench.errors import UserError, one_line
 from ssl_bench.layers.dense_heads import DenseMLP
+from ssl_bench.layers.global_bn import GlobalBatchNorm
 
 # children of a model that are compiled, next to every `DenseMLP`
 PARTS = (
@@ -75,6 +76,10 @@ def compile_parts(parts: list[nn.Module], **options: Any) -> None:
     for part in parts:
         for module in part.modules():
             _plain_numbers(module)
+            if isinstance(module, GlobalBatchNorm):  # asks other processes
+                module.as_torch = torch.compiler.disable(  # type: ignore
+                    module.as_torch
+                )
     limit = torch._dynamo.config.recompile_limit
     torch._dynamo.config.recompile_limit = max(limit, GRAPHS)
     for module in parts:

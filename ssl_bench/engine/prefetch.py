@@ -35,17 +35,17 @@ def _started(batch: dict, stream: Any) -> tuple[dict, Any]:
     if stream is None or 'inputs' not in batch:
         return batch, None
     with torch.cuda.stream(stream):
-        inputs = _moved(batch['inputs'])
+        inputs = _moved(batch['inputs'], stream.device)
         copied = stream.record_event()
     return {**batch, 'inputs': inputs}, copied
 
 
-def _moved(inputs: Any) -> Any:
-    """Tensors, and tensors in lists, on the device."""
+def _moved(inputs: Any, device: torch.device) -> Any:
+    """Tensors, and tensors in lists, on a device."""
     if isinstance(inputs, Tensor):
-        return inputs.to('cuda', non_blocking=True)
+        return inputs.to(device, non_blocking=True)
     if isinstance(inputs, (list, tuple)):
-        return type(inputs)(_moved(one) for one in inputs)
+        return type(inputs)(_moved(one, device) for one in inputs)
     return inputs
 
 

@@ -50,9 +50,17 @@ class GlobalBatchNorm(_BatchNorm):
         ):
             return super().forward(x)
         if x.device.type != 'cpu':
-            return _synchronised(self, x)
+            return self.as_torch(x)
         self._check_input_dim(x)
         return self._normalise_on_cpu(x)
+
+    def as_torch(self, x: Tensor) -> Tensor:
+        """torch's, without its look at the batches of other processes.
+
+        No part of a compiled graph (`compile_parts`).
+        """
+        with all_have_rows():
+            return nn.SyncBatchNorm.forward(cast(nn.SyncBatchNorm, self), x)
 
     def _normalise_on_cpu(self, x: Tensor) -> Tensor:
         """Two exact passes: the mean first, then the biased variance."""
@@ -100,13 +108,6 @@ def all_have_rows() -> Iterator[None]:
         yield
     finally:
         torch.cuda.is_current_stream_capturing = before
-
-
-# torch.compiler.disable would import the compiler here
-@torch._disable_dynamo
-def _synchronised(norm: nn.Module, x: Tensor) -> Tensor:
-    with all_have_rows():
-        return nn.SyncBatchNorm.forward(cast(nn.SyncBatchNorm, norm), x)
 
 
 def replace_sync_bn(model: nn.Module) -> None:

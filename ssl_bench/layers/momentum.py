@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import torch
 from mmengine.logging import MessageHub
@@ -240,3 +241,36 @@ class CountedAverage(ExponentialMovingAverage):
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._count = int(self.steps)
+
+
+class CountedKeys:
+    """What MoCo and DenseCL of mmpretrain need for a `CountedAverage`.
+
+    It comes before mmpretrain's class among the bases.
+
+    Args:
+        As of mmpretrain's class.
+    """
+
+    backbone: nn.Module
+    neck: Any
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        momentum: float = 0.001,
+        **kwargs,
+    ) -> None:
+        super().__init__(  # type: ignore[call-arg]  # of mmpretrain's class
+            backbone, neck, head, momentum=momentum, **kwargs
+        )
+        self._before_copy()
+        self.encoder_k = CountedAverage(self._query(), momentum)
+
+    def _before_copy(self) -> None:
+        """Change what both encoders have."""
+
+    def _query(self) -> nn.Sequential:
+        return nn.Sequential(self.backbone, self.neck)

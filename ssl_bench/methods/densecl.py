@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ssl_bench.layers import BatchShuffle, info_nce
 from ssl_bench.layers.feature_queue import overwrite_oldest
-from ssl_bench.layers.momentum import CountedAverage
+from ssl_bench.layers.momentum import CountedKeys
 
 
 def matched(query: Tensor, key: Tensor, values: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def _channels_first(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
 
 
 @MODELS.register_module('PaperDenseCL')
-class DenseCL(MMPretrainDenseCL):
+class DenseCL(CountedKeys, MMPretrainDenseCL):
     """Contrast images as a whole, and each place with its most similar place.
 
     In addition to MoCo v2's loss, every position of the query's projected map
@@ -52,21 +52,9 @@ class DenseCL(MMPretrainDenseCL):
         used, its temperature is.
     """
 
-    def __init__(
-        self,
-        backbone: dict,
-        neck: dict,
-        head: dict,
-        momentum: float = 0.001,
-        **kwargs,
-    ) -> None:
-        super().__init__(backbone, neck, head, momentum=momentum, **kwargs)
+    def _before_copy(self) -> None:
         # the neck cannot flatten maps that have channels last
         self.neck.mlp2.register_forward_hook(_channels_first)
-        self.encoder_k = CountedAverage(self._query(), momentum)
-
-    def _query(self) -> nn.Sequential:
-        return nn.Sequential(self.backbone, self.neck)
 
     @staticmethod
     def _embed(networks: nn.Sequential, images: Tensor) -> list[Tensor]:

@@ -4,15 +4,15 @@ import torch
 import torch.nn.functional as F
 from mmpretrain.models import MoCo as MMPretrainMoCo
 from mmpretrain.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ssl_bench.layers import BatchShuffle, info_nce
 from ssl_bench.layers.feature_queue import overwrite_oldest
-from ssl_bench.layers.momentum import CountedAverage
+from ssl_bench.layers.momentum import CountedKeys
 
 
 @MODELS.register_module('PaperMoCo')
-class MoCo(MMPretrainMoCo):
+class MoCo(CountedKeys, MMPretrainMoCo):
     """Tell an image's other view from the views of earlier images.
 
     A query is contrasted, by InfoNCE, with the key of the same image and a
@@ -32,20 +32,6 @@ class MoCo(MMPretrainMoCo):
         As `mmpretrain.models.MoCo`; the loss of ``head`` is not
         used, its temperature is.
     """
-
-    def __init__(
-        self,
-        backbone: dict,
-        neck: dict,
-        head: dict,
-        momentum: float = 0.001,
-        **kwargs,
-    ) -> None:
-        super().__init__(backbone, neck, head, momentum=momentum, **kwargs)
-        self.encoder_k = CountedAverage(self._query(), momentum)
-
-    def _query(self) -> nn.Sequential:
-        return nn.Sequential(self.backbone, self.neck)
 
     def loss(
         self, inputs: list[Tensor], data_samples: list, **kwargs

@@ -14,7 +14,7 @@ from mmengine.registry import TRANSFORMS
 
 from ssl_bench.config import data_paths, map_nodes
 from ssl_bench.errors import UserError
-from ssl_bench.pixels import opened, orientation, read_rgb, turned
+from ssl_bench.pixels import bare_jpeg, opened, orientation, read_rgb, turned
 from ssl_bench.tasks.layouts.opening import size_fault
 
 SKIPPED = 'skipped_images.txt'
@@ -122,10 +122,13 @@ def read_bgr(content: bytes) -> np.ndarray:
     Raises:
         OSError: As `read_rgb`.
     """
-    with opened(content) as image:
-        way = orientation(image)
-        header = image.fp.tell() if image.fp else 0
-        plain = image.format in JPEG and image.mode in ('L', 'RGB')
+    way, header = 1, bare_jpeg(content)
+    plain = bool(header)
+    if not plain:
+        with opened(content) as image:
+            way = orientation(image)
+            header = image.fp.tell() if image.fp else 0
+            plain = image.format in JPEG and image.mode in ('L', 'RGB')
     if not plain:
         return np.ascontiguousarray(read_rgb(content)[..., ::-1])
     if content.rfind(JPEG_END, header) < 0:

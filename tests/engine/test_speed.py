@@ -10,8 +10,10 @@ import pytest
 import torch
 from mmcv.cnn.bricks import DropPath
 from mmengine.config import Config
+from mmpretrain.registry import MODELS
 from torch import nn
 
+from ssl_bench.cli import main
 from ssl_bench.config_keys import PLAIN
 from ssl_bench.engine import compiling, prefetch, speed
 from ssl_bench.engine.pretrain import pretrain
@@ -162,13 +164,15 @@ def result(config, folder, **keys):
     """Losses of a run, weights of its end, and what its checkpoint says."""
     config = copy.deepcopy(config)
     config.speed = keys
-    saved = torch.load(pretrain(config, folder), weights_only=False)
-    rows = next(folder.glob('*/vis_data/scalars.json')).read_text()
-    losses = [
-        row['loss']
-        for row in map(json.loads, rows.splitlines())
-        if 'loss' in row
-    ]
+    return found(folder, pretrain(config, folder).name)
+
+
+def found(folder, name):
+    """Of a run's folder, as `result`."""
+    saved = torch.load(folder / name, weights_only=False)
+    logs = sorted(folder.glob('*/vis_data/scalars.json'))
+    rows = [row for log in logs for row in log.read_text().splitlines()]
+    losses = [row['loss'] for row in map(json.loads, rows) if 'loss' in row]
     said = Config.fromstring(saved['meta']['cfg'], '.py').method.changes
     return losses, saved['state_dict'], said
 
@@ -244,30 +248,47 @@ class Two(nn.Module):
         return self.backbone(x).square().mean()
 
 
+@MODELS.register_module()
+class FewKernels(nn.Sequential):
+    """A backbone that takes the compiler seconds, not minutes."""
+
+    def __init__(self):
+        layers = nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU()
+        super().__init__(*layers)
+
+    def init_weights(self):
+        pass
+
+    def forward(self, x):
+        return (super().forward(x),)
+
+
 @NO_COMPILER
-@pytest.mark.slow  # a compiler's start
-def test_compiled_kernels_give_equal_gradients(monkeypatch):
-    torch._dynamo.reset()
-    # for few kernels: no other processes, no headers compiled before, no
-    # tests of the processor
+@pytest.mark.slow  # half a minute: a dozen kernels of C++
+def test_a_compiled_run_of_the_command_line(config, tmp_path, monkeypatch):
+    """Real kernels, from `--compile` to the checkpoint and a resumed run."""
     for name, value in (
         ('compile_threads', 1),
         ('cpp_cache_precompile_headers', False),
         ('cpp.simdlen', 1),
     ):
         monkeypatch.setattr(f'torch._inductor.config.{name}', value)
-    torch.manual_seed(0)
-    net, x = Two(), torch.randn(2, 3, 8, 8)
-    other = copy.deepcopy(net)
-    speed.convert(other, Speed(compile=True))
-    heard = []
-    other.backbone.register_forward_hook(lambda *a: heard.append(a[2].shape))
-    for one in (net, other):
-        one(x).backward()
-    assert heard == [(2, 4, 6, 6)]
-    assert net.state_dict().keys() == other.state_dict().keys()
-    for a, b in zip(net.parameters(), other.parameters()):
-        torch.testing.assert_close(a.grad, b.grad)
+    torch._dynamo.reset()
+    config.model.backbone = dict(type='FewKernels')
+    config.model.neck.in_channels = 8
+    wanted, before, _ = result(config, tmp_path / 'plain')
+    config.dump(tmp_path / 'config.py')
+    words = ['pretrain', str(tmp_path / 'config.py'), '--compile']
+    words += ['--work-dir', str(tmp_path / 'fast')]
+    assert main([*words, '--cfg-options', 'train_cfg.max_epochs=1']) == 0
+    assert torch._dynamo.utils.counters['graph_break'] == {}
+    assert torch._dynamo.utils.counters['inductor']['extern_calls'] > 0
+    torch._dynamo.reset()
+    assert main([*words[:2], *words[3:], '--resume']) == 0
+    losses, after, said = found(tmp_path / 'fast', 'epoch_2.pth')
+    assert losses == pytest.approx(wanted, rel=1e-4)
+    assert len(losses) == 6 and after.keys() == before.keys()
+    assert said == ['begun with speed: torch.compile']
 
 
 def test_a_hook_that_comes_and_goes_is_seen_and_compiles_nothing():

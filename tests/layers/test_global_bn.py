@@ -8,6 +8,7 @@ from mmengine.model import revert_sync_batchnorm
 from torch import nn
 from torch.nn.modules import _functions as functions
 
+from ssl_bench.engine.compiling import compile_parts
 from ssl_bench.layers.collectives import sum_over_ranks
 from ssl_bench.layers.global_bn import (
     GlobalBatchNorm,
@@ -176,6 +177,39 @@ def test_torchs_norm_asks_what_keeps_it_from_waiting():
         assert torch.cuda.is_current_stream_capturing()
         raise KeyError
     assert torch.cuda.is_current_stream_capturing is before
+
+
+class Between(nn.Module):
+    """A norm between two operations."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = GlobalBatchNorm(3)
+
+    def forward(self, x):
+        return self.norm(x.relu()).tanh()
+
+
+def test_a_graph_leaves_out_what_asks_other_processes(monkeypatch):
+    torch._dynamo.reset()
+    asked, graphs = [], []
+
+    def forward(norm, x):
+        asked.append(torch.compiler.is_compiling())
+        return x + 1
+
+    def backend(graph, inputs):
+        calls = graph.graph.find_nodes(op='call_method', target='relu')
+        calls += graph.graph.find_nodes(op='call_method', target='tanh')
+        graphs.append([node.target for node in calls])
+        return graph.forward
+
+    monkeypatch.setattr('ssl_bench.layers.global_bn.get_world_size', lambda: 2)
+    monkeypatch.setattr(nn.SyncBatchNorm, 'forward', forward)
+    net = Between().to('meta')
+    compile_parts([net], backend=backend)
+    assert net(torch.ones(2, 3, device='meta')).shape == (2, 3)
+    assert asked == [False] and graphs == [['relu'], ['tanh']]
 
 
 def on_the_gpu(rank):

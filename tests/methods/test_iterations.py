@@ -159,9 +159,8 @@ def test_only_iterations_with_a_log_line_read(
     name,
 ):
     reads = reads_of(small(name, folder), tmp_path, monkeypatch)
-    # the last one looks for collapse; SiameseIM's first compares all masks
-    first = {0} if name.startswith('siamese_im') else set()
-    assert reads == {1, 3, BATCHES - 1} | first
+    # the last one looks for collapse
+    assert reads == {1, 3, BATCHES - 1}
 
 
 def test_what_reads_is_found(

@@ -8,6 +8,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmpretrain.registry import MODELS
 from torch import nn
 
+from ssl_bench.errors import UserError
 from ssl_bench.methods.siamese_im.model import unigrad_dense_loss
 from ssl_bench.methods.siamese_im.vit import TokenBatchNorm
 from tests.methods.siamese_golden import batch, build, samples
@@ -346,9 +347,9 @@ def test_sizes_that_do_not_fit_are_refused(overrides, message):
         tiny(**overrides)
 
 
-def test_masks_of_another_count_are_refused():
-    with pytest.raises(ValueError, match=r'num_masked=9.*masks \[10\]'):
-        tiny(num_masked=9).loss(*draw(0))
+def test_data_without_masks_are_refused():
+    with pytest.raises(UserError, match='needs AddBlockMask'):
+        tiny().check_data([])
 
 
 def test_tokens_share_statistics_over_samples_and_positions():

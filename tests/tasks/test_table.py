@@ -237,10 +237,19 @@ def test_missing_data_names_folder_and_command(tmp_path):
         require_data('voc0712_det_c4', tmp_path)
 
 
-def test_data_that_are_there(mini_root):
-    for name, task in tasks().items():
-        if task.root == 'data/mini':
-            require_data(name, mini_root)
+def test_data_that_are_there(mini_root, tmp_path):
+    mini = {n: t for n, t in tasks().items() if t.root == 'data/mini'}
+    assert len(mini) > 10
+    for name, task in mini.items():
+        require_data(name, mini_root)
+        last = task.data.paths[-1]
+        for path in task.data.paths[:-1]:  # in a root without the last one
+            link = tmp_path / name / path
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                link.symlink_to(mini_root / path)
+        with pytest.raises(UserError, match=f'{last} is not there'):
+            require_data(name, tmp_path / name)
 
 
 def test_list_of_tasks(capsys):

@@ -3,18 +3,20 @@ import pytest
 import torch
 
 from ssl_bench.errors import UserError
-from ssl_bench.transfer import probe_scores
 from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.probe_scores import (
-    Standardise,
-    fit_linear,
     knn,
     linear,
-    nearest,
-    ranking_ap,
+    linear_layer,
+    neighbours,
     svm,
-    votes_of,
 )
+from ssl_bench.transfer.probe_scores.linear_layer import (
+    Standardise,
+    fit_linear,
+)
+from ssl_bench.transfer.probe_scores.neighbours import nearest, votes_of
+from ssl_bench.transfer.probe_scores.svms import ranking_ap
 from ssl_bench.transfer.probes import check_settings
 
 
@@ -31,7 +33,7 @@ def blobs(count, seed, noise=0.2):
 @pytest.mark.parametrize('block', [4, 7, 8192])
 def test_votes_equal_a_slow_loop(monkeypatch, block):
     train, test = blobs(30, 0, 2.0), blobs(7, 1, 2.0)
-    monkeypatch.setattr(probe_scores, 'BLOCK', block)
+    monkeypatch.setattr(neighbours, 'BLOCK', block)
     queries = torch.nn.functional.normalize(test.features, dim=1).split(4)
     found = nearest(train, list(queries), 5)
     votes = torch.cat([votes_of(*part, 3, 0.07) for part in found])
@@ -184,7 +186,7 @@ def test_a_linear_probe_that_diverges_on_all_images_gives_no_number(
         tried.append(len(index))
         return -1.0 if len(index) == 3 else 50.0
 
-    monkeypatch.setattr(probe_scores, 'top1', diverge_at_last)
+    monkeypatch.setattr(linear_layer, 'top1', diverge_at_last)
     with pytest.raises(UserError, match='diverged at the rate 1 on all'):
         linear(blobs(90, 0), blobs(3, 1), [1.0], **SWEEP)
     assert tried == [9, 3]

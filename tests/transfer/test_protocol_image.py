@@ -8,7 +8,8 @@ from torch import nn
 
 from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.probe_scores import centred, logistic
+from ssl_bench.transfer.probe_scores import logistic
+from ssl_bench.transfer.probe_scores.regression import centred
 
 
 def settings(task, recipe=None):

@@ -201,15 +201,22 @@ def test_an_interrupted_run_continues(go, source, monkeypatch):
     assert (outcome.folder / 'predictions.png').is_file()
 
 
-@pytest.mark.parametrize('task', ['mini_seg_fcn', 'mini_linear'])
-def test_a_loss_that_is_not_finite_leaves_no_record(go, source, task):
+@pytest.mark.parametrize(
+    'task', ['mini_seg_fcn', 'mini_linear', 'mini_voc_det_c4']
+)
+def test_a_loss_that_is_not_finite_leaves_no_record(
+    go, source, task, tmp_path
+):
+    """The first step spoils the weights, so the second loss is the first."""
     options = {**SEG, 'optim_wrapper.optimizer.lr': 1e30}
     if task == 'mini_linear':
         options = {'optim_wrapper.optimizer.lr': 1e38}
     with pytest.raises(
-        UserError, match=r'loss became (nan|inf) at iteration \d+\. .* none'
+        UserError, match=r'loss became (nan|inf) at iteration 2\. .* none'
     ):
-        go(source, task, options=options, where='nan')
+        go(source, task, options=options, where=tmp_path)
+    assert read_records(tmp_path) == []
+    assert not list(tmp_path.rglob('*.pth'))
 
 
 def test_linear_and_svm(go, source):

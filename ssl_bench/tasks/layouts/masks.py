@@ -69,7 +69,10 @@ def read_mask(path: str) -> 'np.ndarray[Any, Any]':
     from ssl_bench.pixels import opened
 
     try:
-        with opened(path) as mask:
+        # at once: Pillow reads a file in many small parts
+        with open(path, 'rb', buffering=0) as file:
+            content = file.read()
+        with opened(content) as mask:
             if mask.format in LOSSY:
                 raise MaskFault(
                     'masks are in a format that changes labels',

@@ -1,0 +1,8 @@
+"""Scores of frozen features, one file for each kind of probe."""
+
+from ssl_bench.transfer.probe_scores.linear_layer import linear
+from ssl_bench.transfer.probe_scores.neighbours import knn
+from ssl_bench.transfer.probe_scores.regression import logistic
+from ssl_bench.transfer.probe_scores.svms import svm
+
+__all__ = ['knn', 'linear', 'logistic', 'svm']

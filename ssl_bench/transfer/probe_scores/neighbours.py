@@ -1,0 +1,131 @@
+"""Votes of the nearest training images."""
+
+import torch
+import torch.nn.functional as F
+from mmengine.device import get_device
+from torch import Tensor
+
+from ssl_bench.errors import UserError
+from ssl_bench.transfer.features import Features
+from ssl_bench.transfer.together import from_all, mine
+
+QUERIES, BLOCK = 512, 8192  # rows that meet in one product
+
+
+def nearest(
+    train: Features, queries: list[Tensor], neighbours: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Cosines and labels of the nearest training images.
+
+    The training features are read once, in blocks.
+
+    Args:
+        train (Features): Normalised here.
+        queries (list[Tensor]): (Q, D) of unit length each.
+        neighbours (int): k.
+
+    Returns:
+        list[tuple[Tensor, Tensor]]: For each of ``queries`` (Q, k) and
+        (Q, k), the nearest first.
+    """
+    if not queries:
+        return []
+    best: list[tuple[Tensor, Tensor]] = []
+    device = queries[0].device
+    for start in range(0, len(train.labels), BLOCK):
+        rows = train.features[start : start + BLOCK].to(device)  # (b, D)
+        labels = train.labels[start : start + BLOCK].to(device)
+        bank = F.normalize(rows, dim=1).T
+        for number, query in enumerate(queries):
+            found, index = (query @ bank).topk(
+                min(neighbours, len(labels)), dim=1
+            )
+            label = labels[index]
+            if not start:
+                best.append((found, label))
+                continue
+            found = torch.cat([best[number][0], found], dim=1)
+            label = torch.cat([best[number][1], label], dim=1)
+            found, index = found.topk(min(neighbours, found.shape[1]), dim=1)
+            best[number] = found, label.gather(1, index)
+    return best
+
+
+def votes_of(
+    similarity: Tensor, labels: Tensor, classes: int, temperature: float
+) -> Tensor:
+    """Votes of neighbours.
+
+    Reference: Wu et al., CVPR 2018, Sec. 3.4: each of the k nearest gives
+        its class exp(cosine / temperature).
+
+    Args:
+        similarity (Tensor): (Q, k) cosines.
+        labels (Tensor): (Q, k).
+        classes (int): C.
+        temperature (float): 0.07 in the paper.
+
+    Returns:
+        Tensor: (Q, C) sums of weights.
+    """
+    weight = (similarity / temperature).exp()  # (Q, k)
+    return weight.new_zeros(len(weight), classes).scatter_add_(
+        1, labels, weight
+    )
+
+
+def knn(
+    train: Features,
+    test: Features,
+    neighbours: list,
+    headline: int,
+    temperature: float = 0.07,
+) -> dict[str, float]:
+    """Top-1 for several k, percent.
+
+    Each process has a part of the queries, in the products that one process
+    would form: the numbers are the same.
+
+    Args:
+        train, test (Features): With class indices.
+        neighbours (list[int]): Every k that is reported, as ``top1_kK``.
+        headline (int): The k that is ``top1``.
+        temperature (float): Of the vote.
+
+    Raises:
+        UserError: More neighbours than training images.
+    """
+    every = sorted({*neighbours, headline})
+    if every[-1] > len(train.labels):
+        raise UserError(
+            f'{every[-1]} neighbours asked of {len(train.labels)} '
+            'training images; lower probe.neighbours.'
+        )
+    classes = int(max(train.labels.max(), test.labels.max())) + 1
+    parts = [
+        slice(start, start + QUERIES)
+        for start in mine(range(0, len(test.labels), QUERIES))
+    ]
+    queries = [
+        F.normalize(test.features[part].to(get_device()), dim=1)
+        for part in parts
+    ]
+    right = dict.fromkeys(every, 0)
+    for part, (similarity, labels) in zip(
+        parts, nearest(train, queries, every[-1])
+    ):
+        wanted = test.labels[part].to(labels.device)
+        for k in every:
+            votes = votes_of(
+                similarity[:, :k], labels[:, :k], classes, temperature
+            )
+            right[k] += int((votes.argmax(dim=1) == wanted).sum())
+    counts = from_all(lambda: right)
+    top1 = {
+        k: 100 * (sum(count[k] for count in counts) / len(test.labels))
+        for k in every
+    }
+    return dict(
+        top1=top1[headline],
+        **{f'top1_k{k}': value for k, value in top1.items()},
+    )
