@@ -19,7 +19,8 @@ ROWS = 'uint8[:, ::1]'
 OPTIONS = dict(error_model='numpy', nogil=True)
 AT_ONCE = 65536  # grey levels whose sum has 32 bits
 HALF, BITS = uint32(1 << 23), uint32(24)  # of the weights of a box filter
-SIXTH = 1 / 6  # times it is equal to Pillow's division, for all colours
+# products with these give what Pillow's divisions do, for all colours
+SIXTH, ONE_255TH = 1 / 6, float32(1 / 255)
 
 
 def compiled(signature: str) -> Callable[[Callable], Callable]:
@@ -107,19 +108,23 @@ def invert_from(source, out, threshold):
 
 
 @inlined
-def _hue(red, green, blue, largest, difference):
-    """Pillow's 8-bit hue; red, green and blue are int32."""
-    if red == largest:
-        low, high, base = blue, green, 0.0
-    elif green == largest:
-        low, high, base = red, blue, 2.0
+def _hue(red, green, blue, value, least):
+    """Pillow's 8-bit hue; the colours and their bounds are int32."""
+    if red == value:
+        low, base = blue, 0.0
+        middle = max(green, blue)
+    elif green == value:
+        low, base = red, 2.0
+        middle = max(red, blue)
     else:
-        low, high, base = green, red, 4.0
-    whole = float32(max(difference, int32(1)))
-    first = float32(int32(largest - low)) / whole
-    second = float32(int32(largest - high)) / whole
-    place = float32((base + float64(first)) - float64(second))
-    turns = float64(place) * SIXTH + 1.0
+        low, base = green, 4.0
+        middle = max(red, green)
+    # of the two quotients of Pillow, that of the least colour is 1
+    part = float32(int32(value - middle))
+    part = part / float32(max(int32(value - least), int32(1)))
+    sign = float64(part) - 1.0
+    sign = -sign if low == least else sign
+    turns = float64(float32(base + sign)) * SIXTH + 1.0
     turns = turns - 1.0 if turns >= 1.0 else turns
     return int32(float64(float32(turns)) * 255.0)
 
@@ -145,15 +150,17 @@ def shift_hue(source, out, shift):
     for i in range(reds.size):
         red, green, blue = int32(reds[i]), int32(greens[i]), int32(blues[i])
         value = max(red, max(green, blue))
-        chroma = int32(value - min(red, min(green, blue)))
-        hue = _hue(red, green, blue, value, chroma)
+        least = min(red, min(green, blue))
+        hue = _hue(red, green, blue, value, least)
         hue = int32(int32(hue + step) & int32(255))
         level = float32(value)
-        saturation = int32(float32(chroma) * float32(255) / max(level, one))
+        saturation = int32(
+            float32(int32(value - least)) * float32(255) / max(level, one)
+        )
         place = float32(hue) * float32(6) / float32(255)
         sector = int32(place)
         part = place - float32(sector)
-        share = float32(saturation) / float32(255)
+        share = float32(saturation) * ONE_255TH
         low = _rounded(level * (one - share))
         falling = _rounded(level * (one - share * part))
         rising = _rounded(level * (one - share * (one - part)))
