@@ -73,27 +73,9 @@ def overlapping(
     Returns:
         ndarray: Indices; in the anchors' order when the threshold is met.
     """
-    near = _of_like_area(box, anchors, threshold)
-    found = near[box_iou(box, anchors[near]) > threshold]
-    if len(found):
-        return found
     iou = box_iou(box, anchors)
-    return np.argsort(-iou, kind='stable')[:fallback]
-
-
-def _of_like_area(
-    box: np.ndarray, anchors: np.ndarray, threshold: float
-) -> np.ndarray:
-    """Indices of the anchors whose IoU with a box can be above a threshold.
-
-    It is at most the ratio of the smaller area to the larger one. Areas are
-    computed in float32 here, hence the margin.
-    """
-    x1, y1, x2, y2 = anchors.T
-    areas = (x2 - x1) * (y2 - y1)
-    area = float((box[2] - box[0]) * (box[3] - box[1]))
-    share = threshold * 0.999
-    return np.flatnonzero((areas > share * area) & (share * areas < area))
+    found = np.flatnonzero(iou > threshold)
+    return found if len(found) else np.argsort(-iou, kind='stable')[:fallback]
 
 
 def greedy_nms(
