@@ -46,6 +46,7 @@ setup(
         'faster-coco-eval>=1.8,<2',
         'jinja2>=3.1',
         'msgspec>=0.19',
+        'numba>=0.61',
         'numpy',
         'pillow',
         'pycocotools>=2.0.7',

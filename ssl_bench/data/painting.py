@@ -15,6 +15,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from ssl_bench.data.photometric import Recipe
+from ssl_bench.data.photometric.on_image import compiled_kernels
 from ssl_bench.data.pipeline import Transform, build_pipeline, pipelines_of
 from ssl_bench.errors import UserError, unknown_name
 
@@ -129,7 +130,10 @@ def set_painting(config: Config, device: str) -> PaintViews | None:
                 logging.WARNING,
             )
             later = False
-    later = later and any(recipe.operations for recipe in recipes)
+    coloured = any(recipe.operations for recipe in recipes)
+    later = later and coloured
+    if coloured and not later:
+        compiled_kernels()  # once, and not in each worker
     for pipeline in pipelines_of(config):
         for own, step in zip(pipeline, steps):
             if hasattr(step, 'recipes'):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ssl_bench.data.geometry import ViewGeometry
 from ssl_bench.data.photometric import Recipe, Step, build_photometric
+from ssl_bench.data.photometric.on_image import planes_of
 from ssl_bench.errors import unknown_name
 
 Size = tuple[int, int]
@@ -100,10 +101,7 @@ def resized_crop(
 
 def in_planes(pixels: np.ndarray) -> Tensor:
     """A uint8 view (H, W, 3) as (3, H, W): each channel lies together."""
-    height, width = pixels.shape[:2]
-    planes = np.empty((3, height, width), np.uint8)
-    cv2.split(pixels, [*planes])
-    return torch.from_numpy(planes)
+    return torch.from_numpy(planes_of(pixels))
 
 
 class ViewMaker:

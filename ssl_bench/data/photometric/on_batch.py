@@ -8,9 +8,9 @@ the program never waits for the device: it only sends small tensors to it.
 from collections.abc import Callable
 from functools import cache, partial
 
-import cv2
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ssl_bench.data.photometric import on_image
@@ -117,7 +117,7 @@ def saturation(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def hue(images: Tensor, factors: Tensor) -> Tensor:
-    """Shift OpenCV's 8-bit hue by ``int(factor * 255)``, with wrap."""
+    """Shift Pillow's 8-bit hue by ``int(factor * 255)``, with wrap."""
     to_hsv, to_rgb = hue_tables(images.device)
     shifts = (factors * 255).int() & 255
     count, _, height, width = images.shape
@@ -131,16 +131,13 @@ def hue(images: Tensor, factors: Tensor) -> Tensor:
 
 @cache
 def hue_tables(device: torch.device) -> tuple[Tensor, Tensor]:
-    """`opencvs_colours` on a device, 64 MiB each, made once."""
-    to_hsv, to_rgb = opencvs_colours()
+    """`pillows_colours` on a device, 64 MiB each, made once."""
+    to_hsv, to_rgb = pillows_colours()
     return to_hsv.to(device), to_rgb.to(device)
 
 
-def opencvs_colours() -> tuple[Tensor, Tensor]:
-    """OpenCV's HSV of each RGB colour, and its RGB of each HSV colour.
-
-    Builds of OpenCV differ in how they compute RGB from HSV. With its own
-    answers the two executions agree in every build.
+def pillows_colours() -> tuple[Tensor, Tensor]:
+    """Pillow's HSV of each RGB colour, and its RGB of each HSV colour.
 
     Returns:
         tuple[Tensor, Tensor]: int32, (2**24,). The four bytes of an index and
@@ -149,9 +146,10 @@ def opencvs_colours() -> tuple[Tensor, Tensor]:
     indices = np.arange(2**24, dtype='<i4').view(np.uint8).reshape(4096, -1, 4)
     colours = np.ascontiguousarray(indices[..., :3])
     tables = []
-    for code in (cv2.COLOR_RGB2HSV_FULL, cv2.COLOR_HSV2RGB_FULL):
-        answers = cv2.cvtColor(cv2.cvtColor(colours, code), cv2.COLOR_RGB2RGBA)
-        answers[..., 3] = 0
+    for mode, other in ('RGB', 'HSV'), ('HSV', 'RGB'):
+        image = Image.frombuffer(mode, (4096, 4096), colours)
+        answers = np.zeros_like(indices)
+        answers[..., :3] = image.convert(other)
         tables.append(torch.from_numpy(answers.reshape(-1).view('<i4')))
     return tables[0], tables[1]
 

@@ -1,32 +1,39 @@
-"""Colour changes of one image: numpy uint8 (H, W, 3), with OpenCV.
+"""Colour changes of one image: numpy uint8 (H, W, 3).
 
-The papers' programs run torchvision on Pillow's images. Brightness, contrast,
-saturation, grey and solarisation here are equal to Pillow's in every pixel,
-and the blur is within one level. Only the hue is not: Pillow computes its
-8-bit HSV in floating point, OpenCV in integers, 0.39 levels from it on
-average and at most 7 (on 16 photographs).
-
-Pillow cuts off the fraction of a blend. OpenCV rounds, so nearly a half is
-subtracted first. Where a value of the blend is so near to a whole number that
-float32 could decide either way, the slower exact form is taken.
+The papers' programs run torchvision on Pillow's images, and these changes are
+equal to Pillow's in every pixel. They are compiled (``kernels.py``) for
+images whose channels lie together, each in a plane of its own; they take
+others, and return such images.
 """
 
+import math
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFilter
 
-LEVELS = np.arange(256, dtype=np.float32)
-DIFFERENCES = np.arange(-255.0, 256.0)  # of two levels
-# more than the error of a weighted sum of two levels in float32, with
-# weights of at most 2
-MARGIN = 6e-5
-IN_CACHE = 12288  # pixels, 144 KB of float32
-# with half of a kernel: of weights with the sum 1, OpenCV keeps 8 bits
-TWICE = np.array([2], np.float32)
-GREY = np.array([[19595, 38470, 7471, 32768]], np.float32) / 65536
+
+def compiled_kernels() -> ModuleType:
+    """The compiled parts; the first call may take some seconds.
+
+    A process that starts workers calls this before, so that they share it.
+    """
+    # imports numba, which takes half a second
+    from ssl_bench.data.photometric import kernels
+
+    return kernels
+
+
+def planes_of(pixels: np.ndarray) -> np.ndarray:
+    """An image (H, W, 3) as (3, H, W): each channel lies together."""
+    planes = pixels.transpose(2, 0, 1)
+    if planes.flags.c_contiguous and planes.flags.writeable:
+        return planes
+    planes = np.empty(planes.shape, np.uint8)
+    cv2.split(pixels, [*planes])
+    return planes
 
 
 def jitter(pixels: np.ndarray, *values: float) -> np.ndarray:
@@ -39,88 +46,79 @@ def jitter(pixels: np.ndarray, *values: float) -> np.ndarray:
 
 def brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Blend with black."""
-    return _blend_level(pixels, 0, factor)
+    return _blend_level(planes_of(pixels), 0, factor)
 
 
 def contrast(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Blend with the mean grey, rounded to a whole number."""
-    return _blend_level(pixels, mean_grey(pixels), factor)
+    planes = planes_of(pixels)
+    total = compiled_kernels().sum_of_grey(planes.reshape(3, -1))
+    mean = int(total / planes[0].size + 0.5)
+    return _blend_level(planes, mean, factor)
+
+
+def _blend_level(planes: np.ndarray, level: int, factor: float) -> np.ndarray:
+    out = np.empty_like(planes)
+    compiled_kernels().blend_level(
+        planes.reshape(-1), out.reshape(-1), level, factor
+    )
+    return out.transpose(1, 2, 0)
 
 
 def saturation(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Blend with the image's grey."""
-    factor = float(np.float32(factor))
-    first = grayscale(pixels)
-    if _float32_is_enough(factor * DIFFERENCES, factor):
-        return cv2.addWeighted(pixels, factor, first, 1 - factor, MARGIN - 0.5)
-    return _blend(first.astype(np.float32), pixels, factor)
+    return _of_pixels(compiled_kernels().blend_grey, pixels, factor)
 
 
 def hue(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Shift the 8-bit hue by ``int(factor * 255)``, with wrap."""
-    hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV_FULL)
-    height, width = hsv.shape[:2]
-    shift = np.zeros((width, 3), np.uint8)
-    shift[:, 0] = int(factor * 255) & 255
-    rows = hsv.reshape(height, -1)
-    np.add(rows, shift.reshape(-1), out=rows)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
+    shift = int(factor * 255) & 255
+    return _of_pixels(compiled_kernels().shift_hue, pixels, shift)
+
+
+def _of_pixels(
+    kernel: Callable, pixels: np.ndarray, number: float
+) -> np.ndarray:
+    """The image that a kernel makes of planes (3, H W)."""
+    planes = planes_of(pixels)
+    out = np.empty_like(planes)
+    kernel(planes.reshape(3, -1), out.reshape(3, -1), number)
+    return out.transpose(1, 2, 0)
 
 
 def grayscale(pixels: np.ndarray) -> np.ndarray:
     """Three equal channels."""
-    return cv2.cvtColor(grey(pixels), cv2.COLOR_GRAY2RGB)
+    planes = planes_of(pixels)
+    out = np.empty_like(planes)
+    compiled_kernels().grey_levels(planes.reshape(3, -1), out[0].reshape(-1))
+    out[1:] = out[0]
+    return out.transpose(1, 2, 0)
 
 
 def blur(pixels: np.ndarray, sigma: float) -> np.ndarray:
     """Pillow's blur: three extended box filters in each direction."""
-    edge, inner, outer = map(int, box_weights(sigma))
-    if edge > 1 or _ties(edge, inner, outer):
-        image = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma))
-        return np.array(image)
-    half = np.array([outer, *[inner] * (2 * edge + 1), outer], np.float32) / (
-        1 << 25
-    )
-    # along columns takes half of the time of along rows
-    for _ in 'rows', 'columns':
-        pixels = cv2.transpose(pixels)
-        for _ in range(3):
-            pixels = cv2.sepFilter2D(
-                pixels, cv2.CV_8U, TWICE, half, borderType=cv2.BORDER_REPLICATE
-            )
-    return pixels
+    planes = planes_of(pixels)
+    _, height, width = planes.shape
+    weights = [int(number) for number in box_weights(sigma)]
+    across, out = np.empty_like(planes), np.empty_like(planes)
+    kernel, flat = compiled_kernels().blur_lines, across.reshape(-1)
+    kernel(planes.reshape(-1), flat, 1, width, *weights)
+    kernel(flat, out.reshape(-1), width, height, *weights)
+    return out.transpose(1, 2, 0)
 
 
 def solarize(pixels: np.ndarray, threshold: float) -> np.ndarray:
     """Invert the values from ``threshold`` on."""
-    table = np.where(threshold <= LEVELS, 255 - LEVELS, LEVELS)
-    return cv2.LUT(pixels, table.astype(np.uint8))
+    lowest = min(max(math.ceil(threshold), 0), 256)
+    planes = planes_of(pixels)
+    out = np.empty_like(planes)
+    compiled_kernels().invert_from(planes.reshape(-1), out.reshape(-1), lowest)
+    return out.transpose(1, 2, 0)
 
 
 def invert(pixels: np.ndarray) -> np.ndarray:
     """Invert all values."""
-    return cv2.bitwise_not(pixels)
-
-
-def grey(pixels: np.ndarray) -> np.ndarray:
-    """Pillow's grey, (H, W) uint8: ITU-R 601 weights of 16 bits.
-
-    float32 holds these sums exactly; the fraction is cut off. It is computed
-    in parts that fit a processor's cache.
-    """
-    height, width = pixels.shape[:2]
-    levels = np.empty((height, width), np.uint8)
-    rows = max(1, IN_CACHE // width)
-    for top in range(0, height, rows):
-        part = pixels[top : top + rows].astype(np.float32)
-        levels[top : top + rows] = cv2.transform(part, GREY)
-    return levels
-
-
-def mean_grey(pixels: np.ndarray) -> int:
-    """The mean of `grey`, rounded to a whole number."""
-    levels = grey(pixels)
-    return int(cv2.norm(levels, cv2.NORM_L1) / levels.size + 0.5)
+    return np.invert(planes_of(pixels)).transpose(1, 2, 0)
 
 
 def box_weights(sigma: Any) -> tuple[Any, Any, Any]:
@@ -148,54 +146,6 @@ def box_weights(sigma: Any) -> tuple[Any, Any, Any]:
     edge = np.int64(radius)
     inner = np.int64(one(1 << 24) / (radius * 2 + 1))
     return edge, inner, ((1 << 24) - (2 * edge + 1) * inner) // 2
-
-
-def _ties(edge: int, inner: int, outer: int) -> bool:
-    """Whether sums of the box filter lie halfway between two levels.
-
-    Float32 rounds such a sum up or down by chance. A sum differs from the
-    level of the pixel by the differences of its neighbours to it, times the
-    weights. One neighbour on each side: all differences are looked at. Two:
-    the small ones, since only weights of simple ratios have many ties.
-    """
-    if edge == 0:
-        sums = outer * np.arange(511.0)
-    else:
-        near = np.arange(-8.0, 9.0)
-        sums = inner * near[:, None] + outer * near
-    levels = sums / (1 << 24)
-    off = np.abs(levels - np.floor(levels) - 0.5)
-    return bool(off.min() < MARGIN)
-
-
-def _blend_level(pixels: np.ndarray, first: int, factor: float) -> np.ndarray:
-    """Pillow's blend of a level with an image."""
-    factor = float(np.float32(factor))
-    if _float32_is_enough(factor * (DIFFERENCES[255:] - first), factor):
-        offset = first * (1 - factor) + MARGIN - 0.5
-        if offset > -0.5:  # nothing is below zero, so its sign does not matter
-            return cv2.convertScaleAbs(pixels, alpha=factor, beta=offset)
-        return cv2.addWeighted(pixels, factor, pixels, 0, offset)
-    table = _blend(np.float32(first), LEVELS, factor)
-    return cv2.LUT(pixels, table)
-
-
-def _blend(first, second: np.ndarray, factor: float) -> np.ndarray:
-    """Pillow's blend: in float32, and the fraction is cut off."""
-    blended = first + np.float32(factor) * (second - first)
-    return blended.clip(0, 255).astype(np.uint8)
-
-
-def _float32_is_enough(changes: np.ndarray, factor: float) -> bool:
-    """Whether no blend lies just below a whole number.
-
-    Args:
-        changes (ndarray): ``factor`` times all differences of two levels
-            that can occur, float64 and exact.
-        factor (float): Of the second level.
-    """
-    fractions = changes - np.floor(changes)
-    return factor <= 2 and bool(fractions.max() < 1 - 2 * MARGIN)
 
 
 CHANGES = (brightness, contrast, saturation, hue)
