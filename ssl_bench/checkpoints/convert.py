@@ -182,7 +182,7 @@ def _find(
     drop: Sequence[str],
     arch: str | None,
 ) -> tuple[Encoder, dict[str, State], Mapped | None]:
-    """The encoder of a file, what transfers beside it, and its network.
+    """The encoder of a file, what transfers with it, and its network.
 
     The families of timm's networks are asked first: each has names that no
     ResNet and no plain ViT has. What none of them knows is a ResNet or a

@@ -577,7 +577,7 @@ def test_biases_of_dinov3(q, v, tmp_path):
     mask = 'blocks.0.attn.qkv.bias_mask'
     state[mask] = torch.full_like(state[mask], float('nan'))
     _, report = convert(saved(tmp_path, state))
-    assert 'masks of the biases were made anew' in report.summary()
+    assert 'masks of the biases were made again' in report.summary()
     state[mask] = torch.ones_like(state[mask])
     with pytest.raises(UserError, match='bias_mask keeps the bias of the key'):
         convert(saved(tmp_path, state))
