@@ -152,7 +152,7 @@ def by_timm_name(
         return None
     options = facts.config.get('model_args')
     net = TimmNet(name, options if isinstance(options, dict) else {})
-    module = from_header(to_header(net)).build('meta')
+    module: Any = from_header(to_header(net)).build('meta')
     own = module.state_dict()
     rest = {n: t for n, t in state.items() if n not in own}
     if not own.keys() <= state.keys() or not all(map(_HEADS.match, rest)):
