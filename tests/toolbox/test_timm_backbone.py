@@ -419,3 +419,8 @@ def test_networks_of_a_family_that_was_not_measured():
     )
     shapes = [tuple(map_.shape) for map_ in ours(torch.zeros(2, 3, 70, 64))]
     assert shapes == [(2, 24, 24, 16), (2, 320, 3, 2)]
+    ours(torch.randn(2, 3, 64, 64))[1].sum().backward()
+    assert all(
+        (parameter.grad is not None) == parameter.requires_grad
+        for parameter in ours.parameters()
+    )
