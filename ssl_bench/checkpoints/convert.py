@@ -195,6 +195,8 @@ def _find(
     """
     found = find_timm(file, content, path, from_format, drop, arch)
     if found:
+        if file.wrapper == 'dino' and found.mapped.last_epoch is None:
+            found.mapped.last_epoch = 0  # DINO's count, whatever the network
         return _encoder_of(found), {}, found.mapped
     if from_format in family_names():
         raise UserError(
