@@ -62,6 +62,7 @@ class TimmBackbone(BaseModule):
         init_cfg (dict, optional): Unused; timm initialises its network.
 
     Attributes:
+        arch (TimmNet): The network.
         channels, strides (tuple[int]): Of each map that is returned; of a
             feature its width, and the stride of the last map.
         divisor (int): Pixels; see ``pad``.
@@ -72,6 +73,7 @@ class TimmBackbone(BaseModule):
     """
 
     net: Any
+    _layers: tuple[tuple[str, ...], dict[str, int]] | None = None
 
     def __init__(
         self,
@@ -91,7 +93,7 @@ class TimmBackbone(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        arch = from_header(_plain(net))
+        self.arch = arch = from_header(_plain(net))
         self.layout = layout = layout_of(arch)
         if out_indices is None or output != MAPS:
             out_indices = [layout.depth - 1]
@@ -152,7 +154,7 @@ class TimmBackbone(BaseModule):
             rounded up; or one feature (B, C).
 
         Raises:
-            UserError: The size is no multiple of ``divisor`` and ``pad`` is
+            UserError: The size is not a multiple of ``divisor`` and ``pad`` is
                 off, or the position table has no such size.
         """
         x = self._padded(x)
@@ -253,33 +255,45 @@ class TimmBackbone(BaseModule):
 
         Processes that train together wait for every gradient.
         """
-        for name, parameter in self.net.named_parameters():
-            if not self._uses(name):
-                parameter.requires_grad_(False)
+        names = [name for name, _ in self.net.named_parameters()]
+        end = self._end(names)
+        for place, name in enumerate(names):
+            if not self._uses(name, place > end):
+                self.net.get_parameter(name).requires_grad_(False)
 
-    def _uses(self, name: str) -> bool:
-        layout, last = self.layout, max(self.out_indices)
+    def _end(self, names: list[str]) -> int:
+        """Place of the last tensor before the end of the last map.
+
+        timm's networks list their parts in the order in which they run.
+        """
+        last = self.layout.modules[max(self.out_indices)] + '.'
+        places = [i for i, name in enumerate(names) if name.startswith(last)]
+        return max(places, default=len(names))
+
+    def _uses(self, name: str, behind: bool) -> bool:
+        """Whether the output depends on a tensor.
+
+        Args:
+            name (str): timm's.
+            behind (bool): It is listed behind the last map.
+        """
         whole = self.output == 'pooled_map' and self.normed
+        if whole:
+            return True
         if name.startswith('head.norm.') and self.map_norm:
-            return last == layout.depth - 1
-        if any(
-            name.startswith(f'{module}.')
-            for module in layout.modules[last + 1 :]
-        ):
-            return False
-        if name.startswith(('head.', 'head_dist.', 'fc.', 'final_conv.')):
-            return whole
-        if name.startswith(('norm.', 'norm_pre.')) and not (
-            layout.plain and name.startswith('norm_pre.')
-        ):
-            return self.normed and (layout.plain or last == layout.depth - 1)
-        if name.startswith(('fc_norm.', 'attn_pool.', 'neck.')):
-            return False
+            return self.takes_last
+        if name.startswith('norm.'):
+            return self.normed and (self.layout.plain or self.takes_last)
         if name.startswith(('cls_attn_blocks.', 'cls_token')) and hasattr(
             self.net, 'cls_attn_blocks'
         ):
             return self.output == 'class_token'
-        return True
+        return not behind
+
+    @property
+    def takes_last(self) -> bool:
+        """Whether the network's last map is among those returned."""
+        return max(self.out_indices) == self.layout.depth - 1
 
     def get_layer_depth(
         self, param_name: str, prefix: str = ''
@@ -305,16 +319,20 @@ class TimmBackbone(BaseModule):
         """Layer of each of timm's parameters; the head's is ``HEAD``'s."""
         from timm.models._manipulate import group_with_matcher
 
-        if not hasattr(self.net, 'group_matcher'):
-            raise UserError(
-                f'timm groups the layers of {type(self.net).__name__} in no '
-                'way: leave layer-wise decay out.'
+        names = tuple(name for name, _ in self.net.named_parameters())
+        if self._layers is None or self._layers[0] != names:
+            if not hasattr(self.net, 'group_matcher'):
+                raise UserError(
+                    f'timm groups the layers of {self.arch.model} in no way: '
+                    'leave layer-wise decay out.'
+                )
+            found = group_with_matcher(
+                ((name, None) for name in (*names, HEAD)),
+                self.net.group_matcher(coarse=False),
+                reverse=True,
             )
-        named = [*self.net.named_parameters(), (HEAD, None)]
-        found: dict[str, int] = group_with_matcher(
-            iter(named), self.net.group_matcher(coarse=False), reverse=True
-        )
-        return found
+            self._layers = names, found
+        return self._layers[1]
 
 
 def _known_output(output: str, layout: Any, arch: Any) -> str:

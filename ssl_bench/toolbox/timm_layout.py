@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -51,6 +52,8 @@ class Layout:
         features (int): Width of the feature of an image.
         table (tuple[int, int], optional): Rows and columns of the position
             table; None without a learned or fixed one.
+        whole (int): Pixels, of a network with windows that are shifted: at
+            multiples of it every window is whole.
         options (dict): For timm, so that images of any size are taken.
     """
 
@@ -64,6 +67,7 @@ class Layout:
     normed: bool
     features: int
     table: tuple[int, int] | None
+    whole: int = 1
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -124,6 +128,7 @@ def _layout_of(header: str) -> Layout:
             entries[-1]['num_chs'] if plain else int(module.num_features)
         ),
         table=_table(module),
+        whole=_whole(module, round(strides[-1])),
         options=_options(module),
     )
     family = type(module).__module__.rpartition('.')[2]
@@ -183,6 +188,13 @@ def _divisor(module: Any, plain: bool, stride: int) -> int:
     ):
         return 1  # they round up
     return ROUND_DOWN
+
+
+def _whole(module: Any, stride: int) -> int:
+    """The size whose last map is one window, of a Swin."""
+    if not type(module).__name__.startswith('SwinTransformer'):
+        return 1
+    return math.lcm(*module.layers[0].blocks[0].window_size) * stride
 
 
 def _table(module: Any) -> tuple[int, int] | None:

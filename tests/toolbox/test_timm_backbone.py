@@ -113,7 +113,7 @@ def test_positions_follow_the_rule(name, grid):
     prefix = 0 if name == 'dinov2_reg' else 1
     table = values['pos_embed'][:, prefix:]
     image = table.reshape(1, 4, 4, 32).permute(0, 3, 1, 2)
-    if net.positions == 'dino':  # dino/vision_transformer.py, written anew
+    if net.positions == 'dino':  # written out again
         image = F.interpolate(
             image,
             scale_factor=((grid[0] + 0.1) / 4, (grid[1] + 0.1) / 4),
@@ -419,3 +419,8 @@ def test_networks_of_a_family_that_was_not_measured():
     )
     shapes = [tuple(map_.shape) for map_ in ours(torch.zeros(2, 3, 70, 64))]
     assert shapes == [(2, 24, 24, 16), (2, 320, 3, 2)]
+    ours(torch.randn(2, 3, 64, 64))[1].sum().backward()
+    assert all(
+        (parameter.grad is not None) == parameter.requires_grad
+        for parameter in ours.parameters()
+    )

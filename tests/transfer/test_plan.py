@@ -176,7 +176,7 @@ def test_bottleneck_widths():
     assert model.rpn_head.in_channels == 1024
     assert model.roi_head.bbox_head.in_channels == 2048
     assert model.roi_head.shared_head.depth == 50
-    with pytest.raises(UserError, match='plain residual network'):
+    with pytest.raises(UserError, match='residual networks only'):
         set_architecture(config, describe(ViT(192, 12, 16, 14, 3, 768)))
 
 
@@ -255,7 +255,7 @@ VIT = describe(ViT(192, 12, 16, 14, 3, 768))
             '--recipe, or with --recipe mocov3, pixpro, barlowtwins, lewel, '
             'simsiam.$',
         ),
-        ('voc0712_det_c4', None, VIT, 'Choose another task'),
+        ('voc0712_det_c4', None, VIT, 'Choose coco_mrcnn_fpn_1x instead'),
     ],
 )
 def test_another_backbone_is_told_its_recipes(task, recipe, arch, message):

@@ -146,10 +146,12 @@ def by_timm_name(
         where no name is said, where it is a plain ResNet's or ViT's, or
         where the tensors have other names.
     """
-    import timm
-
     name = timm_name(facts)
-    if not name or _PLAIN.fullmatch(name) or not timm.is_model(name):
+    if not name or _PLAIN.fullmatch(name):
+        return None
+    import timm  # takes a second
+
+    if not timm.is_model(name):
         return None
     said = facts.config.get('model_args')
     options = said if isinstance(said, dict) else {}
