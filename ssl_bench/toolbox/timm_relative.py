@@ -1,5 +1,6 @@
 """BEiT's relative positions for images of any size."""
 
+from contextlib import nullcontext
 from functools import lru_cache
 
 import torch
@@ -36,7 +37,11 @@ class ResizedAttention(Attention):
         table: Tensor = self.relative_position_bias_table
         heads = table.shape[1]
         patches = table[:-TOKENS].view(2 * own[0] - 1, 2 * own[1] - 1, heads)
-        with torch.autocast(table.device.type, enabled=False):
+        with (
+            nullcontext()
+            if table.is_meta
+            else torch.autocast(table.device.type, enabled=False)
+        ):
             patches = torch.einsum(
                 'yh,hwn,xw->yxn', rows.to(table), patches, columns.to(table)
             )  # (2 * H - 1, 2 * W - 1, heads)
