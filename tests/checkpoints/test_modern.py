@@ -8,6 +8,8 @@ import torch
 from ssl_bench.checkpoints import read_backbone, write_backbone
 from ssl_bench.checkpoints.architectures import architecture_of
 from ssl_bench.checkpoints.convert import convert
+from ssl_bench.checkpoints.position import resize_backbone
+from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError
 from tests import modern
 from tests.checkpoints.tiny import under
@@ -564,7 +566,7 @@ def test_biases_of_dinov3(q, v, tmp_path):
     for block in range(DEPTH):
         name = f'blocks.{block}.attn.qkv.bias'
         parts = torch.full((3, 384), float('nan'))
-        parts[0], parts[1], parts[2] = q, 7.0, v
+        parts[0], parts[2] = q, v  # the key's stays NaN
         state[name] = parts.flatten()
     backbone, _ = convert(saved(tmp_path, state))
     net = architecture_of(backbone)
@@ -575,7 +577,7 @@ def test_biases_of_dinov3(q, v, tmp_path):
     mask = 'blocks.0.attn.qkv.bias_mask'
     state[mask] = torch.full_like(state[mask], float('nan'))
     _, report = convert(saved(tmp_path, state))
-    assert 'masks of the biases were made anew' in report.summary()
+    assert 'masks of the biases were made again' in report.summary()
     state[mask] = torch.ones_like(state[mask])
     with pytest.raises(UserError, match='bias_mask keeps the bias of the key'):
         convert(saved(tmp_path, state))
@@ -676,7 +678,9 @@ def test_where_the_tensors_of_eva02_go(tmp_path):
 def test_where_the_tensors_of_xcit_go(tmp_path):
     name = 'dino_xcit_small_12_p16'
     state = modern.drawn(cut(modern.shapes(name), 1))
-    found, _ = convert(saved(tmp_path, dict(teacher=state)))
+    content = dict(student=wrong(state), teacher=state, epoch=300)
+    found, _ = convert(saved(tmp_path, content))
+    assert found.meta['pretrain_epochs'] == 300
     block = 'cls_attn_blocks.0.attn'
     parts = [found.state[f'{block}.{part}.weight'] for part in 'qkv']
     assert torch.equal(torch.cat(parts), state[f'{block}.qkv.weight'])
@@ -704,3 +708,24 @@ def test_heads_that_nothing_says_are_said(tmp_path):
     assert '16 attention heads, as is usual' in report.summary()
     _, report = convert(saved(tmp_path, jepa(state)))
     assert 'attention heads' not in report.summary()
+
+
+def test_a_table_keeps_its_size(tmp_path):
+    """The authors' rule is applied for each image, not once."""
+    backbone, _ = convert(saved(tmp_path, listed('dinov2_vits14')))
+    with pytest.raises(UserError, match='leave --image-size away'):
+        resize_backbone(backbone, 224)
+    backbone, _ = convert(saved(tmp_path, listed('dinov3_vits16')))
+    with pytest.raises(UserError, match='no position table to resize'):
+        resize_backbone(backbone, 224)
+
+
+def test_two_kinds_of_networks_with_the_same_names(tmp_path):
+    """DeiT III's, and timm's with rotary positions that no file holds."""
+    name = 'vit_small_patch16_rope_ape_224'
+    state = TimmNet(name).build().state_dict()
+    state = {n: t.expand_as(t) for n, t in state.items()}
+    path = saved(tmp_path, state)
+    with pytest.raises(UserError, match='--arch .*deit3_base_patch16_224'):
+        convert(path)
+    assert architecture_of(convert(path, arch=name)[0]).model == name

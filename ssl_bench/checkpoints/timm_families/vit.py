@@ -17,6 +17,7 @@ from ssl_bench.checkpoints.timm_families.base import (
 )
 from ssl_bench.checkpoints.timm_families.parts import (
     BLOCK,
+    BY_NAME,
     PARTS,
     QKV,
     check_names,
@@ -245,7 +246,8 @@ def from_vit(
         Mapped | None: None for a plain ViT.
 
     Raises:
-        UserError: It has no position table, or nothing tells its heads.
+        UserError: It has no position table, or nothing tells its heads, or
+            its names are those of two kinds of networks.
     """
     dino = any(loss in facts.container for loss in DINO_LOSSES)
     said = heads
@@ -261,11 +263,18 @@ def from_vit(
         return None
     if not heads:
         raise unknown_size(facts, 'a ViT', arch.width)
-    if arch.gamma:  # DeiT III's name
-        state = {
-            re.sub(r'\.gamma_([12])\Z', r'.ls\1.gamma', name): tensor
-            for name, tensor in state.items()
-        }
+    if arch.gamma:
+        raise UserError(
+            f'{facts.path} holds a ViT with gamma_1 and gamma_2: DeiT III has '
+            'these names, and so have ViTs with rotary positions, which '
+            "compute something else. Say which with --arch and timm's name, "
+            'for instance deit3_base_patch16_224'
+        )
+    if arch.grid is None:
+        raise UserError(
+            f'{facts.path} holds the blocks of a ViT and no pos_embed: its '
+            f'positions are lost or rotary, and no tensor says how. {BY_NAME}'
+        )
     prefix = 0 if alone else arch.cls_token + registers
     mae = any(name.startswith('decoder_') for name in facts.names)
     resized = mae or is_msn(facts.container)
@@ -278,7 +287,7 @@ def from_vit(
     if 'hidden' in kwargs:
         kwargs['mlp_ratio'] = ratio_of(kwargs.pop('hidden'), arch.width)
     optional = dict(
-        init_values=1e-5 if arch.layer_scale or arch.gamma else None,
+        init_values=1e-5 if arch.layer_scale else None,
         qkv_bias=arch.qkv_bias,
         class_token=arch.cls_token,
         reg_tokens=registers,
