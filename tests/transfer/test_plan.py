@@ -172,7 +172,7 @@ def test_bottleneck_widths():
     assert model.rpn_head.in_channels == 1024
     assert model.roi_head.bbox_head.in_channels == 2048
     assert model.roi_head.shared_head.depth == 50
-    with pytest.raises(UserError, match='takes residual networks only'):
+    with pytest.raises(UserError, match='residual networks only'):
         set_architecture(config, describe(ViT(192, 12, 16, 14, 3, 768)))
 
 
