@@ -103,7 +103,7 @@ def _is_other_segmenter(config: Config, patch: int) -> bool:
     model = config.get('model') or {}
     if model.get('type') != 'EncoderDecoder':
         return False
-    own: Any = model['backbone']
+    own = model['backbone']
     return 'ResNet' in own['type'] or own.get('patch_size', patch) != patch
 
 
@@ -200,7 +200,7 @@ def set_timm_detection(
     )
     _check_optimizer(config, net, layout, traits)
     strides: tuple[float, ...] = (*wanted, 2 * wanted[-1])
-    notes = []
+    notes: list[str] = []
     if layout.plain:
         strides, notes = _set_pyramid(model, layout, wanted)
     else:
@@ -248,8 +248,8 @@ def _check_optimizer(
     sgd = wrapper.optimizer.type == 'SGD'
     if sgd and (layout.plain or not traits.batch_norm):
         raise WrongBackbone(
-            f'these settings train with SGD, which is for networks with '
-            f'batch norm; {net.model} has none.'
+            f'these settings train with SGD, which is for residual networks '
+            f'and others with stages and batch norm, not for {net.model}.'
         )
     decay = (wrapper.get('paramwise_cfg') or {}).get('layer_decay_rate', 1)
     if decay != 1 and not layout.plain:
