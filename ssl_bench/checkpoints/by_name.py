@@ -89,6 +89,7 @@ def _of_timm(name: str, model: str) -> Named:
     plain, _, _ = model.partition('.')
     if not timm.is_model(plain):
         raise _no_such(name, 'timm has no network', model, timm.list_models())
+    config: Any
     try:
         config = timm.get_pretrained_cfg(model, allow_unregistered=False)
     except RuntimeError:
@@ -100,7 +101,7 @@ def _of_timm(name: str, model: str) -> Named:
     )
     if config.hf_hub_id:
         repo, _, revision = config.hf_hub_id.partition('@')
-        files = hf_folders.NAMES
+        files: tuple[str, ...] = hf_folders.NAMES
         if config.hf_hub_filename:
             files = _safe_first(config.hf_hub_filename)
         path, commit = _hub_files(

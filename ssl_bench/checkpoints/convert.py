@@ -182,7 +182,7 @@ def _find(
     drop: Sequence[str],
     arch: str | None,
 ) -> tuple[Encoder, dict[str, State], Mapped | None]:
-    """The encoder of a file, what transfers beside it, and its network.
+    """The encoder of a file, what transfers with it, and its network.
 
     The families of timm's networks are asked first: each has names that no
     ResNet and no plain ViT has. What none of them knows is a ResNet or a
@@ -195,6 +195,8 @@ def _find(
     """
     found = find_timm(file, content, path, from_format, drop, arch)
     if found:
+        if file.wrapper == 'dino' and found.mapped.last_epoch is None:
+            found.mapped.last_epoch = 0  # DINO's count, whatever the network
         return _encoder_of(found), {}, found.mapped
     if from_format in family_names():
         raise UserError(

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ssl_bench.checkpoints.architectures import (
     RESNETS,
-    Architecture,
     ResNet,
     ViT,
     architecture_of,
@@ -35,6 +34,7 @@ from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.provenance import stamp
 from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.checkpoints.timm_nets import TimmNet
+from ssl_bench.checkpoints.verify import compare
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.files import atomic_path, write_text
@@ -89,12 +89,22 @@ def export(path: str | Path, backbone: Backbone, target: str) -> None:
             "detectron2, or mmdet, mmseg or mmpretrain with style='caffe'."
         )
     found = architecture_of(backbone)
-    if isinstance(found, TimmNet):
+    if isinstance(found, TimmNet) and not _as_plain(found, backbone, target):
         _export_timm(Path(path), found, backbone, target)
         return
     scheme = _scheme(target, _architecture(backbone))
     state = from_ours(backbone.state, scheme)
     _WRITERS[target](Path(path), state, backbone)
+
+
+def _as_plain(net: TimmNet, backbone: Backbone, target: str) -> bool:
+    """Whether a program gets it as a ViT with layer scale or the like."""
+    if target in ('timm', 'hf') or 'norm_eps' in net.kwargs:
+        return False
+    arch = recognise(backbone.state)
+    if arch is None:
+        return False
+    return compare(backbone.state, arch.shapes()).complete
 
 
 def _export_timm(
@@ -114,7 +124,7 @@ def _export_timm(
         )
 
 
-def _architecture(backbone: Backbone) -> Architecture:
+def _architecture(backbone: Backbone) -> ResNet | ViT:
     arch = recognise(backbone.state)
     if arch is None:
         raise UserError(
@@ -124,7 +134,7 @@ def _architecture(backbone: Backbone) -> Architecture:
     return arch
 
 
-def _scheme(target: str, arch: Architecture) -> str:
+def _scheme(target: str, arch: ResNet | ViT) -> str:
     """The names a target uses, if it can hold the architecture at all."""
     resnet, vit = NAMES[target]
     if isinstance(arch, ResNet):

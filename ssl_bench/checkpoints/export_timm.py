@@ -165,13 +165,13 @@ def _image_size(table: Tensor, patch: int, net: TimmNet) -> int:
     Raises:
         UserError: It is not square.
     """
-    side = round(table.shape[1] ** 0.5)
+    side = round(int(table.shape[1]) ** 0.5)
     if side * side != table.shape[1]:
         raise UserError(
             f"{net.name}: transformers' tables of positions are square, and "
             f'this one has {table.shape[1]} rows'
         )
-    return side * patch
+    return int(side * patch)
 
 
 def _renamed(state: Mapping[str, Tensor], rows: Mapping[str, str]) -> State:
@@ -187,7 +187,7 @@ def _renamed(state: Mapping[str, Tensor], rows: Mapping[str, str]) -> State:
     return found
 
 
-def _split(state: State, words: tuple[str, str, str]) -> State:
+def _split(state: State, words: tuple[str, ...]) -> State:
     """Query, key and value apart, after the words of their names."""
     found: State = {}
     for name, tensor in state.items():
@@ -338,7 +338,7 @@ def _dinov3(net: TimmNet, state: State) -> tuple[State, Config]:
         image_size=224,
     )
     words = tuple(f'attention.{part}_proj' for part in 'qkv')
-    found = _renamed(_split(state, words), _DINOV3)  # type: ignore[arg-type]
+    found = _renamed(_split(state, words), _DINOV3)
     width = config['hidden_size']
     found['embeddings.mask_token'] = torch.zeros(1, 1, width)
     if registers is None:

@@ -577,7 +577,7 @@ def test_biases_of_dinov3(q, v, tmp_path):
     mask = 'blocks.0.attn.qkv.bias_mask'
     state[mask] = torch.full_like(state[mask], float('nan'))
     _, report = convert(saved(tmp_path, state))
-    assert 'masks of the biases were made anew' in report.summary()
+    assert 'masks of the biases were made again' in report.summary()
     state[mask] = torch.ones_like(state[mask])
     with pytest.raises(UserError, match='bias_mask keeps the bias of the key'):
         convert(saved(tmp_path, state))
@@ -678,7 +678,9 @@ def test_where_the_tensors_of_eva02_go(tmp_path):
 def test_where_the_tensors_of_xcit_go(tmp_path):
     name = 'dino_xcit_small_12_p16'
     state = modern.drawn(cut(modern.shapes(name), 1))
-    found, _ = convert(saved(tmp_path, dict(teacher=state)))
+    content = dict(student=wrong(state), teacher=state, epoch=300)
+    found, _ = convert(saved(tmp_path, content))
+    assert found.meta['pretrain_epochs'] == 300
     block = 'cls_attn_blocks.0.attn'
     parts = [found.state[f'{block}.{part}.weight'] for part in 'qkv']
     assert torch.equal(torch.cat(parts), state[f'{block}.qkv.weight'])

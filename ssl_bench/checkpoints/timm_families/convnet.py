@@ -23,7 +23,7 @@ from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError
 
 # (depths, width of the first stage): the size in timm's names
-SIZES = {
+SIZES: dict[tuple[tuple[int, ...], int], str] = {
     ((2, 2, 6, 2), 40): 'atto',
     ((2, 2, 6, 2), 48): 'femto',
     ((2, 2, 6, 2), 64): 'pico',

@@ -145,14 +145,16 @@ def by_timm_name(
         where no name is said, where it is a plain ResNet's or ViT's, or
         where the tensors have other names.
     """
-    import timm
-
     name = timm_name(facts)
-    if not name or _PLAIN.fullmatch(name) or not timm.is_model(name):
+    if not name or _PLAIN.fullmatch(name):
+        return None
+    import timm  # takes a second
+
+    if not timm.is_model(name):
         return None
     options = facts.config.get('model_args')
     net = TimmNet(name, options if isinstance(options, dict) else {})
-    module = from_header(to_header(net)).build('meta')
+    module: Any = from_header(to_header(net)).build('meta')
     own = module.state_dict()
     rest = {n: t for n, t in state.items() if n not in own}
     if not own.keys() <= state.keys() or not all(map(_HEADS.match, rest)):

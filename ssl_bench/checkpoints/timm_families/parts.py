@@ -15,6 +15,7 @@ Shape = tuple[int, ...]
 # of a plain ViT, outside its blocks and inside
 PARTS = 'cls_token|pos_embed|patch_embed.proj|norm'
 BLOCK = 'norm[12]|attn.qkv|attn.proj|mlp.fc[12]'
+BY_NAME = "If it is one of timm's networks, give timm's name with --arch"
 PATCHES = 'patch_embed.proj.weight'
 QKV = 'blocks.0.attn.qkv.weight'
 
@@ -144,7 +145,7 @@ def check_names(
         raise UserError(
             f'{facts.path} has the names of {what} and others, which are not '
             f'understood: {grouped(strange)}. It computes something else, '
-            'and leaving them aside would not help'
+            f'and leaving them aside would not help. {BY_NAME}'
         )
 
 
@@ -161,8 +162,7 @@ def unknown_size(facts: Facts, what: str, width: int) -> UserError:
     """The error for a width that no program of this kind uses."""
     return UserError(
         f'{facts.path} holds {what} of width {width}, which its authors do '
-        'not use: no tensor says how many attention heads it has. If it is '
-        "one of timm's networks, give timm's name with --arch"
+        'not use: no tensor says how many attention heads it has. ' + BY_NAME
     )
 
 

@@ -17,6 +17,7 @@ from ssl_bench.checkpoints.timm_families.base import (
 )
 from ssl_bench.checkpoints.timm_families.parts import (
     BLOCK,
+    BY_NAME,
     PARTS,
     QKV,
     check_names,
@@ -268,6 +269,11 @@ def from_vit(
             'these names, and so have ViTs with rotary positions, which '
             "compute something else. Say which with --arch and timm's name, "
             'for instance deit3_base_patch16_224'
+        )
+    if arch.grid is None:
+        raise UserError(
+            f'{facts.path} holds the blocks of a ViT and no pos_embed: its '
+            f'positions are lost or rotary, and no tensor says how. {BY_NAME}'
         )
     prefix = 0 if alone else arch.cls_token + registers
     mae = any(name.startswith('decoder_') for name in facts.names)
