@@ -224,7 +224,7 @@ def test_what_the_hub_answers_is_one_line(online, error, said):
     assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('name', ['hf:owner', 'hf:a/b/c', 'hf:a b/c'])
+@pytest.mark.parametrize('name', ['hf:a/b/c', 'hf:a b/c'])
 def test_names_that_the_hub_cannot_have(name, online, caches):
     online(huggingface_hub.hf_hub_download)
     with pytest.raises(UserError) as caught:

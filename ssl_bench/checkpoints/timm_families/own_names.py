@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ssl_bench.checkpoints.timm_default import default_net
 from ssl_bench.checkpoints.timm_families.base import Facts, Mapped, State
 from ssl_bench.checkpoints.timm_nets import (
     IMAGENET_MEAN,
@@ -152,12 +153,16 @@ def by_timm_name(
 
     if not timm.is_model(name):
         return None
-    options = facts.config.get('model_args')
-    net = TimmNet(name, options if isinstance(options, dict) else {})
-    module: Any = from_header(to_header(net)).build('meta')
-    own = module.state_dict()
-    rest = {n: t for n, t in state.items() if n not in own}
-    if not own.keys() <= state.keys() or not all(map(_HEADS.match, rest)):
+    said = facts.config.get('model_args')
+    options = said if isinstance(said, dict) else {}
+    for kwargs in (options, default_net(name).kwargs | options):
+        net = TimmNet(name, kwargs)
+        module: Any = from_header(to_header(net)).build('meta')
+        own = module.state_dict()
+        rest = {n: t for n, t in state.items() if n not in own}
+        if own.keys() <= state.keys() and all(map(_HEADS.match, rest)):
+            break
+    else:
         return None
     reductions = {info['reduction'] for info in module.feature_info}
     mean, std = statistics(name, facts)
