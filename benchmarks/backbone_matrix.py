@@ -444,7 +444,9 @@ def reference(
 
 def image_feature(net: Any, backbone: Any, images: Tensor) -> Tensor:
     """timm's feature of an image."""
-    if backbone.normed:
+    # XCiT's class attention changes what it reads: the mean is of the maps
+    apart = hasattr(net, 'cls_attn_blocks') and backbone.output == 'patch_mean'
+    if backbone.normed and not apart:
         tokens = net.forward_features(images)
         if backbone.output == 'class_token':
             return tokens[:, 0]

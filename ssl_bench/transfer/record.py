@@ -22,7 +22,7 @@ from ssl_bench.toolbox.check_data import elsewhere_texts
 from ssl_bench.toolbox.scorer import scorer_of
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.source import Source
-from ssl_bench.transfer.trained import KEY, LORA, kind_of
+from ssl_bench.transfer.trained import LORA, kind_of
 
 
 @dataclass
@@ -115,7 +115,7 @@ def make_record(
 def trained_fields(plan: Plan, measured: Measured) -> dict[str, Any]:
     """What was trained; a record without it is of the task's protocol."""
     kind = kind_of(plan.config)
-    return measured.counts | ({} if kind.full else {KEY: str(kind)})
+    return measured.counts | ({} if kind.full else {'trained': str(kind)})
 
 
 def correct_task(task: str) -> str:

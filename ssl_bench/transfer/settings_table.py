@@ -16,7 +16,7 @@ SHOWN = (
     'train_dataloader.batch_size',
     'auto_scale_lr.base_batch_size',
     'recipe',
-    'trained',
+    'what_is_trained',
 )
 
 

@@ -18,7 +18,7 @@ from ssl_bench.transfer.blocks import block_count, projections, timm_places
 
 FROZEN, LAST, LORA = 'frozen', 'last', 'lora'
 CHOICES = 'full, last:K, lora:RANK or frozen'
-KEY = 'trained'  # in a plan's config, and in a record
+KEY = 'what_is_trained'  # in a plan's config
 STAGES = 4  # of a residual network; of a C4 detector the last is in its head
 RESNET = re.compile(r'(^|\.)(SE)?Res(N|2N)\w+$')
 

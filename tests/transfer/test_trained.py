@@ -88,7 +88,7 @@ def test_without_peft(registered, monkeypatch):
 
 def test_a_kind_is_no_option(registered):
     with pytest.raises(UserError, match='write --train full'):
-        make_plan('mini_finetune', overrides={'+trained': 'frozen'})
+        make_plan('mini_finetune', overrides={'+what_is_trained': 'frozen'})
 
 
 def test_the_full_kind_leaves_no_trace(registered):
@@ -96,7 +96,10 @@ def test_the_full_kind_leaves_no_trace(registered):
         make_plan('mini_finetune'),
         make_plan('mini_finetune', train='full'),
     )
-    assert plain.identity == full.identity and 'trained' not in full.config
+    assert (
+        plain.identity == full.identity
+        and 'what_is_trained' not in full.config
+    )
     hashes = [
         make_plan('mini_finetune', train=kind).config_sha256 for kind in KINDS
     ]
@@ -110,9 +113,9 @@ def test_a_dry_run_shows_and_refuses_kinds(registered, mini_root, capsys):
     line = next(
         line
         for line in capsys.readouterr().out.splitlines()
-        if line.split()[:1] == ['trained']
+        if line.split()[:1] == ['what_is_trained']
     )
-    assert line.split() == ['trained', 'last:2', '[protocol:', '-]']
+    assert line.split() == ['what_is_trained', 'last:2', '[protocol:', '-]']
     assert main([*words, 'lora:2']) == 2
     assert 'Write last:1, full or frozen' in capsys.readouterr().err
 
