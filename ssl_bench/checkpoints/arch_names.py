@@ -3,6 +3,7 @@
 import re
 
 from ssl_bench.checkpoints.architectures import RESNETS, VITS, Architecture
+from ssl_bench.checkpoints.timm_default import is_timm_name
 from ssl_bench.errors import unknown_name
 
 
@@ -39,13 +40,6 @@ def canonical_arch(name: str) -> str:
             return full
         raise unknown_name('architecture', name, [*known, *short])
     return re.sub(r'(_patch\d+)_\d+$', r'\1', full)
-
-
-def is_timm_name(name: str) -> bool:
-    """Whether timm has a network of this name."""
-    import timm
-
-    return bool(re.fullmatch(r'[a-z]\w*', name)) and timm.is_model(name)
 
 
 def same_arch(name: str, architecture: Architecture) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 from torch import Tensor
 
 import ssl_bench
-from ssl_bench.checkpoints.arch_names import canonical_arch, same_arch
 from ssl_bench.checkpoints.architectures import (
     Architecture,
     ViT,
@@ -24,6 +23,8 @@ from ssl_bench.checkpoints.backbone import (
     is_backbone,
     read_backbone,
 )
+from ssl_bench.checkpoints.by_name import find_public, is_public
+from ssl_bench.checkpoints.complete import verify, verify_timm
 from ssl_bench.checkpoints.conventions import (
     check_convention,
     convention_of_author,
@@ -33,8 +34,8 @@ from ssl_bench.checkpoints.encoder import (
     find_encoder,
     leave_aside,
     optional_groups,
-    refuse_unsupported,
 )
+from ssl_bench.checkpoints.formats import FORMATS
 from ssl_bench.checkpoints.hf_folders import config_of
 from ssl_bench.checkpoints.provenance import (
     convention_of,
@@ -54,9 +55,8 @@ from ssl_bench.checkpoints.timm_reader import (
     find_timm,
     read_timm,
 )
-from ssl_bench.checkpoints.unsupported import is_part
-from ssl_bench.checkpoints.values import check_finite, check_types
-from ssl_bench.checkpoints.verify import Report, compare, grouped, suspicious
+from ssl_bench.checkpoints.values import check_finite
+from ssl_bench.checkpoints.verify import Report
 from ssl_bench.checkpoints.wrappers import Unwrapped, unwrap
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.header_fields import check_fields, give_fields, tidy
@@ -78,9 +78,10 @@ def to_backbone(
     """Read any supported checkpoint and prove that its encoder is whole.
 
     Args:
-        checkpoint (str | Path): The file.
-        from_format (str, optional): A name of `formats.FORMATS`; recognised
-            from the tensors' names when None.
+        checkpoint (str | Path): The file, or a published name
+            (`by_name.find_public`).
+        from_format (str, optional): A name of `formats.FORMATS` or of a
+            family; recognised from the tensors' names when None.
         arch (str, optional): What it must be, for instance r50 or vitb16.
         branch (str, optional): ``online`` or ``target``, the momentum copy;
             None for the one that the authors evaluate.
@@ -131,12 +132,17 @@ def convert(
     """`to_backbone`, and its report."""
     if branch not in (None, 'online', 'target'):
         raise unknown_name('branch', branch, ('online', 'target'))
+    known = {row.name for row in FORMATS} | set(family_names())
+    if from_format is not None and from_format not in known:
+        raise unknown_name('checkpoint format', from_format, known)
     meta = check_fields(meta or {})
+    named = find_public(str(checkpoint)) if is_public(checkpoint) else None
+    checkpoint = named.path if named else checkpoint
     content = read_object(checkpoint, trust)
     if is_backbone(content):
         return _reread(checkpoint, arch, meta, allow_nan)
     file = unwrap(content, checkpoint, branch, prefix)
-    file.config = config_of(checkpoint)
+    file.config = config_of(checkpoint) | (named.config if named else {})
     encoder, groups, mapped = _find(
         file, content, checkpoint, from_format, drop, arch
     )
@@ -161,6 +167,8 @@ def convert(
         content, file, encoder, architecture, checkpoint
     )
     backbone.meta = tidy(backbone.meta)
+    if named:
+        named.describe(backbone)
     give_fields(backbone.meta, meta, checkpoint)
     check_convention(backbone.meta)
     return backbone, report
@@ -174,7 +182,7 @@ def _find(
     drop: Sequence[str],
     arch: str | None,
 ) -> tuple[Encoder, dict[str, State], Mapped | None]:
-    """The encoder of a file, what transfers beside it, and its network.
+    """The encoder of a file, what transfers with it, and its network.
 
     The families of timm's networks are asked first: each has names that no
     ResNet and no plain ViT has. What none of them knows is a ResNet or a
@@ -187,6 +195,8 @@ def _find(
     """
     found = find_timm(file, content, path, from_format, drop, arch)
     if found:
+        if file.wrapper == 'dino' and found.mapped.last_epoch is None:
+            found.mapped.last_epoch = 0  # DINO's count, whatever the network
         return _encoder_of(found), {}, found.mapped
     if from_format in family_names():
         raise UserError(
@@ -251,94 +261,6 @@ def _reread(
     return backbone, report
 
 
-def verify(
-    state: State, arch: str | None, path: Any, origin: str
-) -> tuple[Architecture, Report]:
-    """Prove that every tensor of the architecture is there.
-
-    Args:
-        state (dict[str, Tensor]): The encoder, heads removed.
-        arch (str, optional): What it must be.
-        path: The file, for messages.
-        origin (str): How the tensors were found, for messages.
-
-    Raises:
-        UserError: It is another architecture than asked for, or tensors are
-            missing, unexpected or of another shape.
-    """
-    architecture = recognise(state)
-    if architecture is None:
-        refuse_unsupported(state, path)
-        raise UserError(
-            f'{path}: the tensors of {origin} make no ResNet and no ViT: '
-            + grouped(state)
-        )
-    report = compare(state, architecture.shapes())
-    if not report.complete:
-        names = [*report.unexpected, *report.missing]
-        refuse_unsupported(state, path, names)
-    check_arch(arch, architecture, path)
-    if not report.complete:
-        raise UserError(
-            f'{path} does not hold a whole {architecture.name} (read as '
-            f'{origin}): {report.problems()}.{_advice(report)}'
-        )
-    if isinstance(architecture, ViT) and not (
-        architecture.grid or architecture.rel_pos
-    ):
-        raise UserError(
-            f'{path} holds the blocks of a ViT and no position table: its '
-            'positions are lost or are computed (rotary), and a plain ViT '
-            'without them computes something else'
-        )
-    check_types(state, path)
-    report.warnings = suspicious(state)
-    return architecture, report
-
-
-def verify_timm(
-    mapped: Mapped, arch: str | None, path: Any, origin: str
-) -> Report:
-    """Prove that every tensor of a network of timm's is there.
-
-    Args:
-        mapped (Mapped): The network, and its tensors in timm's names.
-        arch (str, optional): What it must be.
-        path: The file, for messages.
-        origin (str): How the tensors were found, for messages.
-
-    Raises:
-        UserError: It is another architecture than asked for, or tensors are
-            missing, unexpected or of another shape.
-    """
-    report = compare(mapped.state, mapped.net.shapes())
-    report.missing = [n for n in report.missing if n not in mapped.fresh]
-    check_arch(arch, mapped.net, path)
-    if not report.complete:
-        raise UserError(
-            f'{path} does not hold a whole {mapped.net.name} (read as '
-            f"{origin}; in timm's names): {report.problems()}"
-        )
-    check_types(mapped.state, path)
-    report.warnings = suspicious(mapped.state)
-    return report
-
-
-def check_arch(
-    arch: str | None, architecture: Architecture, path: Any
-) -> None:
-    """Check that a file holds what the user says.
-
-    Raises:
-        UserError: It is another architecture.
-    """
-    if arch is not None and not same_arch(arch, architecture):
-        raise UserError(
-            f'{path} holds {architecture.name}, not {canonical_arch(arch)}: '
-            'leave --arch away or give the other file'
-        )
-
-
 def _heads(encoder: Encoder, content: Any, file: Unwrapped) -> int | None:
     """Attention heads of a ViT, where the file's recipe says them."""
     if file.wrapper == 'mmengine':
@@ -347,18 +269,6 @@ def _heads(encoder: Encoder, content: Any, file: Unwrapped) -> int | None:
     if encoder.source == 'hf' and type(heads) is int and heads > 0:
         return heads
     return 12 if encoder.source == 'mocov3' else None  # its ViT-S too
-
-
-def _advice(report: Report) -> str:
-    """What to do about an encoder that is not whole."""
-    surplus = [name for name in report.unexpected if not is_part(name)]
-    if report.missing or report.misshapen or surplus != report.unexpected:
-        return ' If the format was guessed wrongly give --from or --prefix'
-    words = list(dict.fromkeys(f'{n.split(".")[0]}' for n in surplus))
-    return (
-        ' If they do not belong to the encoder, leave them aside with '
-        f'--drop {" ".join(words[:5])}'
-    )
 
 
 def check_values(

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ssl_bench.checkpoints.architectures import (
     RESNETS,
-    Architecture,
     ResNet,
     ViT,
+    architecture_of,
     recognise,
 )
 from ssl_bench.checkpoints.backbone import (
@@ -24,9 +24,17 @@ from ssl_bench.checkpoints.backbone import (
     write_safetensors,
 )
 from ssl_bench.checkpoints.conventions import CAFFE
+from ssl_bench.checkpoints.export_timm import (
+    is_folder,
+    timm_state,
+    write_hf_folder,
+    write_timm_folder,
+)
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.provenance import stamp
 from ssl_bench.checkpoints.reading import read_object
+from ssl_bench.checkpoints.timm_nets import TimmNet
+from ssl_bench.checkpoints.verify import compare
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.files import atomic_path, write_text
@@ -59,7 +67,9 @@ def export(path: str | Path, backbone: Backbone, target: str) -> None:
 
     Args:
         path (str | Path): The file; for ``hf`` the folder. ``torchvision``
-            and ``timm`` write safetensors when it ends so.
+            and ``timm`` write safetensors when it ends so. Of a network that
+            only timm has, ``timm`` writes a folder where the name has no
+            ending.
         backbone (Backbone): What to write.
         target (str): ``backbone`` or a name of `NAMES`.
 
@@ -78,12 +88,43 @@ def export(path: str | Path, backbone: Backbone, target: str) -> None:
             f"(convention caffe), and {target}'s ResNet in the 3x3: choose "
             "detectron2, or mmdet, mmseg or mmpretrain with style='caffe'."
         )
+    found = architecture_of(backbone)
+    if isinstance(found, TimmNet) and not _as_plain(found, backbone, target):
+        _export_timm(Path(path), found, backbone, target)
+        return
     scheme = _scheme(target, _architecture(backbone))
     state = from_ours(backbone.state, scheme)
     _WRITERS[target](Path(path), state, backbone)
 
 
-def _architecture(backbone: Backbone) -> Architecture:
+def _as_plain(net: TimmNet, backbone: Backbone, target: str) -> bool:
+    """Whether a program gets it as a ViT with layer scale or the like."""
+    if target in ('timm', 'hf') or 'norm_eps' in net.kwargs:
+        return False
+    arch = recognise(backbone.state)
+    if arch is None:
+        return False
+    return compare(backbone.state, arch.shapes()).complete
+
+
+def _export_timm(
+    path: Path, net: TimmNet, backbone: Backbone, target: str
+) -> None:
+    """A network of timm's, for timm or for transformers."""
+    if target == 'hf':
+        write_hf_folder(path, net, backbone)
+    elif target == 'timm' and is_folder(path):
+        write_timm_folder(path, net, backbone)
+    elif target == 'timm':
+        _write_flat(path, timm_state(net, backbone), backbone)
+    else:
+        raise UserError(
+            f'{target} has no {net.model}: choose timm, hf (DINOv2, DINOv3, '
+            'I-JEPA, ConvNeXt) or backbone'
+        )
+
+
+def _architecture(backbone: Backbone) -> ResNet | ViT:
     arch = recognise(backbone.state)
     if arch is None:
         raise UserError(
@@ -93,7 +134,7 @@ def _architecture(backbone: Backbone) -> Architecture:
     return arch
 
 
-def _scheme(target: str, arch: Architecture) -> str:
+def _scheme(target: str, arch: ResNet | ViT) -> str:
     """The names a target uses, if it can hold the architecture at all."""
     resnet, vit = NAMES[target]
     if isinstance(arch, ResNet):

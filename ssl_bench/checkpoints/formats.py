@@ -163,12 +163,6 @@ FORMATS: tuple[Format, ...] = (
         wrappers=('model',),
     ),
     Format(
-        'beit',
-        '',  # data2vec and others save the same
-        needs=(r'blocks\.0\.attn\.q_bias',),
-        wrappers=('model',),
-    ),
-    Format(
         'barlow_twins',
         'Barlow Twins',
         ('backbone.',),

@@ -67,17 +67,7 @@ def weight_files(path: Path) -> dict[Path, list[str] | None]:
         raise UserError(f'{path} has no weights that transformers saved')
     if not index.name.endswith(_INDEX):
         return {index: None}
-    files: dict[Path, list[str] | None] = {}
-    for tensor, name in sorted(_weight_map(index).items()):
-        # a part stands next to the index, never in another folder
-        if Path(name).name != name or not printable(name) == name:
-            raise UserError(
-                f'{index} names the part {one_line(printable(name))!r}, '
-                'which is not a file next to it'
-            )
-        held = files.setdefault(index.parent / name, [])
-        assert held is not None
-        held.append(tensor)
+    files = parts_of(index)
     missing = [file.name for file in files if not file.is_file()]
     if missing:
         raise UserError(
@@ -85,6 +75,27 @@ def weight_files(path: Path) -> dict[Path, list[str] | None]:
             f'are missing: {", ".join(missing[:3])}. Copy or download them '
             'into the same folder'
         )
+    return dict(files)
+
+
+def parts_of(index: Path) -> dict[Path, list[str]]:
+    """The parts that an index names, whether they are there or not.
+
+    Returns:
+        dict[Path, list]: For each file the tensors that it must hold.
+
+    Raises:
+        UserError: The index cannot be read, or names a file elsewhere.
+    """
+    files: dict[Path, list[str]] = {}
+    for tensor, name in sorted(_weight_map(index).items()):
+        # a part stands next to the index, never in another folder
+        if Path(name).name != name or not printable(name) == name:
+            raise UserError(
+                f'{index} names the part {one_line(printable(name))!r}, '
+                'which is not a file next to it'
+            )
+        files.setdefault(index.parent / name, []).append(tensor)
     return files
 
 

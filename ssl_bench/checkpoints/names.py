@@ -2,9 +2,8 @@
 
 A scheme is a table of pairs (theirs, ours). ``{i}`` is a number and
 ``{p}`` the rest of the name, the same on both sides; the table is read in
-either direction, the first fitting row wins. Two things differ by more than a
-name: transformers keeps query, key and value apart, and BEiT may share one
-table of relative positions between its blocks (`_fuse`, `_share`).
+either direction, the first fitting row wins. One thing differs by more than a
+name: transformers keeps query, key and value apart (`_fuse`).
 """
 
 import re
@@ -257,7 +256,7 @@ def to_ours(state: Mapping[str, Tensor], scheme: str) -> dict[str, Tensor]:
         ours = _rename(name, table)
         # of two that get one name, the second keeps its own
         renamed[name if ours in renamed else ours] = tensor
-    return _share(_fuse(renamed) if scheme == 'hf_vit' else renamed)
+    return _fuse(renamed) if scheme == 'hf_vit' else renamed
 
 
 def from_ours(state: Mapping[str, Tensor], scheme: str) -> dict[str, Tensor]:
@@ -298,17 +297,3 @@ def _split(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for part, value in zip('qkv', tensor.chunk(3)):
             apart[f'{match[1]}.{part}.{match[2]}'] = value
     return apart
-
-
-def _share(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give each block BEiT's shared table, as its fine-tuning does."""
-    shared = 'rel_pos_bias.relative_position_bias_table'
-    own = 'attn.relative_position_bias_table'
-    matches = (re.match(r'(blocks\.\d{1,6})\.', name) for name in state)
-    blocks = list(dict.fromkeys(match[1] for match in matches if match))
-    if shared not in state or any(f'{b}.{own}' in state for b in blocks):
-        return state
-    table = state.pop(shared)
-    state.pop('rel_pos_bias.relative_position_index', None)
-    state.update({f'{block}.{own}': table for block in blocks})
-    return state

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssl_bench.checkpoints.architectures import ViT, describe, recognise
+from ssl_bench.checkpoints.architectures import ViT, architecture_of, describe
 from ssl_bench.checkpoints.backbone import Backbone
+from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError
 
 # by which a table takes another size; others define no other size
@@ -116,7 +117,12 @@ def resize_backbone(
     Raises:
         UserError: Not such a ViT, or not a whole number of patches.
     """
-    arch = recognise(backbone.state)
+    arch = architecture_of(backbone)
+    if isinstance(arch, TimmNet) and arch.positions != 'none':
+        raise UserError(
+            f"{backbone.arch} keeps its position table, which its authors' "
+            'rule resizes for each image: leave --image-size away'
+        )
     if not isinstance(arch, ViT) or arch.grid is None:
         raise UserError(
             f'{backbone.arch} has no position table to resize: '

@@ -1,6 +1,7 @@
 """One of timm's networks by its name alone."""
 
 import difflib
+import re
 
 from torch import Tensor, nn
 
@@ -16,8 +17,7 @@ def is_timm_name(name: str) -> bool:
     """Whether timm builds a network of this name."""
     import timm
 
-    found: bool = timm.is_model(name)
-    return found
+    return bool(re.fullmatch(r'[a-z]\w*', name)) and timm.is_model(name)
 
 
 def near_timm_names(name: str) -> list[str]:

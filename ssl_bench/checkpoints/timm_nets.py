@@ -54,6 +54,9 @@ class TimmNet:
             is not the pretrained function.
         pool (str): The authors' feature of an image, one of `POOLS`.
         mean, std (tuple[float]): Of RGB in 0..1, in pretraining.
+        map_norm (bool): Whether the authors give a network's last map the
+            norm that timm gives the pooled feature alone (DINOv3's
+            ConvNeXt).
     """
 
     model: str
@@ -63,6 +66,7 @@ class TimmNet:
     pool: str = 'class_token'
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    map_norm: bool = False
     family = 'timm'
 
     @property
@@ -139,16 +143,16 @@ class TimmNet:
 
 def _remove_final_norm(net: nn.Module) -> None:
     """An identity in place of the norm after the last block."""
-    owner = net if isinstance(getattr(net, 'norm', None), nn.Module) else None
-    if owner is None:  # ConvNeXt's stands in its head
-        owner = getattr(net, 'head', None)
-    if isinstance(getattr(owner, 'norm', None), nn.Module):
-        owner.norm = nn.Identity()
+    # ConvNeXt's stands in its head
+    for owner in (net, getattr(net, 'head', None)):
+        if isinstance(getattr(owner, 'norm', None), nn.Module):
+            setattr(owner, 'norm', nn.Identity())  # noqa: B010
+            return
 
 
 def _set_periods(net: nn.Module, periods: list[float]) -> None:
     """Give DINOv3's rotary positions other periods than timm computes."""
-    rope = net.rope
+    rope: Any = net.rope
     if rope.periods.numel() != len(periods):
         raise ValueError(
             f'{len(periods)} periods of rotary positions, and '
@@ -226,6 +230,7 @@ def _is_plain(net: TimmNet) -> bool:
         and isinstance(net.kwargs, dict)
         and all(map(_is_option, net.kwargs, net.kwargs.values()))
         and isinstance(net.final_norm, bool)
+        and isinstance(net.map_norm, bool)
         and all(
             len(part) == 3 and all(type(n) in (int, float) for n in part)
             for part in (net.mean, net.std)

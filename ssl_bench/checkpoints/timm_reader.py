@@ -9,11 +9,20 @@ from torch import Tensor
 
 from ssl_bench.checkpoints.encoder import leave_aside
 from ssl_bench.checkpoints.timm_families import FAMILIES, Facts, Family, Mapped
+from ssl_bench.checkpoints.timm_families.own_names import by_timm_name
 from ssl_bench.checkpoints.values import plain
 from ssl_bench.checkpoints.wrappers import Unwrapped, by_role
 from ssl_bench.errors import UserError
 
 State = dict[str, Tensor]
+
+
+# a file of which it is known what timm calls it
+NAMED = Family('timm', lambda found: False, lambda state, facts: _never())
+
+
+def _never() -> Mapped:
+    raise NotImplementedError('by_timm_name reads it')
 
 
 @dataclass
@@ -69,6 +78,12 @@ def find_timm(
         UserError: Several networks, of which nothing says which is meant;
             or a family's names, and not the tensors it must have.
     """
+    facts = facts_of(content, path, file.state, file.config, arch)
+    named = None
+    if from_format is None and not file.prefix and not drop:
+        named = by_timm_name(file.state, facts)
+    if named:
+        return TimmEncoder(NAMED, named[0], '', named[1])
     families = [f for f in FAMILIES if from_format in (None, f.name)]
     if file.prefix is None:
         states = _by_prefix(file.state)

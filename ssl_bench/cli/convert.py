@@ -25,8 +25,12 @@ TARGETS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``ssl-bench convert``."""
-    parser.add_argument('input', help='the checkpoint to read')
-    parser.add_argument('output', help='the file (hf: the folder) to write')
+    parser.add_argument(
+        'input',
+        help='the checkpoint to read: a file, a folder, or a published '
+        'name (timm:NAME, hf:OWNER/REPO, torchhub:REPO:ENTRY)',
+    )
+    parser.add_argument('output', help='the file to write (hf: the folder)')
     parser.add_argument(
         '--from',
         dest='from_format',
@@ -42,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--arch', help='refuse anything else: r50, vitb16 ...')
     parser.add_argument(
         '--branch',
-        default='online',
         choices=('online', 'target'),
-        help='the trained encoder or its momentum copy',
+        help='the trained encoder or its momentum copy (default: the one '
+        'that the authors evaluate)',
     )
     parser.add_argument(
         '--prefix',
@@ -88,10 +92,14 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.checkpoints.position import resize_backbone
     from ssl_bench.files import keep_existing, keep_input
 
-    files = ('model.safetensors', 'config.json')
+    files = ('model.safetensors', 'config.json', 'preprocessor_config.json')
     keep_input(args.output, args.input, *files)
-    for name in files if args.to == 'hf' else ('',):
-        keep_existing(Path(args.output) / name, args.force)
+    output = Path(args.output)
+    folder = args.to == 'hf' or (
+        args.to == 'timm' and not output.suffix and not output.is_file()
+    )
+    for name in files if folder else ('',):
+        keep_existing(output / name, args.force)
     backbone, report = convert(
         args.input,
         args.from_format,

@@ -48,7 +48,8 @@ class Pretrain(_Group):
     """What the weights were pretrained on, and where they come from.
 
     ``departures`` are from the config of the pretraining; ``given`` are the
-    fields that the user filled in.
+    fields that the user filled in; ``source_name`` and ``source_revision``
+    are of weights that were named (``hf:OWNER/REPO``) and not given.
     """
 
     data: TextOrEmpty | None
@@ -62,6 +63,8 @@ class Pretrain(_Group):
     departures: list[TextOrEmpty] = []
     changes: list[TextOrEmpty] = []
     given: list[TextOrEmpty] = []
+    source_name: TextOrEmpty | None = None
+    source_revision: TextOrEmpty | None = None
 
 
 class Hardware(_Group):

@@ -62,6 +62,7 @@ class TimmBackbone(BaseModule):
         init_cfg (dict, optional): Unused; timm initialises its network.
 
     Attributes:
+        arch (TimmNet): The network.
         channels, strides (tuple[int]): Of each map that is returned; of a
             feature its width, and the stride of the last map.
         divisor (int): Pixels; see ``pad``.
@@ -70,6 +71,9 @@ class TimmBackbone(BaseModule):
         UserError: timm does not build the network, or it has no such maps
             or feature.
     """
+
+    net: Any
+    _layers: tuple[tuple[str, ...], dict[str, int]] | None = None
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class TimmBackbone(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        arch = from_header(_plain(net))
+        self.arch = arch = from_header(_plain(net))
         self.layout = layout = layout_of(arch)
         if out_indices is None or output != MAPS:
             out_indices = [layout.depth - 1]
@@ -102,7 +106,8 @@ class TimmBackbone(BaseModule):
         more = dict(layout.options)
         if drop_path_rate:
             more['drop_path_rate'] = drop_path_rate
-        self.net = arch.build(**more)
+        built: Any = arch.build(**more)
+        self.net = built
         self.out_indices = tuple(out_indices)
         self.output = _known_output(output, layout, arch)
         self.channels = tuple(layout.channels[i] for i in self.out_indices)
@@ -112,6 +117,8 @@ class TimmBackbone(BaseModule):
         self.divisor, self.pad = layout.divisor, pad
         self.final_norm = arch.final_norm
         self.normed = norm and arch.final_norm and layout.normed
+        # of the authors' last map; timm norms its mean alone
+        self.map_norm = self.normed and arch.map_norm and output == MAPS
         self.positions = positions or arch.positions
         self.head_norm = (
             nn.LayerNorm(layout.features, eps=1e-6) if fresh_norm else None
@@ -147,7 +154,7 @@ class TimmBackbone(BaseModule):
             rounded up; or one feature (B, C).
 
         Raises:
-            UserError: The size is no multiple of ``divisor`` and ``pad`` is
+            UserError: The size is not a multiple of ``divisor`` and ``pad`` is
                 off, or the position table has no such size.
         """
         x = self._padded(x)
@@ -170,6 +177,8 @@ class TimmBackbone(BaseModule):
             intermediates_only=True,
             **more,
         )
+        if self.map_norm and taken[-1] == self.layout.indices[-1]:
+            found[-1] = self.net.head.norm(found[-1])
         return [found[taken.index(index)] for index in indices]
 
     def _feature(self, x: Tensor) -> Tensor:
@@ -220,8 +229,8 @@ class TimmBackbone(BaseModule):
         An attribute of the instance hides the parameter of the same name,
         so that timm's own code reads the resized table.
         """
-        patches = getattr(self.net, 'patch_embed', None)
-        table = getattr(self.net, 'pos_embed', None)
+        patches: Any = getattr(self.net, 'patch_embed', None)
+        table: Any = getattr(self.net, 'pos_embed', None)
         stride = self.layout.stride
         grid = (x.shape[2] // stride, x.shape[3] // stride)
         for block in getattr(self.net, 'blocks', ()):
@@ -246,31 +255,45 @@ class TimmBackbone(BaseModule):
 
         Processes that train together wait for every gradient.
         """
-        for name, parameter in self.net.named_parameters():
-            if not self._uses(name):
-                parameter.requires_grad_(False)
+        names = [name for name, _ in self.net.named_parameters()]
+        end = self._end(names)
+        for place, name in enumerate(names):
+            if not self._uses(name, place > end):
+                self.net.get_parameter(name).requires_grad_(False)
 
-    def _uses(self, name: str) -> bool:
-        layout, last = self.layout, max(self.out_indices)
+    def _end(self, names: list[str]) -> int:
+        """Place of the last tensor before the end of the last map.
+
+        timm's networks list their parts in the order in which they run.
+        """
+        last = self.layout.modules[max(self.out_indices)] + '.'
+        places = [i for i, name in enumerate(names) if name.startswith(last)]
+        return max(places, default=len(names))
+
+    def _uses(self, name: str, behind: bool) -> bool:
+        """Whether the output depends on a tensor.
+
+        Args:
+            name (str): timm's.
+            behind (bool): It is listed behind the last map.
+        """
         whole = self.output == 'pooled_map' and self.normed
-        if any(
-            name.startswith(f'{module}.')
-            for module in layout.modules[last + 1 :]
-        ):
-            return False
-        if name.startswith(('head.', 'head_dist.', 'fc.', 'final_conv.')):
-            return whole
-        if name.startswith(('norm.', 'norm_pre.')) and not (
-            layout.plain and name.startswith('norm_pre.')
-        ):
-            return self.normed and (layout.plain or last == layout.depth - 1)
-        if name.startswith(('fc_norm.', 'attn_pool.', 'neck.')):
-            return False
+        if whole:
+            return True
+        if name.startswith('head.norm.') and self.map_norm:
+            return self.takes_last
+        if name.startswith('norm.'):
+            return self.normed and (self.layout.plain or self.takes_last)
         if name.startswith(('cls_attn_blocks.', 'cls_token')) and hasattr(
             self.net, 'cls_attn_blocks'
         ):
             return self.output == 'class_token'
-        return True
+        return not behind
+
+    @property
+    def takes_last(self) -> bool:
+        """Whether the network's last map is among those returned."""
+        return max(self.out_indices) == self.layout.depth - 1
 
     def get_layer_depth(
         self, param_name: str, prefix: str = ''
@@ -296,16 +319,20 @@ class TimmBackbone(BaseModule):
         """Layer of each of timm's parameters; the head's is ``HEAD``'s."""
         from timm.models._manipulate import group_with_matcher
 
-        if not hasattr(self.net, 'group_matcher'):
-            raise UserError(
-                f'timm groups the layers of {type(self.net).__name__} in no '
-                'way: leave layer-wise decay out.'
+        names = tuple(name for name, _ in self.net.named_parameters())
+        if self._layers is None or self._layers[0] != names:
+            if not hasattr(self.net, 'group_matcher'):
+                raise UserError(
+                    f'timm groups the layers of {self.arch.model} in no way: '
+                    'leave layer-wise decay out.'
+                )
+            found = group_with_matcher(
+                ((name, None) for name in (*names, HEAD)),
+                self.net.group_matcher(coarse=False),
+                reverse=True,
             )
-        named = [*self.net.named_parameters(), (HEAD, None)]
-        found: dict[str, int] = group_with_matcher(
-            iter(named), self.net.group_matcher(coarse=False), reverse=True
-        )
-        return found
+            self._layers = names, found
+        return self._layers[1]
 
 
 def _known_output(output: str, layout: Any, arch: Any) -> str:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -51,6 +52,8 @@ class Layout:
         features (int): Width of the feature of an image.
         table (tuple[int, int], optional): Rows and columns of the position
             table; None without a learned or fixed one.
+        whole (int): Pixels, of a network with windows that are shifted: at
+            multiples of it every window is whole.
         options (dict): For timm, so that images of any size are taken.
     """
 
@@ -64,6 +67,7 @@ class Layout:
     normed: bool
     features: int
     table: tuple[int, int] | None
+    whole: int = 1
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -101,7 +105,7 @@ def layout_of(net: TimmNet) -> Layout:
 @lru_cache(maxsize=64)
 def _layout_of(header: str) -> Layout:
     net = from_header(json.loads(header))
-    module = net.build('meta')
+    module: Any = net.build('meta')
     info = getattr(module, 'feature_info', None)
     if not hasattr(module, 'forward_intermediates') or not info:
         raise _no_maps(net)
@@ -124,6 +128,7 @@ def _layout_of(header: str) -> Layout:
             entries[-1]['num_chs'] if plain else int(module.num_features)
         ),
         table=_table(module),
+        whole=_whole(module, round(strides[-1])),
         options=_options(module),
     )
     family = type(module).__module__.rpartition('.')[2]
@@ -147,7 +152,7 @@ def _takes_any_size(net: TimmNet, layout: Layout) -> bool:
         net (TimmNet): Of a family whose names were not all measured.
         layout (Layout): What timm says of it.
     """
-    module = net.build('meta', **layout.options)
+    module: Any = net.build('meta', **layout.options)
     for cells in (7, 9), (12, 8):
         height, width = (ROUND_DOWN * layout.divisor * side for side in cells)
         images = torch.zeros(1, 3, height, width, device='meta')
@@ -169,7 +174,7 @@ def _takes_any_size(net: TimmNet, layout: Layout) -> bool:
     return True
 
 
-def _divisor(module: nn.Module, plain: bool, stride: int) -> int:
+def _divisor(module: Any, plain: bool, stride: int) -> int:
     """What an image's sides must be multiples of."""
     if plain:
         # XCiT's convolutions round up
@@ -185,7 +190,14 @@ def _divisor(module: nn.Module, plain: bool, stride: int) -> int:
     return ROUND_DOWN
 
 
-def _table(module: nn.Module) -> tuple[int, int] | None:
+def _whole(module: Any, stride: int) -> int:
+    """The size whose last map is one window, of a Swin."""
+    if not type(module).__name__.startswith('SwinTransformer'):
+        return 1
+    return math.lcm(*module.layers[0].blocks[0].window_size) * stride
+
+
+def _table(module: Any) -> tuple[int, int] | None:
     """Patches of the position table, or None."""
     if not isinstance(getattr(module, 'pos_embed', None), Tensor):
         return None
@@ -193,7 +205,7 @@ def _table(module: nn.Module) -> tuple[int, int] | None:
     return (int(grid[0]), int(grid[1])) if grid else None
 
 
-def _options(module: nn.Module) -> dict[str, Any]:
+def _options(module: Any) -> dict[str, Any]:
     """What timm takes at construction for images of any size.
 
     A network with windows keeps those of its pretraining size.

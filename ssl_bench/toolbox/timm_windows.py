@@ -40,21 +40,22 @@ def attend_in_windows(net: nn.Module, side: int, whole: Sequence[int]) -> None:
         whole (Sequence[int]): Blocks that attend to all patches.
     """
     kind = _window_attention()
-    for index, block in enumerate(net.blocks):
+    blocks: list[Any] = list(net.get_submodule('blocks').children())
+    for index, block in enumerate(blocks):
         if index not in whole:
             block.attn.__class__ = kind
             block.attn.window = side
 
-    def remember(patches: nn.Module, inputs: Any, tokens: Tensor) -> None:
+    def remember(patches: Any, inputs: Any, tokens: Tensor) -> None:
         """Tell the attention the rows and columns of the map."""
         rows, columns = (
             size // patch
             for size, patch in zip(inputs[0].shape[2:], patches.patch_size)
         )
-        for block in net.blocks:
+        for block in blocks:
             block.attn.grid = rows, columns
 
-    net.patch_embed.register_forward_hook(remember)
+    net.get_submodule('patch_embed').register_forward_hook(remember)
 
 
 def _window_attention() -> type:

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from ssl_bench.errors import UserError, one_line
+from ssl_bench.toolbox.timm_backbone import TimmBackbone
 from ssl_bench.transfer.probes import POOLS
 from ssl_bench.transfer.timm_architecture import image_side
 
@@ -31,6 +32,7 @@ def check_shapes(config: Config, module: Any, where: str) -> None:
             backbone takes no images of this size.
     """
     height, width = image_size(config)
+    check_size(config, module, height, width)
     device = next(module.backbone.parameters()).device
     images = torch.zeros(1, 3, height, width, device=device)
     training = module.training
@@ -45,6 +47,30 @@ def check_shapes(config: Config, module: Any, where: str) -> None:
         ) from error
     finally:
         module.train(training)
+
+
+def check_size(config: Config, module: Any, height: int, width: int) -> None:
+    """Refuse images that patches do not divide, where nothing pads them.
+
+    A convolution would leave the rest of the image out and say nothing.
+
+    Raises:
+        UserError: Names the nearest sizes.
+    """
+    backbone = module.backbone
+    if isinstance(backbone, TimmBackbone):
+        patch = 1 if backbone.pad else backbone.divisor
+    else:
+        settings = config.get('model', config)['backbone']
+        patch = settings.get('patch_size', 1)
+    for side in (height, width):
+        if side % patch:
+            below = max(side // patch, 1) * patch
+            raise UserError(
+                f'images of {height}x{width} pixels: patches of {patch} '
+                f'pixels do not divide {side}, and this network does not pad '
+                f'them. The nearest sizes are {below} and {below + patch}.'
+            )
 
 
 def _pass(config: Config, module: Any, images: Tensor) -> None:

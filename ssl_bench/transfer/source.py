@@ -19,9 +19,11 @@ from ssl_bench.checkpoints.architectures import (
     Architecture,
     ResNet,
     ViT,
+    architecture_of,
     describe,
-    recognise,
 )
+from ssl_bench.checkpoints.by_name import is_public
+from ssl_bench.checkpoints.complete import check_arch
 from ssl_bench.checkpoints.containers import kind_of
 from ssl_bench.checkpoints.conventions import (
     CAFFE,
@@ -40,7 +42,6 @@ from ssl_bench.checkpoints.timm_default import (
     is_timm_name,
     near_timm_names,
 )
-from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.checkpoints.verify import Report
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError
@@ -124,6 +125,11 @@ class Source:
             )
         meta = self.backbone.meta
         read = meta.get('read') or {}
+        named = {
+            key: meta[key]
+            for key in ('source_name', 'source_revision')
+            if meta.get(key)
+        }
         return dict(
             data=meta.get('pretrain_data') or None,
             epochs=meta.get('pretrain_epochs'),
@@ -136,6 +142,7 @@ class Source:
             departures=list(meta.get('departures') or ()),
             changes=list(meta.get('changes') or ()),
             given=given_fields(meta),
+            **named,
         )
 
     @property
@@ -166,8 +173,9 @@ def open_source(
         checkpoint (str | Path): ``random``, ``supervised=FILE`` with a file
             in torchvision's format or Detectron2's (`supervised_meta`), a
             backbone file, a checkpoint of any format that conversion reads
-            (a folder of transformers too), or the name of a method with one
-            of these on this disk (`find_named`).
+            (a folder of transformers too), published weights by name
+            (`by_name.find_public`), or the name of a method with one of
+            these on this disk (`find_named`).
         work_dir (str | Path): Where the backbone file goes.
         arch (str, optional): For ``random``, what to build; otherwise what
             the checkpoint must hold.
@@ -191,9 +199,10 @@ def open_source(
         )
         name = backbone_name(path, backbone)
         write_backbone(Path(work_dir) / f'{name}{SUFFIX}', backbone)
-    found = recognise(backbone.state)
+    found = architecture_of(backbone)
     if found is None:
-        raise UserError(f'{path} holds no ResNet and no ViT.')
+        raise UserError(f'{path} holds no network that is known.')
+    check_arch(arch, found, path)
     args = describe(found)
     if isinstance(found, ViT):  # no tensor tells the heads, the header may
         args['heads'] = backbone.meta['arch_args'].get('heads') or found.heads
@@ -226,6 +235,8 @@ def _named_file(
 ) -> tuple[Path, str | None, dict[str, Any]]:
     """The file that the user named, its format if told, and the header."""
     path, foreign = Path(checkpoint), None
+    if is_public(checkpoint):
+        return path, foreign, meta
     word, _, file = str(checkpoint).partition('=')
     if word == SUPERVISED and not path.exists():
         if not file:
@@ -302,7 +313,7 @@ def backbone_name(path: Path, backbone: Backbone) -> str:
     return f'{words or path.stem}_{backbone.meta["source_sha256"][:12]}'
 
 
-def parse_arch(given: str) -> Architecture | TimmNet:
+def parse_arch(given: str) -> Architecture:
     """Read ``resnet50``, ``r18``, ``vitb16``, ``vit_small_patch16``, a size
     of one's own: ``resnet18-w16`` (-stemN for the stem) and
     ``vit_d96_l4_h3_patch8`` (width, blocks, heads), or any other name of

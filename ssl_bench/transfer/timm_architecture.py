@@ -6,11 +6,16 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ssl_bench.checkpoints.timm_nets import TimmNet, from_header, to_header
+from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 from ssl_bench.transfer.timm_detection import set_timm_detection
 from ssl_bench.transfer.timm_segmentation import set_timm_segmentation
+from ssl_bench.transfer.timm_settings import (
+    backbone_settings,
+    note_positions,
+    note_windows,
+)
 
 # the words of a record
 FEATURES = dict(
@@ -105,7 +110,7 @@ def image_side(config: Config) -> int:
     """Side of the square images of a classifier's or a probe's test."""
     sides = []
     for step in _steps(config.test_dataloader.dataset.pipeline):
-        size = step.get('crop_size') or step.get('scale')
+        size: Any = step.get('crop_size') or step.get('scale')
         if step['type'] in ('CenterCrop', 'Resize', 'ResizeEdge'):
             sides.append(size if isinstance(size, int) else min(size))
     return int(sides[-1])
@@ -123,19 +128,8 @@ def _input_notes(
             f'and on the right, to {padded}: a multiple of {layout.divisor}'
         )
     grid = (padded // layout.stride,) * 2
-    if net.positions == 'fixed' and layout.table not in (None, grid):
-        backbone['positions'] = 'timm'
-        notes.append(undefined_positions(layout, f'{grid[0]}x{grid[1]}'))
-    return notes
-
-
-def undefined_positions(layout: Layout, size: str) -> str:
-    """What a record says where the authors define no such table."""
-    rows, columns = layout.table or (0, 0)
-    return (
-        f'the authors define positions of {rows}x{columns} patches only; '
-        f"resized to {size} by timm's rule (bicubic, antialiased)"
-    )
+    notes += note_positions(net, layout, backbone, grid)
+    return notes + note_windows(layout, side)
 
 
 def _set_classifier(config: Config, net: TimmNet, layout: Layout) -> list[str]:
@@ -147,16 +141,15 @@ def _set_classifier(config: Config, net: TimmNet, layout: Layout) -> list[str]:
     old, model = config.model.backbone, config.model
     frozen = old.get('frozen_stages', -1) > 0
     output, norm = _wanted(old, net, layout)
-    backbone = dict(
-        type='TimmBackbone',
-        net=to_header(net),
+    backbone = backbone_settings(
+        net,
+        old,
         output=output,
         norm=norm,
         # a recipe that leaves the norm out has a new one, and so has a
         # trained network whose file has none
         fresh_norm=layout.plain
         and (not norm or not (frozen or net.final_norm)),
-        drop_path_rate=old.get('drop_path_rate', 0.0),
         frozen=frozen,
     )
     notes = []
@@ -265,12 +258,8 @@ def _set_probe(config: Config, net: TimmNet, layout: Layout) -> list[str]:
         and cells == 7
     ):
         output, pool = 'maps', 'corner_average'
-    backbone = dict(
-        type='TimmBackbone',
-        net=to_header(net),
-        output=output,
-        norm=norm,
-        frozen=True,
+    backbone = backbone_settings(
+        net, {}, output=output, norm=norm, frozen=True
     )
     note = _feature_note({**backbone, 'fresh_norm': False}, net)
     if wanted == 'class_token' and layout.plain and output != wanted:

@@ -12,7 +12,7 @@ from torch import nn
 
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header, to_header
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
-from ssl_bench.transfer.timm_segmentation import NO_DECAY
+from ssl_bench.transfer.timm_settings import NO_DECAY
 from ssl_bench.transfer.wrong_backbone import WrongBackbone
 
 # strides of the maps that the heads were made for, from 4 or from 8 pixels
@@ -49,16 +49,12 @@ def _traits_of(header: str) -> Traits:
     from ssl_bench.toolbox.timm_windows import takes_windows
 
     module = from_header(json.loads(header)).build('meta')
-    whole = 1
-    if type(module).__name__.startswith('SwinTransformer'):
-        sides = module.layers[0].blocks[0].window_size
-        whole = math.lcm(*sides) * MASK_RCNN[-1]
     return Traits(
         any(
             isinstance(part, nn.modules.batchnorm._BatchNorm)
             for part in module.modules()
         ),
-        whole,
+        layout_of(from_header(json.loads(header))).whole,
         takes_windows(module),
     )
 
@@ -80,8 +76,8 @@ def is_vitdet(config: Config) -> bool:
 def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
     """The network that a task gets in the wrapper of timm's, if any.
 
-    So does a plain ViT under a detector, but for ViTDet's, if it has its
-    patches.
+    So does a plain ViT in a detector or a segmenter that is for other
+    networks, or for other patches.
 
     Args:
         config (Config): Of a task, not yet fitted.
@@ -94,10 +90,21 @@ def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
         return from_header(arch)
     if arch['family'] != 'vit' or not arch['heads']:
         return None
+    if is_detector(config) or _is_other_segmenter(config, arch['patch']):
+        return vit_as_timm(arch)
     other = is_vitdet(config) and (
         arch['patch'] != config.model.backbone.patch_size
     )
-    return vit_as_timm(arch) if other or is_detector(config) else None
+    return vit_as_timm(arch) if other else None
+
+
+def _is_other_segmenter(config: Config, patch: int) -> bool:
+    """Whether a segmenter is for a residual network or for other patches."""
+    model = config.get('model') or {}
+    if model.get('type') != 'EncoderDecoder':
+        return False
+    own = model['backbone']
+    return 'ResNet' in own['type'] or own.get('patch_size', patch) != patch
 
 
 def vit_as_timm(arch: dict[str, Any]) -> TimmNet:
@@ -193,7 +200,7 @@ def set_timm_detection(
     )
     _check_optimizer(config, net, layout, traits)
     strides: tuple[float, ...] = (*wanted, 2 * wanted[-1])
-    notes = []
+    notes: list[str] = []
     if layout.plain:
         strides, notes = _set_pyramid(model, layout, wanted)
     else:
@@ -241,8 +248,8 @@ def _check_optimizer(
     sgd = wrapper.optimizer.type == 'SGD'
     if sgd and (layout.plain or not traits.batch_norm):
         raise WrongBackbone(
-            f'these settings train with SGD, which is for networks with '
-            f'batch norm; {net.model} has none.'
+            f'these settings train with SGD, which is for residual networks '
+            f'and others with stages and batch norm, not for {net.model}.'
         )
     decay = (wrapper.get('paramwise_cfg') or {}).get('layer_decay_rate', 1)
     if decay != 1 and not layout.plain:

@@ -4,18 +4,16 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ssl_bench.checkpoints.timm_nets import TimmNet, to_header
+from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.toolbox import layer_decay
 from ssl_bench.toolbox.timm_layout import Layout
-from ssl_bench.transfer.wrong_backbone import WrongBackbone
-
-# layers that get no weight decay, next to norms, biases and other vectors
-NO_DECAY = (
-    'pos_embed',
-    'cls_token',
-    'reg_token',
-    'relative_position_bias_table',
+from ssl_bench.transfer.timm_settings import (
+    NO_DECAY,
+    backbone_settings,
+    note_positions,
+    note_windows,
 )
+from ssl_bench.transfer.wrong_backbone import WrongBackbone
 
 
 def set_timm_segmentation(
@@ -48,11 +46,7 @@ def set_timm_segmentation(
             f'the recipe {config.recipe} sets the strides of a residual '
             f'network, which {net.model} does not have.'
         )
-    backbone = dict(
-        type='TimmBackbone',
-        net=to_header(net),
-        drop_path_rate=model.backbone.get('drop_path_rate', 0.0),
-    )
+    backbone = backbone_settings(net, model.backbone)
     heads = model.decode_head.type
     if heads == 'UPerHead':
         backbone['out_indices'] = list(layout.shares())
@@ -67,13 +61,7 @@ def set_timm_segmentation(
             'and UPerNet.'
         )
     notes += _set_sizes(config, layout)
-    if net.positions == 'fixed' and layout.table:
-        backbone['positions'] = 'timm'
-        rows, columns = layout.table
-        notes.append(
-            f'the authors define positions of {rows}x{columns} patches '
-            "only; resized to each image by timm's rule"
-        )
+    notes += note_positions(net, layout, backbone) + note_windows(layout)
     model.backbone = backbone
     _set_decay(config)
     return notes

@@ -1,6 +1,7 @@
 """What the toolkits print goes to a file of the run."""
 
 import contextlib
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -66,6 +67,11 @@ def toolkit_output(folder: Path, quiet: bool):
 @contextlib.contextmanager
 def unheard():
     """Drop what the toolkits print while something is only tried."""
+    before = logging.root.manager.disable
     with contextlib.redirect_stdout(_SINK), warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        yield
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(before)

@@ -419,7 +419,6 @@ def test_epochs(build, epochs, tmp_path, resnet50, vit_tiny):
 def test_every_format_has_a_case():
     cases = {**RESNET_CASES, **VIT_CASES}
     tested = {case[0] for case in cases.values()} | {
-        'beit',
         'mmengine',
         'siamese_im_finetuned',
         'mae_finetuned',

@@ -8,6 +8,8 @@ import torch
 from ssl_bench.checkpoints import read_backbone, write_backbone
 from ssl_bench.checkpoints.architectures import architecture_of
 from ssl_bench.checkpoints.convert import convert
+from ssl_bench.checkpoints.position import resize_backbone
+from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError
 from tests import modern
 from tests.checkpoints.tiny import under
@@ -564,7 +566,7 @@ def test_biases_of_dinov3(q, v, tmp_path):
     for block in range(DEPTH):
         name = f'blocks.{block}.attn.qkv.bias'
         parts = torch.full((3, 384), float('nan'))
-        parts[0], parts[1], parts[2] = q, 7.0, v
+        parts[0], parts[2] = q, v  # the key's stays NaN
         state[name] = parts.flatten()
     backbone, _ = convert(saved(tmp_path, state))
     net = architecture_of(backbone)
@@ -575,7 +577,7 @@ def test_biases_of_dinov3(q, v, tmp_path):
     mask = 'blocks.0.attn.qkv.bias_mask'
     state[mask] = torch.full_like(state[mask], float('nan'))
     _, report = convert(saved(tmp_path, state))
-    assert 'masks of the biases were made anew' in report.summary()
+    assert 'masks of the biases were made again' in report.summary()
     state[mask] = torch.ones_like(state[mask])
     with pytest.raises(UserError, match='bias_mask keeps the bias of the key'):
         convert(saved(tmp_path, state))
@@ -619,3 +621,111 @@ def test_a_backbone_file_keeps_its_network(tmp_path):
     write_backbone(out, again)
     with pytest.raises(UserError, match='missing .*reg_token'):
         convert(out)
+
+
+HOSTILE = {
+    'another file': dict(kwargs={'checkpoint_path': '/etc/passwd'}),
+    'a download': dict(kwargs={'pretrained': True}),
+    'a hub': dict(model='hf-hub:someone/something'),
+    'a path': dict(model='../../x'),
+    'no name': dict(model=3),
+    'no such network': dict(model='vit_small_patch14_dinov9'),
+    'too deep': dict(kwargs={'depth': 10**9}),
+    'too wide': dict(kwargs={'embed_dim': 10**12}),
+    'a dict inside': dict(kwargs={'norm_layer': {'a': 1}}),
+    'no layer': dict(kwargs={'mlp_layer': 'system'}),
+    'an unknown option': dict(kwargs={'nonsense': 1}),
+    'no kwargs': dict(kwargs=[1]),
+    'positions': dict(positions='guess'),
+    'pool': dict(pool=None),
+    'mean': dict(mean=[0.5]),
+    'mean of texts': dict(mean='abc'),
+    'norm': dict(final_norm='yes'),
+    'a field more': dict(more=1),
+    'periods': dict(kwargs={'rope_periods': [1.0, 2.0]}),
+}
+
+
+@pytest.mark.parametrize('what', HOSTILE)
+def test_a_hostile_header_is_one_line(what, tmp_path):
+    backbone, _ = convert(saved(tmp_path, listed('dinov3_vits16')))
+    backbone.meta['arch_args'] |= HOSTILE[what]
+    out = tmp_path / 'o.backbone.safetensors'
+    write_backbone(out, backbone)
+    with pytest.raises(UserError) as caught:
+        convert(out)
+    assert '\n' not in str(caught.value)
+
+
+def test_where_the_tensors_of_eva02_go(tmp_path):
+    name = 'eva02_base_patch14_mim'
+    state = modern.drawn(cut(modern.shapes(name), 1))
+    found, _ = convert(saved(tmp_path, dict(module=state)))
+    for theirs, ours in (
+        ('mlp.w1.weight', 'mlp.fc1_g.weight'),
+        ('mlp.w2.bias', 'mlp.fc1_x.bias'),
+        ('mlp.w3.weight', 'mlp.fc2.weight'),
+        ('mlp.ffn_ln.weight', 'mlp.norm.weight'),
+        ('attn.q_bias', 'attn.q_proj.bias'),
+        ('attn.v_bias', 'attn.v_proj.bias'),
+        ('attn.k_proj.weight', 'attn.k_proj.weight'),
+    ):
+        wanted = state[f'blocks.0.{theirs}']
+        assert torch.equal(found.state[f'blocks.0.{ours}'], wanted)
+    assert torch.equal(found.state['norm.weight'], state['norm.weight'])
+
+
+def test_where_the_tensors_of_xcit_go(tmp_path):
+    name = 'dino_xcit_small_12_p16'
+    state = modern.drawn(cut(modern.shapes(name), 1))
+    content = dict(student=wrong(state), teacher=state, epoch=300)
+    found, _ = convert(saved(tmp_path, content))
+    assert found.meta['pretrain_epochs'] == 300
+    block = 'cls_attn_blocks.0.attn'
+    parts = [found.state[f'{block}.{part}.weight'] for part in 'qkv']
+    assert torch.equal(torch.cat(parts), state[f'{block}.qkv.weight'])
+    key = 'token_projection.weight'
+    assert torch.equal(
+        found.state[f'pos_embed.{key}'], state[f'pos_embeder.{key}']
+    )
+
+
+def test_a_family_that_is_named(tmp_path):
+    path = saved(tmp_path, listed('dinov2_vits14'))
+    assert convert(path, 'dinov2')[0].meta['source_format'] == 'dinov2'
+    with pytest.raises(UserError, match='holds no dinov3'):
+        convert(path, 'dinov3')
+    with pytest.raises(UserError, match='Did you mean dinov2'):
+        convert(path, 'dinov22')
+
+
+def test_heads_that_nothing_says_are_said(tmp_path):
+    state = {
+        name.replace('module.', ''): t
+        for name, t in listed('ijepa_vith14_target_encoder').items()
+    }
+    _, report = convert(saved(tmp_path, state))
+    assert '16 attention heads, as is usual' in report.summary()
+    _, report = convert(saved(tmp_path, jepa(state)))
+    assert 'attention heads' not in report.summary()
+
+
+def test_a_table_keeps_its_size(tmp_path):
+    """The authors' rule is applied for each image, not once."""
+    backbone, _ = convert(saved(tmp_path, listed('dinov2_vits14')))
+    with pytest.raises(UserError, match='leave --image-size away'):
+        resize_backbone(backbone, 224)
+    backbone, _ = convert(saved(tmp_path, listed('dinov3_vits16')))
+    with pytest.raises(UserError, match='no position table to resize'):
+        resize_backbone(backbone, 224)
+
+
+def test_two_kinds_of_networks_with_the_same_names(tmp_path):
+    """DeiT III's, and timm's with rotary positions that no file holds."""
+    name = 'vit_small_patch16_rope_ape_224'
+    state = TimmNet(name).build().state_dict()
+    state = {n: t.expand_as(t) for n, t in state.items()}
+    path = saved(tmp_path, state)
+    with pytest.raises(UserError, match='--arch .*deit3_base_patch16_224'):
+        convert(path)
+    assert architecture_of(convert(path, arch=name)[0]).model == name

@@ -6,6 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ssl_bench.checkpoints.convert import convert
+from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from tests import modern
 
@@ -262,3 +264,62 @@ def test_a_lost_tensor_is_named(lost, tmp_path):
     del state[lost]
     with pytest.raises(UserError):
         mapped_of(state, config=config)
+
+
+@pytest.fixture
+def sharded(tmp_path):
+    model = built('Dinov2Model', 'Dinov2Config', VIT)
+    folder = tmp_path / 'sharded'
+    model.save_pretrained(folder, max_shard_size='40KB')
+    parts = sorted(folder.glob('*-of-*'))
+    assert len(parts) > 2
+    return folder, parts
+
+
+def test_a_folder_its_index_and_any_part_are_the_same(sharded):
+    folder, parts = sharded
+    places = [folder, folder / 'model.safetensors.index.json', *parts]
+    found = [convert(place)[0] for place in places]
+    assert {backbone.arch for backbone in found} == {found[0].arch}
+    assert len({backbone.meta['source_sha256'] for backbone in found}) == 1
+    for backbone in found[1:]:
+        assert backbone.state.keys() == found[0].state.keys()
+
+
+def test_broken_folders_are_one_line(sharded, tmp_path, capsys):
+    folder, parts = sharded
+
+    def said(place):
+        assert main(['convert', str(place), str(tmp_path / 'out.st')]) == 2
+        text = capsys.readouterr().err.strip()
+        assert len(text.splitlines()) == 1
+        return text
+
+    index = folder / 'model.safetensors.index.json'
+    kept, first = index.read_text(), parts[0].read_bytes()
+    parts[0].write_bytes(first[:-64])
+    assert 'cut short' in said(folder)
+    parts[0].unlink()
+    assert '1 of them are missing' in said(folder)
+    assert '1 of them are missing' in said(parts[1])
+    parts[0].write_bytes(first)
+    index.write_text(kept.replace(parts[0].name, f'../{parts[0].name}'))
+    assert 'not a file next to it' in said(folder)
+    index.write_text(kept)
+    config = (folder / 'config.json').read_text()
+    (folder / 'config.json').write_text('[]')
+    assert 'not one JSON object' in said(folder)
+    other = config.replace('"dinov2"', '"bert"')
+    (folder / 'config.json').write_text(other)
+    assert "model_type 'bert'" in said(folder)
+    (folder / 'config.json').unlink()
+    assert 'no config.json next to it' in said(folder)
+
+
+def test_another_architecture_than_asked_for_is_one_line(sharded, capsys):
+    folder, _ = sharded
+    line = ['convert', str(folder), 'out.st', '--arch', 'convnext_tiny']
+    assert main(line) == 2
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1
+    assert 'convnext_tiny' in said

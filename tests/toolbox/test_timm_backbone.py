@@ -113,7 +113,7 @@ def test_positions_follow_the_rule(name, grid):
     prefix = 0 if name == 'dinov2_reg' else 1
     table = values['pos_embed'][:, prefix:]
     image = table.reshape(1, 4, 4, 32).permute(0, 3, 1, 2)
-    if net.positions == 'dino':  # dino/vision_transformer.py, written anew
+    if net.positions == 'dino':  # written out again
         image = F.interpolate(
             image,
             scale_factor=((grid[0] + 0.1) / 4, (grid[1] + 0.1) / 4),
@@ -258,6 +258,30 @@ def test_a_norm_that_nobody_trained_is_not_applied():
     )
 
 
+@torch.no_grad()
+def test_the_last_map_of_dinov3s_convnext_is_normed():
+    net = replace(TINY['convnextv2'], map_norm=True)
+    images = torch.randn(2, 3, 64, 64)
+    plain = backbone('convnextv2', out_indices=[3, 1])(images)
+    last, second = backbone(net, out_indices=[3, 1])(images)
+    torch.testing.assert_close(second, plain[1], atol=0, rtol=0)
+    values = values_of(net)
+    expected = F.layer_norm(
+        plain[0].permute(0, 2, 3, 1),
+        (32,),
+        values['head.norm.weight'],
+        values['head.norm.bias'],
+        1e-6,
+    ).permute(0, 3, 1, 2)
+    torch.testing.assert_close(last, expected, atol=1e-5, rtol=0)
+    held = {
+        name
+        for name, parameter in backbone(net).named_parameters()
+        if not parameter.requires_grad
+    }
+    assert not held
+
+
 def test_the_class_token_without_its_norm():
     images = torch.randn(2, 3, 96, 96)
     raw = backbone('xcit', output='class_token', norm=False)(images)[0]
@@ -395,3 +419,8 @@ def test_networks_of_a_family_that_was_not_measured():
     )
     shapes = [tuple(map_.shape) for map_ in ours(torch.zeros(2, 3, 70, 64))]
     assert shapes == [(2, 24, 24, 16), (2, 320, 3, 2)]
+    ours(torch.randn(2, 3, 64, 64))[1].sum().backward()
+    assert all(
+        (parameter.grad is not None) == parameter.requires_grad
+        for parameter in ours.parameters()
+    )

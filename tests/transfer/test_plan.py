@@ -7,13 +7,9 @@ from ssl_bench.checkpoints.architectures import ResNet, ViT, describe
 from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.config import config_dir, load_config, rebase
 from ssl_bench.errors import UserError
-from ssl_bench.transfer.plan import (
-    Plan,
-    apply_recipe,
-    fit_batch,
-    make_plan,
-    set_architecture,
-)
+from ssl_bench.transfer.architecture import set_architecture
+from ssl_bench.transfer.plan import Plan, fit_batch, make_plan
+from ssl_bench.transfer.recipes import apply_recipe
 from ssl_bench.transfer.settings_table import settings_table
 from ssl_bench.transfer.source import parse_arch
 
@@ -176,7 +172,7 @@ def test_bottleneck_widths():
     assert model.rpn_head.in_channels == 1024
     assert model.roi_head.bbox_head.in_channels == 2048
     assert model.roi_head.shared_head.depth == 50
-    with pytest.raises(UserError, match='plain residual network'):
+    with pytest.raises(UserError, match='residual networks only'):
         set_architecture(config, describe(ViT(192, 12, 16, 14, 3, 768)))
 
 
@@ -255,7 +251,7 @@ VIT = describe(ViT(192, 12, 16, 14, 3, 768))
             '--recipe, or with --recipe mocov3, pixpro, barlowtwins, lewel, '
             'simsiam.$',
         ),
-        ('voc0712_det_c4', None, VIT, 'Choose another task'),
+        ('voc0712_det_c4', None, VIT, 'Choose coco_mrcnn_fpn_1x instead'),
     ],
 )
 def test_another_backbone_is_told_its_recipes(task, recipe, arch, message):

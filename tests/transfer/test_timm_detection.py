@@ -32,7 +32,7 @@ def backbone_of(net):
     """Random values in every tensor, as if somebody had trained them."""
     torch.manual_seed(0)
     state = {
-        name: torch.randn(shape) * 0.05 + name.endswith('norm.weight')
+        name: torch.randn(shape) * 0.05 + name.endswith(('norm.weight', 'var'))
         for name, shape in net.shapes().items()
     }
     meta = dict(thin_backbone().meta, arch=net.name, arch_args=to_header(net))
@@ -443,6 +443,9 @@ def test_dino_is_stock_but_for_what_the_page_says(registered):
     assert wanted['backbone'].pop('init_cfg')['type'] == 'Pretrained'
     assert got['backbone'].pop('init_cfg') is None
     assert got['backbone'].pop('zero_init_residual') is False
+    assigner = got['train_cfg']['assigner']
+    assert assigner['type'] == 'FiniteHungarianAssigner'
+    assigner['type'] = 'HungarianAssigner'
     assert got == wanted
     optimizer = ours.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == (
@@ -457,3 +460,28 @@ def test_dino_is_stock_but_for_what_the_page_says(registered):
     epoch = -(-118287 // 16)  # the sampler fills the last batch
     assert ours.train_cfg.max_iters == 12 * epoch
     assert ours.param_scheduler[0].milestones == [11 * epoch]
+
+
+def test_windows_are_an_option_and_a_departure(registered):
+    options = {'timm_backbone.window_size': 3}
+    plan = make_plan('mini_coco_vitdet', to_header(VIT), overrides=options)
+    assert plan.departures == ['timm_backbone.window_size=3']
+    assert (
+        'blocks attend in windows of 3 patches, but for blocks 2, 4'
+        in plan.changes
+    )
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        windows = MODELS.build(plan.config.model).eval().backbone
+    for index, block in enumerate(windows.net.blocks):
+        assert hasattr(block.attn, 'window') == (index in (0, 2))
+    backbone = backbone_of(VIT)
+    windows.net.load_state_dict(backbone.state)
+    image = torch.randn(1, 3, 70, 98)
+    with torch.no_grad():
+        (cut,) = windows(image)
+        for block in windows.net.blocks:
+            if hasattr(block.attn, 'window'):
+                block.attn.window = 7  # one that holds the whole map
+        (whole,) = windows(image)
+    assert cut.shape == whole.shape == (1, 48, 5, 7)
+    assert not torch.allclose(cut, whole)

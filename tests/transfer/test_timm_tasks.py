@@ -9,12 +9,15 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
+from ssl_bench.checkpoints import Backbone
+from ssl_bench.checkpoints.architectures import ViT, describe, recognise
 from ssl_bench.checkpoints.timm_nets import TimmNet, to_header
 from ssl_bench.errors import UserError
 from ssl_bench.toolbox.timm_backbone import TimmBackbone
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.probes import build_frozen, cache_key
 from ssl_bench.transfer.run import run_task
+from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.timm_segmentation import nearest_size
 from ssl_bench.transfer.weights import hold_positions, load_backbone
 from ssl_bench.transfer.wrong_backbone import WrongBackbone
@@ -260,6 +263,70 @@ def test_positions_that_nobody_defines_are_recorded():
         model = plan.config.get('model', plan.config)
         assert model.backbone.positions == 'timm'
         assert any('4x4 patches only' in note for note in plan.changes)
+
+
+def test_windows_of_swin_are_recorded():
+    def notes(task):
+        return [c for c in plan_of(task, 'swin').changes if 'windows' in c]
+
+    assert not notes('in1k_knn')  # 224 pixels: whole windows
+    (note,) = notes('voc12aug_fcn')
+    assert 'multiples of 224 pixels' in note
+
+
+@pytest.mark.parametrize(
+    ('task', 'patch', 'wrapped'),
+    [
+        ('mini_seg_fcn', 8, True),
+        ('mini_seg_upernet', 14, True),
+        ('mini_seg_upernet', 8, False),
+    ],
+)
+def test_plain_vits_in_segmenters_for_other_networks(
+    registered, task, patch, wrapped
+):
+    """timm's names and wrapper; where mmseg's own fits, it stays."""
+    from mmseg.registry import MODELS
+
+    net = TimmNet(
+        'vit_tiny_patch16_224',
+        dict(
+            embed_dim=32, depth=4, num_heads=2, patch_size=patch, img_size=56
+        ),
+    )
+    values = values_of(net)
+    vit = recognise(values)
+    assert isinstance(vit, ViT)
+    args = describe(replace(vit, heads=2))
+    backbone = Backbone(values, {}, {}, {'arch': vit.name, 'arch_args': args})
+    plan = make_plan(task, args)
+    assert plan.arch == f'vit_d32_l4_patch{patch}'
+    model = MODELS.build(plan.config.model).eval()
+    assert (type(model.backbone) is TimmBackbone) == wrapped
+    load_backbone(model, Source(backbone, vit.name, args))
+    if wrapped:
+        images = torch.randn(1, 3, 56, 56)
+        expected = net.build().eval()
+        expected.load_state_dict(values)
+        with torch.no_grad():
+            found = model.backbone(images)[-1]
+            (last,) = expected.forward_intermediates(
+                images, indices=[3], norm=True, intermediates_only=True
+            )
+        torch.testing.assert_close(found, last, atol=1e-5, rtol=0)
+
+
+def test_what_a_user_says_of_any_backbone():
+    plan = plan_of(
+        'mini_seg_upernet',
+        'dino',
+        overrides={
+            'model.backbone.drop_path_rate': 0.3,
+            '+model.backbone.with_cp': True,
+        },
+    )
+    net = plan.config.model.backbone
+    assert (net.drop_path_rate, net.with_cp) == (0.3, True)
 
 
 def test_a_recipe_of_a_residual_network_is_refused():

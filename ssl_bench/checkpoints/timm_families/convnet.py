@@ -23,7 +23,7 @@ from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError
 
 # (depths, width of the first stage): the size in timm's names
-SIZES = {
+SIZES: dict[tuple[tuple[int, ...], int], str] = {
     ((2, 2, 6, 2), 40): 'atto',
     ((2, 2, 6, 2), 48): 'femto',
     ((2, 2, 6, 2), 64): 'pico',
@@ -120,6 +120,8 @@ def _read_official(state: State, facts: Facts) -> Mapped:
     bare = not trained and not any(n.startswith('norm.') for n in state)
     if bare:  # for dense tasks a fresh norm is not what was pretrained
         net = replace(net, final_norm=False)
+    if 'norms.3.weight' in facts.names:  # DINOv3's get_intermediate_layers
+        net = replace(net, map_norm=True)
     return Mapped(net, by_filter('convnext', net, state, facts))
 
 

@@ -118,7 +118,7 @@ def _masked_biases(
     """Multiply each bias of query, key and value by its mask.
 
     The mask is 1 for query and value and 0 for key; it is NaN in a model
-    that was never initialised, and is then made anew.
+    that was never initialised, and is then made again.
 
     Returns:
         tuple: The tensors without masks; whether a bias of query or value
@@ -145,13 +145,14 @@ def _masked_biases(
         if mask is None or bool(mask.isnan().all()):
             mask = torch.ones_like(bias)
             mask[third : 2 * third] = 0
-            notes = ['the masks of the biases were made anew']
+            notes = ['the masks of the biases were made again']
         if mask.shape != bias.shape or mask[third : 2 * third].any():
             raise UserError(
                 f'{facts.path}: {name}_mask keeps the bias of the key, which '
                 'no DINOv3 does: the file is damaged or of another network'
             )
         kept[name] = bias * mask.to(bias.dtype)
+        kept[name][third : 2 * third] = 0  # NaN times 0 is NaN
         biased = biased or bool(kept[name].any())
     if not biased:
         kept = {n: t for n, t in kept.items() if n not in biases}

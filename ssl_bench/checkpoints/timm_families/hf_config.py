@@ -47,7 +47,7 @@ class Config:
             raise UserError(
                 f'{facts.path} has the names of transformers ({kinds[0]}) '
                 'and no config.json next to it, which tells the heads and '
-                "the epsilon: put the folder's config.json beside it"
+                "the epsilon: put the folder's config.json next to it"
             )
         said = one_line(printable(self.values.get('model_type')))
         if said not in kinds:

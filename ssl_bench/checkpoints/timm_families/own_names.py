@@ -4,15 +4,19 @@ import functools
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from ssl_bench.checkpoints.timm_families.base import Facts, State
+from ssl_bench.checkpoints.timm_default import default_net
+from ssl_bench.checkpoints.timm_families.base import Facts, Mapped, State
 from ssl_bench.checkpoints.timm_nets import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     TimmNet,
+    from_header,
+    to_header,
 )
 from ssl_bench.errors import UserError, one_line, printable
 
@@ -71,6 +75,7 @@ def own_net(
     state: Mapping[str, Tensor],
     facts: Facts,
     likely: Callable[[str], bool] = lambda name: True,
+    others: bool = True,
 ) -> TimmNet:
     """The one of timm's names that has exactly these tensors.
 
@@ -78,8 +83,8 @@ def own_net(
         modules (Iterable[str]): Of ``timm.models``, where it may be.
         state (Mapping[str, Tensor]): In timm's names.
         facts (Facts): May say the name.
-        likely (Callable): Whether a name is looked at before the others,
-            which are looked at only if none of these fits.
+        likely (Callable): Whether a name is looked at before the others.
+        others (bool): Look at these where none of the likely ones fits.
 
     Raises:
         UserError: No name has them, or several, which then compute
@@ -101,9 +106,9 @@ def own_net(
         if not name.endswith('num_batches_tracked')
     }
     first = [name for name in known if likely(name)]
-    found = [name for name in first if _shapes_of(name) == shapes] or [
-        name for name in known if _shapes_of(name) == shapes
-    ]
+    found = [name for name in first if _shapes_of(name) == shapes]
+    if not found and others:
+        found = [name for name in known if _shapes_of(name) == shapes]
     if len(found) == 1:
         return described(found[0], facts)
     if found:
@@ -117,6 +122,67 @@ def own_net(
         f'{"/".join(modules)} networks, and the {len(shapes)} tensors of '
         'none of them: say which it is with --arch NAME'
     )
+
+
+# Names that the other readers know as plain ResNets and ViTs.
+_PLAIN = re.compile(
+    r'(wide_)?resnet(18|34|50|101|152)(_2)?|resnext50_32x4d'
+    r'|(vit|deit)_(tiny|small|base|large|huge)_patch\d+(_\d+)?'
+)
+_HEADS = re.compile(r'(head|head_dist|fc|classifier)\.')
+
+
+def by_timm_name(
+    state: State, facts: Facts
+) -> tuple[Mapped, dict[str, Tensor]] | None:
+    """A file in timm's names of which it is known what timm calls it.
+
+    Args:
+        state (dict[str, Tensor]): All that the file holds.
+        facts (Facts): Says the name, and statistics of the images.
+
+    Returns:
+        tuple: The network with its tensors, and the classifier's; None
+        where no name is said, where it is a plain ResNet's or ViT's, or
+        where the tensors have other names.
+    """
+    name = timm_name(facts)
+    if not name or _PLAIN.fullmatch(name):
+        return None
+    import timm  # takes a second
+
+    if not timm.is_model(name):
+        return None
+    said = facts.config.get('model_args')
+    options = said if isinstance(said, dict) else {}
+    for kwargs in (options, default_net(name).kwargs | options):
+        net = TimmNet(name, kwargs)
+        module: Any = from_header(to_header(net)).build('meta')
+        own = module.state_dict()
+        rest = {n: t for n, t in state.items() if n not in own}
+        if own.keys() <= state.keys() and all(map(_HEADS.match, rest)):
+            break
+    else:
+        return None
+    reductions = {info['reduction'] for info in module.feature_info}
+    mean, std = statistics(name, facts)
+    pool = 'pooled_map'
+    if len(reductions) < 2:
+        token = getattr(module, 'global_pool', 'token') in ('token', '')
+        pool = 'class_token' if token or 'dinov3' in name else 'patch_mean'
+    rule = 'timm' if 'pos_embed' in own else 'none'
+    if 'dinov2' in name and 'reg4' not in name:
+        rule = 'dino'
+    norms = ('norm.weight', 'head.norm.weight')
+    net = replace(
+        net,
+        positions=rule,
+        final_norm=len(reductions) > 1 or any(n in own for n in norms),
+        pool=pool,
+        mean=mean,
+        std=std,
+    )
+    return Mapped(net, {n: state[n] for n in own}), rest
 
 
 @functools.cache

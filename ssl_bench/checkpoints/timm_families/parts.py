@@ -15,6 +15,7 @@ Shape = tuple[int, ...]
 # of a plain ViT, outside its blocks and inside
 PARTS = 'cls_token|pos_embed|patch_embed.proj|norm'
 BLOCK = 'norm[12]|attn.qkv|attn.proj|mlp.fc[12]'
+BY_NAME = "If it is one of timm's networks, give timm's name with --arch"
 PATCHES = 'patch_embed.proj.weight'
 QKV = 'blocks.0.attn.qkv.weight'
 
@@ -61,7 +62,7 @@ def table_side(state: State, prefix_tokens: int, facts: Facts) -> int:
     if table is None:
         raise missing(facts, ['pos_embed'], 'its positions are lost')
     patches = (table.shape[1] if table.ndim == 3 else 0) - prefix_tokens
-    side = round(max(patches, 0) ** 0.5)
+    side: int = round(max(patches, 0) ** 0.5)
     if side < 1 or side * side != patches:
         raise UserError(
             f'{facts.path}: pos_embed has the shape {list(table.shape)}, '
@@ -144,7 +145,7 @@ def check_names(
         raise UserError(
             f'{facts.path} has the names of {what} and others, which are not '
             f'understood: {grouped(strange)}. It computes something else, '
-            'and leaving them aside would not help'
+            f'and leaving them aside would not help. {BY_NAME}'
         )
 
 
@@ -161,7 +162,7 @@ def unknown_size(facts: Facts, what: str, width: int) -> UserError:
     """The error for a width that no program of this kind uses."""
     return UserError(
         f'{facts.path} holds {what} of width {width}, which its authors do '
-        'not use: no tensor says how many attention heads it has'
+        'not use: no tensor says how many attention heads it has. ' + BY_NAME
     )
 
 

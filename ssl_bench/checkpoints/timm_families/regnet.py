@@ -71,6 +71,7 @@ def _regnet(state: State, facts: Facts) -> TimmNet:
         state,
         facts,
         lambda name: name in model_cfgs and model_cfgs[name].depth == blocks,
+        others=False,
     )
 
 

@@ -25,14 +25,14 @@ from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError
 
 # width, depths and heads of the sizes in timm's names
-SIZES = {
+SIZES: dict[tuple[int, tuple[int, ...], tuple[int, ...]], str] = {
     (96, (2, 2, 6, 2), (3, 6, 12, 24)): 'tiny',
     (96, (2, 2, 18, 2), (3, 6, 12, 24)): 'small',
     (128, (2, 2, 18, 2), (4, 8, 16, 32)): 'base',
     (192, (2, 2, 18, 2), (6, 12, 24, 48)): 'large',
 }
 # windows that differ between stages (timm: AutoFormer-S3), by the depths
-S3 = {
+S3: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
     ((2, 2, 6, 2), (7, 7, 14, 7)): 'tiny',
     ((2, 2, 18, 2), (14, 14, 14, 7)): 'small',
     ((2, 2, 30, 2), (7, 7, 14, 7)): 'base',

@@ -311,7 +311,10 @@ def _read_dinov3(state: State, facts: Facts) -> Mapped:
 
 def _read_convnext(state: State, facts: Facts) -> Mapped:
     """ConvNextModel, ConvNextV2Model and DINOv3ConvNextModel."""
-    config = Config(facts, 'convnextv2', 'convnext', 'dinov3_convnext')
+    version_2 = any('.grn.' in name for name in state)
+    dinov3 = any('.depthwise_conv.' in name for name in state)
+    kind = f'convnext{"v2" if version_2 else ""}'
+    config = Config(facts, 'dinov3_convnext' if dinov3 else kind)
     config.only('hidden_act', 'gelu')
     found: State = {}
     for name, tensor in state.items():
@@ -331,11 +334,12 @@ def _read_convnext(state: State, facts: Facts) -> Mapped:
             )
         widths.append(int(first.shape[0]))
         depths.append(count(found, rf'stages\.{stage}\.blocks\.(\d+)\.'))
-    version_2 = config.values['model_type'] == 'convnextv2'
     net = convnext(depths, widths, version_2)
+    if config.values['model_type'] == 'dinov3_convnext':
+        net = replace(net, map_norm=True)
     notes = []
     eps = config.number('layer_norm_eps')
-    if eps != 1e-6 and config.values['model_type'] == 'dinov3_convnext':
+    if eps != 1e-6 and dinov3:
         raise UserError(
             f'{facts.path}: config.json says layer_norm_eps {eps}; only '
             '1e-06 is read for a ConvNeXt'

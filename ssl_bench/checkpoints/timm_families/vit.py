@@ -17,6 +17,7 @@ from ssl_bench.checkpoints.timm_families.base import (
 )
 from ssl_bench.checkpoints.timm_families.parts import (
     BLOCK,
+    BY_NAME,
     PARTS,
     QKV,
     check_names,
@@ -198,6 +199,7 @@ def _read_ijepa(state: State, facts: Facts) -> Mapped:
     return Mapped(
         net,
         filtered(net, state, 'vision_transformer', facts),
+        notes=[] if roles else [_taken(HEADS[width], width)],
         method='I-JEPA' if roles else '',
         last_epoch=0 if roles else None,
     )
@@ -244,25 +246,35 @@ def from_vit(
         Mapped | None: None for a plain ViT.
 
     Raises:
-        UserError: It has no position table, or nothing tells its heads.
+        UserError: It has no position table, or nothing tells its heads, or
+            its names are those of two kinds of networks.
     """
     dino = any(loss in facts.container for loss in DINO_LOSSES)
+    said = heads
     heads = heads or arch.heads or HEADS.get(arch.width)
+    registers = rows(state, 'reg_token', 1)
+    table = rows(state, 'pos_embed', 1)
+    alone = _square(table) and not _square(table - arch.cls_token - registers)
     extra = arch.layer_scale or arch.gamma or 'reg_token' in state
     other = dino or not arch.qkv_bias or arch.patch not in (8, 16, 32)
+    other = other or (alone and arch.cls_token)
     sized = other and heads is not None
     if not (sized or extra) or arch.split_bias or arch.rel_pos:
         return None
     if not heads:
         raise unknown_size(facts, 'a ViT', arch.width)
-    if arch.gamma:  # DeiT III's name
-        state = {
-            re.sub(r'\.gamma_([12])\Z', r'.ls\1.gamma', name): tensor
-            for name, tensor in state.items()
-        }
-    registers = rows(state, 'reg_token', 1)
-    table = rows(state, 'pos_embed', 1)
-    alone = _square(table) and not _square(table - arch.cls_token - registers)
+    if arch.gamma:
+        raise UserError(
+            f'{facts.path} holds a ViT with gamma_1 and gamma_2: DeiT III has '
+            'these names, and so have ViTs with rotary positions, which '
+            "compute something else. Say which with --arch and timm's name, "
+            'for instance deit3_base_patch16_224'
+        )
+    if arch.grid is None:
+        raise UserError(
+            f'{facts.path} holds the blocks of a ViT and no pos_embed: its '
+            f'positions are lost or rotary, and no tensor says how. {BY_NAME}'
+        )
     prefix = 0 if alone else arch.cls_token + registers
     mae = any(name.startswith('decoder_') for name in facts.names)
     resized = mae or is_msn(facts.container)
@@ -275,7 +287,7 @@ def from_vit(
     if 'hidden' in kwargs:
         kwargs['mlp_ratio'] = ratio_of(kwargs.pop('hidden'), arch.width)
     optional = dict(
-        init_values=1e-5 if arch.layer_scale or arch.gamma else None,
+        init_values=1e-5 if arch.layer_scale else None,
         qkv_bias=arch.qkv_bias,
         class_token=arch.cls_token,
         reg_tokens=registers,
@@ -298,7 +310,15 @@ def from_vit(
         final_norm=arch.final_norm,
         pool='class_token' if arch.cls_token and not mae else 'patch_mean',
     )
-    return Mapped(net, dict(state))
+    notes = [] if said or dino else [_taken(heads, arch.width)]
+    return Mapped(net, dict(state), notes=notes)
+
+
+def _taken(heads: int, width: int) -> str:
+    return (
+        f'{heads} attention heads, as is usual for a width of {width}: no '
+        'tensor says it'
+    )
 
 
 def is_msn(container: Mapping[str, Any]) -> bool:
