@@ -19,6 +19,7 @@ from ssl_bench.engine import compiling, prefetch, speed
 from ssl_bench.engine.pretrain import pretrain
 from ssl_bench.engine.speed import OPTIONS, Speed, choose, set_up
 from ssl_bench.errors import UserError
+from ssl_bench.transfer.source import open_source
 from tests.processes import run_in_processes, under_torchrun
 
 NO_GPU = pytest.mark.skipif(
@@ -199,6 +200,9 @@ def test_prefetch_gives_equal_weights(config, tmp_path):
     config.train_dataloader.num_workers = 1
     said, moved = compare(config, tmp_path, 0.0, prefetch=True)
     assert said == ['speed: prefetch'] and not moved
+    # and what every record of a transfer says of its pretraining
+    source = open_source(str(tmp_path / 'fast/epoch_1.pth'), tmp_path)
+    assert source.pretrain()['changes'] == said
 
 
 @pytest.mark.parametrize('kind', ['SGD', 'AdamW'])
@@ -372,6 +376,13 @@ def test_ahead_asks_for_a_batch_before_the_step_of_the_one_before(monkeypatch):
         seen.append((batch['inputs'][0], list(asked)))
     assert seen == [(0, [0, 1]), (1, [0, 1, 2]), (2, [0, 1, 2])]
     assert list(prefetch.ahead([])) == []
+
+
+def test_images_in_lists_are_moved():
+    views = [torch.ones(2), (torch.ones(3), 'name')]
+    one, (two, name) = prefetch._moved(views, torch.device('meta'))
+    assert (one.device.type, two.device.type, name) == ('meta', 'meta', 'name')
+    assert (one.shape, two.shape) == ((2,), (3,))
 
 
 def test_the_loops_read_ahead(config, tmp_path, monkeypatch):
