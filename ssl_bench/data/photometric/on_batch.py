@@ -30,6 +30,11 @@ def jitter(images: Tensor, parameters: Tensor) -> None:
             _change(images, chosen, function, factors[:, which])
 
 
+def mirror(images: Tensor, parameters: Tensor) -> None:
+    """Exchange left and right."""
+    _change(images, parameters[:, 0] > 0, partial(torch.flip, dims=(3,)))
+
+
 def grayscale(images: Tensor, parameters: Tensor) -> None:
     """Three equal channels."""
     _change(images, parameters[:, 0] > 0, to_grey)
