@@ -96,6 +96,20 @@ def test_any_layout_of_memory_gives_the_same(photo, name):
         assert np.array_equal(function(other, *values), wanted)
 
 
+def test_kernels_compile_where_no_folder_can_be_written_to(monkeypatch):
+    kernels = on_image.compiled_kernels()
+    numba_s = kernels.njit
+
+    def njit(signature, cache=False, **options):
+        if cache:
+            raise RuntimeError('cannot cache function')
+        return numba_s(signature, **options)
+
+    monkeypatch.setattr(kernels, 'njit', njit)
+    double = kernels.compiled('int64(int64)')(lambda number: 2 * number)
+    assert double(4) == 8
+
+
 def test_changes_leave_their_input_alone(photo):
     image = np.ascontiguousarray(photo[:40, :50])
     recipe = build_photometric(

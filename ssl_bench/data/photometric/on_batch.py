@@ -154,7 +154,7 @@ def pillows_colours() -> tuple[Tensor, Tensor]:
     for mode, other in ('RGB', 'HSV'), ('HSV', 'RGB'):
         image = Image.frombuffer(mode, (4096, 4096), colours)
         answers = np.zeros_like(indices)
-        answers[..., :3] = image.convert(other)
+        answers[..., :3] = np.asarray(image.convert(other))
         tables.append(torch.from_numpy(answers.reshape(-1).view('<i4')))
     return tables[0], tables[1]
 
