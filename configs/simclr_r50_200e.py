@@ -3,6 +3,7 @@
 _base_ = [
     'mmpretrain::simclr/simclr_resnet50_16xb256-coslr-200e_in1k.py',
     '_base_/datasets/imagenet_stream.py',
+    '_base_/datasets/simclr_colours.py',
 ]
 method = dict(name='SimCLR')
 # released: TensorFlow's initialisation; heads N(0, 0.01)
@@ -25,23 +26,6 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='WarmupCosineLR', warmup=10, end=200, convert_to_iter_based=True)
 ]
-colours = [
-    dict(
-        type='RandomApply',
-        p=0.8,
-        transforms=[
-            dict(
-                type='ColorJitter',
-                brightness=0.8,
-                contrast=0.8,
-                saturation=0.8,
-                hue=0.2,
-            )
-        ],
-    ),
-    dict(type='RandomGrayscale', p=0.2),
-    dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5),
-]
 views = [
     dict(
         size=224,
@@ -49,7 +33,7 @@ views = [
         interpolation='bicubic',  # released; mmpretrain: bilinear
         flip=0.5,
         repeat=2,
-        photometric=colours,
+        photometric=_base_.simclr_colours,
     )
 ]
 train_dataloader = dict(

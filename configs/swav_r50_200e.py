@@ -3,6 +3,7 @@
 _base_ = [
     'mmpretrain::swav/swav_resnet50_8xb32-mcrop-coslr-200e_in1k-224px-96px.py',
     '_base_/datasets/imagenet_stream.py',
+    '_base_/datasets/simclr_colours.py',
 ]
 method = dict(name='SwAV', variant='multi-crop')
 model = dict(
@@ -10,26 +11,21 @@ model = dict(
     # mmpretrain's assigns within each process
     head=dict(loss=dict(type='GlobalSwAVLoss', queue_length=3840)),
 )
-colours = [
-    dict(
-        type='RandomApply',
-        p=0.8,
-        transforms=[
-            dict(
-                type='ColorJitter',
-                brightness=0.8,
-                contrast=0.8,
-                saturation=0.8,
-                hue=0.2,
-            )
-        ],
-    ),
-    dict(type='RandomGrayscale', p=0.2),
-    dict(type='RandomGaussianBlur', sigma=(0.1, 2.0), p=0.5),
-]
 views = [
-    dict(size=224, scale=(0.14, 1.0), flip=0.5, repeat=2, photometric=colours),
-    dict(size=96, scale=(0.05, 0.14), flip=0.5, repeat=6, photometric=colours),
+    dict(
+        size=224,
+        scale=(0.14, 1.0),
+        flip=0.5,
+        repeat=2,
+        photometric=_base_.simclr_colours,
+    ),
+    dict(
+        size=96,
+        scale=(0.05, 0.14),
+        flip=0.5,
+        repeat=6,
+        photometric=_base_.simclr_colours,
+    ),
 ]
 train_dataloader = dict(
     dataset=dict(

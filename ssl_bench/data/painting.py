@@ -44,8 +44,9 @@ class PaintViews:
         Args:
             preprocessor (BaseDataPreprocessor): Its device is used.
             args (tuple): The collated batch: ``inputs``, uint8 views
-                (N, 3, H, W), and ``photometric``, the parameters of each,
-                (N, P); then whether it is for training.
+                (N, H, W, 3), and ``photometric``, the parameters of each,
+                (N, 1 + P), as `finished` makes them; then whether it is for
+                training.
             kwargs (dict): The same, by names.
         """
         data, training = _arguments(*args, **kwargs)
@@ -71,7 +72,7 @@ class PaintViews:
         views = data['inputs']
         several = not isinstance(views, Tensor)
         views = [
-            recipe.on_batch(preprocessor.cast_data(view), numbers)
+            self._view(recipe, preprocessor.cast_data(view), numbers)
             for recipe, view, numbers in zip(
                 self.recipes,
                 views if several else [views],
@@ -81,6 +82,15 @@ class PaintViews:
         ]
         data['inputs'] = views if several else views[0]
         return data
+
+    @staticmethod
+    def _view(recipe: Recipe, pixels: Tensor, numbers: Tensor) -> Tensor:
+        """A batch of views, (N, H, W, 3), as (N, 3, H, W) and painted."""
+        from ssl_bench.data.photometric import on_batch
+
+        images = pixels.permute(0, 3, 1, 2).contiguous()
+        on_batch.mirror(images, numbers[:, :1])
+        return recipe.on_batch(images, numbers[:, 1:])
 
 
 def _arguments(

@@ -145,7 +145,7 @@ class ViewMaker:
         self.repeat = repeat
 
     def cut(self, image: np.ndarray) -> tuple[np.ndarray, ViewGeometry]:
-        """The view before its colours change, and its geometry.
+        """The view before its mirror and its colours, and its geometry.
 
         Args:
             image (ndarray): uint8, (H, W, 3).
@@ -162,8 +162,6 @@ class ViewMaker:
         )
         pixels = view.permute(1, 2, 0).numpy()
         flip = torch.rand(()).item() < self.flip
-        if flip:
-            pixels = cv2.flip(pixels, 1)
         geometry = ViewGeometry(
             crop=(left, top, left + width, top + height),
             size=self.size,
@@ -194,28 +192,43 @@ def geometry_fields(
 
 
 def finished(
-    views: Sequence[np.ndarray], recipes: Sequence[Recipe], painted: bool
+    views: Sequence[np.ndarray],
+    geometries: Sequence[ViewGeometry],
+    recipes: Sequence[Recipe],
+    painted: bool,
 ) -> dict[str, Any]:
-    """Draw the colour changes of views, and make them now or later.
+    """Mirror views and change their colours, now or later.
 
     The same numbers are drawn either way.
 
     Args:
         views (sequence[ndarray]): uint8, (h, w, 3) each.
+        geometries (sequence[ViewGeometry]): They say what is mirrored.
         recipes (sequence[Recipe]): One for each view.
-        painted (bool): Make the changes here. Otherwise they are left to
-            `PaintViews` (``painting.py``).
+        painted (bool): Do it here. Otherwise it is left to `PaintViews`
+            (``painting.py``).
 
     Returns:
-        dict: ``img``, the list of views; if they are not painted,
-        ``photometric``, the list of their parameters.
+        dict: ``img``, the list of views, (3, h, w) each; if they are not
+        painted, they are (h, w, 3), and ``photometric`` is the list of their
+        parameters: whether to mirror (0 or 1), then those of the recipe.
     """
     parameters = [recipe.draw() for recipe in recipes]
     if not painted:
-        return dict(img=[*map(in_planes, views)], photometric=parameters)
+        return dict(
+            img=[*map(torch.from_numpy, views)],
+            photometric=[
+                torch.cat([_tensor([geometry.flip], np.float64), numbers])
+                for geometry, numbers in zip(geometries, parameters)
+            ],
+        )
+    mirrored = (
+        cv2.flip(view, 1) if geometry.flip else view
+        for view, geometry in zip(views, geometries)
+    )
     painted_views = (
         recipe.on_image(view, numbers)
-        for recipe, view, numbers in zip(recipes, views, parameters)
+        for recipe, view, numbers in zip(recipes, mirrored, parameters)
     )
     return dict(img=[*map(in_planes, painted_views)])
 
@@ -225,7 +238,8 @@ class MakeViews(BaseTransform):
     """Make every view of an image from one decode.
 
     Reads ``img`` (uint8 RGB, (H, W, 3)); writes ``img`` (a list of uint8
-    tensors (3, h, w)) and the fields of `geometry_fields`.
+    tensors (3, h, w), or as `finished` leaves them) and the fields of
+    `geometry_fields`.
 
     Args:
         views (sequence[dict]): One set of `ViewMaker` arguments each.
@@ -258,7 +272,7 @@ class MakeViews(BaseTransform):
         image = results['img']
         views, geometries = zip(*(maker.cut(image) for maker in self.makers))
         results.update(
-            finished(views, self.recipes, self.painted),
+            finished(views, geometries, self.recipes, self.painted),
             **geometry_fields(geometries, image.shape[:2]),
         )
         return results

@@ -96,6 +96,20 @@ def test_any_layout_of_memory_gives_the_same(photo, name):
         assert np.array_equal(function(other, *values), wanted)
 
 
+def test_kernels_compile_where_no_folder_can_be_written_to(monkeypatch):
+    kernels = on_image.compiled_kernels()
+    numba_s = kernels.njit
+
+    def njit(signature, cache=False, **options):
+        if cache:
+            raise RuntimeError('cannot cache function')
+        return numba_s(signature, **options)
+
+    monkeypatch.setattr(kernels, 'njit', njit)
+    double = kernels.compiled('int64(int64)')(lambda number: 2 * number)
+    assert double(4) == 8
+
+
 def test_changes_leave_their_input_alone(photo):
     image = np.ascontiguousarray(photo[:40, :50])
     recipe = build_photometric(
@@ -135,8 +149,10 @@ def test_how_often_and_how_far(photo):
     assert (flags - wanted).abs().max() < 0.03
     orders, counts = drawn[:, 1:5].unique(dim=0, return_counts=True)
     assert len(orders) == 24 and counts.min() > 100
-    low = torch.tensor([0.6, 0.7, 0.8, -0.1], dtype=torch.float64)
-    high = torch.tensor([1.4, 1.3, 1.2, 0.1], dtype=torch.float64)
+    widths = [JITTER[name] for name in list(JITTER)[1:]]
+    wide = torch.tensor(widths, dtype=torch.float64)
+    centre = torch.tensor([1, 1, 1, 0])
+    low, high = centre - wide, centre + wide
     factors = (drawn[:, 5:9] - low) / (high - low)
     assert factors.min() >= 0 and factors.max() <= 1
     assert (factors.mean(0) - 0.5).abs().max() < 0.03

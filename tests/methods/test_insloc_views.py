@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ssl_bench.data.geometry import ViewGeometry
-from ssl_bench.data.views import in_planes
+from ssl_bench.data.photometric import Recipe
+from ssl_bench.data.views import finished
 from ssl_bench.errors import UserError
 from ssl_bench.methods.insloc import views as cp
 from ssl_bench.methods.insloc.anchors import (
@@ -176,9 +177,8 @@ def test_mirror_and_normalisation(monkeypatch):
         view, geometry = transform._view(
             rgb, crop, size, tuple(GOLDEN['comp_pos'][0])
         )
-        normal = preprocessor(
-            dict(inputs=[in_planes(view)[None]], data_samples=[])
-        )
+        (view,) = finished([view], [geometry], [Recipe()], True)['img']
+        normal = preprocessor(dict(inputs=[view[None]], data_samples=[]))
         np.testing.assert_allclose(
             normal['inputs'][0][0],
             GOLDEN['flip_img'][i],

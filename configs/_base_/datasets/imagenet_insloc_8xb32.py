@@ -1,5 +1,5 @@
 # InsLoc's views of ImageNet: two crops of an image pasted onto two others.
-_base_ = 'mocov2_photometric.py'
+_base_ = 'mocov2_views.py'
 
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',

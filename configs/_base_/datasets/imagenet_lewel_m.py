@@ -1,16 +1,7 @@
-# LEWEL_M's views: MoCo v2's recipe, the same for both.
-_base_ = ['imagenet_byol.py', 'mocov2_photometric.py']
+# LEWEL_M's views: MoCo v2's.
+_base_ = ['imagenet_byol.py', 'mocov2_views.py']
 
-views = [
-    dict(
-        size=224,
-        scale=(0.2, 1.0),
-        interpolation='bilinear',
-        flip=0.5,
-        repeat=2,
-        photometric=_base_.mocov2_colours,
-    )
-]
+views = _base_.mocov2_views
 train_dataloader = dict(
     batch_size=32,
     dataset=dict(

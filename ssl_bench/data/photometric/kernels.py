@@ -9,6 +9,7 @@ To import this module takes half a second, and ten the first time.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -16,7 +17,7 @@ from numpy import float32, float64, int32, uint8, uint32
 
 BYTES = 'uint8[::1]'
 ROWS = 'uint8[:, ::1]'
-OPTIONS = dict(error_model='numpy', nogil=True)
+OPTIONS: dict[str, Any] = dict(error_model='numpy', nogil=True)
 AT_ONCE = 65536  # grey levels whose sum has 32 bits
 HALF, BITS = uint32(1 << 23), uint32(24)  # of the weights of a box filter
 # products with these give what Pillow's divisions do, for all colours

@@ -30,6 +30,11 @@ def jitter(images: Tensor, parameters: Tensor) -> None:
             _change(images, chosen, function, factors[:, which])
 
 
+def mirror(images: Tensor, parameters: Tensor) -> None:
+    """Exchange left and right."""
+    _change(images, parameters[:, 0] > 0, partial(torch.flip, dims=(3,)))
+
+
 def grayscale(images: Tensor, parameters: Tensor) -> None:
     """Three equal channels."""
     _change(images, parameters[:, 0] > 0, to_grey)
@@ -149,7 +154,7 @@ def pillows_colours() -> tuple[Tensor, Tensor]:
     for mode, other in ('RGB', 'HSV'), ('HSV', 'RGB'):
         image = Image.frombuffer(mode, (4096, 4096), colours)
         answers = np.zeros_like(indices)
-        answers[..., :3] = image.convert(other)
+        answers[..., :3] = np.asarray(image.convert(other))
         tables.append(torch.from_numpy(answers.reshape(-1).view('<i4')))
     return tables[0], tables[1]
 

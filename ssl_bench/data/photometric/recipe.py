@@ -3,8 +3,7 @@
 A `Recipe` is a fixed sequence of operations. `Recipe.draw` draws whether each
 one is applied, and its values. The pixels are changed from these numbers, in
 the loader's worker (`Recipe.on_image`) or for a whole batch on any device
-(`Recipe.on_batch`). Both give Pillow's pixels, as the papers' programs do,
-except for the hue, see ``on_image.py``.
+(`Recipe.on_batch`). Both give Pillow's pixels, as the papers' programs do.
 """
 
 from collections.abc import Callable, Sequence

@@ -264,7 +264,7 @@ class InsLocViews(BaseTransform):
         )
         boxes = torch.stack([geometry.box_in_view for geometry in geometries])
         results.update(
-            finished(images, self.recipes, self.painted),
+            finished(images, geometries, self.recipes, self.painted),
             boxes=boxes,
             augmented_box=torch.from_numpy(
                 augment_box(
@@ -287,10 +287,8 @@ class InsLocViews(BaseTransform):
     def _view(
         self, image: np.ndarray, crop: Crop, size: Size, place: Size
     ) -> tuple[np.ndarray, ViewGeometry]:
-        """Mirror of a composed image, and its geometry."""
+        """A composed image before its mirror, and its geometry."""
         flip = bool(np.random.random_sample() < self.flip)
-        if flip:
-            image = cv2.flip(image, 1)
         return image, ViewGeometry(
             crop=(
                 crop.column,

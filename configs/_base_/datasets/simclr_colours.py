@@ -1,15 +1,15 @@
-# MoCo v2's changes of colour, which InsLoc and LEWEL_M use too.
-mocov2_colours = [
+# SimCLR's changes of colour, which SwAV uses too.
+simclr_colours = [
     dict(
         type='RandomApply',
         p=0.8,
         transforms=[
             dict(
                 type='ColorJitter',
-                brightness=0.4,
-                contrast=0.4,
-                saturation=0.4,
-                hue=0.1,
+                brightness=0.8,
+                contrast=0.8,
+                saturation=0.8,
+                hue=0.2,
             )
         ],
     ),
