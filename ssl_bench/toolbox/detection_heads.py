@@ -8,12 +8,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ssl_bench.toolbox import (  # noqa: F401  registers
-    coco_scores,
-    instances,
-    matching,
-    voc,
-)
+from ssl_bench.toolbox import coco_scores, instances, matching, voc  # noqa: F401  registers
 
 
 @MODELS.register_module()
