@@ -8,7 +8,12 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ssl_bench.toolbox import coco_scores, instances, matching, voc  # noqa: F401  registers
+from ssl_bench.toolbox import (  # noqa: F401  registers
+    coco_scores,
+    instances,
+    matching,
+    voc,
+)
 
 
 @MODELS.register_module()
