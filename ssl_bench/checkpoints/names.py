@@ -194,6 +194,20 @@ SCHEMES: dict[str, Table] = {
                 ('output.dense', 'mlp.fc2'),
             )
         ),
+        # and as transformers 5 has them in memory
+        *(
+            (f'layers.{{i}}.{theirs}.{{p}}', f'blocks.{{i}}.{ours}.{{p}}')
+            for theirs, ours in (
+                ('layernorm_before', 'norm1'),
+                ('layernorm_after', 'norm2'),
+                ('attention.q_proj', 'attn.q'),
+                ('attention.k_proj', 'attn.k'),
+                ('attention.v_proj', 'attn.v'),
+                ('attention.o_proj', 'attn.proj'),
+                ('mlp.fc1', 'mlp.fc1'),
+                ('mlp.fc2', 'mlp.fc2'),
+            )
+        ),
         ('layernorm.{p}', 'norm.{p}'),
     ],
 }

@@ -1,5 +1,6 @@
 """BEiT's relative positions for images of any size."""
 
+from contextlib import nullcontext
 from functools import lru_cache
 
 import torch
@@ -36,9 +37,14 @@ class ResizedAttention(Attention):
         table: Tensor = self.relative_position_bias_table
         heads = table.shape[1]
         patches = table[:-TOKENS].view(2 * own[0] - 1, 2 * own[1] - 1, heads)
-        patches = torch.einsum(
-            'yh,hwn,xw->yxn', rows.to(table), patches, columns.to(table)
-        )  # (2 * H - 1, 2 * W - 1, heads)
+        with (
+            nullcontext()
+            if table.is_meta
+            else torch.autocast(table.device.type, enabled=False)
+        ):
+            patches = torch.einsum(
+                'yh,hwn,xw->yxn', rows.to(table), patches, columns.to(table)
+            )  # (2 * H - 1, 2 * W - 1, heads)
         table = torch.cat((patches.flatten(0, 1), table[-TOKENS:]))
         tokens = self.grid[0] * self.grid[1] + 1
         bias = table[index.view(-1)]
@@ -68,6 +74,8 @@ def _resizing(own: Grid, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
         )
         return found[:-TOKENS].view(*new, -1)
 
-    rows = apply(torch.eye(high)[:, None].expand(-1, wide, -1))[:, 0]
-    columns = apply(torch.eye(wide)[None].expand(high, -1, -1))[0]
-    return rows, columns, gen_relative_position_index(grid)
+    # what is kept serves every later input: real values, for training too
+    with torch.device('cpu'), torch.inference_mode(False), torch.no_grad():
+        rows = apply(torch.eye(high)[:, None].expand(-1, wide, -1))[:, 0]
+        columns = apply(torch.eye(wide)[None].expand(high, -1, -1))[0]
+        return rows, columns, gen_relative_position_index(grid)

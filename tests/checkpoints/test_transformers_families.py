@@ -4,9 +4,10 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from ssl_bench.checkpoints.convert import convert
+from ssl_bench.checkpoints.timm_nets import from_header
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from tests import modern
@@ -323,3 +324,33 @@ def test_another_architecture_than_asked_for_is_one_line(sharded, capsys):
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1
     assert 'convnext_tiny' in said
+
+
+@pytest.mark.parametrize('in_memory', [False, True])
+def test_vitmae_has_the_heads_of_its_config(tmp_path, in_memory):
+    more = dict(
+        decoder_hidden_size=32,
+        decoder_num_hidden_layers=1,
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=32,
+        layer_norm_eps=1e-6,  # as its authors; the class has 1e-12
+    )
+    model = built(
+        'ViTMAEForPreTraining', 'ViTMAEConfig', VIT | MLP | more, seed=1
+    )
+    model.save_pretrained(tmp_path)
+    if in_memory:
+        file = tmp_path / 'model.safetensors'
+        save_file(model.state_dict(), file)
+    backbone, report = convert(tmp_path)
+    assert report.dropped['decoder'] > 10
+    net = from_header(backbone.meta['arch_args']).build()
+    assert net.blocks[0].attn.num_heads == 4
+    net.load_state_dict(backbone.state, strict=True)
+    images = torch.rand(2, 3, 56, 56)
+    model.config.mask_ratio = 0.0
+    noise = torch.arange(16.0).expand(2, -1)  # patches stay in order
+    with torch.no_grad():
+        wanted = model.vit(images, noise=noise).last_hidden_state
+        found = net.eval().forward_features(images)
+    assert torch.allclose(found, wanted, atol=1e-5)

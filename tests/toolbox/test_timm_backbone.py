@@ -174,6 +174,21 @@ def test_relative_positions_are_resized_as_timm_loads_them(size):
     assert table.shape[0] == 7 * 7 + 3 and table.grad.abs().max() > 0
 
 
+def test_what_is_kept_of_a_size_serves_training():
+    """After a run without values, and after one without gradients."""
+    with torch.device('meta'):
+        without = TimmBackbone(to_header(TINY['beit'])).to('meta')
+        shape = without(torch.zeros(1, 3, 96, 112))[0].shape
+    assert shape == (1, 32, 6, 7)
+    with torch.inference_mode():
+        backbone('beit')(torch.zeros(1, 3, 112, 96))
+    for size in ((96, 112), (112, 96)):
+        ours = backbone('beit')
+        ours(torch.zeros(1, 3, *size))[0].sum().backward()
+        table = ours.net.blocks[0].attn.relative_position_bias_table
+        assert table.grad.isfinite().all()
+
+
 @pytest.mark.parametrize('name', ['dino', 'dinov2_reg', 'beit'])
 def test_recomputed_blocks_give_the_same_gradient(name):
     """And the table's gradient passes through the resizing."""

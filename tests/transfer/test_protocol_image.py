@@ -88,6 +88,7 @@ def test_linear_probe_of_a_vit(registered, recipe):
         heads=3,
         hidden=384,
         patch=16,
+        grid=14,
         cls_token=True,
         final_norm=True,
     )
