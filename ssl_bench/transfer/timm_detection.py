@@ -103,7 +103,7 @@ def _is_other_segmenter(config: Config, patch: int) -> bool:
     model = config.get('model') or {}
     if model.get('type') != 'EncoderDecoder':
         return False
-    own = model['backbone']
+    own: Any = model['backbone']
     return 'ResNet' in own['type'] or own.get('patch_size', patch) != patch
 
 
