@@ -550,13 +550,17 @@ def test_a_vit_of_tomorrow_is_refused_whole(tmp_path):
             convert(saved(tmp_path, content))
         for word in ('blocks.N.attn.freqs', 'blocks.N.ffn.inner.fc1.weight'):
             assert word in str(caught.value)
-    # without the marks of DINOv2 and with a table, the lists say it all
+    # without the marks of DINOv2 and with a table, at a patch of 14 and of 16
     state = {n: t for n, t in state.items() if not re.search(r'ls\d|mask_', n)}
     state['pos_embed'] = torch.ones(1).expand(1, 1370, 384)
-    with pytest.raises(UserError) as caught:
-        convert(saved(tmp_path, state))
-    for word in ('attn.freqs', 'ffn.inner.fc1.weight', 'norm1.bias'):
-        assert word in str(caught.value)
+    strange = ('attn.freqs', 'ffn.inner.fc1.weight')
+    for patch, words in ((14, strange), (16, (*strange, 'norm1.bias'))):
+        weight = torch.ones(1).expand(384, 3, patch, patch)
+        state['patch_embed.proj.weight'] = weight
+        with pytest.raises(UserError) as caught:
+            convert(saved(tmp_path, state))
+        for word in words:
+            assert word in str(caught.value)
 
 
 @pytest.mark.parametrize('q,v', [(0.0, 0.0), (0.1, 0.0), (0.0, 0.1)])
@@ -729,3 +733,17 @@ def test_two_kinds_of_networks_with_the_same_names(tmp_path):
     with pytest.raises(UserError, match='--arch .*deit3_base_patch16_224'):
         convert(path)
     assert architecture_of(convert(path, arch=name)[0]).model == name
+
+
+def test_a_network_that_begins_like_a_vit(tmp_path):
+    """Hiera and CaiT have a ViT's blocks, and more that is named."""
+    for name, strange in (
+        ('cait_xxs24_224', 'blocks_token_only.0.gamma_1'),
+        ('hiera_base_abswin_256', 'blocks.N.proj.weight'),
+        ('convit_tiny', 'blocks.N.attn.pos_proj.weight'),
+    ):
+        shapes = TimmNet(name).build('meta').state_dict()
+        state = {n: torch.ones(()).expand(t.shape) for n, t in shapes.items()}
+        with pytest.raises(UserError) as caught:
+            convert(saved(tmp_path, state))
+        assert strange in str(caught.value)

@@ -261,6 +261,13 @@ def from_vit(
     sized = other and heads is not None
     if not (sized or extra) or arch.split_bias or arch.rel_pos:
         return None
+    check_names(
+        state,
+        facts,
+        'a ViT',
+        rf'{PARTS}|reg_token',
+        rf'{BLOCK}|ls[12].gamma|gamma_[12]',
+    )
     if not heads:
         raise unknown_size(facts, 'a ViT', arch.width)
     if arch.gamma:
@@ -284,25 +291,9 @@ def from_vit(
         hidden=arch.hidden,
     )
     model, kwargs = _sized(arch.width, arch.patch, heads, sizes)
+    kwargs.update(_optional_parts(arch, registers, alone))
     if 'hidden' in kwargs:
         kwargs['mlp_ratio'] = ratio_of(kwargs.pop('hidden'), arch.width)
-    optional = dict(
-        init_values=1e-5 if arch.layer_scale else None,
-        qkv_bias=arch.qkv_bias,
-        class_token=arch.cls_token,
-        reg_tokens=registers,
-        no_embed_class=bool(alone and (arch.cls_token or registers)),
-    )
-    plain = dict(
-        init_values=None,
-        qkv_bias=True,
-        class_token=True,
-        reg_tokens=0,
-        no_embed_class=False,
-    )
-    kwargs.update(other_than(plain, optional))
-    if not arch.cls_token:
-        kwargs.update(global_pool='avg', fc_norm=False)
     net = TimmNet(
         model,
         kwargs,
@@ -312,6 +303,35 @@ def from_vit(
     )
     notes = [] if said or dino else [_taken(heads, arch.width)]
     return Mapped(net, dict(state), notes=notes)
+
+
+def _optional_parts(arch: ViT, registers: int, alone: bool) -> dict[str, Any]:
+    """timm's options for what a plain ViT does not have, or lacks.
+
+    Args:
+        arch (ViT): What was recognised.
+        registers (int): Register tokens.
+        alone (bool): The position table has rows for patches alone.
+    """
+    found = other_than(
+        dict(
+            init_values=None,
+            qkv_bias=True,
+            class_token=True,
+            reg_tokens=0,
+            no_embed_class=False,
+        ),
+        dict(
+            init_values=1e-5 if arch.layer_scale else None,
+            qkv_bias=arch.qkv_bias,
+            class_token=arch.cls_token,
+            reg_tokens=registers,
+            no_embed_class=bool(alone and (arch.cls_token or registers)),
+        ),
+    )
+    if not arch.cls_token:
+        found.update(global_pool='avg', fc_norm=False)
+    return found
 
 
 def _taken(heads: int, width: int) -> str:
