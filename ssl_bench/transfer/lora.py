@@ -69,9 +69,8 @@ def _with_whole_weight() -> type:
         @property
         def weight(self) -> Tensor:
             """(out, in), with the gradient of A and B."""
-            whole: Tensor = self.base_layer.weight + self.get_delta_weight(
-                ADAPTER
-            )
+            base: Any = self.base_layer
+            whole: Tensor = base.weight + self.get_delta_weight(ADAPTER)
             return whole
 
     return WholeWeight
