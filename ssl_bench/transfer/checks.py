@@ -182,6 +182,7 @@ def check_loaders(config: Config) -> None:
     Raises:
         UserError: torch or a step does not take a setting.
     """
+    stand_in: Any = [0]
     for name, loader in config.items():
         if not name.endswith('_dataloader') or not loader:
             continue
@@ -191,7 +192,7 @@ def check_loaders(config: Config) -> None:
         if loader.get('batch_sampler') is not None:
             options.pop('drop_last', None)
         try:
-            DataLoader([0], **options)
+            DataLoader(stand_in, **options)
         except (TypeError, ValueError) as error:
             raise UserError(f'{name}: {one_line(error)}') from error
         with build_errors():
