@@ -1,4 +1,4 @@
-"""Queries and objects: mmdet's matching, and what is no number."""
+"""Queries and objects: mmdet's matching, and what is not a number."""
 
 import math
 
