@@ -158,8 +158,8 @@ def test_every_suite_can_be_built(registered, path):
         if method.config:
             backbone = load_config(method.config).model.backbone
             vit = 'depth' not in backbone
-        for task, recipe in suite.runs_of(method):
-            plan = make_plan(task, recipe=recipe or None)
+        for task, recipe, kind in suite.runs_of(method):
+            plan = make_plan(task, recipe=recipe or None, train=kind)
             takes = str(plan.config.get('model', {}).get('backbone'))
             if 'arch' in takes or 'depth' in takes:
                 assert vit == ('depth' not in takes), (method, task)
