@@ -20,7 +20,7 @@ from ssl_bench.frozen_dense import (
     schedules,
     windows,
 )
-from ssl_bench.transfer.probe_scores import votes_of
+from ssl_bench.transfer.probe_scores.neighbours import votes_of
 
 PACK = Path(__file__).parents[1] / 'data' / 'frozen_dense.npz'
 

@@ -148,7 +148,7 @@ def test_svm_reads_the_cache(go, source, monkeypatch):
             source,
             'mini_voc07_svm',
             where='cache',
-            options={**options, 'probe.pool': 'corner_average'},
+            options={**options, 'probe.precision': 'float16'},
         )
 
 
@@ -244,8 +244,8 @@ def test_vit_probe_and_fine_tuning(go):
     )
     assert tuned.record['backbone'] == 'vit_d96_l4_patch8'
     assert set(tuned.record['metrics']) == {'top1', 'top5'}
-    with pytest.raises(UserError, match='plain residual network'):
-        go(source, 'mini_seg_fcn')
+    with pytest.raises(UserError, match='mini_coco_mrcnn_fpn'):
+        go(source, 'mini_voc_det_c4')
 
 
 def test_lvis_with_a_plain_vit(go):
