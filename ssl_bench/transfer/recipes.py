@@ -75,10 +75,6 @@ def fit_architecture(
     try:
         return set_architecture(config, arch)
     except WrongBackbone as error:
-        if error.instead:
-            raise WrongBackbone(
-                f'{error} Choose {error.instead} instead.'
-            ) from error
         recipes = load_config(task_config(task)).get('recipes', {})
         fitting = [name for name in recipes if takes(task, name, arch)]
         ways = ['without --recipe'] * takes(task, None, arch)

@@ -157,11 +157,9 @@ def refuse_c4(config: Config, name: str) -> None:
     model = config.get('model') or {}
     if 'shared_head' not in (model.get('roi_head') or {}):
         return
-    mini = 'data/mini' in str(config.get('train_dataloader'))
     raise WrongBackbone(
         f'this task takes residual networks only: its head is their last '
-        f'stage, which {name} does not have.',
-        instead='mini_coco_mrcnn_fpn' if mini else 'coco_mrcnn_fpn_1x',
+        f'stage, which {name} does not have.'
     )
 
 

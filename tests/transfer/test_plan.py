@@ -251,7 +251,7 @@ VIT = describe(ViT(192, 12, 16, 14, 3, 768))
             '--recipe, or with --recipe mocov3, pixpro, barlowtwins, lewel, '
             'simsiam.$',
         ),
-        ('voc0712_det_c4', None, VIT, 'Choose coco_mrcnn_fpn_1x instead'),
+        ('voc0712_det_c4', None, VIT, 'takes it is coco_mrcnn_fpn_1x'),
     ],
 )
 def test_another_backbone_is_told_its_recipes(task, recipe, arch, message):

@@ -148,7 +148,7 @@ def test_svm_reads_the_cache(go, source, monkeypatch):
             source,
             'mini_voc07_svm',
             where='cache',
-            options={**options, 'probe.precision': 'float16'},
+            options={**options, 'probe.compute': 'bfloat16'},
         )
 
 

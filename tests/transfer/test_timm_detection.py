@@ -301,13 +301,13 @@ def test_layer_decay_and_weight_decay(registered, task):
             'voc0712_det_c4',
             to_header(VIT),
             {},
-            r'residual networks only.*Choose coco_mrcnn_fpn_1x instead\.',
+            r'residual networks only.*takes it is coco_mrcnn_fpn_1x\.',
         ),
         (
             'mini_voc_det_c4',
             describe(ViT(768, 12, 16, 14, 12, 3072)),
             {},
-            r'vit_base_patch16 does not.*Choose mini_coco_mrcnn_fpn instead',
+            r'vit_base_patch16 does not.*takes it is mini_coco_mrcnn_fpn',
         ),
         (
             'coco_mrcnn_fpn_1x',
