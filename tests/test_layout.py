@@ -88,6 +88,7 @@ ALLOWED: dict[str, set[str]] = {
     'tasks': set(),
     'checkpoints': set(),
     'data': {'once_per_node', 'run_folder'},
+    'frozen_dense': set(),
     'baselines': {'layers'},
     'layers': set(),
     'markdown_sections': set(),
