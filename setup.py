@@ -64,6 +64,7 @@ setup(
             'lvis>=0.5.3',
             'mypy>=1.15',
             'pandas',
+            'peft>=0.21',
             'pyarrow>=15',
             'pytest>=8',
             'pytest-xdist>=3.5',
@@ -73,6 +74,7 @@ setup(
             'transformers>=5',
         ],
         'lmdb': ['lmdb>=1.4'],  # images of a pretraining in an LMDB database
+        'lora': ['peft>=0.21'],  # --train lora:RANK
         'lvis': ['lvis>=0.5.3'],  # lvis_vitdet_b
         'pandas': ['pandas'],  # ssl_bench.results.load
         'parquet': ['pyarrow>=15'],  # in Parquet or Arrow files

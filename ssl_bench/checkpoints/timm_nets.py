@@ -4,6 +4,7 @@ import difflib
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -93,11 +94,12 @@ class TimmNet:
             if not name.endswith('num_batches_tracked')
         }
 
-    def build(self, device: str = 'cpu', **more: Any) -> nn.Module:
+    def build(self, device: str | None = None, **more: Any) -> nn.Module:
         """The network with timm's initial values, without a classifier.
 
         Args:
-            device (str): ``meta`` makes tensors without values.
+            device (str, optional): ``meta`` makes tensors without values;
+                torch's default device when None.
             **more: For ``timm.create_model``, over the header's own.
 
         Raises:
@@ -116,7 +118,7 @@ class TimmNet:
         periods = options.pop('rope_periods', None)
         logging.getLogger('timm').setLevel(logging.ERROR)
         try:
-            with torch.device(device):
+            with torch.device(device) if device else nullcontext():
                 net: nn.Module = timm.create_model(
                     self.model, pretrained=False, num_classes=0, **options
                 )

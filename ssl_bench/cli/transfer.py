@@ -78,6 +78,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'own (ssl-bench tasks TASK lists them)',
     )
     parser.add_argument(
+        '--train',
+        default='full',
+        metavar='KIND',
+        help='what is trained of the backbone: full (as the task says), '
+        'last:K (its last K blocks), lora:RANK (low-rank terms) or frozen '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
         '--fraction',
         type=fraction,
         metavar='F',
@@ -158,17 +166,19 @@ def run(args: argparse.Namespace) -> int:
         if not args.dry_run:
             require_data(name, root)
     if args.gpus not in (None, 1) and 'RANK' not in os.environ:
-        relaunch(args)
+        require_devices(args.gpus)
+        if not args.dry_run:
+            relaunch(args)
     overrides = read_options(args.cfg_options)
     sources = open_sources(args)
     for note in unknown_fields(args.checkpoints, sources):
         say(note)
-    if args.dry_run:
-        return dry_run(args, sources, overrides)
     # first, since it keeps what the toolkits print on import to itself
     from ssl_bench import register_all_modules
 
     register_all_modules()
+    if args.dry_run:
+        return dry_run(args, sources, overrides)
     from ssl_bench.engine.stopping import stoppable
 
     with stoppable('The same command'):
@@ -178,10 +188,38 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def check_all(
+    args: argparse.Namespace, sources: list, overrides: dict
+) -> None:
+    """Refuse what a later task would be refused for, before the first runs."""
+    from ssl_bench.tasks.table import find_task
+    from ssl_bench.transfer.run import ready
+
+    for source in sources:
+        for task in args.tasks:
+            for seed in args.seeds:
+                ready(
+                    source,
+                    task,
+                    seed,
+                    args.work_dir,
+                    args.data_root,
+                    overrides,
+                    args.recipe,
+                    args.fraction,
+                    args.classifier,
+                    args.eval_only,
+                    trained_later=find_task(task).trained_by in args.tasks,
+                    train=args.train,
+                )
+
+
 def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
     """Run every task for every seed and source; print one line for each."""
     from ssl_bench.transfer.run import run_task
 
+    if len(sources) * len(args.tasks) * len(args.seeds) > 1:
+        check_all(args, sources, overrides)
     for seed in args.seeds:
         for source in sources:
             for task in in_order(args.tasks):
@@ -200,6 +238,7 @@ def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
                     resume=args.resume,
                     eval_only=args.eval_only,
                     wait=args.wait,
+                    train=args.train,
                 )
                 say(summary(outcome))
                 for note in other_fields(outcome, source):
@@ -290,8 +329,8 @@ def missing_controls(sources: list) -> list:
     ]
 
 
-def relaunch(args: argparse.Namespace) -> NoReturn:
-    """The same command in several processes, by torchrun, instead of this.
+def require_devices(gpus: int) -> None:
+    """Check that this machine has so many accelerators, or none at all.
 
     Raises:
         UserError: Fewer devices than that.
@@ -299,14 +338,19 @@ def relaunch(args: argparse.Namespace) -> NoReturn:
     import torch
 
     from ssl_bench.errors import UserError
+
+    devices = torch.accelerator.device_count()
+    if gpus < 1:
+        raise UserError(f'--gpus {gpus}: name 1 or more.')
+    if 0 < devices < gpus:
+        raise UserError(f'--gpus {gpus}: this machine has {devices}.')
+
+
+def relaunch(args: argparse.Namespace) -> NoReturn:
+    """The same command in several processes, by torchrun, instead of this."""
     from ssl_bench.launch import Command
     from ssl_bench.launch.parent import own_parent
 
-    devices = torch.accelerator.device_count()
-    if args.gpus < 1:
-        raise UserError(f'--gpus {args.gpus}: name 1 or more.')
-    if 0 < devices < args.gpus:
-        raise UserError(f'--gpus {args.gpus}: this machine has {devices}.')
     words, rest = [], iter(args.words)
     for word in rest:
         if word == '--gpus':
@@ -326,29 +370,51 @@ def in_order(tasks: list) -> list:
 
 
 def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
-    """Print what each task would do, next to its protocol's values."""
+    """Print what each task would do, next to its protocol's values.
+
+    What a run refuses before it starts is refused here, by the same function.
+    """
     from mmengine.device import get_device
 
     from ssl_bench.engine.distributed import world_size
+    from ssl_bench.tasks.table import find_task
     from ssl_bench.transfer.plan import make_plan
+    from ssl_bench.transfer.run import try_run
     from ssl_bench.transfer.settings_table import settings_table
 
-    machine = (args.gpus or world_size(), get_device() != 'cpu')
+    processes = args.gpus or world_size()
+    accelerator = get_device() != 'cpu'
     for source in sources:
         for task in args.tasks:
-            plan = make_plan(
-                task,
-                source.arch_args,
-                args.data_root,
-                overrides,
-                args.recipe,
-                args.fraction,
-                *machine,
-            )
+            plans = [
+                try_run(
+                    source,
+                    task,
+                    seed,
+                    args.work_dir,
+                    args.data_root,
+                    overrides,
+                    args.recipe,
+                    args.fraction,
+                    args.classifier,
+                    args.eval_only,
+                    find_task(task).trained_by in args.tasks,
+                    processes,
+                    args.train,
+                )
+                for seed in args.seeds
+            ]
             protocol = make_plan(
-                task, None, args.data_root, None, None, None, *machine
+                task,
+                None,
+                args.data_root,
+                None,
+                None,
+                None,
+                processes,
+                accelerator,
             )
-            print(printable(settings_table(plan, protocol)))
+            say(settings_table(plans[0], protocol))
     return 0
 
 
@@ -356,6 +422,7 @@ def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
     from ssl_bench.results import rounding
     from ssl_bench.results.board import aims
+    from ssl_bench.results.table import trained, trained_text
 
     record = outcome.record
     compared = aims(record)
@@ -363,6 +430,7 @@ def summary(outcome) -> str:
         f'{name} {rounding.value(value)}{compared.get(name, "")}'
         for name, value in record['metrics'].items()
     )
+    kind = trained_text(trained(record))
     again = '' if outcome.fresh else '  (done before)'
     if outcome.retested is not None:
         again = (
@@ -371,7 +439,8 @@ def summary(outcome) -> str:
             + ')'
         )
     return (
-        f'{record["task"]}  {record["method"]}  seed {record["seed"]}:  '
+        f'{record["task"]}  {record["method"]}  {kind and kind + "  "}'
+        f'seed {record["seed"]}:  '
         f'{numbers}  {outcome.folder}{again}'
     )
 

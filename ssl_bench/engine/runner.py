@@ -4,7 +4,7 @@ import copy
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,20 @@ def require_model(config: Config) -> None:
     with DefaultScope.overwrite_default_scope(config.default_scope):
         if MODELS.get(config.model.type) is None:
             raise unknown_name('model', config.model.type, MODELS.module_dict)
+
+
+def require_optimizer(optim_wrapper: Mapping[str, Any]) -> None:
+    """Check that a config's optimizer is one that can be built.
+
+    Raises:
+        UserError: No optimizer has the name.
+    """
+    kind = optim_wrapper.get('optimizer', {}).get('type')
+    # the toolkit's own registry, which the default scope names
+    with OPTIMIZERS.switch_scope_and_registry(None) as registry:
+        if isinstance(kind, str) and registry.get(kind) is None:
+            known = {*registry.module_dict, *OPTIMIZERS.module_dict}
+            raise unknown_name('optimizer', kind, known)
 
 
 class FormattedOnce(Config):
@@ -244,12 +258,7 @@ class AtomicRunner(Runner):
             UserError: No optimizer has the name.
         """
         if isinstance(optim_wrapper, dict):
-            kind = optim_wrapper.get('optimizer', {}).get('type')
-            # the toolkit's own registry, which the default scope names
-            with OPTIMIZERS.switch_scope_and_registry(None) as registry:
-                if isinstance(kind, str) and registry.get(kind) is None:
-                    known = {*registry.module_dict, *OPTIMIZERS.module_dict}
-                    raise unknown_name('optimizer', kind, known)
+            require_optimizer(optim_wrapper)
         built = super().build_optim_wrapper(optim_wrapper)
         # once: a resume and training both ask for the built one
         if built is not optim_wrapper and isinstance(built, OptimWrapper):

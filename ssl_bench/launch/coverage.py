@@ -16,6 +16,7 @@ from ssl_bench.launch.suite import Method, Suite, read_suite
 from ssl_bench.results.names import is_supervised
 from ssl_bench.results.papers import PAPERS, fits
 from ssl_bench.results.published import Published, PublishedIndex, published
+from ssl_bench.results.record import FULL
 from ssl_bench.tasks.table import find_task
 from ssl_bench.transfer.source import LABELS, RANDOM, SUPERVISED
 
@@ -80,6 +81,7 @@ class Planned(NamedTuple):
         task, metric, recipe (str): Of the run.
         departures, pretrain_departures (tuple): A suite has none.
         pretrain_batch (float, optional): Orders equal matches only.
+        trained (str): Of the run.
     """
 
     method_id: tuple[str, str, str, str, float | None]
@@ -89,6 +91,7 @@ class Planned(NamedTuple):
     departures: tuple[str, ...] = ()
     pretrain_departures: tuple[str, ...] = ()
     pretrain_batch: float | None = None
+    trained: str = FULL
 
 
 def coverage(paper: str) -> Coverage:
@@ -127,7 +130,13 @@ def _measured(suite: Suite, cells: Sequence[Published]) -> set[Published]:
         for run in suite.runs_of(method):
             for metric in find_task(run.task).metrics:
                 for method_id in known:
-                    row = Planned(method_id, run.task, metric, run.recipe)
+                    row = Planned(
+                        method_id,
+                        run.task,
+                        metric,
+                        run.recipe,
+                        trained=run.train,
+                    )
                     found.update(index.matches(row))
     return found
 

@@ -17,10 +17,12 @@ from ssl_bench.errors import UserError
 from ssl_bench.launch.local import Command
 from ssl_bench.launch.suite import Method, Run, Suite
 from ssl_bench.results import FILE_NAME
+from ssl_bench.results.record import FULL
 from ssl_bench.tasks.table import find_task, require_data, require_packages
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.run import is_done, locate
 from ssl_bench.transfer.source import Source, open_source
+from ssl_bench.transfer.trained import set_kind
 
 BATCH = 'train_dataloader.batch_size'  # images of a process
 
@@ -62,13 +64,17 @@ def plan_suite(suite: Suite) -> Plan:
 
     Raises:
         UserError: A config is missing or does not load, two configs would
-            pretrain in one folder, or a task's config, its recipe or the
-            overrides do not fit together.
+            pretrain in one folder, or a task's config, its recipe, what is
+            to be trained or the overrides do not fit together.
     """
     for run in dict.fromkeys(
         run for method in suite.methods for run in suite.runs_of(method)
     ):
-        make_plan(run.task, None, None, suite.overrides, run.recipe or None)
+        made = make_plan(
+            run.task, None, None, suite.overrides, run.recipe or None
+        )
+        # not of the config's backbone: that of the weights is another
+        set_kind(made.config, run.task, run.train)
     planner = _Planner(suite)
     for seed in suite.all_seeds:
         for method in suite.methods:
@@ -175,17 +181,25 @@ class _Planner:
             self.plan.note(
                 f'{run} tests the classifier of {trainer}, which this suite '
                 f'does not train for {method.config} and seed {seed}: add '
-                'that task and recipe to the method.'
+                'that task, recipe and kind of training to the method.'
             )
             return
         source = self._source(method, checkpoint)
         if source is not None and self.require_inputs(run.task):
             try:
-                locate(source, run.task, seed, *self._settings(run))
+                locate(
+                    source,
+                    run.task,
+                    seed,
+                    *self._settings(run),
+                    train=run.train,
+                )
             except UserError as error:
                 self.plan.note(str(error))
 
-    def _settings(self, run: Run) -> tuple:
+    def _settings(
+        self, run: Run
+    ) -> tuple[Path, str | None, dict[str, Any], str | None]:
         """Arguments of `locate` and `is_done` after the seed."""
         return (
             Path(self.suite.work_dir),
@@ -300,6 +314,7 @@ class _Planner:
             '--method': method.name,
             '--variant': method.variant,
             '--recipe': runs[0].recipe,
+            '--train': '' if runs[0].train == FULL else runs[0].train,
             '--visualize': str(self.suite.visualize or ''),
         }
         options = [(name, value) for name, value in given.items() if value]
@@ -324,9 +339,9 @@ class _Planner:
         )
         if self.suite.launch.per == 'task':
             return [[run] for run in runs]
-        groups: dict[str, list[Run]] = {}
+        groups: dict[tuple[str, str], list[Run]] = {}
         for run in runs:
-            groups.setdefault(run.recipe, []).append(run)
+            groups.setdefault((run.recipe, run.train), []).append(run)
         return list(groups.values())
 
     def _is_done(
@@ -338,7 +353,7 @@ class _Planner:
             return False
         source = self._source(method, checkpoint)
         return source is not None and is_done(
-            source, run.task, seed, *self._settings(run)
+            source, run.task, seed, *self._settings(run), train=run.train
         )
 
     def _source(self, method: Method, checkpoint: str) -> Source | None:

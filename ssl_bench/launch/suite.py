@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from ssl_bench.cfg_options import SEEDS
 from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.results.record import FULL
 from ssl_bench.tasks.table import find_task, recipes_of
 
 Text = Annotated[str, Strict()]
@@ -36,17 +37,31 @@ def _recipe_names(value: Any) -> Any:
     return tuple('' if name == OWN else name for name in names)
 
 
+def _kinds(value: Any) -> Any:
+    """One kind is a list of one."""
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
 Recipes = Annotated[tuple[Text, ...], BeforeValidator(_recipe_names)]
+Kinds = Annotated[
+    tuple[Text, ...], Field(min_length=1), BeforeValidator(_kinds)
+]
 
 
 class Run(NamedTuple):
-    """A task and one of its recipes; an empty text for none."""
+    """A task, one of its recipes (an empty text for none), what is trained."""
 
     task: str
     recipe: str = ''
+    train: str = FULL
 
     def __str__(self) -> str:
-        return self.task + (f' --recipe {self.recipe}' if self.recipe else '')
+        kind = '' if self.train == FULL else f' --train {self.train}'
+        return (
+            self.task
+            + (f' --recipe {self.recipe}' if self.recipe else '')
+            + kind
+        )
 
 
 class _Entry(BaseModel):
@@ -68,7 +83,7 @@ class Method(_Entry):
         tasks (tuple[str, ...]): Instead of the suite's.
         arch, name, variant (str): ``--arch``, ``--method`` and
             ``--variant`` of `ssl-bench transfer`.
-        recipes (dict): Of some tasks, instead of the suite's.
+        recipes, train (dict): Of some tasks, instead of the suite's.
         amp (bool): Pretrain under bfloat16 autocast.
         overrides (dict): Dotted keys of the pretraining config.
     """
@@ -80,6 +95,7 @@ class Method(_Entry):
     name: Text = ''
     variant: Text = ''
     recipes: dict[Text, Recipes] = {}
+    train: dict[Text, Kinds] = {}
     amp: Truth = False
     overrides: dict[Text, Any] = {}
 
@@ -148,6 +164,9 @@ class Suite(_Entry):
         recipes (dict): By task, the ``--recipe`` of each run: a name or
             several; ``default`` is the task without a recipe. A task that
             tests the classifier of another one has the recipes of that one.
+        train (dict): By task, the ``--train`` of each run: a kind or
+            several, as `ssl_bench.transfer.trained.read_kind` reads them; a
+            classifier's test has that of its training.
         seeds (tuple[int, ...]): Of the transfers.
         task_seeds (dict): Of some tasks, instead of ``seeds``.
         pretrain_each_seed (bool): Pretrain once for each seed; else once,
@@ -163,6 +182,7 @@ class Suite(_Entry):
     methods: Annotated[tuple[Method, ...], Field(min_length=1)]
     tasks: tuple[Text, ...] = ()
     recipes: dict[Text, Recipes] = {}
+    train: dict[Text, Kinds] = {}
     seeds: Seeds = (0,)
     task_seeds: dict[Text, Seeds] = {}
     pretrain_each_seed: Truth = False
@@ -187,14 +207,16 @@ class Suite(_Entry):
                 )
             _check_once(self.tasks_of(method))
             _check_recipes(method.recipes)
+            _check_kinds(method.train)
             for task in self.tasks_of(method):
                 find_task(task)
         _check_recipes(self.recipes)
+        _check_kinds(self.train)
         for seeds in (self.seeds, *self.task_seeds.values()):
             _check_once(seeds)
         run = {task for method in self.methods for task in method.tasks}
         run.update(self.tasks)
-        for key in ('recipes', 'task_seeds'):
+        for key in ('recipes', 'task_seeds', 'train'):
             for task in getattr(self, key):
                 find_task(task)
                 if task not in run:
@@ -208,12 +230,27 @@ class Suite(_Entry):
         return method.tasks or self.tasks
 
     def runs_of(self, method: Method) -> tuple[Run, ...]:
-        """The tasks of a method, each with every recipe that it has."""
+        """The tasks of a method, each with all that it has.
+
+        These are its recipes, and what is trained.
+        """
         return tuple(
-            Run(task, recipe)
+            Run(task, recipe, kind)
             for task in self.tasks_of(method)
             for recipe in self.recipes_of(method, task)
+            for kind in self.kinds_of(method, task)
         )
+
+    def kinds_of(self, method: Method, task: str) -> tuple[str, ...]:
+        """What is trained in the runs of a method's task.
+
+        As the recipes, a classifier's test has its.
+        """
+        for kinds in (method.train, self.train):
+            if task in kinds:
+                return kinds[task]
+        trainer = find_task(task).trained_by
+        return self.kinds_of(method, trainer) if trainer else (FULL,)
 
     def recipes_of(self, method: Method, task: str) -> tuple[str, ...]:
         """Recipes of a method's task.
@@ -267,6 +304,21 @@ def _check_recipes(recipes: dict[str, tuple[str, ...]]) -> None:
                     f'recipe of {task}', name, known or ['none']
                 )
         _check_once(names)
+
+
+def _check_kinds(kinds: dict[str, tuple[str, ...]]) -> None:
+    """Refuse what ``--train`` does not take.
+
+    Raises:
+        UserError: Not a kind.
+        ValueError: A kind twice.
+    """
+    if not kinds:
+        return
+    from ssl_bench.transfer.trained import read_kind  # which imports torch
+
+    for names in kinds.values():
+        _check_once(tuple(str(read_kind(name)) for name in names))
 
 
 def read_suite(path: str | Path) -> Suite:

@@ -184,18 +184,23 @@ def departed(rows: list[Row], index: PublishedIndex) -> list[Problem]:
     printed = {item.task for item in index.rows}
     by_cell: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        if row.all_departures and row.task in printed:
-            key = row.method_id, row.task, tuple(row.all_departures)
+        if reasons(row) and row.task in printed:
+            key = row.method_id, row.task, tuple(reasons(row))
             by_cell.setdefault(key, row)
     return [
         Problem(
             'other protocol',
             f'{row.name} on {row.task} is not compared with '
-            f'published numbers: {"; ".join(row.all_departures)}',
+            f'published numbers: {"; ".join(reasons(row))}',
             tuple(item.path for item in row.records),
         )
         for row in by_cell.values()
     ]
+
+
+def reasons(row: Row) -> list[str]:
+    """Why a row is of another protocol than the task's own."""
+    return [*filter(None, [row.trained_text]), *row.all_departures]
 
 
 def not_installed(stored: list[Stored]) -> list[Problem]:

@@ -11,6 +11,8 @@ from ssl_bench.results.table import (
     departures,
     pretrain_departures,
     recipe,
+    trained,
+    trained_text,
     variant,
 )
 
@@ -127,10 +129,15 @@ def _mixed(stored: list[Stored]) -> list[Problem]:
 
 
 def _name(record: Record) -> str:
-    """The name, its recipe, and whether anything departed."""
+    """The name, its recipe, what was trained, whether anything departed."""
     name = label(record['method'], record['variant'])
     changed = departures(record) or pretrain_departures(record)
-    parts = name, recipe(record), 'changed' if changed else ''
+    parts = (
+        name,
+        recipe(record),
+        trained_text(trained(record)),
+        'changed' if changed else '',
+    )
     return ', '.join(filter(None, parts))
 
 
@@ -147,6 +154,7 @@ def _cells(stored: list[Stored]) -> dict[tuple[Any, ...], list[Stored]]:
             pretrain['epochs'],
             record['task'],
             recipe(record),
+            trained(record),
             departures(record),
         )
         groups.setdefault(key, []).append(item)
@@ -241,11 +249,13 @@ def _fractions(stored: list[Stored]) -> list[Stored]:
 def _settings(stored: list[Stored]) -> list[Problem]:
     """Tasks of which methods were measured with different settings."""
     problems = []
-    groups: dict[tuple[str, str], list[Stored]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[Stored]] = defaultdict(list)
     for item in stored:
-        if not item.record.get('departures'):
-            groups[item.record['task'], recipe(item.record)].append(item)
-    for (task, _), items in groups.items():
+        record = item.record
+        if not record.get('departures'):
+            key = record['task'], recipe(record), trained(record)
+            groups[key].append(item)
+    for (task, *_), items in groups.items():
         configs = _by(items, 'config_sha256')
         methods = _by(items, 'method', 'variant')
         if len(configs) > 1 and len(methods) > 1:

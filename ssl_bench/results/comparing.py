@@ -14,7 +14,8 @@ Pair = tuple[int, int]
 def compare_rows(rows: Sequence[Row], baseline: str | None = None) -> None:
     """Give each measured row its place, and its difference to the baseline.
 
-    Rows are compared within one task, metric, protocol and backbone. The
+    Rows are compared within one task, metric, protocol and backbone; what was
+    trained of the backbone is a part of the protocol. The
     comparisons with the baseline, which was named before, are one family of
     tests; all other pairs are another. So each pair has one answer.
 

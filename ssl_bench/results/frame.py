@@ -6,12 +6,14 @@ from ssl_bench.errors import UserError
 from ssl_bench.results.checks import without_duplicates
 from ssl_bench.results.record import PathLike, Stored
 from ssl_bench.results.store import scan
+from ssl_bench.results.table import trained
 
 if TYPE_CHECKING:
     import pandas
 
 GROUPS = ('pretrain', 'cost', 'hardware', 'data')
 PLAIN = ('method', 'variant', 'backbone', 'task', 'seed')
+COUNTS = ('trained_parameters', 'parameters')
 LAST = ('run_id', 'config_sha256', 'code_version', 'started', 'finished')
 
 
@@ -25,6 +27,9 @@ def lines(item: Stored) -> list[dict[str, Any]]:
         for name, value in record[group].items()
     }
     rest.update({name: record[name] for name in LAST}, path=item.path)
+    rest.update(
+        trained=trained(record), **{name: record.get(name) for name in COUNTS}
+    )
     return [
         {**common, 'metric': metric, 'value': value, **rest}
         for metric, value in sorted(record['metrics'].items())

@@ -164,6 +164,7 @@ def methods_of(rows: Sequence[Row], metric: str) -> list[list[Row]]:
                 record['config_sha256'],
                 record['data']['fingerprint'],
                 row.recipe,
+                row.trained,
                 tuple(row.departures),
             )
         elif row.published is not None:
@@ -190,11 +191,16 @@ def shown_metrics(rows: Sequence[Row], task: str) -> list[str]:
 
 
 def name_cell(rows: Sequence[Row]) -> Cell:
-    """Method, what departed, and who printed it when it was not measured."""
+    """Method, what was trained and what departed.
+
+    Of a row that was not measured, who printed it.
+    """
     first = rows[0]
     parts = [Part(first.name, 'name')]
     if first.recipe:
         parts.append(Part(f'recipe {first.recipe}', 'published'))
+    if first.trained_text:
+        parts.append(Part(first.trained_text, 'published'))
     if first.pretrain_data.startswith(CUSTOM):
         parts += _lines(f'pretrained on {first.pretrain_data}')
     if first.all_departures:
@@ -286,7 +292,7 @@ def rank_grid(table: RankTable) -> Grid:
     ]
     titles = [headings.heading(task).title for task in table.tasks]
     return Grid(
-        f'Average rank over tasks, {table.backbone}',
+        f'Average rank over tasks, {table.network}',
         ['method', 'epochs', 'rank', 'group', *titles],
         body,
         keys=2,

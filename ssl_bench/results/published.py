@@ -28,6 +28,7 @@ from ssl_bench.results.names import (
     variant_key,
 )
 from ssl_bench.results.paper_recipes import recipe_of
+from ssl_bench.results.record import FULL
 
 FILE = Path(__file__).with_name('published.csv')
 
@@ -216,6 +217,10 @@ class Measurement(Protocol):
         """Of the task; empty for its own settings."""
 
     @property
+    def trained(self) -> str:
+        """What was trained of the backbone; `FULL`: as the task says."""
+
+    @property
     def pretrain_batch(self) -> float | None:
         """Images per step of the pretraining."""
 
@@ -247,8 +252,9 @@ class PublishedIndex:
 
         Every output asks this function, and nothing else, whether a record
         is a printed number. Method, backbone, pretraining data, epochs, the
-        words of the variant and the recipe of the task must be the same, and
-        nothing may depart from the protocol. For the controls any epochs
+        words of the variant and the recipe of the task must be the same, the
+        task must decide what is trained, and nothing may depart from the
+        protocol. For the controls any epochs
         match; for random initialisation also any data. Where a paper prints
         no epochs, `epochs_meant` says which. The order: numbers checked in
         their source, the method's own paper, ``FIRST_PAPERS``, the same
@@ -258,6 +264,8 @@ class PublishedIndex:
             measured (Measurement): A row of the leaderboard.
         """
         if measured.departures or measured.pretrain_departures:
+            return []
+        if measured.trained != FULL:
             return []
         name, variant, backbone, data, epochs = measured.method_id
         method, variant = split_label(name, variant)

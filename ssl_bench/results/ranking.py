@@ -1,7 +1,7 @@
 """Average ranks over tasks: who is ranked, how surely, and who is apart.
 
-Methods are ranked within one backbone, one protocol of each task, and a set
-of tasks that all of them were measured on.
+Methods are ranked within one backbone, what was trained of it, one protocol of
+each task, and a set of tasks that all of them were measured on.
 """
 
 import itertools
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from ssl_bench.results import headings, stats
 from ssl_bench.results.names import backbone_key
+from ssl_bench.results.record import FULL
 from ssl_bench.results.table import (
     Board,
     MethodId,
     Protocol,
     Row,
     main_metrics,
+    trained_text,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ class Ranking:
 
 @dataclass(frozen=True)
 class RankTable:
-    """The ranked methods of one backbone, best first.
+    """The ranked methods of one backbone and one kind of training.
+
+    The best one is first.
 
     Args:
         tasks (list[str]): Tasks that all of them have.
@@ -64,6 +68,7 @@ class RankTable:
         critical (float, optional): Critical difference of average ranks;
             None: with so few tasks and methods no difference is enough.
         left_out (list[str]): Methods that are not ranked, and why.
+        trained (str): What was trained of the backbone.
     """
 
     backbone: str
@@ -71,20 +76,31 @@ class RankTable:
     rankings: list[Ranking]
     critical: float | None
     left_out: list[str] = field(default_factory=list)
+    trained: str = FULL
+
+    @property
+    def network(self) -> str:
+        """The backbone, and what was trained of it."""
+        return ', '.join(
+            filter(None, (self.backbone, trained_text(self.trained)))
+        )
 
 
 def rank_tables(board: Board) -> list[RankTable]:
-    """Average ranks by backbone; none where fewer than 2 x 2 can be ranked."""
+    """Average ranks by backbone and by what was trained of it.
+
+    None where fewer than 2 x 2 can be ranked.
+    """
     mains = main_metrics(board)
-    backbones: dict[str, list[Row]] = {}
+    groups: dict[tuple[str, str], list[Row]] = {}
     for row in board.measured:
         higher = headings.higher_is_better(row.task, row.metric)
         if row.metric == mains[row.task] and higher is not None:
-            key = backbone_key(row.backbone)
-            backbones.setdefault(key, []).append(row)
-    found = [_rank_table(board, rows) for rows in backbones.values()]
+            key = backbone_key(row.backbone), row.trained
+            groups.setdefault(key, []).append(row)
+    found = [_rank_table(board, rows) for rows in groups.values()]
     tables = [table for table in found if table is not None]
-    return sorted(tables, key=lambda t: (-len(t.rankings), t.backbone))
+    return sorted(tables, key=lambda t: (-len(t.rankings), t.network))
 
 
 def _rank_table(board: Board, rows: list[Row]) -> RankTable | None:
@@ -130,7 +146,14 @@ def _rank_table(board: Board, rows: list[Row]) -> RankTable | None:
         for method, described in others.items()
         if method not in chosen
     )
-    return RankTable(rows[0].backbone, ordered, rankings, critical, left_out)
+    return RankTable(
+        rows[0].backbone,
+        ordered,
+        rankings,
+        critical,
+        left_out,
+        rows[0].trained,
+    )
 
 
 def _why_left_out(own: dict[str, Row], tasks: Sequence[str]) -> str:

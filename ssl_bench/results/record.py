@@ -18,6 +18,7 @@ from ssl_bench.results.reading import MAX_DEPTH, odd_value
 from ssl_bench.tasks.table import find_task, tasks
 
 SCHEMA = 1
+FULL = 'full'  # of `RecordFields.trained`: as the task's protocol trains
 FILE_NAME = 'result.json'
 MAX_BYTES = 1 << 20  # a record has numbers; a larger file is something else
 MAX_METRICS = 1000
@@ -101,6 +102,8 @@ class RecordFields(BaseModel):
 
     ``changes`` are automatic adjustments, ``departures`` what the user
     changed: such a record is not compared with published numbers.
+    ``trained`` is what was trained of the backbone, where ``--train`` chose
+    it; the counts are of the whole network.
     """
 
     model_config = ConfigDict(extra='forbid')
@@ -124,6 +127,9 @@ class RecordFields(BaseModel):
     finished: Text
     status: Literal['completed']
     resumptions: Count | None = None
+    trained: Text = FULL
+    trained_parameters: Count | None = None
+    parameters: Count | None = None
     changes: list[TextOrEmpty] = []
     departures: list[TextOrEmpty] = []
     notes: TextOrEmpty = ''

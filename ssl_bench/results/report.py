@@ -87,9 +87,9 @@ def _cost_text(cost: dict[str, float | None]) -> str:
     )
 
 
-def _method(method_id: MethodId) -> str:
-    """One text for a method, its backbone and its pretraining."""
-    text = json.dumps(method_id)
+def _method(method_id: MethodId, trained: str) -> str:
+    """One text for a method, its backbone, and what was trained of it."""
+    text = json.dumps([*method_id, trained])
     return text if len(text) <= MAX_TEXT else sha256(text.encode()).hexdigest()
 
 
@@ -115,8 +115,8 @@ def _texts(row: Row) -> dict[str, str]:
 
 
 def _label(row: Row) -> str:
-    """``MoCo v2, two_fc †``: the name, its recipe, and the mark."""
-    name = ', '.join(filter(None, (row.name, row.recipe)))
+    """``MoCo v2, two_fc, train frozen †``: with the recipe and the mark."""
+    name = ', '.join(filter(None, (row.name, row.recipe, row.trained_text)))
     return f'{name} {grid.DEPARTED_MARK}' if row.all_departures else name
 
 
@@ -124,7 +124,9 @@ def _row(row: Row, index: dict[int, int]) -> dict[str, Any]:
     content = row_object(row)
     texts = _texts(row)
     content.update(
-        id=_method(row.method_id),
+        id=_method(row.method_id, row.trained),
+        network=row.network,
+        trained_text=row.trained_text,
         name=row.name,
         short_name=row.short_name,
         label=_label(row),
@@ -199,7 +201,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
 
 def _ranks(table: RankTable) -> dict[str, Any]:
     return dict(
-        backbone=table.backbone,
+        backbone=table.network,
         tasks=[headings.heading(task).title for task in table.tasks],
         critical=table.critical,
         critical_text=''
@@ -209,7 +211,7 @@ def _ranks(table: RankTable) -> dict[str, Any]:
         left_out=table.left_out,
         methods=[
             dict(
-                id=_method(r.method_id),
+                id=_method(r.method_id, table.trained),
                 name=r.name,
                 data=r.method_id[3],
                 epochs=r.method_id[4],

@@ -8,12 +8,13 @@ from ssl_bench.errors import shown
 from ssl_bench.results import headings, stats
 from ssl_bench.results.names import label
 from ssl_bench.results.published import Published
-from ssl_bench.results.record import Problem, Record, Stored
+from ssl_bench.results.record import FULL, Problem, Record, Stored
 
 # method, variant, backbone, pretraining data, pretraining epochs
 MethodId = tuple[str, str, str, str, float | None]
-# departures, hash of the task's settings, fingerprint of the data
-Protocol = tuple[tuple[str, ...], str, str]
+# departures, hash of the task's settings, fingerprint of the data, what was
+# trained of the backbone
+Protocol = tuple[tuple[str, ...], str, str, str]
 
 UNBEATEN, BEATEN = 'unbeaten', 'beaten'
 
@@ -121,6 +122,21 @@ class Row:
         return recipe(self.records[0].record) if self.records else ''
 
     @property
+    def trained(self) -> str:
+        """What was trained of the backbone; empty for a printed row."""
+        return trained(self.records[0].record) if self.records else ''
+
+    @property
+    def trained_text(self) -> str:
+        """``train lora:8``; empty where the task's protocol decides."""
+        return trained_text(self.trained)
+
+    @property
+    def network(self) -> str:
+        """The backbone, and what was trained of it."""
+        return ', '.join(filter(None, (self.backbone, self.trained_text)))
+
+    @property
     def best(self) -> bool:
         """Whether no other row is shown to be better, and one to be worse."""
         return self.standing == UNBEATEN
@@ -133,6 +149,7 @@ class Row:
             tuple(self.departures),
             record.get('config_sha256', ''),
             record.get('data', {}).get('fingerprint') or '',
+            trained(record),
         )
 
     @property
@@ -238,13 +255,26 @@ def recipe(record: Record) -> str:
     return _clean(record.get('extra', {}).get('recipe') or '')
 
 
+def trained(record: Record) -> str:
+    """What was trained of the backbone; `FULL`: as the task says."""
+    return _clean(record.get('trained') or FULL)
+
+
+def trained_text(kind: str) -> str:
+    """``train lora:8``; empty where the task's protocol decides."""
+    return '' if kind in ('', FULL) else f'train {kind}'
+
+
 def _clean(text: str) -> str:
     """A text of a record in one printable line: no output has another."""
     return text if text.isprintable() else shown(text, len(text) * 10)
 
 
 def cells(stored: Iterable[Stored]) -> list[Row]:
-    """Group records; another config, recipe or other data is another row."""
+    """Group records: a row for each config, recipe, data and kind of training.
+
+    The kind is what was trained of the backbone.
+    """
     groups: dict[tuple[Any, ...], list[Stored]] = {}
     for item in stored:
         record, pretrain = item.record, item.record['pretrain']
@@ -258,6 +288,7 @@ def cells(stored: Iterable[Stored]) -> list[Row]:
             record['config_sha256'],
             record['data']['fingerprint'],
             recipe(record),
+            trained(record),
             departures(record),
             pretrain_departures(record),
         )

@@ -30,6 +30,7 @@ COLUMNS = (
     'standing',
     'recipe',
     'departures',
+    'trained',
 )
 BASELINE_COLUMNS = (
     'baseline',
@@ -95,6 +96,7 @@ def cells(row: Row) -> dict[str, str]:
         standing=row.standing,
         recipe=row.recipe,
         departures='; '.join(row.all_departures),
+        trained=row.trained,
     )
 
 
@@ -206,6 +208,7 @@ def row_object(row: Row) -> dict[str, Any]:
         baseline_difference=row.difference
         and comparison_object(row.difference),
         recipe=row.recipe or None,
+        trained=row.trained or None,
         departures=row.all_departures,
         checkpoint_sha256=row.checkpoints,
         run_ids=[s.record['run_id'] for s in row.records],

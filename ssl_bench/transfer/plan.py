@@ -12,21 +12,23 @@ from typing import Any
 from mmengine.config import Config
 
 from ssl_bench.config import load_config, map_nodes, rebase
-from ssl_bench.config_edits import edit
-from ssl_bench.config_keys import check_keys, plain_keys
+from ssl_bench.config_keys import plain_keys
 from ssl_bench.engine.optim import leave_out_mixed
-from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.errors import UserError
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.fraction import take_fraction
 from ssl_bench.toolbox.scorer import scorer_of
 from ssl_bench.transfer.architecture import (
-    WrongBackbone,
     architecture_name,
     network_name,
-    set_architecture,
     start_at_full_strength,
 )
-from ssl_bench.transfer.timm_detection import own_recipe, wrapped_net
+from ssl_bench.transfer.recipes import (
+    choose_recipe,
+    fit_architecture,
+    override,
+)
+from ssl_bench.transfer.trained import FULL, check_kind, set_kind
 
 
 @dataclass
@@ -75,6 +77,7 @@ def make_plan(
     fraction: float | None = None,
     processes: int = 1,
     accelerator: bool = False,
+    train: str = FULL,
 ) -> Plan:
     """Read a task's config and fit it.
 
@@ -91,10 +94,12 @@ def make_plan(
             a fixed seed.
         processes (int): Of the run.
         accelerator (bool): Whether they run on accelerators.
+        train (str): What is trained of the backbone, as `read_kind` reads
+            it.
 
     Raises:
-        UserError: Unknown task, bad overrides, or an architecture that the
-            task cannot take.
+        UserError: Unknown task, bad overrides, an architecture that the
+            task cannot take, or of which that cannot be trained.
     """
     row = find_task(task)
     config = load_config(task_config(task))
@@ -103,6 +108,7 @@ def make_plan(
     start_at_full_strength(config)
     override(config, overrides or {}, task)
     overrides = plain_keys(overrides or {})
+    set_kind(config, task, train)
     part = [] if fraction is None else [take_fraction(config, fraction)]
     if row.trained_by:
         drop_training(config)
@@ -126,6 +132,7 @@ def make_plan(
         plan.changes += fit_architecture(config, task, recipe, arch_args)
         plan.convention = arch_args.get('convention', '')
         check_kept(config, overrides)
+    check_kind(config)
     if arch_args is not None and arch_args['family'] == 'vit':
         plan.arch = network_name(arch_args)  # also in the wrapper of timm's
     else:
@@ -137,97 +144,6 @@ def make_plan(
         fit_precision(plan, accelerator)
         scorer_of(config.test_evaluator)  # refuses what cannot be used
     return plan
-
-
-def choose_recipe(
-    config: Config, task: str, recipe: str | None, arch: dict[str, Any] | None
-) -> list[str]:
-    """Apply the recipe that was asked for, or the task's for this network.
-
-    Settings of networks that are held in the wrapper of timm's are left out
-    for others, so that they leave no trace.
-
-    Args:
-        config (Config): Changed in place.
-        task (str): Its id.
-        recipe (str, optional): That was asked for.
-        arch (dict, optional): ``arch_args`` of the backbone.
-
-    Returns:
-        list[str]: What a record should say.
-
-    Raises:
-        UserError: The task has no such recipe.
-    """
-    net = wrapped_net(config, arch)
-    own = own_recipe(config, net) if recipe is None else None
-    config.pop('recipe_for', None)
-    apply_recipe(config, task, recipe or own)
-    if net is None:
-        config.pop('timm_backbone', None)
-    return [f'recipe {own}: the one for this kind of network'] if own else []
-
-
-def apply_recipe(config: Config, task: str, recipe: str | None) -> None:
-    """Merge a named recipe and drop the others, so that they leave no trace.
-
-    Raises:
-        UserError: The task has no such recipe.
-    """
-    recipes = config.pop('recipes', {})
-    if recipe is None:
-        return
-    if recipe not in recipes:
-        raise unknown_name(f'recipe of {task}', recipe, recipes or ['none'])
-    override(config, recipes[recipe], task, strict=True)
-    config.recipe = recipe
-
-
-def fit_architecture(
-    config: Config, task: str, recipe: str | None, arch: dict[str, Any]
-) -> list[str]:
-    """`set_architecture`, whose error names the recipes that take it.
-
-    Args:
-        config (Config): Changed in place.
-        task (str): Its id.
-        recipe (str, optional): That is in the config.
-        arch (dict): ``describe(architecture)`` of the backbone.
-
-    Raises:
-        WrongBackbone: The task takes no such backbone, or another recipe
-            of it does.
-    """
-    try:
-        return set_architecture(config, arch)
-    except WrongBackbone as error:
-        if error.instead:
-            raise WrongBackbone(
-                f'{error} Choose {error.instead} instead.'
-            ) from error
-        recipes = load_config(task_config(task)).get('recipes', {})
-        fitting = [name for name in recipes if takes(task, name, arch)]
-        ways = ['without --recipe'] * takes(task, None, arch)
-        ways += [f'with --recipe {", ".join(fitting)}'] * bool(fitting)
-        remedy = (
-            f'{task} takes it {", or ".join(ways)}.'
-            if ways
-            else 'Choose another task (ssl-bench tasks lists them).'
-        )
-        raise WrongBackbone(f'{error} {remedy}') from error
-
-
-def takes(task: str, recipe: str | None, arch: dict[str, Any]) -> bool:
-    """Whether a task with a recipe is for a kind of backbone."""
-    config = load_config(task_config(task))
-    choose_recipe(config, task, recipe, arch)
-    try:
-        set_architecture(config, arch)
-    except WrongBackbone:
-        return False
-    except UserError:  # of its kind, but something is missing
-        return True
-    return True
 
 
 def check_length(config: Config) -> None:
@@ -288,24 +204,6 @@ def drop_training(config: Config) -> None:
         'fixed_positions',
     ):
         config.pop(name, None)
-
-
-def override(
-    config: Config, values: dict[str, Any], task: str, strict: bool = False
-) -> None:
-    """Change a config by dotted keys: `ssl_bench.config_edits.edit`.
-
-    Raises:
-        UserError: A key points at something that is not there.
-    """
-    try:
-        if not strict:
-            check_keys(config, values)
-        edit(config, plain_keys(values), strict)
-    except UserError as error:
-        raise UserError(
-            f'{task} cannot take the options {sorted(values)}: {error}'
-        ) from error
 
 
 def settings_sha256(config: Config) -> str:

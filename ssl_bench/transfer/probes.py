@@ -227,13 +227,18 @@ def check_probe(config: Config) -> list[str]:
     return notes_of(*sets)
 
 
-def build_frozen(config: Config, source: Source) -> Frozen:
-    """The backbone with its weights, in evaluation mode."""
-    model = Frozen(
+def frozen_model(config: Config) -> Frozen:
+    """The network of a probe's config."""
+    return Frozen(
         config.backbone,
         dict(config.data_preprocessor),
         config.probe.get('compute', 'float32'),
     )
+
+
+def build_frozen(config: Config, source: Source) -> Frozen:
+    """The backbone with its weights, in evaluation mode."""
+    model = frozen_model(config)
     model.backbone.init_weights()
     if source.backbone is not None:
         load_whole(model.backbone, source)

@@ -3,6 +3,7 @@
 import contextlib
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
@@ -21,6 +22,7 @@ from ssl_bench.toolbox.check_data import elsewhere_texts
 from ssl_bench.toolbox.scorer import scorer_of
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.trained import LORA, kind_of
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Measured:
     images_per_second: float | None = None
     details: dict[str, float] = field(default_factory=dict)
     resumptions: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def make_record(
@@ -43,8 +46,14 @@ def make_record(
     measured: Measured,
     started: datetime,
     root: str,
+    data: bool = True,
 ) -> dict[str, Any]:
-    """The record of a run, as `results.record` writes it."""
+    """The record of a run, as `results.record` writes it.
+
+    Args:
+        data (bool): Whether the data are there; the record of a dry run
+            does not say what they are.
+    """
     dataset = find_task(plan.task).data
     seconds, accelerated = measured.seconds, get_device() != 'cpu'
     memory = get_max_cuda_memory() if accelerated else peak_memory()
@@ -70,7 +79,9 @@ def make_record(
         seed=seed,
         config_sha256=plan.config_sha256,
         code_version=code_version(),
-        versions=versions(),
+        versions=versions(
+            ['peft'] if kind_of(plan.config).name == LORA else []
+        ),
         hardware=dict(device=device_name(), world_size=dist.get_world_size()),
         cost=dict(
             train_seconds=seconds,
@@ -84,18 +95,27 @@ def make_record(
             ),
             fingerprint=read_print(dataset, str(root), plan.elsewhere),
             images=measured.images,
-        ),
+        )
+        if data
+        else dict(name=dataset.title, fingerprint='', images=0),
         started=started.isoformat(timespec='seconds'),
         finished=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         resumptions=measured.resumptions,
         changes=list(plan.changes),
         extra=extra,
+        **trained_fields(plan, measured),
         departures=[
             *plan.departures,
             *elsewhere_texts(plan.elsewhere, dataset),
-            *other_data(dataset, str(root)),
+            *(other_data(dataset, str(root)) if data else ()),
         ],
     )
+
+
+def trained_fields(plan: Plan, measured: Measured) -> dict[str, Any]:
+    """What was trained; a record without it is of the task's protocol."""
+    kind = kind_of(plan.config)
+    return measured.counts | ({} if kind.full else {'trained': str(kind)})
 
 
 def correct_task(task: str) -> str:
@@ -121,10 +141,14 @@ def device_name() -> str:
     return f'{get_device()} {machine}, {torch.get_num_threads()} threads'
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of every package that moves a number."""
+def versions(more: Sequence[str] = ()) -> dict[str, str]:
+    """Versions of Python and of every package that moves a number.
+
+    Args:
+        more (Sequence[str]): Packages that this run needs, too.
+    """
     found = dict(python=platform.python_version())
-    for name in PACKAGES:
+    for name in (*PACKAGES, *more):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found

@@ -19,30 +19,24 @@ from ssl_bench.errors import UserError
 from ssl_bench.files import disk_errors, require_folder
 from ssl_bench.results import (
     FILE_NAME,
-    SCHEMA,
     make_run_id,
     read_records,
-    validate,
     write_record,
 )
 from ssl_bench.run_folder import from_first, hold
 from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.tasks.subsets import origin_of
-from ssl_bench.tasks.table import (
-    find_task,
-    require_data,
-    require_packages,
-    task_config,
-)
+from ssl_bench.tasks.table import find_task, require_data, require_packages
 from ssl_bench.toolbox.check_data import read_elsewhere
 from ssl_bench.toolbox.load_images import GIVEN_UP, none_usable, read_with_care
-from ssl_bench.toolbox.reported import reported
+from ssl_bench.transfer.checks import check_run
 from ssl_bench.transfer.plan import Plan, make_plan
-from ssl_bench.transfer.probes import METRIC_OF, run_probe
+from ssl_bench.transfer.probes import run_probe
 from ssl_bench.transfer.record import Measured, correct_task, make_record
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.toolkit_output import toolkit_output
 from ssl_bench.transfer.toolkit_run import run_toolbox
+from ssl_bench.transfer.trained import FULL
 from ssl_bench.transfer.weights import (
     finished_training,
     forget,
@@ -116,6 +110,7 @@ def run_task(
     resume: bool = True,
     eval_only: bool = False,
     wait: bool = False,
+    train: str = FULL,
 ) -> Outcome:
     """Train and evaluate one task, unless its record is there already.
 
@@ -137,6 +132,8 @@ def run_task(
         eval_only (bool): Test what a finished training left; the record is
             written if there is none, and stays if there is one.
         wait (bool): Wait while another process writes in the run's folder.
+        train (str): What is trained of the backbone
+            (`ssl_bench.transfer.trained.read_kind`).
 
     Returns:
         Outcome: The record as written.
@@ -146,12 +143,8 @@ def run_task(
             another process that writes in the run's folder.
         Interrupted: A signal ended it; what was done is saved.
     """
-    row = find_task(task)
-    root = data_root or row.root
-    require_folder(work_dir)
-    require_packages(task)
-    require_data(task, root)
-    plan, folder = locate(
+    root = data_root or find_task(task).root
+    plan, folder = ready(
         source,
         task,
         seed,
@@ -161,12 +154,13 @@ def run_task(
         recipe,
         fraction,
         classifier,
+        eval_only,
+        train=train,
     )
-    again = eval_only and row.toolbox != 'probe' and not row.trained_by
+    again = tests_again(task, eval_only)
     join_processes()
     if _is_there(folder) and not again:
         return Outcome(read_records([folder / FILE_NAME])[0], folder, False)
-    check_record(plan, source, seed, folder.name, root)
     with hold(folder, wait):
         done = _is_there(folder)  # another may have finished it meanwhile
         if done and not again:
@@ -180,6 +174,125 @@ def run_task(
         return _run(
             plan, source, seed, folder, root, visualize, quiet, resume, done
         )
+
+
+def ready(
+    source: Source,
+    task: str,
+    seed: int,
+    work_dir: str | Path,
+    data_root: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    recipe: str | None = None,
+    fraction: float | None = None,
+    classifier: str | None = None,
+    eval_only: bool = False,
+    data: bool = True,
+    trained_later: bool = False,
+    processes: int | None = None,
+    train: str = FULL,
+) -> tuple[Plan, Path]:
+    """What a run would do, after all that it checks before it starts.
+
+    The run and the dry run both call this, and so refuse the same.
+
+    Args:
+        data (bool): Whether to look at the data. Without, the folder has
+            another name than the run's.
+        trained_later (bool): Of a task that only tests a classifier: the
+            same command trains it first.
+        processes (int, optional): Of the run; those of this one if None.
+        **others: As `run_task`.
+
+    Returns:
+        tuple[Plan, Path]: The plan, and the folder of the run.
+
+    Raises:
+        UserError: As `run_task`.
+    """
+    row = find_task(task)
+    root = data_root or row.root
+    require_folder(work_dir)
+    require_packages(task)
+    if data:
+        require_data(task, root)
+    plan, folder = locate(
+        source,
+        task,
+        seed,
+        work_dir,
+        data_root,
+        overrides,
+        recipe,
+        fraction,
+        classifier,
+        data,
+        trained_later,
+        processes,
+        train,
+    )
+    done = data and (folder / FILE_NAME).exists()
+    if not done or tests_again(task, eval_only):
+        check_run(plan, source, seed, folder.name, root, data)
+    return plan, folder
+
+
+def tests_again(task: str, eval_only: bool) -> bool:
+    """Whether ``--eval-only`` changes what a task does."""
+    row = find_task(task)
+    return eval_only and row.toolbox != 'probe' and not row.trained_by
+
+
+def try_run(
+    source: Source,
+    task: str,
+    seed: int,
+    work_dir: str | Path,
+    data_root: str | None,
+    overrides: dict[str, Any] | None,
+    recipe: str | None,
+    fraction: float | None,
+    classifier: str | None,
+    eval_only: bool,
+    trained_later: bool,
+    processes: int,
+    train: str = FULL,
+) -> Plan:
+    """What `run_task` would do, without the data and without a trace.
+
+    Data are looked at only where what an earlier run left is needed, since
+    its folder is named by them.
+
+    Args:
+        trained_later, processes: As `ready`.
+        **others: As `run_task`.
+
+    Raises:
+        UserError: As `run_task`, except of missing or faulty data.
+    """
+    row = find_task(task)
+    again = tests_again(task, eval_only)
+    left = again or (row.trained_by and not classifier and not trained_later)
+    data = bool(left) and not row.data.missing(data_root or row.root)
+    plan, folder = ready(
+        source,
+        task,
+        seed,
+        work_dir,
+        data_root,
+        overrides,
+        recipe,
+        fraction,
+        classifier,
+        eval_only,
+        data,
+        trained_later or (bool(row.trained_by) and not data),
+        processes,
+        train,
+    )
+    if again and data:
+        finished_training(folder, plan.config.train_cfg)
+    return plan
 
 
 def _is_there(folder: Path) -> bool:
@@ -222,47 +335,6 @@ def _run(
     return Outcome(record, folder, True)
 
 
-def check_record(
-    plan: Plan, source: Source, seed: int, run_id: str, root: str
-) -> None:
-    """Check, before a run starts, that its record will be accepted.
-
-    Raises:
-        UserError: A name or number in it that records do not take, or a
-            metric that the evaluator does not report.
-    """
-    check_metrics(plan)
-    name, rule = next(iter(find_task(plan.task).metrics.items()))
-    preview = Measured({name: rule.lowest}, 0)
-    record = make_record(
-        plan, source, seed, run_id, preview, datetime.now(timezone.utc), root
-    )
-    validate(dict(record, schema=SCHEMA, status='completed'))
-
-
-def check_metrics(plan: Plan) -> None:
-    """Check that the numbers of a task are those that it will get.
-
-    Raises:
-        UserError: The probe or evaluator is known and reports other names.
-    """
-    config, row = plan.config, find_task(plan.task)
-    if row.toolbox == 'probe':
-        kind = config.probe.get('type')
-        names = METRIC_OF.get(kind)
-    else:
-        kind = config.test_evaluator.get('type')
-        names = reported(config.test_evaluator)
-    for name, rule in row.metrics.items():
-        wanted = rule.toolkit or name.split('_')[0]
-        if names is not None and wanted not in names:
-            raise UserError(
-                f'{plan.task}: the metric {name} is {wanted!r} of {kind}, '
-                f'which reports {", ".join(sorted(names))}. Correct TASK in '
-                f'{task_config(plan.task)}, or the setting that changed it.'
-            )
-
-
 def locate(
     source: Source,
     task: str,
@@ -273,16 +345,20 @@ def locate(
     recipe: str | None,
     fraction: float | None = None,
     classifier: str | None = None,
+    data: bool = True,
+    trained_later: bool = False,
+    processes: int | None = None,
+    train: str = FULL,
 ) -> tuple[Plan, Path]:
     """What a run would do, and the folder it has or would have.
 
     Args:
-        As `run_task`.
+        As `ready`.
     """
-    settings = (data_root, overrides, recipe, fraction)
+    settings = (data_root, overrides, recipe, fraction, data, processes, train)
     plan, run_id = identify(source, task, seed, *settings)
     trained_by = find_task(task).trained_by
-    if trained_by:
+    if trained_by and (classifier or not trained_later):
         trainer = identify(source, trained_by, seed, *settings)[1]
         plan.trained = (
             open_classifier(classifier)
@@ -301,6 +377,7 @@ def is_done(
     data_root: str | None = None,
     overrides: dict[str, Any] | None = None,
     recipe: str | None = None,
+    train: str = FULL,
 ) -> bool:
     """Whether `run_task` would find its record and run nothing.
 
@@ -309,7 +386,14 @@ def is_done(
     """
     try:
         folder = locate(
-            source, task, seed, work_dir, data_root, overrides, recipe
+            source,
+            task,
+            seed,
+            work_dir,
+            data_root,
+            overrides,
+            recipe,
+            train=train,
         )[1]
     except UserError:  # which the run itself will say
         return False
@@ -355,11 +439,14 @@ def identify(
     overrides: dict[str, Any] | None,
     recipe: str | None,
     fraction: float | None,
+    data: bool = True,
+    processes: int | None = None,
+    train: str = FULL,
 ) -> tuple[Plan, str]:
     """What a run would do, and its id.
 
     Args:
-        As `run_task`.
+        As `ready`.
     """
     row = find_task(task)
     plan = make_plan(
@@ -369,15 +456,17 @@ def identify(
         overrides,
         recipe,
         fraction,
-        world_size(),
+        processes or world_size(),
         get_device() != 'cpu',
+        train,
     )
     fit_positions(plan, source)
     note_weights(plan, source)
     root = data_root or row.root
-    note_labels(plan, root)
+    if data:
+        note_labels(plan, root)
     plan.elsewhere = read_elsewhere(data_paths(plan.config), row.data, root)
-    data_print = fingerprint(row.data, str(root))
+    data_print = fingerprint(row.data, str(root)) if data else ''
     return plan, make_run_id(
         source.method,
         source.variant,

@@ -16,6 +16,7 @@ SHOWN = (
     'train_dataloader.batch_size',
     'auto_scale_lr.base_batch_size',
     'recipe',
+    'what_is_trained',
 )
 
 

@@ -23,6 +23,7 @@ from ssl_bench.checkpoints.architectures import (
     describe,
 )
 from ssl_bench.checkpoints.by_name import is_public
+from ssl_bench.checkpoints.complete import check_arch
 from ssl_bench.checkpoints.containers import kind_of
 from ssl_bench.checkpoints.conventions import (
     CAFFE,
@@ -201,6 +202,7 @@ def open_source(
     found = architecture_of(backbone)
     if found is None:
         raise UserError(f'{path} holds no network that is known.')
+    check_arch(arch, found, path)
     args = describe(found)
     if isinstance(found, ViT):  # no tensor tells the heads, the header may
         args['heads'] = backbone.meta['arch_args'].get('heads') or found.heads

@@ -1,6 +1,7 @@
 """What the toolkits print goes to a file of the run."""
 
 import contextlib
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -61,3 +62,16 @@ def toolkit_output(folder: Path, quiet: bool):
             yield
         finally:
             _SINK.file = None
+
+
+@contextlib.contextmanager
+def unheard():
+    """Drop what the toolkits print while something is only tried."""
+    before = logging.root.manager.disable
+    with contextlib.redirect_stdout(_SINK), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(before)

@@ -17,13 +17,17 @@ from ssl_bench.engine.distributed import launcher, unwrapped
 from ssl_bench.engine.runner import AtomicRunner, build_errors
 from ssl_bench.engine.stopping import SIGNALS
 from ssl_bench.errors import UserError
+from ssl_bench.results.table import trained_text
 from ssl_bench.run_folder import from_first, newest_checkpoint
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_classes, check_files
 from ssl_bench.toolbox.load_images import SKIPPED, skipped_images
+from ssl_bench.transfer.held import count, hold, keep_trained
+from ssl_bench.transfer.lora import own_names
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.record import Measured, correct_task
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.trained import kind_of
 from ssl_bench.transfer.weights import (
     hold_positions,
     load_backbone,
@@ -67,17 +71,26 @@ class TransferRunner(AtomicRunner):
         """mmengine's, before any wrapper and optimizer sees the model."""
         model = super().build_model(model)
         hold_positions(model, self.cfg)
+        hold(model, kind_of(self.cfg))
         return model
 
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """mmengine's, without what is not trained, where that is chosen."""
+        built = super().build_optim_wrapper(optim_wrapper)
+        if built is not optim_wrapper and not kind_of(self.cfg).full:
+            keep_trained(built.optimizer)
+        return built
+
     def _init_model_weights(self) -> None:
-        super()._init_model_weights()
-        if self.source is not None and self.source.backbone is not None:
-            model = unwrapped(self.model)
-            load_backbone(
-                model,
-                self.source,
-                self.cfg.get('transfer_neck_and_head', False),
-            )
+        model = unwrapped(self.model)
+        with own_names(model):
+            super()._init_model_weights()
+            if self.source is not None and self.source.backbone is not None:
+                load_backbone(
+                    model,
+                    self.source,
+                    self.cfg.get('transfer_neck_and_head', False),
+                )
 
 
 def run_toolbox(
@@ -142,6 +155,7 @@ def run_toolbox(
         cost['images'] / seconds if seconds else None,
         details_of(found),
         cost.get('resumptions'),
+        count(unwrapped(runner.model)),
     )
 
 
@@ -184,7 +198,8 @@ def prepare(
 def title(source: Source, plan: Plan, seed: int) -> str:
     """What a progress line says is running."""
     name = f'{source.method} {source.variant}'.strip()
-    return f'{plan.task}, {name}, seed {seed}'
+    kind = trained_text(str(kind_of(plan.config)))
+    return ', '.join(filter(None, (plan.task, name, kind, f'seed {seed}')))
 
 
 def check_data(runner: TransferRunner, plan: Plan) -> None:

@@ -556,3 +556,55 @@ def test_a_pretraining_keeps_the_batch_of_its_config(plan):
     words, problems = options(own, processes=3)
     assert 'train_dataloader.batch_size=8' in words
     assert not [text for text in problems if 'batch' in text]
+
+
+def test_what_is_trained_by_task(suite_file, plan):
+    suite = read_suite(
+        suite_file("""
+methods:
+  - random
+  - {checkpoint: a.pth, train: {in1k_finetune: last:2}}
+tasks: [in1k_finetune, in_a, in1k_knn]
+train: {in1k_finetune: [full, lora:8]}
+""")
+    )
+    own, second = suite.methods
+    assert suite.runs_of(own) == (
+        Run('in1k_finetune'),
+        Run('in1k_finetune', train='lora:8'),
+        Run('in_a'),  # a test of each classifier
+        Run('in_a', train='lora:8'),
+        Run('in1k_knn'),
+    )
+    assert suite.runs_of(second)[:2] == (
+        Run('in1k_finetune', train='last:2'),
+        Run('in_a', train='last:2'),
+    )
+    assert str(suite.runs_of(own)[1]) == 'in1k_finetune --train lora:8'
+    for text, message in (
+        ('train: {in1k_finetune: half}', 'write full, last:K'),
+        ('train: {in1k_finetune: [last:2, last:2]}', 'names last:2 twice'),
+        ('train: {in_r: frozen}', 'which no method runs'),
+    ):
+        with pytest.raises(UserError, match=message):
+            read_suite(
+                suite_file(
+                    f'methods: [random]\ntasks: [in1k_finetune]\n{text}'
+                )
+            )
+    vit = Method(
+        checkpoint='random',
+        arch='vit_d96_l4_h3_patch8',
+        train={'mini_finetune': ('full', 'lora:2')},
+    )
+    tasks = ('mini_finetune', 'mini_in_a')
+    found = plan(vit, tasks=tasks, launch=Launch(per='method')).commands
+    assert [command.words[3:5] for command in found] == [tasks, tasks]
+    given = [
+        command.words[command.words.index('--train') + 1]
+        for command in found
+        if '--train' in command.words
+    ]
+    assert given == ['lora:2']
+    with pytest.raises(UserError, match='Leave --train out'):
+        plan(RANDOM, tasks=('mini_knn',), train={'mini_knn': ('frozen',)})

@@ -25,7 +25,7 @@ HEADER = (
     'measured_mean,measured_std,seeds,published,delta,'
     'published_source,checkpoint_sha256,run_ids,'
     'measured_low,measured_high,place,standing,'
-    'recipe,departures'
+    'recipe,departures,trained'
 )
 
 
@@ -92,6 +92,7 @@ def test_one_cell_by_hand():
         '',
         '',
         '',
+        'full',
     ]
 
 

@@ -18,8 +18,9 @@ from ssl_bench.tasks.table import (
     tasks,
 )
 from ssl_bench.toolbox.reported import reported
+from ssl_bench.transfer.checks import check_metrics
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.run import check_metrics, run_task
+from ssl_bench.transfer.run import run_task
 from tests.results.factory import make_record
 
 LITERAL = """

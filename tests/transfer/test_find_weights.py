@@ -10,7 +10,7 @@ from ssl_bench.errors import UserError
 from ssl_bench.transfer import run as transfer_run
 from ssl_bench.transfer.find_weights import find_named
 from ssl_bench.transfer.source import parse_arch
-from tests.backbones import thin_backbone
+from tests.backbones import thin_backbone, tiny_vit
 from tests.results.factory import make_record
 
 
@@ -90,7 +90,7 @@ def calls(monkeypatch):
 
 
 def test_several_checkpoints_tasks_and_seeds(place, mini_root, calls, capsys):
-    write_backbone(place / f'x{SUFFIX}', thin_backbone())
+    write_backbone(place / f'x{SUFFIX}', tiny_vit()[1])
     code = main(
         [
             'transfer',

@@ -7,13 +7,9 @@ from ssl_bench.checkpoints.architectures import ResNet, ViT, describe
 from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.config import config_dir, load_config, rebase
 from ssl_bench.errors import UserError
-from ssl_bench.transfer.plan import (
-    Plan,
-    apply_recipe,
-    fit_batch,
-    make_plan,
-    set_architecture,
-)
+from ssl_bench.transfer.architecture import set_architecture
+from ssl_bench.transfer.plan import Plan, fit_batch, make_plan
+from ssl_bench.transfer.recipes import apply_recipe
 from ssl_bench.transfer.settings_table import settings_table
 from ssl_bench.transfer.source import parse_arch
 

@@ -15,7 +15,7 @@ function summary(row) {
     ['Method', row.name], ['Pretraining', pretraining(row)],
     ['Task', `${TASKS.get(row.task).title} (${row.task})`],
     ['Metric', metric.title + (metric.higher ? '' : ', lower is better')],
-    ['Recipe', row.recipe],
+    ['Recipe', row.recipe], ['Trained', row.trained],
     ['Departures', row.departures.join('; ')],
     ['Seeds', row.values.map((v) => `${v.seed}: ${v.text}`).join(', ')],
     ['95% interval', row.text.interval],
@@ -58,6 +58,8 @@ function runBlock(run, open) {
       + (run.pretrain.batch ? `, batch ${run.pretrain.batch}` : '')],
     ['Pretrain config', code(run.pretrain.config)],
     ['Task config', code(run.config_sha256)],
+    ['Parameters', run.parameters && `${run.trained_parameters}`
+      + ` of ${run.parameters} trained`],
     ['Code', run.code_version], ['Versions', versions],
     ['Hardware', device], ['Cost', run.cost_text], ['Data', data],
     ['Fingerprint', code(run.data.fingerprint)],

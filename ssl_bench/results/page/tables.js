@@ -54,17 +54,18 @@ function matrixCell(row) {
   row.std === null ? null : el('i', {}, ` ± ${row.text.std}`),
   row.text.departed ? ` ${row.text.departed}` : null,
   row.recipe ? el('small', {}, `recipe ${row.recipe}`) : null,
+  row.trained_text ? el('small', {}, row.trained_text) : null,
   el('small', {}, unbroken(row.text.interval)),
   item ? el('small', {}, `publ. ${item.text} `, verdictText(row)) : null,
   row.text.difference
     ? el('small', {}, `Δ ${unbroken(row.text.difference)}`) : null);
 }
 
-/** Methods of a backbone with their rows by task. */
-function matrixRows(backbone) {
+/** Methods of a backbone, and what was trained of it, by task. */
+function matrixRows(network) {
   const methods = new Map();
   for (const row of DATA.rows.filter(isMeasured)) {
-    if (row.backbone !== backbone
+    if (row.network !== network
       || TASKS.get(row.task).main !== row.metric) continue;
     const key = methodKey(row);
     if (!methods.has(key)) {
@@ -120,8 +121,8 @@ function placed(item, task) {
   return (item.byTask.get(task.id) || []).some((row) => row.place !== null);
 }
 
-function drawMatrix(backbone, number) {
-  const list = matrixRows(backbone);
+function drawMatrix(network, number) {
+  const list = matrixRows(network);
   const tasks = DATA.tasks.filter((task) => list.some(
     (item) => item.byTask.has(task.id)));
   const ranked = list.some((item) => item.rank);
@@ -143,16 +144,16 @@ function drawMatrix(backbone, number) {
       el('tbody', {}, list.map((item) => matrixLine(item, tasks, ranked))));
   };
   $('matrix').append(el('div', {class: 'scroll card matrix', tabindex: '0',
-    role: 'region', 'aria-label': `Overview, ${backbone}`}, table));
+    role: 'region', 'aria-label': `Overview, ${network}`}, table));
   draw();
 }
 
 function drawMatrices() {
-  const backbones = [...new Set(DATA.rows.filter(isMeasured).map(
-    (row) => row.backbone))];
-  backbones.sort((a, b) => matrixRows(b).length - matrixRows(a).length
+  const networks = [...new Set(DATA.rows.filter(isMeasured).map(
+    (row) => row.network))];
+  networks.sort((a, b) => matrixRows(b).length - matrixRows(a).length
     || a.localeCompare(b));
-  backbones.forEach(drawMatrix);
+  networks.forEach(drawMatrix);
 }
 
 const COLUMNS = [
@@ -190,7 +191,8 @@ function chosenRows() {
   return DATA.rows.filter((row) => {
     const item = row.published[0];
     const text = [row.name, row.task, TASKS.get(row.task).title, row.metric,
-      row.backbone, row.recipe || '', item ? item.reported_in : ''].join(' ').toLowerCase();
+      row.backbone, row.recipe || '',
+      row.trained_text, item ? item.reported_in : ''].join(' ').toLowerCase();
     return (!task || row.task === task) && (!metric || row.metric === metric)
       && (!method || row.name === method)
       && words.every((word) => text.includes(word))
