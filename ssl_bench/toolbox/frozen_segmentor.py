@@ -14,11 +14,7 @@ from ssl_bench.checkpoints.timm_nets import from_header
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.frozen_dense.heads import LinearMap
 from ssl_bench.frozen_dense.losses import pixel_cross_entropy
-from ssl_bench.frozen_dense.maps import (
-    concatenate,
-    four_layers,
-    pad_to_patch,
-)
+from ssl_bench.frozen_dense.maps import concatenate, four_layers, pad_to_patch
 from ssl_bench.toolbox.timm_backbone import TimmBackbone, plain
 from ssl_bench.toolbox.timm_layout import layout_of
 
@@ -96,10 +92,7 @@ class LinearMapHead(BaseDecodeHead):
         )
         del self.conv_seg
         self.linear = LinearMap(
-            self.channels,
-            self.out_channels,
-            norm=False,
-            dropout=dropout_ratio,
+            self.channels, self.out_channels, norm=False, dropout=dropout_ratio
         )
         if norm_cfg is not None:
             self.linear.norm = build_norm_layer(norm_cfg, self.channels)[1]

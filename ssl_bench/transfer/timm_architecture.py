@@ -9,9 +9,7 @@ from mmengine.config import Config
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
-from ssl_bench.transfer.frozen_segmentation import (
-    set_frozen_segmentation,
-)
+from ssl_bench.transfer.frozen_segmentation import set_frozen_segmentation
 from ssl_bench.transfer.timm_detection import set_timm_detection
 from ssl_bench.transfer.timm_segmentation import set_timm_segmentation
 from ssl_bench.transfer.timm_settings import (
