@@ -27,10 +27,12 @@ optim_wrapper = dict(optimizer=dict(lr=1e-2))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 default_hooks = dict(checkpoint=dict(interval=iterations))
 edit = {
-    # what the other mini tasks have and this protocol does not
     'model.auxiliary_head': dict(_delete_=True),
     'model.decode_head.loss_decode': dict(
-        _delete_=True, type='PixelCrossEntropy', divide_by='all'
+        _delete_=True,
+        type='PixelCrossEntropy',
+        divide_by='all',
+        class_weight=[0.2, *[1.0] * 8],  # as in the other mini tasks
     ),
     'train_dataloader.dataset.pipeline': dict(
         RandomResize=dict(scale=(160, 128), ratio_range=(0.8, 1.25)),

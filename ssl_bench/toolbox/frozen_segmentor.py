@@ -31,15 +31,19 @@ class PixelCrossEntropy(nn.Module):
 
     Args:
         divide_by (str): ``all`` pixels, the ignored ones too, or ``kept``.
+        class_weight (Sequence[float], optional): Of each class; no official
+            program has it.
     """
 
     loss_name = 'loss_ce'
 
-    def __init__(self, divide_by: str) -> None:
+    def __init__(
+        self, divide_by: str, class_weight: Sequence[float] | None = None
+    ) -> None:
         super().__init__()
         if divide_by not in ('all', 'kept'):
             raise unknown_name('divide_by', divide_by, ('all', 'kept'))
-        self.divide_by = divide_by
+        self.divide_by, self.class_weight = divide_by, class_weight
 
     def forward(
         self,
@@ -52,7 +56,13 @@ class PixelCrossEntropy(nn.Module):
         if weight is not None:
             raise ValueError('pixels have no weights here.')
         return pixel_cross_entropy(
-            logits, labels, ignore_index, self.divide_by
+            logits,
+            labels,
+            ignore_index,
+            self.divide_by,
+            class_weight=None
+            if self.class_weight is None
+            else logits.new_tensor(self.class_weight),
         )
 
 

@@ -72,7 +72,10 @@ def test_every_field_of_the_protocol_is_said(task):
     head = model.decode_head
     assert head.norm_cfg == dict(type='SyncBN', eps=1e-5, momentum=0.1)
     assert head.dropout_ratio == (0.1 if third else 0.0)
-    assert head.loss_decode == dict(type='PixelCrossEntropy', divide_by='all')
+    loss = dict(type='PixelCrossEntropy', divide_by='all')
+    if task == 'mini_linseg':
+        loss['class_weight'] = [0.2, *[1.0] * 8]
+    assert head.loss_decode == loss
     assert not head.align_corners and head.ignore_index == 255
     assert model.test_cfg.mode == 'slide'
     assert config.test_evaluator == dict(
