@@ -328,3 +328,43 @@ def test_nothing_of_the_backbone_can_be_trained():
             continue
         with pytest.raises(UserError, match='head on a frozen backbone'):
             make_plan('mini_linseg', train=train)
+
+
+def test_dinov3_resizes_with_antialiasing(registered, photo):
+    """The steps of its config take images and masks; Pillow's pixels."""
+    from mmseg.registry import TRANSFORMS
+    from PIL import Image
+
+    import ssl_bench.toolbox.hooks  # noqa: F401  registers
+
+    config = load_config('transfer/ade20k_linseg_dinov3')
+    test, train = (
+        {step['type']: step for step in loader.dataset.pipeline}
+        for loader in (config.test_dataloader, config.train_dataloader)
+    )
+    image = np.ascontiguousarray(np.concatenate([photo, photo[:300]])[:, :700])
+    mask = (image[..., 0] // 86).astype(np.uint8)
+    given = dict(
+        img=image,
+        img_shape=image.shape[:2],
+        ori_shape=image.shape[:2],
+        gt_seg_map=mask,
+        seg_fields=['gt_seg_map'],
+    )
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        found = TRANSFORMS.build(dict(test['Resize'], scale=(99999999, 200)))(
+            dict(given, seg_fields=[])
+        )
+        size = found['img'].shape[1::-1]
+        wanted = Image.fromarray(image).resize(size, Image.BILINEAR)
+        assert min(size) == 200 and np.array_equal(found['img'], wanted)
+        for name in (
+            'RandomResize',
+            'RandomCrop',
+            'RandomFlip',
+            'PhotoMetricDistortion',
+        ):
+            given = TRANSFORMS.build(train[name])(given)
+    assert given['img'].shape[:2] == given['gt_seg_map'].shape
+    assert max(given['img'].shape[:2]) <= 512
+    assert {*np.unique(given['gt_seg_map'])} <= {0, 1, 2}
