@@ -1,5 +1,6 @@
 # voc12_linseg_dinov2 on the embedded devkit: the same classes and rules with
-# crops of 96 pixels and few iterations.
+# crops of 96 pixels, few iterations, and four layers: the last map of a
+# network with stages has 3 x 3 places of such a crop.
 TASK = dict(
     id='mini_linseg',
     title='Mini linear segmentation',
@@ -18,6 +19,7 @@ TASK = dict(
 _base_ = ['./voc12_linseg_dinov2.py', '_base_/mini_segmentation.py']
 
 model = dict(
+    layers='four',
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
     test_cfg=dict(crop_size=(96, 96), stride=(64, 64)),
 )
