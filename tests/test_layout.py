@@ -83,7 +83,14 @@ ALLOWED: dict[str, set[str]] = {
     # reads what checkpoints say of themselves
     'run_folder': {'checkpoints'},
     'methods': {'data', 'layers'},
-    'toolbox': {'tasks', 'checkpoints', 'layers', 'data', 'once_per_node'},
+    'toolbox': {
+        'tasks',
+        'checkpoints',
+        'layers',
+        'data',
+        'frozen_dense',
+        'once_per_node',
+    },
     'results': {'tasks', 'checkpoints', 'markdown_sections'},
     'tasks': set(),
     'checkpoints': set(),

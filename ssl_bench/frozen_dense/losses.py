@@ -9,7 +9,11 @@ VARIANCE_FROM = 100  # calls of `SigLoss` without the variance
 
 
 def pixel_cross_entropy(
-    logits: Tensor, labels: Tensor, ignore: int = 255, divide_by: str = 'all'
+    logits: Tensor,
+    labels: Tensor,
+    ignore: int = 255,
+    divide_by: str = 'all',
+    class_weight: Tensor | None = None,
 ) -> Tensor:
     """Cross entropy of a label map.
 
@@ -19,12 +23,18 @@ def pixel_cross_entropy(
         ignore (int): Label of pixels that do not count.
         divide_by (str): ``all`` pixels, the ignored ones too (mmseg,
             DINOv2, DINOv3), or the ``kept`` ones (torch, NeCo).
+        class_weight (Tensor, optional): (K,), of each pixel's loss by its
+            label; it does not change what is divided by.
 
     Returns:
         Tensor: ().
     """
     total = F.cross_entropy(
-        logits, labels, ignore_index=ignore, reduction='sum'
+        logits,
+        labels,
+        weight=class_weight,
+        ignore_index=ignore,
+        reduction='sum',
     )
     if divide_by == 'all':
         return total / labels.numel()

@@ -379,6 +379,12 @@ DATASETS: dict[str, Dataset] = {
             map(TAR, ('VOCtrainval_06-Nov-2007', 'VOCtest_06-Nov-2007'))
         ),
     ),
+    'voc12': Dataset(
+        title='VOC12 train',
+        train=(voc_masks('train', 21, 1464),),
+        test=(voc_masks('val', 21, 1449),),
+        prepare=TAR('VOCtrainval_11-May-2012'),
+    ),
     'voc12aug': Dataset(
         title='VOC12 train+aug',
         train=(voc_masks('train', 21, 1464), voc_masks('aug', 21, 9118)),

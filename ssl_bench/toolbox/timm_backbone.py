@@ -93,7 +93,7 @@ class TimmBackbone(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.arch = arch = from_header(_plain(net))
+        self.arch = arch = from_header(plain(net))
         self.layout = layout = layout_of(arch)
         if out_indices is None or output != MAPS:
             out_indices = [layout.depth - 1]
@@ -163,6 +163,22 @@ class TimmBackbone(BaseModule):
                 return tuple(self._maps(x))
             feature = self._feature(x)
         return (self.head_norm(feature) if self.head_norm else feature,)
+
+    def maps_and_tokens(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Each map (B, C, h, w) with its layer's class token (B, C).
+
+        The token is normed as the map is.
+        """
+        x = self._padded(x)
+        with self._positions_of(x):
+            pairs = self._maps(x, return_prefix_tokens=True)
+        return [(layer, prefix[:, 0]) for layer, prefix in pairs]
+
+    @property
+    def has_class_token(self) -> bool:
+        """Whether every block's output has a class token."""
+        late = getattr(self.net, 'cls_attn_blocks', None) is not None
+        return self.layout.class_token and not late
 
     def _maps(self, x: Tensor, norm: bool | None = None, **more: Any) -> list:
         """timm's maps, normed as the backbone's are; with prefix tokens if
@@ -354,8 +370,8 @@ def _known_output(output: str, layout: Any, arch: Any) -> str:
     return output
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A config's dicts as plain ones."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     return value

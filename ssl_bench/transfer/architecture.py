@@ -9,6 +9,7 @@ from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.transfer.frozen_segmentation import is_frozen_segmentor
 from ssl_bench.transfer.timm_architecture import (
     set_timm_architecture,
     timm_name,
@@ -59,7 +60,9 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
         return []
     if arch['family'] == 'vit' and 'probe' in config:
         return _probe_vit(config, arch)
-    if is_detector(config) and arch['family'] == 'vit':
+    if arch['family'] == 'vit' and (
+        is_detector(config) or is_frozen_segmentor(config)
+    ):
         vit_settings(arch)  # says that the number of heads is not known
     _set_resnet(model, arch)
     wrapper = config.get('optim_wrapper') or {}
@@ -284,7 +287,7 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
         _set_detector(model, sizes, widths)
     elif model.get('type') == 'DINO':
         model['neck']['in_channels'] = widths[1:]
-    elif 'decode_head' in model:
+    elif model.get('type') == 'EncoderDecoder':
         model['decode_head']['in_channels'] = widths[3]
         if model.get('auxiliary_head'):
             model['auxiliary_head']['in_channels'] = widths[2]

@@ -273,7 +273,7 @@ def stretch_schedule(config: Config, numerator: int, denominator: int) -> None:
     for row in config.param_scheduler:
         if row.get('by_epoch', True):
             continue
-        for key in ('begin', 'end', 'T_max'):
+        for key in ('begin', 'end', 'T_max', 'warmup'):
             if key in row:
                 row[key] = scaled(row[key])
         if 'milestones' in row:

@@ -8,6 +8,10 @@ from ssl_bench.transfer.plan import Plan
 
 SHOWN = (
     'model.backbone',
+    'model.layers',
+    'model.final_norm',
+    'model.class_token',
+    'model.padding',
     'backbone',
     'probe',
     'optim_wrapper',

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
+from ssl_bench.transfer.frozen_segmentation import set_frozen_segmentation
 from ssl_bench.transfer.timm_detection import set_timm_detection
 from ssl_bench.transfer.timm_segmentation import set_timm_segmentation
 from ssl_bench.transfer.timm_settings import (
@@ -50,6 +51,8 @@ def set_timm_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     kind = config.model['type']
     if kind == 'ImageClassifier':
         return notes + _set_classifier(config, net, layout)
+    if kind == 'FrozenSegmentor':
+        return notes + set_frozen_segmentation(config, net, layout)
     if kind == 'EncoderDecoder':
         return notes + set_timm_segmentation(config, net, layout)
     return notes + set_timm_detection(config, net, layout)

@@ -101,7 +101,7 @@ def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
 def _is_other_segmenter(config: Config, patch: int) -> bool:
     """Whether a segmenter is for a residual network or for other patches."""
     model = config.get('model') or {}
-    if model.get('type') != 'EncoderDecoder':
+    if model.get('type') not in ('EncoderDecoder', 'FrozenSegmentor'):
         return False
     own: Any = model['backbone']
     return 'ResNet' in own['type'] or own.get('patch_size', patch) != patch

@@ -1,0 +1,46 @@
+"""The learning rates of the official frozen dense programs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
+from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
+from mmengine.registry import PARAM_SCHEDULERS
+
+from ssl_bench.errors import unknown_name
+from ssl_bench.frozen_dense.schedules import (
+    dinov2_segmentation,
+    dinov3_segmentation,
+)
+
+RULES: dict[str, Callable[..., float]] = dict(
+    dinov2_segmentation=dinov2_segmentation,
+    dinov3_segmentation=dinov3_segmentation,
+)
+
+
+@PARAM_SCHEDULERS.register_module()
+class OfficialRate(LRSchedulerMixin, _ParamScheduler):
+    """A rate by one of the rules of `ssl_bench.frozen_dense.schedules`.
+
+    Args:
+        optimizer (Optimizer): Its rate is the base.
+        rule (str): A key of `RULES`.
+        warmup (int): Updates of the warm-up.
+        end (int): Updates of the training.
+        **more: What else mmengine's schedulers take.
+    """
+
+    def __init__(
+        self, optimizer: Any, rule: str, warmup: int, end: int, **more: Any
+    ) -> None:
+        if rule not in RULES:
+            raise unknown_name('rule', rule, RULES)
+        self.rule, self.warmup = rule, warmup
+        super().__init__(optimizer, end=end, **more)
+
+    def _get_value(self) -> list[float]:
+        return [
+            RULES[self.rule](self.last_step, base, self.end, self.warmup)
+            for base in self.base_values
+        ]

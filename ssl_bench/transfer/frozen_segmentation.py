@@ -1,0 +1,66 @@
+"""A config of segmentation on frozen maps around one of timm's networks."""
+
+from typing import Any
+
+from mmengine.config import Config
+
+from ssl_bench.checkpoints.timm_nets import TimmNet
+from ssl_bench.toolbox.timm_layout import Layout
+from ssl_bench.transfer.timm_settings import (
+    backbone_settings,
+    note_positions,
+    note_windows,
+)
+
+
+def is_frozen_segmentor(config: Config) -> bool:
+    """Whether a config is of segmentation on frozen maps."""
+    return (config.get('model') or {}).get('type') == 'FrozenSegmentor'
+
+
+def set_frozen_segmentation(
+    config: Config, net: TimmNet, layout: Layout
+) -> list[str]:
+    """Put a network under a linear layer.
+
+    Sizes of crops and windows are the protocol's, whatever the patch;
+    `FrozenSegmentor` pads or cuts them and chooses the maps.
+
+    Args:
+        config (Config): Changed in place.
+        net (TimmNet): The network.
+        layout (Layout): Its maps.
+
+    Returns:
+        list[str]: What a record should say.
+    """
+    model = config.model
+    backbone = backbone_settings(net, {}, frozen=True)
+    notes = _note_sizes(model, layout)
+    if model.final_norm and not (net.final_norm and layout.normed):
+        notes.append('no final norm: the file has none that keeps the width')
+    if not layout.plain:
+        notes.append(
+            'a network with stages: its last map, of stride '
+            f'{layout.stride}; the protocol defines one of a single stride'
+        )
+    notes += note_positions(net, layout, backbone) + note_windows(layout)
+    model.backbone = backbone
+    return notes
+
+
+def _note_sizes(model: Any, layout: Layout) -> list[str]:
+    """What happens to crops that the network's patches do not divide."""
+    side, divisor = model.data_preprocessor['size'][0], layout.divisor
+    if side % divisor == 0:
+        return []
+    below = side // divisor * divisor
+    if model.padding == 'cut':
+        return [
+            f'of {side} pixels the last {side - below} are in no patch of '
+            f'{divisor}, as the protocol has it'
+        ]
+    return [
+        f'{side} pixels padded on both sides to {below + divisor}, a multiple '
+        f'of {divisor}; the output is stretched, as the protocol has it'
+    ]
