@@ -39,7 +39,7 @@ def canonical_arch(name: str) -> str:
         if is_timm_name(full):
             return full
         raise unknown_name('architecture', name, [*known, *short])
-    return re.sub(r'(_patch\d+)_\d+$', r'\1', full)
+    return _without_size(full)
 
 
 def same_arch(name: str, architecture: Architecture) -> bool:
@@ -48,5 +48,11 @@ def same_arch(name: str, architecture: Architecture) -> bool:
     The image size at the end of a name is not compared: a position table
     of another size is of the same network.
     """
-    key = re.sub(r'(_patch\d+)_\d+$', r'\1', architecture.key)
-    return canonical_arch(name) == key
+    # a name of timm alone keeps its size until here
+    return _without_size(canonical_arch(name)) == _without_size(
+        architecture.key
+    )
+
+
+def _without_size(name: str) -> str:
+    return re.sub(r'(_patch\d+)_\d+$', r'\1', name)

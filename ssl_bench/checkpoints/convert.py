@@ -46,6 +46,7 @@ from ssl_bench.checkpoints.provenance import (
 )
 from ssl_bench.checkpoints.reading import file_sha256, read_object
 from ssl_bench.checkpoints.timm_families import FAMILIES, Mapped
+from ssl_bench.checkpoints.timm_families.transformers import plain_vit
 from ssl_bench.checkpoints.timm_families.vit import from_vit, is_msn
 from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.checkpoints.timm_reader import (
@@ -217,8 +218,11 @@ def _find(
         found.rest.update(encoder.rest)
         return _encoder_of(found, encoder), {}, found.mapped
     architecture = recognise(state)
-    mapped = None
-    if isinstance(architecture, ViT):
+    mapped, config = None, file.config
+    if isinstance(architecture, ViT) and encoder.source == 'hf' and config:
+        mapped, notes = plain_vit(state, facts)
+        encoder.notes += notes
+    elif isinstance(architecture, ViT):
         heads = _heads(encoder, content, file)
         mapped = from_vit(architecture, state, facts, heads)
     encoder.state = state if mapped is None else mapped.state

@@ -131,6 +131,7 @@ class TimmNet:
             AssertionError,
             ArithmeticError,
             AttributeError,
+            LookupError,
         ) as error:
             raise UserError(
                 f'timm {timm.__version__} does not build {self.name}: '

@@ -11,7 +11,7 @@ from ssl_bench.checkpoints.encoder import leave_aside
 from ssl_bench.checkpoints.timm_families import FAMILIES, Facts, Family, Mapped
 from ssl_bench.checkpoints.timm_families.own_names import by_timm_name
 from ssl_bench.checkpoints.values import plain
-from ssl_bench.checkpoints.wrappers import Unwrapped, by_role
+from ssl_bench.checkpoints.wrappers import Unwrapped, by_role, role_of
 from ssl_bench.errors import UserError
 
 State = dict[str, Tensor]
@@ -96,7 +96,7 @@ def find_timm(
             found[prefix] = family
     if not found:
         return None
-    prefix = _chosen(list(found), file.branch, path)
+    prefix = _chosen(list(found), file.asked, path)
     state = states[prefix]
     encoder = read_timm(
         found[prefix],
@@ -105,6 +105,13 @@ def find_timm(
         drop,
     )
     encoder.prefix = prefix
+    if prefix and not file.notes:
+        encoder.mapped.notes += [
+            f'taken: {prefix}; the file also has {other} (--prefix {other} '
+            'takes it)'
+            for other in found
+            if not other.startswith(prefix)
+        ]
     encoder.rest.update(
         (name, tensor)
         for name, tensor in file.state.items()
@@ -183,18 +190,23 @@ def _under(state: State, prefix: str) -> State:
     }
 
 
-def _chosen(prefixes: list[str], branch: str, path: Any) -> str:
+def _chosen(prefixes: list[str], branch: str | None, path: Any) -> str:
     """The one that is meant.
 
     Raises:
         UserError: There are several, and nothing says which.
     """
+    # a family may see its names both with and without a word of their own
+    prefixes = [
+        inner
+        for inner in prefixes
+        if not any(inner != p and inner.startswith(p) for p in prefixes)
+    ]
     if len(prefixes) == 1:
         return prefixes[0]
-    if '' in prefixes:
-        return ''
     chosen = by_role(prefixes, branch)
-    if chosen is None:
+    same = [p for p in prefixes if chosen and role_of(p) == role_of(chosen)]
+    if chosen is None or len(same) > 1:
         raise UserError(
             f'{path} holds {len(prefixes)} encoders: say which with --prefix '
             f'{" or --prefix ".join(prefixes)}'

@@ -65,6 +65,8 @@ class Unwrapped:
             dino or detectron2.
         key (str): Where it stood in the file, or ''.
         branch (str): Which branch of ``state`` is meant.
+        asked (str, optional): What of it the user or the file's keys said;
+            None where the one that authors evaluate is meant (`by_role`).
         prefix (str, optional): What is before the encoder's names.
         notes (list[str]): What else the file holds, and how to choose it.
         config (dict): What ``config.json`` next to it says
@@ -75,6 +77,7 @@ class Unwrapped:
     wrapper: str
     key: str = ''
     branch: str = 'online'
+    asked: str | None = None
     prefix: str | None = None
     notes: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
@@ -157,11 +160,14 @@ def _choose(
             joined: State = {}
             for name, state in networks.items():
                 joined.update(_under(name, state) if name else state)
-            return Unwrapped(joined, 'flat', '', branch or 'online', prefix)
+            return Unwrapped(
+                joined, 'flat', '', branch or 'online', branch, prefix
+            )
         found = Unwrapped(networks[key], _wrapper_of(content, key), key)
         # a key of a momentum copy has said which branch this is
         copy = _last(key) in TARGET
-        found.branch = 'online' if copy else branch or 'online'
+        found.asked = 'online' if copy else branch
+        found.branch = found.asked or 'online'
         found.prefix = prefix
     found.notes = _others(networks, found.key)
     return found
@@ -215,7 +221,7 @@ def by_role(
     Returns:
         str | None: None where no word says it.
     """
-    roles = {place: _role(place) for place in places}
+    roles = {place: role_of(place) for place in places}
     order: tuple[str, ...] = (*ONLINE, 'student', '', *TARGET)
     if branch == 'target':
         order = (*TARGET, *ONLINE, 'student', '')
@@ -230,10 +236,10 @@ def by_role(
     )
 
 
-def _role(place: str) -> str:
+def role_of(place: str) -> str:
     """The word of a place that says its role; its last one without any."""
-    words = place.removesuffix('.').split('.')
-    for word in words:
+    place = place.removesuffix('.')
+    for word in place.split('.'):
         if word in (*TARGET, *TRAINED, 'student'):
             return word
     return _last(place)
@@ -281,7 +287,7 @@ def _dino(
     for role in sorted(roles):
         bare = {_bare(name): tensor for name, tensor in networks[role].items()}
         state.update(_under(role, bare))
-    found = Unwrapped(state, 'dino', '', branch, prefix)
+    found = Unwrapped(state, 'dino', '', branch, branch, prefix)
     if len(roles) == 2:
         other = 'teacher' if branch == 'online' else 'student'
         option = 'target' if branch == 'online' else 'online'
@@ -293,6 +299,7 @@ def _dino(
     elif prefix is None:
         (role,) = roles
         found.branch = 'target' if role == 'teacher' else 'online'
+        found.asked = found.branch
         if found.branch != branch:  # the user asked for the other one
             found.notes = [f'taken: {role}, the only network in the file']
     return found

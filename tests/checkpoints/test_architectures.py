@@ -1,10 +1,17 @@
 """Names and shapes against the classes that own them."""
 
 import pytest
+import timm
 import torch
 
-from ssl_bench.checkpoints.arch_names import canonical_arch
-from ssl_bench.checkpoints.architectures import RESNETS, optional, recognise
+from ssl_bench.checkpoints.arch_names import canonical_arch, same_arch
+from ssl_bench.checkpoints.architectures import (
+    RESNETS,
+    architecture_of,
+    optional,
+    recognise,
+)
+from ssl_bench.checkpoints.convert import convert
 from ssl_bench.errors import UserError
 
 
@@ -142,3 +149,15 @@ def test_shortened_names(short, full):
 def test_misspelt_name():
     with pytest.raises(UserError, match='Did you mean'):
         canonical_arch('resnet-50')
+
+
+@pytest.mark.parametrize(
+    'model', ['deit3_small_patch16_224', 'eva02_tiny_patch14_224']
+)
+def test_an_image_size_in_a_name_of_timm(model, tmp_path):
+    """The names that messages ask for with --arch are taken."""
+    net = timm.create_model(model, num_classes=0)
+    torch.save(net.state_dict(), tmp_path / 'c.pth')
+    backbone, _ = convert(tmp_path / 'c.pth', arch=model)
+    assert backbone.arch == model
+    assert not same_arch('deit3_base_patch16_224', architecture_of(backbone))

@@ -415,6 +415,56 @@ def test_the_role_decides_and_the_user_above_it(tmp_path):
         assert f'the file also has {key}' in report.summary()
 
 
+def test_the_role_decides_among_names_too(tmp_path):
+    """Student and teacher in one dict, as a training wrapper saves them."""
+    state = listed('dinov2_vits14')
+    other = wrong(state)
+
+    def joined(first, second):
+        return {f'{first}.{n}': t for n, t in other.items()} | {
+            f'{second}.{n}': t for n, t in state.items()
+        }
+
+    for copy in ('teacher.backbone', 'model_ema.backbone', 'ema'):
+        content = dict(model=joined('student.backbone', copy))
+        path = saved(tmp_path, content)
+        backbone, report = convert(path)
+        assert bool(backbone.state['norm.weight'].any()), copy
+        assert 'the file also has student.backbone.' in report.summary()
+        backbone, _ = convert(path, branch='online')
+        assert not backbone.state['norm.weight'].any(), copy
+    for one, two in (('a', 'b'), ('a.encoder', 'b.encoder')):
+        with pytest.raises(UserError, match='2 encoders: say which'):
+            convert(saved(tmp_path, joined(one, two)))
+
+
+@pytest.mark.parametrize(
+    ('name', 'tensor', 'shape'),
+    [
+        ('dinov2_vits14', 'patch_embed.proj.weight', (384, 3, 14, 16)),
+        ('dinov2_vits14', 'patch_embed.proj.weight', (384, 3, 16, 14)),
+        (
+            'esvit_swin_tiny_w7_backbone',
+            'layers.3.blocks.1.attn.relative_position_bias_table',
+            (121, 24),  # of another window
+        ),
+        (
+            'esvit_swin_tiny_w7_backbone',
+            'layers.3.blocks.1.attn.relative_position_bias_table',
+            (84, 24),  # of no window
+        ),
+    ],
+)
+def test_what_timms_filters_would_resize(name, tensor, shape, tmp_path):
+    state = modern.expanded(name)
+    state[tensor] = torch.ones(1).expand(shape)
+    with pytest.raises(UserError) as caught:
+        convert(saved(tmp_path, state))
+    said = str(caught.value)
+    assert tensor in said
+    assert f'has the shape {list(shape)}' in said
+
+
 # list: one tensor of each part, as the message must name it
 PARTS = {
     'dinov2_vits14': (

@@ -166,7 +166,8 @@ OFFICIAL = [
         'hf_dinov3_vits16plus_like',
         'dinov3_vit',
         'vit_small_plus_patch16_dinov3_qkvb',
-        dict(patch_size=16, layer_norm_eps=1e-5, rope_theta=100.0),
+        dict(patch_size=16, layer_norm_eps=1e-5, rope_theta=100.0)
+        | dict(hidden_act='silu'),
     ),
     (
         'hf_dinov2_giant_one_block',
@@ -354,3 +355,73 @@ def test_vitmae_has_the_heads_of_its_config(tmp_path, in_memory):
         wanted = model.vit(images, noise=noise).last_hidden_state
         found = net.eval().forward_features(images)
     assert torch.allclose(found, wanted, atol=1e-5)
+
+
+# what the plain ViT does not compute: epsilon, biases, tables, patches
+STRANGE_VITS = [
+    ('ViTModel', 'ViTConfig', dict(layer_norm_eps=1e-3)),
+    ('ViTModel', 'ViTConfig', dict(qkv_bias=False)),
+    # 4 x 6 patches and a class token are 25 rows, as 5 x 5 patches are
+    ('ViTModel', 'ViTConfig', dict(image_size=(56, 84))),
+    ('ViTMSNModel', 'ViTMSNConfig', dict(patch_size=8)),
+    ('ViTMSNModel', 'ViTMSNConfig', dict(patch_size=8, layer_norm_eps=0.1)),
+]
+
+
+@pytest.mark.parametrize('case', STRANGE_VITS, ids=str)
+def test_a_vit_is_what_its_config_says(case, tmp_path):
+    kind, config, change = case
+    model = built(kind, config, VIT | MLP | change, seed=2)
+    model.save_pretrained(tmp_path)
+    backbone, _ = convert(tmp_path)
+    args = backbone.meta['arch_args']
+    if args['family'] == 'vit':
+        assert (args['heads'], args['patch']) == (4, 8)
+        return
+    assert args['positions'] == 'transformers'
+    net = from_header(args).build()
+    net.load_state_dict(backbone.state, strict=True)
+    size = change.get('image_size', (56, 56))
+    images = torch.rand(2, 3, *size)
+    with torch.no_grad():
+        wanted = model(images).last_hidden_state
+        found = net.eval().forward_features(images)
+    assert torch.allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [
+        (dict(hidden_act='relu'), "hidden_act 'relu'"),
+        (dict(hidden_size=64), 'hidden_size 64, and the tensors have 32'),
+        (dict(num_attention_heads=5), '5 heads, which do not divide'),
+        (dict(model_type='dinov2'), "model_type 'dinov2'"),
+    ],
+)
+def test_a_vit_and_a_config_of_another_are_refused(change, said, tmp_path):
+    model = built('ViTModel', 'ViTConfig', VIT | MLP)
+    _, config = saved(model, tmp_path)
+    (tmp_path / 'config.json').write_text(json.dumps(config | change))
+    with pytest.raises(UserError) as caught:
+        convert(tmp_path)
+    assert said in str(caught.value)
+
+
+def test_gates_of_another_function_are_refused(tmp_path):
+    """timm's gated MLP has silu: gelu loads strictly, and is 0.7 off."""
+    gates = MLP | dict(use_gated_mlp=True, hidden_act='gelu')
+    model = built('DINOv3ViTModel', 'DINOv3ViTConfig', VIT | gates)
+    _, config = saved(model, tmp_path)
+    with pytest.raises(UserError, match="hidden_act 'gelu'; only 'silu'"):
+        convert(tmp_path)
+    config.pop('hidden_act')  # then the class has gelu
+    (tmp_path / 'config.json').write_text(json.dumps(config))
+    with pytest.raises(UserError, match="hidden_act 'gelu'; only 'silu'"):
+        convert(tmp_path)
+
+
+def test_a_convnext_of_three_stages_is_one_line(tmp_path):
+    sizes = dict(depths=[1, 2, 1], hidden_sizes=[8, 16, 32], num_stages=3)
+    built('ConvNextModel', 'ConvNextConfig', sizes).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match='has 4 stages, and this file has 3'):
+        convert(tmp_path)

@@ -93,11 +93,7 @@ def by_shapes(state: Mapping[str, Tensor], facts: Facts) -> TimmNet:
         widths.append(int(first.shape[0]))
         kernels.append(int(first.shape[-1]))
     kwargs: dict[str, Any] = {}
-    if len(depths) != 4:
-        raise UserError(
-            f'{facts.path}: a ConvNeXt has 4 stages, and this file has '
-            f'{len(depths)} of them'
-        )
+    check_stages(depths, facts)
     if kernels != [7] * 4:
         kwargs['kernel_sizes'] = kernels
     patch = int(state[_STEM].shape[-1])
@@ -107,6 +103,19 @@ def by_shapes(state: Mapping[str, Tensor], facts: Facts) -> TimmNet:
     if not version_2 and not any(name.endswith('.gamma') for name in state):
         kwargs['ls_init_value'] = None
     return convnext(depths, widths, version_2, **kwargs)
+
+
+def check_stages(depths: list[int], facts: Facts) -> None:
+    """Refuse a network that timm's ConvNeXt cannot be.
+
+    Raises:
+        UserError: It has more or fewer stages than 4.
+    """
+    if len(depths) != 4:
+        raise UserError(
+            f'{facts.path}: a ConvNeXt has 4 stages, and this file has '
+            f'{len(depths)} of them'
+        )
 
 
 def _lost(facts: Facts, name: str) -> UserError:

@@ -1,7 +1,6 @@
 """A folder that transformers saved: its config.json, and its names."""
 
 import re
-from typing import Any
 
 import torch
 
@@ -101,17 +100,18 @@ class Config:
                 f'{self.whole(key)}, and the tensors have {found}'
             )
 
-    def only(self, key: str, *values: Any) -> None:
-        """Refuse a setting that changes the function.
+    def activation(self, wanted: str) -> None:
+        """Refuse another activation than the one that is built.
 
         Raises:
-            UserError: It is there, and is none of the values.
+            UserError: It is another; without a word it is the classes' own,
+                ``gelu``.
         """
-        said = self.values.get(key, values[0])
-        if said not in values:
+        said = self.values.get('hidden_act', 'gelu')
+        if said != wanted:
             raise UserError(
-                f'{self.facts.path}: config.json says {key} '
-                f'{one_line(printable(said))!r}; only {values[0]!r} is read'
+                f'{self.facts.path}: config.json says hidden_act '
+                f'{one_line(printable(said))!r}; only {wanted!r} is read here'
             )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ssl_bench.checkpoints.timm_default import default_net
 from ssl_bench.checkpoints.timm_families.base import Facts, Mapped, State
+from ssl_bench.checkpoints.timm_families.parts import check_not_resized
 from ssl_bench.checkpoints.timm_nets import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -45,11 +46,17 @@ def by_filter(module: str, net: TimmNet, state: State, facts: Facts) -> State:
         UserError: The filter meets a tensor that the network lacks.
     """
     found: Any = importlib.import_module(f'timm.models.{module}')
+    built = net.build('meta')
+    check_not_resized(state, built, facts)
     try:
-        mapped: State = found.checkpoint_filter_fn(
-            dict(state), net.build('meta')
-        )
-    except (KeyError, AttributeError, RuntimeError, IndexError) as error:
+        mapped: State = found.checkpoint_filter_fn(dict(state), built)
+    except (
+        LookupError,
+        AttributeError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise UserError(
             f'{facts.path}: {net.name} has no place for '
             f'{one_line(printable(error))}'

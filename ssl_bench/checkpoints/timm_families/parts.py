@@ -107,6 +107,7 @@ def filtered(net: TimmNet, state: State, module: str, facts: Facts) -> State:
     models = importlib.import_module(f'timm.models.{module}')
     convert: Callable[..., State] = models.checkpoint_filter_fn
     built = net.build('meta')
+    check_not_resized(state, built, facts)
     try:
         return dict(convert(dict(state), built))
     except (
@@ -120,6 +121,37 @@ def filtered(net: TimmNet, state: State, module: str, facts: Facts) -> State:
             f'{facts.path} is no whole {net.name}, timm cannot read its '
             f'names: {one_line(printable(error))}'
         ) from error
+
+
+def check_not_resized(state: State, built: Any, facts: Facts) -> None:
+    """Refuse what timm's filters would resize without a word.
+
+    They bring the kernel of the patches, and the tables of relative
+    positions, to the network's shape, whatever shape the file has.
+
+    Args:
+        state (dict[str, Tensor]): In the names of the authors' program.
+        built (nn.Module): The network that the filter looks at.
+        facts (Facts): For the message.
+
+    Raises:
+        UserError: A tensor has another shape than the network's.
+    """
+    for name, tensor in built.state_dict().items():
+        if name != PATCHES and not name.endswith(
+            'relative_position_bias_table'
+        ):
+            continue
+        found = state.get(name)
+        # some networks cut patches by a linear layer, their filters know it
+        if found is not None and (
+            found.ndim == tensor.ndim and found.shape != tensor.shape
+        ):
+            raise UserError(
+                f'{facts.path}: {name} has the shape {list(found.shape)}, '
+                f'expected {list(tensor.shape)}: resized, it would be '
+                'another network'
+            )
 
 
 def check_names(

@@ -19,7 +19,7 @@ from ssl_bench.checkpoints.timm_families.base import (
     Mapped,
     State,
 )
-from ssl_bench.checkpoints.timm_families.convnet import convnext
+from ssl_bench.checkpoints.timm_families.convnet import check_stages, convnext
 from ssl_bench.checkpoints.timm_families.hf_config import (
     Config,
     Rows,
@@ -29,6 +29,7 @@ from ssl_bench.checkpoints.timm_families.hf_config import (
     renamed,
 )
 from ssl_bench.checkpoints.timm_families.own_names import count, statistics
+from ssl_bench.checkpoints.timm_families.parts import ratio_of, some
 from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import UserError
 
@@ -99,6 +100,7 @@ _GIANT = (1536, 40, 24)  # DINOv2's, with gated MLPs
 # of DINOv3 with gated MLPs
 _GATED = {(384, 12, 6): 'small_plus', (1280, 32, 20): 'huge_plus'}
 _7B = (4096, 40, 32)
+_CLASS_EPS = 1e-12  # of ViTConfig; the authors of DINO and MAE have 1e-6
 
 
 def _sizes(state: State, config: Config) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def _sizes(state: State, config: Config) -> dict[str, Any]:
         depth=depth,
         num_heads=heads,
         patch_size=patch,
-        mlp_ratio=int(state[first].shape[-1]) / width,
+        mlp_ratio=ratio_of(int(state[first].shape[-1]), width),
         norm_eps=config.number('layer_norm_eps'),
     )
 
@@ -173,7 +175,7 @@ def _named(
 def _read_dinov2(state: State, facts: Facts) -> Mapped:
     """Dinov2Model, with register tokens or without."""
     config = Config(facts, 'dinov2', 'dinov2_with_registers')
-    config.only('hidden_act', 'gelu')
+    config.activation('gelu')
     state = _joined_gates(as_saved(state), facts)
     state = renamed(state, facts, r'encoder\.layer\.(\d+)\.', _DINOV2, _STEM)
     state = fuse(state, facts, biases=True)
@@ -229,7 +231,7 @@ def _joined_gates(state: State, facts: Facts) -> State:
 def _read_ijepa(state: State, facts: Facts) -> Mapped:
     """IJepaModel: no class token, the mean of the patches is the feature."""
     config = Config(facts, 'ijepa')
-    config.only('hidden_act', 'gelu')
+    config.activation('gelu')
     state = {
         re.sub(
             r'(?<=\.)mlp\.fc([12])\.',
@@ -265,11 +267,69 @@ def _read_ijepa(state: State, facts: Facts) -> Mapped:
     return Mapped(net, state)
 
 
+def plain_vit(state: State, facts: Facts) -> tuple[Mapped | None, list[str]]:
+    """ViTModel, ViTMAE and ViTMSN, whose names no family has for itself.
+
+    Args:
+        state (dict[str, Tensor]): In timm's names, query, key and value
+            fused.
+        facts (Facts): With a config.
+
+    Returns:
+        tuple: timm's network, or None where the plain ViT computes the
+        same; what is said of it.
+
+    Raises:
+        UserError: The config is of other tensors, or says a function that
+            is not built.
+    """
+    config = Config(facts, 'vit', 'vit_mae', 'vit_msn', 'deit')
+    config.activation('gelu')
+    kwargs = _sizes(state, config)
+    kwargs['img_size'] = _side(state, config, kwargs['patch_size'], 1)
+    kwargs['qkv_bias'] = some(state, '.attn.qkv.bias')
+    plain = (
+        kwargs['norm_eps'] in (1e-6, _CLASS_EPS)
+        and kwargs['qkv_bias']
+        and isinstance(kwargs['img_size'], int)
+        and kwargs['patch_size'] in (8, 16, 32)
+    )
+    if plain and kwargs['norm_eps'] == 1e-6:
+        return None, []
+    if plain:
+        return None, [
+            "the norms have the authors' epsilon of 1e-06, and not "
+            f"{_CLASS_EPS}, which transformers' class has"
+        ]
+    size = (kwargs['embed_dim'], kwargs['depth'], kwargs['num_heads'])
+    defaults = dict(
+        patch_size=16, img_size=224, norm_eps=1e-6, mlp_ratio=4, qkv_bias=True
+    )
+    name, kwargs = _named(
+        kwargs,
+        f'vit_{_SIZES.get(size, "base")}_patch16_224',
+        size in _SIZES,
+        defaults,
+    )
+    mean, std = statistics('', facts)
+    mae = config.values['model_type'] == 'vit_mae'
+    net = TimmNet(
+        name,
+        kwargs,
+        'transformers',
+        final_norm='norm.weight' in state,
+        pool='patch_mean' if mae else 'class_token',
+        mean=mean,
+        std=std,
+    )
+    return Mapped(net, dict(state)), []
+
+
 def _read_dinov3(state: State, facts: Facts) -> Mapped:
     """DINOv3ViTModel: rotary positions, by the base in its config."""
     config = Config(facts, 'dinov3_vit')
     gated = any('.mlp.gate_proj.' in name for name in state)
-    config.only('hidden_act', *(('silu', 'gelu') if gated else ('gelu',)))
+    config.activation('silu' if gated else 'gelu')  # timm's SwiGLU
     up = 'mlp.fc1_x.' if gated else 'mlp.fc1.'
     state = renamed(
         {re.sub(r'\Amodel\.(?=layer\.)', '', n): t for n, t in state.items()},
@@ -315,7 +375,7 @@ def _read_convnext(state: State, facts: Facts) -> Mapped:
     dinov3 = any('.depthwise_conv.' in name for name in state)
     kind = f'convnext{"v2" if version_2 else ""}'
     config = Config(facts, 'dinov3_convnext' if dinov3 else kind)
-    config.only('hidden_act', 'gelu')
+    config.activation('gelu')
     found: State = {}
     for name, tensor in state.items():
         new = _convnext_name(bare(name))
@@ -334,6 +394,7 @@ def _read_convnext(state: State, facts: Facts) -> Mapped:
             )
         widths.append(int(first.shape[0]))
         depths.append(count(found, rf'stages\.{stage}\.blocks\.(\d+)\.'))
+    check_stages(depths, facts)
     net = convnext(depths, widths, version_2)
     if config.values['model_type'] == 'dinov3_convnext':
         net = replace(net, map_norm=True)
