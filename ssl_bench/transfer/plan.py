@@ -12,6 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ssl_bench.checkpoints.timm_nets import from_header
 from ssl_bench.config import load_config, map_nodes, rebase
 from ssl_bench.config_edits import values_at
 from ssl_bench.config_keys import plain_keys
@@ -30,7 +31,14 @@ from ssl_bench.transfer.recipes import (
     fit_architecture,
     override,
 )
-from ssl_bench.transfer.trained import FULL, check_kind, set_kind
+from ssl_bench.transfer.timm_detection import traits_of
+from ssl_bench.transfer.trained import (
+    FROZEN,
+    FULL,
+    check_kind,
+    kind_of,
+    set_kind,
+)
 
 
 @dataclass
@@ -355,6 +363,7 @@ def stretch_loop(config: Config, scaled: Callable[[int], int]) -> None:
 
 def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
     """Let SyncBN work where torch's does not: between CPU processes."""
+    plan.changes += _own_norms(plan.config, processes)
     found = set(re.findall(r'\b(?:Naive)?SyncBN\b', str(plan.config.model)))
     if accelerator or not found:
         return
@@ -374,6 +383,20 @@ def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
 
     plan.config.model = change(plan.config.model)
     plan.changes.append("SyncBN is ssl_bench's GlobalBN: CPU processes")
+
+
+def _own_norms(config: Config, processes: int) -> list[str]:
+    """What to say of batch norms that timm builds, which see one process."""
+    net = config.model.backbone
+    if (
+        processes == 1
+        or config.model.type != 'EncoderDecoder'
+        or net.type != 'TimmBackbone'
+        or kind_of(config).name == FROZEN
+        or not traits_of(from_header(net.net)).batch_norm
+    ):
+        return []
+    return ["the network's own batch norms are not synchronised"]
 
 
 def fit_precision(plan: Plan, accelerator: bool) -> None:

@@ -160,3 +160,21 @@ def test_a_plain_vit_has_its_own_name():
     """Not that of the network of timm's that it is built as."""
     with pytest.raises(UserError, match='vit_d48_l4_patch8 have 48'):
         make_plan('mini_coco_mrcnn_fpn', PLAIN, train='lora:49')
+
+
+@pytest.mark.parametrize(
+    'name, processes, train, said',
+    [
+        ('regnet', 2, 'full', True),
+        ('regnet', 1, 'full', False),
+        ('regnet', 2, 'frozen', False),
+        ('convnextv2', 2, 'full', False),
+    ],
+)
+def test_norms_that_are_not_synchronised_are_recorded(
+    name, processes, train, said
+):
+    plan = make_plan(
+        'mini_seg_fcn', to_header(TINY[name]), processes=processes, train=train
+    )
+    assert said == any('not synchronised' in text for text in plan.changes)
