@@ -56,6 +56,40 @@ def edit(config: Any, values: Mapping[str, Any], strict: bool = False) -> None:
             config.pop(top)
 
 
+def values_at(config: Any, key: str) -> list[Any]:
+    """What is at a dotted key, as `edit` reads it.
+
+    Args:
+        config (Config | dict): Where to look.
+        key (str): Its entries may be named, or be all of a list.
+
+    Returns:
+        list: A value for each place that the key leads to; None where
+        nothing is there.
+    """
+    found: list[Any] = [getattr(config, '_cfg_dict', config)]
+    path = ''
+    for step in key.split('.'):
+        below: list[Any] = []
+        for node in found:
+            try:
+                places = _places(node, step, path)
+            except (UserError, TypeError):  # no such entry, or no list
+                places = []
+            below += [_inside(node, place) for place in places] or [None]
+        found, path = below, f'{path}.{step}'.lstrip('.')
+    return found
+
+
+def _inside(node: Any, place: tuple) -> Any:
+    for index in place:
+        if isinstance(node, dict):
+            node = node.get(index)
+        else:
+            node = node[int(index)]
+    return node
+
+
 def apply_edits(config: Any) -> None:
     """Apply and remove a config's own ``edit``, ``edit_a``, ``edit_b``, ...
 

@@ -235,7 +235,8 @@ def _set_dense_vit(config: Config, arch: dict[str, Any]) -> None:
     )
     model.neck.embed_dim = width
     model.decode_head.in_channels = [width] * 4
-    model.auxiliary_head.in_channels = width
+    if model.get('auxiliary_head'):
+        model.auxiliary_head.in_channels = width
 
 
 def _probe_vit(config: Config, arch: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """A task's toolbox config, fitted to a backbone, a machine and a data root."""
 
+import copy
 import hashlib
 import json
 import re
@@ -11,7 +12,9 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ssl_bench.checkpoints.timm_nets import from_header
 from ssl_bench.config import load_config, map_nodes, rebase
+from ssl_bench.config_edits import values_at
 from ssl_bench.config_keys import plain_keys
 from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError
@@ -28,7 +31,14 @@ from ssl_bench.transfer.recipes import (
     fit_architecture,
     override,
 )
-from ssl_bench.transfer.trained import FULL, check_kind, set_kind
+from ssl_bench.transfer.timm_detection import traits_of
+from ssl_bench.transfer.trained import (
+    FROZEN,
+    FULL,
+    check_kind,
+    kind_of,
+    set_kind,
+)
 
 
 @dataclass
@@ -128,15 +138,20 @@ def make_plan(
             if name.endswith(('_dataloader', '_evaluator')):
                 config[name] = rebase(value, row.root, str(data_root))
     plan.changes += chosen
+    check_settings(config)
     if arch_args is not None:
+        wanted = {
+            key: copy.deepcopy(values_at(config, key)) for key in overrides
+        }
         plan.changes += fit_architecture(config, task, recipe, arch_args)
         plan.convention = arch_args.get('convention', '')
-        check_kept(config, overrides)
-    check_kind(config)
+        check_kept(config, overrides, wanted)
     if arch_args is not None and arch_args['family'] == 'vit':
         plan.arch = network_name(arch_args)  # also in the wrapper of timm's
+        check_kind(config, plan.arch)
     else:
         plan.arch = architecture_name(config)
+        check_kind(config)
     if row.toolbox != 'probe' and not row.trained_by:
         check_length(config)
         fit_batch(plan, processes)
@@ -163,33 +178,68 @@ def _check_count(key: str, value: Any) -> None:
         )
 
 
-def check_kept(config: Config, overrides: dict[str, Any]) -> None:
+def check_settings(config: Config) -> None:
+    """Refuse values that no network or preprocessor can have.
+
+    Raises:
+        UserError: A rate of stochastic depth outside of 0 to 1, or a size
+            of crops that is no height and width.
+    """
+    model = config.get('model') or {}
+    for name, node in (
+        ('model.backbone', model.get('backbone')),
+        ('timm_backbone', config.get('timm_backbone')),
+    ):
+        rate = (node or {}).get('drop_path_rate') or 0
+        if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
+            raise UserError(
+                f'{name}.drop_path_rate must be 0 or more and below 1, not '
+                f'{rate!r}.'
+            )
+    size = (model.get('data_preprocessor') or {}).get('size')
+    if model.get('type') == 'EncoderDecoder' and size is not None:
+        sides = size if isinstance(size, (list, tuple)) else ()
+        if len(sides) != 2 or not all(
+            type(side) is int and side > 0 for side in sides
+        ):
+            raise UserError(
+                'model.data_preprocessor.size must be a height and a width, '
+                f'such as (512,512), not {size!r}.'
+            )
+
+
+def check_kept(
+    config: Config, overrides: dict[str, Any], wanted: dict[str, list[Any]]
+) -> None:
     """Refuse options that the backbone's architecture replaced.
+
+    Args:
+        config (Config): Fitted to the architecture.
+        overrides (dict): The options.
+        wanted (dict): For each its values before that.
 
     Raises:
         UserError: Such an option would have no effect.
     """
     for key, value in overrides.items():
-        mine = re.match(
-            r'(model\.)?(backbone|data_preprocessor|roi_head\.shared_head)\.',
-            key,
-        )
-        if not mine or isinstance(value, dict):
+        if isinstance(value, dict):
             continue
-        first, *rest = key.split('.')
-        node: Any = config[first]
-        for part in rest:
-            node = node.get(part) if isinstance(node, dict) else None
-        same = node == value or (
-            isinstance(value, (list, tuple))
-            and isinstance(node, (list, tuple))
-            and list(node) == list(value)
-        )
-        if not same:
+        place = re.sub(r'^timm_backbone\.', 'model.backbone.', key)
+        found = values_at(config, place)
+        if not _same(found, wanted[key]):
+            now = ', '.join(dict.fromkeys(map(str, found)))
             raise UserError(
                 f'{key}={value} has no effect: the backbone that is '
-                'transferred decides it.'
+                'transferred decides it'
+                + ('.' if found == [None] else f', and it is {now}.')
             )
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """Whether two values are the same; nothing is as good as 0 or False."""
+    if isinstance(found, (list, tuple)) and isinstance(wanted, (list, tuple)):
+        return len(found) == len(wanted) and all(map(_same, found, wanted))
+    return bool(found == wanted) or (found is None and not wanted)
 
 
 def drop_training(config: Config) -> None:
@@ -313,6 +363,7 @@ def stretch_loop(config: Config, scaled: Callable[[int], int]) -> None:
 
 def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
     """Let SyncBN work where torch's does not: between CPU processes."""
+    plan.changes += _own_norms(plan.config, processes)
     found = set(re.findall(r'\b(?:Naive)?SyncBN\b', str(plan.config.model)))
     if accelerator or not found:
         return
@@ -332,6 +383,20 @@ def fit_norms(plan: Plan, processes: int, accelerator: bool) -> None:
 
     plan.config.model = change(plan.config.model)
     plan.changes.append("SyncBN is ssl_bench's GlobalBN: CPU processes")
+
+
+def _own_norms(config: Config, processes: int) -> list[str]:
+    """What to say of batch norms that timm builds, which see one process."""
+    net = config.model.backbone
+    if (
+        processes == 1
+        or config.model.type != 'EncoderDecoder'
+        or net.type != 'TimmBackbone'
+        or kind_of(config).name == FROZEN
+        or not traits_of(from_header(net.net)).batch_norm
+    ):
+        return []
+    return ["the network's own batch norms are not synchronised"]
 
 
 def fit_precision(plan: Plan, accelerator: bool) -> None:

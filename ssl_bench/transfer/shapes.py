@@ -14,7 +14,7 @@ from torch import Tensor
 from ssl_bench.errors import UserError, one_line
 from ssl_bench.toolbox.timm_backbone import TimmBackbone
 from ssl_bench.transfer.probes import POOLS
-from ssl_bench.transfer.timm_architecture import image_side
+from ssl_bench.transfer.timm_architecture import image_side, image_sides
 
 SIDE = 128  # pixels, at least: of a detector, whose images have many sizes
 
@@ -33,6 +33,9 @@ def check_shapes(config: Config, module: Any, where: str) -> None:
     """
     height, width = image_size(config)
     check_size(config, module, height, width)
+    if 'probe' in config or 'head' in config.model:
+        for side in image_sides(config)[1:]:  # of the training
+            check_size(config, module, side, side)
     device = next(module.backbone.parameters()).device
     images = torch.zeros(1, 3, height, width, device=device)
     training = module.training

@@ -7,10 +7,11 @@ from typing import Any
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
+from ssl_bench.errors import unknown_name
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 from ssl_bench.transfer.frozen_segmentation import set_frozen_segmentation
-from ssl_bench.transfer.timm_detection import set_timm_detection
+from ssl_bench.transfer.timm_detection import set_timm_detection, traits_of
 from ssl_bench.transfer.timm_segmentation import set_timm_segmentation
 from ssl_bench.transfer.timm_settings import (
     backbone_settings,
@@ -24,6 +25,18 @@ FEATURES = dict(
     patch_mean='the mean of the patch tokens',
     pooled_map='the pooled last map',
     maps='the last map',
+)
+
+
+# what `probe.vit_pool` may be
+VIT_POOLS = ('patch_mean', 'class_token')
+# steps that say of which size an image is from there on
+SIZED = (
+    'CenterCrop',
+    'RandomCrop',
+    'RandomResizedCrop',
+    'Resize',
+    'ResizeEdge',
 )
 
 
@@ -111,28 +124,43 @@ def _steps(node: Any) -> Iterator[dict]:
 
 def image_side(config: Config) -> int:
     """Side of the square images of a classifier's or a probe's test."""
-    sides = []
-    for step in _steps(config.test_dataloader.dataset.pipeline):
+    return _sides(config.test_dataloader)[-1]
+
+
+def image_sides(config: Config) -> list[int]:
+    """That, and after it the side of the training images if it differs."""
+    test = image_side(config)
+    train = _sides(config.get('train_dataloader') or {})
+    return [test, *({*train[-1:]} - {test})]
+
+
+def _sides(loader: Any) -> list[int]:
+    """What the steps of a loader make of an image's shorter side."""
+    sides: list[int] = []
+    for step in _steps((loader.get('dataset') or {}).get('pipeline')):
         size: Any = step.get('crop_size') or step.get('scale')
-        if step['type'] in ('CenterCrop', 'Resize', 'ResizeEdge'):
-            sides.append(size if isinstance(size, int) else min(size))
-    return int(sides[-1])
+        if str(step['type']).rpartition('.')[2] in SIZED and size:
+            sides.append(int(size if isinstance(size, int) else min(size)))
+    return sides
 
 
 def _input_notes(
-    net: TimmNet, layout: Layout, side: int, backbone: dict[str, Any]
+    net: TimmNet, layout: Layout, config: Config, backbone: dict[str, Any]
 ) -> list[str]:
-    """What is done to images of this side; positions that nobody defines."""
+    """What is done to images of these sides; positions nobody defines."""
     notes = []
-    padded = math.ceil(side / layout.divisor) * layout.divisor
-    if padded != side:
-        notes.append(
-            f'images of {side} pixels padded with the mean, at the bottom '
-            f'and on the right, to {padded}: a multiple of {layout.divisor}'
-        )
-    grid = (padded // layout.stride,) * 2
-    notes += note_positions(net, layout, backbone, grid)
-    return notes + note_windows(layout, side)
+    for side in image_sides(config):
+        padded = math.ceil(side / layout.divisor) * layout.divisor
+        if padded != side:
+            notes.append(
+                f'images of {side} pixels padded with the mean, at the bottom '
+                f'and on the right, to {padded}: a multiple of '
+                f'{layout.divisor}'
+            )
+        grid = (padded // layout.stride,) * 2
+        notes += note_positions(net, layout, backbone, grid)
+        notes += note_windows(layout, side)
+    return list(dict.fromkeys(notes))
 
 
 def _set_classifier(config: Config, net: TimmNet, layout: Layout) -> list[str]:
@@ -179,10 +207,10 @@ def _set_classifier(config: Config, net: TimmNet, layout: Layout) -> list[str]:
             notes.append("the recipe is a residual network's")
         if not layout.plain and not net.final_norm and not frozen:
             backbone['fresh_norm'] = True
-        notes.append(_feature_note(backbone, net))
+        notes.append(_feature_note(backbone, net, layout))
     model.head.in_channels = width
     _spare_registers(config)
-    notes += _input_notes(net, layout, side, backbone)
+    notes += _input_notes(net, layout, config, backbone)
     model.backbone = backbone
     return notes
 
@@ -219,11 +247,14 @@ def _existing(output: str, layout: Layout) -> str:
     return 'patch_mean'
 
 
-def _feature_note(backbone: dict[str, Any], net: TimmNet) -> str:
+def _feature_note(
+    backbone: dict[str, Any], net: TimmNet, layout: Layout
+) -> str:
     words = FEATURES[backbone['output']]
     if backbone['fresh_norm']:
         return f'features: {words}, through a new layer norm'
-    if backbone['norm'] and net.final_norm:
+    normed = layout.normed and traits_of(net).normed
+    if backbone['norm'] and normed:
         return f'features: {words}, after the final norm'
     return f'features: {words}, without a norm'
 
@@ -248,6 +279,8 @@ def _set_probe(config: Config, net: TimmNet, layout: Layout) -> list[str]:
     """The frozen backbone of a probe, and what is taken of it."""
     old, side = config.backbone, image_side(config)
     wanted = config.probe.get('vit_pool', 'patch_mean')
+    if wanted not in VIT_POOLS:
+        raise unknown_name('probe.vit_pool', wanted, VIT_POOLS)
     norm = True
     if old['type'] == 'VisionTransformer':
         wanted = 'class_token'
@@ -264,10 +297,10 @@ def _set_probe(config: Config, net: TimmNet, layout: Layout) -> list[str]:
     backbone = backbone_settings(
         net, {}, output=output, norm=norm, frozen=True
     )
-    note = _feature_note({**backbone, 'fresh_norm': False}, net)
+    note = _feature_note({**backbone, 'fresh_norm': False}, net, layout)
     if wanted == 'class_token' and layout.plain and output != wanted:
         note += '; there is no class token'
-    notes = [note, *_input_notes(net, layout, side, backbone)]
+    notes = [note, *_input_notes(net, layout, config, backbone)]
     config.backbone = backbone
     config.probe.pool = pool
     return notes

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from torch import nn
 
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header, to_header
+from ssl_bench.errors import UserError
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 from ssl_bench.transfer.timm_settings import NO_DECAY
 from ssl_bench.transfer.wrong_backbone import WrongBackbone
@@ -32,11 +33,14 @@ class Traits:
             multiples of it every window is whole. At other sizes timm shifts
             before it pads, and the authors' programs pad before they shift.
         windows (bool): Its blocks can attend in windows.
+        normed (bool): There is a norm after its last block, and the file has
+            it.
     """
 
     batch_norm: bool
     whole: int
     windows: bool
+    normed: bool
 
 
 def traits_of(net: TimmNet) -> Traits:
@@ -56,6 +60,16 @@ def _traits_of(header: str) -> Traits:
         ),
         layout_of(from_header(json.loads(header))).whole,
         takes_windows(module),
+        _has_last_norm(module),
+    )
+
+
+def _has_last_norm(net: nn.Module) -> bool:
+    """Whether a norm follows the last block, of maps or of a feature."""
+    parts = dict(net.named_modules())
+    return any(
+        name in parts and not isinstance(parts[name], nn.Identity)
+        for name in ('norm', 'fc_norm', 'head.norm')
     )
 
 
@@ -356,13 +370,19 @@ def _set_windows(
     """Windows, if they are asked for, but for four blocks as in ViTDet.
 
     Raises:
-        WrongBackbone: The network's blocks have no such form.
+        UserError: No side of a window, or the network's blocks have no such
+            form.
     """
     side = backbone.pop('window_size', 0)
     if not side:
         return []
+    if type(side) is not int or side < 1:
+        raise UserError(
+            f'timm_backbone.window_size={side}: a window has 1 patch or more '
+            'on a side; 0 is for none.'
+        )
     if not traits.windows:
-        raise WrongBackbone(
+        raise UserError(
             f'timm_backbone.window_size={side}: windows are for the plain '
             f"blocks of timm's VisionTransformer without relative or rotary "
             f'positions, which {net.model} does not have; leave it out.'

@@ -130,11 +130,15 @@ def _set_sizes(config: Config, layout: Layout) -> list[str]:
     pixels['size'] = new
     for step in _pipeline_steps(config.train_dataloader.dataset):
         for key in ('crop_size', 'size'):
-            if step['type'] in ('RandomCrop', 'Pad') and key in step:
-                step[key] = new
+            if step['type'] in ('RandomCrop', 'Pad') and step.get(key):
+                step[key] = tuple(
+                    nearest_size(side, divisor) for side in step[key]
+                )
     if test['mode'] == 'slide':
-        test['crop_size'] = new
-        pixels['test_cfg'] = dict(size=new)
+        test['crop_size'] = tuple(
+            nearest_size(side, divisor) for side in test['crop_size']
+        )
+        pixels['test_cfg'] = dict(size=test['crop_size'])
         how = 'windows of a test too'
     else:
         pixels['test_cfg'] = dict(size_divisor=divisor)

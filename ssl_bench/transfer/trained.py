@@ -100,8 +100,13 @@ def set_kind(config: Config, task: str, text: str) -> None:
     config[KEY] = str(kind)
 
 
-def check_kind(config: Config) -> None:
+def check_kind(config: Config, arch: str = '') -> None:
     """Check that a kind is defined for the backbone of a fitted config.
+
+    Args:
+        config (Config): Of a task.
+        arch (str): Name of the network, for people; its class or timm's name
+            if empty.
 
     Raises:
         UserError: More blocks than there are, or no attention to put
@@ -114,8 +119,10 @@ def check_kind(config: Config) -> None:
     if found is None:  # a class that we do not know: asked when it is built
         return
     name, blocks, attention = found
+    what = 'stages' if RESNET.search(name) else 'blocks or stages'
+    name = arch or name
     if kind.name == LAST:
-        check_last(kind, name, blocks)
+        check_last(kind, name, blocks, what)
     elif not attention:
         raise no_attention(kind, name)
     elif kind.number > attention:
@@ -126,13 +133,16 @@ def check_kind(config: Config) -> None:
         )
 
 
-def check_last(kind: Kind, name: str, blocks: int) -> None:
+def check_last(
+    kind: Kind, name: str, blocks: int, what: str = 'blocks or stages'
+) -> None:
     """Check that a network has as many blocks as are to be trained.
 
     Args:
         kind (Kind): `LAST`.
         name (str): Of the network, for people.
         blocks (int): It has; 0 where that is not known.
+        what (str): What its blocks are.
 
     Raises:
         UserError: It has fewer.
@@ -143,7 +153,6 @@ def check_last(kind: Kind, name: str, blocks: int) -> None:
             'not known. Write full or frozen.'
         )
     if kind.number > blocks:
-        what = 'stages' if RESNET.search(name) else 'blocks or stages'
         raise UserError(
             f'--train {kind}: {name} has {blocks} {what}. Write '
             f'last:{blocks}, or full, which trains its stem too.'
