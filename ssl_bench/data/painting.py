@@ -15,7 +15,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from ssl_bench.data.photometric import Recipe
-from ssl_bench.data.photometric.on_image import compiled_kernels
+from ssl_bench.data.photometric.on_image import compiles
 from ssl_bench.data.pipeline import Transform, build_pipeline, pipelines_of
 from ssl_bench.errors import UserError, unknown_name
 
@@ -143,7 +143,7 @@ def set_painting(config: Config, device: str) -> PaintViews | None:
     coloured = any(recipe.operations for recipe in recipes)
     later = later and coloured
     if coloured and not later:
-        compiled_kernels()  # once, and not in each worker
+        compiles()  # once, and not in each worker
     for pipeline in pipelines_of(config):
         for own, step in zip(pipeline, steps):
             if hasattr(step, 'recipes'):

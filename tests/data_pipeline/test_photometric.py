@@ -1,5 +1,7 @@
 """Colour changes: Pillow's pixels, and what a recipe draws."""
 
+import runpy
+
 import numpy as np
 import pytest
 import torch
@@ -100,7 +102,7 @@ def test_kernels_compile_where_no_folder_can_be_written_to(monkeypatch):
     kernels = on_image.compiled_kernels()
     numba_s = kernels.njit
 
-    def njit(signature, cache=False, **options):
+    def njit(signature=None, cache=False, **options):
         if cache:
             raise RuntimeError('cannot cache function')
         return numba_s(signature, **options)
@@ -108,6 +110,57 @@ def test_kernels_compile_where_no_folder_can_be_written_to(monkeypatch):
     monkeypatch.setattr(kernels, 'njit', njit)
     double = kernels.compiled('int64(int64)')(lambda number: 2 * number)
     assert double(4) == 8
+
+
+@pytest.mark.parametrize('ending', ['nbi', 'nbc'])
+@pytest.mark.parametrize('left', [0, 100], ids=['empty', 'cut'])
+def test_a_damaged_file_of_a_kernel_is_written_anew(
+    tmp_path, monkeypatch, ending, left
+):
+    monkeypatch.delenv('NUMBA_CACHE_DIR', raising=False)
+    module = tmp_path / 'doubled.py'
+    module.write_text(
+        'from ssl_bench.data.photometric.kernels import compiled\n'
+        "@compiled('int64(int64)')\n"
+        'def double(number):\n'
+        '    return 2 * number\n'
+    )
+    assert runpy.run_path(str(module))['double'](4) == 8
+    (kept,) = tmp_path.rglob(f'*.{ending}')
+    whole = kept.stat().st_size
+    kept.write_bytes(kept.read_bytes()[:left])
+    assert runpy.run_path(str(module))['double'](5) == 10
+    assert kept.stat().st_size == pytest.approx(whole, abs=64)
+
+
+@pytest.fixture
+def no_numba(monkeypatch):
+    """A machine whose numba fails when it is imported."""
+    wrong = ImportError('Numba needs NumPy 2.5 or less.\nGot NumPy 2.6.')
+
+    def fails():
+        raise wrong
+
+    monkeypatch.setattr(on_image, 'compiled_kernels', fails)
+    on_image.compiles.cache_clear()
+    yield
+    on_image.compiles.cache_clear()
+
+
+def test_without_numba_pillow_gives_the_same_pixels(photo, no_numba, capfd):
+    """With one line, which says what to install."""
+    steps = [JITTER, dict(type='RandomInvert', p=0.5), *CHAIN]
+    recipe = build_photometric(steps)
+    torch.manual_seed(7)
+    drawn = [recipe.draw() for _ in range(40)]
+    images = [*pictures(photo, 40)]
+    by_pillow = [*map(recipe.on_image, images, drawn)]
+    said = ' '.join(capfd.readouterr())
+    assert said.count('Got NumPy 2.6') == 1 and "'numba>=0.61'" in said
+    for image, numbers, pixels in zip(images, drawn, by_pillow, strict=True):
+        planes = np.ascontiguousarray(image.transpose(2, 0, 1))
+        batch = recipe.on_batch(torch.from_numpy(planes)[None], numbers[None])
+        assert np.array_equal(batch[0].permute(1, 2, 0).numpy(), pixels)
 
 
 def test_changes_leave_their_input_alone(photo):

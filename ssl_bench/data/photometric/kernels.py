@@ -9,6 +9,7 @@ To import this module takes half a second, and ten the first time.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,20 @@ SIXTH, ONE_255TH = 1 / 6, float32(1 / 255)
 
 
 def compiled(signature: str) -> Callable[[Callable], Callable]:
-    """Compile a function for these types, or load what was kept of it."""
+    """Compile a function for these types, or load what was kept of it.
+
+    A damaged file is written anew. Where none can be written, because of
+    rights or a full disk, each process compiles.
+    """
 
     def build(function: Callable) -> Callable:
-        try:
+        with suppress(Exception):  # of any kind, from a damaged file
             return njit(signature, cache=True, **OPTIONS)(function)
-        except RuntimeError:  # no folder can be written to
-            return njit(signature, **OPTIONS)(function)
+        with suppress(Exception):
+            # without signatures: only forgets what was kept
+            njit(cache=True, **OPTIONS)(function).recompile()
+            return njit(signature, cache=True, **OPTIONS)(function)
+        return njit(signature, **OPTIONS)(function)
 
     return build
 

@@ -3,27 +3,67 @@
 The papers' programs run torchvision on Pillow's images, and these changes are
 equal to Pillow's in every pixel. They are compiled (``kernels.py``) for
 images whose channels lie together, each in a plane of its own; they take
-others, and return such images.
+others, and return such images. Where numba does not work, Pillow itself
+makes the changes (``by_pillow.py``).
 """
 
+import logging
 import math
 from collections.abc import Callable
+from functools import cache, wraps
 from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
+from mmengine.logging import print_log
+from torch.utils.data import get_worker_info
+
+from ssl_bench.data.photometric import by_pillow
+from ssl_bench.errors import one_line
 
 
 def compiled_kernels() -> ModuleType:
-    """The compiled parts; the first call may take some seconds.
-
-    A process that starts workers calls this before, so that they share it.
-    """
+    """The compiled parts; the first call may take some seconds."""
     # imports numba, which takes half a second
     from ssl_bench.data.photometric import kernels
 
     return kernels
+
+
+@cache
+def compiles() -> bool:
+    """Whether numba works here; if not, a warning says so.
+
+    A process that starts workers calls this before, so that they share what
+    is compiled.
+    """
+    try:
+        compiled_kernels()
+    except Exception as error:  # of any kind: wrong versions, no LLVM
+        if get_worker_info() is None:  # said before the workers started
+            print_log(
+                'colours of views change by Pillow, to the same pixels but '
+                'slower: numba does not work here '
+                f'({type(error).__name__}: {one_line(error)}). Install one '
+                "that fits this numpy: pip install -U 'numba>=0.61'",
+                'current',
+                logging.WARNING,
+            )
+        return False
+    return True
+
+
+def or_by_pillow(change: Callable) -> Callable:
+    """Let Pillow make a change where nothing is compiled."""
+
+    @wraps(change)
+    def made(pixels: np.ndarray, *values: float) -> np.ndarray:
+        if compiles():
+            return change(pixels, *values)
+        return getattr(by_pillow, change.__name__)(pixels, *values)
+
+    return made
 
 
 def planes_of(pixels: np.ndarray) -> np.ndarray:
@@ -44,11 +84,13 @@ def jitter(pixels: np.ndarray, *values: float) -> np.ndarray:
     return pixels
 
 
+@or_by_pillow
 def brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Blend with black."""
     return _blend_level(planes_of(pixels), 0, factor)
 
 
+@or_by_pillow
 def contrast(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Blend with the mean grey, rounded to a whole number."""
     planes = planes_of(pixels)
@@ -65,11 +107,13 @@ def _blend_level(planes: np.ndarray, level: int, factor: float) -> np.ndarray:
     return out.transpose(1, 2, 0)
 
 
+@or_by_pillow
 def saturation(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Blend with the image's grey."""
     return _of_pixels(compiled_kernels().blend_grey, pixels, factor)
 
 
+@or_by_pillow
 def hue(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Shift the 8-bit hue by ``int(factor * 255)``, with wrap."""
     shift = int(factor * 255) & 255
@@ -86,6 +130,7 @@ def _of_pixels(
     return out.transpose(1, 2, 0)
 
 
+@or_by_pillow
 def grayscale(pixels: np.ndarray) -> np.ndarray:
     """Three equal channels."""
     planes = planes_of(pixels)
@@ -95,6 +140,7 @@ def grayscale(pixels: np.ndarray) -> np.ndarray:
     return out.transpose(1, 2, 0)
 
 
+@or_by_pillow
 def blur(pixels: np.ndarray, sigma: float) -> np.ndarray:
     """Pillow's blur: three extended box filters in each direction."""
     planes = planes_of(pixels)
@@ -107,6 +153,7 @@ def blur(pixels: np.ndarray, sigma: float) -> np.ndarray:
     return out.transpose(1, 2, 0)
 
 
+@or_by_pillow
 def solarize(pixels: np.ndarray, threshold: float) -> np.ndarray:
     """Invert the values from ``threshold`` on."""
     lowest = min(max(math.ceil(threshold), 0), 256)
