@@ -86,7 +86,7 @@ def _of_timm(name: str, model: str) -> Named:
     """timm's pretrained weights; its own table says where they are."""
     import timm
 
-    plain, _, _ = model.partition('.')
+    plain, _, tag = model.partition('.')
     if not timm.is_model(plain):
         raise _no_such(name, 'timm has no network', model, timm.list_models())
     config: Any
@@ -99,6 +99,7 @@ def _of_timm(name: str, model: str) -> Named:
         architecture=plain,
         pretrained_cfg=dict(mean=config.mean, std=config.std),
     )
+    method = 'DINO' if tag == 'dino' else ''
     if config.hf_hub_id:
         repo, _, revision = config.hf_hub_id.partition('@')
         files: tuple[str, ...] = hf_folders.NAMES
@@ -107,10 +108,10 @@ def _of_timm(name: str, model: str) -> Named:
         path, commit = _hub_files(
             name, repo, revision or None, files, whole=False
         )
-        return Named(name, path, commit, config=about)
+        return Named(name, path, commit, config=about, method=method)
     if config.url:
         path = _by_address(name, config.url)
-        return Named(name, path, config.url, config=about)
+        return Named(name, path, config.url, config=about, method=method)
     raise _no_such(
         name, 'timm has no weights', model, timm.list_pretrained(f'{plain}*')
     )

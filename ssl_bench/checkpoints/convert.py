@@ -144,8 +144,9 @@ def convert(
         return _reread(checkpoint, arch, meta, allow_nan)
     file = unwrap(content, checkpoint, branch, prefix)
     file.config = config_of(checkpoint) | (named.config if named else {})
+    method = meta.get('method') or (named.method if named else '')
     encoder, groups, mapped = _find(
-        file, content, checkpoint, from_format, drop, arch
+        file, content, checkpoint, from_format, drop, arch, method
     )
     if mapped is None:
         architecture, report = verify(
@@ -182,6 +183,7 @@ def _find(
     from_format: str | None,
     drop: Sequence[str],
     arch: str | None,
+    method: str,
 ) -> tuple[Encoder, dict[str, State], Mapped | None]:
     """The encoder of a file, what transfers with it, and its network.
 
@@ -209,7 +211,7 @@ def _find(
     groups = optional_groups(encoder)
     encoder.rest.update(dropped)
     names = {**encoder.rest, **state}
-    facts = facts_of(content, path, names, file.config, arch)
+    facts = facts_of(content, path, names, file.config, arch, method)
     family = next((f for f in FAMILIES if f.fits(state)), None)
     if family:
         # names of another program, which are timm's only now

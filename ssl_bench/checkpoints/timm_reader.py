@@ -126,10 +126,13 @@ def facts_of(
     state: State,
     config: Mapping[str, Any] | None = None,
     arch: str | None = None,
+    method: str = '',
 ) -> Facts:
     """What stands in a file next to a network's tensors."""
     container = content if isinstance(content, Mapping) else {}
-    return Facts(path, container, config or {}, frozenset(state), arch or '')
+    return Facts(
+        path, container, config or {}, frozenset(state), arch or '', method
+    )
 
 
 def read_timm(

@@ -797,3 +797,15 @@ def test_a_network_that_begins_like_a_vit(tmp_path):
         with pytest.raises(UserError) as caught:
             convert(saved(tmp_path, state))
         assert strange in str(caught.value)
+
+
+@pytest.mark.parametrize('method', ['', 'DINO', 'iBOT', 'MAE'])
+def test_a_flat_file_of_dino_is_told_by_the_method(method, tmp_path):
+    """Nothing in it says whose it is, and positions follow from that."""
+    path = saved(tmp_path, cut(listed('dino_vits16')))
+    backbone, _ = convert(path, meta=dict(method=method) if method else None)
+    if method in ('DINO', 'iBOT'):
+        net = architecture_of(backbone)
+        assert (net.model, net.positions) == ('vit_small_patch16_224', 'dino')
+    else:
+        assert backbone.meta['arch_args']['family'] == 'vit'

@@ -23,6 +23,8 @@ class Facts:
         names (frozenset[str]): Every name of the network in the file, the
             dropped ones too.
         arch (str): What the user says that it is (``--arch``), or ''.
+        method (str): What pretrained it, as the user or the publisher's name
+            says, or ''.
     """
 
     path: Any
@@ -30,6 +32,7 @@ class Facts:
     config: Mapping[str, Any] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     arch: str = ''
+    method: str = ''
 
 
 @dataclass

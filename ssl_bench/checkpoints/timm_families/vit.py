@@ -48,6 +48,8 @@ HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16, 1408: 16, 1664: 16}
 CHUNKED = re.compile(r'blocks\.(\d+)\.(\d+)\.')
 # What the programs of DINO and iBOT write next to student and teacher.
 DINO_LOSSES = ('dino_loss', 'ibot_loss')
+# whose authors resize the position table by one rule
+DINO_METHODS = ('DINO', 'iBOT')
 
 
 def _is_dinov2(state: Mapping[str, Tensor]) -> bool:
@@ -231,10 +233,11 @@ def from_vit(
     """A ViT that the plain one cannot express, as a network of timm's.
 
     Plain ViTs of patch 8, 16 or 32 stay what they are: their files say
-    nothing of how their authors resize positions. Those of a program that
-    is known to be DINO's or iBOT's, student and teacher with their loss,
-    become a network of timm's too, because the plain one has no place for
-    the rule by which these authors resize their table.
+    nothing of how their authors resize positions. Those that are known to
+    be DINO's or iBOT's (student and teacher with their loss, or the method
+    that the user or the publisher's name says) become a network of timm's
+    too, because the plain one has no place for the rule by which these
+    authors resize their table.
 
     Args:
         arch (ViT): What was recognised.
@@ -249,7 +252,9 @@ def from_vit(
         UserError: It has no position table, or nothing tells its heads, or
             its names are those of two kinds of networks.
     """
-    dino = any(loss in facts.container for loss in DINO_LOSSES)
+    dino = facts.method in DINO_METHODS or any(
+        loss in facts.container for loss in DINO_LOSSES
+    )
     said = heads
     heads = heads or arch.heads or HEADS.get(arch.width)
     registers = rows(state, 'reg_token', 1)
