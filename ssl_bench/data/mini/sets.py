@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.data.mini import coco, folder, voc
+from ssl_bench.environment import ENDING
+from ssl_bench.errors import UserError
 
 #: (seed, set, index): seeds the generator of one image, so that no image
 #: depends on another, on the sizes of the sets or on who computes it.
@@ -190,11 +194,30 @@ def each_result(jobs: list[Job]) -> Iterator[Iterator[Any]]:
     if workers < 2 or 'fork' not in multiprocessing.get_all_start_methods():
         yield map(run_job, jobs)
         return
-    # Ctrl-C reaches the whole group: only this process is to act on it
-    with multiprocessing.get_context('fork').Pool(
-        workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(
+        workers, multiprocessing.get_context('fork'), _of_a_worker
     ) as pool:
-        yield pool.imap(run_job, jobs, chunksize=8)
+        try:
+            yield pool.map(run_job, jobs, chunksize=8)
+        except BrokenProcessPool as error:
+            raise UserError(
+                'a process that draws the images was ended from outside; '
+                'there may be too little memory. Run the same command again.'
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _of_a_worker() -> None:
+    """Signals of a process that draws, which reach the whole group.
+
+    Only the first process acts on Ctrl-C. What ends a process ends this one
+    at once, and the executor then ends the others; a handler that it has
+    from its parent would not.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _cores() -> int:
