@@ -28,7 +28,7 @@ SIXTH, ONE_255TH = 1 / 6, float32(1 / 255)
 def compiled(signature: str) -> Callable[[Callable], Callable]:
     """Compile a function for these types, or load what was kept of it.
 
-    A damaged file is written anew. Where none can be written, because of
+    A damaged file is written again. Where none can be written, because of
     rights or a full disk, each process compiles.
     """
 
