@@ -226,6 +226,11 @@ def _find(
         encoder.notes += notes
     elif isinstance(architecture, ViT):
         heads = _heads(encoder, content, file)
+        if encoder.source == 'hf' and architecture.heads:
+            encoder.notes.append(
+                f'no config.json says the heads: {architecture.heads}, as is '
+                f'usual for a width of {architecture.width}'
+            )
         mapped = from_vit(architecture, state, facts, heads)
     encoder.state = state if mapped is None else mapped.state
     if mapped:

@@ -425,3 +425,13 @@ def test_a_convnext_of_three_stages_is_one_line(tmp_path):
     built('ConvNextModel', 'ConvNextConfig', sizes).save_pretrained(tmp_path)
     with pytest.raises(UserError, match='has 4 stages, and this file has 3'):
         convert(tmp_path)
+
+
+def test_a_vit_without_its_config_says_whose_heads_it_takes(tmp_path):
+    tiny = dict(hidden_size=192, num_hidden_layers=12, patch_size=8)
+    model = built('ViTModel', 'ViTConfig', VIT | MLP | tiny, seed=0)
+    model.save_pretrained(tmp_path)
+    said = 'no config.json says the heads: 3, as is usual for a width of 192'
+    assert said not in convert(tmp_path)[1].notes
+    (tmp_path / 'config.json').unlink()
+    assert said in convert(tmp_path / 'model.safetensors')[1].notes
