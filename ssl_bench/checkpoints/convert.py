@@ -242,8 +242,8 @@ def _encoder_of(found: TimmEncoder, named: Encoder | None = None) -> Encoder:
     """What a family found, as the encoder of any format."""
     mapped = found.mapped
     return Encoder(
-        named.source if named else found.family.name,
-        mapped.method or found.family.method,
+        named.source if named else found.source,
+        mapped.method or found.method,
         found.prefix,
         mapped.state,
         found.rest,

@@ -16,13 +16,8 @@ from ssl_bench.errors import UserError
 
 State = dict[str, Tensor]
 
-
-# a file of which it is known what timm calls it
-NAMED = Family('timm', lambda found: False, lambda state, facts: _never())
-
-
-def _never() -> Mapped:
-    raise NotImplementedError('by_timm_name reads it')
+# the source of a file of which it is known what timm calls it
+NAMED = 'timm'
 
 
 @dataclass
@@ -30,22 +25,24 @@ class TimmEncoder:
     """What was found, before it is compared with what timm builds.
 
     Args:
-        family (Family): Whose names they are.
+        source (str): The family whose names they are, or `NAMED`.
         mapped (Mapped): The network, and its tensors.
         prefix (str): What stood before each name.
         rest (dict[str, Tensor]): The file's other tensors, and those that
             never transfer.
+        method (str): `Family.method`.
     """
 
-    family: Family
+    source: str
     mapped: Mapped
     prefix: str
     rest: State
+    method: str = ''
 
     @property
     def origin(self) -> str:
         """How it was found, for messages."""
-        return f'{self.family.name}, names after {self.prefix!r}'
+        return f'{self.source}, names after {self.prefix!r}'
 
 
 def family_names() -> list[str]:
@@ -165,7 +162,7 @@ def read_timm(
     kept, notes = plain(kept, facts.path)
     mapped = family.read(kept, facts)
     mapped.notes = [*notes, *mapped.notes]
-    return TimmEncoder(family, mapped, '', rest)
+    return TimmEncoder(family.name, mapped, '', rest, family.method)
 
 
 def _by_prefix(state: State) -> dict[str, State]:
