@@ -18,7 +18,7 @@ TASK = dict(
 _base_ = './ade20k_linseg_dinov2.py'
 
 model = dict(
-    padding='cut',
+    maps=dict(padding='cut'),
     decode_head=dict(dropout_ratio=0.1),  # before the norm
 )
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-3))

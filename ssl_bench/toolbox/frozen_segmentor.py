@@ -1,26 +1,18 @@
 """Segmentation by a linear layer on the maps of a frozen backbone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmcv.cnn import build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ssl_bench.checkpoints.timm_nets import from_header
-from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.errors import unknown_name
 from ssl_bench.frozen_dense.heads import LinearMap
 from ssl_bench.frozen_dense.losses import pixel_cross_entropy
-from ssl_bench.frozen_dense.maps import concatenate, four_layers, pad_to_patch
-from ssl_bench.toolbox.timm_backbone import TimmBackbone, plain
-from ssl_bench.toolbox.timm_layout import layout_of
-
-LAYERS = ('last', 'four')
-PADDINGS = ('around', 'cut')
-STAGES = 4  # of a residual network
+from ssl_bench.toolbox.frozen_maps import FrozenMaps, MapRule, choose_maps
 
 
 @MODELS.register_module()
@@ -123,56 +115,26 @@ class FrozenSegmentor(EncoderDecoder):
         inputs) is read from the built backbone.
 
     Args:
-        backbone (dict): A `TimmBackbone`, or mmseg's ``ResNet``, which has no
-            final norm and no class token.
+        backbone (dict): Of `choose_maps`.
         decode_head (dict): Without ``in_channels``.
-        layers (str): ``last``, or ``four``: the blocks of `four_layers`, of
-            a network with stages its last four.
-        final_norm (bool): Every map gets the final norm, if the file has
-            one; of a network with stages the last map alone.
-        class_token (bool): The class token of a layer, at every place, is
-            joined to its map.
-        padding (str): ``around``: images, and windows of a test, get zeros
-            before and after, to the next multiple of the patch; nothing is
-            cut from the output, which is stretched to the image. ``cut``:
-            the remainder at the bottom and on the right is lost, as in the
-            convolution of patches.
+        maps (dict): The fields of a `MapRule`.
         **more: What else mmseg's segmenter takes.
 
     Raises:
-        UserError: The backbone has no such layers or no class token.
+        UserError: A faulty rule, or the backbone has no such maps.
     """
 
     def __init__(
-        self,
-        backbone: dict,
-        decode_head: dict,
-        *,
-        layers: str,
-        final_norm: bool,
-        class_token: bool,
-        padding: str,
-        **more: Any,
+        self, backbone: dict, decode_head: dict, *, maps: dict, **more: Any
     ) -> None:
-        if layers not in LAYERS:
-            raise unknown_name('layers', layers, LAYERS)
-        if padding not in PADDINGS:
-            raise unknown_name('padding', padding, PADDINGS)
-        settings, channels = _chosen(backbone, layers, final_norm)
-        if class_token:
+        rule = MapRule.read(maps, 'model.maps')
+        settings, channels, _ = choose_maps(backbone, rule, 'model.maps')
+        if rule.class_token:
             channels = [2 * count for count in channels]
         super().__init__(
             settings, dict(decode_head, in_channels=channels), **more
         )
-        self.class_token, self.padding = class_token, padding
-        wrapped = isinstance(self.backbone, TimmBackbone)
-        if class_token and not (wrapped and self.backbone.has_class_token):
-            raise UserError(
-                'model.class_token=True: this network has no class token; '
-                'write False.'
-            )
-        self.patch: int = self.backbone.divisor if wrapped else 1
-        self.backbone.requires_grad_(False)
+        self.maps = FrozenMaps(self.backbone, rule)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> 'FrozenSegmentor':
@@ -181,55 +143,6 @@ class FrozenSegmentor(EncoderDecoder):
         self.backbone.eval()
         return self
 
-    @torch.no_grad()
     def extract_feat(self, inputs: Tensor) -> list[Tensor]:
-        """Images (B, 3, H, W), normalised, to the chosen maps."""
-        if self.padding == 'around':
-            inputs = pad_to_patch(inputs, self.patch)
-        else:
-            height, width = (
-                side // self.patch * self.patch for side in inputs.shape[-2:]
-            )
-            inputs = inputs[..., :height, :width]
-        if not self.class_token:
-            return list(self.backbone(inputs))
-        return [
-            concatenate([layer], [token])
-            for layer, token in self.backbone.maps_and_tokens(inputs)
-        ]
-
-
-def _chosen(
-    backbone: Mapping[str, Any], layers: str, final_norm: bool
-) -> tuple[dict[str, Any], list[int]]:
-    """A backbone's config with the maps that are taken, and their widths."""
-    settings = dict(backbone)
-    if settings['type'] == 'ResNet':
-        block = 4 if settings['depth'] >= 50 else 1
-        widths = [
-            block * settings.get('base_channels', 64) * 2**stage
-            for stage in range(STAGES)
-        ]
-        first = STAGES - 1 if layers == 'last' else 0
-        settings['out_indices'] = tuple(range(first, STAGES))
-        return settings, widths[first:]
-    if settings['type'] != 'TimmBackbone':
-        raise UserError(
-            f'linear segmentation takes ResNet and TimmBackbone, not '
-            f'{settings["type"]}.'
-        )
-    net = from_header(plain(settings['net']))
-    layout = layout_of(net)
-    if layers == 'last':
-        indices: tuple[int, ...] = (layout.depth - 1,)
-    elif layout.depth < STAGES:
-        raise UserError(
-            f'model.layers=four: {net.model} has {layout.depth} maps; write '
-            'last.'
-        )
-    elif layout.plain:
-        indices = four_layers(layout.depth)
-    else:
-        indices = layout.shares()
-    settings.update(out_indices=indices, norm=final_norm)
-    return settings, [layout.channels[index] for index in indices]
+        """Images (B, 3, H, W), normalised, to the maps of the rule."""
+        return self.maps(inputs)

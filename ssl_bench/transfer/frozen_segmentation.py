@@ -37,12 +37,12 @@ def set_frozen_segmentation(
     model = config.model
     backbone = backbone_settings(net, {}, frozen=True)
     notes = _note_sizes(model, layout)
-    if model.final_norm and not (net.final_norm and layout.normed):
+    if model.maps.final_norm and not (net.final_norm and layout.normed):
         notes.append('no final norm: the file has none that keeps the width')
     if not layout.plain:
         notes.append(
-            'a network with stages: its last map, of stride '
-            f'{layout.stride}; the protocol defines one of a single stride'
+            f'a network with stages: maps of {list(model.maps.stages)} of '
+            'four; the protocol defines one of a single stride'
         )
     notes += note_positions(net, layout, backbone) + note_windows(layout)
     model.backbone = backbone
@@ -55,7 +55,7 @@ def _note_sizes(model: Any, layout: Layout) -> list[str]:
     if side % divisor == 0:
         return []
     below = side // divisor * divisor
-    if model.padding == 'cut':
+    if model.maps.padding == 'cut':
         return [
             f'of {side} pixels the last {side - below} are in no patch of '
             f'{divisor}, as the protocol has it'

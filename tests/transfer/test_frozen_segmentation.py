@@ -60,11 +60,10 @@ def sample(height, width):
 def test_every_field_of_the_protocol_is_said(task):
     config = load_config(f'transfer/{task}')
     model, third = config.model, 'dinov3' in task
-    assert {
-        name: model[name]
-        for name in ('layers', 'final_norm', 'class_token', 'padding')
-    } == dict(
-        layers='four' if task == 'mini_linseg' else 'last',
+    mini = task == 'mini_linseg'
+    assert model.maps == dict(
+        layers='four' if mini else 'last',
+        stages=(1, 2, 3, 4) if mini else (4,),
         final_norm=True,
         class_token=False,
         padding='cut' if third else 'around',
@@ -205,7 +204,7 @@ def test_images_are_padded_around_and_the_output_is_stretched(build):
         'mini_linseg',
         net,
         **{
-            'model.layers': 'last',
+            'model.maps.layers': 'last',
             'model.decode_head.norm_cfg': None,
             'model.test_cfg.mode': 'whole',
         },
@@ -246,9 +245,9 @@ def test_layers_norm_and_class_token_act(build):
             'mini_linseg',
             net,
             **{
-                'model.layers': 'four',
-                'model.final_norm': norm,
-                'model.class_token': True,
+                'model.maps.layers': 'four',
+                'model.maps.final_norm': norm,
+                'model.maps.class_token': True,
             },
         )
         assert model.backbone.out_indices == (1, 3, 5, 7)
@@ -271,9 +270,13 @@ def test_layers_norm_and_class_token_act(build):
 @pytest.mark.parametrize(
     'net, options, message',
     [
-        ('dinov2_reg', {'model.layers': 'four'}, 'has 2 maps; write last'),
-        ('convnextv2', {'model.class_token': True}, 'no class token'),
-        ('dinov2_reg', {'model.padding': 'side'}, 'padding.*around'),
+        (
+            'dinov2_reg',
+            {'model.maps.layers': 'four'},
+            'has 2 maps; write last',
+        ),
+        ('convnextv2', {'model.maps.class_token': True}, 'no class token'),
+        ('dinov2_reg', {'model.maps.padding': 'side'}, 'padding.*around'),
     ],
 )
 def test_what_a_network_does_not_have(build, net, options, message):

@@ -7,10 +7,13 @@ window = (512, 512)
 short_side = (99999999, 512)  # no limit for the long one
 model = dict(
     type='FrozenSegmentor',
-    layers='last',  # or 'four'
-    final_norm=True,
-    class_token=False,
-    padding='around',  # to the patch; the output is stretched, not cut
+    maps=dict(
+        layers='last',  # or 'four'
+        stages=(4,),  # of a network that has stages: our reading
+        final_norm=True,
+        class_token=False,
+        padding='around',  # to the patch; the output is stretched, not cut
+    ),
     # after normalisation: with the mean colour, and labels that do not count
     data_preprocessor=dict(
         type='SegDataPreProcessor',
