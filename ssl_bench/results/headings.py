@@ -12,6 +12,8 @@ from ssl_bench.tasks.table import Metric, tasks
 BOX = ('bbox_AP', 'bbox_AP50', 'bbox_AP75')
 MASK = ('segm_AP', 'segm_AP50', 'segm_AP75')
 NOT_INSTALLED = 'not installed'
+PERCENT = Metric.model_fields['unit'].default
+UNKNOWN_PLACES = Metric.model_fields['places'].default  # of no rule
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,26 @@ def higher_is_better(task: str, metric: str) -> bool | None:
     return None if rule is None else rule.higher_is_better
 
 
-def metric_title(metric: str) -> str:
-    """Heading of a metric: ``bbox_AP50`` is ``box AP50``."""
-    return (
+def places(task: str, metric: str) -> int:
+    """Decimals of a metric in tables; 1 where its rule is not known."""
+    rule = metric_rule(task, metric)
+    return UNKNOWN_PLACES if rule is None else rule.places
+
+
+def metric_title(task: str, metric: str) -> str:
+    """Heading of a metric: ``bbox_AP50`` is ``box AP50``.
+
+    A unit other than percent is named: ``RMSE in metres``.
+    """
+    title = (
         metric.replace('bbox_', 'box ')
         .replace('segm_', 'mask ')
         .replace('_', ' ')
     )
+    rule = metric_rule(task, metric)
+    if rule is None or rule.unit == PERCENT:
+        return title
+    return f'{title} in {rule.unit}'
 
 
 def task_order(task: str) -> tuple[int, str]:
