@@ -44,6 +44,28 @@ def _top1(title: str) -> Heading:
     return Heading(title, 'classification', ('top1',))
 
 
+def _depth(title: str) -> Heading:
+    return Heading(title, 'depth', ('RMSE',))
+
+
+# Until their configs are here.
+SOON: dict[str, Heading] = {
+    **{
+        f'{data}_{kind}': _segmentation(f'{data} {kind}')
+        for data in ('ade20k', 'cityscapes', 'voc12')
+        for kind in (
+            'linsegms_dinov2',
+            'linseg_dinov3',
+            'linseg_franca',
+            'knnseg_capi',
+            'logregseg_capi',
+            'incontext_hbird',
+        )
+        if f'{data}_{kind}' != 'ade20k_linseg_dinov3'
+    },
+    'in1k_attentive_capi': _top1('in1k_attentive_capi'),
+}
+
 # Tasks that papers print and this project does not run.
 PUBLISHED_ONLY: dict[str, Heading] = {
     'voc0712_det_c4_mmdet': _detection('VOC07+12 C4, mmselfsup', *BOX),
@@ -60,6 +82,7 @@ PUBLISHED_ONLY: dict[str, Heading] = {
     'cityscapes_linseg_frozen': _segmentation('Cityscapes linear, frozen'),
     'places205_finetune': _top1('Places205 fine-tuning'),
     'inat18_finetune': _top1('iNat18 fine-tuning'),
+    **SOON,
 }
 
 
