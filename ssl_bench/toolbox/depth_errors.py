@@ -30,8 +30,8 @@ class DepthErrors(BaseMetric):
     Args:
         lowest, highest (float): Metres; a valid pixel's truth is strictly
             between them.
-        rectangle (str): ``eigen``: pixels in the rectangle of `eigen_rectangle`
-            alone; ``whole``: all.
+        rectangle (str): ``eigen``: pixels in `eigen_rectangle` alone;
+            ``whole``: all.
         **more: What else mmengine's metrics take.
 
     Raises:

@@ -156,7 +156,8 @@ def read_with_care(config: Config, folder: Path | None) -> None:
     The sets of the toolkits become ours (`LISTED`), unless a config sets the
     file endings itself; images are read with `ReadImage`, masks with
     `ReadMask`, depth maps with `ReadDepth`, objects' masks with
-    `LoadInstances`. Test sets know that they are. Frozen features have no place to fill: a probe skips nothing.
+    `LoadInstances`. Test sets know that they are. Frozen features have no
+    place to fill: a probe skips nothing.
 
     Args:
         config (Config): Changed in place.

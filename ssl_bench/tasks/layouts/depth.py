@@ -172,12 +172,9 @@ class DepthLayout(Layout):
             for row in rows
         ]
         lines += list_faults([row[0] for row in rows], self.list_file, scored)
-        lines += missing_files(
-            self.list_file, [pair.image for pair in entries]
-        )
-        lines += missing_files(
-            self.list_file, [pair.depth for pair in entries], 'depth maps'
-        )
+        images, maps = zip(*entries)
+        lines += missing_files(self.list_file, images)
+        lines += missing_files(self.list_file, maps, 'depth maps')
         return Reading(entries, lines + size_problems(self._sizes(len(rows))))
 
     def look_into(
