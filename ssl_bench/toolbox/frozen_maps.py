@@ -126,7 +126,7 @@ def choose_maps(
     net = from_header(plain(settings['net']))
     layout = layout_of(net)
     indices = _indices(layout, rule, net.model, place)
-    if rule.class_token and not layout.class_token:
+    if rule.class_token and not layout.block_tokens:
         raise _no_token(place)
     settings.update(out_indices=indices, norm=rule.final_norm)
     return (

@@ -10,7 +10,10 @@ from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
 from ssl_bench.errors import unknown_name
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
-from ssl_bench.transfer.frozen_segmentation import set_frozen_segmentation
+from ssl_bench.transfer.frozen_segmentation import (
+    is_frozen_segmentor,
+    set_frozen_segmentation,
+)
 from ssl_bench.transfer.timm_detection import set_timm_detection, traits_of
 from ssl_bench.transfer.timm_segmentation import set_timm_segmentation
 from ssl_bench.transfer.timm_settings import (
@@ -64,7 +67,7 @@ def set_timm_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     kind = config.model['type']
     if kind == 'ImageClassifier':
         return notes + _set_classifier(config, net, layout)
-    if kind == 'FrozenSegmentor':
+    if is_frozen_segmentor(config):
         return notes + set_frozen_segmentation(config, net, layout)
     if kind == 'EncoderDecoder':
         return notes + set_timm_segmentation(config, net, layout)
