@@ -26,6 +26,7 @@ from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.engine.stopping import signals_held
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.fingerprint import fingerprint, listing_sha256
+from ssl_bench.tasks.layouts.masks import IGNORED
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import (
     check_files,
@@ -43,7 +44,13 @@ from ssl_bench.transfer.features import (
     load_features,
 )
 from ssl_bench.transfer.plan import Plan
-from ssl_bench.transfer.probe_scores import knn, linear, logistic, svm
+from ssl_bench.transfer.probe_scores import (
+    knn,
+    linear,
+    logistic,
+    patch_knn,
+    svm,
+)
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.together import each, on_main_process
@@ -66,6 +73,9 @@ class Frozen(BaseModel):
             features pooled in single precision.
         maps (dict, optional): Of a probe of patches: the fields of a
             `MapRule`.
+
+    Attributes:
+        cell (int): Of a probe of patches: side of one, pixels.
     """
 
     def __init__(
@@ -79,7 +89,7 @@ class Frozen(BaseModel):
 
         self.rule = None if maps is None else MapRule.read(maps, MAPS)
         if self.rule is not None:
-            backbone, _, _ = choose_maps(backbone, self.rule, MAPS)
+            backbone, _, self.cell = choose_maps(backbone, self.rule, MAPS)
         # the loaders may be another toolkit's
         with DefaultScope.overwrite_default_scope(SCOPE):
             settings = dict(type='ClsDataPreprocessor', **preprocessor)
@@ -448,10 +458,10 @@ def _batches(
         loaded = iter(loader)
     for done, batch in enumerate(loaded, line.first + 1):
         found, samples = model(batch, pool)
-        yield (
-            found,
-            torch.stack([_label(sample, classes) for sample in samples]),
-        )
+        labels = torch.stack([_label(sample, classes) for sample in samples])
+        if model.maps is not None and labels.ndim == 3:
+            labels = model.maps.of_masks(labels, IGNORED)
+        yield found, labels
         line.update(done)
 
 
@@ -471,8 +481,14 @@ def _label(sample, classes: int) -> Tensor:
 
 
 PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
-    knn=knn, svm=svm, logistic=logistic, linear=linear
+    knn=knn, svm=svm, logistic=logistic, linear=linear, patch_knn=patch_knn
 )
-OF_PATCHES: tuple[str, ...] = ()  # the probes that say `maps`
+OF_PATCHES: tuple[str, ...] = ('patch_knn',)  # the probes that say `maps`
 # the metric of each; a variety adds words after an underscore
-METRIC_OF = dict(knn={'top1'}, svm={'mAP'}, logistic={'top1'}, linear={'top1'})
+METRIC_OF = dict(
+    knn={'top1'},
+    svm={'mAP'},
+    logistic={'top1'},
+    linear={'top1'},
+    patch_knn={'mIoU', 'aAcc'},
+)
