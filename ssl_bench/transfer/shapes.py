@@ -77,6 +77,9 @@ def check_size(config: Config, module: Any, height: int, width: int) -> None:
 
 
 def _pass(config: Config, module: Any, images: Tensor) -> None:
+    if 'maps' in config.get('probe', {}):
+        module.patches(images)
+        return
     if 'probe' in config:
         pool = POOLS[config.probe.get('pool', 'global_average')]
         pool(module.backbone(images)[-1])
