@@ -530,6 +530,12 @@ DATASETS: dict[str, Dataset] = {
         root=MINI_ROOT,
         prepare=_MINI,
     ),
+    'mini_spair': Dataset(
+        title='mini SPair-71k test',
+        test=(SpairLayout(folder='SPair-71k'),),
+        root=MINI_ROOT,
+        prepare=_MINI,
+    ),
     'mini_coco': Dataset(
         title='mini COCO train2017',
         train=(coco('train2017', names=MINI_CLASSES),),

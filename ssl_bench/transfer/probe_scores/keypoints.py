@@ -62,7 +62,7 @@ def pck(test: Features, *, paired: Paired, share: float) -> dict[str, float]:
 
     right, total = judged(test, paired, target)
     of_pair = right / total
-    name = f'PCK@{share:g}'
+    name = pck_name(share)
     found = {name: right.sum() / total.sum(), f'{name}_image': of_pair.mean()}
     for category, rows in by_category(pairs).items():
         found[f'{name}/{category}'] = right[rows].sum() / total[rows].sum()
@@ -109,13 +109,23 @@ def recall(
         return judge
 
     right, total = judged(test, paired, target)
-    name = f'recall@{share:g}'
+    name = recall_name(share)
     of_category = {
         f'{name}/{category}': right[rows].sum() / total[rows].sum()
         for category, rows in by_category(pairs).items()
     }
     mean = np.mean(list(of_category.values()))
     return percent({name: mean, **of_category})
+
+
+def pck_name(share: float) -> str:
+    """Of `pck`."""
+    return f'PCK@{share:g}'
+
+
+def recall_name(share: float) -> str:
+    """Of `recall`."""
+    return f'recall@{share:g}'
 
 
 def judged(
