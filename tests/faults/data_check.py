@@ -203,6 +203,11 @@ def make_base(root: Path) -> None:
         seg_val=4,
         coco_train=8,
         coco_val=4,
+        nyu_train=4,
+        nyu_test=2,
+        spair_trn=2,
+        spair_val=2,
+        spair_test=2,
         px=96,
     )
     make_mini(root, sizes=sizes)
