@@ -53,15 +53,8 @@ SOON: dict[str, Heading] = {
     **{
         f'{data}_{kind}': _segmentation(f'{data} {kind}')
         for data in ('ade20k', 'cityscapes', 'voc12')
-        for kind in (
-            'linsegms_dinov2',
-            'linseg_dinov3',
-            'linseg_franca',
-            'knnseg_capi',
-            'logregseg_capi',
-            'incontext_hbird',
-        )
-        if f'{data}_{kind}' != 'ade20k_linseg_dinov3'
+        for kind in ('knnseg_capi', 'logregseg_capi', 'incontext_hbird')
+        if f'{data}_{kind}' != 'voc12_knnseg_capi'
     },
     'in1k_attentive_capi': _top1('in1k_attentive_capi'),
 }
@@ -82,6 +75,18 @@ PUBLISHED_ONLY: dict[str, Heading] = {
     'cityscapes_linseg_frozen': _segmentation('Cityscapes linear, frozen'),
     'places205_finetune': _top1('Places205 fine-tuning'),
     'inat18_finetune': _top1('iNat18 fine-tuning'),
+    'nyu_depth_dpt_dinov2': _depth('NYUv2 depth DPT, DINOv2'),
+    'kitti_depth_lin1_dinov2': _depth('KITTI depth linear, DINOv2'),
+    'kitti_depth_lin4_dinov2': _depth('KITTI depth linear on 4, DINOv2'),
+    'kitti_depth_dpt_dinov2': _depth('KITTI depth DPT, DINOv2'),
+    'kitti_depth_lin_dinov3': _depth('KITTI depth linear, DINOv3'),
+    'nyu2sunrgbd_depth_lin1_dinov2': _depth(
+        'NYUv2 to SUN RGB-D linear, DINOv2'
+    ),
+    'nyu2sunrgbd_depth_lin4_dinov2': _depth(
+        'NYUv2 to SUN RGB-D linear on 4, DINOv2'
+    ),
+    'nyu2sunrgbd_depth_dpt_dinov2': _depth('NYUv2 to SUN RGB-D DPT, DINOv2'),
     **SOON,
 }
 

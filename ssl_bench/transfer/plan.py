@@ -26,9 +26,9 @@ from ssl_bench.transfer.architecture import (
     network_name,
     start_at_full_strength,
 )
-from ssl_bench.transfer.frozen_depth import fit_depther
 from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
 from ssl_bench.transfer.checkpoint_choice import check_choice
+from ssl_bench.transfer.frozen_depth import fit_depther
 from ssl_bench.transfer.recipes import (
     choose_recipe,
     fit_architecture,

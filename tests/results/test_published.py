@@ -24,7 +24,7 @@ from tests.results.factory import make_record
 
 def test_every_row_is_valid():
     rows = read_published()  # raises with the line otherwise
-    assert len(rows) == 1854
+    assert len(rows) == 1966
     assert {row.task for row in rows} <= {*headings.known_tasks()}
     assert not {*tasks()} & {*headings.PUBLISHED_ONLY}
     assert all(row.source and row.reported_in for row in rows)
@@ -372,6 +372,15 @@ DINOV2 = 'DINOv2', '', 'vit_large_patch14_dinov2', *LVD
         ),
         (('DINOv3', '', 'convnext_tiny', 'LVD-1689M', None, *ADE3), 42.7),
         (('DINOv3', '', 'convnextv2_tiny', 'LVD-1689M', None, *ADE3), None),
+        # metres, and a name with a point
+        ((*DINOV2, 'nyu_depth_lin1_dinov2', 'RMSE'), (0.384, 'DINOv2')),
+        ((*DINOV2, 'nyu_depth_lin4_dinov2', 'RMSE'), 0.333),
+        ((*DINOV2, 'nyu_depth_lin_dinov3', 'RMSE'), None),
+        (
+            ('DINOv3', '', 'vit_large_patch16_dinov3', 'LVD-1689M', None)
+            + ('spair_probe3d', 'recall@0.1'),
+            (61.3, 'DINOv3 model card'),
+        ),
         # CAPI's task standardises features: its README, then its paper
         (('CAPI', '', 'ViT-L/14', *LVD, *KNN), (32.1, 'CAPI README')),
         (('CAPI', '', 'ViT-L/14', 'IN21K', None, *KNN), 29.7),
