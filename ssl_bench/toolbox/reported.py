@@ -48,6 +48,8 @@ def reported(evaluator: Any) -> set[str] | None:
         return _with_prefix(evaluator, '', ['aAcc', *names])
     if kind == 'DepthErrors':
         return _with_prefix(evaluator, '', [*DEPTH])
+    if kind == 'MapIoU':
+        return _with_prefix(evaluator, '', ['mIoU', 'mAcc', 'aAcc'])
     if kind in ('CocoMetric', 'ExactCocoMetric'):
         metrics = _listed(evaluator.get('metric', 'bbox'))
         if not set(metrics) <= {'bbox', 'segm'}:

@@ -26,6 +26,8 @@ from ssl_bench.transfer.architecture import (
     network_name,
     start_at_full_strength,
 )
+from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
+from ssl_bench.transfer.checkpoint_choice import check_choice
 from ssl_bench.transfer.frozen_depth import fit_depther
 from ssl_bench.transfer.recipes import (
     choose_recipe,
@@ -140,6 +142,7 @@ def make_plan(
                 config[name] = rebase(value, row.root, str(data_root))
     plan.changes += chosen
     check_settings(config)
+    check_choice(config, task)
     if arch_args is not None:
         wanted = {
             key: copy.deepcopy(values_at(config, key)) for key in overrides
@@ -362,6 +365,8 @@ def stretch_loop(config: Config, scaled: Callable[[int], int]) -> None:
         return
     config.train_cfg.max_iters = scaled(config.train_cfg.max_iters)
     config.train_cfg.val_interval = config.train_cfg.max_iters
+    if CHOICE in config:
+        config[CHOICE].every = scaled(config[CHOICE].every)
     checkpoint = config.get('default_hooks', {}).get('checkpoint', {})
     if 'interval' in checkpoint and not checkpoint.get('by_epoch', True):
         checkpoint.interval = scaled(checkpoint.interval)
