@@ -20,6 +20,7 @@ from ssl_bench.tasks.layouts import (
     ListLayout,
     LvisLayout,
     MaskLayout,
+    SpairLayout,
     VocBoxLayout,
     VocMaskLayout,
 )
@@ -525,6 +526,11 @@ DATASETS: dict[str, Dataset] = {
         prepare='mkdir -p {root}/imagenet-c && for f in blur digital noise '
         'weather; do tar -xf $f.tar -C {root}/imagenet-c; done',
     ),
+    'spair71k': Dataset(
+        title='SPair-71k test',
+        test=(SpairLayout(folder='SPair-71k', count=12234),),
+        prepare='tar -xzf SPair-71k.tar.gz -C {root}',
+    ),
     'mini_voc': Dataset(
         title='mini VOC07+12 trainval',
         train=tuple(
@@ -545,6 +551,12 @@ DATASETS: dict[str, Dataset] = {
         title='mini depth train',
         train=(nyu('train'),),
         test=(nyu('test'),),
+        root=MINI_ROOT,
+        prepare=_MINI,
+    ),
+    'mini_spair': Dataset(
+        title='mini SPair-71k test',
+        test=(SpairLayout(folder='SPair-71k'),),
         root=MINI_ROOT,
         prepare=_MINI,
     ),

@@ -39,15 +39,22 @@ def set_frozen_segmentation(
     model = config.model
     backbone = backbone_settings(net, {}, frozen=True)
     notes = _note_sizes(model, layout)
-    if model.maps.final_norm and not (net.final_norm and layout.normed):
+    notes += note_maps(model.maps, net, layout)
+    notes += note_positions(net, layout, backbone) + note_windows(layout)
+    model.backbone = backbone
+    return notes
+
+
+def note_maps(maps: Any, net: TimmNet, layout: Layout) -> list[str]:
+    """Where a network's maps are not those that a protocol defines."""
+    notes = []
+    if maps.final_norm and not (net.final_norm and layout.normed):
         notes.append('no final norm: the file has none that keeps the width')
     if not layout.plain:
         notes.append(
-            f'a network with stages: maps of {list(model.maps.stages)} of '
+            f'a network with stages: maps of {list(maps.stages)} of '
             'four; the protocol defines one of a single stride'
         )
-    notes += note_positions(net, layout, backbone) + note_windows(layout)
-    model.backbone = backbone
     return notes
 
 

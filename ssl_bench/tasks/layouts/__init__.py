@@ -11,6 +11,7 @@ from ssl_bench.tasks.layouts.folders import CorruptedLayout, FolderLayout
 from ssl_bench.tasks.layouts.lines import Line, Note, Problem
 from ssl_bench.tasks.layouts.lists import InatLayout, ListLayout
 from ssl_bench.tasks.layouts.masks import MaskLayout, VocMaskLayout
+from ssl_bench.tasks.layouts.spair import SpairLayout
 from ssl_bench.tasks.layouts.voc import VocBoxLayout
 
 # the names that a task's literal may use
@@ -25,6 +26,7 @@ LAYOUTS: dict[str, type[Layout]] = {
     'depth_list': DepthLayout,
     'coco_instances': CocoLayout,
     'lvis': LvisLayout,
+    'spair': SpairLayout,
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     'Note',
     'Problem',
     'Reading',
+    'SpairLayout',
     'VocBoxLayout',
     'VocMaskLayout',
 ]

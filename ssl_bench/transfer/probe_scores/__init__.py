@@ -1,8 +1,25 @@
 """Scores of frozen features, one file for each kind of probe."""
 
+from ssl_bench.transfer.probe_scores.keypoints import (
+    pck,
+    pck_name,
+    recall,
+    recall_name,
+)
 from ssl_bench.transfer.probe_scores.linear_layer import linear
 from ssl_bench.transfer.probe_scores.neighbours import knn
+from ssl_bench.transfer.probe_scores.patch_knn import patch_knn
 from ssl_bench.transfer.probe_scores.regression import logistic
 from ssl_bench.transfer.probe_scores.svms import svm
 
-__all__ = ['knn', 'linear', 'logistic', 'svm']
+__all__ = [
+    'knn',
+    'linear',
+    'logistic',
+    'patch_knn',
+    'pck',
+    'pck_name',
+    'recall',
+    'recall_name',
+    'svm',
+]
