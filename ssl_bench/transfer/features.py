@@ -236,6 +236,29 @@ class StoredMasks:
     def __getitem__(self, where: slice | Tensor) -> Tensor:
         return torch.from_numpy(self._rows.read(_places(where, len(self))))
 
+    def squares(
+        self, image: np.ndarray, y: np.ndarray, x: np.ndarray, side: int
+    ) -> np.ndarray:
+        """Squares of pixels, (M, side, side) uint8.
+
+        Args:
+            image, y, x (np.ndarray): (M,) each: mask, and place on its grid
+                of squares.
+            side (int): Pixels.
+        """
+        ranks, rows = self._rows.dealing.find(image)
+        found = np.empty((len(image), side, side), np.uint8)
+        for rank in np.unique(ranks):
+            mapped = self._rows.open(rank)
+            count, height, width = mapped.shape
+            cells = mapped.reshape(
+                count, height // side, side, width // side, side
+            )
+            chosen = ranks == rank
+            found[chosen] = cells[rows[chosen], y[chosen], :, x[chosen]]
+            del mapped, cells
+        return found
+
 
 @contextmanager
 def _damage(folder: Path) -> Iterator[None]:

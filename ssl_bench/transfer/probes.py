@@ -26,6 +26,7 @@ from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.engine.stopping import signals_held
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.fingerprint import fingerprint, listing_sha256
+from ssl_bench.tasks.layouts.masks import IGNORED
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import (
     check_files,
@@ -48,6 +49,7 @@ from ssl_bench.transfer.probe_scores import (
     knn,
     linear,
     logistic,
+    patch_knn,
     pck,
     pck_name,
     recall,
@@ -77,6 +79,9 @@ class Frozen(BaseModel):
             features pooled in single precision.
         maps (dict, optional): Of a probe of patches: the fields of a
             `MapRule`.
+
+    Attributes:
+        cell (int): Of a probe of patches: side of one, pixels.
     """
 
     def __init__(
@@ -90,7 +95,7 @@ class Frozen(BaseModel):
 
         self.rule = None if maps is None else MapRule.read(maps, MAPS)
         if self.rule is not None:
-            backbone, _, _ = choose_maps(backbone, self.rule, MAPS)
+            backbone, _, self.cell = choose_maps(backbone, self.rule, MAPS)
         # the loaders may be another toolkit's
         with DefaultScope.overwrite_default_scope(SCOPE):
             settings = dict(type='ClsDataPreprocessor', **preprocessor)
@@ -497,10 +502,10 @@ def _batches(
         loaded = iter(loader)
     for done, batch in enumerate(loaded, line.first + 1):
         found, samples = model(batch, pool)
-        yield (
-            found,
-            torch.stack([_label(sample, classes) for sample in samples]),
-        )
+        labels = torch.stack([_label(sample, classes) for sample in samples])
+        if model.maps is not None and labels.ndim == 3:
+            labels = model.maps.of_masks(labels, IGNORED)
+        yield found, labels
         line.update(done)
 
 
@@ -520,11 +525,24 @@ def _label(sample, classes: int) -> Tensor:
 
 
 PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
-    knn=knn, svm=svm, logistic=logistic, linear=linear, pck=pck, recall=recall
+    knn=knn,
+    svm=svm,
+    logistic=logistic,
+    linear=linear,
+    patch_knn=patch_knn,
+    pck=pck,
+    recall=recall,
 )
-OF_PATCHES: tuple[str, ...] = ('pck', 'recall')  # the probes that say `maps`
+# the probes that say `maps`
+OF_PATCHES: tuple[str, ...] = ('patch_knn', 'pck', 'recall')
 # the metric of each; a variety adds words after an underscore
-METRIC_OF = dict(knn={'top1'}, svm={'mAP'}, logistic={'top1'}, linear={'top1'})
+METRIC_OF = dict(
+    knn={'top1'},
+    svm={'mAP'},
+    logistic={'top1'},
+    linear={'top1'},
+    patch_knn={'mIoU', 'aAcc'},
+)
 
 
 def metrics_of(settings: Mapping[str, Any]) -> set[str] | None:

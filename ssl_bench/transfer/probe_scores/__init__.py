@@ -8,6 +8,7 @@ from ssl_bench.transfer.probe_scores.keypoints import (
 )
 from ssl_bench.transfer.probe_scores.linear_layer import linear
 from ssl_bench.transfer.probe_scores.neighbours import knn
+from ssl_bench.transfer.probe_scores.patch_knn import patch_knn
 from ssl_bench.transfer.probe_scores.regression import logistic
 from ssl_bench.transfer.probe_scores.svms import svm
 
@@ -15,6 +16,7 @@ __all__ = [
     'knn',
     'linear',
     'logistic',
+    'patch_knn',
     'pck',
     'pck_name',
     'recall',
