@@ -49,6 +49,7 @@ from ssl_bench.transfer.probe_scores import (
     linear,
     logistic,
     patch_knn,
+    patch_logistic,
     svm,
 )
 from ssl_bench.transfer.record import Measured
@@ -481,9 +482,17 @@ def _label(sample, classes: int) -> Tensor:
 
 
 PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
-    knn=knn, svm=svm, logistic=logistic, linear=linear, patch_knn=patch_knn
+    knn=knn,
+    svm=svm,
+    logistic=logistic,
+    linear=linear,
+    patch_knn=patch_knn,
+    patch_logistic=patch_logistic,
 )
-OF_PATCHES: tuple[str, ...] = ('patch_knn',)  # the probes that say `maps`
+OF_PATCHES: tuple[str, ...] = (
+    'patch_knn',
+    'patch_logistic',
+)  # the probes that say `maps`
 # the metric of each; a variety adds words after an underscore
 METRIC_OF = dict(
     knn={'top1'},
@@ -491,4 +500,5 @@ METRIC_OF = dict(
     logistic={'top1'},
     linear={'top1'},
     patch_knn={'mIoU', 'aAcc'},
+    patch_logistic={'mIoU', 'aAcc'},
 )
