@@ -47,6 +47,7 @@ from ssl_bench.transfer.features import (
 )
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probe_scores import (
+    check_memory,
     in_context,
     knn,
     linear,
@@ -60,6 +61,7 @@ from ssl_bench.transfer.probe_scores import (
 )
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.timm_architecture import image_side
 from ssl_bench.transfer.together import each, on_main_process
 from ssl_bench.transfer.weights import load_whole
 
@@ -202,6 +204,7 @@ def run_probe(
         }
         sets = data_sets(config)
         plan.changes += check_probe(config, sets)
+        check_memory_of(config, model, sets)
         if model.mixed:
             plan.changes.append('features of a backbone in bfloat16')
         for split, path in folders.items():
@@ -346,6 +349,16 @@ def check_probe(config: Config, sets: Sequence[Any]) -> list[str]:
     if hasattr(sets[-1], PAIRED):
         notes += check_sizes(sets[-1])
     return notes
+
+
+def check_memory_of(
+    config: Config, model: Frozen, sets: Sequence[Any]
+) -> None:
+    """`check_memory`, of a probe that has one, before an extraction."""
+    probe = config.probe
+    if probe.type == 'in_context':
+        patches = (image_side(config) // model.cell) ** 2
+        check_memory(probe.k, probe.memory_size, len(sets[0]), patches)
 
 
 def frozen_model(config: Config) -> Frozen:
