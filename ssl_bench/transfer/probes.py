@@ -53,6 +53,7 @@ from ssl_bench.transfer.probe_scores import (
     linear,
     logistic,
     patch_knn,
+    patch_logistic,
     pck,
     pck_name,
     recall,
@@ -548,12 +549,19 @@ PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
     logistic=logistic,
     linear=linear,
     patch_knn=patch_knn,
+    patch_logistic=patch_logistic,
     in_context=in_context,
     pck=pck,
     recall=recall,
 )
 # the probes that say `maps`
-OF_PATCHES: tuple[str, ...] = ('patch_knn', 'in_context', 'pck', 'recall')
+OF_PATCHES: tuple[str, ...] = (
+    'patch_knn',
+    'patch_logistic',
+    'in_context',
+    'pck',
+    'recall',
+)
 # the metric of each; a variety adds words after an underscore
 METRIC_OF = dict(
     knn={'top1'},
@@ -561,6 +569,7 @@ METRIC_OF = dict(
     logistic={'top1'},
     linear={'top1'},
     patch_knn={'mIoU', 'aAcc'},
+    patch_logistic={'mIoU', 'aAcc'},
     in_context={'mIoU'},
 )
 

@@ -10,6 +10,7 @@ from ssl_bench.transfer.probe_scores.keypoints import (
 from ssl_bench.transfer.probe_scores.linear_layer import linear
 from ssl_bench.transfer.probe_scores.neighbours import knn
 from ssl_bench.transfer.probe_scores.patch_knn import patch_knn
+from ssl_bench.transfer.probe_scores.patch_logistic import patch_logistic
 from ssl_bench.transfer.probe_scores.regression import logistic
 from ssl_bench.transfer.probe_scores.svms import svm
 
@@ -20,6 +21,7 @@ __all__ = [
     'linear',
     'logistic',
     'patch_knn',
+    'patch_logistic',
     'pck',
     'pck_name',
     'recall',
