@@ -60,6 +60,7 @@ from ssl_bench.transfer.probe_scores import (
     recall_name,
     svm,
 )
+from ssl_bench.transfer.probe_values import check_values
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.timm_architecture import image_side
@@ -172,7 +173,6 @@ POOLS = dict(
 
 # settings of a probe that say what the features are, not how to score them
 COMPUTE = ('float32', 'bfloat16')
-LISTS = ('neighbours', 'costs', 'rates')  # settings with several numbers
 OF_FEATURES = ('type', 'pool', 'vit_pool', 'precision', 'compute', 'maps')
 
 
@@ -232,8 +232,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
     Raises:
         UserError: Unknown probe, pooling, precision, argument, one that is
-            missing, a faulty rule of maps, or numbers of neighbours, costs
-            or rates that are no list of numbers.
+            missing, a faulty rule of maps, or a value that none can use.
     """
     for place, known, name in (
         ('probe', PROBES, settings['type']),
@@ -265,15 +264,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         )
     if kind in OF_PATCHES:
         MapRule.read(settings['maps'], MAPS)
-    for name in LISTS:
-        values = settings.get(name, [1])
-        if not isinstance(values, (list, tuple)) or not all(
-            isinstance(value, (int, float)) and value > 0 for value in values
-        ):
-            raise UserError(
-                f'probe.{name} must be a list of numbers above 0, such as '
-                f'[1,10], not {values!r}.'
-            )
+    check_values(settings)
 
 
 def score(

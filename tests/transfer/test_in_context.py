@@ -81,7 +81,8 @@ def test_a_bounded_memory_is_the_official_one(splits):
     for own, wanted in zip(
         shares.split(5), get('bounded_label_memory').split(5)
     ):  # the order in which an image's patches are kept decides nothing
-        assert sorted(own.tolist()) == pytest.approx(sorted(wanted.tolist()))
+        one, other = (np.array(sorted(x.tolist())) for x in (own, wanted))
+        assert one == pytest.approx(other)
     parts = [slice(0, 1), slice(1, 2)]
     found = torch.cat(retrieved(bank, test, parts, 6, 0, 5, 0.02))
     wanted = get('bounded_soft_labels').reshape(2, 4, 4, 5)
@@ -306,8 +307,7 @@ def test_a_run_leaves_a_record(registered, mini_root, tmp_path, net):
     record = transfer(mini_root, tmp_path, net=net)
     metrics = record['metrics']
     assert 0 < metrics['mIoU'] <= metrics['mIoU_matched'] <= 100
-    details = record['extra']['details']
-    assert details['memory/patches'] > 500
+    assert 0 < record['extra']['details']['memory/patches'] <= 600
     assert any('stages' in t for t in record['changes']) == (
         net == 'convnextv2'
     )
@@ -337,7 +337,12 @@ def test_mistakes_are_told_before_an_extraction(
 ):
     for match, options in (
         ('neighbours asked of a memory', {'probe.k': 100000}),
-        ('mIoU is one of|mIoU variant', {'probe.variant': 'hbird'}),
+        ("unknown probe.variant 'hbird'", {'probe.variant': 'hbird'}),
+        ('probe.k must be', {'probe.k': 0}),
+        ('probe.temperature must be', {'probe.temperature': -1}),
+        ('probe.memory_size must be', {'probe.memory_size': 0.5}),
+        ('probe.void_class must be', {'probe.void_class': 9}),
+        ('probe.ignore must be', {'probe.ignore': 255}),
         ('has 2 maps; write last', {'probe.maps.layers': 'four'}),
         (
             'do not divide 97',
