@@ -47,6 +47,7 @@ from ssl_bench.transfer.features import (
 )
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probe_scores import (
+    check_memory,
     in_context,
     knn,
     linear,
@@ -59,8 +60,10 @@ from ssl_bench.transfer.probe_scores import (
     recall_name,
     svm,
 )
+from ssl_bench.transfer.probe_values import check_values
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.timm_architecture import image_side
 from ssl_bench.transfer.together import each, on_main_process
 from ssl_bench.transfer.weights import load_whole
 
@@ -170,7 +173,6 @@ POOLS = dict(
 
 # settings of a probe that say what the features are, not how to score them
 COMPUTE = ('float32', 'bfloat16')
-LISTS = ('neighbours', 'costs', 'rates')  # settings with several numbers
 OF_FEATURES = ('type', 'pool', 'vit_pool', 'precision', 'compute', 'maps')
 
 
@@ -203,6 +205,7 @@ def run_probe(
         }
         sets = data_sets(config)
         plan.changes += check_probe(config, sets)
+        check_memory_of(config, model, sets)
         if model.mixed:
             plan.changes.append('features of a backbone in bfloat16')
         for split, path in folders.items():
@@ -229,8 +232,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
     Raises:
         UserError: Unknown probe, pooling, precision, argument, one that is
-            missing, a faulty rule of maps, or numbers of neighbours, costs
-            or rates that are no list of numbers.
+            missing, a faulty rule of maps, or a value that none can use.
     """
     for place, known, name in (
         ('probe', PROBES, settings['type']),
@@ -262,15 +264,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         )
     if kind in OF_PATCHES:
         MapRule.read(settings['maps'], MAPS)
-    for name in LISTS:
-        values = settings.get(name, [1])
-        if not isinstance(values, (list, tuple)) or not all(
-            isinstance(value, (int, float)) and value > 0 for value in values
-        ):
-            raise UserError(
-                f'probe.{name} must be a list of numbers above 0, such as '
-                f'[1,10], not {values!r}.'
-            )
+    check_values(settings)
 
 
 def score(
@@ -347,6 +341,16 @@ def check_probe(config: Config, sets: Sequence[Any]) -> list[str]:
     if hasattr(sets[-1], PAIRED):
         notes += check_sizes(sets[-1])
     return notes
+
+
+def check_memory_of(
+    config: Config, model: Frozen, sets: Sequence[Any]
+) -> None:
+    """`check_memory`, of a probe that has one, before an extraction."""
+    probe = config.probe
+    if probe.type == 'in_context':
+        patches = (image_side(config) // model.cell) ** 2
+        check_memory(probe.k, probe.memory_size, len(sets[0]), patches)
 
 
 def frozen_model(config: Config) -> Frozen:
