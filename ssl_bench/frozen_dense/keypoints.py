@@ -11,15 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssl_bench.frozen_dense.maps import up
-
 
 def match_pixels(
     source: Tensor, target: Tensor, points: Tensor, sizes: Sequence[int]
 ) -> Tensor:
     """Target pixels that are most like the source's points, DIFT's form.
 
-    The maps are resized to the images (`up`). Neither is ever written out:
+    The maps are resized to the images
+    (`ssl_bench.frozen_dense.maps.up`). Neither is ever written out:
     what is compared follows from the maps themselves.
 
     Args:
@@ -38,7 +37,7 @@ def match_pixels(
 
 
 def at_pixels(grid: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
-    """A map (D, h, w), resized by `up` to (H, W), at points (P, 2): (P, D)."""
+    """A map (D, h, w), resized to (H, W), at points (P, 2): (P, D)."""
     height, width = size
     sides = points.new_tensor([width, height])
     places = ((2 * points + 1) / sides - 1).to(grid)[None, None]
@@ -82,6 +81,23 @@ def _cells(count: int, pixels: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return first, (places - first).to(like)
 
 
+def _resized(grids: Tensor, height: int, width: int) -> Tensor:
+    """`up` of grids (P, h, w), pixels beyond the outer cells exactly equal.
+
+    There rounding would decide which of equal pixels is the largest.
+    """
+    for dim, pixels in ((1, height), (2, width)):
+        count = grids.shape[dim]
+        first, weight = _cells(count, pixels, grids)
+        one, other = (
+            grids.index_select(dim, index)
+            for index in (first, (first + 1).clamp_max(count - 1))
+        )
+        weight = weight[:, None] if dim == 1 else weight
+        grids = one + weight * (other - one)
+    return grids
+
+
 def nearest_pixels(vectors: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     """Pixels whose cosine with vectors (P, D) is largest, (P, 2) x, y.
 
@@ -92,7 +108,7 @@ def nearest_pixels(vectors: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     """
     height, width = lengths.shape
     cells = torch.einsum('pd,dhw->phw', F.normalize(vectors), target)
-    products = up(cells[None], (height, width))[0]  # of every pixel's vector
+    products = _resized(cells, height, width)  # of every pixel's vector
     best = (products / lengths.clamp_min(1e-12)).flatten(1).argmax(1)
     return torch.stack((best % width, best // width), dim=1)
 

@@ -36,6 +36,7 @@ from ssl_bench.toolbox.check_data import (
     read_elsewhere,
 )
 from ssl_bench.toolbox.frozen_maps import FrozenMaps, MapRule, choose_maps
+from ssl_bench.toolbox.in_context_views import set_draws
 from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import (
     INDEX,
@@ -46,6 +47,7 @@ from ssl_bench.transfer.features import (
 )
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probe_scores import (
+    in_context,
     knn,
     linear,
     logistic,
@@ -188,6 +190,8 @@ def run_probe(
     """
     config = plan.config
     check_settings(config.probe)
+    if config.get('train_dataloader'):
+        config.train_dataloader = set_draws(config.train_dataloader, seed=seed)
     set_random_seed(seed)
     with DefaultScope.overwrite_default_scope(data_scope(config)):
         model = build_frozen(config, source)
@@ -246,7 +250,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         if name not in names:
             raise unknown_name('key of probe', name, names)
     for item in taken:
-        if item.default is item.empty and item.name not in settings:
+        needed = item.default is item.empty and item.name != 'seed'
+        if needed and item.name not in settings:
             raise UserError(f'probe must say {item.name}.')
     if (kind in OF_PATCHES) != (settings.get('maps') is not None):
         raise UserError(
@@ -530,11 +535,12 @@ PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
     logistic=logistic,
     linear=linear,
     patch_knn=patch_knn,
+    in_context=in_context,
     pck=pck,
     recall=recall,
 )
 # the probes that say `maps`
-OF_PATCHES: tuple[str, ...] = ('patch_knn', 'pck', 'recall')
+OF_PATCHES: tuple[str, ...] = ('patch_knn', 'in_context', 'pck', 'recall')
 # the metric of each; a variety adds words after an underscore
 METRIC_OF = dict(
     knn={'top1'},
@@ -542,6 +548,7 @@ METRIC_OF = dict(
     logistic={'top1'},
     linear={'top1'},
     patch_knn={'mIoU', 'aAcc'},
+    in_context={'mIoU'},
 )
 
 

@@ -1,5 +1,6 @@
 """Scores of frozen features, one file for each kind of probe."""
 
+from ssl_bench.transfer.probe_scores.in_context import in_context
 from ssl_bench.transfer.probe_scores.keypoints import (
     pck,
     pck_name,
@@ -13,6 +14,7 @@ from ssl_bench.transfer.probe_scores.regression import logistic
 from ssl_bench.transfer.probe_scores.svms import svm
 
 __all__ = [
+    'in_context',
     'knn',
     'linear',
     'logistic',
