@@ -1,5 +1,5 @@
 # nyu_depth_lin4_dinov2 on the embedded frames of 120 x 160 pixels: few
-# iterations, small crops.
+# iterations, crops and bins.
 TASK = dict(
     id='mini_depth',
     title='Mini linear depth',
@@ -8,19 +8,27 @@ TASK = dict(
     toolbox='mmseg',
     dataset='mini_depth',
     metrics={
-        'RMSE': dict(toolkit='RMSE', higher_is_better=False, tolerance=0.01),
+        'RMSE': dict(
+            toolkit='RMSE', places=3, higher_is_better=False, tolerance=0.01
+        ),
         'AbsRel': dict(
-            toolkit='AbsRel', higher_is_better=False, tolerance=0.01
+            toolkit='AbsRel', places=3, higher_is_better=False, tolerance=0.01
         ),
-        'log10': dict(toolkit='log10', higher_is_better=False, tolerance=0.01),
+        'log10': dict(
+            toolkit='log10', places=3, higher_is_better=False, tolerance=0.01
+        ),
         'RMSElog': dict(
-            toolkit='RMSElog', higher_is_better=False, tolerance=0.01
+            toolkit='RMSElog', places=3, higher_is_better=False, tolerance=0.01
         ),
-        'SILog': dict(toolkit='SILog', higher_is_better=False, tolerance=0.3),
-        'SqRel': dict(toolkit='SqRel', higher_is_better=False, tolerance=0.01),
-        'a1': dict(toolkit='a1', highest=1.0, tolerance=0.01),
-        'a2': dict(toolkit='a2', highest=1.0, tolerance=0.01),
-        'a3': dict(toolkit='a3', highest=1.0, tolerance=0.01),
+        'SILog': dict(
+            toolkit='SILog', places=3, higher_is_better=False, tolerance=0.3
+        ),
+        'SqRel': dict(
+            toolkit='SqRel', places=3, higher_is_better=False, tolerance=0.01
+        ),
+        'a1': dict(toolkit='a1', places=3, highest=1.0, tolerance=0.01),
+        'a2': dict(toolkit='a2', places=3, highest=1.0, tolerance=0.01),
+        'a3': dict(toolkit='a3', places=3, highest=1.0, tolerance=0.01),
     },
     shown=['RMSE'],
     source='nyu_depth_lin4_dinov2, scaled down',
@@ -31,17 +39,18 @@ crop = (96, 128)
 model = dict(
     data_preprocessor=dict(size=crop),
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
+    decode_head=dict(bins=64),
     loss_depth=dict(warmup=20),
 )
-iterations = 300
+iterations = 200
 optim_wrapper = dict(optimizer=dict(lr=5e-3))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 default_hooks = dict(checkpoint=dict(interval=iterations))
 auto_scale_lr = dict(base_batch_size=4)
 edit = {
     'recipes': dict(_delete_=True),
-    'param_scheduler.OfficialRate': dict(warmup=100, end=iterations),
-    'param_scheduler.OfficialMomentum': dict(warmup=100, end=iterations),
+    'param_scheduler.OfficialRate': dict(warmup=67, end=iterations),
+    'param_scheduler.OfficialMomentum': dict(warmup=67, end=iterations),
     'train_dataloader.batch_size': 4,
     'train_dataloader.num_workers': 0,
     'train_dataloader.persistent_workers': False,

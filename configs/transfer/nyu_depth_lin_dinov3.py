@@ -8,19 +8,27 @@ TASK = dict(
     toolbox='mmseg',
     dataset='nyu_depth',
     metrics={
-        'RMSE': dict(toolkit='RMSE', higher_is_better=False, tolerance=0.01),
+        'RMSE': dict(
+            toolkit='RMSE', places=3, higher_is_better=False, tolerance=0.01
+        ),
         'AbsRel': dict(
-            toolkit='AbsRel', higher_is_better=False, tolerance=0.01
+            toolkit='AbsRel', places=3, higher_is_better=False, tolerance=0.01
         ),
-        'log10': dict(toolkit='log10', higher_is_better=False, tolerance=0.01),
+        'log10': dict(
+            toolkit='log10', places=3, higher_is_better=False, tolerance=0.01
+        ),
         'RMSElog': dict(
-            toolkit='RMSElog', higher_is_better=False, tolerance=0.01
+            toolkit='RMSElog', places=3, higher_is_better=False, tolerance=0.01
         ),
-        'SILog': dict(toolkit='SILog', higher_is_better=False, tolerance=0.3),
-        'SqRel': dict(toolkit='SqRel', higher_is_better=False, tolerance=0.01),
-        'a1': dict(toolkit='a1', highest=1.0, tolerance=0.01),
-        'a2': dict(toolkit='a2', highest=1.0, tolerance=0.01),
-        'a3': dict(toolkit='a3', highest=1.0, tolerance=0.01),
+        'SILog': dict(
+            toolkit='SILog', places=3, higher_is_better=False, tolerance=0.3
+        ),
+        'SqRel': dict(
+            toolkit='SqRel', places=3, higher_is_better=False, tolerance=0.01
+        ),
+        'a1': dict(toolkit='a1', places=3, highest=1.0, tolerance=0.01),
+        'a2': dict(toolkit='a2', places=3, highest=1.0, tolerance=0.01),
+        'a3': dict(toolkit='a3', places=3, highest=1.0, tolerance=0.01),
     },
     shown=['RMSE'],
     source='DINOv3 (Siméoni et al., 2025, Table 3 and App. D.2)',
@@ -43,3 +51,4 @@ edit = {
     'param_scheduler.OfficialRate.rule': 'dinov3_depth',
     'param_scheduler.OfficialMomentum.rule': 'dinov3_depth',
 }
+recipes = dict(best={'checkpoint_choice.best': True})
