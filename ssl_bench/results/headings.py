@@ -50,13 +50,7 @@ def _depth(title: str) -> Heading:
 
 # Until their configs are here.
 SOON: dict[str, Heading] = {
-    **{
-        f'{data}_{kind}': _segmentation(f'{data} {kind}')
-        for data in ('ade20k', 'cityscapes', 'voc12')
-        for kind in ('knnseg_capi', 'logregseg_capi', 'incontext_hbird')
-        if f'{data}_{kind}' != 'voc12_knnseg_capi'
-    },
-    'in1k_attentive_capi': _top1('in1k_attentive_capi'),
+    'in1k_attentive_capi': _top1('in1k_attentive_capi')
 }
 
 # Tasks that papers print and this project does not run.
@@ -154,7 +148,7 @@ def metric_title(task: str, metric: str) -> str:
         .replace('_', ' ')
     )
     rule = metric_rule(task, metric)
-    if rule is None or rule.unit == PERCENT:
+    if rule is None or rule.unit in ('', PERCENT):
         return title
     return f'{title} in {rule.unit}'
 
