@@ -16,6 +16,8 @@ from ssl_bench.tasks.datasets import MINI_ROOT
 from ssl_bench.tasks.table import task_config, tasks
 
 MARK = 'protocols'
+SIZES = ('size', 'scale', 'stride')  # fields that are two sides
+MOST_VALUES = 4  # of a list that is written out
 NOTHING = '–'  # the field is not one of this kind of task
 NO_LIMIT = 10**6  # a longer side is as long as the image
 STEPS = 'test_dataloader.dataset.pipeline'
@@ -65,8 +67,14 @@ PARTS: dict[str, dict[str, dict[str, str]]] = {
         'chosen': {
             'probe.neighbours': 'neighbours',
             'probe.metrics': 'distance',
+            'probe.costs': 'C:',
             'probe.validation': 'on a part of',
             'probe.split_seed': 'drawn with seed',
+        },
+        'memory': {
+            'probe.k': 'neighbours',
+            'probe.temperature': 'temperature',
+            'probe.memory_size': 'patches',
         },
     },
     'Test': {
@@ -150,7 +158,7 @@ def cell(config: Any, fields: dict[str, str]) -> str:
             if isinstance(value, dict):
                 continue  # it has fields of its own
             known = True
-            text = _text(value, WORDS.get(place, {}))
+            text = _text(value, place)
             if text:
                 texts.append(f'{name} {text}'.strip())
     return (', '.join(dict.fromkeys(texts)) or 'no') if known else NOTHING
@@ -173,12 +181,16 @@ def _values(node: Any, place: str) -> Iterator[Any]:
         yield from _values(item, rest) if rest else [item]
 
 
-def _text(value: Any, words: dict[Any, str]) -> str:
+def _text(value: Any, place: str = '') -> str:
     """A value for readers: ``512 x 512``, ``yes``, ``0.1``."""
     if isinstance(value, (list, tuple)):
-        if len(value) == 2 and all(isinstance(side, int) for side in value):
+        if place.endswith(SIZES):
             return _size(*value)
-        return ' '.join(_text(item, {}) for item in value)
+        if len(value) > MOST_VALUES:
+            ends = _text(value[0]), _text(value[-1])
+            return f'{len(value)} from {" to ".join(ends)}'
+        return ' '.join(map(_text, value))
+    words = WORDS.get(place, {})
     if value in words:
         return words[value]
     if value is None:
