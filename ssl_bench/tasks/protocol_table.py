@@ -59,7 +59,7 @@ PARTS: dict[str, dict[str, dict[str, str]]] = {
             'optim_wrapper.optimizer.weight_decay': 'decay',
             'optim_wrapper.clip_grad.max_norm': 'clipped at',
         },
-        'batch': {'train_dataloader.batch_size': ''},
+        'batch': {'auto_scale_lr.base_batch_size': ''},
         'length': {
             'train_cfg.max_iters': 'iterations',
             'train_cfg.max_epochs': 'epochs',
