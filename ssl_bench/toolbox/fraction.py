@@ -60,13 +60,18 @@ class FractionDataset:
 
 
 def take_fraction(config: Config, fraction: float, seed: int = 0) -> str:
-    """Train on a part; return what a record should say."""
-    config.train_dataloader.dataset = dict(
-        type='mmengine.FractionDataset',
-        fraction=fraction,
-        seed=seed,
-        dataset=config.train_dataloader.dataset,
-    )
+    """Train on a part; return what a record should say.
+
+    What a task holds out of the training images is held out of the part.
+    """
+    for name in ('train_dataloader', 'held_out_dataloader'):
+        if name in config:
+            config[name].dataset = dict(
+                type='mmengine.FractionDataset',
+                fraction=fraction,
+                seed=seed,
+                dataset=config[name].dataset,
+            )
     return (
         f'{fraction:g} of the training images, drawn with seed {seed}; '
         'the schedule is that of the whole'

@@ -18,7 +18,7 @@ from ssl_bench.frozen_dense.maps import concatenate, four_layers, pad_to_patch
 from ssl_bench.toolbox.timm_backbone import TimmBackbone, plain
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 
-LAYERS = ('last', 'four')
+LAYERS = ('last', 'four', 'last_four')
 PADDINGS = ('around', 'cut')
 STAGES = 4  # of a residual network
 
@@ -28,8 +28,9 @@ class MapRule:
     """The maps that a protocol takes; every field is said by its config.
 
     Attributes:
-        layers (str): Of a network of one stride: ``last``, or ``four``: the
-            blocks of `four_layers`.
+        layers (str): Of a network of one stride: ``last``; ``four``: the
+            blocks of `four_layers`, from all of its depth; ``last_four``:
+            the last four blocks.
         stages (tuple[int, ...]): Of a network with stages: which of its last
             four, from 1; the protocols define none, so this is our reading.
         final_norm (bool): Every map gets the final norm, if the file has
@@ -126,7 +127,7 @@ def choose_maps(
     net = from_header(plain(settings['net']))
     layout = layout_of(net)
     indices = _indices(layout, rule, net.model, place)
-    if rule.class_token and not layout.class_token:
+    if rule.class_token and not has_class_token(backbone):
         raise _no_token(place)
     settings.update(out_indices=indices, norm=rule.final_norm)
     return (
@@ -134,6 +135,22 @@ def choose_maps(
         [layout.channels[index] for index in indices],
         layout.strides[indices[0]],
     )
+
+
+def has_class_token(backbone: Mapping[str, Any]) -> bool:
+    """Whether every map of a backbone has a class token.
+
+    XCiT's meets the patches only after the last block.
+
+    Args:
+        backbone (Mapping): Config.
+    """
+    if backbone['type'] != 'TimmBackbone':
+        return False
+    net = from_header(plain(backbone['net']))
+    if not layout_of(net).class_token:
+        return False
+    return getattr(net.build('meta'), 'cls_attn_blocks', None) is None
 
 
 def _no_token(place: str) -> UserError:
@@ -159,8 +176,11 @@ def _indices(
         return (layout.depth - 1,)
     if layout.depth < 4:
         raise UserError(
-            f'{place}.layers=four: {name} has {layout.depth} maps; write last.'
+            f'{place}.layers={rule.layers}: {name} has {layout.depth} maps; '
+            'write last.'
         )
+    if rule.layers == 'last_four':
+        return tuple(range(layout.depth - 4, layout.depth))
     return four_layers(layout.depth)
 
 

@@ -9,6 +9,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 
 from ssl_bench.errors import unknown_name
 from ssl_bench.frozen_dense.schedules import (
+    capi_probe,
     dinov2_segmentation,
     dinov3_segmentation,
 )
@@ -16,6 +17,7 @@ from ssl_bench.frozen_dense.schedules import (
 RULES: dict[str, Callable[..., float]] = dict(
     dinov2_segmentation=dinov2_segmentation,
     dinov3_segmentation=dinov3_segmentation,
+    capi_probe=capi_probe,
 )
 
 

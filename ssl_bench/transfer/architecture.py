@@ -9,7 +9,8 @@ from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.transfer.frozen_segmentation import is_frozen_segmentor
+from ssl_bench.transfer.frozen_classification import note_heads
+from ssl_bench.transfer.frozen_segmentation import is_on_frozen_maps
 from ssl_bench.transfer.timm_architecture import (
     set_timm_architecture,
     timm_name,
@@ -61,7 +62,7 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     if arch['family'] == 'vit' and 'probe' in config:
         return _probe_vit(config, arch)
     if arch['family'] == 'vit' and (
-        is_detector(config) or is_frozen_segmentor(config)
+        is_detector(config) or is_on_frozen_maps(config)
     ):
         vit_settings(arch)  # says that the number of heads is not known
     _set_resnet(model, arch)
@@ -71,9 +72,22 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
             'these settings lower the rate from block to block of a network '
             f'of one stride; {network_name(arch)} has stages.'
         )
+    notes = _note_resnet(config, arch)
     if 'convention' in arch:
-        return [_set_convention(config, CONVENTIONS[arch['convention']])]
-    return []
+        notes.append(_set_convention(config, CONVENTIONS[arch['convention']]))
+    return notes
+
+
+def _note_resnet(config: Config, arch: dict[str, Any]) -> list[str]:
+    """What a record should say of a residual network under many heads."""
+    model = config.get('model') or {}
+    if model.get('type') != 'FrozenClassifier':
+        return []
+    return [
+        f'a network with stages: maps of {list(model.maps.stages)} of four; '
+        'the protocol defines one of a single stride',
+        *note_heads(config, stage_widths(arch)[-1]),
+    ]
 
 
 def _set_convention(config: Config, wanted: Convention) -> str:
@@ -272,12 +286,7 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
             'this task takes a plain residual network, got '
             f'{network_name(arch)}.'
         )
-    widths = [
-        arch['base']
-        * 2**stage
-        * (4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1)
-        for stage in range(4)
-    ]
+    widths = stage_widths(arch)
     sizes = dict(
         depth=arch['depth'],
         base_channels=arch['base'],
@@ -292,8 +301,18 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
         model['decode_head']['in_channels'] = widths[3]
         if model.get('auxiliary_head'):
             model['auxiliary_head']['in_channels'] = widths[2]
-    elif 'head' in model:
+    elif 'head' in model and 'maps' not in model:
         _set_linear(model, widths[3])
+
+
+def stage_widths(arch: dict[str, Any]) -> list[int]:
+    """Channels of the four stages of a residual network.
+
+    Args:
+        arch (dict): ``describe(ResNet(...))``.
+    """
+    block = 4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1
+    return [arch['base'] * 2**stage * block for stage in range(4)]
 
 
 def _set_linear(model: dict, width: int) -> None:

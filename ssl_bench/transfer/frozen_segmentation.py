@@ -13,9 +13,9 @@ from ssl_bench.transfer.timm_settings import (
 )
 
 
-def is_frozen_segmentor(config: Config) -> bool:
-    """Whether a config is of segmentation on frozen maps."""
-    return (config.get('model') or {}).get('type') == 'FrozenSegmentor'
+def is_on_frozen_maps(config: Config) -> bool:
+    """Whether a config is of a head that is trained on frozen maps."""
+    return 'maps' in (config.get('model') or {})
 
 
 def set_frozen_segmentation(
@@ -37,15 +37,22 @@ def set_frozen_segmentation(
     model = config.model
     backbone = backbone_settings(net, {}, frozen=True)
     notes = _note_sizes(model, layout)
-    if model.maps.final_norm and not (net.final_norm and layout.normed):
+    notes += note_maps(model.maps, net, layout)
+    notes += note_positions(net, layout, backbone) + note_windows(layout)
+    model.backbone = backbone
+    return notes
+
+
+def note_maps(maps: Any, net: TimmNet, layout: Layout) -> list[str]:
+    """Where a network's maps are not those that a protocol defines."""
+    notes = []
+    if maps.final_norm and not (net.final_norm and layout.normed):
         notes.append('no final norm: the file has none that keeps the width')
     if not layout.plain:
         notes.append(
-            f'a network with stages: maps of {list(model.maps.stages)} of '
+            f'a network with stages: maps of {list(maps.stages)} of '
             'four; the protocol defines one of a single stride'
         )
-    notes += note_positions(net, layout, backbone) + note_windows(layout)
-    model.backbone = backbone
     return notes
 
 

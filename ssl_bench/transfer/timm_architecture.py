@@ -10,6 +10,7 @@ from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
 from ssl_bench.errors import unknown_name
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
+from ssl_bench.transfer.frozen_classification import set_frozen_classification
 from ssl_bench.transfer.frozen_segmentation import set_frozen_segmentation
 from ssl_bench.transfer.timm_detection import set_timm_detection, traits_of
 from ssl_bench.transfer.timm_segmentation import set_timm_segmentation
@@ -64,6 +65,10 @@ def set_timm_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     kind = config.model['type']
     if kind == 'ImageClassifier':
         return notes + _set_classifier(config, net, layout)
+    if kind == 'FrozenClassifier':
+        return notes + set_frozen_classification(
+            config, net, layout, image_side(config)
+        )
     if kind == 'FrozenSegmentor':
         return notes + set_frozen_segmentation(config, net, layout)
     if kind == 'EncoderDecoder':

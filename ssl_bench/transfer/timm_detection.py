@@ -91,7 +91,7 @@ def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
     """The network that a task gets in the wrapper of timm's, if any.
 
     So does a plain ViT in a detector or a segmenter that is for other
-    networks, or for other patches.
+    networks, or for other patches, and under a head on frozen maps.
 
     Args:
         config (Config): Of a task, not yet fitted.
@@ -113,9 +113,12 @@ def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
 
 
 def _is_other_segmenter(config: Config, patch: int) -> bool:
-    """Whether a segmenter is for a residual network or for other patches."""
+    """Whether a segmenter is for a residual network or for other patches.
+
+    So is every other model on frozen maps.
+    """
     model = config.get('model') or {}
-    if model.get('type') not in ('EncoderDecoder', 'FrozenSegmentor'):
+    if model.get('type') != 'EncoderDecoder' and 'maps' not in model:
         return False
     own: Any = model['backbone']
     return 'ResNet' in own['type'] or own.get('patch_size', patch) != patch
