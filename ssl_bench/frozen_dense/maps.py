@@ -28,17 +28,18 @@ def patch_margins(side: int, patch: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def pad_to_patch(images: Tensor, patch: int) -> Tensor:
-    """Pad images with zeros around, so that the patch divides both sides.
+def pad_to_patch(images: Tensor, patch: int, fill: int = 0) -> Tensor:
+    """Pad images all around, so that the patch divides both sides.
 
     Args:
         images (Tensor): (B, C, H, W), normalised: zero is the mean colour.
         patch (int): Pixels.
+        fill (int): Value of what is padded.
     """
     height, width = images.shape[-2:]
     top, bottom = patch_margins(height, patch)
     left, right = patch_margins(width, patch)
-    return F.pad(images, (left, right, top, bottom))
+    return F.pad(images, (left, right, top, bottom), value=fill)
 
 
 def four_layers(depth: int) -> tuple[int, int, int, int]:

@@ -19,7 +19,7 @@ from ssl_bench.toolbox.timm_backbone import TimmBackbone, plain
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 
 LAYERS = ('last', 'four', 'last_four')
-PADDINGS = ('around', 'cut')
+PADDINGS = ('around', 'cut', 'none')
 STAGES = 4  # of a residual network
 
 
@@ -40,7 +40,8 @@ class MapRule:
             before and after, to the next multiple of the patch; nothing is
             cut from the output, which is stretched to the image. ``cut``:
             the remainder at the bottom and on the right is lost, as in the
-            convolution of patches.
+            convolution of patches. ``none``: images of such sizes are
+            refused.
     """
 
     layers: str
@@ -130,6 +131,8 @@ def choose_maps(
     if rule.class_token and not has_class_token(backbone):
         raise _no_token(place)
     settings.update(out_indices=indices, norm=rule.final_norm)
+    if rule.padding == 'none':
+        settings['pad'] = False
     return (
         settings,
         [layout.channels[index] for index in indices],
@@ -216,16 +219,30 @@ class FrozenMaps:
         """
         if self.rule.padding == 'around':
             images = pad_to_patch(images, self.patch)
-        else:
-            height, width = (
-                side // self.patch * self.patch for side in images.shape[-2:]
-            )
-            images = images[..., :height, :width]
+        elif self.rule.padding == 'cut':
+            images = self._cut(images)
         if not self.rule.class_token:
             return list(self.backbone(images)), None
         pairs: Sequence[tuple[Tensor, Tensor]]
         pairs = self.backbone.maps_and_tokens(images)  # type: ignore
         return [layer for layer, _ in pairs], [token for _, token in pairs]
+
+    def of_masks(self, masks: Tensor, fill: int) -> Tensor:
+        """Masks (B, H, W) as large as what the backbone gets.
+
+        Args:
+            masks (Tensor): Of the images.
+            fill (int): Label of what is padded.
+        """
+        if self.rule.padding == 'around':
+            return pad_to_patch(masks[:, None], self.patch, fill)[:, 0]
+        return self._cut(masks) if self.rule.padding == 'cut' else masks
+
+    def _cut(self, images: Tensor) -> Tensor:
+        height, width = (
+            side // self.patch * self.patch for side in images.shape[-2:]
+        )
+        return images[..., :height, :width]
 
     def __call__(self, images: Tensor) -> list[Tensor]:
         """The same, class tokens as further channels at every place."""

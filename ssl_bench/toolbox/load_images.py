@@ -170,7 +170,11 @@ def read_with_care(config: Config, folder: Path | None) -> None:
     if scope == 'mmdet':
         import_module('ssl_bench.toolbox.instances')
     if scope == 'mmseg':
-        classes = config.model.decode_head.num_classes
+        classes = (
+            config.probe.classes
+            if 'probe' in config
+            else config.model.decode_head.num_classes
+        )
 
     def change(value: Any, skipped: str | None, test: bool) -> Any:
         kind = value.get('type') if isinstance(value, dict) else None

@@ -18,6 +18,7 @@ from ssl_bench.transfer.timm_architecture import (
 from ssl_bench.transfer.timm_detection import (
     is_detector,
     refuse_c4,
+    takes_patches,
     wrapped_net,
 )
 from ssl_bench.transfer.wrong_backbone import WrongBackbone
@@ -59,12 +60,14 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     if model['backbone']['type'] == 'VisionTransformer':
         _set_vit(model, arch)
         return []
-    if arch['family'] == 'vit' and 'probe' in config:
-        return _probe_vit(config, arch)
     if arch['family'] == 'vit' and (
-        is_detector(config) or is_on_frozen_maps(config)
+        is_detector(config)
+        or is_on_frozen_maps(config)
+        or takes_patches(config)
     ):
         vit_settings(arch)  # says that the number of heads is not known
+    if arch['family'] == 'vit' and 'probe' in config:
+        return _probe_vit(config, arch)
     _set_resnet(model, arch)
     wrapper = config.get('optim_wrapper') or {}
     if 'layer_decay_rate' in (wrapper.get('paramwise_cfg') or {}):

@@ -11,8 +11,15 @@ from ssl_bench.errors import unknown_name
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 from ssl_bench.transfer.frozen_classification import set_frozen_classification
-from ssl_bench.transfer.frozen_segmentation import set_frozen_segmentation
-from ssl_bench.transfer.timm_detection import set_timm_detection, traits_of
+from ssl_bench.transfer.frozen_segmentation import (
+    note_maps,
+    set_frozen_segmentation,
+)
+from ssl_bench.transfer.timm_detection import (
+    set_timm_detection,
+    takes_patches,
+    traits_of,
+)
 from ssl_bench.transfer.timm_segmentation import set_timm_segmentation
 from ssl_bench.transfer.timm_settings import (
     backbone_settings,
@@ -60,6 +67,8 @@ def set_timm_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     layout = layout_of(net)
     _import(config)
     notes = _set_pixels(config, net)
+    if takes_patches(config):
+        return notes + _set_patches(config, net, layout)
     if 'probe' in config:
         return notes + _set_probe(config, net, layout)
     kind = config.model['type']
@@ -278,6 +287,19 @@ def _set_pool_neck(neck: dict[str, Any], layout: Layout, side: int) -> int:
         neck['window'] = None
         return layout.channels[-1]
     return 4 * layout.channels[-1]
+
+
+def _set_patches(config: Config, net: TimmNet, layout: Layout) -> list[str]:
+    """The frozen backbone of a probe of patches; `Frozen` chooses the maps."""
+    maps, side = config.probe.maps, image_side(config)
+    backbone = backbone_settings(net, {}, frozen=True)
+    grid = (math.ceil(side / layout.divisor) * layout.divisor,) * 2
+    notes = note_maps(maps, net, layout)
+    notes += note_positions(
+        net, layout, backbone, (grid[0] // layout.stride,) * 2
+    )
+    config.backbone = backbone
+    return notes + note_windows(layout, side)
 
 
 def _set_probe(config: Config, net: TimmNet, layout: Layout) -> list[str]:

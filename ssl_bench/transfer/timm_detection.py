@@ -87,11 +87,17 @@ def is_vitdet(config: Config) -> bool:
     return model.get('backbone', {}).get('type') == 'ViTDet'
 
 
+def takes_patches(config: Config) -> bool:
+    """Whether a config is of a probe whose features are patches."""
+    return 'maps' in (config.get('probe') or {})
+
+
 def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
     """The network that a task gets in the wrapper of timm's, if any.
 
     So does a plain ViT in a detector or a segmenter that is for other
-    networks, or for other patches, and under a head on frozen maps.
+    networks, or for other patches, in a probe of patches, and under a head
+    on frozen maps.
 
     Args:
         config (Config): Of a task, not yet fitted.
@@ -104,7 +110,11 @@ def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
         return from_header(arch)
     if arch['family'] != 'vit' or not arch['heads']:
         return None
-    if is_detector(config) or _is_other_segmenter(config, arch['patch']):
+    if (
+        is_detector(config)
+        or takes_patches(config)
+        or _is_other_segmenter(config, arch['patch'])
+    ):
         return vit_as_timm(arch)
     other = is_vitdet(config) and (
         arch['patch'] != config.model.backbone.patch_size

@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 
 from ssl_bench.errors import UserError
 from ssl_bench.frozen_dense.patches import Standard
-from ssl_bench.transfer.probe_scores import logistic_blocks
+from ssl_bench.transfer.features import Features
+from ssl_bench.transfer.probe_scores import logistic_blocks, logistic_sweep
 from ssl_bench.transfer.probe_scores.logistic_blocks import (
     Solver,
     fit_costs,
@@ -124,3 +125,76 @@ def test_what_cannot_be_fitted():
         fit_one(rows, labels * 0, index, 1.0, EXACT)
     with pytest.raises(UserError, match='numbers above 0'):
         fit_one(rows, labels, index, 0.0, EXACT)
+
+
+SWEEP = dict(
+    share=0.2,
+    split_seed=0,
+    memory=10,
+    iterations=1000,
+    tol=1e-10,
+    line_search=50,
+    warm_start=True,
+)
+
+
+def test_a_sweep_is_scikit_learns():
+    rows, labels = data(3, 200)
+    train, test = (
+        Features(rows[part], labels[part])
+        for part in (slice(150), slice(150, 200))
+    )
+    costs = [1e-5, 1e-3, 1e-1, 10.0]
+    found = logistic_sweep(train, test, costs=costs, **SWEEP)
+    order = torch.randperm(150, generator=torch.Generator().manual_seed(0))
+    held, used = order[:30], order[30:]
+    wanted = {}
+    for cost in costs:
+        model = by_library(rows[used], labels[used], cost)
+        right = model.predict(rows[held].double()) == labels[held].numpy()
+        wanted[cost] = 100 * float(right.mean())
+        assert found[f'held_out/top1_C{cost:.3g}'] == wanted[cost]
+    best = max(costs, key=wanted.__getitem__)
+    assert len(set(wanted.values())) > 1 and found['chosen/C'] == best
+    model = by_library(train.features, train.labels, best)
+    right = model.predict(test.features.double()) == test.labels.numpy()
+    assert found['top1'] == pytest.approx(100 * right.mean())
+
+
+def test_a_sweep_never_chooses_by_the_test_set():
+    rows, labels = data(3, 100)
+    train = Features(rows, labels)
+    found = [
+        logistic_sweep(
+            train, Features(rows, wanted), costs=[1e-5, 1.0], **SWEEP
+        )
+        for wanted in (labels, 6 - labels)
+    ]
+    assert found[0]['top1'] != found[1]['top1']
+    for name in found[0].keys() - {'top1'}:
+        assert found[0][name] == found[1][name]
+
+
+def test_a_sweep_needs_images_that_choose():
+    rows, labels = data()
+    train = Features(rows, labels)
+    for share in (0.001, 1):
+        with pytest.raises(UserError, match='split by probe.share'):
+            logistic_sweep(
+                train, train, costs=[1.0], **dict(SWEEP, share=share)
+            )
+
+
+def sweep_a_part(rank):
+    logistic_blocks.BLOCK = 16
+    train = Features(*data())
+    found = logistic_sweep(train, train, costs=COSTS, **SWEEP)
+    return {name: torch.tensor(value) for name, value in found.items()}
+
+
+def test_processes_share_a_sweep():
+    train = Features(*data())
+    alone = logistic_sweep(train, train, costs=COSTS, **SWEEP)
+    for part in run_in_processes(sweep_a_part, 2):
+        for name in alone.keys() - {'chosen/iterations'}:
+            assert float(part[name]) == pytest.approx(alone[name])

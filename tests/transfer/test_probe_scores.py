@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -41,12 +43,33 @@ def test_votes_equal_a_slow_loop(monkeypatch, block):
     for query, got in zip(test.features, votes):
         cosines = [
             (float(torch.cosine_similarity(query, row, dim=0)), int(label))
-            for row, label in zip(*train)
+            for row, label in zip(train.features, train.labels)
         ]
         want = [0.0] * 3
         for cosine, label in sorted(cosines, reverse=True)[:5]:
             want[label] += np.exp(cosine / 0.07)
         np.testing.assert_allclose(got, want, rtol=1e-4)
+
+
+def test_knn_predicts_what_dinov2s_program_does():
+    """Its weights are normalised once, over the neighbours of the largest k.
+
+    For one image that divides all votes by one number, so the first class
+    stays the first.
+    """
+    pack = np.load(Path(__file__).parents[1] / 'data' / 'frozen_dense.npz')
+    train = Features(
+        *(torch.from_numpy(pack[f'knncls/{n}']) for n in ('train', 'labels'))
+    )
+    queries = torch.from_numpy(pack['knncls/query'])
+    every = [5, 10, 20]
+    wanted = {k: pack[f'knncls/probas_k{k}'].argmax(axis=1) for k in every}
+    other = {k: pack[f'knncls/probas_k{k}'].argmin(axis=1) for k in every}
+    for k in every:
+        for labels, right in ((wanted[k], 100.0), (other[k], 0.0)):
+            test = Features(queries, torch.from_numpy(labels))
+            found = knn(train, test, every, headline=k, temperature=0.07)
+            assert found['top1'] == found[f'top1_k{k}'] == right
 
 
 def test_knn_headline_and_scale_invariance():
@@ -90,7 +113,7 @@ def test_ranking_ap_by_hand():
 
 
 def multi(count, seed):
-    features, labels = blobs(count, seed)
+    features, labels, _ = blobs(count, seed)
     return Features(features, torch.eye(3, dtype=torch.int64)[labels])
 
 

@@ -2,7 +2,8 @@
 
 from ssl_bench.transfer.probe_scores.linear_layer import linear
 from ssl_bench.transfer.probe_scores.neighbours import knn
-from ssl_bench.transfer.probe_scores.regression import logistic
+from ssl_bench.transfer.probe_scores.patch_knn import patch_knn
+from ssl_bench.transfer.probe_scores.regression import logistic, logistic_sweep
 from ssl_bench.transfer.probe_scores.svms import svm
 
-__all__ = ['knn', 'linear', 'logistic', 'svm']
+__all__ = ['knn', 'linear', 'logistic', 'logistic_sweep', 'patch_knn', 'svm']
