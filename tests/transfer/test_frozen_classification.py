@@ -75,16 +75,19 @@ def build(registered):
     return build
 
 
-@pytest.mark.parametrize('task', TASKS)
+@pytest.mark.parametrize('task', [*TASKS, 'in1k_linear_dinov3'])
 def test_every_field_of_the_protocol_is_said(task):
     config, linear = load_config(f'transfer/{task}'), 'linear' in task
+    four = task == 'in1k_linear_dinov2'
     assert config.model.maps == dict(
-        layers='last_four' if linear else 'last',
-        stages=(1, 2, 3, 4) if linear else (4,),
+        layers='last_four' if four else 'last',
+        stages=(1, 2, 3, 4) if four else (4,),
         final_norm=True,
         class_token=True,
         padding='around',
     )
+    if 'dinov3' in task:
+        assert config.model.head.sources == ['cls_mean_1']
     head, rates = config.model.head, config.model.head.rates
     assert (
         rates[:10]

@@ -72,6 +72,29 @@ def test_knn_predicts_what_dinov2s_program_does():
             assert found['top1'] == found[f'top1_k{k}'] == right
 
 
+def test_knn_with_few_images_of_a_class():
+    """The mean over draws; no k is above the number of images."""
+    train, test = blobs(60, 0, 1.0), blobs(30, 1, 1.0)
+    found = knn(train, test, [2, 10, 20], headline=20, per_class=4, tries=3)
+    wanted = {}
+    for seed in range(3):
+        torch.manual_seed(seed)
+        rows = [
+            (train.labels == label).nonzero()[torch.randperm(20)[:4], 0]
+            for label in range(3)
+        ]
+        rows = torch.cat(rows)
+        part = Features(train.features[rows], train.labels[rows])
+        for name, value in knn(part, test, [2, 4], headline=4).items():
+            wanted[name] = wanted.get(name, 0) + value / 3
+    assert found == pytest.approx(wanted)
+    assert set(found) == {'top1', 'top1_k2', 'top1_k4'}
+    for name in ('per_class', 'tries'):
+        options = dict(per_class=4) | {name: 0}
+        with pytest.raises(UserError, match=f'probe.{name} must be 1'):
+            knn(train, test, [2], headline=2, **options)
+
+
 def test_knn_headline_and_scale_invariance():
     train, test = blobs(60, 0), blobs(30, 1)
     found = knn(train, test, [1, 10], headline=10)
