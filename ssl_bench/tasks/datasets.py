@@ -19,6 +19,7 @@ from ssl_bench.tasks.layouts import (
     ListLayout,
     LvisLayout,
     MaskLayout,
+    SpairLayout,
     VocBoxLayout,
     VocMaskLayout,
 )
@@ -508,6 +509,11 @@ DATASETS: dict[str, Dataset] = {
         prepare='mkdir -p {root}/imagenet-c && for f in blur digital noise '
         'weather; do tar -xf $f.tar -C {root}/imagenet-c; done',
     ),
+    'spair71k': Dataset(
+        title='SPair-71k test',
+        test=(SpairLayout(folder='SPair-71k', count=12234),),
+        prepare='tar -xzf SPair-71k.tar.gz -C {root}',
+    ),
     'mini_voc': Dataset(
         title='mini VOC07+12 trainval',
         train=tuple(
@@ -521,6 +527,12 @@ DATASETS: dict[str, Dataset] = {
         title='mini VOC12 train',
         train=(voc_masks('train', 9),),
         test=(voc_masks('val', 9),),
+        root=MINI_ROOT,
+        prepare=_MINI,
+    ),
+    'mini_spair': Dataset(
+        title='mini SPair-71k test',
+        test=(SpairLayout(folder='SPair-71k'),),
         root=MINI_ROOT,
         prepare=_MINI,
     ),

@@ -6,6 +6,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from ssl_bench.errors import UserError
+
 
 @DATASETS.register_module()
 class FractionDataset:
@@ -63,7 +65,14 @@ def take_fraction(config: Config, fraction: float, seed: int = 0) -> str:
     """Train on a part; return what a record should say.
 
     What a task holds out of the training images is held out of the part.
+
+    Raises:
+        UserError: The task trains on nothing.
     """
+    if not config.get('train_dataloader'):
+        raise UserError(
+            'this task reads no training images: leave out --fraction.'
+        )
     for name in ('train_dataloader', 'held_out_dataloader'):
         if name in config:
             config[name].dataset = dict(

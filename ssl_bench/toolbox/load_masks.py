@@ -128,7 +128,10 @@ class ReadMask(LoadAnnotations):
     def _load_seg_map(self, results: dict) -> None:
         """As mmseg's, which would cast 16 bits to 8."""
         mask = read_mask(results['seg_map_path'])
-        if results['reduce_zero_label']:  # 1 becomes 0; 0, 255 are ignored
+        reduced = self.reduce_zero_label
+        if reduced is None:
+            reduced = results['reduce_zero_label']
+        if reduced:  # 1 becomes 0; 0, 255 are ignored
             mask = np.where(mask == IGNORED, mask, mask - np.uint8(1))
         label_map = results.get('label_map') or {}
         mapped = mask.copy() if label_map else mask

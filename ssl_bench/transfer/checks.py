@@ -41,10 +41,10 @@ from ssl_bench.transfer.held import hold
 from ssl_bench.transfer.lora import own_names
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probes import (
-    METRIC_OF,
     check_settings,
     data_scope,
     frozen_model,
+    metrics_of,
 )
 from ssl_bench.transfer.record import Measured, make_record
 from ssl_bench.transfer.shapes import check_shapes, image_size
@@ -137,7 +137,7 @@ def check_metrics(plan: Plan) -> None:
     config, row = plan.config, find_task(plan.task)
     if row.toolbox == 'probe':
         kind = config.probe.get('type')
-        names = METRIC_OF.get(kind)
+        names = metrics_of(config.probe)
     else:
         kind = config.test_evaluator.get('type')
         names = reported(config.test_evaluator)

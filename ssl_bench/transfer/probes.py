@@ -31,10 +31,12 @@ from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import (
     check_files,
     check_same,
+    check_sizes,
     notes_of,
     read_elsewhere,
 )
 from ssl_bench.toolbox.frozen_maps import FrozenMaps, MapRule, choose_maps
+from ssl_bench.toolbox.in_context_views import set_draws
 from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import (
     INDEX,
@@ -45,11 +47,17 @@ from ssl_bench.transfer.features import (
 )
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probe_scores import (
+    in_context,
     knn,
     linear,
     logistic,
     logistic_sweep,
     patch_knn,
+    patch_logistic,
+    pck,
+    pck_name,
+    recall,
+    recall_name,
     svm,
 )
 from ssl_bench.transfer.record import Measured
@@ -58,6 +66,7 @@ from ssl_bench.transfer.together import each, on_main_process
 from ssl_bench.transfer.weights import load_whole
 
 SPLITS = ('train', 'test')
+PAIRED = 'paired'  # what a probe of pairs is given of its test set
 SCOPE = 'mmpretrain'  # whose registries a probe's backbone is of
 MAPS = 'probe.maps'  # where a config says which maps are taken
 
@@ -173,7 +182,8 @@ def run_probe(
 
     Args:
         plan (Plan): Its config has ``backbone``, ``probe``,
-            ``train_dataloader`` and ``test_dataloader``.
+            ``test_dataloader`` and, of a probe that trains or remembers,
+            ``train_dataloader``.
         source (Source): What is probed.
         seed (int): Decides a random initialisation, and a probe's own
             draws where it has any.
@@ -182,6 +192,8 @@ def run_probe(
     """
     config = plan.config
     check_settings(config.probe)
+    if config.get('train_dataloader'):
+        config.train_dataloader = set_draws(config.train_dataloader, seed=seed)
     set_random_seed(seed)
     with DefaultScope.overwrite_default_scope(data_scope(config)):
         model = build_frozen(config, source)
@@ -190,7 +202,8 @@ def run_probe(
             split: home / f'{key}_{split}'
             for split, key in cache_keys(plan, model, root).items()
         }
-        plan.changes += check_probe(config)
+        sets = data_sets(config)
+        plan.changes += check_probe(config, sets)
         if model.mixed:
             plan.changes.append('features of a backbone in bfloat16')
         for split, path in folders.items():
@@ -199,7 +212,7 @@ def run_probe(
                 extract(model, config, split, title, path)
     del model  # its memory is free for the probe
     splits = [each(partial(load_features, path)) for path in folders.values()]
-    found = score(config.probe, splits, seed)
+    found = score(config.probe, splits, seed, sets[-1])
     return Measured(
         {name: value for name, value in found.items() if '/' not in name},
         len(splits[0].labels),
@@ -229,13 +242,18 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         if name not in known:
             raise unknown_name(place, str(name), known)
     kind = settings['type']
-    _, _, *taken = inspect.signature(PROBES[kind]).parameters.values()
+    taken = [
+        item
+        for name, item in inspect.signature(PROBES[kind]).parameters.items()
+        if name not in (*SPLITS, PAIRED)
+    ]
     names = (*OF_FEATURES, *(item.name for item in taken))
     for name in settings:
         if name not in names:
             raise unknown_name('key of probe', name, names)
     for item in taken:
-        if item.default is item.empty and item.name not in settings:
+        needed = item.default is item.empty and item.name != 'seed'
+        if needed and item.name not in settings:
             raise UserError(f'probe must say {item.name}.')
     if (kind in OF_PATCHES) != (settings.get('maps') is not None):
         raise UserError(
@@ -257,16 +275,20 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
 
 def score(
-    settings: dict[str, Any], splits: list[Features], seed: int
+    settings: dict[str, Any],
+    splits: list[Features],
+    seed: int,
+    test_set: Any = None,
 ) -> dict[str, float]:
-    """Apply a probe to the features of both splits.
+    """Apply a probe to the features of its splits.
 
     All processes call it, and get the same numbers.
 
     Args:
         settings (dict): ``type`` and the probe's own arguments.
-        splits (list[Features]): Training and test.
+        splits (list[Features]): Training, if the probe has one, and test.
         seed (int): Of the run, for a probe that draws.
+        test_set (BaseDataset): For a probe of pairs of its images.
     """
     probe = PROBES[settings['type']]
     options = {
@@ -274,31 +296,58 @@ def score(
         for name, value in settings.items()
         if name not in OF_FEATURES
     }
-    if 'seed' in inspect.signature(probe).parameters:
+    taken = inspect.signature(probe).parameters
+    if 'seed' in taken:
         options.setdefault('seed', seed)
+    if PAIRED in taken:
+        options[PAIRED] = test_set.paired
     return probe(*splits, **options)
 
 
-def check_probe(config: Config) -> list[str]:
+def splits_of(config: Config) -> tuple[str, ...]:
+    """The splits that a probe reads."""
+    return tuple(
+        split for split in SPLITS if config.get(f'{split}_dataloader')
+    )
+
+
+def data_sets(config: Config) -> list[Any]:
+    """The data set of each split of a probe.
+
+    Raises:
+        UserError: One of them is faulty.
+    """
+    try:
+        return [
+            DATASETS.build(config[f'{split}_dataloader'].dataset)
+            for split in splits_of(config)
+        ]
+    except AssertionError as error:  # how the toolkits' readers complain
+        raise UserError(f'the data are not as expected: {error}') from error
+
+
+def check_probe(config: Config, sets: Sequence[Any]) -> list[str]:
     """Compare the classes of training and test images.
+
+    Args:
+        config (Config): Of a probe.
+        sets (Sequence): `data_sets` of it.
 
     Returns:
         list[str]: What a record should say of the data.
 
     Raises:
-        UserError: They differ.
+        UserError: They differ, or an image of a pair is not as large as the
+            pair says.
     """
-    try:
-        sets = [
-            DATASETS.build(config[f'{split}_dataloader'].dataset)
-            for split in SPLITS
-        ]
-    except AssertionError as error:  # how the toolkits' readers complain
-        raise UserError(f'the data are not as expected: {error}') from error
-    check_same(*sets)
+    if len(sets) > 1:
+        check_same(*sets)
     if data_scope(config) == 'mmseg':
         return check_files(config.probe.classes, *sets)
-    return notes_of(*sets)
+    notes = notes_of(*sets)
+    if hasattr(sets[-1], PAIRED):
+        notes += check_sizes(sets[-1])
+    return notes
 
 
 def frozen_model(config: Config) -> Frozen:
@@ -333,10 +382,11 @@ def cache_keys(plan: Plan, model: Frozen, root: str) -> dict[str, str]:
             for name, tensor in model.backbone.state_dict().items()
         }
     )
+    splits = splits_of(plan.config)
     if model.rule is None:
-        return dict.fromkeys(SPLITS, _key(plan, model, root, digest, SPLITS))
+        return dict.fromkeys(splits, _key(plan, model, root, digest, splits))
     return {
-        split: _key(plan, model, root, digest, (split,)) for split in SPLITS
+        split: _key(plan, model, root, digest, (split,)) for split in splits
     }
 
 
@@ -488,8 +538,19 @@ PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
     logistic_sweep=logistic_sweep,
     linear=linear,
     patch_knn=patch_knn,
+    patch_logistic=patch_logistic,
+    in_context=in_context,
+    pck=pck,
+    recall=recall,
 )
-OF_PATCHES: tuple[str, ...] = ('patch_knn',)  # the probes that say `maps`
+# the probes that say `maps`
+OF_PATCHES: tuple[str, ...] = (
+    'patch_knn',
+    'patch_logistic',
+    'in_context',
+    'pck',
+    'recall',
+)
 # the metric of each; a variety adds words after an underscore
 METRIC_OF = dict(
     knn={'top1'},
@@ -498,4 +559,16 @@ METRIC_OF = dict(
     logistic_sweep={'top1'},
     linear={'top1'},
     patch_knn={'mIoU', 'aAcc'},
+    patch_logistic={'mIoU', 'aAcc'},
+    in_context={'mIoU'},
 )
+
+
+def metrics_of(settings: Mapping[str, Any]) -> set[str] | None:
+    """The metrics of a probe's settings; None of an unknown probe."""
+    kind = settings.get('type')
+    if kind in ('pck', 'recall'):
+        share = settings.get('share')
+        name = recall_name if kind == 'recall' else pck_name
+        return {name(share)}
+    return METRIC_OF.get(str(kind))

@@ -6,7 +6,12 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
+from ssl_bench.checkpoints.timm_nets import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    TimmNet,
+    from_header,
+)
 from ssl_bench.errors import unknown_name
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
@@ -101,7 +106,16 @@ def _import(config: Config) -> None:
 
 
 def _set_pixels(config: Config, net: TimmNet) -> list[str]:
-    """The mean and deviation of pretraining, RGB."""
+    """The mean and deviation of pretraining, RGB.
+
+    A config with ``protocol_pixels`` keeps its own for networks that have
+    ImageNet's, from which the protocol's differ on purpose.
+    """
+    if config.get('protocol_pixels') and (tuple(net.mean), tuple(net.std)) == (
+        IMAGENET_MEAN,
+        IMAGENET_STD,
+    ):
+        return []
     model = config.get('model', config)
     pixels = model.get('data_preprocessor') or config['data_preprocessor']
     mean, std = (

@@ -10,6 +10,7 @@ from ssl_bench.tasks.layouts.folders import CorruptedLayout, FolderLayout
 from ssl_bench.tasks.layouts.lines import Line, Note, Problem
 from ssl_bench.tasks.layouts.lists import InatLayout, ListLayout
 from ssl_bench.tasks.layouts.masks import MaskLayout, VocMaskLayout
+from ssl_bench.tasks.layouts.spair import SpairLayout
 from ssl_bench.tasks.layouts.voc import VocBoxLayout
 
 # the names that a task's literal may use
@@ -23,6 +24,7 @@ LAYOUTS: dict[str, type[Layout]] = {
     'mask_folders': MaskLayout,
     'coco_instances': CocoLayout,
     'lvis': LvisLayout,
+    'spair': SpairLayout,
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     'Note',
     'Problem',
     'Reading',
+    'SpairLayout',
     'VocBoxLayout',
     'VocMaskLayout',
 ]

@@ -135,7 +135,7 @@ def matrices(
             held = parts[start : start + HELD]
             found = nearest(bank, queries, held, scaling, most, [*wanted])
             for metric, counts in wanted.items():
-                for part, index in zip(held, found[metric]):
+                for part, (_, index) in zip(held, found[metric]):
                     matrix = voted(bank, index, queries, part, counts, ignore)
                     for k, some in zip(counts, matrix):
                         total[metric, k] += some
@@ -151,14 +151,14 @@ def nearest(
     scaling: Standard | None,
     count: int,
     metrics: Sequence[str],
-) -> dict[str, list[Tensor]]:
+) -> dict[str, list[tuple[Tensor, Tensor]]]:
     """Places of the nearest training patches, the nearest first.
 
     The training rows are read once, in blocks.
 
     Returns:
-        dict[str, list[Tensor]]: Of each metric, for each of ``parts``,
-        (Q, k) places in ``bank``.
+        dict[str, list[tuple[Tensor, Tensor]]]: Of each metric, for each of
+        ``parts``, (Q, k) of `closeness` and (Q, k) places in ``bank``.
     """
     device = get_device()
 
@@ -182,7 +182,7 @@ def nearest(
                 value, order = value.topk(min(count, value.shape[1]), dim=1)
                 best[metric][number] = value, index.gather(1, order)
     return {
-        metric: [index.cpu() for _, index in found]
+        metric: [(value.cpu(), index.cpu()) for value, index in found]
         for metric, found in best.items()
     }
 
