@@ -140,6 +140,20 @@ def choose_maps(
     )
 
 
+def has_class_token(backbone: Mapping[str, Any]) -> bool:
+    """Whether every map of a backbone has a class token.
+
+    XCiT's meets the patches only after the last block.
+
+    Args:
+        backbone (Mapping): Config.
+    """
+    return (
+        backbone['type'] == 'TimmBackbone'
+        and layout_of(from_header(plain(backbone['net']))).block_tokens
+    )
+
+
 def _no_token(place: str) -> UserError:
     return UserError(
         f'{place}.class_token=True: this network has no class token; write '

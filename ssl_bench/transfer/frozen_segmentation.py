@@ -12,12 +12,10 @@ from ssl_bench.transfer.timm_settings import (
     note_windows,
 )
 
-MODELS = ('FrozenSegmentor', 'FrozenDepther')
 
-
-def is_frozen_segmentor(config: Config) -> bool:
-    """Whether a config is of segmentation or depth on frozen maps."""
-    return (config.get('model') or {}).get('type') in MODELS
+def is_on_frozen_maps(config: Config) -> bool:
+    """Whether a config is of a head that is trained on frozen maps."""
+    return 'maps' in (config.get('model') or {})
 
 
 def set_frozen_segmentation(
