@@ -9,7 +9,10 @@ from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.transfer.frozen_segmentation import is_frozen_segmentor
+from ssl_bench.transfer.frozen_segmentation import (
+    is_frozen_segmentor,
+    note_stages,
+)
 from ssl_bench.transfer.timm_architecture import (
     set_timm_architecture,
     timm_name,
@@ -74,9 +77,10 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
             'these settings lower the rate from block to block of a network '
             f'of one stride; {network_name(arch)} has stages.'
         )
+    notes = [note_stages(config.probe.maps)] if takes_patches(config) else []
     if 'convention' in arch:
-        return [_set_convention(config, CONVENTIONS[arch['convention']])]
-    return []
+        notes.append(_set_convention(config, CONVENTIONS[arch['convention']]))
+    return notes
 
 
 def _set_convention(config: Config, wanted: Convention) -> str:

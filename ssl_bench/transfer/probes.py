@@ -60,6 +60,11 @@ from ssl_bench.transfer.probe_scores import (
     recall_name,
     svm,
 )
+from ssl_bench.transfer.probe_scores.patch_data import (
+    check_amount,
+    check_choice,
+)
+from ssl_bench.transfer.probe_scores.patch_logistic import SOLVERS
 from ssl_bench.transfer.probe_values import check_values
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
@@ -148,6 +153,13 @@ class Frozen(BaseModel):
             raise ValueError('this model takes no maps.')
         return self.maps.joined(images).permute(0, 2, 3, 1)
 
+    @torch.no_grad()
+    def count(self, side: int) -> int:
+        """Patches of an image of this side, pixels."""
+        device = next(self.backbone.parameters()).device
+        image = torch.zeros(1, 3, side, side, device=device)
+        return self.patches(image).shape[1:3].numel()
+
 
 def global_average(features: Tensor) -> Tensor:
     """(B, C, H, W) to (B, C)."""
@@ -205,7 +217,7 @@ def run_probe(
         }
         sets = data_sets(config)
         plan.changes += check_probe(config, sets)
-        check_memory_of(config, model, sets)
+        check_enough(config, model, len(sets[0]))
         if model.mixed:
             plan.changes.append('features of a backbone in bfloat16')
         for split, path in folders.items():
@@ -265,6 +277,11 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     if kind in OF_PATCHES:
         MapRule.read(settings['maps'], MAPS)
     check_values(settings)
+    if 'validation' in settings:
+        check_choice(settings)
+    known = settings.get('solver_precision', 'float64')
+    if known not in SOLVERS:
+        raise unknown_name('probe.solver_precision', str(known), SOLVERS)
 
 
 def score(
@@ -343,14 +360,23 @@ def check_probe(config: Config, sets: Sequence[Any]) -> list[str]:
     return notes
 
 
-def check_memory_of(
-    config: Config, model: Frozen, sets: Sequence[Any]
-) -> None:
-    """`check_memory`, of a probe that has one, before an extraction."""
+def check_enough(config: Config, model: Frozen, images: int) -> None:
+    """Are there as many training patches as a probe asks for?
+
+    Args:
+        config (Config): Of a probe.
+        model (Frozen): Its network.
+        images (int): In training, over all epochs.
+
+    Raises:
+        UserError: As `check_amount` and `check_memory`.
+    """
     probe = config.probe
-    if probe.type == 'in_context':
-        patches = (image_side(config) // model.cell) ** 2
-        check_memory(probe.k, probe.memory_size, len(sets[0]), patches)
+    if 'validation' in probe:
+        check_amount(probe, images, model.count(image_side(config)))
+    if 'memory_size' in probe:
+        count = model.count(image_side(config))
+        check_memory(probe.k, probe.memory_size, images, count)
 
 
 def frozen_model(config: Config) -> Frozen:
