@@ -331,7 +331,8 @@ def _metric_faults(task: Any, metrics: Any) -> Iterator[str]:
         elif rule and not rule.lowest <= value <= rule.highest:  # NaN, too
             yield (
                 f'metrics.{name} must be in {rule.lowest:g}..'
-                f'{rule.highest:g} (percent), got {one_line(repr(value), 40)}'
+                f'{rule.highest:g} ({rule.unit}), got '
+                f'{one_line(repr(value), 40)}'
             )
 
 

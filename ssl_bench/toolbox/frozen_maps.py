@@ -18,7 +18,7 @@ from ssl_bench.frozen_dense.maps import concatenate, four_layers, pad_to_patch
 from ssl_bench.toolbox.timm_backbone import TimmBackbone, plain
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 
-LAYERS = ('last', 'four')
+LAYERS = ('last', 'four', 'last_four')
 PADDINGS = ('around', 'cut', 'none')
 STAGES = 4  # of a residual network
 
@@ -28,8 +28,9 @@ class MapRule:
     """The maps that a protocol takes; every field is said by its config.
 
     Attributes:
-        layers (str): Of a network of one stride: ``last``, or ``four``: the
-            blocks of `four_layers`.
+        layers (str): Of a network of one stride: ``last``; ``four``: the
+            blocks of `four_layers`, from all of its depth; ``last_four``:
+            the last four blocks.
         stages (tuple[int, ...]): Of a network with stages: which of its last
             four, from 1; the protocols define none, so this is our reading.
         final_norm (bool): Every map gets the final norm, if the file has
@@ -127,7 +128,7 @@ def choose_maps(
     net = from_header(plain(settings['net']))
     layout = layout_of(net)
     indices = _indices(layout, rule, net.model, place)
-    if rule.class_token and not layout.class_token:
+    if rule.class_token and not layout.block_tokens:
         raise _no_token(place)
     settings.update(out_indices=indices, norm=rule.final_norm)
     if rule.padding == 'none':
@@ -162,8 +163,11 @@ def _indices(
         return (layout.depth - 1,)
     if layout.depth < 4:
         raise UserError(
-            f'{place}.layers=four: {name} has {layout.depth} maps; write last.'
+            f'{place}.layers={rule.layers}: {name} has {layout.depth} maps; '
+            'write last.'
         )
+    if rule.layers == 'last_four':
+        return tuple(range(layout.depth - 4, layout.depth))
     return four_layers(layout.depth)
 
 

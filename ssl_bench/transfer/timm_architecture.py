@@ -16,6 +16,7 @@ from ssl_bench.errors import unknown_name
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 from ssl_bench.transfer.frozen_segmentation import (
+    is_frozen_segmentor,
     note_maps,
     set_frozen_segmentation,
 )
@@ -78,7 +79,7 @@ def set_timm_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     kind = config.model['type']
     if kind == 'ImageClassifier':
         return notes + _set_classifier(config, net, layout)
-    if kind == 'FrozenSegmentor':
+    if is_frozen_segmentor(config):
         return notes + set_frozen_segmentation(config, net, layout)
     if kind == 'EncoderDecoder':
         return notes + set_timm_segmentation(config, net, layout)

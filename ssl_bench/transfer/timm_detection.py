@@ -13,6 +13,7 @@ from torch import nn
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header, to_header
 from ssl_bench.errors import UserError
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
+from ssl_bench.transfer.frozen_segmentation import MODELS as FROZEN_MODELS
 from ssl_bench.transfer.timm_settings import NO_DECAY
 from ssl_bench.transfer.wrong_backbone import WrongBackbone
 
@@ -124,7 +125,7 @@ def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
 def _is_other_segmenter(config: Config, patch: int) -> bool:
     """Whether a segmenter is for a residual network or for other patches."""
     model = config.get('model') or {}
-    if model.get('type') not in ('EncoderDecoder', 'FrozenSegmentor'):
+    if model.get('type') not in ('EncoderDecoder', *FROZEN_MODELS):
         return False
     own: Any = model['backbone']
     return 'ResNet' in own['type'] or own.get('patch_size', patch) != patch
