@@ -212,9 +212,9 @@ def name_cell(rows: Sequence[Row]) -> Cell:
     return parts
 
 
-def lines(text: str, kind: str = 'published') -> Cell:
+def lines(text: str, kind: str = 'published', width: int = WIDTH) -> Cell:
     """A text that may be long, so that the numbers keep their place."""
-    return [Part(line, kind) for line in textwrap.wrap(shown(text), WIDTH)]
+    return [Part(line, kind) for line in textwrap.wrap(shown(text), width)]
 
 
 def task_grid(board: Board, task: str) -> Grid:

@@ -304,14 +304,17 @@ def _fill(study: Study) -> bool:
 
 
 def _labels(rows: dict[Method, Row]) -> dict[Method, str]:
-    """Short names; with backbone and pretraining where two are the same."""
-    names = [row.short_name for row in rows.values()]
-    return {
-        method: row.short_name
-        if names.count(row.short_name) == 1
-        else row.described
-        for method, row in rows.items()
-    }
+    """The shortest names that tell all methods apart."""
+    forms: tuple[Callable[[Row], str], ...] = (
+        lambda row: row.short_name,
+        lambda row: f'{row.short_name} [{row.backbone}]',
+        lambda row: row.described,
+    )
+    for form in forms:
+        found = {method: form(row) for method, row in rows.items()}
+        if len({*found.values()}) == len(rows):
+            break
+    return found
 
 
 def _settings(rows: Sequence[Row]) -> list[Condition]:

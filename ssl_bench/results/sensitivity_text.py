@@ -32,9 +32,9 @@ from ssl_bench.results.text_formats import (
 )
 
 TITLES = {
-    SETTINGS: 'Rankings under other settings',
-    PRETRAINING: 'Rankings under other pretraining',
-    TASKS: 'Rankings of the tasks',
+    SETTINGS: 'Other settings',
+    PRETRAINING: 'Other pretraining',
+    TASKS: 'Other tasks',
 }
 HEADING = 'Whether rankings hold'
 LEGEND = (
@@ -46,6 +46,7 @@ LEGEND = (
     'and one seed, or seeds that changed nothing, cannot tell more. '
     + wording.RULE
 )
+HALF = 34  # characters of a cell where two are side by side
 MAX_SHOWN = 20  # pairs in a table; the files have all
 MAX_NAMED = 3  # pairs in a sentence
 COLUMNS = (
@@ -88,7 +89,8 @@ def subject(study: Study) -> str:
         return study.backbone
     title = headings.heading(study.task).title
     metric = headings.metric_title(study.metric)
-    return f'{title} ({study.task}), {metric}, {study.backbone}'
+    names = f'{title} ({study.task})' if title != study.task else title
+    return f'{names}, {metric}, {study.backbone}'
 
 
 def headline_order(study: Study) -> str:
@@ -186,21 +188,29 @@ def _overview(found: Sequence[Study]) -> Grid:
     body = []
     for study in found:
         taus = [c.tau for c in study.changes if c.tau is not None]
-        flips = sum(len(c.flips) for c in study.changes)
+        of_seeds = [tau for seeds in study.seeds for tau in seeds.known]
+        answered = study.kind != TASKS and study.from_headline
         body.append(
             [
-                [Part(TITLES[study.kind], 'name'), *lines(subject(study))],
-                [Part(str(len(study.changes)))],
+                [
+                    Part(TITLES[study.kind], 'name'),
+                    *lines(subject(study), width=HALF),
+                ],
                 [Part(_tau(min(taus, default=None)))],
-                [Part(str(flips))],
-                [Part(study.answer if study.from_headline else '-')]
-                if study.kind != TASKS
-                else [Part('-')],
+                [Part(str(sum(len(c.flips) for c in study.changes)))],
+                [Part(_tau(min(of_seeds, default=None)))],
+                lines(study.answer if answered else '-', width=11),
             ]
         )
     return Grid(
         'Does the headline order hold',
-        ['rankings', 'compared', 'lowest tau', 'flips', 'headline order'],
+        [
+            'rankings',
+            'lowest\ntau',
+            'flips',
+            'tau of\nseeds',
+            'headline\norder',
+        ],
         body,
     )
 
@@ -252,9 +262,9 @@ def _rankings(study: Study) -> Grid:
         'rankings with',
         'methods',
         'tau',
-        'pairs that turn',
+        'pairs that\nturn',
         'flips',
-        'equal means',
+        'equal\nmeans',
     ]
     return Grid(f'{TITLES[study.kind]}: {subject(study)}', heads, body)
 
@@ -274,8 +284,8 @@ def _seeds(study: Study) -> Grid:
             ]
         )
     return Grid(
-        f'Rankings of single seeds: {subject(study)}',
-        ['settings', 'seeds', 'mean tau', 'lowest tau', 'pairs that change'],
+        f'Single seeds: {subject(study)}',
+        ['settings', 'seeds', 'mean\ntau', 'lowest\ntau', 'pairs that\nturn'],
         body,
     )
 
@@ -286,25 +296,21 @@ def _pairs(study: Study) -> Grid:
     changed.sort(key=lambda item: item[1] not in item[0].flips)
     body = [
         [
-            _names(study, pair),
+            _names(study, pair, pair.verdict),
             [
-                *lines(f'{change.first.name}:'),
-                *lines(wording.comparison(pair.first), 'difference'),
-                *lines(f'{change.second.name}:'),
-                *lines(wording.comparison(pair.second), 'difference'),
+                *_answer(change.first.name, wording.comparison(pair.first)),
+                *_answer(change.second.name, wording.comparison(pair.second)),
             ],
-            lines(pair.verdict),
         ]
         for change, pair in changed
     ]
     body += [
         [
-            _names(study, pair),
+            _names(study, pair, 'single seeds'),
             [
-                *lines(f'{seeds.condition.name}:'),
-                *lines(_counts(pair), 'difference'),
+                *_answer(seeds.condition.name, _counts(pair)),
+                *_answer('over all seeds', wording.comparison(pair.answer)),
             ],
-            lines(f'over all seeds {answer(pair.answer)}'),
         ]
         for seeds in study.seeds
         for pair in seeds.pairs
@@ -312,17 +318,31 @@ def _pairs(study: Study) -> Grid:
     more = len(body) - MAX_SHOWN
     return Grid(
         f'Pairs that turn or are equal: {subject(study)}',
-        ['pair', 'the first one is', 'verdict'],
+        ['pair', 'the first one is'],
         body[:MAX_SHOWN],
+        names=2,
         notes=[f'{more} more pairs are in the CSV and JSON files.']
         if more > 0
         else [],
     )
 
 
-def _names(study: Study, pair: PairChange | SeedPair) -> list[Part]:
+def _names(
+    study: Study, pair: PairChange | SeedPair, verdict: str
+) -> list[Part]:
     own, other = (study.labels[method] for method in pair.methods)
-    return [*lines(own, 'name'), *lines(f'and {other}', 'name')]
+    return [
+        *lines(own, 'name', HALF),
+        *lines(f'and {other}', 'name', HALF),
+        *lines(verdict, 'measured', HALF),
+    ]
+
+
+def _answer(condition: str, text: str) -> list[Part]:
+    return [
+        *lines(f'{condition}:', width=HALF),
+        *lines(text, 'difference', HALF),
+    ]
 
 
 def _counts(pair: SeedPair) -> str:
