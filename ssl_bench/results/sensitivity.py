@@ -4,6 +4,7 @@ Formulas and rules are in docs/leaderboard.md. The answers between two rows
 are those of the tables: `stats.compare` gives them, over the same family.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,22 @@ class Condition:
     settings: dict[str, str]
     rows: dict[Method, Row]
     answers: Answers
+
+    @functools.cached_property
+    def sign(self) -> float:
+        """-1 where less is better, else 1."""
+        row = next(iter(self.rows.values()))
+        higher = headings.higher_is_better(row.task, row.metric)
+        return -1.0 if higher is False else 1.0
+
+    def compared(self, pair: tuple[Method, Method]) -> stats.Comparison:
+        """What the tables say of two methods, of the first one."""
+        return self.answers(*(self.rows[method] for method in pair))
+
+    def gap(self, pair: tuple[Method, Method]) -> float:
+        """Difference of the means, positive where the first one is better."""
+        own, other = (self.rows[method].mean or 0.0 for method in pair)
+        return self.sign * stats.difference(own, other)
 
     def varies(self, other: 'Condition') -> list[str]:
         """The keys of the settings that differ, sorted."""
@@ -418,21 +435,10 @@ def _answers(rows: Sequence[Row]) -> Answers:
 
     def between(first: Row, second: Row) -> stats.Comparison:
         i, j = places[id(first)], places[id(second)]
-        if i < j:
-            return family[numbers[i, j]]
-        return family[numbers[j, i]].turned()
+        found: stats.Comparison = family[numbers[min(i, j), max(i, j)]]
+        return found if i < j else found.turned()
 
     return between
-
-
-def _sign(own: Row) -> float:
-    higher = headings.higher_is_better(own.task, own.metric)
-    return -1.0 if higher is False else 1.0
-
-
-def _gap(own: Row, other: Row) -> float:
-    """Difference of two means; positive where the first one is better."""
-    return _sign(own) * stats.difference(own.mean or 0.0, other.mean or 0.0)
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -462,13 +468,13 @@ def compare_conditions(first: Condition, second: Condition) -> Change | None:
         return None
     ties, changed = 0, []
     for pair in itertools.combinations(methods, 2):
-        gaps = [_gap(*(c.rows[m] for m in pair)) for c in (first, second)]
+        gaps = [first.gap(pair), second.gap(pair)]
         ties += 0.0 in gaps
         found = _pair_change(first, second, pair, gaps)
         if found is not None:
             changed.append(found)
     values = [
-        [_sign(c.rows[m]) * (c.rows[m].mean or 0.0) for m in methods]
+        [c.sign * (c.rows[m].mean or 0.0) for m in methods]
         for c in (first, second)
     ]
     return Change(first, second, methods, kendall(*values), ties, changed)
@@ -483,15 +489,15 @@ def _pair_change(
     """How the order of two methods changes; None where it does not.
 
     Args:
-        gaps: As `_gap` gives them, of both conditions.
+        gaps: `Condition.gap` of both.
     """
-    own, other = pair
-    answers = [c.answers(c.rows[own], c.rows[other]) for c in (first, second)]
+    answers = first.compared(pair), second.compared(pair)
     flip = {a.answer for a in answers} == {stats.BETTER, stats.WORSE}
     if not flip and gaps[0] * gaps[1] > 0:
         return None
     if (gaps[0] or gaps[1]) < 0:
-        pair, answers = (other, own), [a.turned() for a in answers]
+        pair = pair[1], pair[0]
+        answers = answers[0].turned(), answers[1].turned()
     reasons = [a.reason for a in answers if a.reason]
     if flip:
         verdict = FLIP
@@ -499,7 +505,7 @@ def _pair_change(
         verdict = EQUAL if any(gaps) else EQUAL_BOTH
     else:
         verdict = f'{OPEN}: {reasons[0]}' if reasons else TIE
-    return PairChange(pair, *answers, verdict)
+    return PairChange(pair, answers[0], answers[1], verdict)
 
 
 def compare_seeds(condition: Condition) -> Seeds:
@@ -537,12 +543,11 @@ def _seed_pair(
     pair: tuple[Method, Method],
 ) -> SeedPair | None:
     """How two methods stand for each common seed; None where always alike."""
-    if _gap(*(condition.rows[method] for method in pair)) < 0:
+    if condition.gap(pair) < 0:
         pair = pair[1], pair[0]
     own, other = (values[method] for method in pair)
-    sign = _sign(condition.rows[pair[0]])
     gaps = [
-        sign * stats.difference(own[seed], other[seed])
+        condition.sign * stats.difference(own[seed], other[seed])
         for seed in own
         if seed in other
     ]
@@ -551,8 +556,7 @@ def _seed_pair(
     equal = len(gaps) - ahead - behind
     if len(gaps) < 2 or len(gaps) in (ahead, behind, equal):
         return None
-    rows = [condition.rows[method] for method in pair]
-    return SeedPair(pair, ahead, equal, behind, condition.answers(*rows))
+    return SeedPair(pair, ahead, equal, behind, condition.compared(pair))
 
 
 def _between_tasks(headlines: dict[str, dict[str, Condition]]) -> list[Study]:

@@ -13,6 +13,7 @@ from ssl_bench.results.sensitivity import (
     ALL,
     BREAKS,
     EQUAL_BOTH,
+    FLIP,
     HOLDS,
     OPEN,
     PRETRAINING,
@@ -123,7 +124,7 @@ def sentence(study: Study) -> str:
     if study.answer == HOLDS:
         return f'The headline order holds in {others}: no pair turns.'
     if study.answer == BREAKS:
-        flips = [(c, p) for c, p in moved if p in c.flips]
+        flips = [(c, p) for c, p in moved if p.verdict == FLIP]
         return 'The headline order does not hold. ' + _named(
             [
                 f'{study.labels[pair.methods[0]]} is {pair.first.answer} than '
@@ -293,7 +294,8 @@ def _seeds(study: Study) -> Grid:
 def _pairs(study: Study) -> Grid:
     """Pairs that change their order or are equal; flips first."""
     changed = [(c, p) for c in study.changes for p in c.pairs]
-    changed.sort(key=lambda item: item[1] not in item[0].flips)
+    changed.sort(key=lambda item: item[1].verdict != FLIP)
+    of_seeds = [(s, p) for s in study.seeds for p in s.pairs]
     body = [
         [
             _names(study, pair, pair.verdict),
@@ -302,7 +304,7 @@ def _pairs(study: Study) -> Grid:
                 *_answer(change.second.name, wording.comparison(pair.second)),
             ],
         ]
-        for change, pair in changed
+        for change, pair in changed[:MAX_SHOWN]
     ]
     body += [
         [
@@ -312,17 +314,16 @@ def _pairs(study: Study) -> Grid:
                 *_answer('over all seeds', wording.comparison(pair.answer)),
             ],
         ]
-        for seeds in study.seeds
-        for pair in seeds.pairs
+        for seeds, pair in of_seeds[: MAX_SHOWN - len(body)]
     ]
-    more = len(body) - MAX_SHOWN
+    more = len(changed) + len(of_seeds) - len(body)
     return Grid(
         f'Pairs that turn or are equal: {subject(study)}',
         ['pair', 'the first one is'],
-        body[:MAX_SHOWN],
+        body,
         names=2,
         notes=[f'{more} more pairs are in the CSV and JSON files.']
-        if more > 0
+        if more
         else [],
     )
 
