@@ -87,6 +87,11 @@ def mini_root(tmp_path_factory):
             seg_val=4,
             coco_train=16,
             coco_val=6,
+            nyu_train=8,
+            nyu_test=4,
+            spair_trn=2,
+            spair_val=2,
+            spair_test=2,
             px=96,
         ),
     )

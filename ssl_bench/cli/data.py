@@ -132,7 +132,12 @@ def add_mini_arguments(parser: argparse.ArgumentParser) -> None:
         ('seg-val', 'VOC2012 images with masks, val'),
         ('coco-train', 'COCO train2017 images'),
         ('coco-val', 'COCO val2017 images'),
-        ('px', 'longer side of VOC and COCO images, in pixels'),
+        ('nyu-train', 'NYUv2 images with depth maps, train'),
+        ('nyu-test', 'NYUv2 images with depth maps, test'),
+        ('spair-trn', 'SPair-71k images of each class, trn'),
+        ('spair-val', 'SPair-71k images of each class, val'),
+        ('spair-test', 'SPair-71k images of each class, test'),
+        ('px', "longer side of all images but ImageNet's, in pixels"),
     ):
         sizes.add_argument(f'--{name}', type=int, metavar='N', help=text)
 

@@ -16,7 +16,9 @@ Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
@@ -412,14 +414,15 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
 
 def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
-    from ssl_bench.results import rounding
+    from ssl_bench.results import headings, rounding
     from ssl_bench.results.board import aims
     from ssl_bench.results.table import trained, trained_text
 
     record = outcome.record
     compared = aims(record)
+    places = partial(headings.places, record['task'])
     numbers = '  '.join(
-        f'{name} {rounding.value(value)}{compared.get(name, "")}'
+        f'{name} {rounding.fixed(value, places(name))}{compared.get(name, "")}'
         for name, value in record['metrics'].items()
     )
     kind = trained_text(trained(record))
@@ -427,7 +430,7 @@ def summary(outcome) -> str:
     if outcome.retested is not None:
         again = (
             '  (tested again: '
-            + difference(record['metrics'], outcome.retested)
+            + difference(record['metrics'], outcome.retested, places)
             + ')'
         )
     return (
@@ -437,13 +440,19 @@ def summary(outcome) -> str:
     )
 
 
-def difference(before: dict, now: dict) -> str:
-    """How a second test differs from the recorded one."""
+def difference(before: dict, now: dict, places: Callable[[str], int]) -> str:
+    """How a second test differs from the recorded one.
+
+    Args:
+        before, now (dict): Numbers by metric.
+        places (Callable): Decimals of a metric; one more is compared.
+    """
     from ssl_bench.results import rounding
 
     other = [
-        f'{name} {rounding.fixed(now[name], 2)}'
+        f'{name} {rounding.fixed(now[name], places(name) + 1)}'
         for name, value in before.items()
-        if abs(value - now.get(name, float('nan'))) >= 0.005
+        if abs(value - now.get(name, float('nan')))
+        >= 0.5 * 10 ** -(places(name) + 1)
     ]
     return ', '.join(other) or 'the same numbers'

@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssl_bench.frozen_dense.maps import up
+from ssl_bench.frozen_dense.patches import label_patches
 
+VOID = 255  # label of pixels without a class
 QUERIES = 1024  # rows of a block of similarities
 
 
@@ -21,14 +23,24 @@ def label_shares(masks: Tensor, patch: int, classes: int) -> Tensor:
         patch (int): Side of a patch, pixels.
         classes (int): K.
     """
-    masks = torch.where(masks == 255, 0, masks)
-    return torch.stack(
-        [
-            F.avg_pool2d((masks == k).float()[:, None], patch)[:, 0]
-            for k in range(classes)
-        ],
-        dim=-1,
-    )
+    batch, height, width = masks.shape
+    rows = shares_of(label_patches(masks, patch), classes)
+    return rows.reshape(batch, height // patch, width // patch, classes)
+
+
+def shares_of(pixels: Tensor, classes: int, void_class: int = 0) -> Tensor:
+    """Share of each class among the pixels (N, M) of patches, (N, K).
+
+    Args:
+        pixels (Tensor): Labels below K, or 255.
+        classes (int): K.
+        void_class (int): Class that 255 counts as.
+    """
+    labels = pixels.long()
+    labels = torch.where(labels == VOID, void_class, labels)
+    counts = torch.zeros(len(labels), classes, device=labels.device)
+    ones = counts.new_ones(1, 1).expand(labels.shape)
+    return counts.scatter_add_(1, labels, ones) / labels.shape[1]
 
 
 def patches_kept(memory: int, images: int, epochs: int = 1) -> int:
@@ -81,9 +93,20 @@ def soft_labels(
     found = []
     for part in queries.split(QUERIES):
         cosine, index = (F.normalize(part) @ memory.T).topk(neighbours)
-        weights = (cosine / temperature).softmax(1)  # (q, k)
-        found.append((weights[..., None] * labels[index]).sum(1))
+        found.append(weighted(cosine, labels[index], temperature))
     return torch.cat(found)
+
+
+def weighted(cosine: Tensor, shares: Tensor, temperature: float) -> Tensor:
+    """Mean of the neighbours' shares (Q, k, K), weighted, (Q, K).
+
+    Args:
+        cosine (Tensor): (Q, k), of the neighbours.
+        shares (Tensor): Of their labels.
+        temperature (float): Of the softmax over the k cosines.
+    """
+    weights = (cosine / temperature).softmax(1)
+    return (weights[..., None] * shares).sum(1)
 
 
 def segment(shares: Tensor, size: int) -> Tensor:

@@ -19,6 +19,18 @@ def up(x: Tensor, size: Sequence[int]) -> Tensor:
     )
 
 
+def nearest(labels: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize label maps: output index ``i`` is input ``floor(i * n / size)``.
+
+    Args:
+        labels (Tensor): (..., H, W), whole numbers below 2**24.
+        size (Sequence[int]): (h, w) of the result.
+    """
+    maps = labels.reshape(-1, 1, *labels.shape[-2:]).float()
+    found = F.interpolate(maps, size=tuple(size))
+    return found.reshape(*labels.shape[:-2], *size).to(labels.dtype)
+
+
 def patch_margins(side: int, patch: int) -> tuple[int, int]:
     """Pixels before and after a side, so that the patch divides it.
 
@@ -28,17 +40,18 @@ def patch_margins(side: int, patch: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def pad_to_patch(images: Tensor, patch: int) -> Tensor:
-    """Pad images with zeros around, so that the patch divides both sides.
+def pad_to_patch(images: Tensor, patch: int, fill: int = 0) -> Tensor:
+    """Pad images all around, so that the patch divides both sides.
 
     Args:
         images (Tensor): (B, C, H, W), normalised: zero is the mean colour.
         patch (int): Pixels.
+        fill (int): Value of what is padded.
     """
     height, width = images.shape[-2:]
     top, bottom = patch_margins(height, patch)
     left, right = patch_margins(width, patch)
-    return F.pad(images, (left, right, top, bottom))
+    return F.pad(images, (left, right, top, bottom), value=fill)
 
 
 def four_layers(depth: int) -> tuple[int, int, int, int]:

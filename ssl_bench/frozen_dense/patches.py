@@ -6,12 +6,9 @@ Reference: CAPI, ``eval_segmentation.py``.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-QUERIES = 1024  # rows of a block of similarities
 METRICS = ('cosine', 'L2')
 
 
@@ -36,10 +33,46 @@ def label_maps(patches: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def most_frequent(labels: Tensor) -> Tensor:
-    """Mode of each row (N, M), (N,); ties go to the smallest label."""
-    values, places = labels.unique(return_inverse=True)
-    counts = F.one_hot(places, len(values)).sum(1)  # (N, U)
-    return values[counts.argmax(1)]  # the first of equal counts
+    """Mode of each row (N, M), (N,); ties go to the smallest label.
+
+    Args:
+        labels (Tensor): 0 to 255.
+    """
+    return votes(labels[:, :, None], [labels.shape[1]])[0][:, 0]
+
+
+def votes(labels: Tensor, counts: Sequence[int]) -> list[Tensor]:
+    """The most frequent of the first k labels, for several k.
+
+    Votes have no weights; ties go to the smallest label.
+
+    Args:
+        labels (Tensor): (N, k, M), of k neighbours for M pixels each, 0 to
+            255.
+        counts (Sequence[int]): Every k, rising.
+
+    Returns:
+        list[Tensor]: (N, M) for each k.
+    """
+    known = torch.bincount(labels.reshape(-1), minlength=256).nonzero()[:, 0]
+    classes = len(known)
+    place = torch.zeros(256, dtype=torch.int64, device=labels.device)
+    place[known] = torch.arange(classes, device=labels.device)
+    count, _, pixels = labels.shape
+    cell = torch.arange(count * pixels, device=labels.device) * classes
+    cell = cell.reshape(count, 1, pixels)
+    total = torch.zeros(
+        count * pixels * classes, dtype=torch.int64, device=labels.device
+    )
+    found, done = [], 0
+    for k in counts:
+        index = cell + place[labels[:, done:k].long()]
+        total += torch.bincount(index.reshape(-1), minlength=len(total))
+        done = k
+        # the first of equal counts
+        best = total.reshape(count, pixels, classes).argmax(2)
+        found.append(known.to(labels.dtype)[best])
+    return found
 
 
 @dataclass
@@ -61,71 +94,29 @@ class Standard:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Standardised rows."""
-        return (features - self.mean) / self.std
+        mean, std = self.mean.to(features), self.std.to(features)
+        return (features - mean) / std
 
 
-def kept_rows(labels: Tensor, ignore: Sequence[int]) -> Tensor:
-    """Which rows (N, M) have a most frequent label that is not ignored."""
-    unwanted = torch.tensor(list(ignore)).to(labels)
-    return ~torch.isin(most_frequent(labels), unwanted)
+def closeness(queries: Tensor, rows: Tensor, metrics: Sequence[str]) -> dict:
+    """How near rows are to queries; only the order of a query's rows counts.
 
-
-def knn_labels(
-    features: Tensor,
-    labels: Tensor,
-    queries: Tensor,
-    neighbours: int,
-    metric: str = 'cosine',
-) -> Tensor:
-    """Labels of each pixel of the queries: the neighbours' most frequent.
+    One product serves every metric.
 
     Args:
-        features (Tensor): (N, D), rows of `kept_rows`.
-        labels (Tensor): (N, M) pixels of a patch.
         queries (Tensor): (Q, D).
-        neighbours (int): k.
-        metric (str): ``cosine`` or ``L2``.
+        rows (Tensor): (N, D).
+        metrics (Sequence[str]): ``cosine``, ``L2``.
 
     Returns:
-        Tensor: (Q, M); votes have no weights, ties go to the smallest label.
+        dict[str, Tensor]: (Q, N) of each metric, largest where nearest.
     """
-    if metric == 'cosine':
-        features, queries = F.normalize(features), F.normalize(queries)
-    found = []
-    squares = features.square().sum(1)
-    for part in queries.split(QUERIES):
-        scores = part @ features.T
-        if metric == 'L2':
-            scores = 2 * scores - squares  # largest where nearest
-        nearest = scores.topk(neighbours).indices  # (q, k)
-        votes = labels[nearest].transpose(1, 2)  # (q, M, k)
-        found.append(most_frequent(votes.flatten(0, 1)).reshape(len(part), -1))
-    return torch.cat(found)
-
-
-def fit_patches(
-    features: Tensor, labels: Tensor, cost: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Multinomial logistic regression on patch labels.
-
-    The objective is scikit-learn's: ``cost`` times the summed cross entropy,
-    plus half the squared weights; the bias is free.
-
-    Args:
-        features (Tensor): (N, D), standardised.
-        labels (Tensor): (N,), most frequent labels.
-        cost (float): C.
-
-    Returns:
-        tuple: Weights (K, D), biases (K,) and the K labels.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=cost, tol=1e-12, max_iter=1000).fit(
-        features.double().numpy(), labels.numpy()
-    )
-    weights, biases = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # the library keeps one row
-        weights = np.concatenate((-weights, weights)) / 2
-        biases = np.concatenate((-biases, biases)) / 2
-    return weights, biases, model.classes_
+    product = queries @ rows.T
+    squares = rows.square().sum(1)
+    found = {}
+    if 'cosine' in metrics:
+        length = squares.sqrt().clamp(min=1e-12)
+        found['cosine'] = product / length
+    if 'L2' in metrics:
+        found['L2'] = product - squares / 2
+    return found

@@ -14,6 +14,7 @@ from ssl_bench.cfg_options import option_words
 from ssl_bench.config import load_config
 from ssl_bench.data.pretrain_dataset import require_images
 from ssl_bench.errors import UserError
+from ssl_bench.header_fields import read_fields
 from ssl_bench.launch.local import Command
 from ssl_bench.launch.suite import Method, Run, Suite
 from ssl_bench.results import FILE_NAME
@@ -314,6 +315,7 @@ class _Planner:
             '--visualize': str(self.suite.visualize or ''),
         }
         options = [(name, value) for name, value in given.items() if value]
+        options += [('--meta', word) for word in method.meta_words]
         return (
             'transfer',
             checkpoint,
@@ -352,7 +354,7 @@ class _Planner:
 
     def _source(self, method: Method, checkpoint: str) -> Source | None:
         """The weights, opened once; on failure None, and a problem."""
-        meta = {
+        meta = read_fields(method.meta_words) | {
             name: value
             for name, value in (
                 ('method', method.name),
@@ -360,7 +362,7 @@ class _Planner:
             )
             if value
         }
-        key = (checkpoint, method.arch, *meta.values())
+        key = (checkpoint, method.arch, *map(str, meta.values()))
         if key not in self.sources:
             self.sources[key] = None
             try:

@@ -96,21 +96,21 @@ def _method(method_id: MethodId, trained: str) -> str:
 
 def _texts(row: Row) -> dict[str, str]:
     """The row's numbers as the page shows them; empty where not known."""
-    found = row.difference
+    found, places = row.difference, row.places
     return dict(
-        mean='' if row.mean is None else rounding.value(row.mean),
-        std='' if row.std is None else rounding.value(row.std),
+        mean='' if row.mean is None else rounding.fixed(row.mean, places),
+        std='' if row.std is None else rounding.fixed(row.std, places),
         interval=wording.interval(row),
-        delta='' if row.delta is None else rounding.signed(row.delta),
+        delta='' if row.delta is None else rounding.signed(row.delta, places),
         mark=grid.MARKS[row.verdict],
         style=STYLES.get(row.verdict, ''),
         departed=grid.DEPARTED_MARK if row.all_departures else '',
         standing=wording.standing(row),
-        leader=wording.against(row.leader.short_name, row.to_leader)
+        leader=wording.against(row.leader.short_name, row.to_leader, places)
         if row.leader and row.to_leader
         else '',
         leader_test=wording.test(row.to_leader) if row.to_leader else '',
-        difference=wording.comparison(found) if found else '',
+        difference=wording.comparison(found, places) if found else '',
         difference_test=wording.test(found) if found else '',
     )
 
@@ -140,7 +140,9 @@ def _row(row: Row, index: dict[int, int]) -> dict[str, Any]:
         control=is_random(row.method) or is_supervised(row.method),
         runs=[index[id(item)] for item in row.records],
         values=[
-            dict(seed=seed, value=value, text=rounding.value(value))
+            dict(
+                seed=seed, value=value, text=rounding.fixed(value, row.places)
+            )
             for seed, value in row.values
         ],
     )
@@ -252,7 +254,7 @@ def _tasks(board: Board) -> list[dict[str, Any]]:
                 metrics=[
                     dict(
                         id=m,
-                        title=headings.metric_title(m),
+                        title=headings.metric_title(task, m),
                         higher=rule is None or rule.higher_is_better,
                         tolerance=0.0 if rule is None else rule.tolerance,
                     )

@@ -60,6 +60,11 @@ class Condition:
         higher = headings.higher_is_better(row.task, row.metric)
         return -1.0 if higher is False else 1.0
 
+    @functools.cached_property
+    def places(self) -> int:
+        """Decimals of its numbers in tables."""
+        return next(iter(self.rows.values())).places
+
     def compared(self, pair: tuple[Method, Method]) -> stats.Comparison:
         """What the tables say of two methods, of the first one."""
         return self.answers(*(self.rows[method] for method in pair))

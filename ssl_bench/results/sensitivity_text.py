@@ -20,6 +20,7 @@ from ssl_bench.results.sensitivity import (
     SETTINGS,
     TASKS,
     Change,
+    Condition,
     PairChange,
     SeedPair,
     Seeds,
@@ -89,16 +90,17 @@ def subject(study: Study) -> str:
     if study.kind == TASKS:
         return study.backbone
     title = headings.heading(study.task).title
-    metric = headings.metric_title(study.metric)
+    metric = headings.metric_title(study.task, study.metric)
     names = f'{title} ({study.task})' if title != study.task else title
     return f'{names}, {metric}, {study.backbone}'
 
 
 def headline_order(study: Study) -> str:
     """``A 45.2, B 44.0, C 12.1``: the best first."""
-    rows = study.headline.rows
+    rows, places = study.headline.rows, study.headline.places
     return ', '.join(
-        f'{study.labels[method]} {rounding.value(rows[method].mean or 0.0)}'
+        f'{study.labels[method]} '
+        f'{rounding.fixed(rows[method].mean or 0.0, places)}'
         for method in study.order
     )
 
@@ -300,18 +302,19 @@ def _pairs(study: Study) -> Grid:
         [
             _names(study, pair, pair.verdict),
             [
-                *_answer(change.first.name, wording.comparison(pair.first)),
-                *_answer(change.second.name, wording.comparison(pair.second)),
+                *_answer(change.first, pair.first),
+                *_answer(change.second, pair.second),
             ],
         ]
         for change, pair in changed[:MAX_SHOWN]
     ]
     body += [
         [
-            _names(study, pair, 'single seeds'),
+            _names(study, pair, 'changes with the seed'),
             [
-                *_answer(seeds.condition.name, _counts(pair)),
-                *_answer('over all seeds', wording.comparison(pair.answer)),
+                *_narrow(f'{seeds.condition.name}:'),
+                *_narrow(_counts(pair), 'difference'),
+                *_answer(seeds.condition, pair.answer, 'over all seeds'),
             ],
         ]
         for seeds, pair in of_seeds[: MAX_SHOWN - len(body)]
@@ -333,17 +336,22 @@ def _names(
 ) -> list[Part]:
     own, other = (study.labels[method] for method in pair.methods)
     return [
-        *lines(own, 'name', HALF),
-        *lines(f'and {other}', 'name', HALF),
-        *lines(verdict, 'measured', HALF),
+        *_narrow(own, 'name'),
+        *_narrow(f'and {other}', 'name'),
+        *_narrow(verdict, 'measured'),
     ]
 
 
-def _answer(condition: str, text: str) -> list[Part]:
-    return [
-        *lines(f'{condition}:', width=HALF),
-        *lines(text, 'difference', HALF),
-    ]
+def _narrow(text: str, kind: str = 'published') -> list[Part]:
+    return lines(text, kind, HALF)
+
+
+def _answer(
+    condition: Condition, found: stats.Comparison, name: str = ''
+) -> list[Part]:
+    text = wording.comparison(found, condition.places)
+    name = name or condition.name
+    return [*_narrow(f'{name}:'), *_narrow(text, 'difference')]
 
 
 def _counts(pair: SeedPair) -> str:

@@ -13,12 +13,14 @@ from ssl_bench.tasks.layouts import (
     LAYOUTS,
     CocoLayout,
     CorruptedLayout,
+    DepthLayout,
     FolderLayout,
     InatLayout,
     Layout,
     ListLayout,
     LvisLayout,
     MaskLayout,
+    SpairLayout,
     VocBoxLayout,
     VocMaskLayout,
 )
@@ -284,6 +286,13 @@ def ade20k(split: str, count: int) -> MaskLayout:
     )
 
 
+def nyu(split: str, count: int | None = None) -> DepthLayout:
+    """A list of NYUv2 with depth maps."""
+    return DepthLayout(
+        list_file=f'nyu/nyu_{split}.txt', folder='nyu', count=count
+    )
+
+
 def cityscapes(split: str, count: int) -> MaskLayout:
     """A split of Cityscapes with fine annotations."""
     return MaskLayout(
@@ -433,6 +442,15 @@ DATASETS: dict[str, Dataset] = {
         'gtFine_trainvaltest.zip into {root}/cityscapes, then '
         "mmsegmentation's tools/dataset_converters/cityscapes.py",
     ),
+    'nyu_depth': Dataset(
+        title='NYUv2 depth train',
+        train=(nyu('train', 24231),),
+        test=(nyu('test', 654),),
+        prepare="unpack BTS's NYUv2 images and depth maps of training and "
+        'test (480x640, 16-bit PNG in millimetres) into {root}/nyu, with its '
+        'lists as nyu_train.txt and nyu_test.txt: a line is <image> <depth '
+        'map> <focal length>, paths below {root}/nyu',
+    ),
     'cityscapes_instances': Dataset(
         title='Cityscapes train_fine, instances',
         train=(cityscapes_objects('train', 2975),),
@@ -508,6 +526,11 @@ DATASETS: dict[str, Dataset] = {
         prepare='mkdir -p {root}/imagenet-c && for f in blur digital noise '
         'weather; do tar -xf $f.tar -C {root}/imagenet-c; done',
     ),
+    'spair71k': Dataset(
+        title='SPair-71k test',
+        test=(SpairLayout(folder='SPair-71k', count=12234),),
+        prepare='tar -xzf SPair-71k.tar.gz -C {root}',
+    ),
     'mini_voc': Dataset(
         title='mini VOC07+12 trainval',
         train=tuple(
@@ -521,6 +544,19 @@ DATASETS: dict[str, Dataset] = {
         title='mini VOC12 train',
         train=(voc_masks('train', 9),),
         test=(voc_masks('val', 9),),
+        root=MINI_ROOT,
+        prepare=_MINI,
+    ),
+    'mini_depth': Dataset(
+        title='mini depth train',
+        train=(nyu('train'),),
+        test=(nyu('test'),),
+        root=MINI_ROOT,
+        prepare=_MINI,
+    ),
+    'mini_spair': Dataset(
+        title='mini SPair-71k test',
+        test=(SpairLayout(folder='SPair-71k'),),
         root=MINI_ROOT,
         prepare=_MINI,
     ),

@@ -6,6 +6,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from ssl_bench.errors import UserError
+
 
 @DATASETS.register_module()
 class FractionDataset:
@@ -60,7 +62,15 @@ class FractionDataset:
 
 
 def take_fraction(config: Config, fraction: float, seed: int = 0) -> str:
-    """Train on a part; return what a record should say."""
+    """Train on a part; return what a record should say.
+
+    Raises:
+        UserError: The task trains on nothing.
+    """
+    if not config.get('train_dataloader'):
+        raise UserError(
+            'this task reads no training images: leave out --fraction.'
+        )
     config.train_dataloader.dataset = dict(
         type='mmengine.FractionDataset',
         fraction=fraction,

@@ -18,8 +18,8 @@ from ssl_bench.frozen_dense.maps import concatenate, four_layers, pad_to_patch
 from ssl_bench.toolbox.timm_backbone import TimmBackbone, plain
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 
-LAYERS = ('last', 'four')
-PADDINGS = ('around', 'cut')
+LAYERS = ('last', 'four', 'last_four')
+PADDINGS = ('around', 'cut', 'none')
 STAGES = 4  # of a residual network
 
 
@@ -28,8 +28,9 @@ class MapRule:
     """The maps that a protocol takes; every field is said by its config.
 
     Attributes:
-        layers (str): Of a network of one stride: ``last``, or ``four``: the
-            blocks of `four_layers`.
+        layers (str): Of a network of one stride: ``last``; ``four``: the
+            blocks of `four_layers`, from all of its depth; ``last_four``:
+            the last four blocks.
         stages (tuple[int, ...]): Of a network with stages: which of its last
             four, from 1; the protocols define none, so this is our reading.
         final_norm (bool): Every map gets the final norm, if the file has
@@ -39,7 +40,8 @@ class MapRule:
             before and after, to the next multiple of the patch; nothing is
             cut from the output, which is stretched to the image. ``cut``:
             the remainder at the bottom and on the right is lost, as in the
-            convolution of patches.
+            convolution of patches. ``none``: images of such sizes are
+            refused.
     """
 
     layers: str
@@ -126,9 +128,11 @@ def choose_maps(
     net = from_header(plain(settings['net']))
     layout = layout_of(net)
     indices = _indices(layout, rule, net.model, place)
-    if rule.class_token and not layout.class_token:
+    if rule.class_token and not layout.block_tokens:
         raise _no_token(place)
     settings.update(out_indices=indices, norm=rule.final_norm)
+    if rule.padding == 'none':
+        settings['pad'] = False
     return (
         settings,
         [layout.channels[index] for index in indices],
@@ -159,8 +163,11 @@ def _indices(
         return (layout.depth - 1,)
     if layout.depth < 4:
         raise UserError(
-            f'{place}.layers=four: {name} has {layout.depth} maps; write last.'
+            f'{place}.layers={rule.layers}: {name} has {layout.depth} maps; '
+            'write last.'
         )
+    if rule.layers == 'last_four':
+        return tuple(range(layout.depth - 4, layout.depth))
     return four_layers(layout.depth)
 
 
@@ -196,16 +203,30 @@ class FrozenMaps:
         """
         if self.rule.padding == 'around':
             images = pad_to_patch(images, self.patch)
-        else:
-            height, width = (
-                side // self.patch * self.patch for side in images.shape[-2:]
-            )
-            images = images[..., :height, :width]
+        elif self.rule.padding == 'cut':
+            images = self._cut(images)
         if not self.rule.class_token:
             return list(self.backbone(images)), None
         pairs: Sequence[tuple[Tensor, Tensor]]
         pairs = self.backbone.maps_and_tokens(images)  # type: ignore
         return [layer for layer, _ in pairs], [token for _, token in pairs]
+
+    def of_masks(self, masks: Tensor, fill: int) -> Tensor:
+        """Masks (B, H, W) as large as what the backbone gets.
+
+        Args:
+            masks (Tensor): Of the images.
+            fill (int): Label of what is padded.
+        """
+        if self.rule.padding == 'around':
+            return pad_to_patch(masks[:, None], self.patch, fill)[:, 0]
+        return self._cut(masks) if self.rule.padding == 'cut' else masks
+
+    def _cut(self, images: Tensor) -> Tensor:
+        height, width = (
+            side // self.patch * self.patch for side in images.shape[-2:]
+        )
+        return images[..., :height, :width]
 
     def __call__(self, images: Tensor) -> list[Tensor]:
         """The same, class tokens as further channels at every place."""

@@ -81,6 +81,22 @@ class ListedCityscapesDataset(ListedBaseSegDataset, CityscapesDataset):
     """mmseg's ``CityscapesDataset``."""
 
 
+@DATASETS.register_module()
+class ADE20KWithZero(ListedBaseSegDataset):
+    """ADE20K with the labels of its files: 151, of which 0 is no class.
+
+    Reference: NeCo, Hummingbird; mmseg's own set shifts the labels.
+    """
+
+    METAINFO = dict(
+        classes=('no class', *ADE20KDataset.METAINFO['classes']),
+        palette=[[0, 0, 0], *ADE20KDataset.METAINFO['palette']],
+    )
+
+    def __init__(self, **settings) -> None:
+        super().__init__(img_suffix='.jpg', seg_map_suffix='.png', **settings)
+
+
 @TRANSFORMS.register_module()
 class ReadMask(LoadAnnotations):
     """mmseg's ``LoadAnnotations``, for masks that are not as expected.
@@ -128,7 +144,10 @@ class ReadMask(LoadAnnotations):
     def _load_seg_map(self, results: dict) -> None:
         """As mmseg's, which would cast 16 bits to 8."""
         mask = read_mask(results['seg_map_path'])
-        if results['reduce_zero_label']:  # 1 becomes 0; 0, 255 are ignored
+        reduced = self.reduce_zero_label
+        if reduced is None:
+            reduced = results['reduce_zero_label']
+        if reduced:  # 1 becomes 0; 0, 255 are ignored
             mask = np.where(mask == IGNORED, mask, mask - np.uint8(1))
         label_map = results.get('label_map') or {}
         mapped = mask.copy() if label_map else mask

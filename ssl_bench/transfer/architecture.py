@@ -9,7 +9,10 @@ from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.transfer.frozen_segmentation import is_frozen_segmentor
+from ssl_bench.transfer.frozen_segmentation import (
+    is_frozen_segmentor,
+    note_stages,
+)
 from ssl_bench.transfer.timm_architecture import (
     set_timm_architecture,
     timm_name,
@@ -17,6 +20,7 @@ from ssl_bench.transfer.timm_architecture import (
 from ssl_bench.transfer.timm_detection import (
     is_detector,
     refuse_c4,
+    takes_patches,
     wrapped_net,
 )
 from ssl_bench.transfer.wrong_backbone import WrongBackbone
@@ -58,12 +62,14 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     if model['backbone']['type'] == 'VisionTransformer':
         _set_vit(model, arch)
         return []
-    if arch['family'] == 'vit' and 'probe' in config:
-        return _probe_vit(config, arch)
     if arch['family'] == 'vit' and (
-        is_detector(config) or is_frozen_segmentor(config)
+        is_detector(config)
+        or is_frozen_segmentor(config)
+        or takes_patches(config)
     ):
         vit_settings(arch)  # says that the number of heads is not known
+    if arch['family'] == 'vit' and 'probe' in config:
+        return _probe_vit(config, arch)
     _set_resnet(model, arch)
     wrapper = config.get('optim_wrapper') or {}
     if 'layer_decay_rate' in (wrapper.get('paramwise_cfg') or {}):
@@ -71,9 +77,10 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
             'these settings lower the rate from block to block of a network '
             f'of one stride; {network_name(arch)} has stages.'
         )
+    notes = [note_stages(config.probe.maps)] if takes_patches(config) else []
     if 'convention' in arch:
-        return [_set_convention(config, CONVENTIONS[arch['convention']])]
-    return []
+        notes.append(_set_convention(config, CONVENTIONS[arch['convention']]))
+    return notes
 
 
 def _set_convention(config: Config, wanted: Convention) -> str:

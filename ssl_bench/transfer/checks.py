@@ -39,7 +39,12 @@ from ssl_bench.toolbox.reported import reported
 from ssl_bench.transfer.held import hold
 from ssl_bench.transfer.lora import own_names
 from ssl_bench.transfer.plan import Plan
-from ssl_bench.transfer.probes import METRIC_OF, check_settings, frozen_model
+from ssl_bench.transfer.probes import (
+    check_settings,
+    data_scope,
+    frozen_model,
+    metrics_of,
+)
 from ssl_bench.transfer.record import Measured, make_record
 from ssl_bench.transfer.shapes import check_shapes, image_size
 from ssl_bench.transfer.source import Source
@@ -52,7 +57,6 @@ from ssl_bench.transfer.weights import (
     load_whole,
 )
 
-PROBE_SCOPE = 'mmpretrain'  # whose registries a probe's backbone is of
 # parts of a config that decide what a network is
 OF_NETWORK = ('model', 'backbone', 'data_preprocessor', 'fixed_positions', KEY)
 # what mmengine takes out of a loader's settings before torch gets them
@@ -132,7 +136,7 @@ def check_metrics(plan: Plan) -> None:
     config, row = plan.config, find_task(plan.task)
     if row.toolbox == 'probe':
         kind = config.probe.get('type')
-        names = METRIC_OF.get(kind)
+        names = metrics_of(config.probe)
     else:
         kind = config.test_evaluator.get('type')
         names = reported(config.test_evaluator)
@@ -156,7 +160,7 @@ def check_network(plan: Plan, source: Source) -> None:
             a place no tensor.
     """
     config = plan.config
-    scope = config.get('default_scope') or PROBE_SCOPE
+    scope = data_scope(config)
     with unheard(), DefaultScope.overwrite_default_scope(scope):
         if 'probe' in config:
             check_settings(config.probe)
@@ -248,7 +252,9 @@ class _Built:
         config = plan.config
         parts = {name: config.get(name) for name in OF_NETWORK}
         if 'probe' in config:
-            parts['probe'] = [config.probe.get(k) for k in ('compute', 'pool')]
+            parts['probe'] = [
+                config.probe.get(key) for key in ('compute', 'pool', 'maps')
+            ]
         parts['images'] = image_size(config)
         text = json.dumps(parts, sort_keys=True, default=str)
         return cls(text, scope, plan.task, config)

@@ -43,8 +43,9 @@ def write_features(
             run left unfinished is continued if a signal stopped it in order,
             else removed.
         batches (Callable): From the number of batches of this process that
-            are left out to features (B, D) and labels (B, ...) of the others,
-            in the order of ``dealing.batches_of``.
+            are left out to features (B, D), or maps (B, h, w, D), and labels
+            (B, ...) of the others, in the order of ``dealing.batches_of``.
+            Labels are stored as int64, if they are not uint8.
         dealing (Dealing): Which process has what.
         precision (str): float32, or float16 for half of the disk.
 
@@ -55,18 +56,20 @@ def write_features(
     """
     if precision not in PRECISIONS:
         raise unknown_name('probe.precision', precision, PRECISIONS)
-    content = dict(asdict(dealing), precision=precision)
-    part, done, width = on_main_process(lambda: _new_part(folder, content))
-    shard = _Shard(Path(part), dealing, precision, done, width)
+    content: dict[str, Any] = dict(
+        asdict(dealing), precision=precision, name=folder.name
+    )
+    part, done = on_main_process(lambda: _new_part(folder, content))
+    shard = _Shard(Path(part), dealing, precision, done)
     try:
         ends = from_all(lambda: shard.write(batches))
-        width, signal = max(w for w, _ in ends), ends[0][1]
+        signal = ends[0][1]
         if signal:
             on_main_process(lambda: _keep(shard, folder, content))
             images = shard.done * dealing.batch * dealing.world
             saved = f'features of {images} of {dealing.size} images'
             end_after_saving(signal, saved, AGAIN)
-        content['width'] = width
+        content['shape'] = max((shape for shape, _ in ends), key=len)
         on_main_process(lambda: _publish(shard.part, folder, content))
     finally:
         if dist.is_main_process():
@@ -80,11 +83,11 @@ def _kept(folder: Path) -> Path:
     return folder.parent / f'.{folder.name}.stopped'
 
 
-def _new_part(folder: Path, content: dict[str, Any]) -> tuple[str, int, int]:
+def _new_part(folder: Path, content: dict[str, Any]) -> tuple[str, int]:
     """A folder to fill; those of processes that have died are removed.
 
     Returns:
-        Its path, the batches of each process that are in it, and D.
+        Its path, and the batches of each process that are in it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f'.{folder.name}.{socket.gethostname()}.'
@@ -97,17 +100,17 @@ def _new_part(folder: Path, content: dict[str, Any]) -> tuple[str, int, int]:
     with contextlib.suppress(*READ_ERRORS):
         os.rename(_kept(folder), part)  # of several runs, one has it
         state = json.loads((part / STOPPED).read_text())
-        done, width = state.pop('batches'), state.pop('width')
+        done = state.pop('batches')
         if state == content:
-            return str(part), done, width
+            return str(part), done
     shutil.rmtree(part, ignore_errors=True)  # of other processes
     part.mkdir()
-    return str(part), 0, 0
+    return str(part), 0
 
 
 def _keep(shard: '_Shard', folder: Path, content: dict[str, Any]) -> None:
     """Give what is stopped the name that the next run looks for."""
-    state = dict(content, batches=shard.done, width=shard.width)
+    state = dict(content, batches=shard.done)
     with _full_disk(shard.part):
         (shard.part / STOPPED).write_text(json.dumps(state))
         shutil.rmtree(_kept(folder), ignore_errors=True)
@@ -124,6 +127,54 @@ def _runs(process: int) -> bool:
     return True
 
 
+class _Rows:
+    """A ``.npy`` file of this process, filled batch after batch.
+
+    Args:
+        path (Path): Of it.
+        count (int): Rows that it gets.
+    """
+
+    def __init__(self, path: Path, count: int) -> None:
+        self.path, self.count = path, count
+        self.entry: tuple[int, ...] = ()
+        self.dtype = np.dtype('u1')
+
+    def append(self, values: np.ndarray) -> None:
+        """Write some rows."""
+        with open(self.path, 'ab') as file:
+            if not file.tell():
+                self.entry, self.dtype = values.shape[1:], values.dtype
+                np.lib.format.write_array_header_1_0(
+                    file,
+                    dict(
+                        descr=values.dtype.str,
+                        fortran_order=False,
+                        shape=(self.count, *self.entry),
+                    ),
+                )
+            if (values.shape[1:], values.dtype) != (self.entry, self.dtype):
+                raise ValueError(f'rows of {self.path.name} differ in shape.')
+            file.write(values.tobytes())
+
+    def go_on(self, row: int) -> None:
+        """Open what a signal stopped after some rows.
+
+        Raises:
+            ValueError: It is damaged; or another of `READ_ERRORS`.
+        """
+        with open(self.path, 'rb') as file:
+            np.lib.format.read_magic(file)
+            shape, _, self.dtype = np.lib.format.read_array_header_1_0(file)
+            self.entry = shape[1:]
+            size = self.dtype.itemsize * row * math.prod(self.entry)
+            if (
+                shape[0] != self.count
+                or self.path.stat().st_size != file.tell() + size
+            ):
+                raise ValueError('its files have other sizes')
+
+
 class _Shard:
     """The rows of this process.
 
@@ -132,48 +183,39 @@ class _Shard:
         dealing (Dealing): Which process has what.
         precision (str): Of the file.
         done (int): Batches that are in it.
-        width (int): D if there are any.
     """
 
     def __init__(
-        self,
-        part: Path,
-        dealing: Dealing,
-        precision: str,
-        done: int,
-        width: int,
+        self, part: Path, dealing: Dealing, precision: str, done: int
     ) -> None:
         rank = dist.get_rank()
-        self.part, self.precision = part, precision
-        self.done, self.width = done, width
-        self.features = part / f'{rank}_features.npy'
-        self.labels = part / f'{rank}_labels.npy'
+        self.part, self.precision, self.done = part, precision, done
         self.batches = dealing.batches_of(rank)
         self.rows = dealing.rows_of(rank)
+        self.features = _Rows(part / f'{rank}_features.npy', self.rows)
+        self.labels = _Rows(part / f'{rank}_labels.npy', self.rows)
         # of these every process has one: it can stop after them
         self.shared = len(dealing.batches_of(dealing.world - 1))
 
     def write(
         self, batches: Callable[[int], Iterable[tuple[Tensor, Tensor]]]
-    ) -> tuple[int, int]:
+    ) -> tuple[list[int], int]:
         """Write this process's rows, or some of them until a signal.
 
         Returns:
-            D, or 0 without a row, and the signal, or 0.
+            Shape of a row, empty without one, and the signal, or 0.
         """
         agreement, signal = Agreement(), 0
         row = sum(stop - start for start, stop in self.batches[: self.done])
-        # small arrays that stay, between large ones that go, split up the
-        # memory
-        labels = self._go_on(row) if self.done else np.empty(0)
+        if self.done:
+            self._go_on(row)
         SIGNALS.wait()
         try:
             for features, label in batches(self.done):
                 values = _stored(features, self.precision)
-                if not row:
-                    labels = np.empty((self.rows, *label.shape[1:]), np.int64)
-                self._append(values)
-                labels[row : row + len(label)] = label.cpu().numpy()
+                with _full_disk(self.part):
+                    self.features.append(values)
+                    self.labels.append(_integers(label))
                 row, self.done = row + len(label), self.done + 1
                 if self.done < self.shared:
                     signal = agreement.read((SIGNALS.number, 0))[0]
@@ -184,50 +226,30 @@ class _Shard:
             SIGNALS.end_at_once()
         if not signal and row != self.rows:
             raise ValueError(f'{row} rows of features for {self.rows} images.')
-        if row:
-            with _full_disk(self.part):
-                np.save(self.labels, labels)
-        return self.width, signal
+        return list(self.features.entry), signal
 
-    def _append(self, values: np.ndarray) -> None:
-        with _full_disk(self.part), open(self.features, 'ab') as file:
-            if not file.tell():
-                self.width = values.shape[1]
-                np.lib.format.write_array_header_1_0(
-                    file,
-                    dict(
-                        descr=values.dtype.str,
-                        fortran_order=False,
-                        shape=(self.rows, self.width),
-                    ),
-                )
-            file.write(values.tobytes())
-
-    def _go_on(self, row: int) -> np.ndarray:
-        """Labels of a shard that a signal stopped.
+    def _go_on(self, row: int) -> None:
+        """Go on with a shard that a signal stopped.
 
         Raises:
             UserError: It is damaged.
         """
         try:
-            labels: np.ndarray = np.load(self.labels)
-            with open(self.features, 'rb') as file:
-                np.lib.format.read_magic(file)
-                shape, _, kind = np.lib.format.read_array_header_1_0(file)
-                size = file.tell() + row * self.width * kind.itemsize
-            if (
-                shape != (self.rows, self.width)
-                or kind != self.precision
-                or len(labels) != self.rows
-                or self.features.stat().st_size != size
-            ):
-                raise ValueError('its files have other sizes')
+            self.features.go_on(row)
+            self.labels.go_on(row)
+            if self.features.dtype != self.precision:
+                raise ValueError('its files have other types')
         except READ_ERRORS as error:
             raise UserError(
                 f'a stopped extraction in {self.part.parent} is damaged: '
                 f'{error}. It is removed; the same command starts it again.'
             ) from error
-        return labels
+
+
+def _integers(labels: Tensor) -> np.ndarray:
+    """Labels as they are stored: masks as they are, else int64."""
+    found: np.ndarray = labels.cpu().numpy()
+    return found if found.dtype == np.uint8 else found.astype(np.int64)
 
 
 def _stored(features: Tensor, precision: str) -> np.ndarray:
@@ -240,7 +262,7 @@ def _stored(features: Tensor, precision: str) -> np.ndarray:
         values: np.ndarray = features.float().cpu().numpy().astype(precision)
     if np.isfinite(values).all():
         largest = float(np.abs(values, dtype=np.float32).max(initial=0))
-        if math.sqrt(FLOAT32_MAX / values.shape[1]) < largest:
+        if math.sqrt(FLOAT32_MAX / values.shape[-1]) < largest:
             raise UserError(
                 f'the features are as large as {largest:g}, so their lengths '
                 'overflow; the weights do not belong to this network, or are '

@@ -1,4 +1,4 @@
-"""A config of segmentation on frozen maps around one of timm's networks."""
+"""A config of a linear layer on frozen maps around one of timm's networks."""
 
 from typing import Any
 
@@ -12,10 +12,12 @@ from ssl_bench.transfer.timm_settings import (
     note_windows,
 )
 
+MODELS = ('FrozenSegmentor', 'FrozenDepther')
+
 
 def is_frozen_segmentor(config: Config) -> bool:
-    """Whether a config is of segmentation on frozen maps."""
-    return (config.get('model') or {}).get('type') == 'FrozenSegmentor'
+    """Whether a config is of segmentation or depth on frozen maps."""
+    return (config.get('model') or {}).get('type') in MODELS
 
 
 def set_frozen_segmentation(
@@ -24,7 +26,7 @@ def set_frozen_segmentation(
     """Put a network under a linear layer.
 
     Sizes of crops and windows are the protocol's, whatever the patch;
-    `FrozenSegmentor` pads or cuts them and chooses the maps.
+    the model (`MODELS`) pads or cuts them and chooses the maps.
 
     Args:
         config (Config): Changed in place.
@@ -37,30 +39,43 @@ def set_frozen_segmentation(
     model = config.model
     backbone = backbone_settings(net, {}, frozen=True)
     notes = _note_sizes(model, layout)
-    if model.maps.final_norm and not (net.final_norm and layout.normed):
-        notes.append('no final norm: the file has none that keeps the width')
-    if not layout.plain:
-        notes.append(
-            f'a network with stages: maps of {list(model.maps.stages)} of '
-            'four; the protocol defines one of a single stride'
-        )
+    notes += note_maps(model.maps, net, layout)
     notes += note_positions(net, layout, backbone) + note_windows(layout)
     model.backbone = backbone
     return notes
 
 
+def note_maps(maps: Any, net: TimmNet, layout: Layout) -> list[str]:
+    """Where a network's maps are not those that a protocol defines."""
+    notes = []
+    if maps.final_norm and not (net.final_norm and layout.normed):
+        notes.append('no final norm: the file has none that keeps the width')
+    if not layout.plain:
+        notes.append(note_stages(maps))
+    return notes
+
+
+def note_stages(maps: Any) -> str:
+    """What a record says of a network with stages."""
+    return (
+        f'a network with stages: maps of {list(maps.stages)} of four; the '
+        'protocol defines one of a single stride'
+    )
+
+
 def _note_sizes(model: Any, layout: Layout) -> list[str]:
     """What happens to crops that the network's patches do not divide."""
-    side, divisor = model.data_preprocessor['size'][0], layout.divisor
-    if side % divisor == 0:
-        return []
-    below = side // divisor * divisor
-    if model.maps.padding == 'cut':
-        return [
+    divisor, notes = layout.divisor, []
+    for side in dict.fromkeys(model.data_preprocessor['size']):
+        below = side // divisor * divisor
+        if side == below:
+            continue
+        notes.append(
             f'of {side} pixels the last {side - below} are in no patch of '
             f'{divisor}, as the protocol has it'
-        ]
-    return [
-        f'{side} pixels padded on both sides to {below + divisor}, a multiple '
-        f'of {divisor}; the output is stretched, as the protocol has it'
-    ]
+            if model.maps.padding == 'cut'
+            else f'{side} pixels padded on both sides to {below + divisor}, a '
+            f'multiple of {divisor}; the output is stretched, as the protocol '
+            'has it'
+        )
+    return notes

@@ -26,6 +26,9 @@ from ssl_bench.transfer.architecture import (
     network_name,
     start_at_full_strength,
 )
+from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
+from ssl_bench.transfer.checkpoint_choice import check_choice
+from ssl_bench.transfer.frozen_depth import fit_depther
 from ssl_bench.transfer.recipes import (
     choose_recipe,
     fit_architecture,
@@ -139,12 +142,15 @@ def make_plan(
                 config[name] = rebase(value, row.root, str(data_root))
     plan.changes += chosen
     check_settings(config)
+    check_choice(config, task)
     if arch_args is not None:
         wanted = {
             key: copy.deepcopy(values_at(config, key)) for key in overrides
         }
         plan.changes += fit_architecture(config, task, recipe, arch_args)
         plan.convention = arch_args.get('convention', '')
+    plan.changes += fit_depther(config)
+    if arch_args is not None:
         check_kept(config, overrides, wanted)
     if arch_args is not None and arch_args['family'] == 'vit':
         plan.arch = network_name(arch_args)  # also in the wrapper of timm's
@@ -352,10 +358,15 @@ def stretch_loop(config: Config, scaled: Callable[[int], int]) -> None:
     ]
     for hook in hooks:
         hook.num_iters = scaled(hook.num_iters)
+    loss = config.model.get('loss_depth')
+    if loss:  # it counts its calls
+        loss.warmup = scaled(loss.warmup)
     if 'max_iters' not in config.train_cfg:
         return
     config.train_cfg.max_iters = scaled(config.train_cfg.max_iters)
     config.train_cfg.val_interval = config.train_cfg.max_iters
+    if CHOICE in config:
+        config[CHOICE].every = scaled(config[CHOICE].every)
     checkpoint = config.get('default_hooks', {}).get('checkpoint', {})
     if 'interval' in checkpoint and not checkpoint.get('by_epoch', True):
         checkpoint.interval = scaled(checkpoint.interval)

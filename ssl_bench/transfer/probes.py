@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from mmengine import dist
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import BaseModel
-from mmengine.registry import DefaultScope
+from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import set_random_seed
 from torch import Tensor
 
@@ -26,8 +26,17 @@ from ssl_bench.engine.runner import AtomicRunner
 from ssl_bench.engine.stopping import signals_held
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.fingerprint import fingerprint, listing_sha256
+from ssl_bench.tasks.layouts.masks import IGNORED
 from ssl_bench.tasks.table import find_task
-from ssl_bench.toolbox.check_data import check_same, notes_of, read_elsewhere
+from ssl_bench.toolbox.check_data import (
+    check_files,
+    check_same,
+    check_sizes,
+    notes_of,
+    read_elsewhere,
+)
+from ssl_bench.toolbox.frozen_maps import FrozenMaps, MapRule, choose_maps
+from ssl_bench.toolbox.in_context_views import set_draws
 from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import (
     INDEX,
@@ -37,11 +46,36 @@ from ssl_bench.transfer.features import (
     load_features,
 )
 from ssl_bench.transfer.plan import Plan
-from ssl_bench.transfer.probe_scores import knn, linear, logistic, svm
+from ssl_bench.transfer.probe_scores import (
+    check_memory,
+    in_context,
+    knn,
+    linear,
+    logistic,
+    patch_knn,
+    patch_logistic,
+    pck,
+    pck_name,
+    recall,
+    recall_name,
+    svm,
+)
+from ssl_bench.transfer.probe_scores.patch_data import (
+    check_amount,
+    check_choice,
+)
+from ssl_bench.transfer.probe_scores.patch_logistic import SOLVERS
+from ssl_bench.transfer.probe_values import check_values
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.timm_architecture import image_side
 from ssl_bench.transfer.together import each, on_main_process
 from ssl_bench.transfer.weights import load_whole
+
+SPLITS = ('train', 'test')
+PAIRED = 'paired'  # what a probe of pairs is given of its test set
+SCOPE = 'mmpretrain'  # whose registries a probe's backbone is of
+MAPS = 'probe.maps'  # where a config says which maps are taken
 
 
 class Frozen(BaseModel):
@@ -54,23 +88,50 @@ class Frozen(BaseModel):
         preprocessor (dict): Mean, std and channel order.
         compute (str): ``bfloat16``: the backbone under autocast, its last
             features pooled in single precision.
+        maps (dict, optional): Of a probe of patches: the fields of a
+            `MapRule`.
+
+    Attributes:
+        cell (int): Of a probe of patches: side of one, pixels.
     """
 
     def __init__(
-        self, backbone: dict, preprocessor: dict, compute: str = 'float32'
+        self,
+        backbone: dict,
+        preprocessor: dict,
+        compute: str = 'float32',
+        maps: dict | None = None,
     ) -> None:
         from mmpretrain.registry import MODELS
 
-        settings = dict(type='ClsDataPreprocessor', **preprocessor)
-        super().__init__(data_preprocessor=MODELS.build(settings))
-        self.backbone = MODELS.build(backbone)
+        self.rule = None if maps is None else MapRule.read(maps, MAPS)
+        if self.rule is not None:
+            backbone, _, self.cell = choose_maps(backbone, self.rule, MAPS)
+        # the loaders may be another toolkit's
+        with DefaultScope.overwrite_default_scope(SCOPE):
+            settings = dict(type='ClsDataPreprocessor', **preprocessor)
+            super().__init__(data_preprocessor=MODELS.build(settings))
+            self.backbone = MODELS.build(backbone)
+        self.taken = backbone
         self.mixed = compute == 'bfloat16'
+        self.maps = (
+            None if self.rule is None else FrozenMaps(self.backbone, self.rule)
+        )
 
     @torch.no_grad()
     def forward(  # type: ignore[override]
-        self, batch: dict, pool: Callable[[Tensor], Tensor]
+        self, batch: dict, pool: Callable[[Tensor], Tensor] | None
     ) -> tuple[Tensor, list]:
-        """A loader's batch to (B, D) features and its data samples."""
+        """A loader's batch to features and its data samples.
+
+        Args:
+            batch (dict): Of B images.
+            pool (Callable, optional): From the last features to (B, D); None
+                of a rule's maps.
+
+        Returns:
+            tuple: (B, D), or the joined map of a rule, (B, h, w, D).
+        """
         batch = self.data_preprocessor(batch, False)
         images = batch['inputs']
         with (
@@ -78,9 +139,26 @@ class Frozen(BaseModel):
             if self.mixed
             else nullcontext()
         ):
-            # (B, C, H, W), or (B, C) of a class token
-            features = self.backbone(images)[-1]
-        return pool(features.float()), batch['data_samples']
+            if pool is None:
+                features = self.patches(images)
+            else:
+                # (B, C, H, W), or (B, C) of a class token
+                features = self.backbone(images)[-1]
+        found = features.float() if pool is None else pool(features.float())
+        return found, batch['data_samples']
+
+    def patches(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W), normalised, to (B, h, w, D)."""
+        if self.maps is None:
+            raise ValueError('this model takes no maps.')
+        return self.maps.joined(images).permute(0, 2, 3, 1)
+
+    @torch.no_grad()
+    def count(self, side: int) -> int:
+        """Patches of an image of this side, pixels."""
+        device = next(self.backbone.parameters()).device
+        image = torch.zeros(1, 3, side, side, device=device)
+        return self.patches(image).shape[1:3].numel()
 
 
 def global_average(features: Tensor) -> Tensor:
@@ -107,8 +185,7 @@ POOLS = dict(
 
 # settings of a probe that say what the features are, not how to score them
 COMPUTE = ('float32', 'bfloat16')
-LISTS = ('neighbours', 'costs', 'rates')  # settings with several numbers
-OF_FEATURES = ('type', 'pool', 'vit_pool', 'precision', 'compute')
+OF_FEATURES = ('type', 'pool', 'vit_pool', 'precision', 'compute', 'maps')
 
 
 def run_probe(
@@ -118,33 +195,41 @@ def run_probe(
 
     Args:
         plan (Plan): Its config has ``backbone``, ``probe``,
-            ``train_dataloader`` and ``test_dataloader``.
+            ``test_dataloader`` and, of a probe that trains or remembers,
+            ``train_dataloader``.
         source (Source): What is probed.
         seed (int): Decides a random initialisation, and a probe's own
             draws where it has any.
         folder (Path): Of the run; the features are kept next to the runs.
         root (str): Data root, for the cache's key.
     """
-    settings = plan.config.probe
-    check_settings(settings)
+    config = plan.config
+    check_settings(config.probe)
+    if config.get('train_dataloader'):
+        config.train_dataloader = set_draws(config.train_dataloader, seed=seed)
     set_random_seed(seed)
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = build_frozen(plan.config, source)
-        key = cache_key(plan, model, root)
+    with DefaultScope.overwrite_default_scope(data_scope(config)):
+        model = build_frozen(config, source)
         home = folder.parent / 'features'
         folders = {
-            split: home / f'{key}_{split}' for split in ('train', 'test')
+            split: home / f'{key}_{split}'
+            for split, key in cache_keys(plan, model, root).items()
         }
-        plan.changes += check_probe(plan.config)
+        sets = data_sets(config)
+        plan.changes += check_probe(config, sets)
+        check_memory_of(config, model, sets)
+        if 'validation' in config.probe:
+            count = model.count(image_side(config))
+            check_amount(config.probe, len(sets[0]), count)
         if model.mixed:
             plan.changes.append('features of a backbone in bfloat16')
         for split, path in folders.items():
             if not on_main_process((path / INDEX).exists):
                 title = f'{plan.task}, {source.method}, {split}'
-                extract(model, plan.config, split, title, path)
+                extract(model, config, split, title, path)
     del model  # its memory is free for the probe
     splits = [each(partial(load_features, path)) for path in folders.values()]
-    found = score(settings, splits, seed)
+    found = score(config.probe, splits, seed, sets[-1])
     return Measured(
         {name: value for name, value in found.items() if '/' not in name},
         len(splits[0].labels),
@@ -152,12 +237,17 @@ def run_probe(
     )
 
 
+def data_scope(config: Config) -> str:
+    """Whose registries a config's data sets and their steps are of."""
+    return config.get('default_scope') or SCOPE
+
+
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Refuse settings that the probe does not have, before an extraction.
 
     Raises:
-        UserError: Unknown probe, pooling, precision, argument, or numbers
-            of neighbours, costs or rates that are no list of numbers.
+        UserError: Unknown probe, pooling, precision, argument, one that is
+            missing, a faulty rule of maps, or a value that none can use.
     """
     for place, known, name in (
         ('probe', PROBES, settings['type']),
@@ -167,10 +257,29 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     ):
         if name not in known:
             raise unknown_name(place, str(name), known)
-    taken = [*inspect.signature(PROBES[settings['type']]).parameters][2:]
+    kind = settings['type']
+    taken = [
+        item
+        for name, item in inspect.signature(PROBES[kind]).parameters.items()
+        if name not in (*SPLITS, PAIRED)
+    ]
+    names = (*OF_FEATURES, *(item.name for item in taken))
     for name in settings:
-        if name not in (*OF_FEATURES, *taken):
-            raise unknown_name('key of probe', name, (*OF_FEATURES, *taken))
+        if name not in names:
+            raise unknown_name('key of probe', name, names)
+    for item in taken:
+        needed = item.default is item.empty and item.name != 'seed'
+        if needed and item.name not in settings:
+            raise UserError(f'probe must say {item.name}.')
+    if (kind in OF_PATCHES) != (settings.get('maps') is not None):
+        raise UserError(
+            f'probe.type={kind} takes patches: probe must say maps.'
+            if kind in OF_PATCHES
+            else f'probe.type={kind} takes no patches: leave maps out.'
+        )
+    if kind in OF_PATCHES:
+        MapRule.read(settings['maps'], MAPS)
+    check_values(settings)
     for name in LISTS:
         values = settings.get(name, [1])
         if not isinstance(values, (list, tuple)) or not all(
@@ -180,19 +289,28 @@ def check_settings(settings: Mapping[str, Any]) -> None:
                 f'probe.{name} must be a list of numbers above 0, such as '
                 f'[1,10], not {values!r}.'
             )
+    if 'validation' in settings:
+        check_choice(settings)
+    known = settings.get('solver_precision', 'float64')
+    if known not in SOLVERS:
+        raise unknown_name('probe.solver_precision', str(known), SOLVERS)
 
 
 def score(
-    settings: dict[str, Any], splits: list[Features], seed: int
+    settings: dict[str, Any],
+    splits: list[Features],
+    seed: int,
+    test_set: Any = None,
 ) -> dict[str, float]:
-    """Apply a probe to the features of both splits.
+    """Apply a probe to the features of its splits.
 
     All processes call it, and get the same numbers.
 
     Args:
         settings (dict): ``type`` and the probe's own arguments.
-        splits (list[Features]): Training and test.
+        splits (list[Features]): Training, if the probe has one, and test.
         seed (int): Of the run, for a probe that draws.
+        test_set (BaseDataset): For a probe of pairs of its images.
     """
     probe = PROBES[settings['type']]
     options = {
@@ -200,31 +318,68 @@ def score(
         for name, value in settings.items()
         if name not in OF_FEATURES
     }
-    if 'seed' in inspect.signature(probe).parameters:
+    taken = inspect.signature(probe).parameters
+    if 'seed' in taken:
         options.setdefault('seed', seed)
+    if PAIRED in taken:
+        options[PAIRED] = test_set.paired
     return probe(*splits, **options)
 
 
-def check_probe(config: Config) -> list[str]:
+def splits_of(config: Config) -> tuple[str, ...]:
+    """The splits that a probe reads."""
+    return tuple(
+        split for split in SPLITS if config.get(f'{split}_dataloader')
+    )
+
+
+def data_sets(config: Config) -> list[Any]:
+    """The data set of each split of a probe.
+
+    Raises:
+        UserError: One of them is faulty.
+    """
+    try:
+        return [
+            DATASETS.build(config[f'{split}_dataloader'].dataset)
+            for split in splits_of(config)
+        ]
+    except AssertionError as error:  # how the toolkits' readers complain
+        raise UserError(f'the data are not as expected: {error}') from error
+
+
+def check_probe(config: Config, sets: Sequence[Any]) -> list[str]:
     """Compare the classes of training and test images.
+
+    Args:
+        config (Config): Of a probe.
+        sets (Sequence): `data_sets` of it.
 
     Returns:
         list[str]: What a record should say of the data.
 
     Raises:
-        UserError: They differ.
+        UserError: They differ, or an image of a pair is not as large as the
+            pair says.
     """
-    from mmpretrain.registry import DATASETS
+    if len(sets) > 1:
+        check_same(*sets)
+    if data_scope(config) == 'mmseg':
+        return check_files(config.probe.classes, *sets)
+    notes = notes_of(*sets)
+    if hasattr(sets[-1], PAIRED):
+        notes += check_sizes(sets[-1])
+    return notes
 
-    try:
-        sets = [
-            DATASETS.build(config[f'{split}_dataloader'].dataset)
-            for split in ('train', 'test')
-        ]
-    except AssertionError as error:  # how the toolkits' readers complain
-        raise UserError(f'the data are not as expected: {error}') from error
-    check_same(*sets)
-    return notes_of(*sets)
+
+def check_memory_of(
+    config: Config, model: Frozen, sets: Sequence[Any]
+) -> None:
+    """`check_memory`, of a probe that has one, before an extraction."""
+    probe = config.probe
+    if probe.type == 'in_context':
+        patches = (image_side(config) // model.cell) ** 2
+        check_memory(probe.k, probe.memory_size, len(sets[0]), patches)
 
 
 def frozen_model(config: Config) -> Frozen:
@@ -233,23 +388,53 @@ def frozen_model(config: Config) -> Frozen:
         config.backbone,
         dict(config.data_preprocessor),
         config.probe.get('compute', 'float32'),
+        config.probe.get('maps'),
     )
 
 
 def build_frozen(config: Config, source: Source) -> Frozen:
     """The backbone with its weights, in evaluation mode."""
     model = frozen_model(config)
-    model.backbone.init_weights()
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        model.backbone.init_weights()
     if source.backbone is not None:
         load_whole(model.backbone, source)
     return model.to(get_device()).eval()
 
 
+def cache_keys(plan: Plan, model: Frozen, root: str) -> dict[str, str]:
+    """Name of the features of each split.
+
+    The splits of images have one name. Those of patches have their own, so
+    that probes which read other training images share the test's.
+    """
+    digest = tensors_sha256(
+        {
+            name: tensor.cpu()
+            for name, tensor in model.backbone.state_dict().items()
+        }
+    )
+    splits = splits_of(plan.config)
+    if model.rule is None:
+        return dict.fromkeys(splits, _key(plan, model, root, digest, splits))
+    return {
+        split: _key(plan, model, root, digest, (split,)) for split in splits
+    }
+
+
 def cache_key(plan: Plan, model: Frozen, root: str) -> str:
+    """`cache_keys` of the training images."""
+    return cache_keys(plan, model, root)['train']
+
+
+def _key(
+    plan: Plan, model: Frozen, root: str, digest: str, splits: Sequence[str]
+) -> str:
     """Name of weights, data and the way of reading them, 32 digits.
 
     The data root is not part of it: the fingerprint is of what is there. Data
-    that are not the task's count with a fingerprint of their own.
+    that are not the task's count with a fingerprint of their own. Nothing of
+    what a head does with the features is part of it.
     """
     row = find_task(plan.task)
     elsewhere = [
@@ -257,32 +442,35 @@ def cache_key(plan: Plan, model: Frozen, root: str) -> str:
         for path in data_paths(plan.config)
         if read_elsewhere([path], row.data, root)
     ]
-    weights = {
-        name: tensor.cpu()
-        for name, tensor in model.backbone.state_dict().items()
-    }
     settings = {
-        name: without_roots(plan.config[name].dataset.to_dict())
-        for name in ('train_dataloader', 'test_dataloader')
+        f'{split}_dataloader': without_roots(
+            plan.config[f'{split}_dataloader'].dataset.to_dict()
+        )
+        for split in splits
     }
     settings['out_type'] = plan.config.backbone.get('out_type')
     # equal weights of another convention give other features
     settings['style'] = plan.config.backbone.get('style')
     settings['pixels'] = plan.config.data_preprocessor.to_dict()
-    settings['pool'] = plan.config.probe.get('pool', 'global_average')
     settings['precision'] = plan.config.probe.get('precision', 'float32')
+    if model.rule is None:
+        settings['pool'] = plan.config.probe.get('pool', 'global_average')
+    else:
+        # of two rules that take the same maps of this network, the features
+        # are the same
+        settings['maps'] = dict(
+            maps=model.taken['out_indices'],
+            norm=model.taken.get('norm'),
+            class_token=model.rule.class_token,
+            padding=model.rule.padding,
+        )
     if plan.config.backbone['type'] == 'TimmBackbone':
         # heads, positions and the norm are in no tensor
         settings['timm'] = plan.config.backbone.to_dict()
     if model.mixed:  # single precision keeps the names that it had
         settings['compute'] = 'bfloat16'
     text = json.dumps(
-        [
-            tensors_sha256(weights),
-            fingerprint(row.data, root),
-            settings,
-            *elsewhere,
-        ],
+        [digest, fingerprint(row.data, root), settings, *elsewhere],
         sort_keys=True,
         default=str,
     )
@@ -322,7 +510,11 @@ def extract(
     loader: Any = AtomicRunner.build_dataloader(
         {**settings, 'sampler': sampler}
     )
-    pool = POOLS[config.probe.get('pool', 'global_average')]
+    pool = (
+        POOLS[config.probe.get('pool', 'global_average')]
+        if model.rule is None
+        else None
+    )
 
     def batches(done: int) -> Iterator[tuple[Tensor, Tensor]]:
         loader.sampler.skip(done)
@@ -340,24 +532,29 @@ def extract(
 def _batches(
     model: Frozen,
     loader: Any,
-    pool: Callable[[Tensor], Tensor],
+    pool: Callable[[Tensor], Tensor] | None,
     line: ProgressLine,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Features and labels of this process's batches."""
-    classes = len(loader.dataset.metainfo['classes'])
+    classes = len(loader.dataset.metainfo.get('classes') or ())
     with signals_held():
         loaded = iter(loader)
     for done, batch in enumerate(loaded, line.first + 1):
         found, samples = model(batch, pool)
-        yield (
-            found,
-            torch.stack([_label(sample, classes) for sample in samples]),
-        )
+        labels = torch.stack([_label(sample, classes) for sample in samples])
+        if model.maps is not None and labels.ndim == 3:
+            labels = model.maps.of_masks(labels, IGNORED)
+        yield found, labels
         line.update(done)
 
 
 def _label(sample, classes: int) -> Tensor:
-    """Class index; of a multi-label sample 1, 0, or -1 (only difficult)."""
+    """Class index; of a multi-label sample 1, 0, or -1 (only difficult).
+
+    Of a segmentation set the mask, (H, W) uint8.
+    """
+    if 'gt_sem_seg' in sample:
+        return sample.gt_sem_seg.data[0].to(torch.uint8).cpu()
     if 'gt_label_difficult' not in sample:
         return sample.gt_label[0].cpu()
     label = torch.zeros(classes, dtype=torch.int64)
@@ -367,7 +564,41 @@ def _label(sample, classes: int) -> Tensor:
 
 
 PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
-    knn=knn, svm=svm, logistic=logistic, linear=linear
+    knn=knn,
+    svm=svm,
+    logistic=logistic,
+    linear=linear,
+    patch_knn=patch_knn,
+    patch_logistic=patch_logistic,
+    in_context=in_context,
+    pck=pck,
+    recall=recall,
+)
+# the probes that say `maps`
+OF_PATCHES: tuple[str, ...] = (
+    'patch_knn',
+    'patch_logistic',
+    'in_context',
+    'pck',
+    'recall',
 )
 # the metric of each; a variety adds words after an underscore
-METRIC_OF = dict(knn={'top1'}, svm={'mAP'}, logistic={'top1'}, linear={'top1'})
+METRIC_OF = dict(
+    knn={'top1'},
+    svm={'mAP'},
+    logistic={'top1'},
+    linear={'top1'},
+    patch_knn={'mIoU', 'aAcc'},
+    patch_logistic={'mIoU', 'aAcc'},
+    in_context={'mIoU'},
+)
+
+
+def metrics_of(settings: Mapping[str, Any]) -> set[str] | None:
+    """The metrics of a probe's settings; None of an unknown probe."""
+    kind = settings.get('type')
+    if kind in ('pck', 'recall'):
+        share = settings.get('share')
+        name = recall_name if kind == 'recall' else pck_name
+        return {name(share)}
+    return METRIC_OF.get(str(kind))

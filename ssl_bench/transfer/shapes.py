@@ -61,7 +61,11 @@ def check_size(config: Config, module: Any, height: int, width: int) -> None:
         UserError: Names the nearest sizes.
     """
     backbone = module.backbone
-    if isinstance(backbone, TimmBackbone):
+    rule, what = getattr(module, 'rule', None), 'network'
+    timm = isinstance(backbone, TimmBackbone)
+    if rule is not None and (rule.padding == 'none' or not timm):
+        patch, what = module.cell, 'task'
+    elif timm:
         patch = 1 if backbone.pad else backbone.divisor
     else:
         settings = config.get('model', config)['backbone']
@@ -71,12 +75,15 @@ def check_size(config: Config, module: Any, height: int, width: int) -> None:
             below = max(side // patch, 1) * patch
             raise UserError(
                 f'images of {height}x{width} pixels: patches of {patch} '
-                f'pixels do not divide {side}, and this network does not pad '
+                f'pixels do not divide {side}, and this {what} does not pad '
                 f'them. The nearest sizes are {below} and {below + patch}.'
             )
 
 
 def _pass(config: Config, module: Any, images: Tensor) -> None:
+    if 'maps' in config.get('probe', {}):
+        module.patches(images)
+        return
     if 'probe' in config:
         pool = POOLS[config.probe.get('pool', 'global_average')]
         pool(module.backbone(images)[-1])

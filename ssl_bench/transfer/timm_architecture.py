@@ -6,12 +6,25 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
+from ssl_bench.checkpoints.timm_nets import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    TimmNet,
+    from_header,
+)
 from ssl_bench.errors import unknown_name
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
-from ssl_bench.transfer.frozen_segmentation import set_frozen_segmentation
-from ssl_bench.transfer.timm_detection import set_timm_detection, traits_of
+from ssl_bench.transfer.frozen_segmentation import (
+    is_frozen_segmentor,
+    note_maps,
+    set_frozen_segmentation,
+)
+from ssl_bench.transfer.timm_detection import (
+    set_timm_detection,
+    takes_patches,
+    traits_of,
+)
 from ssl_bench.transfer.timm_segmentation import set_timm_segmentation
 from ssl_bench.transfer.timm_settings import (
     backbone_settings,
@@ -59,12 +72,14 @@ def set_timm_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     layout = layout_of(net)
     _import(config)
     notes = _set_pixels(config, net)
+    if takes_patches(config):
+        return notes + _set_patches(config, net, layout)
     if 'probe' in config:
         return notes + _set_probe(config, net, layout)
     kind = config.model['type']
     if kind == 'ImageClassifier':
         return notes + _set_classifier(config, net, layout)
-    if kind == 'FrozenSegmentor':
+    if is_frozen_segmentor(config):
         return notes + set_frozen_segmentation(config, net, layout)
     if kind == 'EncoderDecoder':
         return notes + set_timm_segmentation(config, net, layout)
@@ -87,7 +102,16 @@ def _import(config: Config) -> None:
 
 
 def _set_pixels(config: Config, net: TimmNet) -> list[str]:
-    """The mean and deviation of pretraining, RGB."""
+    """The mean and deviation of pretraining, RGB.
+
+    A config with ``protocol_pixels`` keeps its own for networks that have
+    ImageNet's, from which the protocol's differ on purpose.
+    """
+    if config.get('protocol_pixels') and (tuple(net.mean), tuple(net.std)) == (
+        IMAGENET_MEAN,
+        IMAGENET_STD,
+    ):
+        return []
     model = config.get('model', config)
     pixels = model.get('data_preprocessor') or config['data_preprocessor']
     mean, std = (
@@ -273,6 +297,19 @@ def _set_pool_neck(neck: dict[str, Any], layout: Layout, side: int) -> int:
         neck['window'] = None
         return layout.channels[-1]
     return 4 * layout.channels[-1]
+
+
+def _set_patches(config: Config, net: TimmNet, layout: Layout) -> list[str]:
+    """The frozen backbone of a probe of patches; `Frozen` chooses the maps."""
+    maps, side = config.probe.maps, image_side(config)
+    backbone = backbone_settings(net, {}, frozen=True)
+    grid = (math.ceil(side / layout.divisor) * layout.divisor,) * 2
+    notes = note_maps(maps, net, layout)
+    notes += note_positions(
+        net, layout, backbone, (grid[0] // layout.stride,) * 2
+    )
+    config.backbone = backbone
+    return notes + note_windows(layout, side)
 
 
 def _set_probe(config: Config, net: TimmNet, layout: Layout) -> list[str]:

@@ -13,6 +13,7 @@ from torch import nn
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header, to_header
 from ssl_bench.errors import UserError
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
+from ssl_bench.transfer.frozen_segmentation import MODELS as FROZEN_MODELS
 from ssl_bench.transfer.timm_settings import NO_DECAY
 from ssl_bench.transfer.wrong_backbone import WrongBackbone
 
@@ -87,11 +88,16 @@ def is_vitdet(config: Config) -> bool:
     return model.get('backbone', {}).get('type') == 'ViTDet'
 
 
+def takes_patches(config: Config) -> bool:
+    """Whether a config is of a probe whose features are patches."""
+    return 'maps' in (config.get('probe') or {})
+
+
 def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
     """The network that a task gets in the wrapper of timm's, if any.
 
     So does a plain ViT in a detector or a segmenter that is for other
-    networks, or for other patches.
+    networks, or for other patches, and in a probe of patches.
 
     Args:
         config (Config): Of a task, not yet fitted.
@@ -104,7 +110,11 @@ def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
         return from_header(arch)
     if arch['family'] != 'vit' or not arch['heads']:
         return None
-    if is_detector(config) or _is_other_segmenter(config, arch['patch']):
+    if (
+        is_detector(config)
+        or takes_patches(config)
+        or _is_other_segmenter(config, arch['patch'])
+    ):
         return vit_as_timm(arch)
     other = is_vitdet(config) and (
         arch['patch'] != config.model.backbone.patch_size
@@ -115,7 +125,7 @@ def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
 def _is_other_segmenter(config: Config, patch: int) -> bool:
     """Whether a segmenter is for a residual network or for other patches."""
     model = config.get('model') or {}
-    if model.get('type') not in ('EncoderDecoder', 'FrozenSegmentor'):
+    if model.get('type') not in ('EncoderDecoder', *FROZEN_MODELS):
         return False
     own: Any = model['backbone']
     return 'ResNet' in own['type'] or own.get('patch_size', patch) != patch

@@ -15,6 +15,11 @@ SMALL = MiniSizes(
     seg_val=2,
     coco_train=40,
     coco_val=4,
+    nyu_train=6,
+    nyu_test=4,
+    spair_trn=2,
+    spair_val=2,
+    spair_test=3,
     px=160,
 )
 

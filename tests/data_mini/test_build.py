@@ -39,6 +39,11 @@ TINY = MiniSizes(
     seg_val=2,
     coco_train=2,
     coco_val=2,
+    nyu_train=2,
+    nyu_test=2,
+    spair_trn=2,
+    spair_val=2,
+    spair_test=2,
     px=64,
 )
 

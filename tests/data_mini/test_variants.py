@@ -26,6 +26,11 @@ SMALL = MiniSizes(
     seg_val=4,
     coco_train=8,
     coco_val=4,
+    nyu_train=2,
+    nyu_test=2,
+    spair_trn=2,
+    spair_val=2,
+    spair_test=2,
     px=96,
 )
 

@@ -114,16 +114,17 @@ def pass_over(plan) -> Iterator[str]:
 
     from ssl_bench.tasks.table import find_task
     from ssl_bench.toolbox.check_data import check_classes, check_files
-    from ssl_bench.transfer.probes import check_probe
+    from ssl_bench.transfer.probes import check_probe, data_sets
 
     config, toolbox = plan.config, find_task(plan.task).toolbox
     scope = config.get('default_scope') or 'mmpretrain'
     with DefaultScope.overwrite_default_scope(scope):
         if toolbox == 'probe':
-            yield from check_probe(config) or []
+            yield from check_probe(config, data_sets(config))
         sets = [
             DATASETS.build(config[name].dataset)
             for name in ('train_dataloader', 'test_dataloader')
+            if config.get(name)
         ]
         model = config.get('model')
         if toolbox != 'probe':
@@ -202,6 +203,11 @@ def make_base(root: Path) -> None:
         seg_val=4,
         coco_train=8,
         coco_val=4,
+        nyu_train=4,
+        nyu_test=2,
+        spair_trn=2,
+        spair_val=2,
+        spair_test=2,
         px=96,
     )
     make_mini(root, sizes=sizes)

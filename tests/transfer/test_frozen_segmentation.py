@@ -60,48 +60,84 @@ def sample(height, width):
 def test_every_field_of_the_protocol_is_said(task):
     config = load_config(f'transfer/{task}')
     model, third = config.model, 'dinov3' in task
+    franca, several = 'franca' in task, '_linsegms_' in task
     mini = task == 'mini_linseg'
+    grid = (100, 100) if franca else None
     assert model.maps == dict(
-        layers='four' if mini else 'last',
-        stages=(1, 2, 3, 4) if mini else (4,),
+        layers='last_four' if several else 'last',
+        stages=(1, 2, 3, 4) if several else (2, 3, 4) if mini else (4,),
         final_norm=True,
         class_token=False,
         padding='cut' if third else 'around',
     )
     head = model.decode_head
-    assert head.norm_cfg == dict(type='SyncBN', eps=1e-5, momentum=0.1)
+    norm = dict(type='SyncBN', eps=1e-5, momentum=0.1)
+    assert head.norm_cfg == (None if franca else norm)
     assert head.dropout_ratio == (0.1 if third else 0.0)
-    loss = dict(type='PixelCrossEntropy', divide_by='all')
-    if task == 'mini_linseg':
+    assert head.conv_std == (None if franca else 0.01)
+    assert head.map_size == head.label_size == model.score_size == grid
+    loss = dict(
+        type='PixelCrossEntropy', divide_by='kept' if franca else 'all'
+    )
+    if mini:
         loss['class_weight'] = [0.2, *[1.0] * 8]
     assert head.loss_decode == loss
-    assert not head.align_corners and head.ignore_index == 255
-    assert model.test_cfg.mode == 'slide'
-    assert config.test_evaluator == dict(
-        type='IoUMetric',
-        iou_metrics=['mIoU'],
-        ignore_index=255,
-        nan_to_num=None,
+    assert not head.align_corners
+    ignored = 0 if task == 'ade20k_linseg_franca' else 255
+    assert head.ignore_index == ignored
+    assert model.test_cfg.mode == ('whole' if franca else 'slide')
+    assert config.test_evaluator == (
+        dict(
+            type='MapIoU',
+            variant='all_classes',
+            ignore=[ignored],
+            score_size=(100, 100),
+            most_batches=512,
+            batch_images=128,
+        )
+        if franca
+        else dict(
+            type='IoUMetric',
+            iou_metrics=['mIoU'],
+            ignore_index=255,
+            nan_to_num=None,
+        )
     )
     assert config.default_hooks.checkpoint.save_best is None
     assert config.val_cfg is None
+    assert config.checkpoint_choice == dict(
+        best=False, by='mIoU', every=1 if franca else 5000
+    )
 
 
 @pytest.mark.parametrize(
-    'task', [name for name in TASKS if not name.startswith('mini')]
+    'task', [name for name in TASKS if 'mini' not in name and 'dino' in name]
 )
 def test_sizes_of_the_full_tasks(task):
-    third = 'dinov3' in task
+    third, several = 'dinov3' in task, '_linsegms_' in task
+    side = 640 if several else 512
     config = load_config(f'transfer/{task}')
+    train_set = config.train_dataloader.dataset
+    for part in train_set.get('datasets', [train_set])[1:]:
+        assert part.pipeline == train_set.datasets[0].pipeline
     train, test = (
-        {step['type']: step for step in loader.dataset.pipeline}
-        for loader in (config.train_dataloader, config.test_dataloader)
+        {step['type']: step for step in steps}
+        for steps in (
+            train_set.get('datasets', [train_set])[0].pipeline,
+            config.test_dataloader.dataset.pipeline,
+        )
     )
-    assert train['RandomResize'].scale == (99999999, 512)
+    if several:
+        assert test['TestTimeAug'].transforms[0] == [
+            dict(type='Resize', scale=(99999999, short), keep_ratio=True)
+            for short in (640, int(640 * 1.32), int(640 * 1.73))
+        ]
+        test['Resize'] = test['TestTimeAug'].transforms[0][0]
+    assert train['RandomResize'].scale == (99999999, side)
     assert train['RandomResize'].ratio_range == (0.5, 2.0)
-    assert train['RandomCrop'].crop_size == (512, 512)
+    assert train['RandomCrop'].crop_size == (side, side)
     assert train['RandomCrop'].cat_max_ratio == 0.75
-    assert test['Resize'].scale == (99999999, 512)
+    assert test['Resize'].scale == (99999999, side)
     for step in train['RandomResize'], test['Resize']:
         assert step.get('backend') == ('pillow' if third else None)
         assert step.keep_ratio
@@ -111,7 +147,11 @@ def test_sizes_of_the_full_tasks(task):
     assert ('ade20k' in task) == bool(
         train['LoadAnnotations'].get('reduce_zero_label')
     )
-    assert config.model.test_cfg.stride == (341, 341)
+    assert config.model.test_cfg == dict(
+        mode='slide',
+        crop_size=(side, side),
+        stride=(426, 426) if several else (341, 341),
+    )
     assert config.optim_wrapper.optimizer == dict(
         type='AdamW',
         lr=1e-3,

@@ -41,7 +41,7 @@ def test_votes_equal_a_slow_loop(monkeypatch, block):
     for query, got in zip(test.features, votes):
         cosines = [
             (float(torch.cosine_similarity(query, row, dim=0)), int(label))
-            for row, label in zip(*train)
+            for row, label in zip(train.features, train.labels)
         ]
         want = [0.0] * 3
         for cosine, label in sorted(cosines, reverse=True)[:5]:
@@ -90,7 +90,7 @@ def test_ranking_ap_by_hand():
 
 
 def multi(count, seed):
-    features, labels = blobs(count, seed)
+    features, labels, _ = blobs(count, seed)
     return Features(features, torch.eye(3, dtype=torch.int64)[labels])
 
 

@@ -1,17 +1,6 @@
 # What the mini segmentation tasks share: the embedded devkit, nine classes.
-_base_ = 'mini.py'
+_base_ = 'mini_set.py'
 
-mini_set = dict(
-    type='BaseSegDataset',
-    data_root='data/mini/VOCdevkit/VOC2012',
-    data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'),
-    img_suffix='.jpg',
-    seg_map_suffix='.png',
-    metainfo=dict(
-        classes=('background', *_base_.mini_classes),
-        palette=[(0, 0, 0), *_base_.mini_palette],
-    ),
-)
 nine_classes = dict(
     num_classes=9,
     # paper: equal weights; here three of four pixels are background, and in
@@ -28,14 +17,16 @@ edit_data = {
     'train_dataloader.num_workers': 0,
     'train_dataloader.persistent_workers': False,
     'train_dataloader.dataset': dict(
-        _delete_=True, ann_file='ImageSets/Segmentation/train.txt', **mini_set
+        _delete_=True,
+        ann_file='ImageSets/Segmentation/train.txt',
+        **_base_.mini_set,
     ),
     'test_dataloader.num_workers': 0,
     'test_dataloader.persistent_workers': False,
     'test_dataloader.dataset': dict(
         _keep_=['pipeline'],
         ann_file='ImageSets/Segmentation/val.txt',
-        **mini_set,
+        **_base_.mini_set,
     ),
     'test_dataloader.dataset.pipeline.Resize.scale': (160, 128),
 }

@@ -16,7 +16,7 @@ from ssl_bench.files import sha256
 from ssl_bench.run_folder import workshop
 
 #: Changes whenever the same settings would give other bytes.
-VERSION = 2
+VERSION = 3
 MANIFEST = 'mini.json'
 #: Libraries that decide the bytes.
 LIBRARIES = ('numpy', 'pillow', 'scikit-image', 'scipy')
@@ -39,7 +39,12 @@ class MiniSizes:
         seg_val (int): The same in Segmentation/val.
         coco_train (int): COCO train2017 images.
         coco_val (int): COCO val2017 images.
-        px (int): Longer side of the VOC and COCO images, in pixels.
+        nyu_train (int): NYUv2 images with depth maps in nyu_train.txt.
+        nyu_test (int): The same in nyu_test.txt.
+        spair_trn (int): SPair-71k images of each class in trn.
+        spair_val (int): The same in val.
+        spair_test (int): The same in test.
+        px (int): Longer side of all images but ImageNet's, in pixels.
     """
 
     imagenet_train: int = 800
@@ -52,6 +57,11 @@ class MiniSizes:
     seg_val: int = 80
     coco_train: int = 400
     coco_val: int = 100
+    nyu_train: int = 120
+    nyu_test: int = 40
+    spair_trn: int = 3
+    spair_val: int = 2
+    spair_test: int = 5
     px: int = 160
 
     def __post_init__(self) -> None:

@@ -16,6 +16,8 @@ from ssl_bench.data.mini.shapes import Outline, outline, place
 BACKGROUND_SPREAD, OBJECT_SPREAD = (6.0, 18.0), (8.0, 20.0)
 #: Width of an object's rim as a share of its thickest part's half width.
 RIM = (0.32, 0.48)
+#: Pixels of a photograph per pixel of an object.
+ZOOM = (0.7, 2.5)
 
 
 @dataclass
@@ -99,10 +101,36 @@ def add_shape(
         whole shape's pixels; None if it was not pasted.
     """
     alpha, width, height = place(rng, parts, side, angle)
-    left = round(centre[0] - width / 2)
-    top = round(centre[1] - height / 2)
+    corner = (round(centre[0] - width / 2), round(centre[1] - height / 2))
+    return paste(rng, scene, alpha, corner, keep, rim)
+
+
+def paste(
+    rng: np.random.Generator,
+    scene: Scene,
+    alpha: Image.Image,
+    corner: tuple[int, int],
+    keep: float,
+    rim: bool = False,
+    zoom: tuple[float, float] = ZOOM,
+) -> tuple[np.ndarray, int] | None:
+    """Paste a drawn shape if it leaves the others visible enough.
+
+    Args:
+        rng (np.random.Generator): Draws texture and colours.
+        scene (Scene): Changed in place; ``owner`` under the shape becomes 0.
+        alpha (Image): Mode L.
+        corner (tuple[int, int]): Left and top of ``alpha`` in the frame.
+        keep (float): Share of every earlier item that has to stay visible.
+        rim (bool): Whether a rim of another texture follows the outline.
+        zoom (tuple[float, float]): Least and most pixels of the photograph
+            per pixel.
+
+    Returns:
+        tuple[np.ndarray, int] | None: As `add_shape`.
+    """
     frame = Image.new('L', scene.image.size)
-    frame.paste(alpha, (left, top))
+    frame.paste(alpha, corner)
     mask = np.asarray(frame) >= 128
     area = int((np.asarray(alpha) >= 128).sum())
     lost = np.bincount(scene.owner[mask], minlength=len(scene.items) + 1)
@@ -112,15 +140,15 @@ def add_shape(
     if mask.sum() < max(0.5 * area, 16):
         return None
     light = _contrasting(rng, scene.image, mask)
-    texture = _texture(rng, alpha.size, light)
+    texture = _texture(rng, alpha.size, light, zoom)
     if rim:
         step = math.copysign(rng.uniform(50, 80), 128 - light)
         texture.paste(
-            _texture(rng, alpha.size, light + step),
+            _texture(rng, alpha.size, light + step, zoom),
             (0, 0),
             _within_rim(rng, alpha),
         )
-    scene.image.paste(texture, (left, top), alpha)
+    scene.image.paste(texture, corner, alpha)
     for item, pixels in zip(scene.items, lost[1:]):
         item.visible -= int(pixels)
     scene.owner[mask] = 0
@@ -128,13 +156,13 @@ def add_shape(
 
 
 def _texture(
-    rng: np.random.Generator, size: tuple[int, int], light: float
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    light: float,
+    zoom: tuple[float, float],
 ) -> Image.Image:
     image = patch(
-        rng,
-        size,
-        zoom=rng.uniform(0.7, 2.5),
-        angle=rng.uniform(0, 2 * math.pi),
+        rng, size, zoom=rng.uniform(*zoom), angle=rng.uniform(0, 2 * math.pi)
     )
     return recolour(rng, image, light, rng.uniform(*OBJECT_SPREAD))
 
@@ -181,8 +209,22 @@ def add_item(
     )
     if placed is None:
         return False
-    mask, area = placed
+    record(scene, label, angle, *placed)
+    return True
+
+
+def record(
+    scene: Scene, label: int, angle: float, mask: np.ndarray, area: int
+) -> None:
+    """Note what was pasted last as an object.
+
+    Args:
+        scene (Scene): Changed in place.
+        label (int): Index into `CLASSES`.
+        angle (float): Rotation in radians.
+        mask (np.ndarray): (H, W) bool, from `add_shape`.
+        area (int): Pixels of the whole shape, from `add_shape`.
+    """
     pixels = int(mask.sum())
     scene.items.append(Item(label, area, pixels, pixels, angle))
     scene.owner[mask] = len(scene.items)
-    return True

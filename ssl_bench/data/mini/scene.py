@@ -52,9 +52,10 @@ def _add_crowd(rng: np.random.Generator, scene: Scene) -> None:
         scene.items.append(Item(label, area, area, area, 0.0, crowd=True))
 
 
-def _add_clutter(
+def add_clutter(
     rng: np.random.Generator, scene: Scene, count: int, keep: float
 ) -> None:
+    """Paste up to ``count`` shapes of no class, anywhere."""
     width, height = scene.image.size
     for _ in range(count):
         add_shape(
@@ -68,7 +69,8 @@ def _add_clutter(
         )
 
 
-def _frame(rng: np.random.Generator, size: int) -> tuple[int, int]:
+def frame(rng: np.random.Generator, size: int) -> tuple[int, int]:
+    """Width and height: square, landscape or portrait; ``size`` is longer."""
     short = 3 * size // 4
     shapes = ((size, size), (size, short), (short, size))
     return shapes[rng.choice(3, p=(0.4, 0.4, 0.2))]
@@ -85,25 +87,32 @@ def object_image(rng: np.random.Generator, label: int, size: int) -> Scene:
         label (int): Class of the objects.
         size (int): Longer side in pixels.
     """
-    width, height = _frame(rng, size)
+    width, height = frame(rng, size)
     short = min(width, height)
     scene = new_scene(rng, (width, height))
-    _add_clutter(rng, scene, int(rng.integers(0, 2)), keep=0.0)
+    add_clutter(rng, scene, int(rng.integers(0, 2)), keep=0.0)
     centre = (width * rng.uniform(0.4, 0.6), height * rng.uniform(0.4, 0.6))
     add_item(
         rng, scene, label, rng.uniform(0.42, 0.58) * short, centre, keep=0.0
     )
     for _ in range(rng.integers(2, 5)):
-        side = rng.uniform(0.2, 0.32) * short
-        for _ in range(10):
-            centre = (
-                width * rng.uniform(0.08, 0.92),
-                height * rng.uniform(0.08, 0.92),
-            )
-            if add_item(rng, scene, label, side, centre, keep=0.8):
-                break
-    _add_clutter(rng, scene, int(rng.integers(0, 2)), keep=0.75)
+        add_companion(rng, scene, label, rng.uniform(0.2, 0.32) * short)
+    add_clutter(rng, scene, int(rng.integers(0, 2)), keep=0.75)
     return scene
+
+
+def add_companion(
+    rng: np.random.Generator, scene: Scene, label: int, side: float
+) -> None:
+    """Paste a smaller object where it hides little, if there is a place."""
+    width, height = scene.image.size
+    for _ in range(10):
+        centre = (
+            width * rng.uniform(0.08, 0.92),
+            height * rng.uniform(0.08, 0.92),
+        )
+        if add_item(rng, scene, label, side, centre, keep=0.8):
+            return
 
 
 def objects_scene(
@@ -116,11 +125,11 @@ def objects_scene(
         size (int): Longer side in pixels.
         crowd (float): Probability of a crowd.
     """
-    width, height = _frame(rng, size)
+    width, height = frame(rng, size)
     scene = new_scene(rng, (width, height))
     if rng.random() < crowd:
         _add_crowd(rng, scene)
-    _add_clutter(rng, scene, int(rng.integers(0, 3)), keep=0.5)
+    add_clutter(rng, scene, int(rng.integers(0, 3)), keep=0.5)
     ranges = rng.choice(
         len(SIZES), p=[share for _, share in SIZES], size=rng.integers(1, 5)
     )

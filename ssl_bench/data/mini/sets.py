@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ssl_bench.data.mini import coco, folder, voc
+from ssl_bench.data.mini import coco, folder, nyu, spair, voc
+from ssl_bench.data.mini.names import CLASSES
 from ssl_bench.environment import ENDING
 from ssl_bench.errors import UserError
 
@@ -75,6 +76,28 @@ def plans(part: Path, seed: int, sizes: Any) -> list[Plan]:
                 stream,
                 f'{split}2017',
                 getattr(sizes, f'coco_{split}'),
+                sizes.px,
+            )
+        )
+    for stream, split in ((6, 'train'), (7, 'test')):
+        all_plans.append(
+            _nyu(
+                part / 'nyu',
+                seed,
+                stream,
+                split,
+                getattr(sizes, f'nyu_{split}'),
+                sizes.px,
+            )
+        )
+    for stream, split in ((8, 'trn'), (9, 'val'), (10, 'test')):
+        all_plans.append(
+            _spair(
+                part / 'SPair-71k',
+                seed,
+                stream,
+                split,
+                getattr(sizes, f'spair_{split}'),
                 sizes.px,
             )
         )
@@ -169,6 +192,50 @@ def _coco(
             coco.write_instances,
             home / 'annotations' / f'instances_{split}.json',
         ),
+    )
+
+
+def _nyu(
+    home: Path, seed: int, stream: int, split: str, count: int, size: int
+) -> Plan:
+    _make(home, split)
+
+    def finish(lines: list) -> None:
+        (home / f'nyu_{split}.txt').write_text(''.join(lines))
+
+    return Plan(
+        [
+            (
+                nyu.write_image,
+                (seed, stream, index),
+                (home, split, index, size),
+            )
+            for index in range(count)
+        ],
+        finish,
+    )
+
+
+def _spair(
+    home: Path, seed: int, stream: int, split: str, count: int, size: int
+) -> Plan:
+    _make(
+        home,
+        'Layout/large',
+        f'PairAnnotation/{split}',
+        *(f'JPEGImages/{name}' for name in CLASSES),
+        *(f'ImageAnnotation/{name}' for name in CLASSES),
+    )
+    return Plan(
+        [
+            (
+                spair.write_image,
+                (seed, stream, index),
+                (home, index % len(CLASSES), f'{split}_{index:06d}', size),
+            )
+            for index in range(count * len(CLASSES))
+        ],
+        partial(spair.write_pairs, home, split),
     )
 
 

@@ -1,6 +1,7 @@
 """The outlines of the classes, and drawing them as masks."""
 
 import math
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -70,6 +71,42 @@ def outline(name: str) -> Outline:
     return [(points / math.sqrt(area), fill) for points, fill in parts]
 
 
+@cache
+def key_points(name: str) -> np.ndarray:
+    """Points of a class that every drawing of it has, in a fixed order.
+
+    They are corners, or places of a curve, of the outline. All classes but
+    the crescent equal their mirror image; their points are named by their
+    side in the picture.
+
+    Returns:
+        np.ndarray: (K, 2), of the outline of area 1.
+    """
+    points = outline(name)[0][0]
+    if name in ('square', 'triangle'):
+        middles = (points + np.roll(points, -1, axis=0)) / 2
+        return np.concatenate([points, middles])
+    if name == 'heart':
+        return points[::8]
+    if name == 'ring':
+        return np.concatenate([part[::16] for part, _ in outline(name)])
+    if name == 'crescent':
+        cut = outline(name)[1][0]
+        horns = [_crossing(points, cut, side) for side in (-1, 1)]
+        return np.stack([*points[16:49:8], *horns, cut[32]])
+    return points
+
+
+def _crossing(disc: np.ndarray, cut: np.ndarray, side: int) -> np.ndarray:
+    """Where two circles with centres on the x axis meet; y has the sign."""
+    (x, big), (low, small) = (
+        (circle.mean(0)[0], np.ptp(circle[:, 0]) / 2) for circle in (disc, cut)
+    )
+    gap = low - x
+    along = (gap**2 + big**2 - small**2) / (2 * gap)
+    return np.array([x + along, side * math.sqrt(big**2 - along**2)])
+
+
 def _turn(angle: float) -> np.ndarray:
     cos, sin = math.cos(angle), math.sin(angle)
     return np.array([[cos, sin], [-sin, cos]])
@@ -115,8 +152,50 @@ def place(
         tuple: Alpha (Image, mode L) just large enough for the whole shape,
         and its width and height in pixels before rounding up.
     """
+    drawn = draw(parts, pose(rng, side, angle))
+    return drawn.alpha, drawn.width, drawn.height
+
+
+def pose(rng: np.random.Generator, side: float, angle: float) -> np.ndarray:
+    """How a shape lies in the picture, without its place.
+
+    Args:
+        rng (np.random.Generator): Draws a small stretch.
+        side (float): Square root of the area wanted, in pixels.
+        angle (float): Clockwise rotation in radians.
+
+    Returns:
+        np.ndarray: (2, 2); ``points @ pose`` are in pixels.
+    """
     stretch = math.exp(rng.uniform(-0.15, 0.15))
-    matrix = side * np.diag([stretch, 1 / stretch]) @ _turn(angle)
+    return side * np.diag([stretch, 1 / stretch]) @ _turn(angle)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A shape in a picture of its own.
+
+    Attributes:
+        alpha (Image): Mode L, just large enough for the whole shape.
+        width (float): Of the shape in pixels, before rounding up.
+        height (float): The same.
+        low (np.ndarray): (2,) x and y; a point p of the outline lies at
+            ``p @ pose - low`` in ``alpha``, in pixels from its corner.
+    """
+
+    alpha: Image.Image
+    width: float
+    height: float
+    low: np.ndarray
+
+
+def draw(parts: Outline, matrix: np.ndarray) -> Drawn:
+    """Draw an outline.
+
+    Args:
+        parts (Outline): Of area 1.
+        matrix (np.ndarray): (2, 2) of `pose`.
+    """
     moved = [(points @ matrix, fill) for points, fill in parts]
     solid = np.concatenate([points for points, fill in moved if fill])
     low, high = solid.min(0), solid.max(0)
@@ -125,4 +204,4 @@ def place(
         [((points - low + 0.5) * OVERSAMPLE, fill) for points, fill in moved],
         (width * OVERSAMPLE, height * OVERSAMPLE),
     )
-    return image.reduce(OVERSAMPLE), *(high - low)
+    return Drawn(image.reduce(OVERSAMPLE), *(high - low), low - 0.5)

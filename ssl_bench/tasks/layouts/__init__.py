@@ -6,10 +6,12 @@ and names the problems. It imports no toolkit.
 
 from ssl_bench.tasks.layouts.base import Labelled, Layout, Reading
 from ssl_bench.tasks.layouts.coco import CocoLayout, LvisLayout
+from ssl_bench.tasks.layouts.depth import DepthLayout
 from ssl_bench.tasks.layouts.folders import CorruptedLayout, FolderLayout
 from ssl_bench.tasks.layouts.lines import Line, Note, Problem
 from ssl_bench.tasks.layouts.lists import InatLayout, ListLayout
 from ssl_bench.tasks.layouts.masks import MaskLayout, VocMaskLayout
+from ssl_bench.tasks.layouts.spair import SpairLayout
 from ssl_bench.tasks.layouts.voc import VocBoxLayout
 
 # the names that a task's literal may use
@@ -21,14 +23,17 @@ LAYOUTS: dict[str, type[Layout]] = {
     'voc_boxes': VocBoxLayout,
     'voc_masks': VocMaskLayout,
     'mask_folders': MaskLayout,
+    'depth_list': DepthLayout,
     'coco_instances': CocoLayout,
     'lvis': LvisLayout,
+    'spair': SpairLayout,
 }
 
 __all__ = [
     'LAYOUTS',
     'CocoLayout',
     'CorruptedLayout',
+    'DepthLayout',
     'FolderLayout',
     'InatLayout',
     'Labelled',
@@ -40,6 +45,7 @@ __all__ = [
     'Note',
     'Problem',
     'Reading',
+    'SpairLayout',
     'VocBoxLayout',
     'VocMaskLayout',
 ]

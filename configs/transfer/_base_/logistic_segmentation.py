@@ -1,0 +1,14 @@
+# A logistic regression on patches as CAPI has it. What is chosen is chosen by
+# mIoU on a part of the training images.
+_base_ = 'patch_maps.py'
+
+probe = dict(
+    type='patch_logistic',
+    costs=[10 ** (-6 + 11 * step / 7) for step in range(8)],
+    validation=0.1,
+    split_seed=0,  # CAPI's has none
+    standardise=True,  # by the training images that are not held out
+    max_iter=1000,
+    tol=1e-12,
+    solver_precision='float64',
+)
