@@ -280,15 +280,6 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     if kind in OF_PATCHES:
         MapRule.read(settings['maps'], MAPS)
     check_values(settings)
-    for name in LISTS:
-        values = settings.get(name, [1])
-        if not isinstance(values, (list, tuple)) or not all(
-            isinstance(value, (int, float)) and value > 0 for value in values
-        ):
-            raise UserError(
-                f'probe.{name} must be a list of numbers above 0, such as '
-                f'[1,10], not {values!r}.'
-            )
     if 'validation' in settings:
         check_choice(settings)
     known = settings.get('solver_precision', 'float64')
