@@ -17,12 +17,17 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
 from ssl_bench.errors import printable
 from ssl_bench.header_fields import EXAMPLES, add_option, read_fields
+
+if TYPE_CHECKING:
+    from ssl_bench.transfer.run import Request
+    from ssl_bench.transfer.source import Source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -190,61 +195,58 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def check_all(
-    args: argparse.Namespace, sources: list, overrides: dict
-) -> None:
-    """Refuse what a later task would be refused for, before the first runs."""
+def make_request(
+    args: argparse.Namespace,
+    overrides: dict,
+    source: 'Source',
+    task: str,
+    seed: int,
+) -> 'Request':
+    """What the options ask of one source, task and seed."""
     from ssl_bench.tasks.table import find_task
-    from ssl_bench.transfer.run import ready
+    from ssl_bench.transfer.run import Request
 
-    for source in sources:
-        for task in args.tasks:
-            for seed in args.seeds:
-                ready(
-                    source,
-                    task,
-                    seed,
-                    args.work_dir,
-                    args.data_root,
-                    overrides,
-                    args.recipe,
-                    args.fraction,
-                    args.classifier,
-                    args.eval_only,
-                    trained_later=find_task(task).trained_by in args.tasks,
-                    train=args.train,
-                )
+    return Request(
+        source,
+        task,
+        seed,
+        args.work_dir,
+        args.data_root,
+        overrides,
+        args.recipe,
+        args.fraction,
+        quiet=not args.verbose,
+        visualize=args.visualize,
+        classifier=args.classifier,
+        resume=args.resume,
+        eval_only=args.eval_only,
+        wait=args.wait,
+        train=args.train,
+        trained_later=find_task(task).trained_by in args.tasks,
+    )
 
 
 def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
-    """Run every task for every seed and source; print one line for each."""
-    from ssl_bench.transfer.run import run_task
+    """Run every task for every seed and source; print one line for each.
 
-    if len(sources) * len(args.tasks) * len(args.seeds) > 1:
-        check_all(args, sources, overrides)
-    for seed in args.seeds:
-        for source in sources:
-            for task in in_order(args.tasks):
-                outcome = run_task(
-                    source,
-                    task,
-                    seed,
-                    args.work_dir,
-                    args.data_root,
-                    overrides,
-                    args.recipe,
-                    args.fraction,
-                    quiet=not args.verbose,
-                    visualize=args.visualize,
-                    classifier=args.classifier,
-                    resume=args.resume,
-                    eval_only=args.eval_only,
-                    wait=args.wait,
-                    train=args.train,
-                )
-                say(summary(outcome))
-                for note in other_fields(outcome, source):
-                    say(note)
+    What a later run would be refused for is refused before the first.
+    """
+    from ssl_bench.transfer.run import ready, run_request
+
+    requests = [
+        make_request(args, overrides, source, task, seed)
+        for seed in args.seeds
+        for source in sources
+        for task in in_order(args.tasks)
+    ]
+    if len(requests) > 1:
+        for request in requests:
+            ready(request)
+    for request in requests:
+        outcome = run_request(replace(request, trained_later=False))
+        say(summary(outcome))
+        for note in other_fields(outcome, request.source):
+            say(note)
 
 
 def say(text: str) -> None:
@@ -379,7 +381,6 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
     from mmengine.device import get_device
 
     from ssl_bench.engine.distributed import world_size
-    from ssl_bench.tasks.table import find_task
     from ssl_bench.transfer.plan import make_plan
     from ssl_bench.transfer.run import try_run
     from ssl_bench.transfer.settings_table import settings_table
@@ -390,19 +391,10 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
         for task in args.tasks:
             plans = [
                 try_run(
-                    source,
-                    task,
-                    seed,
-                    args.work_dir,
-                    args.data_root,
-                    overrides,
-                    args.recipe,
-                    args.fraction,
-                    args.classifier,
-                    args.eval_only,
-                    find_task(task).trained_by in args.tasks,
-                    processes,
-                    args.train,
+                    replace(
+                        make_request(args, overrides, source, task, seed),
+                        processes=processes,
+                    )
                 )
                 for seed in args.seeds
             ]
