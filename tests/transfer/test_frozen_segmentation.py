@@ -412,6 +412,7 @@ def test_nothing_of_the_backbone_can_be_trained():
 def test_dinov3_resizes_with_antialiasing(registered, photo):
     """The steps of its config take images and masks; Pillow's pixels."""
     from mmseg.registry import TRANSFORMS
+
     import ssl_bench.toolbox.hooks  # noqa: F401  registers
 
     config = load_config('transfer/ade20k_linseg_dinov3')
