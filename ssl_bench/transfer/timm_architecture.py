@@ -18,6 +18,7 @@ from ssl_bench.toolbox.timm_layout import Layout, layout_of
 from ssl_bench.transfer.frozen_segmentation import (
     is_frozen_segmentor,
     note_maps,
+    note_sizes,
     set_frozen_segmentation,
 )
 from ssl_bench.transfer.timm_detection import (
@@ -305,6 +306,7 @@ def _set_patches(config: Config, net: TimmNet, layout: Layout) -> list[str]:
     backbone = backbone_settings(net, {}, frozen=True)
     grid = (math.ceil(side / layout.divisor) * layout.divisor,) * 2
     notes = note_maps(maps, net, layout)
+    notes += note_sizes(maps, image_sides(config), layout)
     notes += note_positions(
         net, layout, backbone, (grid[0] // layout.stride,) * 2
     )
