@@ -40,13 +40,34 @@ def set_frozen_segmentation(
     if model.maps.final_norm and not (net.final_norm and layout.normed):
         notes.append('no final norm: the file has none that keeps the width')
     if not layout.plain:
-        notes.append(
-            f'a network with stages: maps of {list(model.maps.stages)} of '
-            'four; the protocol defines one of a single stride'
-        )
+        notes.append(stages_text(model.maps))
     notes += note_positions(net, layout, backbone) + note_windows(layout)
     model.backbone = backbone
     return notes
+
+
+def stages_text(maps: Any) -> str:
+    """What a record says of a network with stages.
+
+    Args:
+        maps (Mapping): The fields of a `MapRule`.
+    """
+    return (
+        f'a network with stages: maps of {list(maps["stages"])} of four; '
+        'the protocol defines one of a single stride'
+    )
+
+
+def note_resnet(config: Config) -> list[str]:
+    """The same of a toolkit's ResNet, where a config takes frozen maps.
+
+    Args:
+        config (Config): Fitted to its backbone.
+    """
+    model = config.get('model') or {}
+    if 'maps' not in model or model['backbone']['type'] != 'ResNet':
+        return []
+    return [stages_text(model['maps'])]
 
 
 def _note_sizes(model: Any, layout: Layout) -> list[str]:
