@@ -91,10 +91,7 @@ def _note_resnet(config: Config, arch: dict[str, Any]) -> list[str]:
     model = config.get('model') or {}
     if model.get('type') != 'FrozenClassifier':
         return []
-    return [
-        note_stages(model.maps),
-        *note_heads(config, stage_widths(arch)[-1]),
-    ]
+    return note_heads(config, stage_widths(arch)[-1])
 
 
 def _set_convention(config: Config, wanted: Convention) -> str:

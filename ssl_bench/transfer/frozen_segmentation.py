@@ -62,6 +62,18 @@ def note_stages(maps: Any) -> str:
     )
 
 
+def note_resnet(config: Config) -> list[str]:
+    """The same of a toolkit's ResNet, where a config's model takes its maps.
+
+    Args:
+        config (Config): Fitted to its backbone.
+    """
+    model = config.get('model') or {}
+    if 'maps' not in model or model['backbone']['type'] != 'ResNet':
+        return []
+    return [note_stages(model.maps)]
+
+
 def note_sizes(maps: Any, sides: Iterable[int], layout: Layout) -> list[str]:
     """What happens to images whose sides the patches do not divide.
 

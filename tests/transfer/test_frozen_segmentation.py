@@ -369,6 +369,9 @@ def test_a_run_trains_the_head_alone(registered, mini_root, tmp_path, name):
         if 'running' not in key and 'num_batches' not in key
     )
     assert state['decode_head.linear.conv.bias'].abs().max() > 0
+    said = 'maps of [2, 3, 4] of four; the protocol defines one of a single'
+    stages = name in ('stages', 'resnet')
+    assert stages == any(said in text for text in record['changes'])
     if name == 'patch14':
         assert any(
             'padded on both sides to 98' in t for t in record['changes']
@@ -401,6 +404,16 @@ def test_masks_of_another_size_are_refused_before_training(
     assert not list(tmp_path.rglob('*.pth'))
     lines = check_task('mini_linseg', str(tmp_path), decode_all=True)
     assert any(re.search(sizes, line) for line in lines)
+
+
+def test_layers_that_are_not_there_are_refused_before_training(
+    registered, mini_root, tmp_path
+):
+    source = source_of(TINY['dinov2_reg'], method='Noise')
+    options = {**SHORT, 'model.maps.layers': 'four'}
+    with pytest.raises(UserError, match='has 2 maps; write last'):
+        run_task(source, 'mini_linseg', 0, tmp_path, str(mini_root), options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_of_the_backbone_can_be_trained():
