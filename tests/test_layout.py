@@ -63,6 +63,7 @@ ALLOWED: dict[str, set[str]] = {
         'toolbox',
         'tasks',
         'checkpoints',
+        'frozen_dense',
         'results',
         'layers',
         'run_folder',
