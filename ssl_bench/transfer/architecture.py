@@ -83,7 +83,7 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
 
 def _note_resnet(config: Config, arch: dict[str, Any]) -> list[str]:
     """What a record should say of a residual network under many heads."""
-    model = config.get('model') or {}
+    model: Any = config.get('model') or {}
     if model.get('type') != 'FrozenClassifier':
         return []
     return [
