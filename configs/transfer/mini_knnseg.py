@@ -12,4 +12,4 @@ TASK = dict(
 )
 _base_ = ['./voc12_knnseg_capi.py', '_base_/mini_patches.py']
 
-probe = dict(neighbours=[3, 30], metrics=['cosine', 'L2'])
+probe = dict(neighbours=[3, 30], metrics=['cosine', 'L2'], validation=0.2)

@@ -10,7 +10,10 @@ from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.transfer.frozen_classification import note_heads
-from ssl_bench.transfer.frozen_segmentation import is_on_frozen_maps
+from ssl_bench.transfer.frozen_segmentation import (
+    is_on_frozen_maps,
+    note_stages,
+)
 from ssl_bench.transfer.timm_architecture import (
     set_timm_architecture,
     timm_name,
@@ -82,15 +85,13 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
 
 
 def _note_resnet(config: Config, arch: dict[str, Any]) -> list[str]:
-    """What a record should say of a residual network under many heads."""
+    """What a record should say of a residual network whose maps are taken."""
     model: Any = config.get('model') or {}
-    if model.get('type') != 'FrozenClassifier':
-        return []
-    return [
-        f'a network with stages: maps of {list(model.maps.stages)} of four; '
-        'the protocol defines one of a single stride',
-        *note_heads(config, stage_widths(arch)[-1]),
-    ]
+    maps = (config.get('probe') or model).get('maps')
+    notes = [note_stages(maps)] if maps else []
+    if model.get('type') == 'FrozenClassifier':
+        notes += note_heads(config, stage_widths(arch)[-1])
+    return notes
 
 
 def _set_convention(config: Config, wanted: Convention) -> str:

@@ -49,11 +49,16 @@ def note_maps(maps: Any, net: TimmNet, layout: Layout) -> list[str]:
     if maps.final_norm and not (net.final_norm and layout.normed):
         notes.append('no final norm: the file has none that keeps the width')
     if not layout.plain:
-        notes.append(
-            f'a network with stages: maps of {list(maps.stages)} of '
-            'four; the protocol defines one of a single stride'
-        )
+        notes.append(note_stages(maps))
     return notes
+
+
+def note_stages(maps: Any) -> str:
+    """What a record says of a network with stages."""
+    return (
+        f'a network with stages: maps of {list(maps.stages)} of four; the '
+        'protocol defines one of a single stride'
+    )
 
 
 def _note_sizes(model: Any, layout: Layout) -> list[str]:

@@ -60,8 +60,14 @@ from ssl_bench.transfer.probe_scores import (
     recall_name,
     svm,
 )
+from ssl_bench.transfer.probe_scores.patch_data import (
+    check_amount,
+    check_choice,
+)
+from ssl_bench.transfer.probe_scores.patch_logistic import SOLVERS
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
+from ssl_bench.transfer.timm_architecture import image_side
 from ssl_bench.transfer.together import each, on_main_process
 from ssl_bench.transfer.weights import load_whole
 
@@ -146,6 +152,13 @@ class Frozen(BaseModel):
             raise ValueError('this model takes no maps.')
         return self.maps.joined(images).permute(0, 2, 3, 1)
 
+    @torch.no_grad()
+    def count(self, side: int) -> int:
+        """Patches of an image of this side, pixels."""
+        device = next(self.backbone.parameters()).device
+        image = torch.zeros(1, 3, side, side, device=device)
+        return self.patches(image).shape[1:3].numel()
+
 
 def global_average(features: Tensor) -> Tensor:
     """(B, C, H, W) to (B, C)."""
@@ -204,6 +217,9 @@ def run_probe(
         }
         sets = data_sets(config)
         plan.changes += check_probe(config, sets)
+        if 'validation' in config.probe:
+            count = model.count(image_side(config))
+            check_amount(config.probe, len(sets[0]), count)
         if model.mixed:
             plan.changes.append('features of a backbone in bfloat16')
         for split, path in folders.items():
@@ -272,6 +288,11 @@ def check_settings(settings: Mapping[str, Any]) -> None:
                 f'probe.{name} must be a list of numbers above 0, such as '
                 f'[1,10], not {values!r}.'
             )
+    if 'validation' in settings:
+        check_choice(settings)
+    known = settings.get('solver_precision', 'float64')
+    if known not in SOLVERS:
+        raise unknown_name('probe.solver_precision', str(known), SOLVERS)
 
 
 def score(

@@ -62,9 +62,10 @@ def check_size(config: Config, module: Any, height: int, width: int) -> None:
     """
     backbone = module.backbone
     rule, what = getattr(module, 'rule', None), 'network'
-    if rule is not None and rule.padding == 'none':
+    timm = isinstance(backbone, TimmBackbone)
+    if rule is not None and (rule.padding == 'none' or not timm):
         patch, what = module.cell, 'task'
-    elif isinstance(backbone, TimmBackbone):
+    elif timm:
         patch = 1 if backbone.pad else backbone.divisor
     else:
         settings = config.get('model', config)['backbone']

@@ -398,37 +398,6 @@ def test_label_patches():
     assert torch.equal(patches.label_maps(found, (height, width)), images)
 
 
-@pytest.mark.parametrize('metric', patches.METRICS)
-@pytest.mark.parametrize('k', [1, 3, 10])
-@pytest.mark.parametrize('ignore', [[255], [0, 255]])
-def test_knn_segmentation(metric, k, ignore):
-    labels, features = get('capi/patch_labels'), get('capi/train_feats')
-    kept = patches.kept_rows(labels, ignore)
-    if ignore == [0, 255]:
-        assert int(kept.sum()) == get('capi/kept_rows_ig0_255')
-    found = patches.knn_labels(
-        features[kept], labels[kept], get('capi/query_feats'), k, metric
-    )
-    words = '_'.join(map(str, ignore))
-    near(found, f'capi/knn_{metric}_k{k}_ig{words}', 0)
-
-
-def test_logistic_segmentation():
-    labels, features = get('capi/patch_labels'), get('capi/train_feats')
-    kept = patches.kept_rows(labels, [0, 255])
-    standard = patches.Standard.of(features)
-    queries = standard(get('capi/query_feats'))
-    near(queries, 'capi/standardized_query')
-    weights, biases, classes = patches.fit_patches(
-        standard(features[kept]),
-        patches.most_frequent(labels[kept]),
-        float(get('capi/logreg_C')),
-    )
-    near(classes, 'capi/logreg_classes', 0)
-    logits = queries.numpy() @ weights.T + biases
-    near(torch.from_numpy(logits).softmax(1), 'capi/logreg_probs', 1e-6)
-
-
 def test_attentive_pool():
     head = heads.AttentivePool(128, 5).double()
     state = {

@@ -6,15 +6,16 @@ processes.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.frozen_dense.miou import accuracies, miou
-from ssl_bench.frozen_dense.patches import Standard, most_frequent
+from ssl_bench.frozen_dense.patches import METRICS, Standard, most_frequent
 from ssl_bench.transfer.features import Features, StoredMasks
 from ssl_bench.transfer.together import dealt, from_all, mine
 
@@ -150,22 +151,78 @@ def squares(
 def split_images(
     count: int, share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images to learn from and to choose by, in order, (n,) each.
+    """Images to learn from and to choose by, rising, (n,) each.
 
     Reference: CAPI, ``eval_segmentation.py``: the first part of a random
         permutation is held out; there it has no seed.
 
     Raises:
-        UserError: Of the one or the other there is none.
+        UserError: There are none to choose by.
     """
     held_out = math.floor(count * share + 1e-9)
-    if share and not 0 < held_out < count:
+    if share and not held_out:
         raise UserError(
-            f'probe.validation={share:g} of {count} training images leaves '
-            f'{held_out} to choose by and {count - held_out} to learn from.'
+            f'probe.validation={share:g} of {count} training images is no '
+            'image to choose by.'
         )
     order = np.random.default_rng(seed).permutation(count)
     return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+def check_choice(settings: Mapping[str, Any]) -> None:
+    """Check what a probe of patches chooses from.
+
+    Args:
+        settings (Mapping): Of the probe, with ``validation``.
+
+    Raises:
+        UserError: An unknown metric, nothing to choose from, a share that
+            is none, or a choice without images to choose by.
+    """
+    for name in settings.get('metrics', ()):
+        if name not in METRICS:
+            raise unknown_name('probe.metrics', str(name), METRICS)
+    choices = 1
+    for name in ('neighbours', 'metrics', 'costs'):
+        if name in settings:
+            choices *= len(settings[name])
+    if not choices:
+        raise UserError(
+            'probe.neighbours, probe.metrics and probe.costs need an entry '
+            'each.'
+        )
+    share = settings['validation']
+    if not isinstance(share, (int, float)) or not 0 <= share < 1:
+        raise UserError(
+            'probe.validation must be a share of the training images, 0 or '
+            f'more and below 1, not {share!r}.'
+        )
+    if choices > 1 and not share:
+        raise UserError(
+            f'probe.validation=0 leaves no image to choose one of {choices} '
+            'settings by; write 0.1, or leave a single setting.'
+        )
+
+
+def check_amount(settings: Mapping[str, Any], images: int, count: int) -> None:
+    """Check that there are enough patches, before they are extracted.
+
+    Args:
+        settings (Mapping): Of the probe, with ``validation``.
+        images (int): Of its training set.
+        count (int): Patches of each.
+
+    Raises:
+        UserError: More neighbours than patches, or no images to choose by.
+    """
+    share, seed = settings['validation'], settings['split_seed']
+    learnt = len(split_images(images, share, seed)[0])
+    most = max(settings.get('neighbours', [1]))
+    if most > learnt * count:
+        raise UserError(
+            f'{most} neighbours asked of {learnt * count} training patches '
+            f'({learnt} images of {count}); lower probe.neighbours.'
+        )
 
 
 def learnt(patches: Patches, ignore: Sequence[int]) -> tuple[Patches, Tensor]:

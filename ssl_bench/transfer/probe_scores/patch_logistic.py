@@ -24,7 +24,7 @@ from ssl_bench.transfer.probe_scores.patch_data import (
 from ssl_bench.transfer.together import from_all, mine, on_main_process
 
 LANES = 16  # sums that processes share; at most so many of them have work
-PRECISIONS = dict(float32=torch.float32, float64=torch.float64)
+SOLVERS = dict(float32=torch.float32, float64=torch.float64)
 MEMORY = 5  # pairs of steps and gradients that L-BFGS keeps
 LINE_SEARCH = 50  # steps
 
@@ -76,7 +76,7 @@ def patch_logistic(
     used, held_out = split_images(len(train.labels), validation, split_seed)
     some = Patches(train, used)
     scaling = some.standard() if standardise else None
-    options = (scaling, max_iter, tol, PRECISIONS[solver_precision])
+    options = (scaling, max_iter, tol, SOLVERS[solver_precision])
     found: dict[float, float] = {}
     details = {}
     if len(costs) > 1:
