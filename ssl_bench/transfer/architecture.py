@@ -10,10 +10,7 @@ from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.transfer.frozen_classification import note_heads
-from ssl_bench.transfer.frozen_segmentation import (
-    is_on_frozen_maps,
-    note_stages,
-)
+from ssl_bench.transfer.frozen_segmentation import is_on_frozen_maps
 from ssl_bench.transfer.timm_architecture import (
     set_timm_architecture,
     timm_name,
@@ -85,9 +82,7 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
 
 
 def _note_resnet(config: Config, arch: dict[str, Any]) -> list[str]:
-    """What a record should say of a residual network on frozen maps."""
-    if takes_patches(config):
-        return [note_stages(config.probe.maps)]
+    """What a record should say of a residual network under many heads."""
     model = config.get('model') or {}
     if model.get('type') != 'FrozenClassifier':
         return []

@@ -51,7 +51,7 @@ def check_headline(config: Config) -> None:
     Raises:
         UserError: None has, or a source is faulty.
     """
-    model = config.get('model') or {}
+    model: Any = config.get('model') or {}
     if model.get('type') != 'FrozenClassifier':
         return
     from ssl_bench.toolbox.frozen_classifier import rule_and_sources

@@ -63,15 +63,16 @@ def note_stages(maps: Any) -> str:
 
 
 def note_resnet(config: Config) -> list[str]:
-    """The same of a toolkit's ResNet, where a config's model takes its maps.
+    """The same of a toolkit's ResNet, where a config takes its maps.
 
     Args:
         config (Config): Fitted to its backbone.
     """
-    model = config.get('model') or {}
-    if 'maps' not in model or model['backbone']['type'] != 'ResNet':
+    maps = (config.get('probe') or config.get('model') or {}).get('maps')
+    if maps is None:
         return []
-    return [note_stages(model.maps)]
+    kind = config.get('model', config)['backbone']['type']
+    return [note_stages(maps)] if kind == 'ResNet' else []
 
 
 def note_sizes(maps: Any, sides: Iterable[int], layout: Layout) -> list[str]:

@@ -61,11 +61,11 @@ from ssl_bench.transfer.probe_scores import (
     recall_name,
     svm,
 )
+from ssl_bench.transfer.probe_scores.logistic_blocks import SOLVERS
 from ssl_bench.transfer.probe_scores.patch_data import (
     check_amount,
     check_choice,
 )
-from ssl_bench.transfer.probe_scores.patch_logistic import SOLVERS
 from ssl_bench.transfer.probe_values import check_values
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source

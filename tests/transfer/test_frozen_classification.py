@@ -478,3 +478,14 @@ def test_some_head_must_be_finite():
     heads.heads[1].bias.data.fill_(float('inf'))
     with pytest.raises(UserError, match='every head has diverged'):
         head_choice.require_finite(heads)
+
+
+def test_a_finished_run_is_tested_again(registered, mini_root, tmp_path):
+    source = backbones()['resnet']()
+    go = (source, 'mini_attentive', 0, tmp_path, str(mini_root), dict(SHORT))
+    first = run_task(*go, visualize=1)
+    again = run_task(*go, eval_only=True)
+    assert not again.fresh and again.retested == first.record['metrics']
+    assert list(first.folder.rglob('*.png')) or list(
+        first.folder.rglob('*.jpg')
+    )
