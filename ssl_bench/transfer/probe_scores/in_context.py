@@ -7,6 +7,7 @@ import torch
 from mmengine.device import get_device
 from torch import Tensor
 
+from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError
 from ssl_bench.frozen_dense.in_context import (
     patches_kept,
@@ -83,12 +84,14 @@ def in_context(
 
     def own() -> Tensor:
         total = torch.zeros(classes, classes, dtype=torch.int64)
+        line = ProgressLine('blocks of test images', len(parts))
         for start in range(0, len(parts), HELD):
             held = parts[start : start + HELD]
             for images, shares in zip(
                 held, retrieved(bank, test, held, k, void_class, **labelling)
             ):
                 total += scored(shares, test, images, ignore)
+            line.update(start + len(held))
         return total
 
     matrix = torch.stack(from_all(own)).sum(0)
