@@ -361,7 +361,7 @@ def stretch_loop(config: Config, scaled: Callable[[int], int]) -> None:
     ]
     for hook in hooks:
         hook.num_iters = scaled(hook.num_iters)
-    loss = config.model.get('loss_depth')
+    loss = config.get('model', {}).get('loss_depth')
     if loss:  # it counts its calls
         loss.warmup = scaled(loss.warmup)
     if 'max_iters' not in config.train_cfg:
