@@ -210,7 +210,14 @@ VOC_CLASSES = (
 )
 # what `ssl-bench data mini` writes into the root
 MINI_MANIFEST, MINI_ROOT = 'mini.json', 'data/mini'
-MINI_PARTS = ('VOCdevkit', 'coco', 'imagenet/train', 'imagenet/val')
+MINI_PARTS = (
+    'SPair-71k',
+    'VOCdevkit',
+    'coco',
+    'imagenet/train',
+    'imagenet/val',
+    'nyu',
+)
 # what its manifest calls the number of images of each list and folder
 MINI_SIZES = {
     'imagenet/train': 'imagenet_train',
