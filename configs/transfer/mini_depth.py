@@ -72,9 +72,9 @@ iterations = 200
 optim_wrapper = dict(optimizer=dict(lr=5e-3))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 default_hooks = dict(checkpoint=dict(interval=iterations))
+checkpoint_choice = dict(every=50)
 auto_scale_lr = dict(base_batch_size=4)
 edit = {
-    'recipes': dict(_delete_=True),
     'param_scheduler.OfficialRate': dict(warmup=67, end=iterations),
     'param_scheduler.OfficialMomentum': dict(warmup=67, end=iterations),
     'train_dataloader.batch_size': 4,

@@ -9,8 +9,9 @@ from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.transfer.frozen_classification import note_heads
 from ssl_bench.transfer.frozen_segmentation import (
-    is_frozen_segmentor,
+    is_on_frozen_maps,
     note_stages,
 )
 from ssl_bench.transfer.timm_architecture import (
@@ -64,7 +65,7 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
         return []
     if arch['family'] == 'vit' and (
         is_detector(config)
-        or is_frozen_segmentor(config)
+        or is_on_frozen_maps(config)
         or takes_patches(config)
     ):
         vit_settings(arch)  # says that the number of heads is not known
@@ -77,10 +78,20 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
             'these settings lower the rate from block to block of a network '
             f'of one stride; {network_name(arch)} has stages.'
         )
-    notes = [note_stages(config.probe.maps)] if takes_patches(config) else []
+    notes = _note_resnet(config, arch)
     if 'convention' in arch:
         notes.append(_set_convention(config, CONVENTIONS[arch['convention']]))
     return notes
+
+
+def _note_resnet(config: Config, arch: dict[str, Any]) -> list[str]:
+    """What a record should say of a residual network on frozen maps."""
+    if takes_patches(config):
+        return [note_stages(config.probe.maps)]
+    model = config.get('model') or {}
+    if model.get('type') != 'FrozenClassifier':
+        return []
+    return note_heads(config, stage_widths(arch)[-1])
 
 
 def _set_convention(config: Config, wanted: Convention) -> str:
@@ -279,12 +290,7 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
             'this task takes a plain residual network, got '
             f'{network_name(arch)}.'
         )
-    widths = [
-        arch['base']
-        * 2**stage
-        * (4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1)
-        for stage in range(4)
-    ]
+    widths = stage_widths(arch)
     sizes = dict(
         depth=arch['depth'],
         base_channels=arch['base'],
@@ -299,8 +305,18 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
         model['decode_head']['in_channels'] = widths[3]
         if model.get('auxiliary_head'):
             model['auxiliary_head']['in_channels'] = widths[2]
-    elif 'head' in model:
+    elif 'head' in model and 'maps' not in model:
         _set_linear(model, widths[3])
+
+
+def stage_widths(arch: dict[str, Any]) -> list[int]:
+    """Channels of the four stages of a residual network.
+
+    Args:
+        arch (dict): ``describe(ResNet(...))``.
+    """
+    block = 4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1
+    return [arch['base'] * 2**stage * block for stage in range(4)]
 
 
 def _set_linear(model: dict, width: int) -> None:

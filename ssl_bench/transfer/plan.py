@@ -29,6 +29,7 @@ from ssl_bench.transfer.architecture import (
 from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
 from ssl_bench.transfer.checkpoint_choice import check_choice
 from ssl_bench.transfer.frozen_depth import fit_depther
+from ssl_bench.transfer.frozen_segmentation import note_resnet
 from ssl_bench.transfer.recipes import (
     choose_recipe,
     fit_architecture,
@@ -183,6 +184,7 @@ def _fit_network(
     plan.changes += fit_depther(config)
     if arch_args is not None:
         check_kept(config, overrides, wanted)
+    plan.changes += note_resnet(config)
     if arch_args is not None and arch_args['family'] == 'vit':
         plan.arch = network_name(arch_args)  # also in the wrapper of timm's
         check_kind(config, plan.arch)
@@ -227,7 +229,8 @@ def check_settings(config: Config) -> None:
                 f'{rate!r}.'
             )
     size = (model.get('data_preprocessor') or {}).get('size')
-    if model.get('type') == 'EncoderDecoder' and size is not None:
+    segments = model.get('type') in ('EncoderDecoder', 'FrozenSegmentor')
+    if segments and size is not None:
         sides = size if isinstance(size, (list, tuple)) else ()
         if len(sides) != 2 or not all(
             type(side) is int and side > 0 for side in sides

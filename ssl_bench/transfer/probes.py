@@ -52,6 +52,7 @@ from ssl_bench.transfer.probe_scores import (
     knn,
     linear,
     logistic,
+    logistic_sweep,
     patch_knn,
     patch_logistic,
     pck,
@@ -217,10 +218,7 @@ def run_probe(
         }
         sets = data_sets(config)
         plan.changes += check_probe(config, sets)
-        check_memory_of(config, model, sets)
-        if 'validation' in config.probe:
-            count = model.count(image_side(config))
-            check_amount(config.probe, len(sets[0]), count)
+        check_enough(config, model, len(sets[0]))
         if model.mixed:
             plan.changes.append('features of a backbone in bfloat16')
         for split, path in folders.items():
@@ -363,14 +361,23 @@ def check_probe(config: Config, sets: Sequence[Any]) -> list[str]:
     return notes
 
 
-def check_memory_of(
-    config: Config, model: Frozen, sets: Sequence[Any]
-) -> None:
-    """`check_memory`, of a probe that has one, before an extraction."""
+def check_enough(config: Config, model: Frozen, images: int) -> None:
+    """Are there as many training patches as a probe asks for?
+
+    Args:
+        config (Config): Of a probe.
+        model (Frozen): Its network.
+        images (int): In training, over all epochs.
+
+    Raises:
+        UserError: As `check_amount` and `check_memory`.
+    """
     probe = config.probe
-    if probe.type == 'in_context':
-        patches = (image_side(config) // model.cell) ** 2
-        check_memory(probe.k, probe.memory_size, len(sets[0]), patches)
+    if 'validation' in probe:
+        check_amount(probe, images, model.count(image_side(config)))
+    if 'memory_size' in probe:
+        count = model.count(image_side(config))
+        check_memory(probe.k, probe.memory_size, images, count)
 
 
 def frozen_model(config: Config) -> Frozen:
@@ -558,6 +565,7 @@ PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
     knn=knn,
     svm=svm,
     logistic=logistic,
+    logistic_sweep=logistic_sweep,
     linear=linear,
     patch_knn=patch_knn,
     patch_logistic=patch_logistic,
@@ -578,6 +586,7 @@ METRIC_OF = dict(
     knn={'top1'},
     svm={'mAP'},
     logistic={'top1'},
+    logistic_sweep={'top1'},
     linear={'top1'},
     patch_knn={'mIoU', 'aAcc'},
     patch_logistic={'mIoU', 'aAcc'},
