@@ -19,6 +19,18 @@ def up(x: Tensor, size: Sequence[int]) -> Tensor:
     )
 
 
+def nearest(labels: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize label maps: output index ``i`` is input ``floor(i * n / size)``.
+
+    Args:
+        labels (Tensor): (..., H, W), whole numbers below 2**24.
+        size (Sequence[int]): (h, w) of the result.
+    """
+    maps = labels.reshape(-1, 1, *labels.shape[-2:]).float()
+    found = F.interpolate(maps, size=tuple(size))
+    return found.reshape(*labels.shape[:-2], *size).to(labels.dtype)
+
+
 def patch_margins(side: int, patch: int) -> tuple[int, int]:
     """Pixels before and after a side, so that the patch divides it.
 

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmcv.cnn import build_norm_layer
+from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ssl_bench.errors import unknown_name
+from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.frozen_dense.heads import LinearMap
 from ssl_bench.frozen_dense.losses import pixel_cross_entropy
+from ssl_bench.frozen_dense.maps import nearest, up
 from ssl_bench.toolbox.frozen_maps import FrozenMaps, MapRule, choose_maps
 
 
@@ -70,6 +72,12 @@ class LinearMapHead(BaseDecodeHead):
         num_classes (int): K.
         norm_cfg (dict, optional): The norm; None: there is none.
         dropout_ratio (float): Of whole channels, before the norm.
+        conv_std (float, optional): Of the normal start of the weight, bias
+            0; None: torch's own start.
+        map_size (Sequence[int], optional): (h, w) to which every map is
+            resized, bilinearly, before all of this; None: it is not.
+        label_size (Sequence[int], optional): (h, w) of the labels of the
+            loss, by the nearest pixel; None: their own.
         **more: What else mmseg's heads take.
     """
 
@@ -78,8 +86,11 @@ class LinearMapHead(BaseDecodeHead):
         in_channels: Sequence[int],
         *,
         num_classes: int,
-        norm_cfg: dict | None = None,
-        dropout_ratio: float = 0.0,
+        norm_cfg: dict | None,
+        dropout_ratio: float,
+        conv_std: float | None,
+        map_size: Sequence[int] | None,
+        label_size: Sequence[int] | None,
         **more: Any,
     ) -> None:
         super().__init__(
@@ -93,16 +104,30 @@ class LinearMapHead(BaseDecodeHead):
             **more,
         )
         del self.conv_seg
+        self.map_size, self.label_size = map_size, label_size
         self.linear = LinearMap(
-            self.channels, self.out_channels, norm=False, dropout=dropout_ratio
+            self.channels,
+            self.out_channels,
+            norm=False,
+            dropout=dropout_ratio,
+            std=conv_std,
         )
         if norm_cfg is not None:
             self.linear.norm = build_norm_layer(norm_cfg, self.channels)[1]
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Maps (B, D_i, h_i, w_i) to logits (B, K, h_0, w_0)."""
+        if self.map_size is not None:
+            inputs = [up(x, self.map_size) for x in inputs]
         logits: Tensor = self.linear(self._transform_inputs(inputs))
         return logits
+
+    def _stack_batch_gt(self, batch_data_samples: Any) -> Tensor:
+        """The samples' labels (B, 1, H, W), at the size of the loss."""
+        labels: Tensor = super()._stack_batch_gt(batch_data_samples)
+        if self.label_size is not None:
+            labels = nearest(labels, self.label_size)
+        return labels
 
 
 @MODELS.register_module()
@@ -118,14 +143,24 @@ class FrozenSegmentor(EncoderDecoder):
         backbone (dict): Of `choose_maps`.
         decode_head (dict): Without ``in_channels``.
         maps (dict): The fields of a `MapRule`.
+        score_size (Sequence[int], optional): (h, w) at which the most likely
+            class is taken, where the evaluator compares it with the label;
+            None: the size of the image's own label.
         **more: What else mmseg's segmenter takes.
 
     Raises:
-        UserError: A faulty rule, or the backbone has no such maps.
+        UserError: A faulty rule, or the backbone has no such maps; or
+            windows together with a size of scores.
     """
 
     def __init__(
-        self, backbone: dict, decode_head: dict, *, maps: dict, **more: Any
+        self,
+        backbone: dict,
+        decode_head: dict,
+        *,
+        maps: dict,
+        score_size: Sequence[int] | None,
+        **more: Any,
     ) -> None:
         rule = MapRule.read(maps, 'model.maps')
         settings, channels, _ = choose_maps(backbone, rule, 'model.maps')
@@ -135,6 +170,13 @@ class FrozenSegmentor(EncoderDecoder):
             settings, dict(decode_head, in_channels=channels), **more
         )
         self.maps = FrozenMaps(self.backbone, rule)
+        self.score_size = None if score_size is None else tuple(score_size)
+        if self.score_size and self.test_cfg.get('mode') == 'slide':
+            raise UserError(
+                f'model.score_size={list(self.score_size)} is of whole '
+                "images: write model.test_cfg.mode='whole', or "
+                'model.score_size=None.'
+            )
         self.train(self.training)
 
     def train(self, mode: bool = True) -> 'FrozenSegmentor':
@@ -146,3 +188,25 @@ class FrozenSegmentor(EncoderDecoder):
     def extract_feat(self, inputs: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W), normalised, to the maps of the rule."""
         return self.maps(inputs)
+
+    def encode_decode(
+        self, inputs: Tensor, batch_img_metas: list[dict]
+    ) -> Tensor:
+        """Images (B, 3, H, W) to logits of their size or `score_size`."""
+        if self.score_size is None:
+            return super().encode_decode(inputs, batch_img_metas)
+        logits: Tensor = self.decode_head(self.extract_feat(inputs))
+        if tuple(logits.shape[2:]) != self.score_size:
+            logits = up(logits, self.score_size)
+        return logits
+
+    def postprocess_result(
+        self, seg_logits: Tensor, data_samples: list | None = None
+    ) -> list:
+        """Logits (B, K, H, W) to samples with the most likely class."""
+        if self.score_size is None or data_samples is None:
+            return super().postprocess_result(seg_logits, data_samples)
+        for logits, sample in zip(seg_logits, data_samples, strict=True):
+            sample.seg_logits = PixelData(data=logits)
+            sample.pred_sem_seg = PixelData(data=logits.argmax(0)[None])
+        return data_samples

@@ -81,6 +81,22 @@ class ListedCityscapesDataset(ListedBaseSegDataset, CityscapesDataset):
     """mmseg's ``CityscapesDataset``."""
 
 
+@DATASETS.register_module()
+class ADE20KWithZero(ListedBaseSegDataset):
+    """ADE20K with the labels of its files: 151, of which 0 is no class.
+
+    Reference: NeCo, Hummingbird; mmseg's own set shifts the labels.
+    """
+
+    METAINFO = dict(
+        classes=('no class', *ADE20KDataset.METAINFO['classes']),
+        palette=[[0, 0, 0], *ADE20KDataset.METAINFO['palette']],
+    )
+
+    def __init__(self, **settings) -> None:
+        super().__init__(img_suffix='.jpg', seg_map_suffix='.png', **settings)
+
+
 @TRANSFORMS.register_module()
 class ReadMask(LoadAnnotations):
     """mmseg's ``LoadAnnotations``, for masks that are not as expected.

@@ -137,9 +137,13 @@ def blend_labels(
 
     Args:
         image (Image): RGB.
-        labels (np.ndarray): (H, W) integers; 0, the background, stays.
+        labels (np.ndarray): (h, w) integers, resized to the image; 0, the
+            background, stays.
         palette (Sequence): Colour of each label.
     """
+    if labels.shape[::-1] != image.size:
+        small = Image.fromarray(labels.astype(np.uint8))
+        labels = np.asarray(small.resize(image.size, Image.Resampling.NEAREST))
     there = [label for label in np.unique(labels).tolist() if label > 0]
     if not there:
         return _enlarged(image)

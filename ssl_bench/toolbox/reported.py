@@ -34,6 +34,8 @@ def reported(evaluator: Any) -> set[str] | None:
         metrics = _listed(evaluator.get('iou_metrics', 'mIoU'))
         names = [n for m in metrics for n in SEGMENTATION.get(m, ())]
         return _with_prefix(evaluator, '', ['aAcc', *names])
+    if kind == 'MapIoU':
+        return _with_prefix(evaluator, '', ['mIoU', 'mAcc', 'aAcc'])
     if kind in ('CocoMetric', 'ExactCocoMetric'):
         metrics = _listed(evaluator.get('metric', 'bbox'))
         if not set(metrics) <= {'bbox', 'segm'}:

@@ -61,6 +61,18 @@ def note_stages(maps: Any) -> str:
     )
 
 
+def note_resnet(config: Config) -> list[str]:
+    """The same of a toolkit's ResNet, where a config takes frozen maps.
+
+    Args:
+        config (Config): Fitted to its backbone.
+    """
+    maps = (config.get('probe') or config.get('model') or {}).get('maps')
+    if not maps or config.get('model', config)['backbone']['type'] != 'ResNet':
+        return []
+    return [note_stages(maps)]
+
+
 def _note_sizes(model: Any, layout: Layout) -> list[str]:
     """What happens to crops that the network's patches do not divide."""
     side, divisor = model.data_preprocessor['size'][0], layout.divisor

@@ -26,6 +26,10 @@ from ssl_bench.transfer.architecture import (
     network_name,
     start_at_full_strength,
 )
+from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
+from ssl_bench.transfer.checkpoint_choice import check_choice
+from ssl_bench.transfer.frozen_classification import note_heads
+from ssl_bench.transfer.frozen_segmentation import note_resnet
 from ssl_bench.transfer.recipes import (
     choose_recipe,
     fit_architecture,
@@ -139,6 +143,7 @@ def make_plan(
                 config[name] = rebase(value, row.root, str(data_root))
     plan.changes += chosen
     check_settings(config)
+    check_choice(config, task)
     if arch_args is not None:
         wanted = {
             key: copy.deepcopy(values_at(config, key)) for key in overrides
@@ -146,6 +151,7 @@ def make_plan(
         plan.changes += fit_architecture(config, task, recipe, arch_args)
         plan.convention = arch_args.get('convention', '')
         check_kept(config, overrides, wanted)
+    plan.changes += note_resnet(config) + note_heads(config)
     if arch_args is not None and arch_args['family'] == 'vit':
         plan.arch = network_name(arch_args)  # also in the wrapper of timm's
         check_kind(config, plan.arch)
@@ -197,7 +203,8 @@ def check_settings(config: Config) -> None:
                 f'{rate!r}.'
             )
     size = (model.get('data_preprocessor') or {}).get('size')
-    if model.get('type') == 'EncoderDecoder' and size is not None:
+    segments = model.get('type') in ('EncoderDecoder', 'FrozenSegmentor')
+    if segments and size is not None:
         sides = size if isinstance(size, (list, tuple)) else ()
         if len(sides) != 2 or not all(
             type(side) is int and side > 0 for side in sides
@@ -356,6 +363,8 @@ def stretch_loop(config: Config, scaled: Callable[[int], int]) -> None:
         return
     config.train_cfg.max_iters = scaled(config.train_cfg.max_iters)
     config.train_cfg.val_interval = config.train_cfg.max_iters
+    if CHOICE in config:
+        config[CHOICE].every = scaled(config[CHOICE].every)
     checkpoint = config.get('default_hooks', {}).get('checkpoint', {})
     if 'interval' in checkpoint and not checkpoint.get('by_epoch', True):
         checkpoint.interval = scaled(checkpoint.interval)

@@ -1,11 +1,14 @@
 """Train and test a plan by its toolkit's runner."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine import dist
+from mmengine.registry import MODELS
 
 import ssl_bench.engine.hooks
 import ssl_bench.engine.progress
@@ -22,6 +25,14 @@ from ssl_bench.run_folder import from_first, newest_checkpoint
 from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import check_classes, check_files
 from ssl_bench.toolbox.load_images import SKIPPED, skipped_images
+from ssl_bench.transfer.checkpoint_choice import (
+    ENDING,
+    KEY,
+    add_hook,
+    best_of,
+    test_candidates,
+    wants_best,
+)
 from ssl_bench.transfer.held import count, hold, keep_trained
 from ssl_bench.transfer.lora import own_names
 from ssl_bench.transfer.plan import Plan
@@ -65,7 +76,24 @@ class TransferRunner(AtomicRunner):
         tests again.
         """
         SIGNALS.end_if_asked()
-        return super().test()
+        with self._several_views():
+            return super().test()
+
+    @contextmanager
+    def _several_views(self) -> Iterator[None]:
+        """Where a test has several views, average their probabilities.
+
+        The config's ``tta_model`` does it, as in the toolkits' own commands.
+        """
+        plain = self.model
+        if 'TestTimeAug' in str(self.cfg.test_dataloader.dataset):
+            self.model = MODELS.build(
+                dict(self.cfg.tta_model, module=unwrapped(plain))
+            )
+        try:
+            yield
+        finally:
+            self.model = plain
 
     def build_model(self, model: Any) -> torch.nn.Module:
         """mmengine's, before any wrapper and optimizer sees the model."""
@@ -119,6 +147,7 @@ def run_toolbox(
         runner.train()
     else:
         load_classifier(unwrapped(runner.model), plan.trained)
+    best = best_numbers(runner, plan, folder) if wants_best(config) else {}
     found = runner.test()
     skipped = skipped_images(folder)
     if skipped:
@@ -126,17 +155,9 @@ def run_toolbox(
             f'{len(skipped)} training images cannot be used; '
             f'others took their places ({SKIPPED})'
         )
-    rules = find_task(plan.task).metrics
-    missing = sorted({rule.toolkit for rule in rules.values()} - set(found))
-    if missing:
-        raise UserError(
-            f'{plan.task} did not report {missing}; it gave '
-            f'{sorted(found)}. {correct_task(plan.task)}'
-        )
-    metrics = {
-        name: float(found[rule.toolkit]) * rule.factor
-        for name, rule in rules.items()
-    }
+    metrics = read_metrics(plan.task, found)
+    if wants_best(config):
+        metrics |= choose_best(plan, best, metrics)
     cost = runner.message_hub.get_info('transfer_cost', {})
     seconds = cost.get('seconds')
     loader = (
@@ -145,11 +166,7 @@ def run_toolbox(
         else runner.test_dataloader
     )
     return Measured(
-        {
-            name: value
-            for name, value in metrics.items()
-            if value >= rules[name].lowest
-        },  # COCO: -1, nothing to measure
+        metrics,
         len(loader.dataset),
         seconds,
         cost['images'] / seconds if seconds else None,
@@ -157,6 +174,63 @@ def run_toolbox(
         cost.get('resumptions'),
         count(unwrapped(runner.model)),
     )
+
+
+def read_metrics(task: str, found: dict[str, float]) -> dict[str, float]:
+    """A task's numbers, by our names, of what its evaluator found.
+
+    Raises:
+        UserError: It did not report one of them.
+    """
+    rules = find_task(task).metrics
+    missing = sorted({rule.toolkit for rule in rules.values()} - set(found))
+    if missing:
+        raise UserError(
+            f'{task} did not report {missing}; it gave '
+            f'{sorted(found)}. {correct_task(task)}'
+        )
+    metrics = {
+        name: float(found[rule.toolkit]) * rule.factor
+        for name, rule in rules.items()
+    }
+    return {
+        name: value
+        for name, value in metrics.items()
+        if value >= rules[name].lowest  # COCO: -1, nothing to measure
+    }
+
+
+def best_numbers(
+    runner: TransferRunner, plan: Plan, folder: Path
+) -> dict[str, dict[str, float]]:
+    """The numbers of every checkpoint but the last, in order.
+
+    Raises:
+        UserError: One that the training left is not there.
+    """
+    return {
+        name: read_metrics(plan.task, found)
+        for name, found in test_candidates(runner, plan.config, folder)
+    }
+
+
+def choose_best(
+    plan: Plan, earlier: dict[str, dict[str, float]], last: dict[str, float]
+) -> dict[str, float]:
+    """The numbers of the best checkpoint, by names that say so.
+
+    Args:
+        plan (Plan): What was chosen is noted.
+        earlier (dict): Of `best_numbers`.
+        last (dict): Those of the last one.
+    """
+    by, found = plan.config[KEY].by, {**earlier, 'the last': last}
+    chosen = best_of(found, by, find_task(plan.task).metrics[by])
+    plan.changes.append(
+        f'*{ENDING}: of {chosen.removesuffix(".pth")}, the best of '
+        f'{len(found)} checkpoints by {by} on the test set'
+    )
+    return {f'{name}{ENDING}': value for name, value in found[chosen].items()}
 
 
 def prepare(
@@ -185,6 +259,7 @@ def prepare(
     hooks.append(dict(type='FiniteLossHook', resumes=False))
     if plan.trained is None:
         hooks += [dict(type='StepSeedHook'), dict(type='CostHook')]
+        add_hook(config, hooks)
     if visualize:
         hooks.append(dict(type='PicturesHook', count=visualize))
     if quiet:

@@ -20,6 +20,7 @@ from ssl_bench.results import FILE_NAME
 from ssl_bench.run_folder import newest_checkpoint, numbered_checkpoints
 from ssl_bench.toolbox.load_images import SKIPPED
 from ssl_bench.toolbox.timm_backbone import TimmBackbone
+from ssl_bench.transfer.checkpoint_choice import forget_candidates
 from ssl_bench.transfer.source import Source
 
 # beginnings and patterns of tensors that a ViT's file does not have
@@ -201,6 +202,7 @@ def forget(folder: Path) -> None:
     """Remove what an interrupted run would continue from."""
     if not is_main_process():
         return
+    forget_candidates(folder)
     for path in [
         *numbered_checkpoints(folder),
         folder / 'last_checkpoint',  # mmengine's

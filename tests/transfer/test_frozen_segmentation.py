@@ -1,5 +1,7 @@
 """Linear segmentation on frozen maps, by the rules of the protocols."""
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from PIL import Image
 
 from ssl_bench.checkpoints.timm_nets import to_header
 from ssl_bench.config import load_config
 from ssl_bench.errors import UserError
 from ssl_bench.frozen_dense import schedules
 from ssl_bench.frozen_dense.maps import up
+from ssl_bench.tasks.check import check_task
 from ssl_bench.tasks.table import tasks
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.run import run_task
@@ -60,48 +64,84 @@ def sample(height, width):
 def test_every_field_of_the_protocol_is_said(task):
     config = load_config(f'transfer/{task}')
     model, third = config.model, 'dinov3' in task
+    franca, several = 'franca' in task, '_linsegms_' in task
     mini = task == 'mini_linseg'
+    grid = (100, 100) if franca else None
     assert model.maps == dict(
-        layers='four' if mini else 'last',
-        stages=(1, 2, 3, 4) if mini else (4,),
+        layers='last_four' if several else 'last',
+        stages=(1, 2, 3, 4) if several else (2, 3, 4) if mini else (4,),
         final_norm=True,
         class_token=False,
         padding='cut' if third else 'around',
     )
     head = model.decode_head
-    assert head.norm_cfg == dict(type='SyncBN', eps=1e-5, momentum=0.1)
+    norm = dict(type='SyncBN', eps=1e-5, momentum=0.1)
+    assert head.norm_cfg == (None if franca else norm)
     assert head.dropout_ratio == (0.1 if third else 0.0)
-    loss = dict(type='PixelCrossEntropy', divide_by='all')
-    if task == 'mini_linseg':
+    assert head.conv_std == (None if franca else 0.01)
+    assert head.map_size == head.label_size == model.score_size == grid
+    loss = dict(
+        type='PixelCrossEntropy', divide_by='kept' if franca else 'all'
+    )
+    if mini:
         loss['class_weight'] = [0.2, *[1.0] * 8]
     assert head.loss_decode == loss
-    assert not head.align_corners and head.ignore_index == 255
-    assert model.test_cfg.mode == 'slide'
-    assert config.test_evaluator == dict(
-        type='IoUMetric',
-        iou_metrics=['mIoU'],
-        ignore_index=255,
-        nan_to_num=None,
+    assert not head.align_corners
+    ignored = 0 if task == 'ade20k_linseg_franca' else 255
+    assert head.ignore_index == ignored
+    assert model.test_cfg.mode == ('whole' if franca else 'slide')
+    assert config.test_evaluator == (
+        dict(
+            type='MapIoU',
+            variant='all_classes',
+            ignore=[ignored],
+            score_size=(100, 100),
+            most_batches=512,
+            batch_images=128,
+        )
+        if franca
+        else dict(
+            type='IoUMetric',
+            iou_metrics=['mIoU'],
+            ignore_index=255,
+            nan_to_num=None,
+        )
     )
     assert config.default_hooks.checkpoint.save_best is None
     assert config.val_cfg is None
+    assert config.checkpoint_choice == dict(
+        best=False, by='mIoU', every=1 if franca else 5000
+    )
 
 
 @pytest.mark.parametrize(
-    'task', [name for name in TASKS if not name.startswith('mini')]
+    'task', [name for name in TASKS if 'mini' not in name and 'dino' in name]
 )
 def test_sizes_of_the_full_tasks(task):
-    third = 'dinov3' in task
+    third, several = 'dinov3' in task, '_linsegms_' in task
+    side = 640 if several else 512
     config = load_config(f'transfer/{task}')
+    train_set = config.train_dataloader.dataset
+    for part in train_set.get('datasets', [train_set])[1:]:
+        assert part.pipeline == train_set.datasets[0].pipeline
     train, test = (
-        {step['type']: step for step in loader.dataset.pipeline}
-        for loader in (config.train_dataloader, config.test_dataloader)
+        {step['type']: step for step in steps}
+        for steps in (
+            train_set.get('datasets', [train_set])[0].pipeline,
+            config.test_dataloader.dataset.pipeline,
+        )
     )
-    assert train['RandomResize'].scale == (99999999, 512)
+    if several:
+        assert test['TestTimeAug'].transforms[0] == [
+            dict(type='Resize', scale=(99999999, short), keep_ratio=True)
+            for short in (640, int(640 * 1.32), int(640 * 1.73))
+        ]
+        test['Resize'] = test['TestTimeAug'].transforms[0][0]
+    assert train['RandomResize'].scale == (99999999, side)
     assert train['RandomResize'].ratio_range == (0.5, 2.0)
-    assert train['RandomCrop'].crop_size == (512, 512)
+    assert train['RandomCrop'].crop_size == (side, side)
     assert train['RandomCrop'].cat_max_ratio == 0.75
-    assert test['Resize'].scale == (99999999, 512)
+    assert test['Resize'].scale == (99999999, side)
     for step in train['RandomResize'], test['Resize']:
         assert step.get('backend') == ('pillow' if third else None)
         assert step.keep_ratio
@@ -111,7 +151,11 @@ def test_sizes_of_the_full_tasks(task):
     assert ('ade20k' in task) == bool(
         train['LoadAnnotations'].get('reduce_zero_label')
     )
-    assert config.model.test_cfg.stride == (341, 341)
+    assert config.model.test_cfg == dict(
+        mode='slide',
+        crop_size=(side, side),
+        stride=(426, 426) if several else (341, 341),
+    )
     assert config.optim_wrapper.optimizer == dict(
         type='AdamW',
         lr=1e-3,
@@ -325,10 +369,51 @@ def test_a_run_trains_the_head_alone(registered, mini_root, tmp_path, name):
         if 'running' not in key and 'num_batches' not in key
     )
     assert state['decode_head.linear.conv.bias'].abs().max() > 0
+    said = 'maps of [2, 3, 4] of four; the protocol defines one of a single'
+    stages = name in ('stages', 'resnet')
+    assert stages == any(said in text for text in record['changes'])
     if name == 'patch14':
         assert any(
             'padded on both sides to 98' in t for t in record['changes']
         )
+
+
+@pytest.mark.parametrize('part', ['val', 'train'])
+def test_masks_of_another_size_are_refused_before_training(
+    registered, mini_root, source, tmp_path, part
+):
+    """One of the test, or all of the training, which skips single ones."""
+    shutil.copytree(mini_root / 'VOCdevkit', tmp_path / 'VOCdevkit')
+    shutil.copy(mini_root / 'mini.json', tmp_path)
+    devkit = tmp_path / 'VOCdevkit/VOC2012'
+    names = (devkit / f'ImageSets/Segmentation/{part}.txt').read_text()
+    chosen = names.split()[:1] if part == 'val' else names.split()
+    for name in reversed(chosen):
+        path = devkit / f'SegmentationClass/{name}.png'
+        with Image.open(path) as mask:
+            width, height = mask.size
+            smaller = mask.resize((width // 2, height // 2), 0)
+        smaller.save(path)
+    sizes = f'is .{height // 2}, {width // 2}., its image .{height}, {width}.'
+    with pytest.raises(
+        UserError, match=f'{chosen[0]}.png {sizes}.* resize the mask by the'
+    ):
+        run_task(
+            source, 'mini_linseg', 0, tmp_path / 'runs', str(tmp_path), SHORT
+        )
+    assert not list(tmp_path.rglob('*.pth'))
+    lines = check_task('mini_linseg', str(tmp_path), decode_all=True)
+    assert any(re.search(sizes, line) for line in lines)
+
+
+def test_layers_that_are_not_there_are_refused_before_training(
+    registered, mini_root, tmp_path
+):
+    source = source_of(TINY['dinov2_reg'], method='Noise')
+    options = {**SHORT, 'model.maps.layers': 'four'}
+    with pytest.raises(UserError, match='has 2 maps; write last'):
+        run_task(source, 'mini_linseg', 0, tmp_path, str(mini_root), options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_of_the_backbone_can_be_trained():
@@ -340,7 +425,6 @@ def test_nothing_of_the_backbone_can_be_trained():
 def test_dinov3_resizes_with_antialiasing(registered, photo):
     """The steps of its config take images and masks; Pillow's pixels."""
     from mmseg.registry import TRANSFORMS
-    from PIL import Image
 
     import ssl_bench.toolbox.hooks  # noqa: F401  registers
 
