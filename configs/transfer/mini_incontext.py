@@ -39,5 +39,5 @@ edit_mini = {
         **_base_.mini_set,
     ),
     'test_dataloader.dataset.pipeline.Resize.scale': (96, 96),
-    'recipes': dict(_delete_=True),
 }
+recipes = dict(_delete_=True)

@@ -7,8 +7,8 @@ TASK = dict(
     toolbox='probe',
     dataset='mini_spair',
     metrics={
-        'PCK@0.1': dict(tolerance=1.0),
-        'PCK@0.1_image': dict(tolerance=1.0),
+        'PCK@0.1': dict(tolerance=0.5),
+        'PCK@0.1_image': dict(tolerance=0.5),
     },
     shown=['PCK@0.1'],
     source='spair_pck_dift, scaled down',

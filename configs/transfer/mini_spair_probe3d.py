@@ -6,7 +6,7 @@ TASK = dict(
     order=336,
     toolbox='probe',
     dataset='mini_spair',
-    metrics={'recall@0.1': dict(tolerance=1.0)},
+    metrics={'recall@0.1': dict(tolerance=0.5)},
     shown=['recall@0.1'],
     source='spair_probe3d, scaled down',
 )

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from ssl_bench.errors import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ssl_bench.tasks.datasets import Dataset
     from ssl_bench.tasks.table import Task
 
+UNITS = 'metrics are in percent where no unit is named'
 HOURS = (
     '* estimates: of the source that `ssl-bench tasks TASK` names, summed '
     "over its GPUs (V100 or A100); models of Detectron2's zoo have no SyncBN"
@@ -28,38 +31,93 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--data-root', help='say whether the data are below this folder'
     )
+    parser.add_argument(
+        '--protocols',
+        action='store_true',
+        help='what each task on frozen maps decides, read from its config, '
+        'as a Markdown table',
+    )
+    parser.add_argument(
+        '--update',
+        metavar='FILE',
+        help='for --protocols: replace the table between the marks of this '
+        'Markdown file',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a paragraph for each named task, or a line for every task."""
+    from ssl_bench.errors import UserError
     from ssl_bench.tasks.table import find_task, tasks
 
+    if args.protocols:
+        if args.tasks:
+            raise UserError('--protocols shows every task on frozen maps')
+        return protocols(args.update)
+    if args.update:
+        raise UserError('--update is of --protocols')
     named = [find_task(name) for name in args.tasks]  # before any output
     if named:
         print('\n\n'.join(describe(task, args.data_root) for task in named))
         return 0
-    rows = [('task', 'data', 'metrics (percent)', 'GPU hours*', 'protocol')]
+    for title, members in groups(tasks().values()).items():
+        print(f'{listing(title, members)}\n')
+    print(f'{UNITS}\n{HOURS}')
+    for problem in tasks().broken.values():
+        print(f'warning: {printable(problem)}', file=sys.stderr)
+    return 0
+
+
+def protocols(page: str | None) -> int:
+    """Print the table of protocols, or write it into a page."""
+    from ssl_bench.markdown_sections import update_page
+    from ssl_bench.tasks.protocol_table import protocol_table, with_protocols
+
+    if page is None:
+        print(protocol_table())
+    else:
+        update_page(page, with_protocols)
+    return 0
+
+
+def groups(found: 'Iterable[Task]') -> 'dict[str, list[Task]]':
+    """Tasks by their group, those on embedded data apart from the others."""
+    from ssl_bench.tasks.datasets import MINI_ROOT
+
+    parts: dict[str, list[Task]] = {}
+    for task in found:
+        mini = ', embedded data' if task.root == MINI_ROOT else ''
+        parts.setdefault(task.group + mini, []).append(task)
+    return parts
+
+
+def listing(title: str, members: 'list[Task]') -> str:
+    """A table of tasks, a line each."""
+    rows = [(title, 'data', 'metrics', 'GPU hours*', 'protocol')]
     rows += [
         (
             task.id,
             task.data.title,
-            ', '.join(task.shown),
+            metrics(task),
             hours(task.gpu_hours),
             task.source,
         )
-        for task in tasks().values()
+        for task in members
     ]
     widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows:
-        print(
-            '  '.join(
-                f'{cell:{width}}' for cell, width in zip(row, widths)
-            ).rstrip()
-        )
-    print(HOURS)
-    for problem in tasks().broken.values():
-        print(f'warning: {printable(problem)}', file=sys.stderr)
-    return 0
+    return '\n'.join(
+        '  '.join(
+            f'{cell:{width}}' for cell, width in zip(row, widths)
+        ).rstrip()
+        for row in rows
+    )
+
+
+def metrics(task: 'Task') -> str:
+    """What its tables show: ``mIoU``, ``RMSE in metres``."""
+    from ssl_bench.results.headings import metric_title
+
+    return ', '.join(metric_title(task.id, name) for name in task.shown)
 
 
 def hours(value: float | None) -> str:
@@ -77,7 +135,7 @@ def describe(task: 'Task', data_root: str | None = None) -> str:
         f'{task.id}: {task.title}',
         f'  config     {_shown(path)} ({task.toolbox})',
         f'  protocol   {task.source}',
-        f'  metrics    {", ".join(task.shown)} (percent)',
+        f'  metrics    {metrics(task)}',
         f'  data       {data.title}: {", ".join(data.paths)}',
         f'             below {root}: {_found(data, root)}',
         f'  prepare    {data.how_to_prepare(root)}',
@@ -88,6 +146,7 @@ def describe(task: 'Task', data_root: str | None = None) -> str:
             for name, value in task.recipe_gpu_hours.items()
         ),
         *([f'             {task.cost_source}'] if task.cost_source else []),
+        UNITS,
         HOURS,
     ]
     return '\n'.join(lines)

@@ -16,11 +16,18 @@ Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
 import argparse
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
 from ssl_bench.errors import printable
 from ssl_bench.header_fields import EXAMPLES, add_option, read_fields
+
+if TYPE_CHECKING:
+    from ssl_bench.transfer.run import Request
+    from ssl_bench.transfer.source import Source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -188,61 +195,58 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def check_all(
-    args: argparse.Namespace, sources: list, overrides: dict
-) -> None:
-    """Refuse what a later task would be refused for, before the first runs."""
+def make_request(
+    args: argparse.Namespace,
+    overrides: dict,
+    source: 'Source',
+    task: str,
+    seed: int,
+) -> 'Request':
+    """What the options ask of one source, task and seed."""
     from ssl_bench.tasks.table import find_task
-    from ssl_bench.transfer.run import ready
+    from ssl_bench.transfer.run import Request
 
-    for source in sources:
-        for task in args.tasks:
-            for seed in args.seeds:
-                ready(
-                    source,
-                    task,
-                    seed,
-                    args.work_dir,
-                    args.data_root,
-                    overrides,
-                    args.recipe,
-                    args.fraction,
-                    args.classifier,
-                    args.eval_only,
-                    trained_later=find_task(task).trained_by in args.tasks,
-                    train=args.train,
-                )
+    return Request(
+        source,
+        task,
+        seed,
+        args.work_dir,
+        args.data_root,
+        overrides,
+        args.recipe,
+        args.fraction,
+        quiet=not args.verbose,
+        visualize=args.visualize,
+        classifier=args.classifier,
+        resume=args.resume,
+        eval_only=args.eval_only,
+        wait=args.wait,
+        train=args.train,
+        trained_later=find_task(task).trained_by in args.tasks,
+    )
 
 
 def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
-    """Run every task for every seed and source; print one line for each."""
-    from ssl_bench.transfer.run import run_task
+    """Run every task for every seed and source; print one line for each.
 
-    if len(sources) * len(args.tasks) * len(args.seeds) > 1:
-        check_all(args, sources, overrides)
-    for seed in args.seeds:
-        for source in sources:
-            for task in in_order(args.tasks):
-                outcome = run_task(
-                    source,
-                    task,
-                    seed,
-                    args.work_dir,
-                    args.data_root,
-                    overrides,
-                    args.recipe,
-                    args.fraction,
-                    quiet=not args.verbose,
-                    visualize=args.visualize,
-                    classifier=args.classifier,
-                    resume=args.resume,
-                    eval_only=args.eval_only,
-                    wait=args.wait,
-                    train=args.train,
-                )
-                say(summary(outcome))
-                for note in other_fields(outcome, source):
-                    say(note)
+    What a later run would be refused for is refused before the first.
+    """
+    from ssl_bench.transfer.run import ready, run_request
+
+    requests = [
+        make_request(args, overrides, source, task, seed)
+        for seed in args.seeds
+        for source in sources
+        for task in in_order(args.tasks)
+    ]
+    if len(requests) > 1:
+        for request in requests:
+            ready(request)
+    for request in requests:
+        outcome = run_request(replace(request, trained_later=False))
+        say(summary(outcome))
+        for note in other_fields(outcome, request.source):
+            say(note)
 
 
 def say(text: str) -> None:
@@ -377,7 +381,6 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
     from mmengine.device import get_device
 
     from ssl_bench.engine.distributed import world_size
-    from ssl_bench.tasks.table import find_task
     from ssl_bench.transfer.plan import make_plan
     from ssl_bench.transfer.run import try_run
     from ssl_bench.transfer.settings_table import settings_table
@@ -388,19 +391,10 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
         for task in args.tasks:
             plans = [
                 try_run(
-                    source,
-                    task,
-                    seed,
-                    args.work_dir,
-                    args.data_root,
-                    overrides,
-                    args.recipe,
-                    args.fraction,
-                    args.classifier,
-                    args.eval_only,
-                    find_task(task).trained_by in args.tasks,
-                    processes,
-                    args.train,
+                    replace(
+                        make_request(args, overrides, source, task, seed),
+                        processes=processes,
+                    )
                 )
                 for seed in args.seeds
             ]
@@ -420,14 +414,15 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
 
 def summary(outcome) -> str:
     """One line: task, seed, metrics, folder."""
-    from ssl_bench.results import rounding
+    from ssl_bench.results import headings, rounding
     from ssl_bench.results.board import aims
     from ssl_bench.results.table import trained, trained_text
 
     record = outcome.record
     compared = aims(record)
+    places = partial(headings.places, record['task'])
     numbers = '  '.join(
-        f'{name} {rounding.value(value)}{compared.get(name, "")}'
+        f'{name} {rounding.fixed(value, places(name))}{compared.get(name, "")}'
         for name, value in record['metrics'].items()
     )
     kind = trained_text(trained(record))
@@ -435,7 +430,7 @@ def summary(outcome) -> str:
     if outcome.retested is not None:
         again = (
             '  (tested again: '
-            + difference(record['metrics'], outcome.retested)
+            + difference(record['metrics'], outcome.retested, places)
             + ')'
         )
     return (
@@ -445,13 +440,19 @@ def summary(outcome) -> str:
     )
 
 
-def difference(before: dict, now: dict) -> str:
-    """How a second test differs from the recorded one."""
+def difference(before: dict, now: dict, places: Callable[[str], int]) -> str:
+    """How a second test differs from the recorded one.
+
+    Args:
+        before, now (dict): Numbers by metric.
+        places (Callable): Decimals of a metric; one more is compared.
+    """
     from ssl_bench.results import rounding
 
     other = [
-        f'{name} {rounding.fixed(now[name], 2)}'
+        f'{name} {rounding.fixed(now[name], places(name) + 1)}'
         for name, value in before.items()
-        if abs(value - now.get(name, float('nan'))) >= 0.005
+        if abs(value - now.get(name, float('nan')))
+        >= 0.5 * 10 ** -(places(name) + 1)
     ]
     return ', '.join(other) or 'the same numbers'

@@ -82,15 +82,12 @@ def depth_of(logits: Tensor, bins: Tensor, rule: str = 'linear') -> Tensor:
         Tensor: (B, 1, h, w), metres. Where no logit is positive,
         ``linear`` gives the mean of the bins, with zero gradient.
     """
+    bins = bins.to(logits)
     if rule == 'softmax':
-        weights = logits.softmax(dim=1)
-    else:
-        weights = (
-            logits.sigmoid() if rule == 'sigmoid' else logits.relu() + 0.1
-        )
-        weights = weights / weights.sum(dim=1, keepdim=True)
-    bins = bins.to(weights)
-    return torch.einsum('bkhw,k->bhw', weights, bins)[:, None]
+        return torch.einsum('bkhw,k->bhw', logits.softmax(1), bins)[:, None]
+    weights = logits.sigmoid() if rule == 'sigmoid' else logits.relu() + 0.1
+    total = torch.einsum('bkhw,k->bhw', weights, bins)
+    return (total / weights.sum(dim=1))[:, None]
 
 
 def depth_regression(logits: Tensor, lowest: float) -> Tensor:

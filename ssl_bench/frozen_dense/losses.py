@@ -1,5 +1,7 @@
 """Losses of the frozen dense tasks."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -54,18 +56,27 @@ class SigLoss(nn.Module):
         calls leave the variance out.
 
     The number of calls is a buffer: a resumed training goes on with it.
+
+    Args:
+        warmup (int): Calls without the variance.
+        images (int, optional): The loss is taken over groups of so many
+            images of a batch, in their order, and averaged: a device of the
+            official programs has two. None: over the batch.
     """
 
     calls: Tensor
 
-    def __init__(self) -> None:
+    def __init__(
+        self, warmup: int = VARIANCE_FROM, images: int | None = None
+    ) -> None:
         super().__init__()
+        self.warmup, self.images = warmup, images
         self.register_buffer('calls', torch.zeros((), dtype=torch.int64))
 
     def forward(
         self, depth: Tensor, truth: Tensor, valid: Tensor | None = None
     ) -> Tensor:
-        """Loss over all valid pixels of the batch together.
+        """Loss over all valid pixels of a group together.
 
         Args:
             depth, truth (Tensor): (B, 1, H, W), metres.
@@ -73,44 +84,95 @@ class SigLoss(nn.Module):
                 None.
 
         Returns:
-            Tensor: ().
+            Tensor: (). A group with less than two valid pixels adds 0.
         """
         valid = truth > 0 if valid is None else valid
-        g = log_difference(depth, truth, valid)
-        bias = 0.15 * g.mean() ** 2
         self.calls += 1
-        with_variance = (self.calls > VARIANCE_FROM).to(g)
-        # unbiased, over the batch; a branch on the device needs no wait
+        size = self.images or len(depth)
+        return torch.stack(
+            [
+                self._of(*group)
+                for group in zip(
+                    depth.split(size), truth.split(size), valid.split(size)
+                )
+            ]
+        ).mean()
+
+    def _of(self, depth: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+        g = log_difference(depth, truth, valid)
+        if len(g) < 2:
+            return 0 * depth.sum()
+        bias = 0.15 * g.mean() ** 2
+        with_variance = (self.calls > self.warmup).to(g)
+        # unbiased, over the group; a branch on the device needs no wait
         return torch.sqrt(with_variance * g.var() + bias)
+
+
+GRADIENT_STRIDES = (1, 2, 4, 6)
 
 
 def gradient_loss(depth: Tensor, truth: Tensor, weight: float = 0.5) -> Tensor:
     """Differences between pixels two apart, at strides 1, 2, 4 and 6.
 
-    The official DINOv2 program calls it with a batch, whose first two axes it
-    takes for rows and columns: with two images of a process it is exactly 0.
-    So no protocol here has it on; this is the stated deviation.
+    The official DINOv2 program takes another sum (`gradient_loss_as_shipped`),
+    so no protocol here has this one on; it is the stated deviation.
 
     Args:
         depth, truth (Tensor): (B, 1, H, W), metres; 0 is not valid.
         weight (float): Of the loss.
 
     Returns:
-        Tensor: (B,), one value for an image.
+        Tensor: (B,), one value for an image; 0 without a valid pixel.
     """
     total = depth.new_zeros(len(depth))
-    for stride in (1, 2, 4, 6):
-        valid = truth[:, 0, ::stride, ::stride] > 0  # (B, h, w)
-        difference = torch.where(
-            valid,
-            torch.log(depth[:, 0, ::stride, ::stride] + EPS)
-            - torch.log(truth[:, 0, ::stride, ::stride] + EPS),
-            0,
-        )
-        vertical = (difference[:, :-2] - difference[:, 2:]).abs()
-        horizontal = (difference[:, :, :-2] - difference[:, :, 2:]).abs()
-        summed = (vertical * (valid[:, :-2] & valid[:, 2:])).sum((1, 2)) + (
-            horizontal * (valid[:, :, :-2] & valid[:, :, 2:])
-        ).sum((1, 2))
-        total = total + summed / valid.sum((1, 2))
+    for summed, count in _gradients(
+        *(x[:, 0].permute(1, 2, 0) for x in (depth, truth))
+    ):
+        total = total + summed / count.clamp_min(1)
     return weight * total
+
+
+def gradient_loss_as_shipped(
+    depth: Tensor, truth: Tensor, weight: float = 0.5
+) -> Tensor:
+    """`gradient_loss` as the official DINOv2 program computes it.
+
+    It takes the first two axes of a batch for rows and columns: with up to
+    two images it is exactly 0, with more it compares different images.
+
+    Args:
+        depth, truth (Tensor): (B, 1, H, W), metres; 0 is not valid.
+        weight (float): Of the loss.
+
+    Returns:
+        Tensor: ().
+    """
+    total = depth.new_zeros(())
+    for summed, count in _gradients(depth, truth):
+        total = total + summed.sum() / count.sum().clamp_min(1)
+    return weight * total
+
+
+def _gradients(
+    depth: Tensor, truth: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Sums over rows and columns, and counts of valid pixels.
+
+    Args:
+        depth, truth (Tensor): (rows, columns, ...).
+
+    Yields:
+        tuple[Tensor, Tensor]: (...) each, for a stride.
+    """
+    for stride in GRADIENT_STRIDES:
+        d, t = depth[::stride, ::stride], truth[::stride, ::stride]
+        valid = t > 0
+        difference = torch.where(
+            valid, torch.log(d + EPS) - torch.log(t + EPS), 0
+        )
+        down = (difference[:-2] - difference[2:]).abs()
+        across = (difference[:, :-2] - difference[:, 2:]).abs()
+        summed = (down * (valid[:-2] & valid[2:])).sum((0, 1)) + (
+            across * (valid[:, :-2] & valid[:, 2:])
+        ).sum((0, 1))
+        yield summed, valid.sum((0, 1))

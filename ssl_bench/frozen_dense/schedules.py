@@ -29,6 +29,26 @@ def _warm(i: int, warmup: int, ratio: float = 1e-6) -> float:
     return 1 - (1 - i / warmup) * (1 - ratio)
 
 
+def dinov2_depth(
+    i: int, base: float = 1e-4, total: int = 38400, warmup: int = 12800
+) -> tuple[float, float]:
+    """Rate and first momentum (beta1) of DINOv2's depth heads.
+
+    mmcv's cosine with a linear warm-up from a thousandth, and its
+    ``OneCycle`` momentum with its defaults: from 0.95 to 0.85 over 30 % of
+    the training, and back.
+    """
+    last = base * 1e-8
+    rate = last + (base - last) * (1 + cos(pi * i / total)) / 2
+    if i < warmup:
+        rate *= _warm(i, warmup, 1e-3)
+    turn = 0.3 * total - 1
+    share = i / turn if i <= turn else (i - turn) / (total - 1 - turn)
+    wave = (1 + cos(pi * share)) / 2
+    beta1 = 0.85 + 0.1 * (wave if i <= turn else 1 - wave)
+    return rate, beta1
+
+
 def dinov3_depth(
     i: int, base: float = 3e-4, total: int = 38400, warmup: int = 12800
 ) -> tuple[float, float]:

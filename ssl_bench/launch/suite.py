@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from ssl_bench.cfg_options import SEEDS
 from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.header_fields import read_fields
 from ssl_bench.results.record import FULL
 from ssl_bench.tasks.table import find_task, recipes_of
 
@@ -83,6 +84,8 @@ class Method(_Entry):
         tasks (tuple[str, ...]): Instead of the suite's.
         arch, name, variant (str): ``--arch``, ``--method`` and
             ``--variant`` of `ssl-bench transfer`.
+        meta (dict): Its ``--meta``, of a checkpoint whose file does not say
+            what it is: ``pretrain_data`` and others.
         recipes, train (dict): Of some tasks, instead of the suite's.
         amp (bool): Pretrain under bfloat16 autocast.
         overrides (dict): Dotted keys of the pretraining config.
@@ -94,6 +97,7 @@ class Method(_Entry):
     arch: Text = ''
     name: Text = ''
     variant: Text = ''
+    meta: dict[Text, Text | Number] = {}
     recipes: dict[Text, Recipes] = {}
     train: dict[Text, Kinds] = {}
     amp: Truth = False
@@ -115,7 +119,22 @@ class Method(_Entry):
                 'has `overrides` or `amp`, which are settings of the '
                 'pretraining, but a checkpoint is already pretrained'
             )
+        if self.meta and self.config:
+            raise ValueError(
+                'has `meta`, which is of a given file: a pretraining writes '
+                'its own'
+            )
+        for key in ('method', 'variant'):
+            if key in self.meta:
+                name = 'name' if key == 'method' else key
+                raise ValueError(f'has {key} in `meta`: write `{name}`')
+        read_fields(self.meta_words)
         return self
+
+    @property
+    def meta_words(self) -> list[str]:
+        """Those of ``--meta``: ``KEY=VALUE``."""
+        return [f'{key}={value}' for key, value in self.meta.items()]
 
 
 class Launch(_Entry):

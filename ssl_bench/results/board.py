@@ -235,9 +235,10 @@ def aims(record: Record) -> dict[str, str]:
         if row.published is None or row.delta is None or rule is None:
             continue
         found[row.metric] = (
-            f' (published {rounding.as_printed(row.published.value)}: '
-            f'{rounding.signed(row.delta)}, tolerance {rule.tolerance:g}; '
-            f'{row.verdict})'
+            ' (published '
+            f'{rounding.as_printed(row.published.value, rule.places)}: '
+            f'{rounding.signed(row.delta, rule.places)}, '
+            f'tolerance {rule.tolerance:g}; {row.verdict})'
         )
     return found
 

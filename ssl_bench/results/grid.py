@@ -98,7 +98,9 @@ class Grid:
 
 def spread(row: Row) -> str:
     """Mean and deviation of a measured row; empty for another."""
-    return '' if row.mean is None else rounding.spread(row.mean, row.std)
+    if row.mean is None:
+        return ''
+    return rounding.spread(row.mean, row.std, row.places)
 
 
 def epochs_text(epochs: float | None) -> str:
@@ -108,14 +110,16 @@ def epochs_text(epochs: float | None) -> str:
 
 def published_text(item: Published) -> str:
     """The number as printed; ``?`` when the source was not read."""
-    return rounding.as_printed(item.value) + ('' if item.verified else '?')
+    places = headings.places(item.task, item.metric)
+    mark = '' if item.verified else '?'
+    return rounding.as_printed(item.value, places) + mark
 
 
 def comparison(row: Row) -> str:
     """``(+0.3 =)``: measured minus published and the verdict's mark."""
     if row.delta is None:
         return ''
-    text = f'{rounding.signed(row.delta)} {MARKS[row.verdict]}'
+    text = f'{rounding.signed(row.delta, row.places)} {MARKS[row.verdict]}'
     return f'({text.rstrip()})'
 
 
@@ -139,7 +143,8 @@ def difference_parts(row: Row) -> Cell:
     """How it compares with the baseline, if there is one."""
     if row.difference is None:
         return []
-    return [Part(f'Δ {wording.comparison(row.difference)}', 'difference')]
+    text = wording.comparison(row.difference, row.places)
+    return [Part(f'Δ {text}', 'difference')]
 
 
 def baseline_notes(board: Board) -> list[str]:
@@ -202,20 +207,19 @@ def name_cell(rows: Sequence[Row]) -> Cell:
     if first.trained_text:
         parts.append(Part(first.trained_text, 'published'))
     if first.pretrain_data.startswith(CUSTOM):
-        parts += _lines(f'pretrained on {first.pretrain_data}')
+        parts += lines(f'pretrained on {first.pretrain_data}')
     if first.all_departures:
         parts.append(Part(DEPARTED, 'published'))
         for text in first.all_departures:
-            parts += _lines(text)
+            parts += lines(text)
     if not first.values and first.published is not None:
         parts.append(Part(f'in {first.published.reported_in}', 'published'))
     return parts
 
 
-def _lines(text: str) -> Cell:
+def lines(text: str, kind: str = 'published', width: int = WIDTH) -> Cell:
     """A text that may be long, so that the numbers keep their place."""
-    lines = textwrap.wrap(shown(text), WIDTH)
-    return [Part(line, 'published') for line in lines]
+    return [Part(line, kind) for line in textwrap.wrap(shown(text), width)]
 
 
 def task_grid(board: Board, task: str) -> Grid:
@@ -245,7 +249,7 @@ def task_grid(board: Board, task: str) -> Grid:
         else ''
         for metric in metrics
     }
-    heads = [headings.metric_title(m) + arrow[m] for m in metrics]
+    heads = [headings.metric_title(task, m) + arrow[m] for m in metrics]
     return Grid(
         f'{headings.heading(task).title} ({task})',
         ['method', *(['backbone'] if several else []), 'epochs', 'n', *heads],
@@ -279,7 +283,7 @@ def rank_grid(table: RankTable) -> Grid:
     """Average ranks of one backbone's methods."""
     body = [
         [
-            [Part(r.name, 'name'), *_lines('; '.join(r.changes))],
+            [Part(r.name, 'name'), *lines('; '.join(r.changes))],
             [Part(epochs_text(r.method_id[4]))],
             [
                 Part(rounding.rank(r.average), 'measured'),

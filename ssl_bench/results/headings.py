@@ -12,6 +12,8 @@ from ssl_bench.tasks.table import Metric, tasks
 BOX = ('bbox_AP', 'bbox_AP50', 'bbox_AP75')
 MASK = ('segm_AP', 'segm_AP50', 'segm_AP75')
 NOT_INSTALLED = 'not installed'
+PERCENT = Metric.model_fields['unit'].default
+UNKNOWN_PLACES = Metric.model_fields['places'].default  # of no rule
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ def _top1(title: str) -> Heading:
     return Heading(title, 'classification', ('top1',))
 
 
+def _depth(title: str) -> Heading:
+    return Heading(title, 'depth', ('RMSE',))
+
+
 # Tasks that papers print and this project does not run.
 PUBLISHED_ONLY: dict[str, Heading] = {
     'voc0712_det_c4_mmdet': _detection('VOC07+12 C4, mmselfsup', *BOX),
@@ -58,6 +64,18 @@ PUBLISHED_ONLY: dict[str, Heading] = {
     'cityscapes_linseg_frozen': _segmentation('Cityscapes linear, frozen'),
     'places205_finetune': _top1('Places205 fine-tuning'),
     'inat18_finetune': _top1('iNat18 fine-tuning'),
+    'nyu_depth_dpt_dinov2': _depth('NYUv2 depth DPT, DINOv2'),
+    'kitti_depth_lin1_dinov2': _depth('KITTI depth linear, DINOv2'),
+    'kitti_depth_lin4_dinov2': _depth('KITTI depth linear on 4, DINOv2'),
+    'kitti_depth_dpt_dinov2': _depth('KITTI depth DPT, DINOv2'),
+    'kitti_depth_lin_dinov3': _depth('KITTI depth linear, DINOv3'),
+    'nyu2sunrgbd_depth_lin1_dinov2': _depth(
+        'NYUv2 to SUN RGB-D linear, DINOv2'
+    ),
+    'nyu2sunrgbd_depth_lin4_dinov2': _depth(
+        'NYUv2 to SUN RGB-D linear on 4, DINOv2'
+    ),
+    'nyu2sunrgbd_depth_dpt_dinov2': _depth('NYUv2 to SUN RGB-D DPT, DINOv2'),
 }
 
 
@@ -107,13 +125,26 @@ def higher_is_better(task: str, metric: str) -> bool | None:
     return None if rule is None else rule.higher_is_better
 
 
-def metric_title(metric: str) -> str:
-    """Heading of a metric: ``bbox_AP50`` is ``box AP50``."""
-    return (
+def places(task: str, metric: str) -> int:
+    """Decimals of a metric in tables; 1 where its rule is not known."""
+    rule = metric_rule(task, metric)
+    return UNKNOWN_PLACES if rule is None else rule.places
+
+
+def metric_title(task: str, metric: str) -> str:
+    """Heading of a metric: ``bbox_AP50`` is ``box AP50``.
+
+    A unit other than percent is named: ``RMSE in metres``.
+    """
+    title = (
         metric.replace('bbox_', 'box ')
         .replace('segm_', 'mask ')
         .replace('_', ' ')
     )
+    rule = metric_rule(task, metric)
+    if rule is None or rule.unit in ('', PERCENT):
+        return title
+    return f'{title} in {rule.unit}'
 
 
 def task_order(task: str) -> tuple[int, str]:

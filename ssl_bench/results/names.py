@@ -24,6 +24,9 @@ DATA_ALIASES = {
     'random': 'none',
     'imagenetlabels': 'in1klabels',
     'imagenet1klabels': 'in1klabels',
+    'imagenet21k': 'in22k',
+    'imagenet22k': 'in22k',
+    'in21k': 'in22k',
 }
 # Words of a variant that say nothing about the recipe.
 IDLE_WORDS = {
@@ -44,7 +47,29 @@ IDLE_WORDS = {
     'b16',
     'base',
     'patch16',
+    # DINOv2's released models of these sizes are distilled
+    'distilled',
+    # as CAPI's tasks do; their papers also print raw ones
+    'standardised',
+    'features',
 }
+# Letters of the sizes; papers write g and G for one size.
+SIZES = {
+    'tiny': 't',
+    'small': 's',
+    'base': 'b',
+    'large': 'l',
+    'huge': 'h',
+    'giant': 'g',
+}
+_SIZE = '|'.join(SIZES) + '|[tsblhg]'
+VIT = re.compile(
+    rf'vit(?P<size>{_SIZE}|\d+b)(?P<plus>plus|\+)?(patch)?'
+    r'(?P<patch>8|14|16|32)(?P<rest>.*)'
+)
+CONVNEXT = re.compile(r'convnext(?P<size>tiny|small|base|large)')
+WORD = re.compile(r'[^\W_]+|[+*]')
+REGISTERS = re.compile(r'(.*\S)\s*(\+|\bwith\b)\s*reg(isters)?', re.IGNORECASE)
 
 
 def squeeze(text: str | None) -> str:
@@ -64,9 +89,33 @@ def method_key(method: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def backbone_key(backbone: str) -> str:
-    """``ResNet-50``, ``resnet50`` and ``R50`` are one architecture."""
+    """``ResNet-50``, ``resnet50`` and ``R50`` are one architecture.
+
+    So are ``ViT-L/14`` and timm's ``vit_large_patch14_dinov2``; with
+    registers (``reg4``) it is another one.
+    """
     key = re.sub(r'^r(?=\d)', 'resnet', squeeze(backbone))
-    return re.sub(r'^vit(base|b)(patch)?16.*$', 'vitb16', key)
+    vit = VIT.fullmatch(key)
+    if vit:
+        size = SIZES.get(vit['size'], vit['size'])
+        plus = '+' if vit['plus'] else ''
+        registers = 'reg' if 'reg' in vit['rest'] else ''
+        return f'vit{size}{plus}{vit["patch"]}{registers}'
+    convnext = CONVNEXT.fullmatch(key)
+    return f'convnext{SIZES[convnext["size"]]}' if convnext else key
+
+
+@functools.lru_cache(maxsize=4096)
+def network_key(method: str, backbone: str) -> tuple[str, str]:
+    """Method and backbone; papers name registers after the method.
+
+    ``DINOv2+reg`` with a ``ViT-L/14`` is ``DINOv2`` with that backbone and
+    registers.
+    """
+    registers = REGISTERS.fullmatch(method.strip())
+    if registers is None:
+        return method_key(method), backbone_key(backbone)
+    return method_key(registers[1]), backbone_key(f'{backbone}_reg')
 
 
 @functools.lru_cache(maxsize=4096)
@@ -77,18 +126,20 @@ def data_key(data: str | None) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def variant_key(variant: str, task: str) -> frozenset[str]:
+def variant_key(variant: str, task: str, data: str = '') -> frozenset[str]:
     """Words of a variant that matter for a task.
 
-    Backbone names, epochs, and words of the task id are left out: on a C4
-    task, InsLoc's ``C4 model`` is the model of that task.
+    Backbone names, epochs, words of the pretraining data, and words of the
+    task id are left out: on a C4 task, InsLoc's ``C4 model`` is the model of
+    that task.
     """
-    words = re.findall(r'[^\W_]+|[+*]', variant.casefold())
+    words = WORD.findall(variant.casefold())
     return frozenset(
         word
         for word in words
         if word not in IDLE_WORDS
         and word not in task.split('_')
+        and word not in WORD.findall(data.casefold())
         and not re.fullmatch(r'\d+e(p|pochs?)?', word)
     )
 

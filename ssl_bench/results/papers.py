@@ -365,7 +365,8 @@ def _table_grid(
         )
     several = len({task for task, _ in table.columns}) > 1
     heads = [
-        (f'{heading(task).title}\n' if several else '') + metric_title(metric)
+        (f'{heading(task).title}\n' if several else '')
+        + metric_title(task, metric)
         for task, metric in table.columns
     ]
     return Grid(

@@ -24,6 +24,7 @@ from ssl_bench.results.names import (
     is_random,
     is_supervised,
     method_key,
+    network_key,
     split_label,
     variant_key,
 )
@@ -41,6 +42,13 @@ OWN_EPOCHS = {
     ('byol', 'resnet50'): 1000,  # arXiv:2006.07733, Sec. 3.3
     ('simclr', 'resnet50'): 1000,  # arXiv:2002.05709, Sec. 6
 }
+
+
+# Papers that count iterations: their models have no epochs, and a record of
+# one has none (Oquab et al., 2024; Siméoni et al., 2025; Darcet et al., 2025).
+WITHOUT_EPOCHS = ('DINOv2', 'DINOv3', 'CAPI')
+# Words after the name of a paper or program: where in it, and which version.
+PLACES = r'README|model card'
 
 
 def _number(text: str, info: ValidationInfo) -> float | None:
@@ -79,7 +87,7 @@ class Published(BaseModel):
     method: Filled
     variant: str
     backbone: Filled
-    pretrain_data: Filled
+    pretrain_data: str  # empty: the source does not state it
     pretrain_epochs: Number
     pretrain_batch: Number
     task: str
@@ -126,13 +134,32 @@ class Published(BaseModel):
 
     @property
     def paper(self) -> str:
-        """``reported_in`` without a remark in brackets."""
-        return re.sub(r'\s*\(.*\)$', '', self.reported_in)
+        """``reported_in`` without a remark: in brackets, or ``README``."""
+        return re.sub(rf'\s*(\(.*\)|{PLACES})$', '', self.reported_in)
 
     @property
     def own(self) -> bool:
         """Whether the method's own paper or program prints it."""
-        return method_key(self.paper) == method_key(self.method)
+        version = rf'{re.escape(self.method)}( v\d+)?'
+        return method_key(self.paper) == method_key(self.method) or bool(
+            re.fullmatch(version, self.paper)
+        )
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Words of the variant that matter for the task."""
+        return variant_key(self.variant, self.task, self.pretrain_data)
+
+    @property
+    def network(self) -> tuple[str, str]:
+        """Method and backbone in one spelling."""
+        return network_key(self.method, self.backbone)
+
+    def is_pretrained_on(self, data: str | None) -> bool:
+        """Whether it is of these images; never where it states none."""
+        return bool(self.pretrain_data) and (
+            data_key(self.pretrain_data) == data_key(data)
+        )
 
     @property
     def recipe(self) -> str | None:
@@ -242,9 +269,9 @@ class PublishedIndex:
 
     def __init__(self, rows: Iterable[Published] | None = None) -> None:
         self.rows = published() if rows is None else tuple(rows)
-        self._index: dict[tuple[str, str, str], list[Published]] = {}
+        self._index: dict[tuple[str, ...], list[Published]] = {}
         for row in self.rows:
-            key = (method_key(row.method), row.task, row.metric)
+            key = (*row.network, row.task, row.metric)
             self._index.setdefault(key, []).append(row)
 
     def matches(self, measured: Measurement) -> list[Published]:
@@ -254,11 +281,12 @@ class PublishedIndex:
         is a printed number. Method, backbone, pretraining data, epochs, the
         words of the variant and the recipe of the task must be the same, the
         task must decide what is trained, and nothing may depart from the
-        protocol. For the controls any epochs
-        match; for random initialisation also any data. Where a paper prints
-        no epochs, `epochs_meant` says which. The order: numbers checked in
-        their source, the method's own paper, ``FIRST_PAPERS``, the same
-        batch of the pretraining, then by name.
+        protocol. A row whose source does not state the data is of nobody's.
+        For the controls any epochs match; for random initialisation also any
+        data. Where a paper prints no epochs, `epochs_meant` says which;
+        models that have none (`WITHOUT_EPOCHS`) match records that have none.
+        The order: numbers checked in their source, the method's own paper,
+        ``FIRST_PAPERS``, the same batch of the pretraining, then by name.
 
         Args:
             measured (Measurement): A row of the leaderboard.
@@ -271,15 +299,14 @@ class PublishedIndex:
         method, variant = split_label(name, variant)
         task, random = measured.task, is_random(method)
         control = random or is_supervised(method)
-        wanted = variant_key(variant, task)
-        key = method_key(method), task, measured.metric
+        wanted = variant_key(variant, task, data)
+        key = (*network_key(method, backbone), task, measured.metric)
         found = [
             row
             for row in self._index.get(key, ())
             if row.recipe == measured.recipe
-            and backbone_key(row.backbone) == backbone_key(backbone)
-            and (random or data_key(row.pretrain_data) == data_key(data))
-            and variant_key(row.variant, task) == wanted
+            and (random or row.is_pretrained_on(data))
+            and row.words == wanted
             and (control or _same_epochs(row, epochs))
         ]
         return sorted(
@@ -297,11 +324,18 @@ class PublishedIndex:
 
 
 def _same_epochs(row: Published, epochs: float | None) -> bool:
-    return epochs is not None and epochs == (
-        epochs_meant(row)
-        if row.pretrain_epochs is None
-        else row.pretrain_epochs
-    )
+    meant = row.pretrain_epochs
+    if meant is None:
+        meant = epochs_meant(row)
+    if meant is None and epochs is None:
+        return not has_epochs(row.method)
+    return epochs is not None and epochs == meant
+
+
+def has_epochs(method: str) -> bool:
+    """Whether the models of a method are told apart by their epochs."""
+    name, _ = network_key(method, '')
+    return name not in map(method_key, WITHOUT_EPOCHS)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -321,11 +355,10 @@ def epochs_meant(row: Published) -> float | None:
         for other in published()
         if other.pretrain_epochs is not None
         and 'effective epochs' not in other.notes
-        and method_key(other.method) == method_key(row.method)
-        and backbone_key(other.backbone) == backbone_key(row.backbone)
-        and data_key(other.pretrain_data) == data_key(row.pretrain_data)
-        and variant_key(other.variant, row.task)
-        == variant_key(row.variant, row.task)
+        and other.network == row.network
+        and other.is_pretrained_on(row.pretrain_data)
+        and variant_key(other.variant, row.task, other.pretrain_data)
+        == row.words
     ]
     # the numbers of one model in one table: any of them tells
     line = {

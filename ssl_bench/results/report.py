@@ -14,7 +14,7 @@ from ssl_bench.results import grid, headings, rounding, stats, wording
 from ssl_bench.results.media import find_curves, find_pictures
 from ssl_bench.results.names import is_random, is_supervised
 from ssl_bench.results.ranking import RankTable, rank_tables
-from ssl_bench.results.record import PathLike, Stored
+from ssl_bench.results.record import PathLike, Problem, Stored
 from ssl_bench.results.table import Board, MethodId, Row, main_metrics
 from ssl_bench.results.text_formats import row_object, to_csv
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_TEXT = 400  # characters of a name or a remark on the page
 PAGE = Path(__file__).with_name('page')
 TEMPLATE = 'page.html.jinja'
+PLAIN = 'plain.html.jinja'
 EMBED = 'window.vegaEmbed = vegaEmbed;'  # what the scripts call
 # classes in page.css
 STYLES = {'reproduced': 'reproduced', 'within noise': 'noise', 'off': 'off'}
@@ -95,21 +96,21 @@ def _method(method_id: MethodId, trained: str) -> str:
 
 def _texts(row: Row) -> dict[str, str]:
     """The row's numbers as the page shows them; empty where not known."""
-    found = row.difference
+    found, places = row.difference, row.places
     return dict(
-        mean='' if row.mean is None else rounding.value(row.mean),
-        std='' if row.std is None else rounding.value(row.std),
+        mean='' if row.mean is None else rounding.fixed(row.mean, places),
+        std='' if row.std is None else rounding.fixed(row.std, places),
         interval=wording.interval(row),
-        delta='' if row.delta is None else rounding.signed(row.delta),
+        delta='' if row.delta is None else rounding.signed(row.delta, places),
         mark=grid.MARKS[row.verdict],
         style=STYLES.get(row.verdict, ''),
         departed=grid.DEPARTED_MARK if row.all_departures else '',
         standing=wording.standing(row),
-        leader=wording.against(row.leader.short_name, row.to_leader)
+        leader=wording.against(row.leader.short_name, row.to_leader, places)
         if row.leader and row.to_leader
         else '',
         leader_test=wording.test(row.to_leader) if row.to_leader else '',
-        difference=wording.comparison(found) if found else '',
+        difference=wording.comparison(found, places) if found else '',
         difference_test=wording.test(found) if found else '',
     )
 
@@ -139,7 +140,9 @@ def _row(row: Row, index: dict[int, int]) -> dict[str, Any]:
         control=is_random(row.method) or is_supervised(row.method),
         runs=[index[id(item)] for item in row.records],
         values=[
-            dict(seed=seed, value=value, text=rounding.value(value))
+            dict(
+                seed=seed, value=value, text=rounding.fixed(value, row.places)
+            )
             for seed, value in row.values
         ],
     )
@@ -251,7 +254,7 @@ def _tasks(board: Board) -> list[dict[str, Any]]:
                 metrics=[
                     dict(
                         id=m,
-                        title=headings.metric_title(m),
+                        title=headings.metric_title(task, m),
                         higher=rule is None or rule.higher_is_better,
                         tolerance=0.0 if rule is None else rule.tolerance,
                     )
@@ -282,8 +285,8 @@ def _legend(board: Board) -> list[dict[str, str]]:
     return found + [dict(style='', text=text) for text in notes]
 
 
-@lru_cache(maxsize=1)
-def _template() -> 'Template':
+@lru_cache(maxsize=2)
+def _template(name: str) -> 'Template':
     import jinja2
 
     return jinja2.Environment(
@@ -292,7 +295,7 @@ def _template() -> 'Template':
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    ).get_template(TEMPLATE)
+    ).get_template(name)
 
 
 def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
@@ -313,8 +316,8 @@ def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
         (PAGE / name).read_text(encoding='utf-8') for name in SCRIPTS
     )
     # Markup: texts of this project and its libraries, and escaped JSON
-    return _template().render(
-        style=Markup((PAGE / 'page.css').read_text(encoding='utf-8')),
+    return _template(TEMPLATE).render(
+        style=_style(),
         script=Markup(scripts),
         vega=Markup(vl_convert.javascript_bundle(EMBED)),
         data=safe_json(data),
@@ -322,4 +325,17 @@ def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
         grids=grid.grids(measured),
         legend=_legend(board),
         rule=wording.RULE,
+    )
+
+
+def _style() -> Markup:
+    return Markup((PAGE / 'page.css').read_text(encoding='utf-8'))
+
+
+def plain_page(
+    title: str, grids: Iterable[grid.Grid], problems: Iterable[Problem]
+) -> str:
+    """Tables and warnings as one HTML file without scripts."""
+    return _template(PLAIN).render(
+        style=_style(), title=title, grids=grids, problems=problems
     )

@@ -1,7 +1,8 @@
 """How numbers are rounded for people; files keep the full precision.
 
 The terminal, Markdown, LaTeX, the page and the command line show these texts,
-so that a number has the same digits everywhere.
+so that a number has the same digits everywhere. How many decimals a metric
+has is said by its task (`tasks.table.Metric.places`).
 """
 
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -30,29 +31,25 @@ def fixed(number: float, places: int, sign: str = '') -> str:
     return f'{digits:{sign}.{places}f}'
 
 
-def value(number: float) -> str:
-    """A metric: ``57.3``."""
-    return fixed(number, 1)
-
-
-def signed(number: float) -> str:
+def signed(number: float, places: int) -> str:
     """A difference of metrics: ``+0.3``, ``-0.3``; ``-0.0`` for -0.04."""
-    return fixed(number, 1, '+')
+    return fixed(number, places, '+')
 
 
-def spread(mean: float, std: float | None) -> str:
+def spread(mean: float, std: float | None, places: int) -> str:
     """Mean and deviation: ``57.3 ± 0.2``; ``57.3`` for one seed."""
-    return value(mean) + ('' if std is None else f' ± {value(std)}')
+    more = '' if std is None else f' ± {fixed(std, places)}'
+    return fixed(mean, places) + more
 
 
-def bounds(interval: Interval) -> str:
+def bounds(interval: Interval, places: int) -> str:
     """An interval of a metric: ``[56.6, 57.9]``."""
-    return f'[{value(interval[0])}, {value(interval[1])}]'
+    return f'[{fixed(interval[0], places)}, {fixed(interval[1], places)}]'
 
 
-def signed_bounds(interval: Interval) -> str:
+def signed_bounds(interval: Interval, places: int) -> str:
     """An interval of a difference: ``[-1.4, -0.0]`` does not contain zero."""
-    return f'[{signed(interval[0])}, {signed(interval[1])}]'
+    return f'[{signed(interval[0], places)}, {signed(interval[1], places)}]'
 
 
 def rank(number: float) -> str:
@@ -75,10 +72,16 @@ def probability(p: float) -> str:
     return '< 0.001' if p < 0.001 else fixed(p, 3)
 
 
-def as_printed(number: float) -> str:
-    """A number of a paper with all of its digits: ``57.0``, ``39.82``."""
+def as_printed(number: float, places: int) -> str:
+    """A number of a paper with all of its digits: ``57.0``, ``39.82``.
+
+    Args:
+        number (float): As a file holds it, without zeros at the end.
+        places (int): Decimals at least.
+    """
     text = exact(number)
-    return text if '.' in text else f'{text}.0'
+    digits = len(text.partition('.')[2])
+    return text if digits >= places else fixed(number, places)
 
 
 def short(number: float) -> str:

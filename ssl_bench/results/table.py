@@ -164,8 +164,13 @@ class Row:
         )
 
     @property
+    def places(self) -> int:
+        """Decimals of its numbers in tables."""
+        return headings.places(self.task, self.metric)
+
+    @property
     def delta(self) -> float | None:
-        """Measured minus published, in points."""
+        """Measured minus published, in the metric's unit."""
         if self.mean is None or self.published is None:
             return None
         return stats.difference(self.mean, self.published.value)

@@ -26,7 +26,7 @@ def interval(row: Row) -> str:
         return stats.UNDECIDED_ONE_SEED
     if row.interval is None:
         return f'{stats.NO_SPREAD}, n={n}'
-    return f'{rounding.bounds(row.interval)}, n={n}'
+    return f'{rounding.bounds(row.interval, row.places)}, n={n}'
 
 
 def seeds(found: stats.Comparison) -> str:
@@ -35,19 +35,19 @@ def seeds(found: stats.Comparison) -> str:
     return f'n={own}' if found.paired else f'n={own}+{other}'
 
 
-def comparison(found: stats.Comparison) -> str:
+def comparison(found: stats.Comparison, places: int) -> str:
     """``better by 1.2 [0.3, 2.1], n=3``; also when it decides nothing.
 
     By how much it is better or worse has no sign; a difference that is
     undecided has the sign of this row minus the other, in the metric's
-    points. Where it would be decided alone and is not after Holm's
+    unit. Where it would be decided alone and is not after Holm's
     correction, the number of comparisons is named.
     """
-    gap = rounding.signed(found.difference)
+    gap = rounding.signed(found.difference, places)
     if found.interval is None:
         return f'{found.answer}: {found.reason} ({gap}), {seeds(found)}'
     if not found.decided:
-        text = f'{gap} {rounding.signed_bounds(found.interval)}'
+        text = f'{gap} {rounding.signed_bounds(found.interval, places)}'
         why = f'; {found.reason}' if found.reason else ''
         if not why and found.p is not None and found.p < 1 - stats.CONFIDENCE:
             why = f'; one of {found.tests} comparisons'
@@ -56,14 +56,14 @@ def comparison(found: stats.Comparison) -> str:
     if found.difference < 0:
         low, high = -high, -low
     return (
-        f'{found.answer} by {rounding.value(abs(found.difference))} '
-        f'{rounding.bounds((low, high))}, {seeds(found)}'
+        f'{found.answer} by {rounding.fixed(abs(found.difference), places)} '
+        f'{rounding.bounds((low, high), places)}, {seeds(found)}'
     )
 
 
-def against(name: str, found: stats.Comparison) -> str:
+def against(name: str, found: stats.Comparison, places: int) -> str:
     """``worse than InsLoc by 1.2 [0.3, 2.1], n=3``."""
-    text = comparison(found)
+    text = comparison(found, places)
     if not found.decided:
         return f'{name}: {text}'
     return text.replace(' by ', f' than {name} by ', 1)

@@ -13,6 +13,7 @@ from ssl_bench.tasks.layouts import (
     LAYOUTS,
     CocoLayout,
     CorruptedLayout,
+    DepthLayout,
     FolderLayout,
     InatLayout,
     Layout,
@@ -285,6 +286,13 @@ def ade20k(split: str, count: int) -> MaskLayout:
     )
 
 
+def nyu(split: str, count: int | None = None) -> DepthLayout:
+    """A list of NYUv2 with depth maps."""
+    return DepthLayout(
+        list_file=f'nyu/nyu_{split}.txt', folder='nyu', count=count
+    )
+
+
 def cityscapes(split: str, count: int) -> MaskLayout:
     """A split of Cityscapes with fine annotations."""
     return MaskLayout(
@@ -434,6 +442,15 @@ DATASETS: dict[str, Dataset] = {
         'gtFine_trainvaltest.zip into {root}/cityscapes, then '
         "mmsegmentation's tools/dataset_converters/cityscapes.py",
     ),
+    'nyu_depth': Dataset(
+        title='NYUv2 depth train',
+        train=(nyu('train', 24231),),
+        test=(nyu('test', 654),),
+        prepare="unpack BTS's NYUv2 images and depth maps of training and "
+        'test (480x640, 16-bit PNG in millimetres) into {root}/nyu, with its '
+        'lists as nyu_train.txt and nyu_test.txt: a line is <image> <depth '
+        'map> <focal length>, paths below {root}/nyu',
+    ),
     'cityscapes_instances': Dataset(
         title='Cityscapes train_fine, instances',
         train=(cityscapes_objects('train', 2975),),
@@ -527,6 +544,13 @@ DATASETS: dict[str, Dataset] = {
         title='mini VOC12 train',
         train=(voc_masks('train', 9),),
         test=(voc_masks('val', 9),),
+        root=MINI_ROOT,
+        prepare=_MINI,
+    ),
+    'mini_depth': Dataset(
+        title='mini depth train',
+        train=(nyu('train'),),
+        test=(nyu('test'),),
         root=MINI_ROOT,
         prepare=_MINI,
     ),

@@ -20,6 +20,7 @@ from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.datasets import DATASETS, Dataset, own_dataset
 
 FOLDER = 'transfer'  # below each folder of configs
+MOST_PLACES = 6  # decimals of a number in a table
 TOOLBOXES = ('mmdet', 'mmseg', 'mmpretrain', 'probe')
 
 
@@ -29,15 +30,21 @@ class Metric(BaseModel):
     Attributes:
         toolkit (str): What the toolkit's evaluator calls it; empty for a
             probe, which uses our name.
-        factor (float): From the toolkit's unit to percent.
-        lowest, highest (float): Possible values, percent.
+        unit (str): ``percent``, or what else it is in: ``metres``; empty for
+            a number that has none.
+        places (int): Decimals in tables; files keep every digit.
+        factor (float): From the toolkit's number to this unit.
+        lowest, highest (float): Possible values, in this unit.
         higher_is_better (bool): False for errors.
-        tolerance (float): Points by which two faithful runs may differ.
+        tolerance (float): By which two faithful runs may differ, in this
+            unit.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
     toolkit: str = ''
+    unit: str = 'percent'
+    places: int = 1
     factor: float = 1.0
     lowest: float = 0.0
     highest: float = 100.0
@@ -45,13 +52,21 @@ class Metric(BaseModel):
     tolerance: float
 
     @property
-    def is_possible(self) -> bool:
-        """Whether a value can be in the range, and can be reproduced."""
-        return (
+    def problem(self) -> str:
+        """Why no value could be shown, be in the range or be reproduced."""
+        if not 0 <= self.places <= MOST_PLACES:
+            return f'needs places of 0 to {MOST_PLACES}'
+        possible = (
             self.lowest < self.highest
             and bool(self.factor)
             and self.tolerance >= 0
         )
+        if not possible:
+            return (
+                'needs lowest < highest, a factor that is not 0 and a '
+                'tolerance that is not negative'
+            )
+        return ''
 
 
 class Task(BaseModel):
@@ -145,12 +160,10 @@ class Task(BaseModel):
         known = self.gpu_hours is not None or bool(self.recipe_gpu_hours)
         if known != bool(self.cost_source):
             return '`gpu_hours` and `cost_source` need each other'
-        odd = [name for name, m in self.metrics.items() if not m.is_possible]
-        if odd:
-            return (
-                f'metrics.{odd[0]} needs lowest < highest, a factor that is '
-                'not 0 and a tolerance that is not negative'
-            )
+        odd = {name: m.problem for name, m in self.metrics.items()}
+        for name, problem in odd.items():
+            if problem:
+                return f'metrics.{name} {problem}'
         strange = [name for name in self.shown if name not in self.metrics]
         if strange:
             return f'{strange[0]!r} of `shown` is not in `metrics`'

@@ -9,7 +9,8 @@ from torch import nn
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import Dataset
-from ssl_bench.tasks.layouts import FolderLayout, ListLayout
+from ssl_bench.tasks.layouts import DepthLayout, FolderLayout, ListLayout
+from ssl_bench.tasks.layouts.depth import DepthPair
 from ssl_bench.tasks.layouts.lines import (
     FileFault,
     Note,
@@ -113,7 +114,8 @@ def check_files(classes: int | None, *datasets) -> list[str]:
 
     A missing file would stop a run in the middle of an epoch, or at its
     test. Sets with a layout were checked when they were read; of the others
-    every file is looked for. Of the masks a few are opened.
+    every file is looked for. Of masks and depth maps a few are opened, or
+    all of a test set.
 
     Args:
         classes (int, optional): Of a segmenter.
@@ -130,7 +132,7 @@ def check_files(classes: int | None, *datasets) -> list[str]:
     for dataset in readers(*datasets):
         if not hasattr(dataset, 'layout'):
             check_rows(dataset)
-        notes += check_sizes(dataset)
+        notes += check_sizes(dataset) + check_depths(dataset)
         if classes is not None:
             check_masks(_rows(dataset), classes, dataset.test_mode)
         left_out = getattr(dataset, 'left_out', None)
@@ -205,6 +207,32 @@ def check_sizes(dataset) -> list[str]:
         (row['img_path'] for row in chosen if row.get('seg_map_path')), place
     )
     refuse(line for line in lines if test or not isinstance(line, FileFault))
+    return [str(line) for line in lines if isinstance(line, Note)]
+
+
+def check_depths(dataset) -> list[str]:
+    """Open depth maps of a set, all of a test set.
+
+    Returns:
+        list[str]: What a record should say: maps without a valid pixel.
+
+    Raises:
+        UserError: One is unusable and it is a test set, or all are that were
+            opened.
+    """
+    layout = getattr(dataset, 'layout', None)
+    if not isinstance(layout, DepthLayout):
+        return []
+    pairs = [
+        DepthPair(row['img_path'], row['depth_map_path'])
+        for row in _rows(dataset)
+    ]
+    lines = layout.broken_depths(pairs, dataset.test_mode)
+    refuse(
+        line
+        for line in lines
+        if dataset.test_mode or not isinstance(line, FileFault)
+    )
     return [str(line) for line in lines if isinstance(line, Note)]
 
 

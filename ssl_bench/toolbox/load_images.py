@@ -155,8 +155,9 @@ def read_with_care(config: Config, folder: Path | None) -> None:
 
     The sets of the toolkits become ours (`LISTED`), unless a config sets the
     file endings itself; images are read with `ReadImage`, masks with
-    `ReadMask`, those of objects with `LoadInstances`. Test sets know that
-    they are. Frozen features have no place to fill: a probe skips nothing.
+    `ReadMask`, depth maps with `ReadDepth`, objects' masks with
+    `LoadInstances`. Test sets know that they are. Frozen features have no
+    place to fill: a probe skips nothing.
 
     Args:
         config (Config): Changed in place.
@@ -173,7 +174,7 @@ def read_with_care(config: Config, folder: Path | None) -> None:
         classes = (
             config.probe.classes
             if 'probe' in config
-            else config.model.decode_head.num_classes
+            else config.model.decode_head.get('num_classes')
         )
 
     def change(value: Any, skipped: str | None, test: bool) -> Any:
@@ -184,6 +185,8 @@ def read_with_care(config: Config, folder: Path | None) -> None:
             value['type'] = 'mmengine.ReadImage'
             value['skipped'] = skipped
             value.pop('_scope_', None)
+        elif kind == 'LoadDepthAnnotation':
+            value.update(type='ReadDepth', skipped=skipped)
         elif kind == 'LoadAnnotations' and classes is not None:
             value.update(type='ReadMask', classes=classes, skipped=skipped)
         elif kind == 'LoadAnnotations' and scope == 'mmdet':

@@ -72,6 +72,12 @@ def pair(sample, meta: dict, score: float) -> Image.Image:
             blend_labels(image, _array(part.data)[0], meta['palette'])
             for part in (sample.gt_sem_seg, sample.pred_sem_seg)
         ]
+    elif 'pred_depth_map' in sample:
+        parts = [
+            _array(part.data)[0]
+            for part in (sample.gt_depth_map, sample.pred_depth_map)
+        ]
+        sides = [grey_depth(part, parts[0].max()) for part in parts]
     elif 'pred_label' in sample:
         sides = [
             named(image, part, meta['classes'])
@@ -153,6 +159,18 @@ def blend_labels(
     ]
     masks = np.stack([labels == label for label in there])
     return _enlarged(_with_masks(image, masks, colours, 0.6))
+
+
+def grey_depth(depth: np.ndarray, farthest: float) -> Image.Image:
+    """Depth in grey: near is bright, and what is not valid is black.
+
+    Args:
+        depth (np.ndarray): (H, W) metres; 0 is not valid.
+        farthest (float): Metres; from there on it is dark.
+    """
+    share = np.clip(depth / max(farthest, 1e-6), 0, 1)
+    levels = np.where(depth > 0, 255 - 215 * share, 0)
+    return _enlarged(Image.fromarray(levels.astype(np.uint8)).convert('RGB'))
 
 
 def draw_instances(image: Image.Image, instances, meta: dict) -> Image.Image:

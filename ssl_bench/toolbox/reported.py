@@ -5,6 +5,18 @@ from typing import Any
 
 COCO = ('', '_50', '_75', '_s', '_m', '_l')
 LVIS = ('', '50', '75', 's', 'm', 'l', 'r', 'c', 'f')
+# names of `DepthErrors`, and those of `depth_scores`
+DEPTH = dict(
+    RMSE='rmse',
+    AbsRel='abs_rel',
+    a1='a1',
+    a2='a2',
+    a3='a3',
+    log10='log_10',
+    RMSElog='rmse_log',
+    SILog='silog',
+    SqRel='sq_rel',
+)
 SEGMENTATION = {
     'mIoU': ('mIoU', 'mAcc'),
     'mDice': ('mDice', 'mAcc'),
@@ -34,6 +46,8 @@ def reported(evaluator: Any) -> set[str] | None:
         metrics = _listed(evaluator.get('iou_metrics', 'mIoU'))
         names = [n for m in metrics for n in SEGMENTATION.get(m, ())]
         return _with_prefix(evaluator, '', ['aAcc', *names])
+    if kind == 'DepthErrors':
+        return _with_prefix(evaluator, '', [*DEPTH])
     if kind == 'MapIoU':
         return _with_prefix(evaluator, '', ['mIoU', 'mAcc', 'aAcc'])
     if kind in ('CocoMetric', 'ExactCocoMetric'):

@@ -177,8 +177,7 @@ class TimmBackbone(BaseModule):
     @property
     def has_class_token(self) -> bool:
         """Whether every block's output has a class token."""
-        late = getattr(self.net, 'cls_attn_blocks', None) is not None
-        return self.layout.class_token and not late
+        return self.layout.block_tokens
 
     def _maps(self, x: Tensor, norm: bool | None = None, **more: Any) -> list:
         """timm's maps, normed as the backbone's are; with prefix tokens if

@@ -47,6 +47,7 @@ class Layout:
         divisor (int): Sides of an image must be multiples of it, else the
             image is padded.
         class_token (bool): Whether there is a class token.
+        block_tokens (bool): Whether every block's output has it.
         normed (bool): Whether a norm after the last block keeps the width;
             segment-anything's does not, and is not applied.
         features (int): Width of the feature of an image.
@@ -64,6 +65,7 @@ class Layout:
     modules: tuple[str, ...]
     divisor: int
     class_token: bool
+    block_tokens: bool
     normed: bool
     features: int
     table: tuple[int, int] | None
@@ -123,6 +125,10 @@ def _layout_of(header: str) -> Layout:
         modules=tuple(entries[index]['module'] for index in kept),
         divisor=_divisor(module, plain, round(strides[-1])),
         class_token=getattr(module, 'cls_token', None) is not None,
+        block_tokens=(
+            getattr(module, 'cls_token', None) is not None
+            and not hasattr(module, 'cls_attn_blocks')  # XCiT's comes last
+        ),
         normed=not isinstance(getattr(module, 'neck', None), nn.Module),
         features=(
             entries[-1]['num_chs'] if plain else int(module.num_features)

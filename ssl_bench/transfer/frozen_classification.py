@@ -34,8 +34,14 @@ def set_frozen_classification(
     """
     model = config.model
     backbone = backbone_settings(net, {}, frozen=True)
-    grid = (ceil(side / layout.divisor) * layout.divisor // layout.stride,) * 2
+    whole = ceil(side / layout.divisor) * layout.divisor
+    grid = (whole // layout.stride,) * 2
     notes = note_maps(model.maps, net, layout)
+    if whole != side:
+        notes.append(
+            f'images of {side} pixels padded with the mean on both sides to '
+            f'{whole}: a multiple of {layout.divisor}'
+        )
     notes += note_positions(net, layout, backbone, grid)
     notes += note_windows(layout, side)
     model.backbone = backbone

@@ -29,6 +29,7 @@ from ssl_bench.transfer.architecture import (
 from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
 from ssl_bench.transfer.checkpoint_choice import check_choice
 from ssl_bench.transfer.frozen_classification import note_heads
+from ssl_bench.transfer.frozen_depth import fit_depther
 from ssl_bench.transfer.frozen_segmentation import note_resnet
 from ssl_bench.transfer.recipes import (
     choose_recipe,
@@ -150,6 +151,8 @@ def make_plan(
         }
         plan.changes += fit_architecture(config, task, recipe, arch_args)
         plan.convention = arch_args.get('convention', '')
+    plan.changes += fit_depther(config)
+    if arch_args is not None:
         check_kept(config, overrides, wanted)
     plan.changes += note_resnet(config) + note_heads(config)
     if arch_args is not None and arch_args['family'] == 'vit':
@@ -359,6 +362,9 @@ def stretch_loop(config: Config, scaled: Callable[[int], int]) -> None:
     ]
     for hook in hooks:
         hook.num_iters = scaled(hook.num_iters)
+    loss = config.model.get('loss_depth')
+    if loss:  # it counts its calls
+        loss.warmup = scaled(loss.warmup)
     if 'max_iters' not in config.train_cfg:
         return
     config.train_cfg.max_iters = scaled(config.train_cfg.max_iters)

@@ -47,6 +47,7 @@ from ssl_bench.transfer.features import (
 )
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probe_scores import (
+    check_memory,
     in_context,
     knn,
     linear,
@@ -65,6 +66,7 @@ from ssl_bench.transfer.probe_scores.patch_data import (
     check_amount,
     check_choice,
 )
+from ssl_bench.transfer.probe_values import check_values
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.timm_architecture import image_side
@@ -184,7 +186,6 @@ POOLS = dict(
 
 # settings of a probe that say what the features are, not how to score them
 COMPUTE = ('float32', 'bfloat16')
-LISTS = ('neighbours', 'costs', 'rates')  # settings with several numbers
 OF_FEATURES = ('type', 'pool', 'vit_pool', 'precision', 'compute', 'maps')
 
 
@@ -217,9 +218,7 @@ def run_probe(
         }
         sets = data_sets(config)
         plan.changes += check_probe(config, sets)
-        if 'validation' in config.probe:
-            count = model.count(image_side(config))
-            check_amount(config.probe, len(sets[0]), count)
+        check_enough(config, model, len(sets[0]))
         if model.mixed:
             plan.changes.append('features of a backbone in bfloat16')
         for split, path in folders.items():
@@ -246,8 +245,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
     Raises:
         UserError: Unknown probe, pooling, precision, argument, one that is
-            missing, a faulty rule of maps, or numbers of neighbours, costs
-            or rates that are no list of numbers.
+            missing, a faulty rule of maps, or a value that none can use.
     """
     for place, known, name in (
         ('probe', PROBES, settings['type']),
@@ -279,15 +277,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         )
     if kind in OF_PATCHES:
         MapRule.read(settings['maps'], MAPS)
-    for name in LISTS:
-        values = settings.get(name, [1])
-        if not isinstance(values, (list, tuple)) or not all(
-            isinstance(value, (int, float)) and value > 0 for value in values
-        ):
-            raise UserError(
-                f'probe.{name} must be a list of numbers above 0, such as '
-                f'[1,10], not {values!r}.'
-            )
+    check_values(settings)
     if 'validation' in settings:
         check_choice(settings)
     known = settings.get('solver_precision', 'float64')
@@ -369,6 +359,25 @@ def check_probe(config: Config, sets: Sequence[Any]) -> list[str]:
     if hasattr(sets[-1], PAIRED):
         notes += check_sizes(sets[-1])
     return notes
+
+
+def check_enough(config: Config, model: Frozen, images: int) -> None:
+    """Are there as many training patches as a probe asks for?
+
+    Args:
+        config (Config): Of a probe.
+        model (Frozen): Its network.
+        images (int): In training, over all epochs.
+
+    Raises:
+        UserError: As `check_amount` and `check_memory`.
+    """
+    probe = config.probe
+    if 'validation' in probe:
+        check_amount(probe, images, model.count(image_side(config)))
+    if 'memory_size' in probe:
+        count = model.count(image_side(config))
+        check_memory(probe.k, probe.memory_size, images, count)
 
 
 def frozen_model(config: Config) -> Frozen:

@@ -47,6 +47,7 @@ from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError
 from ssl_bench.header_fields import give_fields, given_fields, missing_fields
 from ssl_bench.results.names import is_supervised
+from ssl_bench.results.published import has_epochs
 from ssl_bench.transfer.find_weights import find_named
 
 RANDOM = 'random'
@@ -149,14 +150,15 @@ class Source:
     def missing(self) -> list[str]:
         """Header fields that published numbers are compared by and it lacks.
 
-        A control needs no epochs.
+        A control needs no epochs, nor does a method that has none.
         """
         if self.backbone is None:
             return []
         return [
             key
             for key in missing_fields(self.backbone.meta)
-            if key != 'pretrain_epochs' or not is_supervised(self.method)
+            if key != 'pretrain_epochs'
+            or (has_epochs(self.method) and not is_supervised(self.method))
         ]
 
 

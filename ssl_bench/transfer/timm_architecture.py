@@ -17,7 +17,9 @@ from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 from ssl_bench.transfer.frozen_classification import set_frozen_classification
 from ssl_bench.transfer.frozen_segmentation import (
+    is_on_frozen_maps,
     note_maps,
+    note_sizes,
     set_frozen_segmentation,
 )
 from ssl_bench.transfer.timm_detection import (
@@ -83,7 +85,7 @@ def set_timm_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
         return notes + set_frozen_classification(
             config, net, layout, image_side(config)
         )
-    if kind == 'FrozenSegmentor':
+    if is_on_frozen_maps(config):
         return notes + set_frozen_segmentation(config, net, layout)
     if kind == 'EncoderDecoder':
         return notes + set_timm_segmentation(config, net, layout)
@@ -309,6 +311,7 @@ def _set_patches(config: Config, net: TimmNet, layout: Layout) -> list[str]:
     backbone = backbone_settings(net, {}, frozen=True)
     grid = (math.ceil(side / layout.divisor) * layout.divisor,) * 2
     notes = note_maps(maps, net, layout)
+    notes += note_sizes(maps, image_sides(config), layout)
     notes += note_positions(
         net, layout, backbone, (grid[0] // layout.stride,) * 2
     )

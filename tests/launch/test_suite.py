@@ -9,6 +9,7 @@ from ssl_bench.cli import main
 from ssl_bench.config import config_dir, load_config
 from ssl_bench.errors import UserError
 from ssl_bench.launch.costs import PRETRAINING, cost_lines, pretraining_hours
+from ssl_bench.launch.coverage import Planned
 from ssl_bench.launch.suite import (
     Launch,
     Method,
@@ -17,6 +18,8 @@ from ssl_bench.launch.suite import (
     read_suite,
     with_options,
 )
+from ssl_bench.results.published import PublishedIndex, published
+from ssl_bench.tasks.table import find_task
 
 SUITES = sorted((config_dir().parent / 'suites').rglob('*.yaml'))
 GOOD = """
@@ -105,6 +108,26 @@ def test_a_suite_is_read(suite_file):
         ),
         ('amp: true', 'recipes: {mini_nothing: x}', 'mini_nothing'),
         ('amp: true', 'recipes: {mini_knn: 3}', 'mini_knn must be a text'),
+        (
+            '  - random',
+            '  - {config: mini/mocov2_r18.py, meta: {pretrain_data: x}}',
+            r'methods\[0\] has `meta`, which is of a given file',
+        ),
+        (
+            '  - random',
+            '  - {checkpoint: a.pth, meta: {method: x}}',
+            r'methods\[0\] has method in `meta`: write `name`',
+        ),
+        (
+            '  - random',
+            '  - {checkpoint: a.pth, meta: {pretrain_dat: x}}',
+            "header field 'pretrain_dat'.*pretrain_data",
+        ),
+        (
+            '  - random',
+            '  - {checkpoint: a.pth, meta: {pretrain_epochs: many}}',
+            'pretrain_epochs=many: expected a whole number',
+        ),
         (GOOD, 'methods: {}', 'methods must list at least one'),
         (GOOD, 'tasks: [mini_knn]', 'methods must list at least one'),
         (GOOD, '- 1', 'the file must be keys and values'),
@@ -160,6 +183,8 @@ def test_every_suite_can_be_built(registered, path):
             vit = 'depth' not in backbone
         for task, recipe, kind in suite.runs_of(method):
             plan = make_plan(task, recipe=recipe or None, train=kind)
+            if 'maps' in plan.config.get('model', {}):
+                continue  # of any backbone's
             takes = str(plan.config.get('model', {}).get('backbone'))
             if 'arch' in takes or 'depth' in takes:
                 assert vit == ('depth' not in takes), (method, task)
@@ -213,6 +238,77 @@ def test_transfers_wait_for_their_pretraining(plan, tmp_path):
         4,
     ]
     assert '_seed5/' in each[5].words[1]
+
+
+def test_meta_of_given_weights_goes_to_the_transfer(plan):
+    given = Method(
+        checkpoint='a.pth',
+        name='DINOv2',
+        meta={'pretrain_data': 'LVD-142M', 'pretrain_epochs': 100},
+    )
+    (command,) = plan(given).commands
+    words = command.words
+    assert [
+        word for flag, word in zip(words, words[1:]) if flag == '--meta'
+    ] == ['pretrain_data=LVD-142M', 'pretrain_epochs=100']
+    assert words[words.index('--method') + 1] == 'DINOv2'
+
+
+# the networks of the released files, as their readers name them
+NETWORKS = {
+    'dinov2_vits14': 'vit_small_patch14_dinov2',
+    'dinov2_vitb14': 'vit_base_patch14_dinov2',
+    'dinov2_vitl14': 'vit_large_patch14_dinov2',
+    'dinov2_vitg14': 'vit_giant_patch14_dinov2',
+    'dinov2_vitg14_reg4': 'vit_giant_patch14_reg4_dinov2',
+    'dinov3_vits16': 'vit_small_patch16_dinov3',
+    'dinov3_vits16plus': 'vit_small_plus_patch16_dinov3',
+    'dinov3_vitb16': 'vit_base_patch16_dinov3',
+    'dinov3_vitl16': 'vit_large_patch16_dinov3',
+    'dinov3_vith16plus': 'vit_huge_plus_patch16_dinov3',
+    'dinov3_vit7b16': 'vit_7b_patch16_dinov3',
+    'dinov3_convnext_tiny': 'convnext_tiny',
+    'dinov3_convnext_small': 'convnext_small',
+    'dinov3_convnext_base': 'convnext_base',
+    'dinov3_convnext_large': 'convnext_large',
+}
+
+
+@pytest.mark.parametrize(
+    'name, papers, methods',
+    [
+        ('dinov2', ('DINOv2',), ('DINOv2',)),
+        ('dinov3', ('DINOv3', 'DINOv3 model card'), ('DINOv2', 'DINOv3')),
+        ('capi', ('CAPI v1', 'CAPI README'), ('CAPI', 'DINOv2+reg')),
+    ],
+)
+def test_a_suite_of_released_files_meets_the_printed_numbers(
+    name, papers, methods
+):
+    """All cells of its tasks that the paper prints for these weights."""
+    suite, found = read_suite(name), set()
+    for method in suite.methods[1:]:  # after the random one
+        file = Path(method.checkpoint).stem.split('_pretrain')[0]
+        known = (
+            method.name or 'DINOv3',  # which its reader says
+            '',
+            NETWORKS.get(file, 'ViT-L/14'),  # CAPI's are all that one
+            method.meta['pretrain_data'],
+            None,
+        )
+        for task in suite.tasks_of(method):
+            row = Planned(known, task, find_task(task).shown[0], '')
+            cells = PublishedIndex().matches(row)
+            assert cells, (file, task)
+            found.update(cells)
+    assert found == {
+        cell
+        for cell in published()
+        if cell.reported_in in papers
+        and cell.method in methods
+        and cell.variant != 'raw features'  # the task standardises them
+        and cell.task in {t for m in suite.methods for t in suite.tasks_of(m)}
+    }
 
 
 def test_a_finished_pretraining_is_not_repeated(plan, tmp_path):

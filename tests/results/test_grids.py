@@ -69,7 +69,7 @@ def test_cells_of_a_task(board):
     found = next(
         r for r in board.rows if r.method == 'PixPro' and r.metric == 'bbox_AP'
     ).difference
-    assert texts(rows['PixPro'][3])[-1] == f'Δ {comparison(found)}'
+    assert texts(rows['PixPro'][3])[-1] == f'Δ {comparison(found, 1)}'
     assert texts(rows['Random init'][1]) == ['']
 
 

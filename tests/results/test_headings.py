@@ -60,4 +60,4 @@ def test_order_follows_the_table():
     [('bbox_AP50', 'box AP50'), ('segm_AP', 'mask AP'), ('mIoU', 'mIoU')],
 )
 def test_metric_titles(metric, title):
-    assert headings.metric_title(metric) == title
+    assert headings.metric_title('coco_vitdet_b', metric) == title

@@ -6,12 +6,13 @@ import pytest
 
 from ssl_bench.errors import UserError
 from ssl_bench.results import headings
-from ssl_bench.results.names import is_chosen, variant_key
+from ssl_bench.results.names import backbone_key, is_chosen, variant_key
 from ssl_bench.results.paper_recipes import RULES
 from ssl_bench.results.published import (
     COLUMNS,
     PublishedIndex,
     epochs_meant,
+    has_epochs,
     published,
     read_published,
 )
@@ -23,7 +24,7 @@ from tests.results.factory import make_record
 
 def test_every_row_is_valid():
     rows = read_published()  # raises with the line otherwise
-    assert len(rows) > 1600
+    assert len(rows) == 1966
     assert {row.task for row in rows} <= {*headings.known_tasks()}
     assert not {*tasks()} & {*headings.PUBLISHED_ONLY}
     assert all(row.source and row.reported_in for row in rows)
@@ -32,7 +33,7 @@ def test_every_row_is_valid():
 
 def test_unverified_rows_say_so():
     marked = [row for row in published() if not row.verified]
-    assert len(marked) == 74
+    assert len(marked) == 139
     assert all(row.cited.endswith('[unverified]') for row in marked)
     assert not any(
         '[unverified]' in row.cited for row in published() if row.verified
@@ -333,6 +334,140 @@ def test_near_misses_meet_no_printed_number(name):
     assert first(*question, **changes) is None
 
 
+LVD = 'LVD-142M', None
+ADE2, ADE3 = ('ade20k_linseg_dinov2', 'mIoU'), ('ade20k_linseg_dinov3', 'mIoU')
+ADE_FRANCA = 'ade20k_linseg_franca', 'mIoU'
+KNN = 'ade20k_knnseg_capi', 'mIoU'
+DINOV2 = 'DINOv2', '', 'vit_large_patch14_dinov2', *LVD
+
+
+@pytest.mark.parametrize(
+    'question, expected',
+    [
+        # one model, two protocols, and no number of the other one
+        ((*DINOV2, *ADE2), (47.7, 'DINOv2')),
+        ((*DINOV2, *ADE_FRANCA), (41.8, 'Franca v1')),
+        ((*DINOV2, *ADE3), None),  # DINOv3 prints the giant one only
+        (('DINOv2', '', 'ViT-g/14', *LVD, *ADE2), (49.0, 'DINOv2')),
+        (('dinov2', '', 'vit_giant_patch14_dinov2', *LVD, *ADE3), 49.5),
+        # printed as a method's name, in timm's name of the network
+        (('DINOv2+reg', '', 'ViT-g/14', *LVD, *KNN), (34.0, 'CAPI v1')),
+        (('DINOv2', '', 'vit_giant_patch14_reg4_dinov2', *LVD, *KNN), 34.0),
+        (('DINOv2', '', 'vit_giant_patch14_dinov2', *LVD, *KNN), None),
+        (('DINOv2', '', 'vit_giant_patch14_reg4_dinov2', *LVD, *ADE2), None),
+        # sizes with a mark, of timm's names
+        (
+            ('DINOv3', '', 'vit_small_plus_patch16_dinov3', 'LVD-1689M', None)
+            + ADE3,
+            48.8,
+        ),
+        (
+            ('DINOv3', '', 'vit_small_patch16_dinov3', 'LVD-1689M', None)
+            + ADE3,
+            47.0,
+        ),
+        (
+            ('DINOv3', '', 'vit_7b_patch16_dinov3', 'LVD-1689M', None) + ADE3,
+            (55.9, 'DINOv3'),
+        ),
+        (('DINOv3', '', 'convnext_tiny', 'LVD-1689M', None, *ADE3), 42.7),
+        (('DINOv3', '', 'convnextv2_tiny', 'LVD-1689M', None, *ADE3), None),
+        # metres, and a name with a point
+        ((*DINOV2, 'nyu_depth_lin1_dinov2', 'RMSE'), (0.384, 'DINOv2')),
+        ((*DINOV2, 'nyu_depth_lin4_dinov2', 'RMSE'), 0.333),
+        ((*DINOV2, 'nyu_depth_lin_dinov3', 'RMSE'), None),
+        (
+            ('DINOv3', '', 'vit_large_patch16_dinov3', 'LVD-1689M', None)
+            + ('spair_probe3d', 'recall@0.1'),
+            (61.3, 'DINOv3 model card'),
+        ),
+        # CAPI's task standardises features: its README, then its paper
+        (('CAPI', '', 'ViT-L/14', *LVD, *KNN), (32.1, 'CAPI README')),
+        (('CAPI', '', 'ViT-L/14', 'IN21K', None, *KNN), 29.7),
+        (('CAPI', 'raw features', 'ViT-L/14', *LVD, *KNN), 32.5),
+        (
+            ('CAPI', '', 'ViT-L/14', 'IN1K', None)
+            + ('in1k_attentive_capi', 'top1'),
+            82.9,
+        ),
+        # other data, data not known, epochs that no paper states
+        (('DINOv2', '', 'ViT-L/14', 'IN1K', None, *ADE2), None),
+        (('DINOv2', '', 'ViT-L/14', None, None, *ADE2), None),
+        (('DINOv2', '', 'ViT-L/14', 'LVD-142M', 100, *ADE2), None),
+        # the source states no data: nobody's, of a record without them too
+        (('MAE', '', 'ViT-H/14', 'IN1K', 1600, *ADE2), None),
+        (('MAE', '', 'ViT-H/14', None, None, *ADE2), None),
+        (('OpenCLIP', '', 'ViT-G/14', 'none', None, *ADE2), None),
+        (('OpenCLIP', '', 'ViT-G/14', '', None, *ADE2), None),
+    ],
+)
+def test_matches_of_frozen_dense_tasks(question, expected):
+    found = first(*question)
+    if isinstance(expected, float):
+        found = found and found[0]
+    assert found == expected
+
+
+def test_one_value_of_a_model_on_a_protocol():
+    """41.8 and 47.7 are one model: each is found on its own task alone."""
+    for task, value in ((ADE2, 47.7), (ADE_FRANCA, 41.8)):
+        (row,) = rows_of(*DINOV2, *task)
+        found = PublishedIndex().matches(row)
+        assert [item.value for item in found] == [value]
+        assert {item.task for item in found} == {task[0]}
+
+
+def test_franca_prints_other_data_of_one_backbone():
+    """No protocol here is that of its table; the rows keep apart."""
+    rows = [
+        row
+        for row in published()
+        if row.reported_in == 'Franca'
+        and (row.task, row.metric) == ADE_FRANCA
+        and (row.method, row.backbone) == ('DINOv2', 'ViT-L/14')
+    ]
+    assert [(row.value, row.pretrain_data) for row in rows] == [
+        (45.4, 'IN21K'),
+        (50.7, 'LVD-142M'),
+    ]
+    assert rows[0].words == {'not'} and rows[1].words == frozenset()
+    assert {row.recipe for row in rows} == {None}
+    for variant, data, value in (
+        ('not distilled', 'IN22K', 45.4),
+        ('', 'LVD-142M', 50.7),
+    ):
+        (mine,) = rows_of('DINOv2', variant, 'ViT-L/14', data, None, *ADE2)
+        moved = [
+            row.model_copy(
+                update=dict(task='ade20k_linseg_dinov2', reported_in='any')
+            )
+            for row in rows
+        ]
+        found = PublishedIndex(moved).matches(mine)
+        assert [item.value for item in found] == [value]
+
+
+def test_the_papers_own_pages_are_its_own():
+    own = {
+        row.reported_in
+        for row in published()
+        if row.method in ('DINOv2', 'DINOv3', 'CAPI', 'Franca') and row.own
+    }
+    assert own == {
+        'DINOv2',
+        'DINOv3',
+        'DINOv3 model card',
+        'CAPI v1',
+        'CAPI README',
+        'Franca',
+    }
+    assert not any(
+        row.own
+        for row in published()
+        if row.method == 'MoCo v2' and row.reported_in == 'MoCo v1'
+    )
+
+
 def test_every_output_asks_the_same_function(monkeypatch):
     """Table, CSV, page, the line after a run and a paper's tables."""
     from ssl_bench.results.board import aims, build
@@ -394,6 +529,40 @@ def test_recipes_of_the_rules_exist():
         if task in tasks():
             named = {rule.recipe for rule in rules if rule.recipe}
             assert named <= {*recipes_of(task)}
+
+
+def test_one_backbone_in_many_spellings():
+    """A line is one backbone, and no two lines are the same one."""
+    lines = [
+        ('ViT-B/16', 'vit_base_patch16', 'vitb16', 'vit_base_patch16_224'),
+        ('ViT-L/14', 'vit_large_patch14_dinov2', 'vit_large_patch14'),
+        ('ViT-g/14', 'ViT-G/14', 'vit_giant_patch14_dinov2'),
+        ('ViT-H/16', 'vit_huge_patch16_gap_448'),
+        ('ViT-H+/16', 'vit_huge_plus_patch16_dinov3'),
+        ('ViT-7B/16', 'vit_7b_patch16_dinov3'),
+        ('ViT-L/14 reg4', 'vit_large_patch14_reg4_dinov2'),
+        ('ConvNeXt-L', 'convnext_large'),
+        ('ConvNeXt V2-L', 'convnextv2_l'),
+        ('ResNet-50', 'r50'),
+        ('resnet50-w128',),
+    ]
+    keys = [{backbone_key(name) for name in names} for names in lines]
+    assert [len(found) for found in keys] == [1] * len(lines)
+    assert len(set.union(*keys)) == len(lines)
+
+
+@pytest.mark.parametrize(
+    'method, needed',
+    [
+        ('DINOv2', False),
+        ('DINOv2+reg', False),
+        ('capi', False),
+        ('MAE', True),
+        ('mine', True),
+    ],
+)
+def test_methods_that_count_iterations_need_no_epochs(method, needed):
+    assert has_epochs(method) == needed
 
 
 def test_variant_words():

@@ -17,35 +17,39 @@ from tests.results.test_board import stored
 
 
 def test_digits():
-    assert rounding.value(57.249999) == '57.2'
-    assert rounding.value(57.25) == '57.3'  # as a reader rounds the CSV
+    assert rounding.fixed(57.249999, 1) == '57.2'
+    assert rounding.fixed(57.25, 1) == '57.3'  # as a reader rounds the CSV
     assert (
-        rounding.value(17.25) == rounding.value(17.249999999999996) == '17.3'
+        rounding.fixed(17.25, 1)
+        == rounding.fixed(17.249999999999996, 1)
+        == '17.3'
     )
-    assert rounding.value(17.35) == '17.4' and rounding.value(0.05) == '0.1'
-    assert rounding.value(-17.25) == '-17.3'
-    assert rounding.value(1e300).startswith('1000')
+    assert rounding.fixed(17.35, 1) == '17.4'
+    assert rounding.fixed(0.05, 1) == '0.1'
+    assert rounding.fixed(-17.25, 1) == '-17.3'
+    assert rounding.fixed(1e300, 1).startswith('1000')
     assert rounding.fixed(2.675, 2) == '2.68'  # 2.67499.. in binary
     assert rounding.probability(0.0312) == '0.031'
     assert rounding.probability(1e-9) == '< 0.001'
-    assert rounding.signed(0.26) == '+0.3'
-    assert rounding.signed(-0.04) == '-0.0'
-    assert rounding.signed(-1.25) == '-1.3'
-    assert rounding.spread(57.3, None) == '57.3'
-    assert rounding.spread(57.3, 0.25) == '57.3 ± 0.3'
-    assert rounding.bounds((56.64, 57.96)) == '[56.6, 58.0]'
-    assert rounding.signed_bounds((-1.44, -0.02)) == '[-1.4, -0.0]'
+    assert rounding.signed(0.26, 1) == '+0.3'
+    assert rounding.signed(-0.04, 1) == '-0.0'
+    assert rounding.signed(-1.25, 1) == '-1.3'
+    assert rounding.spread(57.3, None, 1) == '57.3'
+    assert rounding.spread(57.3, 0.25, 1) == '57.3 ± 0.3'
+    assert rounding.bounds((56.64, 57.96), 1) == '[56.6, 58.0]'
+    assert rounding.signed_bounds((-1.44, -0.02), 1) == '[-1.4, -0.0]'
     assert rounding.rank_bounds((1, 2.255)) == '[1.00, 2.26]'
     assert rounding.as_rank(2.0) == '2' and rounding.as_rank(2.5) == '2.5'
     assert rounding.rank(1.75) == '1.75' and rounding.rank(2) == '2.00'
-    assert rounding.as_printed(57.0) == '57.0'
-    assert rounding.as_printed(39.82) == '39.82'
+    assert rounding.as_printed(57.0, 1) == '57.0'
+    assert rounding.as_printed(0.35, 3) == '0.350'
+    assert rounding.as_printed(39.82, 1) == '39.82'
     assert rounding.short(12996.2) == '12996' and rounding.short(3) == '3'
     assert rounding.short(3.61249) == '3.612'
     assert rounding.short(2.0625) == '2.063'
     assert rounding.short(1000.5) == '1001'
     assert rounding.short(0.00012) == '0.00012'
-    assert rounding.signed(-0.0) == '+0.0'
+    assert rounding.signed(-0.0, 1) == '+0.0'
 
 
 @pytest.fixture

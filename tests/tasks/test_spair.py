@@ -100,7 +100,7 @@ def test_a_list_that_is_not_one(tree):
     assert '12 pair files, 1 are not there' in line
     for text, words in (
         ('000001-im_0-im_1', '<number>-<source>-<target>:<category>'),
-        ('', 'names no image'),
+        ('', 'names no pair'),
         (f'{pairs[0].stem}\n' * 2, 'listed twice'),
     ):
         Path(layout.place).write_text(text)

@@ -242,8 +242,13 @@ def test_data_that_are_there(mini_root, tmp_path):
     assert len(mini) > 10
     for name, task in mini.items():
         require_data(name, mini_root)
-        last = task.data.paths[-1]
-        for path in task.data.paths[:-1]:  # in a root without the last one
+        # a folder is there with what is in it
+        *others, last = (
+            path
+            for path in task.data.paths
+            if not any(p.startswith(f'{path}/') for p in task.data.paths)
+        )
+        for path in others:  # in a root without the last one
             link = tmp_path / name / path
             link.parent.mkdir(parents=True, exist_ok=True)
             if not link.exists():
@@ -254,12 +259,19 @@ def test_data_that_are_there(mini_root, tmp_path):
 
 def test_list_of_tasks(capsys):
     assert main(['tasks']) == 0
-    head, *lines, foot = capsys.readouterr().out.splitlines()
-    assert head.split('  ')[0] == 'task' and 'GPU hours*' in head
-    assert foot.startswith('* estimates:') and 'no SyncBN' in foot
-    assert len(lines) == len(tasks())
-    for line, (name, task) in zip(lines, tasks().items(), strict=True):
-        assert line.startswith(f'{name} ') and line.endswith(task.source)
+    *parts, foot = capsys.readouterr().out.split('\n\n')
+    assert '\n* estimates:' in foot and 'no SyncBN' in foot
+    listed = {}
+    for part in parts:
+        head, *lines = part.splitlines()
+        assert 'GPU hours*' in head
+        listed.update({line.split()[0]: (head, line) for line in lines})
+    assert {*listed} == {*tasks()}
+    for name, task in tasks().items():
+        head, line = listed[name]
+        assert head.startswith(task.group) and line.endswith(task.source)
+        mini = name.startswith('mini_')
+        assert head.startswith(f'{task.group}, embedded data') == mini
         assert task.data.title in line
         assert ('not known' in line) == (task.gpu_hours is None)
     assert main(['tasks', 'voc0712_det_c4']) == 0

@@ -199,7 +199,13 @@ def test_a_run_leaves_a_record(registered, root, tmp_path, task, net):
     assert {f'{main}/cat', f'{main}/dog'} <= details.keys()
     assert record['data']['images'] == 6  # of twelve pairs
     staged = any('network with stages' in text for text in record['changes'])
-    assert staged == (net == 'convnextv2')
+    assert staged == (net != 'dinov2_reg')
+    cut = 'last 2 are in no patch of 14'
+    padded = '128 pixels padded on both sides to 140'
+    said = [text for text in record['changes'] if ' pixels' in text]
+    assert len(said) == (net == 'dinov2_reg')
+    wanted = cut if task == 'mini_spair_probe3d' else padded
+    assert all(wanted in text for text in said)
 
 
 def in_process(rank, root, work_dir, processes):

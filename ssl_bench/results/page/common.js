@@ -28,7 +28,8 @@ const methodKey = (row) => row.id;
 
 function pretraining(row) {
   const epochs = row.pretrain_epochs;
-  const data = row.pretrain_data === 'none' ? '' : row.pretrain_data;
+  const unknown = isMeasured(row) ? '' : 'data not stated';
+  const data = row.pretrain_data === 'none' ? '' : row.pretrain_data || unknown;
   return [row.backbone, data,
     epochs === null ? '' : epochs + ' epochs'].filter(Boolean).join(' · ');
 }

@@ -6,6 +6,7 @@ and names the problems. It imports no toolkit.
 
 from ssl_bench.tasks.layouts.base import Labelled, Layout, Reading
 from ssl_bench.tasks.layouts.coco import CocoLayout, LvisLayout
+from ssl_bench.tasks.layouts.depth import DepthLayout
 from ssl_bench.tasks.layouts.folders import CorruptedLayout, FolderLayout
 from ssl_bench.tasks.layouts.lines import Line, Note, Problem
 from ssl_bench.tasks.layouts.lists import InatLayout, ListLayout
@@ -22,6 +23,7 @@ LAYOUTS: dict[str, type[Layout]] = {
     'voc_boxes': VocBoxLayout,
     'voc_masks': VocMaskLayout,
     'mask_folders': MaskLayout,
+    'depth_list': DepthLayout,
     'coco_instances': CocoLayout,
     'lvis': LvisLayout,
     'spair': SpairLayout,
@@ -31,6 +33,7 @@ __all__ = [
     'LAYOUTS',
     'CocoLayout',
     'CorruptedLayout',
+    'DepthLayout',
     'FolderLayout',
     'InatLayout',
     'Labelled',

@@ -134,7 +134,7 @@ class SpairLayout(Layout):
         return sorted({name.rpartition(':')[2] for name in names})
 
     def read(self, scored: bool = False) -> PairReading:
-        names, lines = read_list(self.place)
+        names, lines = read_list(self.place, 'pair')
         if lines:
             return PairReading([], lines)
         lines = list_faults(names, self.place, scored, 'pairs')

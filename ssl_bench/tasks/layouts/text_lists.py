@@ -60,12 +60,17 @@ def list_faults(
     )
 
 
-def read_list(path: str) -> tuple[list[str], list[Line]]:
-    """Lines of a list, or a problem when there are none."""
+def read_list(path: str, what: str = 'image') -> tuple[list[str], list[Line]]:
+    """Lines of a list, or a problem when there are none.
+
+    Args:
+        path (str): The list.
+        what (str): Each line names one.
+    """
     try:
         lines = read_lines(path)
     except (OSError, ValueError) as error:
         return [], [Problem(f'{path} cannot be read: {one_line(error)}')]
     if not lines:
-        return [], [Problem(f'{path} names no image. Write the list again.')]
+        return [], [Problem(f'{path} names no {what}. Write the list again.')]
     return lines, []

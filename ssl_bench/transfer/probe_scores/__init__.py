@@ -1,6 +1,6 @@
 """Scores of frozen features, one file for each kind of probe."""
 
-from ssl_bench.transfer.probe_scores.in_context import in_context
+from ssl_bench.transfer.probe_scores.in_context import check_memory, in_context
 from ssl_bench.transfer.probe_scores.keypoints import (
     pck,
     pck_name,
@@ -15,6 +15,7 @@ from ssl_bench.transfer.probe_scores.regression import logistic, logistic_sweep
 from ssl_bench.transfer.probe_scores.svms import svm
 
 __all__ = [
+    'check_memory',
     'in_context',
     'knn',
     'linear',

@@ -75,12 +75,9 @@ def in_context(
         UserError: More neighbours than patches in the memory.
     """
     bank = Patches(train)
+    images = len(train.labels)
+    check_memory(k, memory_size, images, len(bank) // images)
     bank.rows = memory(bank, classes, memory_size, void_class, seed)
-    if k > len(bank):
-        raise UserError(
-            f'{k} neighbours asked of a memory of {len(bank)} patches; lower '
-            'probe.k, or raise probe.memory_size.'
-        )
     labelling = dict(classes=classes, temperature=temperature)
     parts = mine(image_blocks(test))
 
@@ -102,6 +99,28 @@ def in_context(
     }
 
 
+def check_memory(k: int, size: int | None, images: int, patches: int) -> None:
+    """Are there as many patches in a memory as are asked of it?
+
+    Args:
+        k (int): Neighbours.
+        size (int, optional): Of the memory, as it is asked for.
+        images (int): In training, over all epochs.
+        patches (int): Of each.
+
+    Raises:
+        UserError: There are fewer.
+    """
+    kept = (
+        patches if size is None else min(patches, patches_kept(size, images))
+    )
+    if k > kept * images:
+        raise UserError(
+            f'{k} neighbours asked of a memory of {kept * images} patches; '
+            'lower probe.k, or raise probe.memory_size.'
+        )
+
+
 def memory(
     bank: Patches, classes: int, size: int | None, void_class: int, seed: int
 ) -> Tensor:
@@ -118,9 +137,9 @@ def memory(
     """
     images = len(bank.split.labels)
     count = len(bank) // images  # of an image
-    if size is None or patches_kept(size, images) >= count:
+    kept = count if size is None else patches_kept(size, images)
+    if kept >= count:
         return bank.rows
-    kept = patches_kept(size, images)
     draws = torch.rand(
         len(bank), generator=torch.Generator().manual_seed(seed)
     )

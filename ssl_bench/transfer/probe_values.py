@@ -1,0 +1,73 @@
+"""Values of a probe's settings that no probe can use."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.frozen_dense.miou import VARIANTS
+
+LABELS = 256  # of masks
+
+
+def check_values(settings: Mapping[str, Any]) -> None:
+    """Refuse values before an extraction.
+
+    Args:
+        settings (Mapping): ``probe`` of a config.
+
+    Raises:
+        UserError: A number that is none, or outside its range; an unknown
+            variant of mIoU.
+    """
+    for name, (fits, words) in RULES.items():
+        if name in settings and not fits(settings[name]):
+            raise UserError(
+                f'probe.{name} must be {words}, not {settings[name]!r}.'
+            )
+    variant = settings.get('variant', VARIANTS[0])
+    if variant not in VARIANTS:
+        raise unknown_name('probe.variant', str(variant), VARIANTS)
+    classes, void = settings.get('classes'), settings.get('void_class', 0)
+    if classes is not None and void >= classes:
+        raise UserError(
+            f'probe.void_class must be below probe.classes={classes}, not '
+            f'{void!r}.'
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and value > 0
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_label(value: Any) -> bool:
+    return type(value) is int and 0 <= value < LABELS
+
+
+def _all(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, (list, tuple)) and all(map(fits, value))
+    )
+
+
+NUMBERS = 'a list of numbers above 0, such as [1,10]'
+COUNT = 'a whole number, 1 or more'
+# what a setting must be: a test, and its words
+RULES: dict[str, tuple[Callable[[Any], bool], str]] = dict(
+    neighbours=(_all(_is_number), NUMBERS),
+    costs=(_all(_is_number), NUMBERS),
+    rates=(_all(_is_number), NUMBERS),
+    temperature=(_is_number, 'a number above 0'),
+    share=(_is_number, 'a number above 0'),
+    k=(_is_count, COUNT),
+    classes=(_is_count, COUNT),
+    memory_size=(
+        lambda value: value is None or _is_count(value),
+        f'{COUNT}, or None',
+    ),
+    void_class=(_is_label, 'a class, from 0'),
+    ignore=(_all(_is_label), 'a list of labels, such as [0,255]'),
+)
