@@ -28,6 +28,7 @@ from ssl_bench.transfer.architecture import (
 )
 from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
 from ssl_bench.transfer.checkpoint_choice import check_choice
+from ssl_bench.transfer.frozen_classification import note_heads
 from ssl_bench.transfer.frozen_depth import fit_depther
 from ssl_bench.transfer.frozen_segmentation import note_resnet
 from ssl_bench.transfer.recipes import (
@@ -184,7 +185,7 @@ def _fit_network(
     plan.changes += fit_depther(config)
     if arch_args is not None:
         check_kept(config, overrides, wanted)
-    plan.changes += note_resnet(config)
+    plan.changes += note_resnet(config) + note_heads(config)
     if arch_args is not None and arch_args['family'] == 'vit':
         plan.arch = network_name(arch_args)  # also in the wrapper of timm's
         check_kind(config, plan.arch)
