@@ -35,7 +35,7 @@ FOR_VIT = {
     'mini_seg_fcn': 'mini_seg_upernet',
 }
 # --backbones: frozen networks and dense tasks that take seconds each
-BACKBONE_TASKS = ('mini_depth', 'mini_knnseg', 'mini_incontext', 'mini_spair')
+BACKBONE_TASKS = ('mini_depth', 'mini_incontext', 'mini_spair')
 CONVNEXT = 'test_convnext'  # timm's smallest one
 SEEDS = (0, 1, 2)
 EPOCHS = {'mocov2_r18': 10, 'insloc_r18_fpn': 15}
@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--backbones, if not --quick)',
     )
     parser.add_argument(
-        '--tasks', nargs='+', metavar='TASK', help='mini tasks (default: four)'
+        '--tasks', nargs='+', metavar='TASK', help='mini tasks (default: four; three with --backbones)'
     )
     parser.add_argument(
         '--jobs',

@@ -6,7 +6,7 @@ import pytest
 
 from ssl_bench.data.mini import fingerprint as embedded_print
 from ssl_bench.tasks import pretraining_sets
-from ssl_bench.tasks.datasets import wordnet_ids
+from ssl_bench.tasks.datasets import MINI_PARTS, wordnet_ids
 from ssl_bench.tasks.pretraining_sets import describe_images
 
 
@@ -56,7 +56,7 @@ def test_coco_and_the_embedded_images(tmp_path):
     assert named(['a.jpg'] * 5).startswith('custom')
     folder = tmp_path / 'imagenet/train'
     assert named(['a.jpg'], folder).startswith('custom')
-    for part in ('VOCdevkit', 'coco', 'imagenet/train', 'imagenet/val'):
+    for part in MINI_PARTS:
         (tmp_path / part).mkdir(parents=True)
     (folder / 'a.jpg').write_text('a picture')
     written = dict(
