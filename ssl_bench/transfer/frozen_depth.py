@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.timm_nets import from_header
+from ssl_bench.errors import UserError
 from ssl_bench.toolbox.timm_layout import layout_of
 
 
@@ -37,3 +38,24 @@ def fit_depther(config: Config) -> list[str]:
             'patches of 16 pixels would give, by our reading'
         )
     return notes
+
+
+def check_groups(config: Config) -> None:
+    """Hold a process' batch against the group that a depth loss is taken of.
+
+    Args:
+        config (Config): Of any task that trains, its batch fitted to the
+            processes.
+
+    Raises:
+        UserError: The last group of a batch would be smaller.
+    """
+    loss: Any = config.get('model', {}).get('loss_depth') or {}
+    images, batch = loss.get('images'), config.train_dataloader.batch_size
+    if images and batch % images:
+        raise UserError(
+            f'train_dataloader.batch_size={batch} of a process: a loss is '
+            f'taken over {images} images together (model.loss_depth.images). '
+            f'Choose processes and batch so that each gets a multiple of '
+            f'{images}.'
+        )

@@ -29,7 +29,7 @@ from ssl_bench.transfer.architecture import (
 from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
 from ssl_bench.transfer.checkpoint_choice import check_choice
 from ssl_bench.transfer.frozen_classification import note_heads
-from ssl_bench.transfer.frozen_depth import fit_depther
+from ssl_bench.transfer.frozen_depth import check_groups, fit_depther
 from ssl_bench.transfer.frozen_segmentation import note_resnet
 from ssl_bench.transfer.recipes import (
     choose_recipe,
@@ -132,6 +132,7 @@ def make_plan(
     if row.toolbox != 'probe' and not row.trained_by:
         check_length(config)
         fit_batch(plan, processes)
+        check_groups(config)
         fit_norms(plan, processes, accelerator)
         fit_precision(plan, accelerator)
         scorer_of(config.test_evaluator)  # refuses what cannot be used

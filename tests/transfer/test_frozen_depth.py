@@ -382,6 +382,17 @@ def test_calls_without_variance_are_those_of_as_many_images(batch, warmup):
     assert plan.config.model.loss_depth.warmup == warmup
 
 
+def test_every_process_has_whole_pairs():
+    assert (
+        make_plan(FULL[2], processes=8).config.train_dataloader['batch_size']
+        == 2
+    )
+    with pytest.raises(UserError, match='batch_size=1 .* over 2 images'):
+        make_plan(FULL[2], processes=16)
+    with pytest.raises(UserError, match='batch_size=3 .* over 2 images'):
+        make_plan('mini_depth', overrides={'train_dataloader.batch_size': 3})
+
+
 @pytest.mark.parametrize('rule', ['dinov2_depth', 'dinov3_depth'])
 def test_the_optimizer_has_the_official_rates_and_momenta(registered, rule):
     from mmengine.registry import PARAM_SCHEDULERS
