@@ -29,6 +29,7 @@ train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 iterations = 250
 optim_wrapper = dict(optimizer=dict(lr=1e-2))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
+checkpoint_choice = dict(every=50)
 default_hooks = dict(checkpoint=dict(interval=iterations))
 edit = {
     'model.auxiliary_head': dict(_delete_=True),
