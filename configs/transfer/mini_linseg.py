@@ -23,7 +23,7 @@ _base_ = ['./voc12_linseg_dinov2.py', '_base_/mini_segmentation.py']
 model = dict(
     maps=dict(stages=(2, 3, 4)),
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
-    test_cfg=dict(crop_size=(96, 96), stride=(64, 64)),
+    test_cfg=dict(crop_size=(96, 96), stride=(96, 96)),  # few windows
 )
 train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 iterations = 250
