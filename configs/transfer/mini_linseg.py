@@ -1,6 +1,8 @@
 # voc12_linseg_dinov2 on the embedded devkit: the same classes and rules with
-# crops of 96 pixels, few iterations, and four layers: the last map of a
-# network with stages has 3 x 3 places of such a crop.
+# crops of 96 pixels, few iterations, and of a network with stages the last
+# three: its last map has 3 x 3 places of such a crop. Images are enlarged to a
+# long side of 240 pixels, at which pretrained networks are apart from random
+# ones.
 TASK = dict(
     id='mini_linseg',
     title='Mini linear segmentation',
@@ -21,12 +23,13 @@ _base_ = ['./voc12_linseg_dinov2.py', '_base_/mini_segmentation.py']
 model = dict(
     maps=dict(stages=(2, 3, 4)),
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
-    test_cfg=dict(crop_size=(96, 96), stride=(64, 64)),
+    test_cfg=dict(crop_size=(96, 96), stride=(96, 96)),  # few windows
 )
 train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-iterations = 300
+iterations = 250
 optim_wrapper = dict(optimizer=dict(lr=1e-2))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
+checkpoint_choice = dict(every=50)
 default_hooks = dict(checkpoint=dict(interval=iterations))
 edit = {
     'model.auxiliary_head': dict(_delete_=True),
@@ -37,8 +40,9 @@ edit = {
         class_weight=[0.2, *[1.0] * 8],  # as in the other mini tasks
     ),
     'train_dataloader.dataset.pipeline': dict(
-        RandomResize=dict(scale=(160, 128), ratio_range=(0.8, 1.25)),
+        RandomResize=dict(scale=(240, 192), ratio_range=(0.8, 1.25)),
         RandomCrop=dict(crop_size=(96, 96)),
     ),
+    'test_dataloader.dataset.pipeline.Resize.scale': (240, 192),
     'param_scheduler.OfficialRate': dict(warmup=20, end=iterations),
 }

@@ -54,6 +54,7 @@ class TransferRunner(AtomicRunner):
     """
 
     source: Source | None = None
+    model: Any  # mmengine's
     start_over = '--no-resume'
     go_on = 'The same command'
     batch_option = False  # it would be another run, in a folder of its own

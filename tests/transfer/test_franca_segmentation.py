@@ -16,6 +16,7 @@ from ssl_bench.frozen_dense import miou
 from ssl_bench.frozen_dense.maps import nearest
 from ssl_bench.tasks.table import find_task
 from ssl_bench.transfer.plan import make_plan
+from ssl_bench.transfer.run import run_task
 from tests.timm_tiny import TINY
 
 PACK = Path(__file__).parents[1] / 'data' / 'frozen_dense.npz'
@@ -238,6 +239,30 @@ def test_ade20k_keeps_its_zero(registered, tmp_path):
     assert len(found.metainfo['palette']) == 151
     assert found.metainfo['classes'][1] == 'wall'
     assert np.array_equal(found[0]['gt_seg_map'], mask)
+
+
+def test_a_run_by_epochs_with_its_best(
+    registered, mini_root, source, tmp_path
+):
+    """Two epochs; the best of them has names of its own."""
+    outcome = run_task(
+        source,
+        'mini_linseg_franca',
+        0,
+        tmp_path,
+        str(mini_root),
+        {'train_cfg.max_epochs': 2},
+        recipe='best',
+        visualize=2,
+    )
+    record = outcome.record
+    assert record['extra']['recipe'] == 'best'
+    assert {'mIoU', 'mIoU_best'} <= set(record['metrics'])
+    assert record['metrics']['mIoU_best'] >= record['metrics']['mIoU']
+    assert (outcome.folder / 'candidates/epoch_1.pth').is_file()
+    assert (outcome.folder / 'predictions.png').is_file()
+    # of 9 classes and the maps of three stages, 32, 64 and 128 wide
+    assert record['trained_parameters'] == 9 * (32 + 64 + 128 + 1)
 
 
 @pytest.mark.parametrize('name', ['voc12', 'ade20k'])

@@ -65,8 +65,9 @@ def test_every_field_of_the_protocol_is_said(task):
     config = load_config(f'transfer/{task}')
     model, third = config.model, 'dinov3' in task
     franca, several = 'franca' in task, '_linsegms_' in task
-    mini = task == 'mini_linseg'
-    grid = (100, 100) if franca else None
+    mini = task.startswith('mini')
+    side = 24 if mini else 100
+    grid = (side, side) if franca else None
     assert model.maps == dict(
         layers='last_four' if several else 'last',
         stages=(1, 2, 3, 4) if several else (2, 3, 4) if mini else (4,),
@@ -95,9 +96,9 @@ def test_every_field_of_the_protocol_is_said(task):
             type='MapIoU',
             variant='all_classes',
             ignore=[ignored],
-            score_size=(100, 100),
+            score_size=grid,
             most_batches=512,
-            batch_images=128,
+            batch_images=4 if mini else 128,
         )
         if franca
         else dict(
@@ -110,7 +111,7 @@ def test_every_field_of_the_protocol_is_said(task):
     assert config.default_hooks.checkpoint.save_best is None
     assert config.val_cfg is None
     assert config.checkpoint_choice == dict(
-        best=False, by='mIoU', every=1 if franca else 5000
+        best=False, by='mIoU', every=1 if franca else 50 if mini else 5000
     )
 
 
