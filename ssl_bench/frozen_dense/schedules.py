@@ -71,4 +71,5 @@ def capi_probe(
     """Linear from 0, then half a cosine to 0."""
     if i < warmup:
         return base * i / max(warmup - 1, 1)
-    return base * (1 + cos(pi * (i - warmup) / (total - warmup - 1))) / 2
+    last = max(total - warmup - 1, 1)
+    return base * (1 + cos(pi * (i - warmup) / last)) / 2

@@ -491,3 +491,29 @@ def test_a_finished_run_is_tested_again(registered, mini_root, tmp_path):
     assert list(first.folder.rglob('*.png')) or list(
         first.folder.rglob('*.jpg')
     )
+
+
+def test_the_best_of_all_sources_is_reported(registered, mini_root, tmp_path):
+    """As DINOv2 has it: features of one block and of four."""
+    sources = ['cls_1', 'cls_mean_1', 'cls_4', 'cls_mean_4']
+    options = SHORT | {
+        'model.maps.layers': 'last_four',
+        'model.head.sources': sources,
+        'test_evaluator.headline': 'best',
+    }
+    outcome = run_task(
+        backbones()['patch14'](),
+        'mini_attentive',
+        0,
+        tmp_path,
+        str(mini_root),
+        options,
+    )
+    metrics = outcome.record['metrics']
+    details = outcome.record['extra']['details']
+    held_out = {s: details[f'heads/{s}/held_out_top1'] for s in sources}
+    best = max(sources, key=held_out.__getitem__)
+    assert metrics['top1'] == details[f'heads/{best}/top1']
+    assert metrics['top1_chosen_on_test'] == max(
+        details[f'heads/{s}/top1_chosen_on_test'] for s in sources
+    )

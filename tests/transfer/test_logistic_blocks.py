@@ -7,7 +7,8 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from ssl_bench.errors import UserError
+from ssl_bench.engine.stopping import EndNow
+from ssl_bench.errors import Interrupted, UserError
 from ssl_bench.frozen_dense.patches import Standard
 from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.probe_scores import logistic_blocks, logistic_sweep
@@ -225,3 +226,21 @@ def test_processes_share_a_sweep(monkeypatch):
             name: pytest.approx(value, abs=1e-5)
             for name, value in alone.items()
         }
+
+
+def ended_by_a_signal(rank):
+    """The first process gets a signal between two points."""
+    import scipy.optimize
+
+    def interrupted(value, start, **_):
+        value(start)
+        raise EndNow('SIGTERM')
+
+    scipy.optimize.minimize = interrupted
+    with pytest.raises(Interrupted, match='stopped by SIGTERM'):
+        fit_a_part(rank)
+    return True
+
+
+def test_a_signal_ends_all_processes():
+    assert run_in_processes(ended_by_a_signal, 2) == [True, True]
