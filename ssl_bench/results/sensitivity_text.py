@@ -522,9 +522,7 @@ def _study_object(study: Study) -> dict[str, Any]:
         not_covered=[
             dict(method=study.labels[method], only=name)
             for method, name in study.not_covered
-        ]
-        if study.kind != TASKS
-        else [],
+        ],
     )
 
 
