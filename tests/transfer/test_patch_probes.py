@@ -10,8 +10,11 @@ from sklearn.metrics import accuracy_score, jaccard_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
+from ssl_bench.config import load_config
 from ssl_bench.errors import UserError
 from ssl_bench.frozen_dense.patches import METRICS, label_patches, votes
+from ssl_bench.tasks.table import tasks
+from ssl_bench.toolbox.load_images import read_with_care
 from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import Dealing, Features, load_features
 from ssl_bench.transfer.probe_scores import (
@@ -31,6 +34,85 @@ from tests.processes import run_in_processes
 
 PACK = Path(__file__).parents[1] / 'data' / 'frozen_dense.npz'
 EXACT = dict(max_iter=1000, tol=1e-12, solver_precision='float64')
+
+
+CAPI = [name for name in tasks() if name.endswith('seg_capi')]
+CLASSES = dict(ade20k=151, cityscapes=19, voc12=21)
+
+
+@pytest.mark.parametrize('task', CAPI)
+def test_every_field_of_the_protocol_is_said(task):
+    config = load_config(f'transfer/{task}')
+    probe, (data, kind, _) = config.probe.to_dict(), task.split('_')
+    assert probe.pop('maps') == dict(
+        layers='last',
+        stages=(4,),
+        final_norm=True,
+        class_token=False,
+        padding='none',
+    )
+    shared = dict(
+        precision='float16',
+        classes=CLASSES[data],
+        ignore=[0, 255] if data == 'ade20k' else [255],
+        validation=0.1,
+        split_seed=0,
+        standardise=True,
+    )
+    if kind == 'knnseg':
+        assert probe == dict(
+            shared,
+            type='patch_knn',
+            neighbours=[1, 3, 10, 30],
+            metrics=['cosine', 'L2'],
+        )
+    else:
+        costs = probe.pop('costs')
+        assert costs == pytest.approx(np.logspace(-6, 5, 8), rel=1e-12)
+        assert probe == dict(
+            shared,
+            type='patch_logistic',
+            max_iter=1000,
+            tol=1e-12,
+            solver_precision='float64',
+        )
+    for loader in (config.train_dataloader, config.test_dataloader):
+        assert [step['type'] for step in loader.dataset.pipeline] == [
+            'LoadImageFromFile',
+            'LoadAnnotations',
+            'Resize',
+            'PackSegInputs',
+        ]
+        resize = loader.dataset.pipeline[2]
+        assert resize.scale == (224, 224) and not resize.keep_ratio
+        assert resize.interpolation == 'bicubic'
+        assert resize.backend == 'pillow'
+
+
+def test_labels_of_ade20k_are_not_shifted(registered, tmp_path):
+    from mmengine.registry import DATASETS, DefaultScope
+    from PIL import Image
+
+    config = load_config('transfer/ade20k_logregseg_capi')
+    labels = np.zeros((20, 30), np.uint8)
+    labels[5:, 10:], labels[10:, 20:] = 150, 1
+    for kind in ('images', 'annotations'):
+        for part in ('training', 'validation'):
+            (tmp_path / kind / part).mkdir(parents=True)
+    for part in ('training', 'validation'):
+        image = Image.new('RGB', (30, 20), (200, 100, 50))
+        image.save(tmp_path / f'images/{part}/a.jpg')
+        Image.fromarray(labels).save(tmp_path / f'annotations/{part}/a.png')
+    for loader in (config.train_dataloader, config.test_dataloader):
+        loader.dataset.data_root = str(tmp_path)
+    read_with_care(config, None)
+    wanted = np.array(Image.fromarray(labels).resize((224, 224), 0))
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        for loader in (config.train_dataloader, config.test_dataloader):
+            entry = DATASETS.build(loader.dataset)[0]
+            found = entry['data_samples'].gt_sem_seg.data[0].numpy()
+            assert np.array_equal(found, wanted)
+            assert entry['inputs'].shape == (3, 224, 224)
 
 
 def get(name):

@@ -27,6 +27,7 @@ LANES = 16  # sums that processes share; at most so many of them have work
 SOLVERS = dict(float32=torch.float32, float64=torch.float64)
 MEMORY = 5  # pairs of steps and gradients that L-BFGS keeps
 LINE_SEARCH = 50  # steps
+HELD = 2**30  # bytes
 
 
 def patch_logistic(
@@ -119,6 +120,13 @@ class Fit:
         return F.linear(rows, weights[:, :-1], weights[:, -1])
 
 
+def _room() -> float:
+    """Bytes for the rows of this process."""
+    if get_device().startswith('cuda'):
+        return float(torch.cuda.mem_get_info()[0] / 2)
+    return HELD
+
+
 class Regression:
     """Multinomial logistic regression on rows that are read in blocks.
 
@@ -128,8 +136,9 @@ class Regression:
 
     The first process takes the steps, with scipy's L-BFGS from zero. Each
     process has some of the rows; sums of blocks are dealt in such a way that
-    they are the same for any number of processes. On an accelerator the rows
-    stay there as they are stored, if they take less than half of its memory.
+    they are the same for any number of processes. Rows stay in memory where
+    they take little of it: up to `HELD` bytes, or half of what an accelerator
+    has free.
 
     Args:
         patches (Patches): To learn.
@@ -167,26 +176,24 @@ class Regression:
         }
         self.width = patches.split.features.shape[1]
         self.held: dict[int, Tensor] = {}
-        self.hold = self._fits()
-
-    def _fits(self) -> bool:
-        """Whether this process's rows fit on its accelerator."""
-        if not get_device().startswith('cuda'):
-            return False
         rows = sum(
-            p.stop - p.start for own in self.lanes.values() for p in own
+            part.stop - part.start
+            for own in self.lanes.values()
+            for part in own
         )
-        return 2 * 4 * rows * self.width < torch.cuda.mem_get_info()[0]
+        self.hold = rows * self.width * precision.itemsize < _room()
 
     def rows(self, part: slice) -> Tensor:
         """A block of standardised rows, (n, D)."""
         found = self.held.get(part.start)
         if found is None:
-            found = self.patches.features(part).to(get_device())
+            found = self.patches.features(part)
+            found = found.to(get_device(), self.precision)
+            if self.scaling is not None:
+                found = self.scaling(found)
             if self.hold:
                 self.held[part.start] = found
-        found = found.to(self.precision)
-        return found if self.scaling is None else self.scaling(found)
+        return found
 
     def sums(self, weights: Tensor) -> dict[int, tuple[float, np.ndarray]]:
         """Summed cross entropy and its gradient, of each lane."""
