@@ -259,9 +259,9 @@ class Cell:
 
 def dry_run(source: Source, task: str, root: str, folder: Path) -> Any:
     """The plan of a dry run without data."""
-    from ssl_bench.transfer.run import ready
+    from ssl_bench.transfer.run import Request, ready
 
-    return ready(source, task, 0, folder, root, data=False)[0]
+    return ready(Request(source, task, 0, folder, root), data=False)[0]
 
 
 def examine(name: str, task: str, root: str, folder: Path) -> Cell:

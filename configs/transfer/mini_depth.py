@@ -9,26 +9,52 @@ TASK = dict(
     dataset='mini_depth',
     metrics={
         'RMSE': dict(
-            toolkit='RMSE', places=3, higher_is_better=False, tolerance=0.01
+            toolkit='RMSE',
+            unit='metres',
+            places=3,
+            higher_is_better=False,
+            tolerance=0.01,
         ),
         'AbsRel': dict(
-            toolkit='AbsRel', places=3, higher_is_better=False, tolerance=0.01
+            toolkit='AbsRel',
+            unit='',
+            places=3,
+            higher_is_better=False,
+            tolerance=0.01,
         ),
         'log10': dict(
-            toolkit='log10', places=3, higher_is_better=False, tolerance=0.01
+            toolkit='log10',
+            unit='',
+            places=3,
+            higher_is_better=False,
+            tolerance=0.01,
         ),
         'RMSElog': dict(
-            toolkit='RMSElog', places=3, higher_is_better=False, tolerance=0.01
+            toolkit='RMSElog',
+            unit='',
+            places=3,
+            higher_is_better=False,
+            tolerance=0.01,
         ),
         'SILog': dict(
             toolkit='SILog', places=3, higher_is_better=False, tolerance=0.3
         ),
         'SqRel': dict(
-            toolkit='SqRel', places=3, higher_is_better=False, tolerance=0.01
+            toolkit='SqRel',
+            unit='metres',
+            places=3,
+            higher_is_better=False,
+            tolerance=0.01,
         ),
-        'a1': dict(toolkit='a1', places=3, highest=1.0, tolerance=0.01),
-        'a2': dict(toolkit='a2', places=3, highest=1.0, tolerance=0.01),
-        'a3': dict(toolkit='a3', places=3, highest=1.0, tolerance=0.01),
+        'a1': dict(
+            toolkit='a1', unit='', places=3, highest=1.0, tolerance=0.01
+        ),
+        'a2': dict(
+            toolkit='a2', unit='', places=3, highest=1.0, tolerance=0.01
+        ),
+        'a3': dict(
+            toolkit='a3', unit='', places=3, highest=1.0, tolerance=0.01
+        ),
     },
     shown=['RMSE'],
     source='nyu_depth_lin4_dinov2, scaled down',
@@ -42,15 +68,15 @@ model = dict(
     decode_head=dict(bins=64),
     loss_depth=dict(warmup=20),
 )
-iterations = 200
-optim_wrapper = dict(optimizer=dict(lr=5e-3))
+iterations = 150
+optim_wrapper = dict(optimizer=dict(lr=1e-2))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 default_hooks = dict(checkpoint=dict(interval=iterations))
+checkpoint_choice = dict(every=50)
 auto_scale_lr = dict(base_batch_size=4)
 edit = {
-    'recipes': dict(_delete_=True),
-    'param_scheduler.OfficialRate': dict(warmup=67, end=iterations),
-    'param_scheduler.OfficialMomentum': dict(warmup=67, end=iterations),
+    'param_scheduler.OfficialRate': dict(warmup=50, end=iterations),
+    'param_scheduler.OfficialMomentum': dict(warmup=50, end=iterations),
     'train_dataloader.batch_size': 4,
     'train_dataloader.num_workers': 0,
     'train_dataloader.persistent_workers': False,

@@ -19,7 +19,7 @@ TASK = dict(
 _base_ = ['./voc12_linseg_dinov2.py', '_base_/mini_segmentation.py']
 
 model = dict(
-    maps=dict(layers='four', stages=(1, 2, 3, 4)),
+    maps=dict(stages=(2, 3, 4)),
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
     test_cfg=dict(crop_size=(96, 96), stride=(64, 64)),
 )

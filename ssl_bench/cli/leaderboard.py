@@ -6,11 +6,15 @@ on the terminal. `leaderboard export DIR... -o FILE.zip` bundles records,
 `leaderboard import FILE.zip... -o DIR` merges bundles after checking them.
 `leaderboard annotate RECORD --meta KEY=VALUE --by NAME --why TEXT` adds a
 signed correction next to a record, which stays as it is.
+`--sensitivity` says whether the rankings hold under the other settings and
+seeds that the records cover.
 Exit code: 0 clean, 3 done with warnings, 2 nothing usable.
 """
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +24,7 @@ from ssl_bench.header_fields import RECORDED, add_option, words_of
 if TYPE_CHECKING:
     from ssl_bench.results.grid import Grid
     from ssl_bench.results.record import Problem
+    from ssl_bench.results.table import Board
 
 FORMATS = ('csv', 'md', 'latex', 'html', 'json')
 ENDINGS = {
@@ -33,10 +38,12 @@ ENDINGS = {
 # what the beginning of a file has that this command wrote
 MARKS = {
     'csv': 'method,variant,backbone,',
+    'sensitivity csv': 'row,kind,task,metric,',
     'md': '<!-- ssl-bench leaderboard -->\n',
     'latex': '% needs \\usepackage{booktabs',
     'json': '{\n "schema": ',
     'html': '<title>ssl_bench leaderboard</title>',
+    'sensitivity html': '<title>ssl_bench Whether rankings hold</title>',
 }
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
@@ -94,6 +101,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='printed numbers of the tasks (all), of the measured methods '
         '(own), or none',
     )
+    parser.add_argument(
+        '--sensitivity',
+        action='store_true',
+        help='instead: whether the rankings hold where the records cover '
+        'several settings or seeds',
+    )
 
     add_option(parser, 'annotate', RECORDED)
     parser.add_argument('--by', metavar='NAME', help='annotate: who signs')
@@ -121,41 +134,18 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.dirs[:1] == ['import']:
         return _import(args.dirs[1:], args.output or IMPORTED)
-    return _leaderboard(args)
+    return _sensitivity(args) if args.sensitivity else _leaderboard(args)
 
 
 def _leaderboard(args: argparse.Namespace) -> int:
-    from ssl_bench.files import keep_existing, write_text
-    from ssl_bench.results.board import build
     from ssl_bench.results.render import render, tables
-    from ssl_bench.results.store import collector_paused, scan
 
     name = _format(args)
-    target = _target(args.output, name)
-    if target and name:
-        keep_existing(target, args.force, mark=MARKS[name])
+    target = _target_of(args, name)
     dirs = args.dirs or DIRS
-    with collector_paused():
-        stored, problems = scan(dirs)
-        if not stored:
-            raise UserError(
-                'no usable result.json: ' + '; '.join(map(str, problems))
-            )
-        board = build(
-            stored,
-            problems,
-            wanted=args.tasks,
-            methods=args.methods,
-            baseline=args.baseline,
-            published=args.published,
-        )
+    with _board(args) as board:
         text = render(board, name, args.paper, dirs) if name else ''
-    if name:
-        if target:
-            head = MARKS['md'] if name == 'md' else ''
-            write_text(target, head + text)
-        else:
-            sys.stdout.write(printable(text))
+    _write(text, name, target)
     if target and len(board.rows) > MAX_SHOWN:
         print(
             f'{len(board.rows)} rows: too many to show here; see '
@@ -165,6 +155,64 @@ def _leaderboard(args: argparse.Namespace) -> int:
     elif target or not name:
         _show(tables(board, args.paper))
     return _finish(board.problems, f'written: {target}' if target else None)
+
+
+def _sensitivity(args: argparse.Namespace) -> int:
+    from ssl_bench.results.sensitivity import studies
+    from ssl_bench.results.sensitivity_text import grids, render
+
+    if args.paper or args.baseline:
+        raise UserError(
+            '--sensitivity compares all methods with each other: leave out '
+            + ('--paper' if args.paper else '--baseline')
+        )
+    name = _format(args)
+    target = _target_of(args, name)
+    args.published = 'none'
+    with _board(args) as board:
+        found = studies(board)
+        text = render(found, board.problems, name) if name else ''
+    _write(text, name, target)
+    if target or not name:
+        _show(grids(found))
+    return _finish(board.problems, f'written: {target}' if target else None)
+
+
+@contextlib.contextmanager
+def _board(args: argparse.Namespace) -> 'Iterator[Board]':
+    """The leaderboard of the folders that were named.
+
+    Raises:
+        UserError: No usable record.
+    """
+    from ssl_bench.results.board import build
+    from ssl_bench.results.store import collector_paused, scan
+
+    with collector_paused():
+        stored, problems = scan(args.dirs or DIRS)
+        if not stored:
+            raise UserError(
+                'no usable result.json: ' + '; '.join(map(str, problems))
+            )
+        yield build(
+            stored,
+            problems,
+            wanted=args.tasks,
+            methods=args.methods,
+            baseline=args.baseline,
+            published=args.published,
+        )
+
+
+def _write(text: str, name: str | None, target: Path | None) -> None:
+    """Write the file, or print what has none; nothing without a format."""
+    from ssl_bench.files import write_text
+
+    if target:
+        head = MARKS['md'] if name == 'md' else ''
+        write_text(target, head + text)
+    elif name:
+        sys.stdout.write(printable(text))
 
 
 def _annotate(args: argparse.Namespace) -> int:
@@ -200,6 +248,18 @@ def _format(args: argparse.Namespace) -> str | None:
             'every number. Use .md, .tex or the terminal'
         )
     return name
+
+
+def _target_of(args: argparse.Namespace, name: str | None) -> Path | None:
+    """The file to write; what is there already must be an earlier one."""
+    from ssl_bench.files import keep_existing
+
+    target = _target(args.output, name)
+    if target and name:
+        kind = f'sensitivity {name}' if args.sensitivity else name
+        mark = MARKS.get(kind, MARKS[name])
+        keep_existing(target, args.force, mark=mark)
+    return target
 
 
 def _target(output: str | None, name: str | None) -> Path | None:

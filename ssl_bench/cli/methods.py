@@ -11,7 +11,6 @@ variable SSL_BENCH_CONFIGS names.
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TextIO
 
 from ssl_bench.errors import printable
@@ -33,8 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the list of methods, one of them, or the table."""
-    from ssl_bench.catalog import describe, method_table, methods
+    from ssl_bench.catalog import describe, method_table, methods, with_table
     from ssl_bench.errors import UserError
+    from ssl_bench.markdown_sections import update_page
 
     if args.action == 'show':
         if not args.name:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         print(describe(args.name))
     elif args.action == 'table':
         if args.update:
-            update(Path(args.update))
+            update_page(args.update, with_table)
         else:
             print(method_table())
         _warn(sys.stderr)
@@ -64,18 +64,3 @@ def _warn(file: TextIO) -> None:
 
     for line in read_catalog().broken:
         print(f'warning: {printable(line)}', file=file)
-
-
-def update(path: Path) -> None:
-    """Replace the table of a file, which is otherwise left as it is."""
-    from ssl_bench.catalog import with_table
-    from ssl_bench.errors import UserError
-    from ssl_bench.files import write_text
-
-    if not path.is_file():
-        raise UserError(f'no file {path}.')
-    try:
-        text = path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f'{path} is not a text file.') from error
-    write_text(path, with_table(text))

@@ -31,12 +31,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--data-root', help='say whether the data are below this folder'
     )
+    parser.add_argument(
+        '--protocols',
+        action='store_true',
+        help='what each task on frozen maps decides, read from its config, '
+        'as a Markdown table',
+    )
+    parser.add_argument(
+        '--update',
+        metavar='FILE',
+        help='for --protocols: replace the table between the marks of this '
+        'Markdown file',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a paragraph for each named task, or a line for every task."""
+    from ssl_bench.errors import UserError
     from ssl_bench.tasks.table import find_task, tasks
 
+    if args.protocols:
+        if args.tasks:
+            raise UserError('--protocols shows every task on frozen maps')
+        return protocols(args.update)
+    if args.update:
+        raise UserError('--update is of --protocols')
     named = [find_task(name) for name in args.tasks]  # before any output
     if named:
         print('\n\n'.join(describe(task, args.data_root) for task in named))
@@ -46,6 +65,18 @@ def run(args: argparse.Namespace) -> int:
     print(f'{UNITS}\n{HOURS}')
     for problem in tasks().broken.values():
         print(f'warning: {printable(problem)}', file=sys.stderr)
+    return 0
+
+
+def protocols(page: str | None) -> int:
+    """Print the table of protocols, or write it into a page."""
+    from ssl_bench.markdown_sections import update_page
+    from ssl_bench.tasks.protocol_table import protocol_table, with_protocols
+
+    if page is None:
+        print(protocol_table())
+    else:
+        update_page(page, with_protocols)
     return 0
 
 

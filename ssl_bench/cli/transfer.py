@@ -17,12 +17,17 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
 from ssl_bench.errors import printable
 from ssl_bench.header_fields import EXAMPLES, add_option, read_fields
+
+if TYPE_CHECKING:
+    from ssl_bench.transfer.run import Request
+    from ssl_bench.transfer.source import Source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='work_dirs/transfer',
         help='each run gets a folder below it (default: %(default)s)',
     )
+    _add_weights(parser)
+    _add_settings(parser)
+    _add_run(parser)
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    """What is transferred."""
     parser.add_argument(
         '--arch',
         help='what `random` builds, or what the checkpoint must '
@@ -74,6 +86,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--variant', help='variant, of weights that do not name it'
     )
     add_option(parser, 'what the checkpoint does not say')
+    parser.add_argument(
+        '--allow-nan',
+        action='store_true',
+        help='take weights with NaN or infinite values, which are refused '
+        'otherwise',
+    )
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """How a task departs from its own settings."""
     parser.add_argument(
         '--recipe',
         help="settings of a paper that departs from the task's "
@@ -93,6 +115,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='F',
         help='train on this part of the images, the same for every method',
     )
+    add_cfg_options(parser, "replace settings of every task's config")
+    parser.add_argument(
+        '--classifier',
+        metavar='FILE',
+        help='for tasks that test a '
+        'fine-tuned classifier (in_a, in_c, ...): a checkpoint, or a '
+        "fine-tuning run's folder; else what that task left for the same "
+        'weights, seed and settings',
+    )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    """How the runs are made."""
     parser.add_argument(
         '--gpus',
         type=int,
@@ -122,27 +157,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='print the resolved settings and the data paths; run nothing',
     )
-    add_cfg_options(parser, "replace settings of every task's config")
     parser.add_argument(
         '--visualize',
         type=int,
         default=0,
         metavar='N',
         help='draw N test images, truth next to prediction',
-    )
-    parser.add_argument(
-        '--classifier',
-        metavar='FILE',
-        help='for tasks that test a '
-        'fine-tuned classifier (in_a, in_c, ...): a checkpoint, or a '
-        "fine-tuning run's folder; else what that task left for the same "
-        'weights, seed and settings',
-    )
-    parser.add_argument(
-        '--allow-nan',
-        action='store_true',
-        help='take weights with NaN or infinite values, which are refused '
-        'otherwise',
     )
     parser.add_argument(
         '--verbose',
@@ -190,61 +210,58 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def check_all(
-    args: argparse.Namespace, sources: list, overrides: dict
-) -> None:
-    """Refuse what a later task would be refused for, before the first runs."""
+def make_request(
+    args: argparse.Namespace,
+    overrides: dict,
+    source: 'Source',
+    task: str,
+    seed: int,
+) -> 'Request':
+    """What the options ask of one source, task and seed."""
     from ssl_bench.tasks.table import find_task
-    from ssl_bench.transfer.run import ready
+    from ssl_bench.transfer.run import Request
 
-    for source in sources:
-        for task in args.tasks:
-            for seed in args.seeds:
-                ready(
-                    source,
-                    task,
-                    seed,
-                    args.work_dir,
-                    args.data_root,
-                    overrides,
-                    args.recipe,
-                    args.fraction,
-                    args.classifier,
-                    args.eval_only,
-                    trained_later=find_task(task).trained_by in args.tasks,
-                    train=args.train,
-                )
+    return Request(
+        source,
+        task,
+        seed,
+        args.work_dir,
+        args.data_root,
+        overrides,
+        args.recipe,
+        args.fraction,
+        quiet=not args.verbose,
+        visualize=args.visualize,
+        classifier=args.classifier,
+        resume=args.resume,
+        eval_only=args.eval_only,
+        wait=args.wait,
+        train=args.train,
+        trained_later=find_task(task).trained_by in args.tasks,
+    )
 
 
 def transfer(args: argparse.Namespace, sources: list, overrides: dict) -> None:
-    """Run every task for every seed and source; print one line for each."""
-    from ssl_bench.transfer.run import run_task
+    """Run every task for every seed and source; print one line for each.
 
-    if len(sources) * len(args.tasks) * len(args.seeds) > 1:
-        check_all(args, sources, overrides)
-    for seed in args.seeds:
-        for source in sources:
-            for task in in_order(args.tasks):
-                outcome = run_task(
-                    source,
-                    task,
-                    seed,
-                    args.work_dir,
-                    args.data_root,
-                    overrides,
-                    args.recipe,
-                    args.fraction,
-                    quiet=not args.verbose,
-                    visualize=args.visualize,
-                    classifier=args.classifier,
-                    resume=args.resume,
-                    eval_only=args.eval_only,
-                    wait=args.wait,
-                    train=args.train,
-                )
-                say(summary(outcome))
-                for note in other_fields(outcome, source):
-                    say(note)
+    What a later run would be refused for is refused before the first.
+    """
+    from ssl_bench.transfer.run import ready, run_request
+
+    requests = [
+        make_request(args, overrides, source, task, seed)
+        for seed in args.seeds
+        for source in sources
+        for task in in_order(args.tasks)
+    ]
+    if len(requests) > 1:
+        for request in requests:
+            ready(request)
+    for request in requests:
+        outcome = run_request(replace(request, trained_later=False))
+        say(summary(outcome))
+        for note in other_fields(outcome, request.source):
+            say(note)
 
 
 def say(text: str) -> None:
@@ -379,7 +396,6 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
     from mmengine.device import get_device
 
     from ssl_bench.engine.distributed import world_size
-    from ssl_bench.tasks.table import find_task
     from ssl_bench.transfer.plan import make_plan
     from ssl_bench.transfer.run import try_run
     from ssl_bench.transfer.settings_table import settings_table
@@ -390,19 +406,10 @@ def dry_run(args: argparse.Namespace, sources: list, overrides: dict) -> int:
         for task in args.tasks:
             plans = [
                 try_run(
-                    source,
-                    task,
-                    seed,
-                    args.work_dir,
-                    args.data_root,
-                    overrides,
-                    args.recipe,
-                    args.fraction,
-                    args.classifier,
-                    args.eval_only,
-                    find_task(task).trained_by in args.tasks,
-                    processes,
-                    args.train,
+                    replace(
+                        make_request(args, overrides, source, task, seed),
+                        processes=processes,
+                    )
                 )
                 for seed in args.seeds
             ]

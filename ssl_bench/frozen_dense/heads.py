@@ -1,11 +1,14 @@
 """Heads on frozen maps: linear segmentation, linear depth, attentive."""
 
+from math import gcd
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 BIN_RULES = ('linear', 'softmax', 'sigmoid')
 BIN_SPACES = ('linear', 'log')
+CHANNELS = 64  # of a head of attention
 
 
 class LinearMap(nn.Module):
@@ -104,15 +107,19 @@ class AttentivePool(nn.Module):
         there is no projection after the heads and no norm.
 
     Args:
-        width (int): D of a token; heads have 64 channels.
+        width (int): D of a token. Heads have 64 channels; where 64 does not
+            divide D, which the official program refuses, as many as divide
+            both: this is our reading.
         classes (int): K.
+
+    Attributes:
+        channels (int): Of a head.
     """
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
-        if width % 64:
-            raise ValueError(f'64 channels a head do not divide {width}.')
-        self.heads = width // 64
+        self.channels = gcd(width, CHANNELS)
+        self.heads = width // self.channels
         self.query = nn.Parameter(torch.empty(width))
         self.kv = nn.Linear(width, 2 * width)
         self.linear = nn.Linear(width, classes)
@@ -125,12 +132,14 @@ class AttentivePool(nn.Module):
         """Tokens (B, N, D) to logits (B, K)."""
         batch, count, width = tokens.shape
         keys, values = (
-            part.reshape(batch, count, self.heads, 64).transpose(1, 2)
+            part.reshape(batch, count, self.heads, self.channels)
             for part in self.kv(tokens).split(width, dim=-1)
-        )  # (B, heads, N, 64)
-        query = self.query.reshape(1, self.heads, 1, 64)
+        )  # (B, N, heads, channels)
+        query = self.query.reshape(1, self.heads, 1, self.channels)
         pooled = F.scaled_dot_product_attention(
-            query.expand(batch, -1, -1, -1), keys, values
-        )  # (B, heads, 1, 64)
+            query.expand(batch, -1, -1, -1),
+            keys.transpose(1, 2),
+            values.transpose(1, 2),
+        )  # (B, heads, 1, channels)
         logits: Tensor = self.linear(pooled.reshape(batch, width))
         return logits

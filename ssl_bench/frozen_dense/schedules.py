@@ -65,8 +65,10 @@ def dinov3_depth(
     return rate, 0.95 + (0.85 - 0.95) * (1 + cos(pi * share)) / 2
 
 
-def capi_probe(i: int, total: int = 12500, warmup: int = 1250) -> float:
-    """Factor of the rate: linear up, then half a cosine to 0."""
+def capi_probe(
+    i: int, base: float = 1.0, total: int = 12500, warmup: int = 1250
+) -> float:
+    """Linear from 0, then half a cosine to 0."""
     if i < warmup:
-        return i / (warmup - 1)
-    return (1 + cos(pi * (i - warmup) / (total - warmup - 1))) / 2
+        return base * i / max(warmup - 1, 1)
+    return base * (1 + cos(pi * (i - warmup) / (total - warmup - 1))) / 2

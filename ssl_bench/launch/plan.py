@@ -21,7 +21,7 @@ from ssl_bench.results import FILE_NAME
 from ssl_bench.results.record import FULL
 from ssl_bench.tasks.table import find_task, require_data, require_packages
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.run import is_done, locate
+from ssl_bench.transfer.run import Request, is_done, locate
 from ssl_bench.transfer.source import Source, open_source
 from ssl_bench.transfer.trained import set_kind
 
@@ -188,25 +188,21 @@ class _Planner:
         source = self._source(method, checkpoint)
         if source is not None and self.require_inputs(run.task):
             try:
-                locate(
-                    source,
-                    run.task,
-                    seed,
-                    *self._settings(run),
-                    train=run.train,
-                )
+                locate(self._request(source, run, seed))
             except UserError as error:
                 self.plan.note(str(error))
 
-    def _settings(
-        self, run: Run
-    ) -> tuple[Path, str | None, dict[str, Any], str | None]:
-        """Arguments of `locate` and `is_done` after the seed."""
-        return (
-            Path(self.suite.work_dir),
+    def _request(self, source: Source, run: Run, seed: int) -> Request:
+        """A run as `transfer` is asked for it."""
+        return Request(
+            source,
+            run.task,
+            seed,
+            self.suite.work_dir,
             self.suite.data_root or None,
             self.suite.overrides,
             run.recipe or None,
+            train=run.train,
         )
 
     def _folder(self, method: Method, seed: int) -> Path:
@@ -354,9 +350,7 @@ class _Planner:
         if not next(folder.glob(f'*_{run.task}_s{seed}_*/{FILE_NAME}'), None):
             return False
         source = self._source(method, checkpoint)
-        return source is not None and is_done(
-            source, run.task, seed, *self._settings(run), train=run.train
-        )
+        return source is not None and is_done(self._request(source, run, seed))
 
     def _source(self, method: Method, checkpoint: str) -> Source | None:
         """The weights, opened once; on failure None, and a problem."""

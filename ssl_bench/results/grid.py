@@ -207,20 +207,19 @@ def name_cell(rows: Sequence[Row]) -> Cell:
     if first.trained_text:
         parts.append(Part(first.trained_text, 'published'))
     if first.pretrain_data.startswith(CUSTOM):
-        parts += _lines(f'pretrained on {first.pretrain_data}')
+        parts += lines(f'pretrained on {first.pretrain_data}')
     if first.all_departures:
         parts.append(Part(DEPARTED, 'published'))
         for text in first.all_departures:
-            parts += _lines(text)
+            parts += lines(text)
     if not first.values and first.published is not None:
         parts.append(Part(f'in {first.published.reported_in}', 'published'))
     return parts
 
 
-def _lines(text: str) -> Cell:
+def lines(text: str, kind: str = 'published', width: int = WIDTH) -> Cell:
     """A text that may be long, so that the numbers keep their place."""
-    lines = textwrap.wrap(shown(text), WIDTH)
-    return [Part(line, 'published') for line in lines]
+    return [Part(line, kind) for line in textwrap.wrap(shown(text), width)]
 
 
 def task_grid(board: Board, task: str) -> Grid:
@@ -284,7 +283,7 @@ def rank_grid(table: RankTable) -> Grid:
     """Average ranks of one backbone's methods."""
     body = [
         [
-            [Part(r.name, 'name'), *_lines('; '.join(r.changes))],
+            [Part(r.name, 'name'), *lines('; '.join(r.changes))],
             [Part(epochs_text(r.method_id[4]))],
             [
                 Part(rounding.rank(r.average), 'measured'),

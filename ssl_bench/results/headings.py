@@ -48,17 +48,6 @@ def _depth(title: str) -> Heading:
     return Heading(title, 'depth', ('RMSE',))
 
 
-# Until their configs are here.
-SOON: dict[str, Heading] = {
-    **{
-        f'{data}_{kind}': _segmentation(f'{data} {kind}')
-        for data in ('ade20k', 'cityscapes', 'voc12')
-        for kind in ('knnseg_capi', 'logregseg_capi', 'incontext_hbird')
-        if f'{data}_{kind}' != 'voc12_knnseg_capi'
-    },
-    'in1k_attentive_capi': _top1('in1k_attentive_capi'),
-}
-
 # Tasks that papers print and this project does not run.
 PUBLISHED_ONLY: dict[str, Heading] = {
     'voc0712_det_c4_mmdet': _detection('VOC07+12 C4, mmselfsup', *BOX),
@@ -87,7 +76,6 @@ PUBLISHED_ONLY: dict[str, Heading] = {
         'NYUv2 to SUN RGB-D linear on 4, DINOv2'
     ),
     'nyu2sunrgbd_depth_dpt_dinov2': _depth('NYUv2 to SUN RGB-D DPT, DINOv2'),
-    **SOON,
 }
 
 
@@ -154,7 +142,7 @@ def metric_title(task: str, metric: str) -> str:
         .replace('_', ' ')
     )
     rule = metric_rule(task, metric)
-    if rule is None or rule.unit == PERCENT:
+    if rule is None or rule.unit in ('', PERCENT):
         return title
     return f'{title} in {rule.unit}'
 

@@ -329,9 +329,10 @@ def _metric_faults(task: Any, metrics: Any) -> Iterator[str]:
                 repr(value)
             )
         elif rule and not rule.lowest <= value <= rule.highest:  # NaN, too
+            unit = f' ({rule.unit})' if rule.unit else ''
             yield (
                 f'metrics.{name} must be in {rule.lowest:g}..'
-                f'{rule.highest:g} ({rule.unit}), got '
+                f'{rule.highest:g}{unit}, got '
                 f'{one_line(repr(value), 40)}'
             )
 

@@ -14,7 +14,7 @@ from ssl_bench.results import grid, headings, rounding, stats, wording
 from ssl_bench.results.media import find_curves, find_pictures
 from ssl_bench.results.names import is_random, is_supervised
 from ssl_bench.results.ranking import RankTable, rank_tables
-from ssl_bench.results.record import PathLike, Stored
+from ssl_bench.results.record import PathLike, Problem, Stored
 from ssl_bench.results.table import Board, MethodId, Row, main_metrics
 from ssl_bench.results.text_formats import row_object, to_csv
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_TEXT = 400  # characters of a name or a remark on the page
 PAGE = Path(__file__).with_name('page')
 TEMPLATE = 'page.html.jinja'
+PLAIN = 'plain.html.jinja'
 EMBED = 'window.vegaEmbed = vegaEmbed;'  # what the scripts call
 # classes in page.css
 STYLES = {'reproduced': 'reproduced', 'within noise': 'noise', 'off': 'off'}
@@ -284,8 +285,8 @@ def _legend(board: Board) -> list[dict[str, str]]:
     return found + [dict(style='', text=text) for text in notes]
 
 
-@lru_cache(maxsize=1)
-def _template() -> 'Template':
+@lru_cache(maxsize=2)
+def _template(name: str) -> 'Template':
     import jinja2
 
     return jinja2.Environment(
@@ -294,7 +295,7 @@ def _template() -> 'Template':
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    ).get_template(TEMPLATE)
+    ).get_template(name)
 
 
 def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
@@ -315,8 +316,8 @@ def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
         (PAGE / name).read_text(encoding='utf-8') for name in SCRIPTS
     )
     # Markup: texts of this project and its libraries, and escaped JSON
-    return _template().render(
-        style=Markup((PAGE / 'page.css').read_text(encoding='utf-8')),
+    return _template(TEMPLATE).render(
+        style=_style(),
         script=Markup(scripts),
         vega=Markup(vl_convert.javascript_bundle(EMBED)),
         data=safe_json(data),
@@ -324,4 +325,17 @@ def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
         grids=grid.grids(measured),
         legend=_legend(board),
         rule=wording.RULE,
+    )
+
+
+def _style() -> Markup:
+    return Markup((PAGE / 'page.css').read_text(encoding='utf-8'))
+
+
+def plain_page(
+    title: str, grids: Iterable[grid.Grid], problems: Iterable[Problem]
+) -> str:
+    """Tables and warnings as one HTML file without scripts."""
+    return _template(PLAIN).render(
+        style=_style(), title=title, grids=grids, problems=problems
     )

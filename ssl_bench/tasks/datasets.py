@@ -210,7 +210,14 @@ VOC_CLASSES = (
 )
 # what `ssl-bench data mini` writes into the root
 MINI_MANIFEST, MINI_ROOT = 'mini.json', 'data/mini'
-MINI_PARTS = ('VOCdevkit', 'coco', 'imagenet/train', 'imagenet/val')
+MINI_PARTS = (
+    'SPair-71k',
+    'VOCdevkit',
+    'coco',
+    'imagenet/train',
+    'imagenet/val',
+    'nyu',
+)
 # what its manifest calls the number of images of each list and folder
 MINI_SIZES = {
     'imagenet/train': 'imagenet_train',
@@ -222,6 +229,8 @@ MINI_SIZES = {
     'VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt': 'seg_val',
     'coco/annotations/instances_train2017.json': 'coco_train',
     'coco/annotations/instances_val2017.json': 'coco_val',
+    'nyu/nyu_train.txt': 'nyu_train',
+    'nyu/nyu_test.txt': 'nyu_test',
 }
 _MINI = 'ssl-bench data mini --root {root}'
 _VARIANTS = f'{_MINI} && ssl-bench data variants {{root}}'

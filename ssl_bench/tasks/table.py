@@ -30,7 +30,8 @@ class Metric(BaseModel):
     Attributes:
         toolkit (str): What the toolkit's evaluator calls it; empty for a
             probe, which uses our name.
-        unit (str): ``percent``, or what else it is in: ``metres``.
+        unit (str): ``percent``, or what else it is in: ``metres``; empty for
+            a number that has none.
         places (int): Decimals in tables; files keep every digit.
         factor (float): From the toolkit's number to this unit.
         lowest, highest (float): Possible values, in this unit.

@@ -64,6 +64,8 @@ class FractionDataset:
 def take_fraction(config: Config, fraction: float, seed: int = 0) -> str:
     """Train on a part; return what a record should say.
 
+    What a task holds out of the training images is held out of the part.
+
     Raises:
         UserError: The task trains on nothing.
     """
@@ -71,12 +73,14 @@ def take_fraction(config: Config, fraction: float, seed: int = 0) -> str:
         raise UserError(
             'this task reads no training images: leave out --fraction.'
         )
-    config.train_dataloader.dataset = dict(
-        type='mmengine.FractionDataset',
-        fraction=fraction,
-        seed=seed,
-        dataset=config.train_dataloader.dataset,
-    )
+    for name in ('train_dataloader', 'held_out_dataloader'):
+        if name in config:
+            config[name].dataset = dict(
+                type='mmengine.FractionDataset',
+                fraction=fraction,
+                seed=seed,
+                dataset=config[name].dataset,
+            )
     return (
         f'{fraction:g} of the training images, drawn with seed {seed}; '
         'the schedule is that of the whole'

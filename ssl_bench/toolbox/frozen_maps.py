@@ -127,7 +127,7 @@ def choose_maps(
         )
     net = from_header(plain(settings['net']))
     layout = layout_of(net)
-    indices = _indices(layout, rule, net.model, place)
+    indices = _indices(layout, rule, place)
     if rule.class_token and not layout.block_tokens:
         raise _no_token(place)
     settings.update(out_indices=indices, norm=rule.final_norm)
@@ -140,6 +140,20 @@ def choose_maps(
     )
 
 
+def has_class_token(backbone: Mapping[str, Any]) -> bool:
+    """Whether every map of a backbone has a class token.
+
+    XCiT's meets the patches only after the last block.
+
+    Args:
+        backbone (Mapping): Config.
+    """
+    return (
+        backbone['type'] == 'TimmBackbone'
+        and layout_of(from_header(plain(backbone['net']))).block_tokens
+    )
+
+
 def _no_token(place: str) -> UserError:
     return UserError(
         f'{place}.class_token=True: this network has no class token; write '
@@ -147,15 +161,13 @@ def _no_token(place: str) -> UserError:
     )
 
 
-def _indices(
-    layout: Layout, rule: MapRule, name: str, place: str
-) -> tuple[int, ...]:
+def _indices(layout: Layout, rule: MapRule, place: str) -> tuple[int, ...]:
     """Numbers of the maps, from 0."""
     if not layout.plain:
         found = layout.shares()
         if rule.stages[-1] > len(found):
             raise UserError(
-                f'{place}.stages={list(rule.stages)}: {name} has '
+                f'{place}.stages={list(rule.stages)}: this network has '
                 f'{len(found)} stages; write [{len(found)}].'
             )
         return tuple(found[stage - 1] for stage in rule.stages)
@@ -163,8 +175,8 @@ def _indices(
         return (layout.depth - 1,)
     if layout.depth < 4:
         raise UserError(
-            f'{place}.layers={rule.layers}: {name} has {layout.depth} maps; '
-            'write last.'
+            f'{place}.layers={rule.layers}: this network has {layout.depth} '
+            'maps; write last.'
         )
     if rule.layers == 'last_four':
         return tuple(range(layout.depth - 4, layout.depth))

@@ -199,8 +199,10 @@ def read_with_care(config: Config, folder: Path | None) -> None:
             value['type'] = f'Listed{kind}'
         return map_nodes(value, lambda item: change(item, skipped, test))
 
+    listed = os.fspath(folder / SKIPPED) if folder else None
     places: dict[str, str | None] = dict(
-        train_dataloader=os.fspath(folder / SKIPPED) if folder else None,
+        train_dataloader=listed,
+        held_out_dataloader=listed,  # of the training images
         test_dataloader=None,
     )
     for name, skipped in places.items():

@@ -10,6 +10,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 
 from ssl_bench.errors import unknown_name
 from ssl_bench.frozen_dense.schedules import (
+    capi_probe,
     dinov2_depth,
     dinov2_segmentation,
     dinov3_depth,
@@ -23,6 +24,7 @@ PAIRS: dict[str, Callable[..., tuple[float, float]]] = dict(
 RULES: dict[str, Callable[..., float]] = dict(
     dinov2_segmentation=dinov2_segmentation,
     dinov3_segmentation=dinov3_segmentation,
+    capi_probe=capi_probe,
     **{
         name: lambda *args, pair=pair: pair(*args)[0]
         for name, pair in PAIRS.items()

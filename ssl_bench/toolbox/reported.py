@@ -62,6 +62,10 @@ def reported(evaluator: Any) -> set[str] | None:
         return _with_prefix(evaluator, 'lvis', names)
     if kind == 'VOCDetectionMetric':
         return _with_prefix(evaluator, 'voc', ['AP', 'AP50', 'AP75'])
+    if kind == 'HeadAccuracy':
+        return _with_prefix(
+            evaluator, '', ['top1', 'top5', 'top1_chosen_on_test']
+        )
     if kind == 'CorruptionError':
         return _with_prefix(evaluator, '', ['mCE', '1-mCE', 'top1'])
     return None

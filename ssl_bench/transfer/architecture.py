@@ -9,10 +9,7 @@ from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.transfer.frozen_segmentation import (
-    is_frozen_segmentor,
-    note_stages,
-)
+from ssl_bench.transfer.frozen_segmentation import is_on_frozen_maps
 from ssl_bench.transfer.timm_architecture import (
     set_timm_architecture,
     timm_name,
@@ -64,7 +61,7 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
         return []
     if arch['family'] == 'vit' and (
         is_detector(config)
-        or is_frozen_segmentor(config)
+        or is_on_frozen_maps(config)
         or takes_patches(config)
     ):
         vit_settings(arch)  # says that the number of heads is not known
@@ -77,10 +74,9 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
             'these settings lower the rate from block to block of a network '
             f'of one stride; {network_name(arch)} has stages.'
         )
-    notes = [note_stages(config.probe.maps)] if takes_patches(config) else []
     if 'convention' in arch:
-        notes.append(_set_convention(config, CONVENTIONS[arch['convention']]))
-    return notes
+        return [_set_convention(config, CONVENTIONS[arch['convention']])]
+    return []
 
 
 def _set_convention(config: Config, wanted: Convention) -> str:
@@ -299,7 +295,7 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
         model['decode_head']['in_channels'] = widths[3]
         if model.get('auxiliary_head'):
             model['auxiliary_head']['in_channels'] = widths[2]
-    elif 'head' in model:
+    elif 'head' in model and 'maps' not in model:
         _set_linear(model, widths[3])
 
 

@@ -36,6 +36,7 @@ from ssl_bench.errors import UserError, one_line
 from ssl_bench.results import SCHEMA, validate
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.reported import reported
+from ssl_bench.transfer.frozen_classification import check_headline
 from ssl_bench.transfer.held import hold
 from ssl_bench.transfer.lora import own_names
 from ssl_bench.transfer.plan import Plan
@@ -140,6 +141,7 @@ def check_metrics(plan: Plan) -> None:
     else:
         kind = config.test_evaluator.get('type')
         names = reported(config.test_evaluator)
+        check_headline(config)
     for name, rule in row.metrics.items():
         wanted = rule.toolkit or name.split('_')[0]
         if names is not None and wanted not in names:

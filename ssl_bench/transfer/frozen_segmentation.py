@@ -13,12 +13,10 @@ from ssl_bench.transfer.timm_settings import (
     note_windows,
 )
 
-MODELS = ('FrozenSegmentor', 'FrozenDepther')
 
-
-def is_frozen_segmentor(config: Config) -> bool:
-    """Whether a config is of segmentation or depth on frozen maps."""
-    return (config.get('model') or {}).get('type') in MODELS
+def is_on_frozen_maps(config: Config) -> bool:
+    """Whether a config is of a head that is trained on frozen maps."""
+    return 'maps' in (config.get('model') or {})
 
 
 def set_frozen_segmentation(
@@ -62,6 +60,19 @@ def note_stages(maps: Any) -> str:
         f'a network with stages: maps of {list(maps.stages)} of four; the '
         'protocol defines one of a single stride'
     )
+
+
+def note_resnet(config: Config) -> list[str]:
+    """The same of a toolkit's ResNet, where a config takes its maps.
+
+    Args:
+        config (Config): Fitted to its backbone.
+    """
+    maps = (config.get('probe') or config.get('model') or {}).get('maps')
+    if maps is None:
+        return []
+    kind = config.get('model', config)['backbone']['type']
+    return [note_stages(maps)] if kind == 'ResNet' else []
 
 
 def note_sizes(maps: Any, sides: Iterable[int], layout: Layout) -> list[str]:

@@ -52,6 +52,7 @@ from ssl_bench.transfer.probe_scores import (
     knn,
     linear,
     logistic,
+    logistic_sweep,
     patch_knn,
     patch_logistic,
     pck,
@@ -60,11 +61,11 @@ from ssl_bench.transfer.probe_scores import (
     recall_name,
     svm,
 )
+from ssl_bench.transfer.probe_scores.logistic_blocks import SOLVERS
 from ssl_bench.transfer.probe_scores.patch_data import (
     check_amount,
     check_choice,
 )
-from ssl_bench.transfer.probe_scores.patch_logistic import SOLVERS
 from ssl_bench.transfer.probe_values import check_values
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
@@ -564,6 +565,7 @@ PROBES: dict[str, Callable[..., dict[str, float]]] = dict(
     knn=knn,
     svm=svm,
     logistic=logistic,
+    logistic_sweep=logistic_sweep,
     linear=linear,
     patch_knn=patch_knn,
     patch_logistic=patch_logistic,
@@ -584,6 +586,7 @@ METRIC_OF = dict(
     knn={'top1'},
     svm={'mAP'},
     logistic={'top1'},
+    logistic_sweep={'top1'},
     linear={'top1'},
     patch_knn={'mIoU', 'aAcc'},
     patch_logistic={'mIoU', 'aAcc'},

@@ -1,6 +1,6 @@
 """Run a task for a backbone and a seed; write its record once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,65 @@ from ssl_bench.transfer.weights import (
     open_classifier,
     trained_classifier,
 )
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be run, with every setting that a user can give.
+
+    Args:
+        source (Source): What is transferred.
+        task (str): Task id.
+        seed (int): Of the run.
+        work_dir (str | Path): Each run gets a folder of its own below.
+        data_root (str, optional): Folder above VOCdevkit, coco, imagenet.
+        overrides (dict, optional): Dotted config keys and values.
+        recipe (str, optional): A paper's variety of the task.
+        fraction (float, optional): Part of the training images.
+        quiet (bool): One progress line; logs go to the run's folder.
+        visualize (int): Test images drawn into the run's folder.
+        classifier (str, optional): Of a task that only tests one: a
+            checkpoint or a run's folder, instead of what fine-tuning with
+            these weights, seed and settings left below ``work_dir``.
+        resume (bool): Continue an interrupted run, or start it over.
+        eval_only (bool): Test what a finished training left; the record is
+            written if there is none, and stays if there is one.
+        wait (bool): Wait while another process writes in the run's folder.
+        train (str): What is trained of the backbone
+            (`ssl_bench.transfer.trained.read_kind`).
+        trained_later (bool): Of a task that only tests a classifier: the
+            same command trains it first.
+        processes (int, optional): Of the run; those of this one if None.
+    """
+
+    source: Source
+    task: str
+    seed: int = 0
+    work_dir: str | Path = 'work_dirs/transfer'
+    data_root: str | None = None
+    overrides: dict[str, Any] | None = None
+    recipe: str | None = None
+    fraction: float | None = None
+    quiet: bool = True
+    visualize: int = 0
+    classifier: str | None = None
+    resume: bool = True
+    eval_only: bool = False
+    wait: bool = False
+    train: str = FULL
+    trained_later: bool = False
+    processes: int | None = None
+
+    @property
+    def root(self) -> str:
+        """Folder of the data; the task's own if none was given."""
+        return self.data_root or find_task(self.task).root
+
+    @property
+    def tests_again(self) -> bool:
+        """Whether ``eval_only`` changes what the task does."""
+        row = find_task(self.task)
+        return self.eval_only and row.toolbox != 'probe' and not row.trained_by
 
 
 @dataclass
@@ -94,46 +153,16 @@ def note_labels(plan: Plan, root: str | Path) -> None:
             plan.changes += [origin_of(Path(root) / f) for f in layout.files]
 
 
-@stoppable('The same command')
 def run_task(
-    source: Source,
-    task: str,
-    seed: int = 0,
-    work_dir: str | Path = 'work_dirs/transfer',
-    data_root: str | None = None,
-    overrides: dict[str, Any] | None = None,
-    recipe: str | None = None,
-    fraction: float | None = None,
-    quiet: bool = True,
-    visualize: int = 0,
-    classifier: str | None = None,
-    resume: bool = True,
-    eval_only: bool = False,
-    wait: bool = False,
-    train: str = FULL,
+    source: Source, task: str, *more: Any, **settings: Any
 ) -> Outcome:
-    """Train and evaluate one task, unless its record is there already.
+    """`run_request` of a `Request` with these fields, in their order."""
+    return run_request(Request(source, task, *more, **settings))
 
-    Args:
-        source (Source): What is transferred.
-        task (str): Task id.
-        seed (int): Of the run.
-        work_dir (str | Path): Each run gets a folder of its own below.
-        data_root (str, optional): Folder above VOCdevkit, coco, imagenet.
-        overrides (dict, optional): Dotted config keys and values.
-        recipe (str, optional): A paper's variety of the task.
-        fraction (float, optional): Part of the training images.
-        quiet (bool): One progress line; logs go to the run's folder.
-        visualize (int): Test images drawn into the run's folder.
-        classifier (str, optional): Of a task that only tests one: a
-            checkpoint or a run's folder, instead of what fine-tuning with
-            these weights, seed and settings left below ``work_dir``.
-        resume (bool): Continue an interrupted run, or start it over.
-        eval_only (bool): Test what a finished training left; the record is
-            written if there is none, and stays if there is one.
-        wait (bool): Wait while another process writes in the run's folder.
-        train (str): What is trained of the backbone
-            (`ssl_bench.transfer.trained.read_kind`).
+
+@stoppable('The same command')
+def run_request(request: Request) -> Outcome:
+    """Train and evaluate one task, unless its record is there already.
 
     Returns:
         Outcome: The record as written.
@@ -143,25 +172,12 @@ def run_task(
             another process that writes in the run's folder.
         Interrupted: A signal ended it; what was done is saved.
     """
-    root = data_root or find_task(task).root
-    plan, folder = ready(
-        source,
-        task,
-        seed,
-        work_dir,
-        data_root,
-        overrides,
-        recipe,
-        fraction,
-        classifier,
-        eval_only,
-        train=train,
-    )
-    again = tests_again(task, eval_only)
+    plan, folder = ready(request)
+    again = request.tests_again
     join_processes()
     if _is_there(folder) and not again:
         return Outcome(read_records([folder / FILE_NAME])[0], folder, False)
-    with hold(folder, wait):
+    with hold(folder, request.wait):
         done = _is_there(folder)  # another may have finished it meanwhile
         if done and not again:
             return Outcome(
@@ -169,127 +185,54 @@ def run_task(
             )
         if again:
             plan.trained = finished_training(folder, plan.config.train_cfg)
-        elif not resume:
+        elif not request.resume:
             forget(folder)
-        return _run(
-            plan, source, seed, folder, root, visualize, quiet, resume, done
-        )
+        return _run(plan, request, folder, done)
 
 
-def ready(
-    source: Source,
-    task: str,
-    seed: int,
-    work_dir: str | Path,
-    data_root: str | None = None,
-    overrides: dict[str, Any] | None = None,
-    recipe: str | None = None,
-    fraction: float | None = None,
-    classifier: str | None = None,
-    eval_only: bool = False,
-    data: bool = True,
-    trained_later: bool = False,
-    processes: int | None = None,
-    train: str = FULL,
-) -> tuple[Plan, Path]:
+def ready(request: Request, data: bool = True) -> tuple[Plan, Path]:
     """What a run would do, after all that it checks before it starts.
 
     The run and the dry run both call this, and so refuse the same.
 
     Args:
+        request (Request): What is to be run.
         data (bool): Whether to look at the data. Without, the folder has
             another name than the run's.
-        trained_later (bool): Of a task that only tests a classifier: the
-            same command trains it first.
-        processes (int, optional): Of the run; those of this one if None.
-        **others: As `run_task`.
 
     Returns:
         tuple[Plan, Path]: The plan, and the folder of the run.
 
     Raises:
-        UserError: As `run_task`.
+        UserError: As `run_request`.
     """
-    row = find_task(task)
-    root = data_root or row.root
-    require_folder(work_dir)
-    require_packages(task)
+    root = request.root
+    require_folder(request.work_dir)
+    require_packages(request.task)
     if data:
-        require_data(task, root)
-    plan, folder = locate(
-        source,
-        task,
-        seed,
-        work_dir,
-        data_root,
-        overrides,
-        recipe,
-        fraction,
-        classifier,
-        data,
-        trained_later,
-        processes,
-        train,
-    )
+        require_data(request.task, root)
+    plan, folder = locate(request, data)
     done = data and (folder / FILE_NAME).exists()
-    if not done or tests_again(task, eval_only):
-        check_run(plan, source, seed, folder.name, root, data)
+    if not done or request.tests_again:
+        check_run(plan, request.source, request.seed, folder.name, root, data)
     return plan, folder
 
 
-def tests_again(task: str, eval_only: bool) -> bool:
-    """Whether ``--eval-only`` changes what a task does."""
-    row = find_task(task)
-    return eval_only and row.toolbox != 'probe' and not row.trained_by
-
-
-def try_run(
-    source: Source,
-    task: str,
-    seed: int,
-    work_dir: str | Path,
-    data_root: str | None,
-    overrides: dict[str, Any] | None,
-    recipe: str | None,
-    fraction: float | None,
-    classifier: str | None,
-    eval_only: bool,
-    trained_later: bool,
-    processes: int,
-    train: str = FULL,
-) -> Plan:
-    """What `run_task` would do, without the data and without a trace.
+def try_run(request: Request) -> Plan:
+    """What `run_request` would do, without the data and without a trace.
 
     Data are looked at only where what an earlier run left is needed, since
     its folder is named by them.
 
-    Args:
-        trained_later, processes: As `ready`.
-        **others: As `run_task`.
-
     Raises:
-        UserError: As `run_task`, except of missing or faulty data.
+        UserError: As `run_request`, except of missing or faulty data.
     """
-    row = find_task(task)
-    again = tests_again(task, eval_only)
-    left = again or (row.trained_by and not classifier and not trained_later)
-    data = bool(left) and not row.data.missing(data_root or row.root)
-    plan, folder = ready(
-        source,
-        task,
-        seed,
-        work_dir,
-        data_root,
-        overrides,
-        recipe,
-        fraction,
-        classifier,
-        eval_only,
-        data,
-        trained_later or (bool(row.trained_by) and not data),
-        processes,
-        train,
-    )
+    row = find_task(request.task)
+    again, later = request.tests_again, request.trained_later
+    left = again or (row.trained_by and not request.classifier and not later)
+    data = bool(left) and not row.data.missing(request.root)
+    later = later or (bool(row.trained_by) and not data)
+    plan, folder = ready(replace(request, trained_later=later), data)
     if again and data:
         finished_training(folder, plan.config.train_cfg)
     return plan
@@ -300,22 +243,10 @@ def _is_there(folder: Path) -> bool:
     return bool(from_first(lambda: (folder / FILE_NAME).exists()))
 
 
-def _run(
-    plan: Plan,
-    source: Source,
-    seed: int,
-    folder: Path,
-    root: str,
-    visualize: int,
-    quiet: bool,
-    resume: bool,
-    done: bool,
-) -> Outcome:
+def _run(plan: Plan, request: Request, folder: Path, done: bool) -> Outcome:
     """Measure in a folder that is held, and write the record if not done."""
     started = datetime.now(timezone.utc)
-    measured = measure(
-        plan, source, seed, folder, root, visualize, quiet, resume
-    )
+    measured = measure(plan, request, folder)
     if done:
         return Outcome(
             read_records([folder / FILE_NAME])[0],
@@ -324,7 +255,13 @@ def _run(
             measured.metrics,
         )
     record = make_record(
-        plan, source, seed, folder.name, measured, started, root
+        plan,
+        request.source,
+        request.seed,
+        folder.name,
+        measured,
+        started,
+        request.root,
     )
     if dist.is_main_process():
         try:
@@ -335,82 +272,40 @@ def _run(
     return Outcome(record, folder, True)
 
 
-def locate(
-    source: Source,
-    task: str,
-    seed: int,
-    work_dir: str | Path,
-    data_root: str | None,
-    overrides: dict[str, Any] | None,
-    recipe: str | None,
-    fraction: float | None = None,
-    classifier: str | None = None,
-    data: bool = True,
-    trained_later: bool = False,
-    processes: int | None = None,
-    train: str = FULL,
-) -> tuple[Plan, Path]:
+def locate(request: Request, data: bool = True) -> tuple[Plan, Path]:
     """What a run would do, and the folder it has or would have.
 
     Args:
         As `ready`.
     """
-    settings = (data_root, overrides, recipe, fraction, data, processes, train)
-    plan, run_id = identify(source, task, seed, *settings)
-    trained_by = find_task(task).trained_by
-    if trained_by and (classifier or not trained_later):
-        trainer = identify(source, trained_by, seed, *settings)[1]
+    plan, run_id = identify(request, data)
+    trained_by = find_task(request.task).trained_by
+    work_dir, classifier = Path(request.work_dir), request.classifier
+    if trained_by and (classifier or not request.trained_later):
+        trainer = identify(replace(request, task=trained_by), data)[1]
         plan.trained = (
             open_classifier(classifier)
             if classifier
-            else trained_classifier(Path(work_dir) / trainer, task, trained_by)
+            else trained_classifier(
+                work_dir / trainer, request.task, trained_by
+            )
         )
         run_id += f'_{plan.trained.sha256[:8]}'
-    return plan, Path(work_dir) / run_id
+    return plan, work_dir / run_id
 
 
-def is_done(
-    source: Source,
-    task: str,
-    seed: int,
-    work_dir: str | Path,
-    data_root: str | None = None,
-    overrides: dict[str, Any] | None = None,
-    recipe: str | None = None,
-    train: str = FULL,
-) -> bool:
-    """Whether `run_task` would find its record and run nothing.
-
-    Args:
-        As `run_task`.
-    """
+def is_done(request: Request) -> bool:
+    """Whether `run_request` would find its record and run nothing."""
     try:
-        folder = locate(
-            source,
-            task,
-            seed,
-            work_dir,
-            data_root,
-            overrides,
-            recipe,
-            train=train,
-        )[1]
+        folder = locate(request)[1]
     except UserError:  # which the run itself will say
         return False
     return (folder / FILE_NAME).exists()
 
 
-def measure(
-    plan: Plan,
-    source: Source,
-    seed: int,
-    folder: Path,
-    root: str,
-    visualize: int,
-    quiet: bool,
-    resume: bool,
-) -> Measured:
+def measure(plan: Plan, request: Request, folder: Path) -> Measured:
     """Run a plan, its output in the run's folder."""
+    source, seed, quiet = request.source, request.seed, request.quiet
     if plan.trained is not None:
         plan.changes.append(
             f'tests {plan.trained.path}, SHA-256 {plan.trained.sha256}'
@@ -419,9 +314,15 @@ def measure(
     try:
         with disk_errors(), toolkit_output(folder, quiet):
             if find_task(plan.task).toolbox == 'probe':
-                return run_probe(plan, source, seed, folder, root)
+                return run_probe(plan, source, seed, folder, request.root)
             return run_toolbox(
-                plan, source, seed, folder, visualize, quiet, resume
+                plan,
+                source,
+                seed,
+                folder,
+                request.visualize,
+                quiet,
+                request.resume,
             )
     except UserError as error:
         raise plain_error(error) from error
@@ -431,38 +332,26 @@ def measure(
         raise none_usable(plan.config, folder) from error
 
 
-def identify(
-    source: Source,
-    task: str,
-    seed: int,
-    data_root: str | None,
-    overrides: dict[str, Any] | None,
-    recipe: str | None,
-    fraction: float | None,
-    data: bool = True,
-    processes: int | None = None,
-    train: str = FULL,
-) -> tuple[Plan, str]:
+def identify(request: Request, data: bool = True) -> tuple[Plan, str]:
     """What a run would do, and its id.
 
     Args:
         As `ready`.
     """
-    row = find_task(task)
+    row, source, root = find_task(request.task), request.source, request.root
     plan = make_plan(
-        task,
+        request.task,
         source.arch_args,
-        data_root,
-        overrides,
-        recipe,
-        fraction,
-        processes or world_size(),
+        request.data_root,
+        request.overrides,
+        request.recipe,
+        request.fraction,
+        request.processes or world_size(),
         get_device() != 'cpu',
-        train,
+        request.train,
     )
     fit_positions(plan, source)
     note_weights(plan, source)
-    root = data_root or row.root
     if data:
         note_labels(plan, root)
     plan.elsewhere = read_elsewhere(data_paths(plan.config), row.data, root)
@@ -470,8 +359,8 @@ def identify(
     return plan, make_run_id(
         source.method,
         source.variant,
-        task,
-        seed,
+        request.task,
+        request.seed,
         f'{plan.identity} {data_print}',
         source.checkpoint_sha256,
     )

@@ -15,8 +15,9 @@ from ssl_bench.checkpoints.timm_nets import (
 from ssl_bench.errors import unknown_name
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
+from ssl_bench.transfer.frozen_classification import set_frozen_classification
 from ssl_bench.transfer.frozen_segmentation import (
-    is_frozen_segmentor,
+    is_on_frozen_maps,
     note_maps,
     note_sizes,
     set_frozen_segmentation,
@@ -80,7 +81,11 @@ def set_timm_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
     kind = config.model['type']
     if kind == 'ImageClassifier':
         return notes + _set_classifier(config, net, layout)
-    if is_frozen_segmentor(config):
+    if kind == 'FrozenClassifier':
+        return notes + set_frozen_classification(
+            config, net, layout, image_side(config)
+        )
+    if is_on_frozen_maps(config):
         return notes + set_frozen_segmentation(config, net, layout)
     if kind == 'EncoderDecoder':
         return notes + set_timm_segmentation(config, net, layout)

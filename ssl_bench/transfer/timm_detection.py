@@ -13,7 +13,6 @@ from torch import nn
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header, to_header
 from ssl_bench.errors import UserError
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
-from ssl_bench.transfer.frozen_segmentation import MODELS as FROZEN_MODELS
 from ssl_bench.transfer.timm_settings import NO_DECAY
 from ssl_bench.transfer.wrong_backbone import WrongBackbone
 
@@ -97,7 +96,8 @@ def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
     """The network that a task gets in the wrapper of timm's, if any.
 
     So does a plain ViT in a detector or a segmenter that is for other
-    networks, or for other patches, and in a probe of patches.
+    networks, or for other patches, in a probe of patches, and under a head
+    on frozen maps.
 
     Args:
         config (Config): Of a task, not yet fitted.
@@ -123,9 +123,12 @@ def wrapped_net(config: Config, arch: dict[str, Any] | None) -> TimmNet | None:
 
 
 def _is_other_segmenter(config: Config, patch: int) -> bool:
-    """Whether a segmenter is for a residual network or for other patches."""
+    """Whether a segmenter is for a residual network or for other patches.
+
+    So is every other model on frozen maps.
+    """
     model = config.get('model') or {}
-    if model.get('type') not in ('EncoderDecoder', *FROZEN_MODELS):
+    if model.get('type') != 'EncoderDecoder' and 'maps' not in model:
         return False
     own: Any = model['backbone']
     return 'ResNet' in own['type'] or own.get('patch_size', patch) != patch

@@ -308,5 +308,5 @@ def details_of(found: dict[str, float]) -> dict[str, float]:
     return {
         name: value
         for name, value in found.items()
-        if name.startswith('error/')
+        if name.startswith(('error/', 'heads/'))
     }

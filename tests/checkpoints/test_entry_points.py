@@ -130,7 +130,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 
 def test_interrupted_transfer(registered, mini_root, source, evil, tmp_path):
-    from ssl_bench.transfer.run import locate, run_task
+    from ssl_bench.transfer.run import Request, locate, run_task
 
     options = {
         'train_cfg.max_iters': 2,
@@ -145,7 +145,7 @@ def test_interrupted_transfer(registered, mini_root, source, evil, tmp_path):
         str(mini_root),
         options,
     )
-    folder = locate(*where, None)[1]
+    folder = locate(Request(*where))[1]
     folder.mkdir(parents=True)
     (folder / 'iter_1.pth').write_bytes(evil.read_bytes())
     with pytest.raises(UserError, match=REFUSED):

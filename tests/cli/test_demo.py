@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ssl_bench.cli import demo, main
-from ssl_bench.config import config_dir
+from ssl_bench.config import config_dir, load_config
 from ssl_bench.launch.plan import plan_suite
 
 pytestmark = pytest.mark.slow
@@ -94,6 +94,76 @@ def test_transfers_wait_for_their_pretraining():
             assert command.words[1].startswith(
                 before[before.index('--work-dir') + 1]
             )
+
+
+def option(words, name):
+    return words[words.index(name) + 1]
+
+
+def test_frozen_backbones_are_pretrained_and_random_ones_for_three_seeds():
+    found = [command.words for command in commands('--backbones')]
+    pretrained, random = [], []
+    for words in found:
+        if words[0] == 'pretrain':
+            pretrained.append((Path(words[1]).stem, option(words, '--seed')))
+            continue
+        start, end = words.index('--tasks') + 1, words.index('--seeds')
+        assert words[start:end] == demo.BACKBONE_TASKS
+        assert '--visualize' not in words
+        if words[1] == 'random':
+            random.append((option(words, '--arch'), option(words, '--seeds')))
+    seeds = [str(seed) for seed in demo.SEEDS]
+    assert sorted(pretrained) == [
+        (name, seed) for name in sorted(demo.CONFIGS) for seed in seeds
+    ]
+    assert set(random) == {
+        (arch, seed)
+        for arch in (demo.RESNET, demo.VIT, demo.CONVNEXT)
+        for seed in seeds
+    }
+    assert len(found) == 2 * len(pretrained) + len(random)
+    # a command for each task would import the toolkits for each
+    assert len(commands('--backbones', '--quick')) == len(found) / 3
+    seventh = commands('--backbones', '--seeds', '7', '--tasks', 'mini_spair')
+    assert option(seventh[0].words, '--seed') == '7'
+    assert all('mini_depth' not in command.words for command in seventh)
+
+
+@pytest.mark.parametrize('name', demo.CONFIGS)
+def test_a_shorter_pretraining_ends_its_rates_with_it(name):
+    config, epochs = config_dir() / 'mini' / f'{name}.py', demo.EPOCHS[name]
+    whole = load_config(config)
+    short = load_config(config, demo._shorter(config, epochs))
+    assert short.train_cfg.max_epochs == epochs < whole.train_cfg.max_epochs
+    assert any(scheduler.by_epoch for scheduler in short.param_scheduler)
+    for before, after in zip(whole.param_scheduler, short.param_scheduler):
+        if not before.by_epoch:
+            assert after == before  # a warm-up of some steps
+            continue
+        assert (after.T_max, after.end) == (epochs, epochs)
+        assert after.type == before.type and after.begin == before.begin
+
+
+def test_backbones_are_no_part_of_all(capsys):
+    with pytest.raises(SystemExit):
+        main(['demo', '--all', '--backbones'])
+    assert 'not allowed with argument' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'words, folder',
+    (
+        ((), 'demo'),
+        (('--quick',), 'demo_quick'),
+        (('--backbones',), 'demo_backbones'),
+        (('--backbones', '--quick'), 'demo_backbones_quick'),
+    ),
+)
+def test_each_demo_has_a_folder_of_its_own(words, folder):
+    parser = argparse.ArgumentParser()
+    demo.add_arguments(parser)
+    args = parser.parse_args(words)
+    assert demo._default_dir(args) == f'work_dirs/{folder}'
 
 
 def test_jobs_are_at_least_one(capsys):

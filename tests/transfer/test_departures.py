@@ -13,7 +13,7 @@ from ssl_bench.tasks.layouts import FolderLayout
 from ssl_bench.tasks.table import find_task
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.record import Measured, make_record
-from ssl_bench.transfer.run import identify, run_task
+from ssl_bench.transfer.run import Request, identify, run_task
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,9 @@ def test_other_data_depart(mini_root):
 
 def record_of(source, task, root, overrides=None):
     """The record of a run of four images, without running it."""
-    plan, _ = identify(source, task, 0, root, overrides, None, None)
+    plan, _ = identify(
+        Request(source, task, data_root=root, overrides=overrides)
+    )
     return make_record(
         plan,
         source,

@@ -9,7 +9,8 @@ from ssl_bench.checkpoints import SUFFIX, write_backbone
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.transfer import checks
-from ssl_bench.transfer.run import ready, run_task
+from ssl_bench.transfer.probes import SCOPE
+from ssl_bench.transfer.run import Request, ready, run_task
 from ssl_bench.transfer.source import Source, open_source
 from tests.backbones import thin_backbone, tiny_vit
 
@@ -131,7 +132,7 @@ def test_the_weights_of_every_toolkit_are_loaded(mini_root, tmp_path):
             backbone, backbone.meta['arch'], backbone.meta['arch_args']
         )
         where = (source, task, 0, tmp_path, str(mini_root))
-        ready(*where)
+        ready(Request(*where))
         name = (
             next(name for name in backbone.state if 'layer1.0.conv1' in name)
             if 'layer1.0.conv1.weight' in backbone.state
@@ -141,7 +142,7 @@ def test_the_weights_of_every_toolkit_are_loaded(mini_root, tmp_path):
         lines = []
         for data in (False, True):
             with pytest.raises(UserError, match='missing') as error:
-                ready(*where, data=data)
+                ready(Request(*where), data)
             lines.append(str(error.value))
         with pytest.raises(UserError) as error:
             run_task(*where)
@@ -181,7 +182,7 @@ def test_a_network_is_built_once_for_all_weights(tmp_path, registered):
     for seed in range(3):
         backbone = thin_backbone(seed)
         source = Source(backbone, 'x', backbone.meta['arch_args'])
-        ready(source, 'mini_seg_fcn', 0, tmp_path, data=False)
+        ready(Request(source, 'mini_seg_fcn', 0, tmp_path), data=False)
     found = checks._without_values.cache_info()
     assert (found.misses, found.hits) == (1, 2)
 
@@ -191,8 +192,8 @@ def test_large_networks_have_no_values(tmp_path, registered):
     source = open_source('random', tmp_path, 'vit_large_patch16')
     checks._without_values.cache_clear()
     start = time.process_time()
-    plan, _ = ready(source, 'in1k_knn', 0, tmp_path, data=False)
+    plan, _ = ready(Request(source, 'in1k_knn', 0, tmp_path), data=False)
     assert time.process_time() - start < 5
-    built = checks._Built.of(plan, checks.PROBE_SCOPE)
+    built = checks._Built.of(plan, SCOPE)
     net = checks._without_values(built).backbone
     assert all(value.is_meta for value in net.parameters())

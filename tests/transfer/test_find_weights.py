@@ -74,8 +74,9 @@ def calls(monkeypatch):
 
     asked = []
 
-    def run_task(source, task, seed, *args, **more):
-        asked.append((source.method, task, seed, more))
+    def run_request(request):
+        source, task, seed = request.source, request.task, request.seed
+        asked.append((source.method, task, seed, request))
         return SimpleNamespace(
             record=make_record(
                 source.method, task=task, seed=seed, metrics=dict(top1=50.0)
@@ -85,7 +86,7 @@ def calls(monkeypatch):
             retested=dict(top1=49.0),
         )
 
-    monkeypatch.setattr(transfer_run, 'run_task', run_task)
+    monkeypatch.setattr(transfer_run, 'run_request', run_request)
     return asked
 
 
@@ -116,7 +117,7 @@ def test_several_checkpoints_tasks_and_seeds(place, mini_root, calls, capsys):
         ('Random init', 'mini_in_a', 0),
     ]
     assert len(calls) == 8
-    assert calls[0][3]['eval_only'] and not calls[0][3]['resume']
+    assert calls[0][3].eval_only and not calls[0][3].resume
     out = capsys.readouterr().out
     assert 'top1 50.0  there' in out
     assert '(tested again: top1 49.00)' in out

@@ -1,5 +1,7 @@
 """Linear segmentation on frozen maps, by the rules of the protocols."""
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from PIL import Image
 
 from ssl_bench.checkpoints.timm_nets import to_header
 from ssl_bench.config import load_config
 from ssl_bench.errors import UserError
 from ssl_bench.frozen_dense import schedules
 from ssl_bench.frozen_dense.maps import up
+from ssl_bench.tasks.check import check_task
 from ssl_bench.tasks.table import tasks
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.run import run_task
@@ -365,10 +369,51 @@ def test_a_run_trains_the_head_alone(registered, mini_root, tmp_path, name):
         if 'running' not in key and 'num_batches' not in key
     )
     assert state['decode_head.linear.conv.bias'].abs().max() > 0
+    said = 'maps of [2, 3, 4] of four; the protocol defines one of a single'
+    stages = name in ('stages', 'resnet')
+    assert stages == any(said in text for text in record['changes'])
     if name == 'patch14':
         assert any(
             'padded on both sides to 98' in t for t in record['changes']
         )
+
+
+@pytest.mark.parametrize('part', ['val', 'train'])
+def test_masks_of_another_size_are_refused_before_training(
+    registered, mini_root, source, tmp_path, part
+):
+    """One of the test, or all of the training, which skips single ones."""
+    shutil.copytree(mini_root / 'VOCdevkit', tmp_path / 'VOCdevkit')
+    shutil.copy(mini_root / 'mini.json', tmp_path)
+    devkit = tmp_path / 'VOCdevkit/VOC2012'
+    names = (devkit / f'ImageSets/Segmentation/{part}.txt').read_text()
+    chosen = names.split()[:1] if part == 'val' else names.split()
+    for name in reversed(chosen):
+        path = devkit / f'SegmentationClass/{name}.png'
+        with Image.open(path) as mask:
+            width, height = mask.size
+            smaller = mask.resize((width // 2, height // 2), 0)
+        smaller.save(path)
+    sizes = f'is .{height // 2}, {width // 2}., its image .{height}, {width}.'
+    with pytest.raises(
+        UserError, match=f'{chosen[0]}.png {sizes}.* resize the mask by the'
+    ):
+        run_task(
+            source, 'mini_linseg', 0, tmp_path / 'runs', str(tmp_path), SHORT
+        )
+    assert not list(tmp_path.rglob('*.pth'))
+    lines = check_task('mini_linseg', str(tmp_path), decode_all=True)
+    assert any(re.search(sizes, line) for line in lines)
+
+
+def test_layers_that_are_not_there_are_refused_before_training(
+    registered, mini_root, tmp_path
+):
+    source = source_of(TINY['dinov2_reg'], method='Noise')
+    options = {**SHORT, 'model.maps.layers': 'four'}
+    with pytest.raises(UserError, match='has 2 maps; write last'):
+        run_task(source, 'mini_linseg', 0, tmp_path, str(mini_root), options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_of_the_backbone_can_be_trained():
@@ -380,7 +425,6 @@ def test_nothing_of_the_backbone_can_be_trained():
 def test_dinov3_resizes_with_antialiasing(registered, photo):
     """The steps of its config take images and masks; Pillow's pixels."""
     from mmseg.registry import TRANSFORMS
-    from PIL import Image
 
     import ssl_bench.toolbox.hooks  # noqa: F401  registers
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,50 @@ def test_votes_equal_a_slow_loop(monkeypatch, block):
         for cosine, label in sorted(cosines, reverse=True)[:5]:
             want[label] += np.exp(cosine / 0.07)
         np.testing.assert_allclose(got, want, rtol=1e-4)
+
+
+def test_knn_predicts_what_dinov2s_program_does():
+    """Its weights are normalised once, over the neighbours of the largest k.
+
+    For one image that divides all votes by one number, so the first class
+    stays the first.
+    """
+    pack = np.load(Path(__file__).parents[1] / 'data' / 'frozen_dense.npz')
+    train = Features(
+        *(torch.from_numpy(pack[f'knncls/{n}']) for n in ('train', 'labels'))
+    )
+    queries = torch.from_numpy(pack['knncls/query'])
+    every = [5, 10, 20]
+    wanted = {k: pack[f'knncls/probas_k{k}'].argmax(axis=1) for k in every}
+    other = {k: pack[f'knncls/probas_k{k}'].argmin(axis=1) for k in every}
+    for k in every:
+        for labels, right in ((wanted[k], 100.0), (other[k], 0.0)):
+            test = Features(queries, torch.from_numpy(labels))
+            found = knn(train, test, every, headline=k, temperature=0.07)
+            assert found['top1'] == found[f'top1_k{k}'] == right
+
+
+def test_knn_with_few_images_of_a_class():
+    """The mean over draws; no k is above the number of images."""
+    train, test = blobs(60, 0, 1.0), blobs(30, 1, 1.0)
+    found = knn(train, test, [2, 10, 20], headline=20, per_class=4, tries=3)
+    wanted = {}
+    for seed in range(3):
+        torch.manual_seed(seed)
+        rows = [
+            (train.labels == label).nonzero()[torch.randperm(20)[:4], 0]
+            for label in range(3)
+        ]
+        rows = torch.cat(rows)
+        part = Features(train.features[rows], train.labels[rows])
+        for name, value in knn(part, test, [2, 4], headline=4).items():
+            wanted[name] = wanted.get(name, 0) + value / 3
+    assert found == pytest.approx(wanted)
+    assert set(found) == {'top1', 'top1_k2', 'top1_k4'}
+    for name in ('per_class', 'tries'):
+        options = dict(per_class=4) | {name: 0}
+        with pytest.raises(UserError, match=f'probe.{name} must be 1'):
+            knn(train, test, [2], headline=2, **options)
 
 
 def test_knn_headline_and_scale_invariance():

@@ -29,6 +29,7 @@ OPTIONS = {
         'custom_hooks.TrainingPreciseBNHook.num_iters': 2,
     },
     'mini_seg_fcn': ITERATIONS,
+    'mini_attentive': ITERATIONS,
     'mini_finetune': {
         'train_cfg.max_epochs': 3,
         'train_dataloader.batch_size': 8,
@@ -40,6 +41,7 @@ OPTIONS = {
 KILLS = {
     'mini_voc_det_c4': (1, 2, 4),
     'mini_seg_fcn': (2,),
+    'mini_attentive': (2,),
     'mini_finetune': (7, 12),
 }
 

@@ -13,7 +13,7 @@ from ssl_bench.results import read_records
 from ssl_bench.tasks.datasets import MINI_CLASSES
 from ssl_bench.toolbox.fraction import FractionDataset
 from ssl_bench.transfer import run as transfer_run
-from ssl_bench.transfer.run import locate, run_task
+from ssl_bench.transfer.run import Request, locate, run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import thin_backbone, tiny_vit
 
@@ -375,7 +375,7 @@ def test_one_writer_in_the_folder_of_a_run(source, mini_root, tmp_path):
     from ssl_bench.run_folder import hold
 
     where = (source, 'mini_knn', 0, tmp_path, str(mini_root))
-    folder = locate(*where, {}, None)[1]
+    folder = locate(Request(*where))[1]
     with hold(folder):
         with pytest.raises(UserError, match=f'{folder} is in use by this'):
             run_task(*where)

@@ -37,7 +37,7 @@ def options_of(name):
         return {'probe.costs': [1.0], 'probe.folds': 2}
     if task.toolbox == 'probe':
         return {}
-    if task.toolbox == 'mmpretrain':
+    if task.toolbox == 'mmpretrain' and name != 'mini_attentive':
         return {'train_cfg.max_epochs': 1}  # 40 images, 20 a process
     options = {
         'train_cfg.max_iters': 2,

@@ -45,6 +45,7 @@ custom_imports = dict(
     imports=[
         'ssl_bench.toolbox.hooks',
         'ssl_bench.toolbox.frozen_segmentor',
+        'ssl_bench.toolbox.load_masks',
         'ssl_bench.toolbox.map_iou',
         'ssl_bench.toolbox.mask_crop',
     ]
@@ -89,3 +90,6 @@ edit_linear = {
         batch_images=128,  # of validation is not stated: that of training
     ),
 }
+# as the program reports: the best on the test set; how often it is tested is
+# not stated
+recipes = dict(best={'checkpoint_choice.best': True})

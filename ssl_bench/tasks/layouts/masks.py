@@ -120,7 +120,8 @@ def check_mask(
     if mask.shape != tuple(shape):
         raise MaskFault(
             'masks are not as large as their image',
-            f'is {mask.shape}, its image {tuple(shape)}',
+            f'is {mask.shape}, its image {tuple(shape)} (height, width); '
+            'resize the mask by the nearest pixel',
         )
     beyond = mask[(mask >= classes) & (mask != IGNORED)]
     if beyond.size:

@@ -11,7 +11,7 @@ from ssl_bench.transfer.probe_scores.linear_layer import linear
 from ssl_bench.transfer.probe_scores.neighbours import knn
 from ssl_bench.transfer.probe_scores.patch_knn import patch_knn
 from ssl_bench.transfer.probe_scores.patch_logistic import patch_logistic
-from ssl_bench.transfer.probe_scores.regression import logistic
+from ssl_bench.transfer.probe_scores.regression import logistic, logistic_sweep
 from ssl_bench.transfer.probe_scores.svms import svm
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     'knn',
     'linear',
     'logistic',
+    'logistic_sweep',
     'patch_knn',
     'patch_logistic',
     'pck',

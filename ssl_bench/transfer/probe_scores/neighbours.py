@@ -80,21 +80,82 @@ def knn(
     neighbours: list,
     headline: int,
     temperature: float = 0.07,
+    per_class: int | None = None,
+    tries: int = 1,
 ) -> dict[str, float]:
     """Top-1 for several k, percent.
 
     Each process has a part of the queries, in the products that one process
     would form: the numbers are the same.
 
+    Reference: with few images of a class: DINOv2, ``eval/knn.py``. No k is
+        above their number, which is itself a k; the mean of the draws.
+
     Args:
         train, test (Features): With class indices.
         neighbours (list[int]): Every k that is reported, as ``top1_kK``.
-        headline (int): The k that is ``top1``.
+        headline (int): The k that is ``top1``; with few images of a class at
+            most their number.
         temperature (float): Of the vote.
+        per_class (int, optional): Training images of each class that are
+            used; all when None.
+        tries (int): How often they are drawn, with seeds 0, 1 and so on.
 
     Raises:
-        UserError: More neighbours than training images.
+        UserError: More neighbours than training images, or a number of
+            images or draws below 1.
     """
+    if per_class is None:
+        return _knn(train, test, neighbours, headline, temperature)
+    for name, value in (('per_class', per_class), ('tries', tries)):
+        if type(value) is not int or value < 1:
+            raise UserError(
+                f'probe.{name} must be 1 or more, a whole number, not '
+                f'{value!r}.'
+            )
+    few = [k for k in neighbours if k <= per_class]
+    found = []
+    for seed in range(tries):
+        rows = draw_few(train.labels, per_class, seed)
+        part = Features(train.features[rows], train.labels[rows])
+        found.append(
+            _knn(
+                part,
+                test,
+                [*few, per_class],
+                min(headline, per_class),
+                temperature,
+            )
+        )
+    return {name: sum(one[name] for one in found) / tries for name in found[0]}
+
+
+def draw_few(labels: Tensor, count: int, seed: int) -> Tensor:
+    """Rows of a few images of each class, class by class.
+
+    Reference: DINOv2, ``eval/knn.py``: torch's permutation of each class's
+        rows, all from one seed.
+
+    Args:
+        labels (Tensor): (N,).
+        count (int): Of each class; of one that has fewer all.
+        seed (int): Of the draw.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    parts = []
+    for label in labels.unique():
+        rows = (labels == label).nonzero()[:, 0]
+        parts.append(rows[torch.randperm(len(rows), generator=draw)[:count]])
+    return torch.cat(parts)
+
+
+def _knn(
+    train: Features,
+    test: Features,
+    neighbours: list[int],
+    headline: int,
+    temperature: float,
+) -> dict[str, float]:
     every = sorted({*neighbours, headline})
     if every[-1] > len(train.labels):
         raise UserError(
