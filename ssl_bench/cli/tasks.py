@@ -70,13 +70,16 @@ def run(args: argparse.Namespace) -> int:
 
 def protocols(page: str | None) -> int:
     """Print the table of protocols, or write it into a page."""
-    from ssl_bench.markdown_sections import update_page
-    from ssl_bench.tasks.protocol_table import protocol_table, with_protocols
+    from ssl_bench.markdown_sections import replace_section, update_page
+    from ssl_bench.tasks.protocol_table import protocol_table
 
     if page is None:
         print(protocol_table())
     else:
-        update_page(page, with_protocols)
+        table = protocol_table()
+        update_page(
+            page, lambda text: replace_section(text, 'protocols', table)
+        )
     return 0
 
 

@@ -11,11 +11,9 @@ from typing import Any
 from mmengine.config import Config
 
 from ssl_bench.config import load_config, read_literals
-from ssl_bench.markdown_sections import replace_section
 from ssl_bench.tasks.datasets import MINI_ROOT
 from ssl_bench.tasks.table import task_config, tasks
 
-MARK = 'protocols'
 SIZES = ('size', 'scale', 'stride')  # fields that are two sides
 MOST_VALUES = 4  # of a list that is written out
 NOTHING = '–'  # the field is not one of this kind of task
@@ -233,12 +231,3 @@ def protocol_table() -> str:
         table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
         parts.append(f'**{title}**\n\n{table}')
     return '\n\n'.join(parts)
-
-
-def with_protocols(text: str) -> str:
-    """A Markdown text whose section `MARK` is the present table.
-
-    Raises:
-        UserError: The text does not have the marks.
-    """
-    return replace_section(text, MARK, protocol_table())
