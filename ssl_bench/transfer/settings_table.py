@@ -8,10 +8,9 @@ from ssl_bench.transfer.plan import Plan
 
 SHOWN = (
     'model.backbone',
-    'model.layers',
-    'model.final_norm',
-    'model.class_token',
-    'model.padding',
+    'model.maps',
+    'model.score_size',
+    'checkpoint_choice',
     'backbone',
     'probe',
     'optim_wrapper',

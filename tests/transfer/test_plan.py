@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 from mmengine.config import Config
@@ -320,6 +321,17 @@ def test_dry_run_table_names_the_protocol():
     text = settings_table(plan, make_plan('mini_knn'))
     assert '5  [protocol: 20]' in text
     assert 'data/mini/imagenet/train' in text
+
+
+def test_dry_run_table_has_the_maps_of_a_frozen_task():
+    options = {'model.maps.final_norm': False}
+    text = settings_table(
+        make_plan('mini_linseg', overrides=options), make_plan('mini_linseg')
+    )
+    assert re.search(
+        r'model\.maps\.final_norm +False  \[protocol: True\]', text
+    )
+    assert 'checkpoint_choice.best' in text
 
 
 def test_random_architectures():
