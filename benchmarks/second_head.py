@@ -172,6 +172,8 @@ def main() -> None:
         rows = len(splits[0].features)
         print(f'{rows} training patches, {disk / 2**20:.0f} MiB on disk')
         for title, head in heads(*splits, given.steps).items():
+            if given.rows and '8 choices' in title:
+                continue  # a tenth of so many images are the queries
             with measured(title, times):
                 head()
     first = times.pop('first extraction')

@@ -20,6 +20,7 @@ from ssl_bench.transfer.features import Features, StoredMasks
 from ssl_bench.transfer.together import dealt, from_all, mine
 
 ROWS = 8192  # of a block
+LANES = 16  # sums that processes share
 LABELS = 256  # of masks; what is ignored can be predicted too
 
 
@@ -87,26 +88,40 @@ class Patches:
 
     def most_frequent(self) -> Tensor:
         """Label of each patch, (N,) uint8; of several the smallest."""
-        return torch.cat(
-            in_parts(
-                self.parts(),
-                lambda part: most_frequent(self.labels(places(part))),
-            )
-        )
+
+        def own() -> Tensor:
+            found = torch.zeros(len(self), dtype=torch.uint8)
+            for part in mine(self.parts()):
+                found[part] = most_frequent(self.labels(places(part)))
+            return found
+
+        return torch.stack(from_all(own)).sum(0, dtype=torch.uint8)
 
     def standard(self) -> Standard:
         """Mean and deviation of each channel, (D,) float64."""
-        count, parts = len(self), self.parts()
-
-        def total(value: Callable[[Tensor], Tensor]) -> Tensor:
-            sums = in_parts(
-                parts, lambda part: value(self.features(part).double()).sum(0)
-            )
-            return torch.stack(sums).sum(0)
-
-        mean = total(lambda x: x) / count
-        std = (total(lambda x: (x - mean).square()) / count).sqrt()
+        count = len(self)
+        mean = self._total(lambda x: x) / count
+        std = (self._total(lambda x: (x - mean).square()) / count).sqrt()
         return Standard(mean, torch.where(std == 0, 1, std))
+
+    def _total(self, value: Callable[[Tensor], Tensor]) -> Tensor:
+        """Sum over all rows, (D,), of a value of rows in float64.
+
+        Blocks are dealt to lanes, and lanes to processes, so that it is the
+        same for any number of them.
+        """
+        parts, width = self.parts(), self.split.features.shape[1]
+
+        def own() -> Tensor:
+            # made first: small results that stay, between large ones that
+            # go, split up the memory
+            lanes = torch.zeros(LANES, width, dtype=torch.float64)
+            for lane in mine(range(LANES)):
+                for part in parts[lane::LANES]:
+                    lanes[lane] += value(self.features(part).double()).sum(0)
+            return lanes
+
+        return torch.stack(from_all(own)).sum(0).sum(0)
 
 
 def blocks(count: int, size: int) -> list[slice]:

@@ -167,24 +167,40 @@ def nearest(
         return found if scaling is None else scaling(found)
 
     asked = [rows(queries, part) for part in parts]
-    best: dict[str, list[tuple[Tensor, Tensor]]] = {m: [] for m in metrics}
+    # made first: small results that stay, between large ones that go, split
+    # up the memory
+    best = {
+        metric: [
+            (
+                query.new_full((len(query), count), -torch.inf),
+                torch.zeros(
+                    len(query), count, dtype=torch.int64, device=device
+                ),
+            )
+            for query in asked
+        ]
+        for metric in metrics
+    }
     for block in bank.parts():
         given = rows(bank, block)
         for number, query in enumerate(asked):
             for metric, near in closeness(query, given, metrics).items():
-                value, index = near.topk(min(count, near.shape[1]), dim=1)
-                index += block.start
-                if not block.start:
-                    best[metric].append((value, index))
-                    continue
-                value = torch.cat([best[metric][number][0], value], dim=1)
-                index = torch.cat([best[metric][number][1], index], dim=1)
-                value, order = value.topk(min(count, value.shape[1]), dim=1)
-                best[metric][number] = value, index.gather(1, order)
+                _keep(best[metric][number], near, block.start)
     return {
         metric: [(value.cpu(), index.cpu()) for value, index in found]
         for metric, found in best.items()
     }
+
+
+def _keep(best: tuple[Tensor, Tensor], near: Tensor, start: int) -> None:
+    """Put what is nearer in a block into the nearest so far, (Q, k) each."""
+    count = best[0].shape[1]
+    value, index = near.topk(min(count, near.shape[1]), dim=1)
+    value = torch.cat([best[0], value], dim=1)
+    index = torch.cat([best[1], index + start], dim=1)
+    value, order = value.topk(count, dim=1)
+    best[0].copy_(value)
+    best[1].copy_(index.gather(1, order))
 
 
 def voted(
@@ -203,7 +219,7 @@ def voted(
         counts (Sequence[int]): Every k, rising.
     """
     device = get_device()
-    total = [0] * len(counts)
+    total = [torch.zeros(LABELS, LABELS, dtype=torch.int64) for _ in counts]
     truth = queries.labels(places(part))
     for some, label in zip(index.split(VOTERS), truth.split(VOTERS)):
         some = some[:, : counts[-1]]
