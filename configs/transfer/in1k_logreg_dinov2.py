@@ -26,6 +26,7 @@ probe = dict(
     iterations=1000,
     tol=1e-12,
     line_search=50,
+    solver_precision='float64',
     warm_start=True,  # the program starts every C from 0
 )
 edit = {

@@ -27,7 +27,7 @@ iterations = 100
 data_preprocessor = dict(num_classes=8)
 model = dict(
     backbone=dict(depth=18, base_channels=16, stem_channels=16),
-    head=dict(num_classes=8, rates=[1e-3, 3e-3, 1e-2, 3e-2], decays=[5e-4]),
+    head=dict(num_classes=8, rates=[3e-3, 1e-2, 3e-2, 1e-1], decays=[5e-4]),
 )
 train_dataloader = dict(batch_size=40)
 train_cfg = dict(max_iters=iterations, val_interval=iterations)

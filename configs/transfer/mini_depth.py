@@ -68,15 +68,15 @@ model = dict(
     decode_head=dict(bins=64),
     loss_depth=dict(warmup=20),
 )
-iterations = 200
-optim_wrapper = dict(optimizer=dict(lr=5e-3))
+iterations = 150
+optim_wrapper = dict(optimizer=dict(lr=1e-2))
 train_cfg = dict(max_iters=iterations, val_interval=iterations)
 default_hooks = dict(checkpoint=dict(interval=iterations))
 checkpoint_choice = dict(every=50)
 auto_scale_lr = dict(base_batch_size=4)
 edit = {
-    'param_scheduler.OfficialRate': dict(warmup=67, end=iterations),
-    'param_scheduler.OfficialMomentum': dict(warmup=67, end=iterations),
+    'param_scheduler.OfficialRate': dict(warmup=50, end=iterations),
+    'param_scheduler.OfficialMomentum': dict(warmup=50, end=iterations),
     'train_dataloader.batch_size': 4,
     'train_dataloader.num_workers': 0,
     'train_dataloader.persistent_workers': False,

@@ -25,5 +25,6 @@ probe = dict(
     iterations=200,
     tol=1e-6,
     line_search=50,
+    solver_precision='float64',
     warm_start=True,
 )

@@ -65,6 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='work_dirs/transfer',
         help='each run gets a folder below it (default: %(default)s)',
     )
+    _add_weights(parser)
+    _add_settings(parser)
+    _add_run(parser)
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    """What is transferred."""
     parser.add_argument(
         '--arch',
         help='what `random` builds, or what the checkpoint must '
@@ -79,6 +86,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--variant', help='variant, of weights that do not name it'
     )
     add_option(parser, 'what the checkpoint does not say')
+    parser.add_argument(
+        '--allow-nan',
+        action='store_true',
+        help='take weights with NaN or infinite values, which are refused '
+        'otherwise',
+    )
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """How a task departs from its own settings."""
     parser.add_argument(
         '--recipe',
         help="settings of a paper that departs from the task's "
@@ -98,6 +115,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='F',
         help='train on this part of the images, the same for every method',
     )
+    add_cfg_options(parser, "replace settings of every task's config")
+    parser.add_argument(
+        '--classifier',
+        metavar='FILE',
+        help='for tasks that test a '
+        'fine-tuned classifier (in_a, in_c, ...): a checkpoint, or a '
+        "fine-tuning run's folder; else what that task left for the same "
+        'weights, seed and settings',
+    )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    """How the runs are made."""
     parser.add_argument(
         '--gpus',
         type=int,
@@ -127,27 +157,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='print the resolved settings and the data paths; run nothing',
     )
-    add_cfg_options(parser, "replace settings of every task's config")
     parser.add_argument(
         '--visualize',
         type=int,
         default=0,
         metavar='N',
         help='draw N test images, truth next to prediction',
-    )
-    parser.add_argument(
-        '--classifier',
-        metavar='FILE',
-        help='for tasks that test a '
-        'fine-tuned classifier (in_a, in_c, ...): a checkpoint, or a '
-        "fine-tuning run's folder; else what that task left for the same "
-        'weights, seed and settings',
-    )
-    parser.add_argument(
-        '--allow-nan',
-        action='store_true',
-        help='take weights with NaN or infinite values, which are refused '
-        'otherwise',
     )
     parser.add_argument(
         '--verbose',

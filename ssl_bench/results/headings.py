@@ -48,11 +48,6 @@ def _depth(title: str) -> Heading:
     return Heading(title, 'depth', ('RMSE',))
 
 
-# Until their configs are here.
-SOON: dict[str, Heading] = {
-    'in1k_attentive_capi': _top1('in1k_attentive_capi')
-}
-
 # Tasks that papers print and this project does not run.
 PUBLISHED_ONLY: dict[str, Heading] = {
     'voc0712_det_c4_mmdet': _detection('VOC07+12 C4, mmselfsup', *BOX),
@@ -81,7 +76,6 @@ PUBLISHED_ONLY: dict[str, Heading] = {
         'NYUv2 to SUN RGB-D linear on 4, DINOv2'
     ),
     'nyu2sunrgbd_depth_dpt_dinov2': _depth('NYUv2 to SUN RGB-D DPT, DINOv2'),
-    **SOON,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ssl_bench.config import load_config
+from ssl_bench.config import load_config, read_literals
 from ssl_bench.markdown_sections import replace_section
 from ssl_bench.tasks.datasets import MINI_ROOT
 from ssl_bench.tasks.table import task_config, tasks
@@ -49,6 +49,7 @@ PARTS: dict[str, dict[str, dict[str, str]]] = {
         'loss divided by': {
             'model.decode_head.loss_decode.divide_by': '',
             'model.loss_depth.type': '',
+            'model.head.reduction': 'over heads:',
         },
         'labels of the loss': {'model.decode_head.label_size': ''},
         'label pixels of padding': {'model.data_preprocessor.seg_pad_val': ''},
@@ -70,6 +71,11 @@ PARTS: dict[str, dict[str, dict[str, str]]] = {
             'probe.costs': 'C:',
             'probe.validation': 'on a part of',
             'probe.split_seed': 'drawn with seed',
+            'model.head.sources': 'a head of each',
+            'model.head.rates': 'rates:',
+            'model.head.decays': 'decays:',
+            'train_dataloader.sampler.share': 'on a part of',
+            'train_dataloader.sampler.split_seed': 'drawn with seed',
         },
         'memory': {
             'probe.k': 'neighbours',
@@ -131,15 +137,13 @@ def frozen_tasks() -> dict[str, Any]:
     """
     found = {}
     for name, task in tasks().items():
-        if task.root == MINI_ROOT:
-            continue
-        config = load_config(task_config(name))
-        if _maps(config):
-            found[name] = config
+        path = task_config(name)
+        if task.root != MINI_ROOT and maps_of(read_literals(path)):
+            found[name] = load_config(path)
     return found
 
 
-def _maps(config: Any) -> str:
+def maps_of(config: Any) -> str:
     """Where a config says which maps it takes; empty if nowhere."""
     places = ('model.maps', 'probe.maps')
     return next((p for p in places if [*_values(config, p)]), '')
@@ -154,7 +158,7 @@ def cell(config: Any, fields: dict[str, str]) -> str:
     """
     texts, known = [], False
     for place, name in fields.items():
-        for value in _values(config, place.replace('{maps}', _maps(config))):
+        for value in _values(config, place.replace('{maps}', maps_of(config))):
             if isinstance(value, dict):
                 continue  # it has fields of its own
             known = True

@@ -22,15 +22,27 @@ class DepthPairs(BaseSegDataset):
     Args:
         data_root (str): Paths of the list are below it.
         ann_file (str): The list.
+        units, highest (float): As in `DepthLayout`; for its checks alone.
         **more: What else mmseg's sets take.
     """
 
     METAINFO: dict = dict(classes=(), palette=[])
 
+    def __init__(
+        self, units: float = 1000.0, highest: float = 10.0, **more
+    ) -> None:
+        self.units, self.highest = units, highest
+        super().__init__(**more)
+
     @property
     def layout(self) -> DepthLayout:
         """What is on disk."""
-        return DepthLayout(list_file=self.ann_file, folder=self.data_root)
+        return DepthLayout(
+            list_file=self.ann_file,
+            folder=self.data_root,
+            units=self.units,
+            highest=self.highest,
+        )
 
     def load_data_list(self) -> list[dict]:
         """Path of every image and of its depth map.

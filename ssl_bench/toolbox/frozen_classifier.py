@@ -80,7 +80,13 @@ class FrozenClassifier(BaseClassifier):
 
     Raises:
         UserError: A faulty setting, or the backbone has no such maps.
+
+    Attributes:
+        reported (int): Place of the head whose predictions are drawn;
+            `ChooseHeadHook` sets it.
     """
+
+    reported = 0
 
     def __init__(
         self,
@@ -140,8 +146,8 @@ class FrozenClassifier(BaseClassifier):
 
         Returns:
             Logits (H, B, K); of ``loss`` a dict of it; of ``predict`` the
-            samples with ``head_codes``, (H,) int8: 2 if the first of a head's
-            classes is right, 1 if another of its first five, else 0.
+            samples with ``head_codes``, (H,) int8 (see `head_codes`), and
+            the prediction of the reported head.
         """
         logits = self.head(self.extract_feat(inputs))
         if mode == 'tensor':
@@ -151,8 +157,11 @@ class FrozenClassifier(BaseClassifier):
         labels = labels.to(logits.device)
         if mode == 'loss':
             return dict(loss=self.head.loss(logits, labels))
-        for sample, codes in zip(data_samples, head_codes(logits, labels).T):
-            sample.set_field(codes.cpu(), 'head_codes')
+        drawn = logits[self.reported].argmax(dim=1)
+        codes = head_codes(logits, labels).T.cpu()  # (B, H)
+        for sample, code, label in zip(data_samples, codes, drawn):
+            sample.set_field(code, 'head_codes')
+            sample.set_pred_label(label)
         return data_samples
 
 

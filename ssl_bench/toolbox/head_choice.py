@@ -171,11 +171,7 @@ class HeadAccuracy(HeadScores):
         """The numbers of the chosen heads."""
         scores = super().compute_metrics(results)
         chosen = choose(self.keys, self.held_out)
-        headline = (
-            max(chosen, key=lambda name: self.held_out[chosen[name]])
-            if self.headline == BEST
-            else self.headline
-        )
+        headline = reported_source(self.headline, chosen, self.held_out)
         found: dict[str, float] = {
             'heads/held_out_images': float(self.held_out_images)
         }
@@ -220,6 +216,21 @@ def choose(keys: list[HeadKey], scores: np.ndarray) -> dict[str, int]:
     return chosen
 
 
+def reported_source(
+    headline: str, chosen: dict[str, int], scores: np.ndarray
+) -> str:
+    """The source whose head is reported.
+
+    Args:
+        headline (str): A source, or `BEST`.
+        chosen (dict): `choose`.
+        scores (np.ndarray): (H,), of the held-out images.
+    """
+    if headline != BEST:
+        return headline
+    return max(chosen, key=lambda source: float(scores[chosen[source]]))
+
+
 def require_finite(heads: ProbeHeads) -> None:
     """Check that there is a head to choose.
 
@@ -262,3 +273,6 @@ class ChooseHeadHook(Hook):
         metric.keys = model.head.keys
         metric.held_out = np.asarray(found)
         metric.held_out_images = loader.sampler.count
+        chosen = choose(metric.keys, metric.held_out)
+        source = reported_source(metric.headline, chosen, metric.held_out)
+        model.reported = chosen[source]

@@ -152,8 +152,8 @@ def draw_crop(
         rng (np.random.Generator): Draws.
     """
     for _ in range(TRIES):
-        pixels = width * height * rng.uniform(*area)
-        ratio = math.exp(rng.uniform(*map(math.log, aspect)))
+        pixels = width * height * rng.uniform(area[0], area[1])
+        ratio = math.exp(rng.uniform(math.log(aspect[0]), math.log(aspect[1])))
         w, h = (
             round(math.sqrt(pixels * ratio)),
             round(math.sqrt(pixels / ratio)),

@@ -9,11 +9,7 @@ from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.transfer.frozen_classification import note_heads
-from ssl_bench.transfer.frozen_segmentation import (
-    is_on_frozen_maps,
-    note_stages,
-)
+from ssl_bench.transfer.frozen_segmentation import is_on_frozen_maps
 from ssl_bench.transfer.timm_architecture import (
     set_timm_architecture,
     timm_name,
@@ -78,23 +74,9 @@ def set_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
             'these settings lower the rate from block to block of a network '
             f'of one stride; {network_name(arch)} has stages.'
         )
-    notes = _note_resnet(config, arch)
     if 'convention' in arch:
-        notes.append(_set_convention(config, CONVENTIONS[arch['convention']]))
-    return notes
-
-
-def _note_resnet(config: Config, arch: dict[str, Any]) -> list[str]:
-    """What a record should say of a residual network on frozen maps."""
-    if takes_patches(config):
-        return [note_stages(config.probe.maps)]
-    model = config.get('model') or {}
-    if model.get('type') != 'FrozenClassifier':
-        return []
-    return [
-        note_stages(model.maps),
-        *note_heads(config, stage_widths(arch)[-1]),
-    ]
+        return [_set_convention(config, CONVENTIONS[arch['convention']])]
+    return []
 
 
 def _set_convention(config: Config, wanted: Convention) -> str:
@@ -293,7 +275,12 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
             'this task takes a plain residual network, got '
             f'{network_name(arch)}.'
         )
-    widths = stage_widths(arch)
+    widths = [
+        arch['base']
+        * 2**stage
+        * (4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1)
+        for stage in range(4)
+    ]
     sizes = dict(
         depth=arch['depth'],
         base_channels=arch['base'],
@@ -310,16 +297,6 @@ def _set_resnet(model: dict, arch: dict[str, Any]) -> None:
             model['auxiliary_head']['in_channels'] = widths[2]
     elif 'head' in model and 'maps' not in model:
         _set_linear(model, widths[3])
-
-
-def stage_widths(arch: dict[str, Any]) -> list[int]:
-    """Channels of the four stages of a residual network.
-
-    Args:
-        arch (dict): ``describe(ResNet(...))``.
-    """
-    block = 4 if RESNETS[arch['depth']][0] == 'bottleneck' else 1
-    return [arch['base'] * 2**stage * block for stage in range(4)]
 
 
 def _set_linear(model: dict, width: int) -> None:

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from ssl_bench.checkpoints.timm_nets import TimmNet
 from ssl_bench.errors import unknown_name
 from ssl_bench.frozen_dense.heads import CHANNELS
-from ssl_bench.toolbox.frozen_maps import has_class_token
+from ssl_bench.toolbox.frozen_maps import MapRule, choose_maps, has_class_token
 from ssl_bench.toolbox.timm_layout import Layout
 from ssl_bench.transfer.frozen_segmentation import note_maps
 from ssl_bench.transfer.timm_settings import (
@@ -34,12 +34,18 @@ def set_frozen_classification(
     """
     model = config.model
     backbone = backbone_settings(net, {}, frozen=True)
-    grid = (ceil(side / layout.divisor) * layout.divisor // layout.stride,) * 2
+    whole = ceil(side / layout.divisor) * layout.divisor
+    grid = (whole // layout.stride,) * 2
     notes = note_maps(model.maps, net, layout)
+    if whole != side:
+        notes.append(
+            f'images of {side} pixels padded with the mean on both sides to '
+            f'{whole}: a multiple of {layout.divisor}'
+        )
     notes += note_positions(net, layout, backbone, grid)
     notes += note_windows(layout, side)
     model.backbone = backbone
-    return notes + note_heads(config, layout.channels[-1])
+    return notes
 
 
 def check_headline(config: Config) -> None:
@@ -51,7 +57,7 @@ def check_headline(config: Config) -> None:
     Raises:
         UserError: None has, or a source is faulty.
     """
-    model = config.get('model') or {}
+    model: Any = config.get('model') or {}
     if model.get('type') != 'FrozenClassifier':
         return
     from ssl_bench.toolbox.frozen_classifier import rule_and_sources
@@ -66,15 +72,21 @@ def check_headline(config: Config) -> None:
         raise unknown_name('test_evaluator.headline', str(headline), names)
 
 
-def note_heads(config: Config, width: int) -> list[str]:
-    """Where the heads are not those that the protocol defines.
+def note_heads(config: Config) -> list[str]:
+    """Where many heads are not those that the protocol defines.
 
     Args:
-        config (Config): With its backbone.
-        width (int): Of the last map.
+        config (Config): Of any task, fitted to its backbone.
+
+    Raises:
+        UserError: A faulty rule, or the backbone has no such maps.
     """
-    model: Any = config.model
+    model: Any = config.get('model') or {}
+    if model.get('type') != 'FrozenClassifier':
+        return []
     notes, sources = [], list(model.head.sources)
+    rule = MapRule.read(dict(model.maps, class_token=False), 'model.maps')
+    width = choose_maps(model.backbone, rule, 'model.maps')[1][-1]
     if model.maps.class_token and not has_class_token(model.backbone):
         notes.append(
             'no class token: the heads take the means of the maps alone'

@@ -1,5 +1,7 @@
 """What a depth task on frozen maps says of the network it gets."""
 
+from typing import Any
+
 from mmengine.config import Config
 
 from ssl_bench.checkpoints.timm_nets import from_header
@@ -16,7 +18,7 @@ def fit_depther(config: Config) -> list[str]:
     Returns:
         list[str]: What a record should say.
     """
-    model = config.get('model') or {}
+    model: Any = config.get('model') or {}
     if model.get('type') != 'FrozenDepther':
         return []
     notes, net = [], model.backbone

@@ -1,5 +1,6 @@
 """A config of a linear layer on frozen maps around one of timm's networks."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from mmengine.config import Config
@@ -36,7 +37,7 @@ def set_frozen_segmentation(
     """
     model = config.model
     backbone = backbone_settings(net, {}, frozen=True)
-    notes = _note_sizes(model, layout)
+    notes = note_sizes(model.maps, model.data_preprocessor['size'], layout)
     notes += note_maps(model.maps, net, layout)
     notes += note_positions(net, layout, backbone) + note_windows(layout)
     model.backbone = backbone
@@ -61,17 +62,38 @@ def note_stages(maps: Any) -> str:
     )
 
 
-def _note_sizes(model: Any, layout: Layout) -> list[str]:
-    """What happens to crops that the network's patches do not divide."""
+def note_resnet(config: Config) -> list[str]:
+    """The same of a toolkit's ResNet, where a config takes its maps.
+
+    Args:
+        config (Config): Fitted to its backbone.
+    """
+    maps = (config.get('probe') or config.get('model') or {}).get('maps')
+    if maps is None:
+        return []
+    kind = config.get('model', config)['backbone']['type']
+    return [note_stages(maps)] if kind == 'ResNet' else []
+
+
+def note_sizes(maps: Any, sides: Iterable[int], layout: Layout) -> list[str]:
+    """What happens to images whose sides the patches do not divide.
+
+    Args:
+        maps (Mapping): Fields of a `MapRule`.
+        sides (Iterable[int]): Pixels.
+        layout (Layout): Of the network.
+    """
     divisor, notes = layout.divisor, []
-    for side in dict.fromkeys(model.data_preprocessor['size']):
+    if maps.padding == 'none':  # they are refused
+        return []
+    for side in dict.fromkeys(sides):
         below = side // divisor * divisor
         if side == below:
             continue
         notes.append(
             f'of {side} pixels the last {side - below} are in no patch of '
             f'{divisor}, as the protocol has it'
-            if model.maps.padding == 'cut'
+            if maps.padding == 'cut'
             else f'{side} pixels padded on both sides to {below + divisor}, a '
             f'multiple of {divisor}; the output is stretched, as the protocol '
             'has it'

@@ -28,7 +28,9 @@ from ssl_bench.transfer.architecture import (
 )
 from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
 from ssl_bench.transfer.checkpoint_choice import check_choice
+from ssl_bench.transfer.frozen_classification import note_heads
 from ssl_bench.transfer.frozen_depth import fit_depther
+from ssl_bench.transfer.frozen_segmentation import note_resnet
 from ssl_bench.transfer.recipes import (
     choose_recipe,
     fit_architecture,
@@ -118,24 +120,7 @@ def make_plan(
     config = load_config(task_config(task))
     config.pop('TASK')
     chosen = choose_recipe(config, task, recipe, arch_args)
-    start_at_full_strength(config)
-    override(config, overrides or {}, task)
-    overrides = plain_keys(overrides or {})
-    set_kind(config, task, train)
-    part = [] if fraction is None else [take_fraction(config, fraction)]
-    if row.trained_by:
-        drop_training(config)
-        part = []  # it was the classifier's
-    plan = Plan(
-        task,
-        config,
-        settings_sha256(config),
-        changes=part,
-        departures=[
-            *(f'{key}={value}' for key, value in overrides.items()),
-            *part,
-        ],
-    )
+    plan = _with_options(task, config, overrides or {}, fraction, train)
     if data_root is not None:
         for name, value in config.items():
             if name.endswith(('_dataloader', '_evaluator')):
@@ -143,21 +128,7 @@ def make_plan(
     plan.changes += chosen
     check_settings(config)
     check_choice(config, task)
-    if arch_args is not None:
-        wanted = {
-            key: copy.deepcopy(values_at(config, key)) for key in overrides
-        }
-        plan.changes += fit_architecture(config, task, recipe, arch_args)
-        plan.convention = arch_args.get('convention', '')
-    plan.changes += fit_depther(config)
-    if arch_args is not None:
-        check_kept(config, overrides, wanted)
-    if arch_args is not None and arch_args['family'] == 'vit':
-        plan.arch = network_name(arch_args)  # also in the wrapper of timm's
-        check_kind(config, plan.arch)
-    else:
-        plan.arch = architecture_name(config)
-        check_kind(config)
+    _fit_network(plan, plain_keys(overrides or {}), recipe, arch_args)
     if row.toolbox != 'probe' and not row.trained_by:
         check_length(config)
         fit_batch(plan, processes)
@@ -165,6 +136,62 @@ def make_plan(
         fit_precision(plan, accelerator)
         scorer_of(config.test_evaluator)  # refuses what cannot be used
     return plan
+
+
+def _with_options(
+    task: str,
+    config: Config,
+    overrides: dict[str, Any],
+    fraction: float | None,
+    train: str,
+) -> Plan:
+    """Put the user's options into a config: now it has its identity."""
+    start_at_full_strength(config)
+    override(config, overrides, task)
+    set_kind(config, task, train)
+    part = [] if fraction is None else [take_fraction(config, fraction)]
+    if find_task(task).trained_by:
+        drop_training(config)
+        part = []  # it was the classifier's
+    options = plain_keys(overrides).items()
+    return Plan(
+        task,
+        config,
+        settings_sha256(config),
+        changes=part,
+        departures=[*(f'{key}={value}' for key, value in options), *part],
+    )
+
+
+def _fit_network(
+    plan: Plan,
+    overrides: dict[str, Any],
+    recipe: str | None,
+    arch_args: dict[str, Any] | None,
+) -> None:
+    """Give the config the backbone's architecture, and the plan its name.
+
+    Args:
+        overrides (dict): Those that the architecture must keep.
+        **others: As `make_plan`.
+    """
+    config = plan.config
+    if arch_args is not None:
+        wanted = {
+            key: copy.deepcopy(values_at(config, key)) for key in overrides
+        }
+        plan.changes += fit_architecture(config, plan.task, recipe, arch_args)
+        plan.convention = arch_args.get('convention', '')
+    plan.changes += fit_depther(config)
+    if arch_args is not None:
+        check_kept(config, overrides, wanted)
+    plan.changes += note_resnet(config) + note_heads(config)
+    if arch_args is not None and arch_args['family'] == 'vit':
+        plan.arch = network_name(arch_args)  # also in the wrapper of timm's
+        check_kind(config, plan.arch)
+    else:
+        plan.arch = architecture_name(config)
+        check_kind(config)
 
 
 def check_length(config: Config) -> None:
@@ -203,7 +230,8 @@ def check_settings(config: Config) -> None:
                 f'{rate!r}.'
             )
     size = (model.get('data_preprocessor') or {}).get('size')
-    if model.get('type') == 'EncoderDecoder' and size is not None:
+    segments = model.get('type') in ('EncoderDecoder', 'FrozenSegmentor')
+    if segments and size is not None:
         sides = size if isinstance(size, (list, tuple)) else ()
         if len(sides) != 2 or not all(
             type(side) is int and side > 0 for side in sides
@@ -358,7 +386,7 @@ def stretch_loop(config: Config, scaled: Callable[[int], int]) -> None:
     ]
     for hook in hooks:
         hook.num_iters = scaled(hook.num_iters)
-    loss = config.model.get('loss_depth')
+    loss = (config.get('model') or {}).get('loss_depth')
     if loss:  # it counts its calls
         loss.warmup = scaled(loss.warmup)
     if 'max_iters' not in config.train_cfg:

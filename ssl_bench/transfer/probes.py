@@ -61,11 +61,11 @@ from ssl_bench.transfer.probe_scores import (
     recall_name,
     svm,
 )
+from ssl_bench.transfer.probe_scores.logistic_blocks import SOLVERS
 from ssl_bench.transfer.probe_scores.patch_data import (
     check_amount,
     check_choice,
 )
-from ssl_bench.transfer.probe_scores.patch_logistic import SOLVERS
 from ssl_bench.transfer.probe_values import check_values
 from ssl_bench.transfer.record import Measured
 from ssl_bench.transfer.source import Source
@@ -596,9 +596,7 @@ METRIC_OF = dict(
 
 def metrics_of(settings: Mapping[str, Any]) -> set[str] | None:
     """The metrics of a probe's settings; None of an unknown probe."""
-    kind = settings.get('type')
-    if kind in ('pck', 'recall'):
-        share = settings.get('share')
-        name = recall_name if kind == 'recall' else pck_name
-        return {name(share)}
+    kind, share = settings.get('type'), settings.get('share')
+    if kind in ('pck', 'recall') and isinstance(share, (int, float)):
+        return {(recall_name if kind == 'recall' else pck_name)(share)}
     return METRIC_OF.get(str(kind))

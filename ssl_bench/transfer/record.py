@@ -55,19 +55,6 @@ def make_record(
             does not say what they are.
     """
     dataset = find_task(plan.task).data
-    seconds, accelerated = measured.seconds, get_device() != 'cpu'
-    memory = get_max_cuda_memory() if accelerated else peak_memory()
-    hours = (
-        seconds * dist.get_world_size() / 3600
-        if seconds and accelerated
-        else None
-    )
-    extra = dict(recipe=plan.config.get('recipe', ''))
-    scorer = scorer_of(plan.config.get('test_evaluator'))
-    if scorer is not None:
-        extra['scorer'] = scorer
-    if measured.details:
-        extra['details'] = measured.details
     return dict(
         run_id=run_id,
         method=source.method,
@@ -83,26 +70,15 @@ def make_record(
             ['peft'] if kind_of(plan.config).name == LORA else []
         ),
         hardware=dict(device=device_name(), world_size=dist.get_world_size()),
-        cost=dict(
-            train_seconds=seconds,
-            images_per_second=measured.images_per_second,
-            peak_memory_mib=memory,
-            gpu_hours=hours,
-        ),
-        data=dict(
-            name=data_name(
-                dataset, str(root), plan.elsewhere, measured.images
-            ),
-            fingerprint=read_print(dataset, str(root), plan.elsewhere),
-            images=measured.images,
-        )
+        cost=_cost(measured),
+        data=_data(plan, str(root), measured.images)
         if data
         else dict(name=dataset.title, fingerprint='', images=0),
         started=started.isoformat(timespec='seconds'),
         finished=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         resumptions=measured.resumptions,
         changes=list(plan.changes),
-        extra=extra,
+        extra=_extra(plan, measured),
         **trained_fields(plan, measured),
         departures=[
             *plan.departures,
@@ -110,6 +86,42 @@ def make_record(
             *(other_data(dataset, str(root)) if data else ()),
         ],
     )
+
+
+def _cost(measured: Measured) -> dict[str, Any]:
+    """Time, speed and memory; hours of accelerators where there are any."""
+    seconds, accelerated = measured.seconds, get_device() != 'cpu'
+    return dict(
+        train_seconds=seconds,
+        images_per_second=measured.images_per_second,
+        peak_memory_mib=get_max_cuda_memory()
+        if accelerated
+        else peak_memory(),
+        gpu_hours=seconds * dist.get_world_size() / 3600
+        if seconds and accelerated
+        else None,
+    )
+
+
+def _data(plan: Plan, root: str, images: int) -> dict[str, Any]:
+    """What was read, by its content."""
+    dataset = find_task(plan.task).data
+    return dict(
+        name=data_name(dataset, root, plan.elsewhere, images),
+        fingerprint=read_print(dataset, root, plan.elsewhere),
+        images=images,
+    )
+
+
+def _extra(plan: Plan, measured: Measured) -> dict[str, Any]:
+    """The recipe, who counts the score, and what else was measured."""
+    extra = dict(recipe=plan.config.get('recipe', ''))
+    scorer = scorer_of(plan.config.get('test_evaluator'))
+    if scorer is not None:
+        extra['scorer'] = scorer
+    if measured.details:
+        extra['details'] = measured.details
+    return extra
 
 
 def trained_fields(plan: Plan, measured: Measured) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ssl_bench.transfer.frozen_classification import set_frozen_classification
 from ssl_bench.transfer.frozen_segmentation import (
     is_on_frozen_maps,
     note_maps,
+    note_sizes,
     set_frozen_segmentation,
 )
 from ssl_bench.transfer.timm_detection import (
@@ -310,6 +311,7 @@ def _set_patches(config: Config, net: TimmNet, layout: Layout) -> list[str]:
     backbone = backbone_settings(net, {}, frozen=True)
     grid = (math.ceil(side / layout.divisor) * layout.divisor,) * 2
     notes = note_maps(maps, net, layout)
+    notes += note_sizes(maps, image_sides(config), layout)
     notes += note_positions(
         net, layout, backbone, (grid[0] // layout.stride,) * 2
     )

@@ -9,6 +9,7 @@ from ssl_bench.checkpoints import SUFFIX, write_backbone
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.transfer import checks
+from ssl_bench.transfer.probes import SCOPE
 from ssl_bench.transfer.run import Request, ready, run_task
 from ssl_bench.transfer.source import Source, open_source
 from tests.backbones import thin_backbone, tiny_vit
@@ -193,6 +194,6 @@ def test_large_networks_have_no_values(tmp_path, registered):
     start = time.process_time()
     plan, _ = ready(Request(source, 'in1k_knn', 0, tmp_path), data=False)
     assert time.process_time() - start < 5
-    built = checks._Built.of(plan, checks.PROBE_SCOPE)
+    built = checks._Built.of(plan, SCOPE)
     net = checks._without_values(built).backbone
     assert all(value.is_meta for value in net.parameters())

@@ -428,6 +428,8 @@ def test_a_run_trains_the_heads_alone(registered, mini_root, tmp_path, name):
     shared = own.keys() & given.keys()
     assert len(shared) > 0.6 * len(given)
     assert all(torch.equal(own[key], given[key]) for key in shared)
+    if name == 'patch14':
+        assert any('padded' in t and 'to 84' in t for t in record['changes'])
     heads = {k: v for k, v in state.items() if k.startswith('head.heads')}
     assert record['trained_parameters'] == sum(
         value.numel() for value in heads.values()
@@ -478,3 +480,14 @@ def test_some_head_must_be_finite():
     heads.heads[1].bias.data.fill_(float('inf'))
     with pytest.raises(UserError, match='every head has diverged'):
         head_choice.require_finite(heads)
+
+
+def test_a_finished_run_is_tested_again(registered, mini_root, tmp_path):
+    source = backbones()['resnet']()
+    go = (source, 'mini_attentive', 0, tmp_path, str(mini_root), dict(SHORT))
+    first = run_task(*go, visualize=1)
+    again = run_task(*go, eval_only=True)
+    assert not again.fresh and again.retested == first.record['metrics']
+    assert list(first.folder.rglob('*.png')) or list(
+        first.folder.rglob('*.jpg')
+    )

@@ -419,6 +419,49 @@ def test_the_optimizer_has_the_official_rates_and_momenta(registered, rule):
         assert seen[i] == pytest.approx(values, rel=1e-9, abs=1e-15)
 
 
+def test_a_resumed_training_goes_on_with_rate_and_momentum(registered):
+    from mmengine.registry import PARAM_SCHEDULERS
+
+    import ssl_bench.toolbox.official_rate  # noqa: F401  registers
+
+    def start():
+        value = torch.nn.Parameter(torch.zeros(1))
+        optimizer = torch.optim.AdamW([value], lr=1e-3)
+        return optimizer, [
+            PARAM_SCHEDULERS.build(
+                dict(
+                    type=kind,
+                    rule='dinov3_depth',
+                    warmup=4,
+                    end=12,
+                    by_epoch=False,
+                ),
+                default_args=dict(optimizer=optimizer),
+            )
+            for kind in ('OfficialRate', 'OfficialMomentum')
+        ]
+
+    def go_on(optimizer, schedulers, steps):
+        found = []
+        for _ in range(steps):
+            (group,) = optimizer.param_groups
+            found.append((group['lr'], group['betas'][0]))
+            optimizer.step()
+            for scheduler in schedulers:
+                scheduler.step()
+        return found
+
+    whole = go_on(*start(), 12)
+    optimizer, schedulers = start()
+    parts = go_on(optimizer, schedulers, 6)
+    again, others = start()
+    again.load_state_dict(optimizer.state_dict())
+    for scheduler, other in zip(schedulers, others):
+        other.load_state_dict(scheduler.state_dict())
+    assert parts + go_on(again, others, 6) == whole
+    assert len({momentum for _, momentum in whole}) == 9
+
+
 def test_the_rate_and_momentum_of_dinov2():
     """Hand values of the rate; torch's own one-cycle rule for beta1."""
     assert dinov2_depth(0)[0] == pytest.approx(1e-7)
@@ -648,10 +691,17 @@ def backbones():
 @pytest.mark.parametrize('name', ['patch14', 'stages', 'vit', 'resnet'])
 def test_a_run_trains_the_head_alone(registered, mini_root, tmp_path, name):
     source = backbones()[name]()
+    options = dict(SHORT)
+    if name == 'resnet':
+        options['checkpoint_choice.best'] = True
+        options['checkpoint_choice.every'] = 1
     outcome = run_task(
-        source, 'mini_depth', 0, tmp_path, str(mini_root), dict(SHORT)
+        source, 'mini_depth', 0, tmp_path, str(mini_root), options
     )
     record = outcome.record
+    assert ('RMSE_best' in record['metrics']) == (name == 'resnet')
+    if name == 'resnet':
+        assert record['metrics']['AbsRel_best'] <= record['metrics']['AbsRel']
     assert record['metrics']['RMSE'] > 0.1
     assert 0 <= record['metrics']['a1'] <= 1
     state = torch.load(outcome.folder / 'iter_3.pth', weights_only=False)[

@@ -369,6 +369,9 @@ def test_a_run_trains_the_head_alone(registered, mini_root, tmp_path, name):
         if 'running' not in key and 'num_batches' not in key
     )
     assert state['decode_head.linear.conv.bias'].abs().max() > 0
+    said = 'maps of [2, 3, 4] of four; the protocol defines one of a single'
+    stages = name in ('stages', 'resnet')
+    assert stages == any(said in text for text in record['changes'])
     if name == 'patch14':
         assert any(
             'padded on both sides to 98' in t for t in record['changes']
@@ -403,6 +406,16 @@ def test_masks_of_another_size_are_refused_before_training(
     assert any(re.search(sizes, line) for line in lines)
 
 
+def test_layers_that_are_not_there_are_refused_before_training(
+    registered, mini_root, tmp_path
+):
+    source = source_of(TINY['dinov2_reg'], method='Noise')
+    options = {**SHORT, 'model.maps.layers': 'four'}
+    with pytest.raises(UserError, match='has 2 maps; write last'):
+        run_task(source, 'mini_linseg', 0, tmp_path, str(mini_root), options)
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_of_the_backbone_can_be_trained():
     for train in ('lora:2', 'last:1', 'frozen'):
         with pytest.raises(UserError, match='head on a frozen backbone'):
@@ -412,6 +425,7 @@ def test_nothing_of_the_backbone_can_be_trained():
 def test_dinov3_resizes_with_antialiasing(registered, photo):
     """The steps of its config take images and masks; Pillow's pixels."""
     from mmseg.registry import TRANSFORMS
+
     import ssl_bench.toolbox.hooks  # noqa: F401  registers
 
     config = load_config('transfer/ade20k_linseg_dinov3')

@@ -1,6 +1,7 @@
 """Key points of pairs, found by cached features."""
 
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import thin_backbone
 from tests.processes import run_in_processes, under_torchrun
-from tests.spair_tree import write_spair
+from tests.spair_tree import change, write_spair
 from tests.timm_tiny import TINY, source_of
 
 GOLDEN = np.load(Path(__file__).parents[1] / 'data' / 'frozen_dense.npz')
@@ -199,7 +200,35 @@ def test_a_run_leaves_a_record(registered, root, tmp_path, task, net):
     assert {f'{main}/cat', f'{main}/dog'} <= details.keys()
     assert record['data']['images'] == 6  # of twelve pairs
     staged = any('network with stages' in text for text in record['changes'])
-    assert staged == (net == 'convnextv2')
+    assert staged == (net != 'dinov2_reg')
+    cut = 'last 2 are in no patch of 14'
+    padded = '128 pixels padded on both sides to 140'
+    said = [text for text in record['changes'] if ' pixels' in text]
+    assert len(said) == (net == 'dinov2_reg')
+    wanted = cut if task == 'mini_spair_probe3d' else padded
+    assert all(wanted in text for text in said)
+
+
+def test_points_of_equal_images_are_found(registered, tmp_path):
+    """From the files to the pixels: x and y, width and height, categories."""
+    folder = tmp_path / 'data/SPair-71k'
+    pairs = write_spair(folder, sizes=((40, 30), (40, 30)))
+    for category in ('cat', 'dog'):
+        home = folder / 'JPEGImages' / category
+        copyfile(home / 'im_0.jpg', home / 'im_1.jpg')
+    points = [[4, 25], [20, 20], [39, 9], [0, 0]]
+    for pair in pairs[:2]:
+        change(pair, src_kps=points, trg_kps=points)
+    for pair in pairs[2:]:  # nothing is right there
+        change(pair, src_kps=[[4, 4]], trg_kps=[[38, 28]])
+    found = transfer('mini_spair', str(tmp_path / 'data'), tmp_path / 'runs')
+    details = found['extra']['details']
+    assert details['PCK@0.1/cat'] == details['PCK@0.1_image/cat'] == 100
+    assert details['PCK@0.1/dog'] == details['PCK@0.1_image/dog'] == 0
+    assert found['metrics'] == {
+        'PCK@0.1': 100 * 8 / 10,  # of ten points
+        'PCK@0.1_image': 50,  # of four pairs
+    }
 
 
 def in_process(rank, root, work_dir, processes):

@@ -12,15 +12,28 @@ from ssl_bench.frozen_dense.patches import Standard
 from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.probe_scores import logistic_blocks, logistic_sweep
 from ssl_bench.transfer.probe_scores.logistic_blocks import (
+    Blocks,
     Solver,
     fit_costs,
-    fit_one,
     predict_blocks,
 )
 from tests.processes import run_in_processes
 
-EXACT = Solver(memory=10, iterations=1000, tol=1e-10, line_search=50)
+EXACT = Solver(
+    memory=10, iterations=1000, tol=1e-10, line_search=50, precision='float64'
+)
 COSTS = [1e-3, 0.3, 10.0]
+
+
+def fit_one(rows, labels, index, cost, solver, standard=None):
+    (found,) = fit_costs(
+        Blocks.of(rows, labels, index),
+        [cost],
+        solver,
+        warm_start=False,
+        standard=standard,
+    )
+    return found
 
 
 def data(classes=3, count=90):
@@ -45,7 +58,9 @@ def test_solutions_are_the_librarys(monkeypatch, classes, warm_start):
     index = torch.randperm(90, generator=torch.Generator().manual_seed(1))
     index = index[:80]
     found = list(
-        fit_costs(rows, labels, index, COSTS, EXACT, warm_start=warm_start)
+        fit_costs(
+            Blocks.of(rows, labels, index), COSTS, EXACT, warm_start=warm_start
+        )
     )
     assert [one.cost for one in found] == COSTS
     for one in found:
@@ -69,7 +84,10 @@ def test_a_warm_start_needs_fewer_iterations():
     cold, warm = (
         list(
             fit_costs(
-                rows, labels, torch.arange(90), near, EXACT, warm_start=w
+                Blocks.of(rows, labels, torch.arange(90)),
+                near,
+                EXACT,
+                warm_start=w,
             )
         )
         for w in (False, True)
@@ -93,7 +111,9 @@ def test_rows_are_standardised():
 
 def test_the_number_of_iterations_is_kept():
     rows, labels = data()
-    short = Solver(memory=5, iterations=3, tol=1e-12, line_search=50)
+    short = Solver(
+        memory=5, iterations=3, tol=1e-12, line_search=50, precision='float64'
+    )
     found = fit_one(rows, labels, torch.arange(90), 10.0, short)
     assert found.iterations == 3
     with warnings.catch_warnings():
@@ -110,18 +130,20 @@ def fit_a_part(rank):
     return fit_one(rows, labels, torch.arange(90), 0.3, EXACT).weights
 
 
-def test_processes_share_the_rows():
+def test_processes_share_the_rows(monkeypatch):
+    monkeypatch.setattr(logistic_blocks, 'BLOCK', 16)
+    torch.set_num_threads(1)
     rows, labels = data()
     alone = fit_one(rows, labels, torch.arange(90), 0.3, EXACT)
     first, second = run_in_processes(fit_a_part, 2)
     assert torch.equal(first, second)
-    torch.testing.assert_close(first, alone.weights, rtol=0, atol=1e-7)
+    assert torch.equal(first, alone.weights)
 
 
 def test_what_cannot_be_fitted():
     rows, labels = data()
     index = torch.arange(90)
-    with pytest.raises(UserError, match='a single class'):
+    with pytest.raises(UserError, match='have the label 0; .* needs two'):
         fit_one(rows, labels * 0, index, 1.0, EXACT)
     with pytest.raises(UserError, match='numbers above 0'):
         fit_one(rows, labels, index, 0.0, EXACT)
@@ -134,6 +156,7 @@ SWEEP = dict(
     iterations=1000,
     tol=1e-10,
     line_search=50,
+    solver_precision='float64',
     warm_start=True,
 )
 
@@ -192,9 +215,13 @@ def sweep_a_part(rank):
     return {name: torch.tensor(value) for name, value in found.items()}
 
 
-def test_processes_share_a_sweep():
+def test_processes_share_a_sweep(monkeypatch):
+    monkeypatch.setattr(logistic_blocks, 'BLOCK', 16)
+    torch.set_num_threads(1)
     train = Features(*data())
     alone = logistic_sweep(train, train, costs=COSTS, **SWEEP)
     for part in run_in_processes(sweep_a_part, 2):
-        for name in alone.keys() - {'chosen/iterations'}:
-            assert float(part[name]) == pytest.approx(alone[name])
+        assert {name: float(value) for name, value in part.items()} == {
+            name: pytest.approx(value, abs=1e-5)
+            for name, value in alone.items()
+        }

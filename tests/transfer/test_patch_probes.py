@@ -19,6 +19,7 @@ from ssl_bench.transfer.probe_scores import (
     patch_knn,
     patch_logistic,
 )
+from ssl_bench.transfer.probe_scores.logistic_blocks import Regression, Solver
 from ssl_bench.transfer.probe_scores.patch_data import (
     Patches,
     check_amount,
@@ -26,11 +27,12 @@ from ssl_bench.transfer.probe_scores.patch_data import (
     split_images,
 )
 from ssl_bench.transfer.probe_scores.patch_knn import nearest
-from ssl_bench.transfer.probe_scores.patch_logistic import Regression
+from ssl_bench.transfer.probe_scores.patch_logistic import blocks_of
 from tests.processes import run_in_processes
 
 PACK = Path(__file__).parents[1] / 'data' / 'frozen_dense.npz'
 EXACT = dict(max_iter=1000, tol=1e-12, solver_precision='float64')
+SOLVER = Solver(5, 1000, 1e-12, 50, 'float64')
 
 
 def get(name):
@@ -96,11 +98,10 @@ def test_the_logistic_probe_has_the_official_probabilities():
     torch.testing.assert_close(
         rows, get('standardized_query'), rtol=0, atol=1e-12
     )
-    fit = Regression(
-        *learnt(some, [0, 255]), scaling, 1000, 1e-12, torch.float64
-    ).fit(float(get('logreg_C')))
-    assert torch.equal(fit.known.long(), classes)
-    found = fit.logits(rows).softmax(1)
+    blocks = blocks_of(*learnt(some, [0, 255]))
+    fit = Regression(blocks, SOLVER, scaling).fit(float(get('logreg_C')))
+    assert torch.equal(fit.classes, classes)
+    found = fit.logits(get('query_feats')).softmax(1)
     torch.testing.assert_close(found, probs, rtol=0, atol=1e-6)
     labels = classes[probs.argmax(1)][:, None].expand(-1, 9)
     scored = patch_logistic(
@@ -311,7 +312,7 @@ def test_blocks_give_the_minimum_of_scikit_learn(classes, monkeypatch):
     )
     some = Patches(train)
     label = some.most_frequent()
-    fit = Regression(some, label, None, 1000, 1e-12, torch.float64).fit(0.3)
+    fit = Regression(blocks_of(some, label), SOLVER).fit(0.3)
     rows = train.features
     model = LogisticRegression(C=0.3, tol=1e-12, max_iter=1000).fit(
         rows.numpy(), label.numpy()

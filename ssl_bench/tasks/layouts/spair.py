@@ -181,7 +181,7 @@ class SpairLayout(Layout):
                 faults[kind].setdefault(file, text)
             found[file] = pair
         bad = {file for some_files in faults.values() for file in some_files}
-        lines = [
+        lines: list[Line] = [
             Problem(str(line))  # a test takes none of its pairs out
             for what, some_files in faults.items()
             for line in each(what, some_files, self.place)
@@ -194,29 +194,25 @@ class SpairLayout(Layout):
         """The images, each once, and the pairs."""
         images: dict[str, PairedImage] = {}
         index: dict[str, int] = {}
-        pairs = []
-        for pair in found.values():
-            ends = []
-            for name, size in (
-                (pair.src_imname, pair.src_imsize),
-                (pair.trg_imname, pair.trg_imsize),
-            ):
-                path = self._image(pair.category, name)
-                if path not in images:
-                    index[path] = len(images)
-                    images[path] = PairedImage(
-                        path, (size[0], size[1]), pair.category
-                    )
-                ends.append(index[path])
-            pairs.append(
-                Pair(
-                    *ends,
-                    pair.category,
-                    tuple((int(x), int(y)) for x, y in pair.src_kps),
-                    tuple((int(x), int(y)) for x, y in pair.trg_kps),
-                    pair.trg_bndbox,
-                )
+
+        def place(category: str, name: str, size: list[int]) -> int:
+            path = self._image(category, name)
+            if path not in images:
+                index[path] = len(images)
+                images[path] = PairedImage(path, (size[0], size[1]), category)
+            return index[path]
+
+        pairs = [
+            Pair(
+                place(pair.category, pair.src_imname, pair.src_imsize),
+                place(pair.category, pair.trg_imname, pair.trg_imsize),
+                pair.category,
+                tuple((int(x), int(y)) for x, y in pair.src_kps),
+                tuple((int(x), int(y)) for x, y in pair.trg_kps),
+                pair.trg_bndbox,
             )
+            for pair in found.values()
+        ]
         return list(images.values()), pairs
 
     def _image(self, category: str, name: str) -> str:

@@ -7,6 +7,7 @@ import torch
 from mmengine.device import get_device
 from torch import Tensor
 
+from ssl_bench.engine.progress import ProgressLine
 from ssl_bench.errors import UserError
 from ssl_bench.frozen_dense.in_context import (
     patches_kept,
@@ -78,17 +79,21 @@ def in_context(
     images = len(train.labels)
     check_memory(k, memory_size, images, len(bank) // images)
     bank.rows = memory(bank, classes, memory_size, void_class, seed)
-    labelling = dict(classes=classes, temperature=temperature)
     parts = mine(image_blocks(test))
 
     def own() -> Tensor:
         total = torch.zeros(classes, classes, dtype=torch.int64)
+        line = ProgressLine('blocks of test images', len(parts))
         for start in range(0, len(parts), HELD):
             held = parts[start : start + HELD]
             for images, shares in zip(
-                held, retrieved(bank, test, held, k, void_class, **labelling)
+                held,
+                retrieved(
+                    bank, test, held, k, void_class, classes, temperature
+                ),
             ):
                 total += scored(shares, test, images, ignore)
+            line.update(start + len(held))
         return total
 
     matrix = torch.stack(from_all(own)).sum(0)
@@ -233,7 +238,7 @@ def scored(
         ignore (Sequence[int]): As `in_context`.
     """
     masks, classes = test.labels[images], shares.shape[-1]
-    return sum(
+    found = [
         confusion(
             mask[None],
             segment(some[None], mask.shape[-1]).cpu(),
@@ -241,4 +246,5 @@ def scored(
             ignore,
         )
         for mask, some in zip(masks, shares)
-    )
+    ]
+    return torch.stack(found).sum(0)

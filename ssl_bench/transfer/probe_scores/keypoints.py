@@ -151,9 +151,10 @@ def judged(
     of_target = defaultdict(list)
     for number, pair in enumerate(pairs):
         of_target[pair.target].append(number)
-    line = ProgressLine('pairs', len(pairs))
+    own = mine(sorted(of_target))
+    line = ProgressLine('pairs', sum(len(of_target[i]) for i in own))
     found: dict[int, int] = {}
-    for index in mine(sorted(of_target)):
+    for index in own:
         judge = target(map_of(test, index), images[index])
         for number in of_target[index]:
             source = map_of(test, pairs[number].source)

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression on features that are read by blocks.
+"""Multinomial logistic regression on rows that are read by blocks.
 
 scikit-learn needs all rows in memory, in double precision: 10.5 GB of
 ImageNet's 1.28 million with 1024 channels, and the patches of a data set are
@@ -25,8 +25,12 @@ from ssl_bench.transfer.features import StoredFeatures
 from ssl_bench.transfer.together import from_all, mine, on_main_process
 
 BLOCK = 8192  # rows that are read at once
-HELD = 8 << 30  # bytes of rows that a process keeps, instead of reading again
+# sums that the processes share, so that they are the same for any number of
+# them; at most so many processes have work
+LANES = 16
+HELD = 1 << 30  # bytes of rows kept in memory, where there is no accelerator
 FTOL = 64 * float(np.finfo(np.float64).eps)  # scikit-learn's
+SOLVERS = dict(float32=torch.float32, float64=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,47 @@ class Solver:
         iterations (int): At most, for each C.
         tol (float): Largest gradient of the mean loss at which it stops.
         line_search (int): Steps of one search at most.
+        precision (str): Of the products, a key of `SOLVERS`; steps and
+            sums are double.
     """
 
     memory: int
     iterations: int
     tol: float
     line_search: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Rows to learn of, with their labels.
+
+    Attributes:
+        read (Callable): From a block's name to its rows, (n, D).
+        parts (Sequence[tuple]): Name and labels (n,) of each block.
+        width (int): D.
+    """
+
+    read: Callable[[Any], Tensor]
+    parts: Sequence[tuple[Any, Tensor]]
+    width: int
+
+    @classmethod
+    def of(
+        cls, features: Tensor | StoredFeatures, labels: Tensor, index: Tensor
+    ) -> 'Blocks':
+        """Some rows of features.
+
+        Args:
+            features (Tensor | StoredFeatures): (N, D).
+            labels (Tensor): (N,).
+            index (Tensor): (M,), the rows to learn of.
+        """
+        return cls(
+            features.__getitem__,
+            [(part, labels[part]) for part in index.split(BLOCK)],
+            int(features.shape[1]),
+        )
 
 
 @dataclass(frozen=True)
@@ -52,14 +91,16 @@ class Fitted:
 
     Attributes:
         cost (float): C.
-        weights (Tensor): (K, D) float64.
-        biases (Tensor): (K,) float64.
+        point (np.ndarray): Where the solver ended; for a warm start.
+        weights (Tensor): (K, D), in the solver's precision.
+        biases (Tensor): (K,).
         classes (Tensor): (K,) int64, the labels, rising.
-        standard (Standard, optional): Of the rows, (D,) float64 each.
+        standard (Standard, optional): Of the rows.
         iterations (int): That the solver made.
     """
 
     cost: float
+    point: np.ndarray
     weights: Tensor
     biases: Tensor
     classes: Tensor
@@ -67,19 +108,19 @@ class Fitted:
     iterations: int
 
     def logits(self, rows: Tensor) -> Tensor:
-        """Features (N, D), not standardised, to logits (N, K), float64."""
-        rows = _prepared(rows.to(self.weights), self.standard)
-        return rows @ self.weights.T + self.biases
+        """Features (N, D), not standardised, to logits (N, K)."""
+        rows = rows.to(self.weights)
+        if self.standard is not None:
+            rows = self.standard(rows)
+        return F.linear(rows, self.weights, self.biases)
 
     def predict(self, rows: Tensor) -> Tensor:
-        """Features (N, D) to labels (N,)."""
-        return self.classes[self.logits(rows).argmax(dim=1)]
+        """Features (N, D) to labels (N,) on the CPU."""
+        return self.classes[self.logits(rows).argmax(dim=1).cpu()]
 
 
 def fit_costs(
-    features: Tensor | StoredFeatures,
-    labels: Tensor,
-    index: Tensor,
+    blocks: Blocks,
     costs: Sequence[float],
     solver: Solver,
     *,
@@ -88,15 +129,8 @@ def fit_costs(
 ) -> Iterator[Fitted]:
     """Solutions for several C, one after the other; all processes call it.
 
-    The objective is scikit-learn's: C times the summed cross entropy, plus
-    half the squared weights; biases are free. Two classes have one row of
-    weights, as there. It is divided by C and the number of rows, as
-    scikit-learn's is: ``tol`` is of that.
-
     Args:
-        features (Tensor | StoredFeatures): (N, D).
-        labels (Tensor): (N,) int64, of all rows.
-        index (Tensor): (M,), the rows to learn of.
+        blocks (Blocks): To learn of.
         costs (Sequence[float]): C, in the order of the solutions.
         solver (Solver): How it is solved.
         warm_start (bool): From the solution of the C before, else from 0.
@@ -108,42 +142,13 @@ def fit_costs(
     """
     if not costs or min(costs) <= 0:
         raise UserError(f'C must be numbers above 0, not {list(costs)}.')
-    share = _Share(features, labels, index, standard)
-    start = np.zeros(share.rows * (share.width + 1))
+    regression = Regression(blocks, solver, standard)
+    start = None
     for cost in costs:
-        point, count = _minimise(
-            partial(share.value, penalty=1 / (cost * len(index))),
-            start,
-            solver,
-        )
-        if not np.isfinite(point).all():
-            raise UserError(
-                f'logistic regression diverged at C = {cost:g}; leave it out.'
-            )
+        found = regression.fit(cost, start)
         if warm_start:
-            start = point
-        yield share.fitted(point, cost, count)
-
-
-def fit_one(
-    features: Tensor | StoredFeatures,
-    labels: Tensor,
-    index: Tensor,
-    cost: float,
-    solver: Solver,
-    standard: Standard | None = None,
-) -> Fitted:
-    """`fit_costs` with one C."""
-    (found,) = fit_costs(
-        features,
-        labels,
-        index,
-        [cost],
-        solver,
-        warm_start=False,
-        standard=standard,
-    )
-    return found
+            start = found.point
+        yield found
 
 
 def predict_blocks(
@@ -160,128 +165,166 @@ def predict_blocks(
         tuple: Some of the index, (m,), and their labels (m,), on the CPU.
     """
     for part in mine(index.split(BLOCK)):
-        rows = features[part].to(fitted.weights.device)
-        yield part, fitted.predict(rows).cpu()
+        yield part, fitted.predict(features[part])
 
 
-def double_device() -> str:
-    """The device of double precision: the processes', or the CPU."""
-    device: str = get_device()
-    return 'cpu' if device in ('mps', 'npu') else device
+class Regression:
+    """The problem of some rows, for any C.
 
-
-def _prepared(rows: Tensor, standard: Standard | None) -> Tensor:
-    return rows if standard is None else standard(rows)
-
-
-class _Share:
-    """This process's blocks, and the classes of all.
+    The objective is scikit-learn's: C times the summed cross entropy, plus
+    half the squared weights; biases are free. Two classes have one row of
+    weights, as there. It is divided by C and the number of rows, as
+    scikit-learn's is: ``tol`` is of that. On an accelerator rows stay as they
+    are read, while they take less than half of its free memory.
 
     Args:
-        features, labels, index, standard: As `fit_costs`.
+        blocks (Blocks): To learn of.
+        solver (Solver): How it is solved.
+        standard (Standard, optional): Applied to the rows.
 
-    Attributes:
-        rows (int): Of weights: K, or 1 of two classes.
-        width (int): D.
+    Raises:
+        UserError: A single class.
     """
 
     def __init__(
-        self,
-        features: Tensor | StoredFeatures,
-        labels: Tensor,
-        index: Tensor,
-        standard: Standard | None,
+        self, blocks: Blocks, solver: Solver, standard: Standard | None = None
     ) -> None:
-        self.device = double_device()
-        self.features, self.labels = features, labels
-        self.classes = labels[index].unique()
+        self.blocks, self.solver = blocks, solver
+        labels = torch.cat([label for _, label in blocks.parts]).long()
+        self.classes, self.count = labels.unique(), len(labels)
         if len(self.classes) < 2:
             raise UserError(
-                'the training rows have a single class; logistic regression '
-                'needs two.'
+                f'all training rows have the label {int(self.classes[0])}; '
+                'logistic regression needs two.'
             )
-        self.count, self.width = len(index), int(features.shape[1])
         self.rows = len(self.classes) if len(self.classes) > 2 else 1
+        self.precision = SOLVERS[solver.precision]
+        self.device = device_of(self.precision)
         self.standard = None
         if standard is not None:
-            self.standard = Standard(
-                *(
-                    value.to(self.device, torch.float64)
-                    for value in (standard.mean, standard.std)
-                )
-            )
-        self.parts = mine(index.split(BLOCK))
+            values = (standard.mean, standard.std)
+            self.standard = Standard(*(self._here(value) for value in values))
+        numbered = list(enumerate(blocks.parts))
+        self.lanes = {
+            lane: numbered[lane::LANES]
+            for lane in range(dist.get_rank(), LANES, dist.get_world_size())
+        }
         self.held: dict[int, Tensor] = {}
-        self.free = HELD
+        self.room = _room(self.device)
 
-    def value(
-        self, point: np.ndarray, penalty: float
-    ) -> tuple[float, np.ndarray]:
-        """Share of the objective and of its gradient.
+    def fit(self, cost: float, start: np.ndarray | None = None) -> Fitted:
+        """The solution for a C; all processes call it.
 
         Args:
-            point (np.ndarray): (rows * (D + 1),).
-            penalty (float): 1 / (C M).
+            cost (float): C.
+            start (np.ndarray, optional): A solution's ``point``; 0 if None.
+
+        Raises:
+            UserError: In every process: it is not finite.
         """
-        both = torch.from_numpy(point).to(self.device)
-        both = both.reshape(self.rows, self.width + 1)
-        weights, biases = both[:, :-1], both[:, -1]
-        gradient = torch.zeros_like(both)
-        total = both.new_zeros(())
-        for number, part in enumerate(self.parts):
-            x = self._block(number, part)  # (b, D)
-            label = torch.searchsorted(self.classes, self.labels[part])
-            label = label.to(self.device)
-            logits = self._all_classes(x @ weights.T + biases)  # (b, K)
-            chances = F.log_softmax(logits, dim=1)
-            total -= chances.gather(1, label[:, None]).sum()
-            error = chances.exp_()
-            error[torch.arange(len(label), device=self.device), label] -= 1
-            error = error[:, -self.rows :]  # (b, rows)
-            gradient[:, :-1] += error.T @ x
-            gradient[:, -1] += error.sum(0)
-        total, gradient = total / self.count, gradient / self.count
-        if dist.is_main_process():
-            total += penalty / 2 * weights.square().sum()
-            gradient[:, :-1] += penalty * weights
-        return float(total), gradient.flatten().cpu().numpy()
-
-    def _all_classes(self, logits: Tensor) -> Tensor:
-        """Of two classes, the first one's logit is 0."""
-        return F.pad(logits, (1, 0)) if self.rows == 1 else logits
-
-    def _block(self, number: int, part: Tensor) -> Tensor:
-        """Rows (b, D) float64, kept as they are stored if there is room."""
-        rows = self.held.get(number)
-        if rows is None:
-            rows = self.features[part].to(self.device)
-            if rows.nbytes <= self.free:
-                self.free -= rows.nbytes
-                self.held[number] = rows
-        return _prepared(rows.double(), self.standard)
-
-    def fitted(self, point: np.ndarray, cost: float, count: int) -> Fitted:
-        """A point as a solution; two classes get two opposite rows."""
-        both = torch.from_numpy(point).reshape(self.rows, self.width + 1)
-        if self.rows == 1:
+        if start is None:
+            start = np.zeros(self.rows * (self.blocks.width + 1))
+        point, count = _minimise(
+            partial(self._value, cost), start, self.solver
+        )
+        if not np.isfinite(point).all():
+            raise UserError(
+                f'logistic regression diverged at C = {cost:g}; leave it out.'
+            )
+        both = torch.from_numpy(point).reshape(self.rows, -1)
+        if self.rows == 1:  # opposite rows
             both = torch.cat((-both, both)) / 2
-        both = both.to(self.device)
+        both = self._here(both)
         return Fitted(
             cost,
+            point,
             both[:, :-1],
             both[:, -1],
-            self.classes.to(self.device),
+            self.classes,
             self.standard,
             count,
         )
 
+    def _here(self, value: Tensor) -> Tensor:
+        return value.to(self.device, self.precision)
+
+    def _value(
+        self, cost: float, point: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """Objective and its gradient; all processes call it."""
+        every: dict[int, tuple[float, np.ndarray]] = {}
+        for some in from_all(lambda: self._sums(point)):
+            every |= some
+        lanes = [every[lane] for lane in sorted(every)]
+        total = sum(loss for loss, _ in lanes) / self.count
+        gradient = np.sum([part for _, part in lanes], axis=0) / self.count
+        weights = point.reshape(self.rows, -1)[:, :-1]
+        penalty = 1 / (cost * self.count)
+        gradient[:, :-1] += penalty * weights
+        total += penalty / 2 * float(np.square(weights).sum())
+        return total, gradient.reshape(-1)
+
+    @torch.no_grad()
+    def _sums(self, point: np.ndarray) -> dict[int, tuple[float, np.ndarray]]:
+        """Summed cross entropy and its gradient, of this process's lanes."""
+        both = self._here(torch.from_numpy(point).reshape(self.rows, -1))
+        return {
+            lane: self._lane(both, parts) for lane, parts in self.lanes.items()
+        }
+
+    def _lane(
+        self, both: Tensor, parts: Sequence[tuple[int, tuple[Any, Tensor]]]
+    ) -> tuple[float, np.ndarray]:
+        total = 0.0
+        gradient = torch.zeros_like(both, dtype=torch.float64)
+        for number, (name, label) in parts:
+            x = self._block(number, name)  # (b, D)
+            target = torch.searchsorted(self.classes, label.long())
+            target = target.to(self.device)[:, None]  # (b, 1)
+            logits = F.linear(x, both[:, :-1], both[:, -1])  # (b, rows)
+            if self.rows == 1:  # of two classes the first one's logit is 0
+                logits = F.pad(logits, (1, 0))
+            chances = logits.log_softmax(dim=1)
+            total -= float(chances.gather(1, target).double().sum())
+            error = chances.exp_()
+            error.scatter_add_(1, target, -torch.ones_like(x[:, :1]))
+            error = error[:, -self.rows :]
+            gradient[:, :-1] += error.T @ x
+            gradient[:, -1] += error.double().sum(0)
+        return total, gradient.cpu().numpy()
+
+    def _block(self, number: int, name: Any) -> Tensor:
+        """Rows (b, D), standardised; kept as read while there is room."""
+        rows = self.held.get(number)
+        if rows is None:
+            rows = self.blocks.read(name).to(self.device)
+            if rows.nbytes <= self.room:
+                self.room -= rows.nbytes
+                self.held[number] = rows
+        rows = rows.to(self.precision)
+        return rows if self.standard is None else self.standard(rows)
+
+
+def device_of(precision: torch.dtype) -> str:
+    """The processes' device, or the CPU where it has no double precision."""
+    device: str = get_device()
+    double = precision == torch.float64
+    return 'cpu' if double and device in ('mps', 'npu') else device
+
+
+def _room(device: str) -> int:
+    if not device.startswith('cuda'):
+        return HELD
+    free: int = torch.cuda.mem_get_info()[0]
+    return free // 2
+
 
 def _minimise(
-    share: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    value: Callable[[np.ndarray], tuple[float, np.ndarray]],
     start: np.ndarray,
     solver: Solver,
 ) -> tuple[np.ndarray, int]:
-    """Minimise a sum of what the processes have; all get the solution.
+    """Minimise a function that all processes compute together.
 
     The first process decides each point, so that all do the same whatever
     their rounding.
@@ -291,23 +334,16 @@ def _minimise(
     """
     from scipy.optimize import minimize
 
-    def at(point: Callable[[], np.ndarray | None]) -> Any:
-        found = on_main_process(point)
-        if found is None:
-            return None
-        shares = from_all(lambda: share(found))
-        return (
-            sum(value for value, _ in shares),
-            np.sum([gradient for _, gradient in shares], axis=0),
-        )
+    def at(choose: Callable[[], np.ndarray | None]) -> Any:
+        point = on_main_process(choose)
+        return None if point is None else value(point)
 
     if not dist.is_main_process():
         while at(lambda: None) is not None:
             pass
-        point, count = on_main_process(lambda: None)
-        return point, count
+        return _from_main(lambda: None)
     try:
-        found = minimize(
+        solved = minimize(
             lambda x: at(lambda: x),
             start,
             jac=True,
@@ -325,7 +361,12 @@ def _minimise(
         at(_raising(end))
         raise
     at(lambda: None)
-    return on_main_process(lambda: (found.x, int(found.nit)))
+    return _from_main(lambda: (solved.x, int(solved.nit)))
+
+
+def _from_main(make: Callable[[], Any]) -> tuple[np.ndarray, int]:
+    found: tuple[np.ndarray, int] = on_main_process(make)
+    return found
 
 
 def _raising(end: BaseException) -> Callable[[], None]:

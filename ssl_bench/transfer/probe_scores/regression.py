@@ -1,5 +1,7 @@
 """Multinomial logistic regression."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,10 +9,10 @@ from torch import Tensor
 from ssl_bench.errors import UserError
 from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.probe_scores.logistic_blocks import (
+    Blocks,
     Fitted,
     Solver,
     fit_costs,
-    fit_one,
     predict_blocks,
 )
 from ssl_bench.transfer.together import from_all, on_main_process
@@ -93,6 +95,7 @@ def logistic_sweep(
     iterations: int,
     tol: float,
     line_search: int,
+    solver_precision: str,
     warm_start: bool,
 ) -> dict[str, float]:
     """Top-1 of the C that is best on a part of the training images, percent.
@@ -108,6 +111,7 @@ def logistic_sweep(
         share (float): Of the training images, that chooses.
         split_seed (int): Of the permutation; not of the run.
         memory, iterations, tol, line_search: Of `logistic_blocks.Solver`.
+        solver_precision (str): Its precision.
         warm_start (bool): Begin with the solution of the C before.
 
     Returns:
@@ -126,18 +130,18 @@ def logistic_sweep(
         )
     draw = torch.Generator().manual_seed(split_seed)
     order = torch.randperm(count, generator=draw)
-    solver = Solver(memory, iterations, tol, line_search)
-    fits = fit_costs(
-        train.features,
-        train.labels,
-        order[held:],
-        costs,
-        solver,
-        warm_start=warm_start,
-    )
-    found = [blocks_top1(fit, train, order[:held]) for fit in fits]
+    solver = Solver(memory, iterations, tol, line_search, solver_precision)
+
+    def fits(rows: Tensor, some: list[float]) -> Iterator[Fitted]:
+        blocks = Blocks.of(train.features, train.labels, rows)
+        return fit_costs(blocks, some, solver, warm_start=warm_start)
+
+    found = [
+        blocks_top1(fit, train, order[:held])
+        for fit in fits(order[held:], costs)
+    ]
     cost = costs[max(range(len(costs)), key=found.__getitem__)]
-    last = fit_one(train.features, train.labels, order, cost, solver)
+    (last,) = fits(order, [cost])
     return {
         'top1': blocks_top1(last, test, torch.arange(len(test.labels))),
         'chosen/C': float(cost),
