@@ -174,8 +174,8 @@ class Regression:
     The objective is scikit-learn's: C times the summed cross entropy, plus
     half the squared weights; biases are free. Two classes have one row of
     weights, as there. It is divided by C and the number of rows, as
-    scikit-learn's is: ``tol`` is of that. On an accelerator rows stay as they
-    are read, while they take less than half of its free memory.
+    scikit-learn's is: ``tol`` is of that. Rows stay in memory, up to `HELD`
+    bytes, or half of what an accelerator has free.
 
     Args:
         blocks (Blocks): To learn of.
@@ -211,6 +211,13 @@ class Regression:
         }
         self.held: dict[int, Tensor] = {}
         self.room = _room(self.device)
+        own = [
+            len(label)
+            for parts in self.lanes.values()
+            for _, (_, label) in parts
+        ]
+        size = sum(own) * blocks.width * self.precision.itemsize
+        self.whole = size <= self.room
 
     def fit(self, cost: float, start: np.ndarray | None = None) -> Fitted:
         """The solution for a C; all processes call it.
@@ -294,15 +301,25 @@ class Regression:
         return total, gradient.cpu().numpy()
 
     def _block(self, number: int, name: Any) -> Tensor:
-        """Rows (b, D), standardised; kept as read while there is room."""
+        """Rows (b, D), standardised.
+
+        They are kept so where all of them have room, else as they are read,
+        while there is room.
+        """
         rows = self.held.get(number)
+        if rows is not None and self.whole:
+            return rows
+        read = rows is None
         if rows is None:
             rows = self.blocks.read(name).to(self.device)
-            if rows.nbytes <= self.room:
-                self.room -= rows.nbytes
-                self.held[number] = rows
-        rows = rows.to(self.precision)
-        return rows if self.standard is None else self.standard(rows)
+        given = rows.to(self.precision)
+        if self.standard is not None:
+            given = self.standard(given)
+        kept = given if self.whole else rows
+        if read and kept.nbytes <= self.room:
+            self.room -= kept.nbytes
+            self.held[number] = kept
+        return given
 
 
 def device_of(precision: torch.dtype) -> str:
