@@ -14,7 +14,7 @@ _base_ = ['./spair_probe3d.py', '_base_/mini.py']
 
 backbone = dict(depth=18, base_channels=16, stem_channels=16)
 # stride 8: the last maps have too few places of so small an image
-probe = dict(precision='float32', maps=dict(stages=(2,)))
+probe = dict(precision='float32', maps=dict(stages=(2,), padding='cut'))
 test_dataloader = dict(
     num_workers=0, dataset=dict(data_root='data/mini/SPair-71k')
 )

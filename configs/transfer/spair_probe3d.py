@@ -16,7 +16,7 @@ _base_ = './spair_pck_dift.py'
 probe = dict(
     type='recall',
     share=0.1,  # of the longer side of the target's box; at the limit wrong
-    maps=dict(padding='cut'),
+    maps=dict(padding='none'),  # a side that patches do not divide is refused
 )
 test_dataloader = dict(dataset=dict(pairs_per_category=200, shuffle_seed=20))
 edit = {'test_dataloader.dataset.pipeline.Resize.scale': (1024, 1024)}

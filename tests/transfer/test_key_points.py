@@ -161,7 +161,7 @@ def test_the_protocols_are_said():
         ),
     )
     assert probe3d.probe.type == 'recall' and probe3d.probe.share == 0.1
-    assert probe3d.probe.maps.padding == 'cut'
+    assert probe3d.probe.maps.padding == 'none'
     for config, some, side in (
         (dift, (None, None), 768),
         (probe3d, (200, 20), 1024),
