@@ -78,7 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--backbones, if not --quick)',
     )
     parser.add_argument(
-        '--tasks', nargs='+', metavar='TASK', help='mini tasks (default: four; three with --backbones)'
+        '--tasks',
+        nargs='+',
+        metavar='TASK',
+        help='mini tasks (default: four; three others with --backbones)',
     )
     parser.add_argument(
         '--jobs',

@@ -131,7 +131,7 @@ def room_scene(
     far = math.log(room.back - 0.3)
     near = math.log(NEAREST)
     places = sorted(rng.uniform(near, far, size=rng.integers(3, 8)))
-    placed = []
+    placed: list[float] = []
     for distance in np.exp(places[::-1]).tolist():
         if _add_object(rng, scene, room, distance):
             depth = np.where(scene.mask(len(placed)), distance, depth)

@@ -153,7 +153,7 @@ def write_pairs(home: Path, split: str, images: list[dict]) -> None:
         split (str): trn, val or test.
         images (list[dict]): What `write_image` gave.
     """
-    names = []
+    names: list[str] = []
     for source, target in permutations(images, 2):
         if source['category'] != target['category']:
             continue
