@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--tasks',
         nargs='+',
         metavar='TASK',
-        help='mini tasks (default: four; three with --backbones)',
+        help='mini tasks (default: four; three others with --backbones)',
     )
     parser.add_argument(
         '--jobs',

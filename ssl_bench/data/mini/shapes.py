@@ -204,5 +204,5 @@ def draw(parts: Outline, matrix: np.ndarray) -> Drawn:
         [((points - low + 0.5) * OVERSAMPLE, fill) for points, fill in moved],
         (width * OVERSAMPLE, height * OVERSAMPLE),
     )
-    wide, tall = high - low
-    return Drawn(image.reduce(OVERSAMPLE), wide, tall, low - 0.5)
+    extent = high - low
+    return Drawn(image.reduce(OVERSAMPLE), extent[0], extent[1], low - 0.5)
