@@ -61,6 +61,22 @@ VIT_DETECTION = (
     Rule(NONE, ('SiameseIM',), ('MoCo v3',)),
     REST,
 )
+# DINOv3's tables have as many patches of 14 pixels as of 16.
+PATCHES = (
+    Rule(
+        'patch14',
+        ('DINOv3',),
+        (
+            'AM-RADIOv2.5',
+            'DINOv2',
+            'Franca',
+            'PEcore',
+            'PEspatial',
+            'Web-DINO',
+        ),
+    ),
+    REST,
+)
 VISSL = (
     Rule('vicreg', ('VICReg',), ('VICReg',)),
     Rule('openmmlab', ('OpenSelfSup', 'mmselfsup')),
@@ -117,6 +133,15 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     'places205_linear': VISSL,
     'inat18_linear': VISSL,
+    **dict.fromkeys(
+        (
+            'ade20k_linseg_dinov3',
+            'cityscapes_linseg_dinov3',
+            'voc12_linseg_dinov3',
+            'spair_probe3d',
+        ),
+        PATCHES,
+    ),
     # How Franca's table of 2026 was measured was not read: it has 50.7 where
     # the first version has 41.8 for the same weights.
     **dict.fromkeys(

@@ -296,8 +296,8 @@ def test_a_suite_of_released_files_meets_the_printed_numbers(
             method.meta['pretrain_data'],
             None,
         )
-        for task in suite.tasks_of(method):
-            row = Planned(known, task, find_task(task).shown[0], '')
+        for task, recipe, _ in suite.runs_of(method):
+            row = Planned(known, task, find_task(task).shown[0], recipe)
             cells = PublishedIndex().matches(row)
             assert cells, (file, task)
             found.update(cells)

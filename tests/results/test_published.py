@@ -349,7 +349,8 @@ DINOV2 = 'DINOv2', '', 'vit_large_patch14_dinov2', *LVD
         ((*DINOV2, *ADE_FRANCA), (41.8, 'Franca v1')),
         ((*DINOV2, *ADE3), None),  # DINOv3 prints the giant one only
         (('DINOv2', '', 'ViT-g/14', *LVD, *ADE2), (49.0, 'DINOv2')),
-        (('dinov2', '', 'vit_giant_patch14_dinov2', *LVD, *ADE3), 49.5),
+        # printed at another size: below
+        (('dinov2', '', 'vit_giant_patch14_dinov2', *LVD, *ADE3), None),
         # printed as a method's name, in timm's name of the network
         (('DINOv2+reg', '', 'ViT-g/14', *LVD, *KNN), (34.0, 'CAPI v1')),
         (('DINOv2', '', 'vit_giant_patch14_reg4_dinov2', *LVD, *KNN), 34.0),
@@ -406,6 +407,16 @@ def test_matches_of_frozen_dense_tasks(question, expected):
     if isinstance(expected, float):
         found = found and found[0]
     assert found == expected
+
+
+def test_dinov3_prints_patches_of_14_pixels_at_their_own_size():
+    giant = 'DINOv2', '', 'ViT-g/14', *LVD
+    assert first(*giant, *ADE3, recipe='patch14') == (49.5, 'DINOv3')
+    keys = 'spair_probe3d', 'recall@0.1'
+    assert first(*giant, *keys, recipe='patch14') == (56.1, 'DINOv3')
+    assert first(*giant, *keys) is None
+    depth = 'nyu_depth_lin_dinov3', 'RMSE'  # padded
+    assert first(*giant, *depth) == (0.372, 'DINOv3')
 
 
 def test_one_value_of_a_model_on_a_protocol():
