@@ -343,7 +343,7 @@ def build(plan: Any) -> Any:
     """The network of a run, with its initial values."""
     from mmengine.registry import MODELS, DefaultScope
 
-    from ssl_bench.transfer.probes import frozen_model
+    from ssl_bench.transfer.frozen import frozen_model
     from ssl_bench.transfer.weights import hold_positions
 
     config = plan.config
@@ -506,7 +506,7 @@ def step(model: Any, plan: Any) -> None:
     from mmengine.registry import DATASETS, DefaultScope
 
     from ssl_bench.toolbox.load_images import read_with_care
-    from ssl_bench.transfer.probes import POOLS
+    from ssl_bench.transfer.frozen import POOLS
 
     config = plan.config
     read_with_care(config, None)

@@ -104,7 +104,7 @@ def write(
 def network(model: str) -> Callable[[Tensor], Tensor]:
     """From normalised images (B, 3, H, W) to maps (B, h, w, D)."""
     from ssl_bench.checkpoints.timm_nets import TimmNet, to_header
-    from ssl_bench.transfer.probes import Frozen
+    from ssl_bench.transfer.frozen import Frozen
 
     backbone = dict(
         type='TimmBackbone', net=to_header(TimmNet(model)), frozen=True

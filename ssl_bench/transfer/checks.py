@@ -36,16 +36,14 @@ from ssl_bench.errors import UserError, one_line
 from ssl_bench.results import SCHEMA, validate
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.reported import reported
+from ssl_bench.transfer.frozen import frozen_model
 from ssl_bench.transfer.frozen_classification import check_headline
 from ssl_bench.transfer.held import hold
 from ssl_bench.transfer.lora import own_names
 from ssl_bench.transfer.plan import Plan
-from ssl_bench.transfer.probes import (
-    check_settings,
-    data_scope,
-    frozen_model,
-    metrics_of,
-)
+from ssl_bench.transfer.probe_scores import PROBES
+from ssl_bench.transfer.probe_settings import check_settings
+from ssl_bench.transfer.probes import data_scope
 from ssl_bench.transfer.record import Measured, make_record
 from ssl_bench.transfer.shapes import check_shapes, image_size
 from ssl_bench.transfer.source import Source
@@ -137,7 +135,8 @@ def check_metrics(plan: Plan) -> None:
     config, row = plan.config, find_task(plan.task)
     if row.toolbox == 'probe':
         kind = config.probe.get('type')
-        names = metrics_of(config.probe)
+        probe = PROBES.get(str(kind))  # an unknown one is refused later
+        names = None if probe is None else probe.reports(config.probe)
     else:
         kind = config.test_evaluator.get('type')
         names = reported(config.test_evaluator)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ssl_bench.errors import UserError, one_line
 from ssl_bench.toolbox.timm_backbone import TimmBackbone
-from ssl_bench.transfer.probes import POOLS
+from ssl_bench.transfer.frozen import POOLS
 from ssl_bench.transfer.timm_architecture import image_side, image_sides
 
 SIDE = 128  # pixels, at least: of a detector, whose images have many sizes

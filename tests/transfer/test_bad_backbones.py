@@ -106,7 +106,7 @@ def test_a_plain_vit_leaves_no_pixels_out(refused):
 
 
 def _model(config):
-    from ssl_bench.transfer.probes import frozen_model
+    from ssl_bench.transfer.frozen import frozen_model
 
     return frozen_model(config)
 

@@ -9,7 +9,7 @@ from ssl_bench.checkpoints import SUFFIX, write_backbone
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.transfer import checks
-from ssl_bench.transfer.probes import SCOPE
+from ssl_bench.transfer.frozen import SCOPE
 from ssl_bench.transfer.run import Request, ready, run_task
 from ssl_bench.transfer.source import Source, open_source
 from tests.backbones import thin_backbone, tiny_vit

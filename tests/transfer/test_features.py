@@ -14,6 +14,7 @@ from ssl_bench import register_all_modules
 from ssl_bench.engine.stopping import stoppable
 from ssl_bench.errors import Interrupted, UserError
 from ssl_bench.transfer import feature_writer as module
+from ssl_bench.transfer.extraction import cache_key
 from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import (
     Dealing,
@@ -22,14 +23,10 @@ from ssl_bench.transfer.features import (
     WholeBatches,
     load_features,
 )
+from ssl_bench.transfer.frozen import Frozen, global_average
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.probe_scores import knn, linear, logistic, svm
-from ssl_bench.transfer.probes import (
-    Frozen,
-    cache_key,
-    check_settings,
-    global_average,
-)
+from ssl_bench.transfer.probe_settings import check_settings
 from tests.processes import run_in_processes
 
 

@@ -10,8 +10,9 @@ from mmpretrain.structures import DataSample
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.table import tasks
+from ssl_bench.transfer.extraction import cache_key
+from ssl_bench.transfer.frozen import build_frozen
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.probes import build_frozen, cache_key
 from ssl_bench.transfer.source import open_source
 from ssl_bench.transfer.weights import load_backbone
 from tests.backbones import thin_backbone

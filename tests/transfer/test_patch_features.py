@@ -12,10 +12,11 @@ from ssl_bench.checkpoints.timm_nets import to_header
 from ssl_bench.errors import UserError
 from ssl_bench.transfer import probes
 from ssl_bench.transfer.checks import check_network
+from ssl_bench.transfer.extraction import SPLITS, cache_keys
 from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import Dealing, StoredMasks, load_features
+from ssl_bench.transfer.frozen import build_frozen
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.probes import build_frozen, cache_keys
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import thin_backbone, tiny_vit
@@ -319,7 +320,7 @@ def test_a_residual_network_takes_whole_cells_only(registered):
     thin = thin_backbone()
     source = Source(thin, thin.meta['arch'], thin.meta['arch_args'])
     for side, message in ((225, 'sizes are 224 and 256'), (224, None)):
-        sides = {f'{split}_{RESIZE}': (side, side) for split in probes.SPLITS}
+        sides = {f'{split}_{RESIZE}': (side, side) for split in SPLITS}
         plan = make_plan(
             'voc12_logregseg_capi', source.arch_args, overrides=sides
         )

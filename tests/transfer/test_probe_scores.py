@@ -19,7 +19,7 @@ from ssl_bench.transfer.probe_scores.linear_layer import (
 )
 from ssl_bench.transfer.probe_scores.neighbours import nearest, votes_of
 from ssl_bench.transfer.probe_scores.svms import ranking_ap
-from ssl_bench.transfer.probes import check_settings
+from ssl_bench.transfer.probe_settings import check_settings
 
 
 def blobs(count, seed, noise=0.2):

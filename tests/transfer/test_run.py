@@ -2,6 +2,7 @@
 
 import functools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,14 +98,15 @@ def test_linear_sweeps_read_the_features_of_knn(go, source, monkeypatch):
     from ssl_bench.transfer import probes
 
     monkeypatch.setattr(probes, 'extract', None)  # would fail
-    seeds, score = [], probes.PROBES['linear']
+    seeds, linear = [], probes.PROBES['linear']
 
-    @functools.wraps(score)
+    @functools.wraps(linear.score)
     def spy(*args, **kwargs):
         seeds.append(kwargs['seed'])
-        return score(*args, **kwargs)
+        return linear.score(*args, **kwargs)
 
-    monkeypatch.setitem(probes.PROBES, 'linear', spy)
+    spied = replace(linear, score=spy)
+    monkeypatch.setitem(probes.PROBES, 'linear', spied)
     sweep = {'probe.epochs': 5}
     runs = [
         go(

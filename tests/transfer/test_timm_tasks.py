@@ -14,8 +14,9 @@ from ssl_bench.checkpoints.architectures import ViT, describe, recognise
 from ssl_bench.checkpoints.timm_nets import TimmNet, to_header
 from ssl_bench.errors import UserError
 from ssl_bench.toolbox.timm_backbone import TimmBackbone
+from ssl_bench.transfer.extraction import cache_key
+from ssl_bench.transfer.frozen import build_frozen
 from ssl_bench.transfer.plan import make_plan
-from ssl_bench.transfer.probes import build_frozen, cache_key
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.timm_segmentation import nearest_size
