@@ -82,7 +82,8 @@ class Task(BaseModel):
             for frozen features without training by gradient.
         dataset (str | dict): Key of `datasets.DATASETS`, or the arguments
             of `datasets.own_dataset`.
-        metrics (dict[str, Metric]): By our name.
+        metrics (dict[str, Metric]): By our name. A literal may give the id
+            of a task next to it whose metrics it has.
         shown (tuple[str, ...]): Those in tables, the main one first.
         source (str): Whose protocol it is.
         gpu_hours (float, optional): Estimate of a run's training, summed
@@ -235,6 +236,8 @@ def read_task(path: Path) -> Task:
             f'{path} has no literal `TASK = dict(...)`, which says what the '
             'task is (CONTRIBUTING.md, "Add a task").'
         )
+    if isinstance(literal.get('metrics'), str):
+        literal['metrics'] = _metrics_of(path, literal['metrics'])
     try:
         task = Task(**literal)
     except ValidationError as error:
@@ -247,6 +250,23 @@ def read_task(path: Path) -> Task:
     if problem:
         raise UserError(f'{path}: TASK: {problem}')
     return task
+
+
+def _metrics_of(path: Path, task: str) -> Any:
+    """The metrics of the literal of another task in a config's folder.
+
+    Raises:
+        UserError: There is none, or it names another one itself.
+    """
+    other = path.with_name(f'{task}.py')
+    literal = own_literals(other).get('TASK') if other.is_file() else None
+    found = literal.get('metrics') if isinstance(literal, dict) else None
+    if not isinstance(found, dict):
+        raise UserError(
+            f'{path}: TASK.metrics is {task!r}: {other} has no metrics of '
+            'its own.'
+        )
+    return found
 
 
 @lru_cache(maxsize=4)

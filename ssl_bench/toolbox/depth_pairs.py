@@ -6,12 +6,8 @@ from mmseg.datasets.transforms import LoadDepthAnnotation
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from ssl_bench.errors import UserError
-from ssl_bench.tasks.layouts.depth import (
-    DepthFault,
-    DepthLayout,
-    check_depth,
-    read_depth,
-)
+from ssl_bench.tasks.layouts.depth import DepthLayout, check_depth, read_depth
+from ssl_bench.tasks.layouts.unusable import UnusableLabels
 from ssl_bench.toolbox.load_images import note_skipped
 
 
@@ -89,7 +85,7 @@ class ReadDepth(LoadDepthAnnotation):
         try:
             depth = read_depth(path)
             check_depth(depth, results['ori_shape'])
-        except DepthFault as fault:
+        except UnusableLabels as fault:
             if self.skipped is None:
                 raise UserError(
                     f'the depth map {path} {fault.text}. Fix it, or take its '

@@ -12,12 +12,8 @@ from mmseg.registry import DATASETS, TRANSFORMS
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.layouts import MaskLayout, VocMaskLayout
-from ssl_bench.tasks.layouts.masks import (
-    IGNORED,
-    MaskFault,
-    check_mask,
-    read_mask,
-)
+from ssl_bench.tasks.layouts.masks import IGNORED, check_mask, read_mask
+from ssl_bench.tasks.layouts.unusable import UnusableLabels
 from ssl_bench.toolbox.load_images import note_skipped
 
 
@@ -132,7 +128,7 @@ class ReadMask(LoadAnnotations):
                 results['gt_seg_map'], results['ori_shape'], self.classes
             )
             return results
-        except MaskFault as fault:
+        except UnusableLabels as fault:
             if self.skipped is None:
                 raise UserError(
                     f'the mask {path} {fault.text}. Fix it, or take its '

@@ -7,8 +7,9 @@ from PIL import Image
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.check import check_task
 from ssl_bench.tasks.layouts import DepthLayout, Note, Problem
-from ssl_bench.tasks.layouts.depth import DepthFault, read_depth
+from ssl_bench.tasks.layouts.depth import read_depth
 from ssl_bench.tasks.layouts.lines import refuse
+from ssl_bench.tasks.layouts.unusable import UnusableLabels
 from ssl_bench.toolbox.check_data import check_depths
 
 SIZE = (8, 6)  # width and height
@@ -121,7 +122,7 @@ def test_depth_of_32_bits(tmp_path):
     Image.fromarray(depth).save(tmp_path / 'a.tiff')
     assert np.array_equal(read_depth(str(tmp_path / 'a.tiff')), depth)
     Image.fromarray(depth.astype(np.float32)).save(tmp_path / 'b.tiff')
-    with pytest.raises(DepthFault, match='mode F'):
+    with pytest.raises(UnusableLabels, match='mode F'):
         read_depth(str(tmp_path / 'b.tiff'))
 
 

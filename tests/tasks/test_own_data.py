@@ -18,7 +18,8 @@ from ssl_bench.tasks.layouts import (
     VocBoxLayout,
     VocMaskLayout,
 )
-from ssl_bench.tasks.layouts.masks import MaskFault, check_mask, read_mask
+from ssl_bench.tasks.layouts.masks import check_mask, read_mask
+from ssl_bench.tasks.layouts.unusable import UnusableLabels
 
 LABELS = np.array([[0, 1, 2], [2, 1, 255]], np.uint8)
 WORD = {Problem: 'problem', Note: 'note'}
@@ -76,7 +77,7 @@ def test_masks_that_are_read(tmp_path, image, kind):
 )
 def test_masks_that_are_refused(tmp_path, image, kind, text):
     image.save(tmp_path / 'a', kind)
-    with pytest.raises(MaskFault, match=text):
+    with pytest.raises(UnusableLabels, match=text):
         check_mask(read_mask(tmp_path / 'a'), (2, 3), 3)
 
 

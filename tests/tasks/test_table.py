@@ -210,6 +210,19 @@ def test_a_broken_literal_is_one_line_and_breaks_no_other_task(
     assert 'mini_knn' in found.out and str(path) in found.err
 
 
+def test_metrics_are_those_of_a_task_next_to_it(folder):
+    folder()
+    text = LITERAL.replace('flowers', 'leaves')
+    text = text.replace("{'top1': dict(tolerance=0.5)}", "'flowers'")
+    path = folder(text, 'leaves')
+    assert find_task('leaves').metrics == find_task('flowers').metrics
+    assert find_task('mini_depth').metrics['RMSE'].unit == 'metres'
+    path.write_text(path.read_text().replace("'flowers'", "'petals'"))
+    _table.cache_clear()
+    with pytest.raises(UserError, match='petals.py has no metrics of its own'):
+        find_task('leaves')
+
+
 def test_an_id_cannot_be_taken_twice(folder):
     path = folder(LITERAL.replace('flowers', 'mini_knn'), 'mini_knn')
     assert find_task('mini_knn').title == 'Mini kNN'

@@ -18,6 +18,7 @@ from ssl_bench.tasks.layouts.lines import (
 )
 from ssl_bench.tasks.layouts.opening import image_size, spread, turned_images
 from ssl_bench.tasks.layouts.text_lists import list_faults, numbered_lines
+from ssl_bench.tasks.layouts.unusable import UnusableLabels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,19 +33,6 @@ class DepthPair(NamedTuple):
     depth: str
 
 
-class DepthFault(Exception):
-    """Why a depth map is unusable.
-
-    Attributes:
-        kind (str): What is wrong with many maps.
-        text (str): What is wrong with this one.
-    """
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(text)
-        self.kind, self.text = kind, text
-
-
 def read_depth(path: str) -> 'np.ndarray[Any, Any]':
     """The numbers of a depth map file.
 
@@ -52,8 +40,8 @@ def read_depth(path: str) -> 'np.ndarray[Any, Any]':
         np.ndarray: (H, W), whole numbers, in the units of the file.
 
     Raises:
-        DepthFault: It does not decode, or does not hold one whole number of
-            16 or 32 bits for each pixel.
+        UnusableLabels: It does not decode, or does not hold one whole
+            number of 16 or 32 bits for each pixel.
     """
     import numpy as np
 
@@ -64,14 +52,16 @@ def read_depth(path: str) -> 'np.ndarray[Any, Any]':
             content = file.read()
         with opened(content) as image:
             if image.mode.split(';')[0] != 'I':
-                raise DepthFault(
+                raise UnusableLabels(
                     'depth maps do not hold whole numbers of 16 or 32 bits',
                     f'has the mode {image.mode}, not a whole number of 16 or '
                     '32 bits for each pixel. Write a 16-bit grey PNG',
                 )
             return np.asarray(image)
     except OSError as error:
-        raise DepthFault('depth maps cannot be decoded', str(error)) from error
+        raise UnusableLabels(
+            'depth maps cannot be decoded', str(error)
+        ) from error
 
 
 def check_depth(depth: 'np.ndarray[Any, Any]', shape: Sequence[int]) -> None:
@@ -82,10 +72,10 @@ def check_depth(depth: 'np.ndarray[Any, Any]', shape: Sequence[int]) -> None:
         shape (Sequence[int]): (H, W) of the image.
 
     Raises:
-        DepthFault: It does not.
+        UnusableLabels: It does not.
     """
     if depth.shape != tuple(shape):
-        raise DepthFault(
+        raise UnusableLabels(
             'depth maps are not as large as their image',
             f'is {depth.shape}, its image {tuple(shape)}',
         )
@@ -212,7 +202,7 @@ class DepthLayout(Layout):
                 check_depth(depth, image_size(pair.image)[::-1])
                 if not self._valid(depth):
                     empty.append(pair.depth)
-            except DepthFault as fault:
+            except UnusableLabels as fault:
                 faults.setdefault(fault.kind, {})[pair.depth] = fault.text
             except OSError:  # named with the images
                 continue
@@ -246,7 +236,7 @@ class DepthLayout(Layout):
             try:
                 if self._valid(read_depth(path)):
                     return []
-            except DepthFault:
+            except UnusableLabels:
                 continue
         return [
             Problem(

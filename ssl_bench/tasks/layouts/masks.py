@@ -21,6 +21,7 @@ from ssl_bench.tasks.layouts.lines import (
 )
 from ssl_bench.tasks.layouts.opening import image_size, spread, turned_images
 from ssl_bench.tasks.layouts.text_lists import list_faults, read_list
+from ssl_bench.tasks.layouts.unusable import UnusableLabels
 from ssl_bench.tasks.layouts.voc import in_devkit
 
 if TYPE_CHECKING:
@@ -36,19 +37,6 @@ class Masked(NamedTuple):
     mask: str
 
 
-class MaskFault(Exception):
-    """Why a mask is unusable.
-
-    Attributes:
-        kind (str): What is wrong with many masks.
-        text (str): What is wrong with this one.
-    """
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(text)
-        self.kind, self.text = kind, text
-
-
 BEYOND = 'masks have a label beyond the classes'
 CHANNELS = ('1', 'L', 'P', 'I')  # modes with a whole number for each pixel
 LOSSY = ('JPEG', 'MPO', 'JPEG2000', 'WEBP', 'AVIF')  # they change labels
@@ -61,7 +49,7 @@ def read_mask(path: str) -> 'np.ndarray[Any, Any]':
         np.ndarray: (H, W) uint8.
 
     Raises:
-        MaskFault: It does not decode, is not one label from 0 to 255 for
+        UnusableLabels: It does not decode, is not one label from 0 to 255 for
             each pixel, or ignores all pixels.
     """
     import numpy as np
@@ -74,30 +62,30 @@ def read_mask(path: str) -> 'np.ndarray[Any, Any]':
             content = file.read()
         with opened(content) as mask:
             if mask.format in LOSSY:
-                raise MaskFault(
+                raise UnusableLabels(
                     'masks are in a format that changes labels',
                     f'is a {mask.format} file, which changes labels. Write '
                     'PNG from the first source',
                 )
             if mask.mode.split(';')[0] not in CHANNELS:
-                raise MaskFault(
+                raise UnusableLabels(
                     'masks have colours or fractions instead of labels',
                     f'has the mode {mask.mode}, not one label for each pixel. '
                     'Write class numbers as an 8-bit grey or palette image',
                 )
             labels = np.asarray(mask)
     except OSError as error:
-        raise MaskFault('masks cannot be decoded', str(error)) from error
+        raise UnusableLabels('masks cannot be decoded', str(error)) from error
     if labels.dtype.itemsize > 1:  # casting them would be modulo 256
         for label in (labels.max(initial=0), labels.min(initial=0)):
             if not 0 <= label <= IGNORED:
-                raise MaskFault(
+                raise UnusableLabels(
                     BEYOND,
                     f'has the label {label}; labels are numbers of classes, '
                     f'and {IGNORED} is for what is ignored',
                 )
     if labels.min(initial=IGNORED) == IGNORED:
-        raise MaskFault(
+        raise UnusableLabels(
             'masks have ignored pixels only',
             f'has no other label than {IGNORED}, which is ignored',
         )
@@ -115,17 +103,17 @@ def check_mask(
         classes (int): Labels are below this, or 255.
 
     Raises:
-        MaskFault: Says what does not fit.
+        UnusableLabels: Says what does not fit.
     """
     if mask.shape != tuple(shape):
-        raise MaskFault(
+        raise UnusableLabels(
             'masks are not as large as their image',
             f'is {mask.shape}, its image {tuple(shape)} (height, width); '
             'resize the mask by the nearest pixel',
         )
     beyond = mask[(mask >= classes) & (mask != IGNORED)]
     if beyond.size:
-        raise MaskFault(
+        raise UnusableLabels(
             BEYOND,
             f'has the label {beyond.max()}; this task knows 0 to '
             f'{classes - 1}, and {IGNORED} for what is ignored',
@@ -149,7 +137,7 @@ def single_label(masks: Iterable[str], where: str) -> list[Line]:
     for path in masks:
         try:
             seen.update(np.unique(read_mask(path)).tolist())
-        except MaskFault:
+        except UnusableLabels:
             continue
         if len(seen - {IGNORED}) > 1:
             return []
@@ -266,7 +254,7 @@ class MaskLayout(Layout):
                 mask = read_mask(entry.mask)
                 shape = image_size(entry.image)[::-1]
                 check_mask(mask, shape, self.labels)
-            except MaskFault as fault:
+            except UnusableLabels as fault:
                 faults.setdefault(fault.kind, {})[entry.mask] = fault.text
             except OSError:  # named with the images
                 continue
