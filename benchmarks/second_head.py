@@ -40,6 +40,7 @@ TAKEN = dict(
 )
 PLAIN = dict(
     classes=CLASSES,
+    variant='present',
     ignore=[255],
     validation=0.0,
     split_seed=0,

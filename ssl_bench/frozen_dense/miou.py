@@ -52,7 +52,9 @@ def ious(matrix: Tensor) -> np.ndarray:
         return hit / union
 
 
-def miou(matrix: Tensor, variant: str = 'present') -> float:
+def miou(
+    matrix: Tensor, variant: str = 'present', classes: int | None = None
+) -> float:
     """Mean IoU, 0..1.
 
     Args:
@@ -62,6 +64,8 @@ def miou(matrix: Tensor, variant: str = 'present') -> float:
             prediction are left out, one that is only predicted counts 0.
             So where a label is ignored but can be predicted, K must hold it.
             ``all_classes`` (NeCo, Hummingbird): absent classes count 0.
+        classes (int, optional): Of ``all_classes``, where K holds labels that
+            are no class; K when None.
 
     Raises:
         ValueError: Another variant.
@@ -70,7 +74,7 @@ def miou(matrix: Tensor, variant: str = 'present') -> float:
         raise ValueError(f'mIoU is one of {", ".join(VARIANTS)}: {variant}')
     values = ious(matrix)
     if variant == 'all_classes':
-        return float(np.nan_to_num(values).mean())
+        return float(np.nan_to_num(values[:classes]).mean())
     return float(np.nanmean(values))
 
 

@@ -255,8 +255,15 @@ def learnt(patches: Patches, ignore: Sequence[int]) -> tuple[Patches, Tensor]:
     return patches.keep(kept), label[kept]
 
 
-def scores(matrix: Tensor) -> dict[str, float]:
-    """mIoU and pixel accuracy of a confusion matrix, percent."""
+def scores(matrix: Tensor, classes: int, variant: str) -> dict[str, float]:
+    """mIoU and pixel accuracy of a confusion matrix, percent.
+
+    Args:
+        matrix (Tensor): (256, 256); what is ignored can be predicted too.
+        classes (int): Of the data set, that ``all_classes`` is a mean over.
+        variant (str): Of `ssl_bench.frozen_dense.miou.miou`.
+    """
     return dict(
-        mIoU=100 * miou(matrix, 'present'), aAcc=100 * accuracies(matrix)[0]
+        mIoU=100 * miou(matrix, variant, classes),
+        aAcc=100 * accuracies(matrix)[0],
     )

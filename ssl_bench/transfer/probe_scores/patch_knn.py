@@ -34,6 +34,7 @@ def patch_knn(
     neighbours: Sequence[int],
     metrics: Sequence[str],
     ignore: Sequence[int],
+    variant: str,
     validation: float,
     split_seed: int,
     standardise: bool,
@@ -54,6 +55,7 @@ def patch_knn(
         ignore (Sequence[int]): Labels whose pixels do not count. Training
             patches of which they are the most frequent are left out; a
             patch that stays may vote for them.
+        variant (str): Of `ssl_bench.frozen_dense.miou.miou`.
         validation (float): Share of the training images to choose by; 0
             where there is nothing to choose.
         split_seed (int): Of their draw.
@@ -86,7 +88,10 @@ def patch_knn(
                 ),
             )
         )
-        found = {choice: scores(tried[choice])['mIoU'] for choice in every}
+        found = {
+            choice: scores(tried[choice], classes, variant)['mIoU']
+            for choice in every
+        }
         details = {
             f'validation/mIoU_{metric}_k{k}': value
             for (metric, k), value in found.items()
@@ -96,7 +101,7 @@ def patch_knn(
     bank = learnt(Patches(train), ignore)[0]
     (matrix,) = matrices(bank, Patches(test), scaling, every, ignore)
     return {
-        **scores(matrix),
+        **scores(matrix, classes, variant),
         f'chosen/{metric}': 1.0,
         'chosen/k': float(k),
         'chosen/split_seed': float(split_seed),

@@ -34,6 +34,7 @@ def patch_logistic(
     classes: int,
     costs: Sequence[float],
     ignore: Sequence[int],
+    variant: str,
     validation: float,
     split_seed: int,
     standardise: bool,
@@ -55,6 +56,7 @@ def patch_logistic(
         costs (Sequence[float]): Every C that may be chosen, see `fit_costs`.
         ignore (Sequence[int]): Labels whose pixels do not count, and whose
             patches are not learnt.
+        variant (str): Of `ssl_bench.frozen_dense.miou.miou`.
         validation (float): Share of the training images to choose by; 0
             where there is nothing to choose.
         split_seed (int): Of their draw.
@@ -87,13 +89,13 @@ def patch_logistic(
     if len(costs) > 1:
         for cost, fit in zip(costs, fits(some, costs)):
             matrix = predicted(fit, Patches(train, held_out), ignore)
-            found[cost] = scores(matrix)['mIoU']
+            found[cost] = scores(matrix, classes, variant)['mIoU']
             details[f'validation/mIoU_C{cost:g}'] = found[cost]
             details[f'iterations/C{cost:g}'] = float(fit.iterations)
     cost = max(costs, key=lambda c: found.get(c, 0.0))
     (fit,) = fits(Patches(train), [cost])
     return {
-        **scores(predicted(fit, Patches(test), ignore)),
+        **scores(predicted(fit, Patches(test), ignore), classes, variant),
         'chosen/C': float(cost),
         'chosen/split_seed': float(split_seed),
         'iterations/last': float(fit.iterations),
