@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ssl_bench.errors import UserError
+
 VARIANTS = ('present', 'all_classes')
 
 
@@ -76,6 +78,23 @@ def miou(
     if variant == 'all_classes':
         return float(np.nan_to_num(values[:classes]).mean())
     return float(np.nanmean(values))
+
+
+def require_pixels(matrix: Tensor, images: str) -> None:
+    """Check that there is something to score.
+
+    Args:
+        matrix (Tensor): (K, K), see `confusion`.
+        images (str): What was counted, for the message.
+
+    Raises:
+        UserError: No pixel counts.
+    """
+    if not matrix.any():
+        raise UserError(
+            f'no pixel of the {images} images has a label that counts: all '
+            'are ignored. Check their masks, or take more images.'
+        )
 
 
 def matched(matrix: Tensor) -> Tensor:

@@ -481,6 +481,24 @@ def test_more_neighbours_than_patches():
         )
 
 
+@pytest.mark.parametrize('of', [of_knn, of_logistic])
+def test_nothing_to_score(of):
+    train, test = (
+        Features(rows.flatten(0, 2), masks, (3, 4))
+        for rows, masks in (
+            map(torch.from_numpy, scenes(*which))
+            for which in ((20, 0), (4, 1))
+        )
+    )
+    void = test._replace(labels=torch.full_like(test.labels, 255))
+    with pytest.raises(UserError, match='no pixel of the test images has'):
+        of(train, void)
+    _, held_out = split_images(20, SPLIT['validation'], SPLIT['split_seed'])
+    train.labels[held_out] = 255
+    with pytest.raises(UserError, match='no pixel of the held-out training'):
+        of(train, test)
+
+
 def test_nothing_to_learn():
     masks = torch.full((12, 2, 2), 255, dtype=torch.uint8)
     split = Features(torch.randn(12, 3), masks, (1, 1))

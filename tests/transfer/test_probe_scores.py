@@ -51,7 +51,6 @@ def test_votes_equal_a_slow_loop(monkeypatch, block):
         np.testing.assert_allclose(got, want, rtol=1e-4)
 
 
-
 def test_votes_of_a_small_temperature_are_finite():
     """exp(0.9 / 0.005) is beyond single precision."""
     cosines, labels = torch.tensor([[0.9, 0.895]]), torch.tensor([[1, 0]])

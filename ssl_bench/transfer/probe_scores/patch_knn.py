@@ -11,7 +11,9 @@ from ssl_bench.frozen_dense.miou import confusion
 from ssl_bench.frozen_dense.patches import Standard, closeness, votes
 from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.probe_scores.patch_data import (
+    HELD_OUT,
     LABELS,
+    TEST,
     Patches,
     blocks,
     learnt,
@@ -67,8 +69,8 @@ def patch_knn(
         the images held out for each choice.
 
     Raises:
-        UserError: More neighbours than patches, or a choice without images
-            to choose by.
+        UserError: More neighbours than patches, a choice without images to
+            choose by, or no pixel that counts.
     """
     every = [(metric, k) for metric in metrics for k in sorted(neighbours)]
     used, held_out = split_images(len(train.labels), validation, split_seed)
@@ -89,7 +91,7 @@ def patch_knn(
             )
         )
         found = {
-            choice: scores(tried[choice], classes, variant)['mIoU']
+            choice: scores(tried[choice], HELD_OUT, classes, variant)['mIoU']
             for choice in every
         }
         details = {
@@ -101,7 +103,7 @@ def patch_knn(
     bank = learnt(Patches(train), ignore)[0]
     (matrix,) = matrices(bank, Patches(test), scaling, every, ignore)
     return {
-        **scores(matrix, classes, variant),
+        **scores(matrix, TEST, classes, variant),
         f'chosen/{metric}': 1.0,
         'chosen/k': float(k),
         'chosen/split_seed': float(split_seed),

@@ -14,7 +14,9 @@ from ssl_bench.transfer.probe_scores.logistic_blocks import (
     fit_costs,
 )
 from ssl_bench.transfer.probe_scores.patch_data import (
+    HELD_OUT,
     LABELS,
+    TEST,
     Patches,
     learnt,
     places,
@@ -71,7 +73,7 @@ def patch_logistic(
         images held out and iterations for each, and of the last fit.
 
     Raises:
-        UserError: A single label to learn.
+        UserError: A single label to learn, or no pixel that counts.
     """
     used, held_out = split_images(len(train.labels), validation, split_seed)
     some = Patches(train, used)
@@ -89,13 +91,15 @@ def patch_logistic(
     if len(costs) > 1:
         for cost, fit in zip(costs, fits(some, costs)):
             matrix = predicted(fit, Patches(train, held_out), ignore)
-            found[cost] = scores(matrix, classes, variant)['mIoU']
+            found[cost] = scores(matrix, HELD_OUT, classes, variant)['mIoU']
             details[f'validation/mIoU_C{cost:g}'] = found[cost]
             details[f'iterations/C{cost:g}'] = float(fit.iterations)
     cost = max(costs, key=lambda c: found.get(c, 0.0))
     (fit,) = fits(Patches(train), [cost])
     return {
-        **scores(predicted(fit, Patches(test), ignore), classes, variant),
+        **scores(
+            predicted(fit, Patches(test), ignore), TEST, classes, variant
+        ),
         'chosen/C': float(cost),
         'chosen/split_seed': float(split_seed),
         'iterations/last': float(fit.iterations),
