@@ -34,7 +34,13 @@ from ssl_bench.transfer.probe_scores.patch_logistic import blocks_of
 from tests.processes import run_in_processes
 
 PACK = Path(__file__).parents[1] / 'data' / 'frozen_dense.npz'
-EXACT = dict(max_iter=1000, tol=1e-12, solver_precision='float64')
+EXACT = dict(
+    memory=5,
+    max_iter=1000,
+    tol=1e-12,
+    line_search=50,
+    solver_precision='float64',
+)
 SOLVER = Solver(5, 1000, 1e-12, 50, 'float64')
 
 
@@ -72,13 +78,7 @@ def test_every_field_of_the_protocol_is_said(task):
     else:
         costs = probe.pop('costs')
         assert costs == pytest.approx(np.logspace(-6, 5, 8), rel=1e-12)
-        assert probe == dict(
-            shared,
-            type='patch_logistic',
-            max_iter=1000,
-            tol=1e-12,
-            solver_precision='float64',
-        )
+        assert probe == dict(shared, type='patch_logistic', **EXACT)
     for loader in (config.train_dataloader, config.test_dataloader):
         assert [step['type'] for step in loader.dataset.pipeline] == [
             'LoadImageFromFile',

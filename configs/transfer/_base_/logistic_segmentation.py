@@ -10,7 +10,9 @@ probe = dict(
     validation=0.1,
     split_seed=0,  # CAPI's has none
     standardise=True,  # by the training images that are not held out
+    memory=5,  # pairs of steps and gradients that L-BFGS keeps
     max_iter=1000,
     tol=1e-12,
+    line_search=50,  # steps
     solver_precision='float64',
 )

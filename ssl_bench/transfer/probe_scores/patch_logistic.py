@@ -25,9 +25,6 @@ from ssl_bench.transfer.probe_scores.patch_data import (
 )
 from ssl_bench.transfer.together import from_all, mine
 
-MEMORY = 5  # pairs of steps and gradients that L-BFGS keeps
-LINE_SEARCH = 50  # steps
-
 
 def patch_logistic(
     train: Features,
@@ -40,8 +37,10 @@ def patch_logistic(
     validation: float,
     split_seed: int,
     standardise: bool,
+    memory: int,
     max_iter: int,
     tol: float,
+    line_search: int,
     solver_precision: str,
 ) -> dict[str, float]:
     """mIoU and pixel accuracy of a linear classifier of patches, percent.
@@ -64,9 +63,9 @@ def patch_logistic(
         split_seed (int): Of their draw.
         standardise (bool): Zero mean and variance 1 of each channel, over
             the training images that are not held out.
-        max_iter (int): Of the solver.
-        tol (float): Largest gradient at which it stops.
-        solver_precision (str): float64, or float32 where that is too slow.
+        memory, max_iter, tol, line_search: Of `Solver`.
+        solver_precision (str): Its precision: float64, or float32 where that
+            is too slow.
 
     Returns:
         dict: ``mIoU``, ``aAcc``; after a slash, the chosen C, mIoU on the
@@ -78,7 +77,7 @@ def patch_logistic(
     used, held_out = split_images(len(train.labels), validation, split_seed)
     some = Patches(train, used)
     scaling = some.standard() if standardise else None
-    solver = Solver(MEMORY, max_iter, tol, LINE_SEARCH, solver_precision)
+    solver = Solver(memory, max_iter, tol, line_search, solver_precision)
 
     def fits(patches: Patches, some: Sequence[float]) -> Iterator[Fitted]:
         blocks = blocks_of(*learnt(patches, ignore))
