@@ -40,6 +40,7 @@ TAKEN = dict(
 )
 PLAIN = dict(
     classes=CLASSES,
+    variant='present',
     ignore=[255],
     validation=0.0,
     split_seed=0,
@@ -118,7 +119,13 @@ def network(model: str) -> Callable[[Tensor], Tensor]:
 def heads(train: Features, test: Features, steps: int) -> dict[str, Callable]:
     """One choice of each head, and CAPI's search of its choices."""
     both = dict(neighbours=[1, 3, 10, 30], metrics=['cosine', 'L2'])
-    fit = dict(tol=1e-12, solver_precision='float64', max_iter=steps)
+    fit = dict(
+        memory=5,
+        max_iter=steps,
+        tol=1e-12,
+        line_search=50,
+        solver_precision='float64',
+    )
     return {
         'kNN, one k': lambda: patch_knn(
             train, test, neighbours=[10], metrics=['cosine'], **PLAIN

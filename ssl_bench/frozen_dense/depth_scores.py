@@ -99,10 +99,10 @@ def depth_scores(
 
 def mean_scores(rows: list[dict[str, float]]) -> dict[str, float]:
     """Mean over images; an image without a valid pixel does not count."""
-    return {
-        name: float(torch.tensor([row[name] for row in rows]).nanmean())
-        for name in NAMES
-    }
+    found = torch.tensor(
+        [[row[name] for name in NAMES] for row in rows], dtype=torch.float64
+    )
+    return dict(zip(NAMES, found.nanmean(0).tolist()))
 
 
 def align(depth: Tensor, truth: Tensor, valid: Tensor) -> tuple[float, float]:

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ssl_bench.errors import UserError
+
 VARIANTS = ('present', 'all_classes')
 
 
@@ -52,7 +54,9 @@ def ious(matrix: Tensor) -> np.ndarray:
         return hit / union
 
 
-def miou(matrix: Tensor, variant: str = 'present') -> float:
+def miou(
+    matrix: Tensor, variant: str = 'present', classes: int | None = None
+) -> float:
     """Mean IoU, 0..1.
 
     Args:
@@ -62,6 +66,8 @@ def miou(matrix: Tensor, variant: str = 'present') -> float:
             prediction are left out, one that is only predicted counts 0.
             So where a label is ignored but can be predicted, K must hold it.
             ``all_classes`` (NeCo, Hummingbird): absent classes count 0.
+        classes (int, optional): Of ``all_classes``, where K holds labels that
+            are no class; K when None.
 
     Raises:
         ValueError: Another variant.
@@ -70,8 +76,25 @@ def miou(matrix: Tensor, variant: str = 'present') -> float:
         raise ValueError(f'mIoU is one of {", ".join(VARIANTS)}: {variant}')
     values = ious(matrix)
     if variant == 'all_classes':
-        return float(np.nan_to_num(values).mean())
+        return float(np.nan_to_num(values[:classes]).mean())
     return float(np.nanmean(values))
+
+
+def require_pixels(matrix: Tensor, images: str) -> None:
+    """Check that there is something to score.
+
+    Args:
+        matrix (Tensor): (K, K), see `confusion`.
+        images (str): What was counted, for the message.
+
+    Raises:
+        UserError: No pixel counts.
+    """
+    if not matrix.any():
+        raise UserError(
+            f'no pixel of the {images} images has a label that counts: all '
+            'are ignored. Check their masks, or take more images.'
+        )
 
 
 def matched(matrix: Tensor) -> Tensor:

@@ -8,7 +8,13 @@ from mmseg.registry import METRICS
 
 from ssl_bench.errors import unknown_name
 from ssl_bench.frozen_dense.maps import nearest
-from ssl_bench.frozen_dense.miou import VARIANTS, accuracies, confusion, miou
+from ssl_bench.frozen_dense.miou import (
+    VARIANTS,
+    accuracies,
+    confusion,
+    miou,
+    require_pixels,
+)
 
 
 @METRICS.register_module()
@@ -83,10 +89,15 @@ class MapIoU(BaseMetric):
         return found
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """The numbers of all images, in the order of the test set."""
+        """The numbers of all images, in the order of the test set.
+
+        Raises:
+            UserError: No pixel counts.
+        """
         matrix = results[0].to_dense()
         for part in results[1:]:
             matrix += part
+        require_pixels(matrix, 'test')
         right, mean = accuracies(matrix)
         return dict(
             mIoU=100 * miou(matrix, self.variant),

@@ -111,16 +111,21 @@ def _all(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 NUMBERS = 'a list of numbers above 0, such as [1,10]'
+COUNTS = 'a list of whole numbers above 0, such as [1,10]'
 COUNT = 'a whole number, 1 or more'
 # what a setting must be: a test, and its words
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = dict(
-    neighbours=(_all(_is_number), NUMBERS),
+    neighbours=(_all(_is_count), COUNTS),
     costs=(_all(_is_number), NUMBERS),
     rates=(_all(_is_number), NUMBERS),
     temperature=(_is_number, 'a number above 0'),
     share=(_is_number, 'a number above 0'),
     k=(_is_count, COUNT),
     classes=(_is_count, COUNT),
+    memory=(_is_count, COUNT),
+    max_iter=(_is_count, COUNT),
+    iterations=(_is_count, COUNT),
+    line_search=(_is_count, COUNT),
     memory_size=(
         lambda value: value is None or _is_count(value),
         f'{COUNT}, or None',

@@ -352,6 +352,15 @@ def test_depth_scores():
     near(list(means.values())[:9], 'dmet/mde_mean', 1e-4)
 
 
+def test_mean_depth_scores_are_in_double_precision():
+    values = [133.28506336088364, 71.10000000000002, float('nan')]
+    rows = [dict.fromkeys(depth_scores.NAMES, value) for value in values]
+    wanted = pytest.approx(sum(values[:2]) / 2, rel=1e-15)
+    assert depth_scores.mean_scores(rows) == dict.fromkeys(
+        depth_scores.NAMES, wanted
+    )
+
+
 def test_depth_masks():
     truth = get('dmet/mask_gt')
     # the limits were applied to the labels before

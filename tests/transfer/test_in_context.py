@@ -122,6 +122,23 @@ def test_void_is_a_class_in_the_memory_and_ignored_in_the_test(splits):
     )
 
 
+def test_test_masks_without_a_label_that_counts(splits):
+    train, test = splits
+    void = test._replace(labels=torch.full_like(test.labels, 255))
+    for ignore, message in (
+        ([255], 'no pixel of the test images has a label that counts'),
+        ([0], r'test masks have the label 255, .*=\[0\] if it does not'),
+    ):
+        with pytest.raises(UserError, match=message):
+            in_context(
+                train,
+                void,
+                **{**RULES, 'ignore': ignore},
+                memory_size=None,
+                seed=0,
+            )
+
+
 def test_more_neighbours_than_patches(splits):
     for size, k in ((None, 65), (20, 21)):
         with pytest.raises(UserError, match='of a memory of (64|20) patches'):

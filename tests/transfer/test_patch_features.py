@@ -17,6 +17,7 @@ from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import Dealing, StoredMasks, load_features
 from ssl_bench.transfer.frozen import build_frozen
 from ssl_bench.transfer.plan import make_plan
+from ssl_bench.transfer.probe_settings import check_values
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import thin_backbone, tiny_vit
@@ -297,7 +298,8 @@ def test_stored_patches_are_those_of_the_network(
         ),
         (DEEP, {'probe.metrics': ['cos']}, "probe.metrics 'cos'"),
         (DEEP, {'probe.neighbours': []}, 'need an entry each'),
-        (DEEP, {'probe.neighbours': [0]}, 'list of numbers above 0'),
+        (DEEP, {'probe.neighbours': [0]}, 'list of whole numbers above 0'),
+        (DEEP, {'probe.neighbours': [2.5]}, 'list of whole numbers above 0'),
         (DEEP, {'probe.validation': 0}, 'no image to choose one of 8'),
         (DEEP, {'probe.validation': 1.5}, 'below 1, not 1.5'),
         (DEEP, {'+probe.pool': 'corner'}, 'probe.pool'),
@@ -314,6 +316,14 @@ def test_bad_settings_stop_before_anything_is_read(
         )
         check_network(plan, source)
     assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('key', ['memory', 'max_iter', 'line_search'])
+@pytest.mark.parametrize('value', [0, 2.5, '5'])
+def test_counts_of_the_solver_are_counts(key, value):
+    settings = {'type': 'patch_logistic', 'costs': [1.0], key: value}
+    with pytest.raises(UserError, match=f'probe.{key} must be a whole number'):
+        check_values(settings)
 
 
 def test_a_residual_network_takes_whole_cells_only(registered):

@@ -34,7 +34,13 @@ from ssl_bench.transfer.probe_scores.patch_logistic import blocks_of
 from tests.processes import run_in_processes
 
 PACK = Path(__file__).parents[1] / 'data' / 'frozen_dense.npz'
-EXACT = dict(max_iter=1000, tol=1e-12, solver_precision='float64')
+EXACT = dict(
+    memory=5,
+    max_iter=1000,
+    tol=1e-12,
+    line_search=50,
+    solver_precision='float64',
+)
 SOLVER = Solver(5, 1000, 1e-12, 50, 'float64')
 
 
@@ -57,6 +63,7 @@ def test_every_field_of_the_protocol_is_said(task):
         precision='float16',
         classes=CLASSES[data],
         ignore=[0, 255] if data == 'ade20k' else [255],
+        variant='present',
         validation=0.1,
         split_seed=0,
         standardise=True,
@@ -71,13 +78,7 @@ def test_every_field_of_the_protocol_is_said(task):
     else:
         costs = probe.pop('costs')
         assert costs == pytest.approx(np.logspace(-6, 5, 8), rel=1e-12)
-        assert probe == dict(
-            shared,
-            type='patch_logistic',
-            max_iter=1000,
-            tol=1e-12,
-            solver_precision='float64',
-        )
+        assert probe == dict(shared, type='patch_logistic', **EXACT)
     for loader in (config.train_dataloader, config.test_dataloader):
         assert [step['type'] for step in loader.dataset.pipeline] == [
             'LoadImageFromFile',
@@ -157,6 +158,7 @@ def test_the_knn_probe_predicts_the_official_labels(metric, k):
     """What the official program predicts is the truth of the test set."""
     options = dict(
         classes=5,
+        variant='present',
         metrics=[metric],
         ignore=[255],
         validation=0.0,
@@ -190,6 +192,7 @@ def test_the_logistic_probe_has_the_official_probabilities():
         train,
         official_test(labels),
         classes=5,
+        variant='present',
         costs=[float(get('logreg_C'))],
         ignore=[0, 255],
         validation=0.0,
@@ -301,7 +304,13 @@ def logistic_fit(x, labels, modes, cost):
     return lambda rows: model.predict(rows)[:, None].repeat(4, 1)
 
 
-SPLIT = dict(classes=4, validation=0.2, split_seed=3, standardise=True)
+SPLIT = dict(
+    classes=4,
+    variant='present',
+    validation=0.2,
+    split_seed=3,
+    standardise=True,
+)
 
 
 def of_knn(train, test, ignore=(0, 255)):
@@ -324,6 +333,37 @@ def of_logistic(train, test, ignore=(0, 255)):
         **SPLIT,
         **EXACT,
     )
+
+
+@pytest.mark.parametrize(
+    'variant, wanted', [('present', 100 / 3), ('all_classes', 100 / 4)]
+)
+def test_the_variant_of_miou_is_the_config_s(variant, wanted):
+    """Of four classes, and an ignored label that patches vote for.
+
+    Class 1 is right, class 2 is predicted as the ignored 255, 0 and 3 are
+    nowhere; 255 is a class of IoU 0 where those that occur are counted.
+    """
+    rows = torch.eye(3)
+    masks = torch.tensor([[1, 1, 1, 1], [2, 2, 2, 255], [0, 0, 0, 0]])
+    masks = masks.to(torch.uint8).reshape(3, 2, 2)
+    train = Features(rows, masks, (1, 1))
+    truth = torch.tensor([[1] * 4, [255, 255, 255, 2]])
+    test = Features(rows[:2], truth.to(torch.uint8).reshape(2, 2, 2), (1, 1))
+    found = patch_knn(
+        train,
+        test,
+        classes=4,
+        neighbours=[1],
+        metrics=['cosine'],
+        ignore=[255],
+        variant=variant,
+        validation=0.0,
+        split_seed=0,
+        standardise=False,
+    )
+    assert found['mIoU'] == pytest.approx(wanted)
+    assert found['aAcc'] == pytest.approx(80)
 
 
 @pytest.mark.parametrize('ignore', [(255,), (0, 255)])
@@ -431,6 +471,7 @@ def test_more_neighbours_than_patches():
             split,
             split,
             classes=2,
+            variant='present',
             neighbours=[10],
             metrics=['L2'],
             ignore=[255],
@@ -438,6 +479,24 @@ def test_more_neighbours_than_patches():
             split_seed=0,
             standardise=False,
         )
+
+
+@pytest.mark.parametrize('of', [of_knn, of_logistic])
+def test_nothing_to_score(of):
+    train, test = (
+        Features(rows.flatten(0, 2), masks, (3, 4))
+        for rows, masks in (
+            map(torch.from_numpy, scenes(*which))
+            for which in ((20, 0), (4, 1))
+        )
+    )
+    void = test._replace(labels=torch.full_like(test.labels, 255))
+    with pytest.raises(UserError, match='no pixel of the test images has'):
+        of(train, void)
+    _, held_out = split_images(20, SPLIT['validation'], SPLIT['split_seed'])
+    train.labels[held_out] = 255
+    with pytest.raises(UserError, match='no pixel of the held-out training'):
+        of(train, test)
 
 
 def test_nothing_to_learn():

@@ -47,8 +47,16 @@ def test_votes_equal_a_slow_loop(monkeypatch, block):
         ]
         want = [0.0] * 3
         for cosine, label in sorted(cosines, reverse=True)[:5]:
-            want[label] += np.exp(cosine / 0.07)
+            want[label] += np.exp((cosine - max(cosines)[0]) / 0.07)
         np.testing.assert_allclose(got, want, rtol=1e-4)
+
+
+def test_votes_of_a_small_temperature_are_finite():
+    """exp(0.9 / 0.005) is beyond single precision."""
+    cosines, labels = torch.tensor([[0.9, 0.895]]), torch.tensor([[1, 0]])
+    votes = votes_of(cosines, labels, 2, 0.005)
+    wanted = torch.tensor([[np.exp(-1.0), 1.0]], dtype=torch.float32)
+    torch.testing.assert_close(votes, wanted, rtol=1e-4, atol=0)
 
 
 def test_knn_predicts_what_dinov2s_program_does():

@@ -16,7 +16,12 @@ from ssl_bench.frozen_dense.in_context import (
     shares_of,
     weighted,
 )
-from ssl_bench.frozen_dense.miou import confusion, matched, miou
+from ssl_bench.frozen_dense.miou import (
+    confusion,
+    matched,
+    miou,
+    require_pixels,
+)
 from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.probe_scores.patch_data import (
     Patches,
@@ -73,7 +78,8 @@ def in_context(
         slash, the patches in the memory.
 
     Raises:
-        UserError: More neighbours than patches in the memory.
+        UserError: More neighbours than patches in the memory, no test pixel
+            that counts, or one whose label is no class.
     """
     bank = Patches(train)
     images = len(train.labels)
@@ -97,6 +103,7 @@ def in_context(
         return total
 
     matrix = torch.stack(from_all(own)).sum(0)
+    require_pixels(matrix, 'test')
     return {
         'mIoU': 100 * miou(matrix, variant),
         'mIoU_matched': 100 * miou(matched(matrix), variant),
@@ -236,8 +243,19 @@ def scored(
         test (Features): With masks.
         images (slice): Which b images.
         ignore (Sequence[int]): As `in_context`.
+
+    Raises:
+        UserError: A label is no class, and not ignored.
     """
     masks, classes = test.labels[images], shares.shape[-1]
+    beyond = masks[masks >= classes]
+    beyond = beyond[~torch.isin(beyond, torch.tensor(list(ignore)))]
+    if len(beyond):
+        raise UserError(
+            f'test masks have the label {int(beyond[0])}, and '
+            f'probe.classes={classes} are below {classes}; add it to '
+            f'probe.ignore={list(ignore)} if it does not count.'
+        )
     found = [
         confusion(
             mask[None],

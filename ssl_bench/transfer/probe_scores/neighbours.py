@@ -57,7 +57,9 @@ def votes_of(
     """Votes of neighbours.
 
     Reference: Wu et al., CVPR 2018, Sec. 3.4: each of the k nearest gives
-        its class exp(cosine / temperature).
+        its class exp(cosine / temperature). Here all of a query's are
+        divided by the largest, which would be infinite for small
+        temperatures.
 
     Args:
         similarity (Tensor): (Q, k) cosines.
@@ -68,7 +70,8 @@ def votes_of(
     Returns:
         Tensor: (Q, C) sums of weights.
     """
-    weight = (similarity / temperature).exp()  # (Q, k)
+    largest = similarity.amax(dim=1, keepdim=True)
+    weight = ((similarity - largest) / temperature).exp()  # (Q, k)
     return weight.new_zeros(len(weight), classes).scatter_add_(
         1, labels, weight
     )

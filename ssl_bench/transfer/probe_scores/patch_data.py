@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.frozen_dense.miou import accuracies, miou
+from ssl_bench.frozen_dense.miou import accuracies, miou, require_pixels
 from ssl_bench.frozen_dense.patches import METRICS, Standard, most_frequent
 from ssl_bench.transfer.features import Features, StoredMasks
 from ssl_bench.transfer.together import dealt, from_all, mine
 
 ROWS = 8192  # of a block
 LANES = 16  # sums that processes share
+HELD_OUT, TEST = 'held-out training', 'test'  # images, in messages
 LABELS = 256  # of masks; what is ignored can be predicted too
 
 
@@ -255,8 +256,22 @@ def learnt(patches: Patches, ignore: Sequence[int]) -> tuple[Patches, Tensor]:
     return patches.keep(kept), label[kept]
 
 
-def scores(matrix: Tensor) -> dict[str, float]:
-    """mIoU and pixel accuracy of a confusion matrix, percent."""
+def scores(
+    matrix: Tensor, images: str, classes: int, variant: str
+) -> dict[str, float]:
+    """mIoU and pixel accuracy of a confusion matrix, percent.
+
+    Args:
+        matrix (Tensor): (256, 256); what is ignored can be predicted too.
+        images (str): What was counted, for a message.
+        classes (int): Of the data set, that ``all_classes`` is a mean over.
+        variant (str): Of `ssl_bench.frozen_dense.miou.miou`.
+
+    Raises:
+        UserError: No pixel counts.
+    """
+    require_pixels(matrix, images)
     return dict(
-        mIoU=100 * miou(matrix, 'present'), aAcc=100 * accuracies(matrix)[0]
+        mIoU=100 * miou(matrix, variant, classes),
+        aAcc=100 * accuracies(matrix)[0],
     )

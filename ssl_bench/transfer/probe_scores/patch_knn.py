@@ -11,7 +11,9 @@ from ssl_bench.frozen_dense.miou import confusion
 from ssl_bench.frozen_dense.patches import Standard, closeness, votes
 from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.probe_scores.patch_data import (
+    HELD_OUT,
     LABELS,
+    TEST,
     Patches,
     blocks,
     learnt,
@@ -34,6 +36,7 @@ def patch_knn(
     neighbours: Sequence[int],
     metrics: Sequence[str],
     ignore: Sequence[int],
+    variant: str,
     validation: float,
     split_seed: int,
     standardise: bool,
@@ -54,6 +57,7 @@ def patch_knn(
         ignore (Sequence[int]): Labels whose pixels do not count. Training
             patches of which they are the most frequent are left out; a
             patch that stays may vote for them.
+        variant (str): Of `ssl_bench.frozen_dense.miou.miou`.
         validation (float): Share of the training images to choose by; 0
             where there is nothing to choose.
         split_seed (int): Of their draw.
@@ -65,8 +69,8 @@ def patch_knn(
         the images held out for each choice.
 
     Raises:
-        UserError: More neighbours than patches, or a choice without images
-            to choose by.
+        UserError: More neighbours than patches, a choice without images to
+            choose by, or no pixel that counts.
     """
     every = [(metric, k) for metric in metrics for k in sorted(neighbours)]
     used, held_out = split_images(len(train.labels), validation, split_seed)
@@ -86,7 +90,10 @@ def patch_knn(
                 ),
             )
         )
-        found = {choice: scores(tried[choice])['mIoU'] for choice in every}
+        found = {
+            choice: scores(tried[choice], HELD_OUT, classes, variant)['mIoU']
+            for choice in every
+        }
         details = {
             f'validation/mIoU_{metric}_k{k}': value
             for (metric, k), value in found.items()
@@ -96,7 +103,7 @@ def patch_knn(
     bank = learnt(Patches(train), ignore)[0]
     (matrix,) = matrices(bank, Patches(test), scaling, every, ignore)
     return {
-        **scores(matrix),
+        **scores(matrix, TEST, classes, variant),
         f'chosen/{metric}': 1.0,
         'chosen/k': float(k),
         'chosen/split_seed': float(split_seed),

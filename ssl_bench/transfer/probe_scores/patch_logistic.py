@@ -14,7 +14,9 @@ from ssl_bench.transfer.probe_scores.logistic_blocks import (
     fit_costs,
 )
 from ssl_bench.transfer.probe_scores.patch_data import (
+    HELD_OUT,
     LABELS,
+    TEST,
     Patches,
     learnt,
     places,
@@ -22,9 +24,6 @@ from ssl_bench.transfer.probe_scores.patch_data import (
     split_images,
 )
 from ssl_bench.transfer.together import from_all, mine
-
-MEMORY = 5  # pairs of steps and gradients that L-BFGS keeps
-LINE_SEARCH = 50  # steps
 
 
 def patch_logistic(
@@ -34,11 +33,14 @@ def patch_logistic(
     classes: int,
     costs: Sequence[float],
     ignore: Sequence[int],
+    variant: str,
     validation: float,
     split_seed: int,
     standardise: bool,
+    memory: int,
     max_iter: int,
     tol: float,
+    line_search: int,
     solver_precision: str,
 ) -> dict[str, float]:
     """mIoU and pixel accuracy of a linear classifier of patches, percent.
@@ -55,26 +57,27 @@ def patch_logistic(
         costs (Sequence[float]): Every C that may be chosen, see `fit_costs`.
         ignore (Sequence[int]): Labels whose pixels do not count, and whose
             patches are not learnt.
+        variant (str): Of `ssl_bench.frozen_dense.miou.miou`.
         validation (float): Share of the training images to choose by; 0
             where there is nothing to choose.
         split_seed (int): Of their draw.
         standardise (bool): Zero mean and variance 1 of each channel, over
             the training images that are not held out.
-        max_iter (int): Of the solver.
-        tol (float): Largest gradient at which it stops.
-        solver_precision (str): float64, or float32 where that is too slow.
+        memory, max_iter, tol, line_search: Of `Solver`.
+        solver_precision (str): Its precision: float64, or float32 where that
+            is too slow.
 
     Returns:
         dict: ``mIoU``, ``aAcc``; after a slash, the chosen C, mIoU on the
         images held out and iterations for each, and of the last fit.
 
     Raises:
-        UserError: A single label to learn.
+        UserError: A single label to learn, or no pixel that counts.
     """
     used, held_out = split_images(len(train.labels), validation, split_seed)
     some = Patches(train, used)
     scaling = some.standard() if standardise else None
-    solver = Solver(MEMORY, max_iter, tol, LINE_SEARCH, solver_precision)
+    solver = Solver(memory, max_iter, tol, line_search, solver_precision)
 
     def fits(patches: Patches, some: Sequence[float]) -> Iterator[Fitted]:
         blocks = blocks_of(*learnt(patches, ignore))
@@ -87,13 +90,15 @@ def patch_logistic(
     if len(costs) > 1:
         for cost, fit in zip(costs, fits(some, costs)):
             matrix = predicted(fit, Patches(train, held_out), ignore)
-            found[cost] = scores(matrix)['mIoU']
+            found[cost] = scores(matrix, HELD_OUT, classes, variant)['mIoU']
             details[f'validation/mIoU_C{cost:g}'] = found[cost]
             details[f'iterations/C{cost:g}'] = float(fit.iterations)
     cost = max(costs, key=lambda c: found.get(c, 0.0))
     (fit,) = fits(Patches(train), [cost])
     return {
-        **scores(predicted(fit, Patches(test), ignore)),
+        **scores(
+            predicted(fit, Patches(test), ignore), TEST, classes, variant
+        ),
         'chosen/C': float(cost),
         'chosen/split_seed': float(split_seed),
         'iterations/last': float(fit.iterations),
