@@ -347,6 +347,26 @@ def test_terminal_never_cuts_a_number(width):
     assert all(len(line) <= width for line in text.splitlines())
 
 
+@pytest.mark.parametrize('width', [60, 80])
+def test_terminal_folds_long_names_and_no_number(width):
+    # a depth table: a long heading, and remarks below a name
+    name = [
+        Part('MoCo v2'),
+        *(Part(f'train_cfg.option_{i}=10' * 2) for i in 'ab'),
+    ]
+    value = [Part('1.330 ± 0.010'), Part('[1.305, 1.355], n=3')]
+    heads = ['method', 'backbone', 'epochs', 'n', 'RMSE in metres (lower)']
+    row = [name, [Part('resnet18-w16')], [Part('10')], [Part('3')], value]
+    grid = Grid('t', heads, [row], names=2, keys=3)
+    text = shown(grid, width)
+    for part in ('resnet18-w16', *(part.text for part in value)):
+        assert part in text
+    assert all(len(line) <= width for line in text.splitlines())
+    if width == 80:
+        assert len(split(grid, width)) == 1
+        assert 'RMSE in metres' in text
+
+
 def test_terminal_splits_evenly():
     board = build(stored(*suite(METHODS, ['mini_coco_mrcnn_fpn'])))
     grid = task_grid(board, 'mini_coco_mrcnn_fpn')
