@@ -240,6 +240,18 @@ def test_other_pretraining_is_a_study_of_its_own():
     assert 'B is better than A with 800 epochs' in sentence(study)
 
 
+def test_rows_of_no_pretraining_are_not_compared_with_themselves():
+    """Two methods of other epochs, and random networks that both share."""
+    found = of(
+        runs('A', 50, backbone='vit-tiny'), runs('B', 45, epochs=800),
+        *(
+            runs('Random init', mean, epochs=None, backbone=name)
+            for name, mean in (('resnet18', 20), ('vit', 19), ('swin', 18))
+        ),
+    )  # fmt: skip
+    assert {s.kind for s in found} == {'settings'}
+
+
 def test_backbones_alone_and_together():
     found = of(
         runs('A', 50, backbone='vit-tiny'), runs('B', 45),
