@@ -319,6 +319,16 @@ def test_latex(board):
             assert inner.count('&') in (3, 4, 5)
 
 
+def test_latex_lines_of_names_are_on_the_left_and_notes_are_sentences():
+    cell = [Part('one'), Part('two')]
+    grid = Grid('t', ['a', 'b'], [[cell, cell]], notes=['One.', 'Two.'])
+    text = grid_to_latex(grid)
+    left, right = text.split('one')[:2]
+    assert left.endswith('{@{}l@{}}') and right.endswith('{@{}r@{}}')
+    assert r'\caption{t. One. Two.}' in text
+    assert r'\caption{t}' in grid_to_latex(Grid('t', ['a'], [[cell]]))
+
+
 def test_wide_latex_is_scaled():
     cell = [Part('1')]
     narrow = Grid('t', ['h'] * 7, [[cell] * 7])
