@@ -19,6 +19,7 @@ STYLES = {
     'plain': '',
 }
 PADDING = 3  # spaces and the line next to a column
+HEAD = 12  # characters that a heading may have over narrower numbers
 NARROW = 18  # characters that names keep next to wide numbers
 
 
@@ -38,7 +39,7 @@ def _head(grid: Grid, column: int) -> str:
     if column < grid.keys:
         return head
     words = map(len, head.split())
-    width = max(_body_width(grid, column), *words, NARROW // 2)
+    width = max(_body_width(grid, column), *words, HEAD)
     return '\n'.join(
         textwrap.fill(line, width, break_on_hyphens=False)
         for line in head.splitlines()
@@ -89,15 +90,9 @@ def split(grid: Grid, width: int) -> list[list[int]]:
     return [keys + rest[i : i + size] for i in range(0, len(rest), size)]
 
 
-def _table(
-    grid: Grid, columns: list[int], title: str | None, width: int
-) -> Table:
+def _table(grid: Grid, columns: list[int], width: int) -> Table:
     room = _room(grid, width)
-    table = Table(
-        title=title and Text(title, 'bold'),
-        box=box.SIMPLE_HEAD,
-        title_justify='left',
-    )
+    table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         left = column < grid.names
         table.add_column(
@@ -118,8 +113,6 @@ def to_rich(grid: Grid, width: int) -> Group:
     Args:
         width (int): Characters of the terminal.
     """
-    parts = [
-        _table(grid, columns, None if i else grid.title, width)
-        for i, columns in enumerate(split(grid, width))
-    ]
-    return Group(*parts, *(Text(note, 'dim') for note in grid.notes))
+    parts = [_table(grid, columns, width) for columns in split(grid, width)]
+    notes = [Text(note, 'dim') for note in grid.notes]
+    return Group(Text(grid.title, 'bold'), *parts, *notes)
