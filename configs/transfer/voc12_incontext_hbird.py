@@ -4,7 +4,7 @@ TASK = dict(
     id='voc12_incontext_hbird',
     title='VOC12 in-context',
     group='segmentation',
-    order=125,
+    order=127,
     toolbox='probe',
     dataset='voc12aug',
     metrics={'mIoU': dict(tolerance=1.0), 'mIoU_matched': dict(tolerance=1.0)},

@@ -218,7 +218,7 @@ def cost(logarithmic: bool) -> Spec:
     error = (
         base.transform_filter('isValid(datum.lo)')
         .mark_rule(strokeWidth=1.5, opacity=0.7, clip=True)
-        .encode(y=alt.Y('lo:Q', title=None), y2='hi:Q')
+        .encode(y=alt.Y('lo:Q', title='quality'), y2='hi:Q')
     )
     point = base.mark_point(filled=True, size=90, opacity=1).encode(
         y=alt.Y(

@@ -78,7 +78,7 @@ def to_markdown(grids: Sequence[Grid], problems: Sequence[Problem]) -> str:
     return '\n'.join(parts)
 
 
-def _latex_cell(cell: Cell) -> str:
+def _latex_cell(cell: Cell, side: str) -> str:
     styles: dict[str, Callable[[str], str]] = {
         'best': r'\textbf{{{}}}'.format,
         'interval': r'{{\footnotesize {}}}'.format,
@@ -89,30 +89,32 @@ def _latex_cell(cell: Cell) -> str:
         styles.get(part.kind, '{}'.format)(escape_latex(part.text))
         for part in cell
     ]
-    return _stack(lines)
+    return _stack(lines, side)
 
 
-def _stack(lines: Sequence[str]) -> str:
-    """Lines of one cell."""
+def _stack(lines: Sequence[str], side: str) -> str:
+    """Lines of one cell, on the side (``l`` or ``r``) of its column."""
     if len(lines) < 2:
         return ''.join(lines)
     body = r' \\ '.join(lines)
-    return r'\begin{tabular}[t]{@{}r@{}}' + body + r'\end{tabular}'
+    return rf'\begin{{tabular}}[t]{{@{{}}{side}@{{}}}}{body}\end{{tabular}}'
 
 
 def grid_to_latex(grid: Grid) -> str:
     """A ``table`` with ``booktabs`` rules; a wide one is scaled down."""
     columns = 'l' * grid.names + 'r' * (len(grid.heads) - grid.names)
     heads = [
-        _stack([escape_latex(line) for line in head.splitlines()])
-        for head in grid.heads
+        _stack([escape_latex(line) for line in head.splitlines()], side)
+        for head, side in zip(grid.heads, columns)
     ]
+    body = [map(_latex_cell, row, columns) for row in grid.body]
     lines = [
         ' & '.join(heads) + r' \\',
         r'\midrule',
-        *(' & '.join(map(_latex_cell, row)) + r' \\' for row in grid.body),
+        *(' & '.join(cells) + r' \\' for cells in body),
     ]
-    caption = '. '.join([grid.title, *grid.notes])
+    dot = '.' if grid.notes else ''
+    caption = ' '.join([grid.title + dot, *grid.notes])
     wide = len(grid.heads) > MAX_COLUMNS
     return '\n'.join(
         [

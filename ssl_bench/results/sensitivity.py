@@ -190,7 +190,7 @@ class Study:
         conditions (list[Condition]): The headline first; for `TASKS` there
             is none.
         changes (list[Change]): Of all pairs of conditions that have two
-            methods in common.
+            methods in common, one of them with another row in each.
         seeds (list[Seeds]): Of each condition that has several.
         labels (dict[Method, str]): Names for people.
     """
@@ -467,9 +467,14 @@ def kendall(first: Sequence[float], second: Sequence[float]) -> float | None:
 
 
 def compare_conditions(first: Condition, second: Condition) -> Change | None:
-    """The rankings of two conditions; None without two common methods."""
+    """The rankings of two conditions; None where there is nothing to compare.
+
+    That is without two common methods, and where all of these have the same
+    row in both, as those that no pretraining changes.
+    """
     methods = [method for method in first.rows if method in second.rows]
-    if len(methods) < 2:
+    alike = all(first.rows[m] is second.rows[m] for m in methods)
+    if len(methods) < 2 or alike:
         return None
     ties, changed = 0, []
     for pair in itertools.combinations(methods, 2):

@@ -38,6 +38,7 @@ TITLES = {
     PRETRAINING: 'Other pretraining',
     TASKS: 'Other tasks',
 }
+SEEDS = 'Single seeds'
 HEADING = 'Whether rankings hold'
 LEGEND = (
     "tau: Kendall's tau-b of the means, over the methods that both have; 1 is "
@@ -193,14 +194,16 @@ def _overview(found: Sequence[Study]) -> Grid:
         taus = [c.tau for c in study.changes if c.tau is not None]
         of_seeds = [tau for seeds in study.seeds for tau in seeds.known]
         answered = study.kind != TASKS and study.from_headline
+        alone = study.kind == SETTINGS and len(study.conditions) == 1
+        flips = str(sum(len(c.flips) for c in study.changes))
         body.append(
             [
                 [
-                    Part(TITLES[study.kind], 'name'),
+                    Part(SEEDS if alone else TITLES[study.kind], 'name'),
                     *lines(subject(study), width=HALF),
                 ],
                 [Part(_tau(min(taus, default=None)))],
-                [Part(str(sum(len(c.flips) for c in study.changes)))],
+                [Part(flips if study.changes else '-')],
                 [Part(_tau(min(of_seeds, default=None)))],
                 lines(study.answer if answered else '-', width=11),
             ]
@@ -287,7 +290,7 @@ def _seeds(study: Study) -> Grid:
             ]
         )
     return Grid(
-        f'Single seeds: {subject(study)}',
+        f'{SEEDS}: {subject(study)}',
         ['settings', 'seeds', 'mean\ntau', 'lowest\ntau', 'pairs that\nturn'],
         body,
     )

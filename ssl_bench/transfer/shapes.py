@@ -11,9 +11,12 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from ssl_bench.config import load_config
 from ssl_bench.errors import UserError, one_line
+from ssl_bench.tasks.table import task_config
 from ssl_bench.toolbox.timm_backbone import TimmBackbone
 from ssl_bench.transfer.frozen import POOLS
+from ssl_bench.transfer.recipes import apply_recipe
 from ssl_bench.transfer.timm_architecture import image_side, image_sides
 
 SIDE = 128  # pixels, at least: of a detector, whose images have many sizes
@@ -32,10 +35,10 @@ def check_shapes(config: Config, module: Any, where: str) -> None:
             backbone takes no images of this size.
     """
     height, width = image_size(config)
-    check_size(config, module, height, width)
+    check_size(config, module, height, width, where)
     if 'probe' in config or 'head' in config.model:
         for side in image_sides(config)[1:]:  # of the training
-            check_size(config, module, side, side)
+            check_size(config, module, side, side, where)
     device = next(module.backbone.parameters()).device
     images = torch.zeros(1, 3, height, width, device=device)
     training = module.training
@@ -52,13 +55,15 @@ def check_shapes(config: Config, module: Any, where: str) -> None:
         module.train(training)
 
 
-def check_size(config: Config, module: Any, height: int, width: int) -> None:
+def check_size(
+    config: Config, module: Any, height: int, width: int, task: str
+) -> None:
     """Refuse images that patches do not divide, where nothing pads them.
 
     A convolution would leave the rest of the image out and say nothing.
 
     Raises:
-        UserError: Names the nearest sizes.
+        UserError: Names the nearest sizes, and recipes with one that fits.
     """
     backbone = module.backbone
     rule, what = getattr(module, 'rule', None), 'network'
@@ -73,11 +78,27 @@ def check_size(config: Config, module: Any, height: int, width: int) -> None:
     for side in (height, width):
         if side % patch:
             below = max(side // patch, 1) * patch
+            recipes = [f'--recipe {r}' for r in _recipes_for(task, patch)]
+            more = f', or take {" or ".join(recipes)}' if recipes else ''
             raise UserError(
                 f'images of {height}x{width} pixels: patches of {patch} '
                 f'pixels do not divide {side}, and this {what} does not pad '
-                f'them. The nearest sizes are {below} and {below + patch}.'
+                f'them. The nearest sizes are {below} and {below + patch}'
+                f'{more}.'
             )
+
+
+def _recipes_for(task: str, patch: int) -> list[str]:
+    """Recipes of a task on frozen maps whose images the patches divide."""
+    file = task_config(task)
+    found = []
+    for name in load_config(file).get('recipes', {}):
+        config = load_config(file)
+        apply_recipe(config, task, name)
+        maps = config.get('probe', {}).get('maps')
+        if maps and not any(side % patch for side in image_sides(config)):
+            found.append(name)
+    return found
 
 
 def _pass(config: Config, module: Any, images: Tensor) -> None:

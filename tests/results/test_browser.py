@@ -113,6 +113,22 @@ def test_one_seed_decides_nothing(browser, tmp_path):
     assert browser.get_log('browser') == []
 
 
+def test_axes_of_quality_say_unit_and_direction(browser, tmp_path):
+    records = [
+        make_record(method, task='mini_depth', seed=seed, metrics={'RMSE': r})
+        for method, r in (('MoCo v2', 1.3), ('Random init', 1.5))
+        for seed in (0, 1)
+    ]
+    board = build([Stored(r, 'r.json') for r in records], published='none')
+    open_board(browser, tmp_path / 'depth.html', board)
+    title = 'RMSE in metres, lower is better'
+    for chart in ('cost-chart', 'bars'):
+        script = f'return document.getElementById("{chart}").textContent'
+        assert title in js(browser, script)
+    browser.find_element('css selector', '#matrix button.cell').click()
+    assert title in browser.find_element('id', 'panel').text
+
+
 def test_three_seeds_of_two_backbones(browser, tmp_path):
     records = list(suite(METHODS, ['mini_knn', 'mini_seg_fcn']))
     for record in suite(METHODS[:3], ['mini_knn', 'mini_seg_fcn']):

@@ -319,6 +319,16 @@ def test_latex(board):
             assert inner.count('&') in (3, 4, 5)
 
 
+def test_latex_lines_of_names_are_on_the_left_and_notes_are_sentences():
+    cell = [Part('one'), Part('two')]
+    grid = Grid('t', ['a', 'b'], [[cell, cell]], notes=['One.', 'Two.'])
+    text = grid_to_latex(grid)
+    left, right = text.split('one')[:2]
+    assert left.endswith('{@{}l@{}}') and right.endswith('{@{}r@{}}')
+    assert r'\caption{t. One. Two.}' in text
+    assert r'\caption{t}' in grid_to_latex(Grid('t', ['a'], [[cell]]))
+
+
 def test_wide_latex_is_scaled():
     cell = [Part('1')]
     narrow = Grid('t', ['h'] * 7, [[cell] * 7])
@@ -345,6 +355,26 @@ def test_terminal_never_cuts_a_number(width):
             for part in cell:
                 assert part.text in text
     assert all(len(line) <= width for line in text.splitlines())
+
+
+@pytest.mark.parametrize('width', [60, 80])
+def test_terminal_folds_long_names_and_no_number(width):
+    # a depth table: a long heading, and remarks below a name
+    name = [
+        Part('MoCo v2'),
+        *(Part(f'train_cfg.option_{i}=10' * 2) for i in 'ab'),
+    ]
+    value = [Part('1.330 ± 0.010'), Part('[1.305, 1.355], n=3')]
+    heads = ['method', 'backbone', 'epochs', 'n', 'RMSE in metres (lower)']
+    row = [name, [Part('resnet18-w16')], [Part('10')], [Part('3')], value]
+    grid = Grid('t', heads, [row], names=2, keys=3)
+    text = shown(grid, width)
+    for part in ('resnet18-w16', *(part.text for part in value)):
+        assert part in text
+    assert all(len(line) <= width for line in text.splitlines())
+    if width == 80:
+        assert len(split(grid, width)) == 1
+        assert 'RMSE in metres' in text
 
 
 def test_terminal_splits_evenly():

@@ -18,7 +18,12 @@ from ssl_bench.results.sensitivity import (
     kendall,
     studies,
 )
-from ssl_bench.results.sensitivity_text import headline_order, render, sentence
+from ssl_bench.results.sensitivity_text import (
+    grids,
+    headline_order,
+    render,
+    sentence,
+)
 from tests.results.factory import make_record, sha
 from tests.results.test_departures import board_of
 
@@ -240,6 +245,18 @@ def test_other_pretraining_is_a_study_of_its_own():
     assert 'B is better than A with 800 epochs' in sentence(study)
 
 
+def test_rows_of_no_pretraining_are_not_compared_with_themselves():
+    """Two methods of other epochs, and random networks that both share."""
+    found = of(
+        runs('A', 50, backbone='vit-tiny'), runs('B', 45, epochs=800),
+        *(
+            runs('Random init', mean, epochs=None, backbone=name)
+            for name, mean in (('resnet18', 20), ('vit', 19), ('swin', 18))
+        ),
+    )  # fmt: skip
+    assert {s.kind for s in found} == {'settings'}
+
+
 def test_backbones_alone_and_together():
     found = of(
         runs('A', 50, backbone='vit-tiny'), runs('B', 45),
@@ -318,6 +335,22 @@ def test_the_terminal(folder, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert 'The headline order does not hold. A is better than' in shown
     assert 'flip' in shown and '0.33' in shown and '\x1b[31m' not in shown
+
+
+def test_one_setting_is_called_single_seeds():
+    found = of(
+        runs('A', 50), runs('B', 49.9, spread=OTHER),
+        runs('A', 30, task='mini_seg_fcn', metric='mIoU'),
+        runs('B', 25, task='mini_seg_fcn', metric='mIoU'),
+    )  # fmt: skip
+    texts = [
+        [part.text for cell in row for part in cell]
+        for row in grids(found)[0].body
+    ]
+    assert [row[0] for row in texts] == ['Single seeds'] * 2
+    assert all(row[-4:] == ['-', '-', '-', '-'] for row in texts)
+    page = render(found, [], 'html')
+    assert '<th class="text">the first one is</th>' in page
 
 
 def test_the_files(folder, tmp_path, capsys):

@@ -105,6 +105,14 @@ def test_a_plain_vit_leaves_no_pixels_out(refused):
     assert 'The nearest sizes are 56 and 64.' in line
 
 
+def test_recipes_of_another_size_are_named(refused):
+    """An own size departs from the protocol, DINOv3's recipe does not."""
+    line = refused(
+        'random', 'spair_probe3d', '--arch', 'vit_small_patch14_dinov2'
+    )
+    assert '1022 and 1036, or take --recipe patch14.' in line
+
+
 def _model(config):
     from ssl_bench.transfer.frozen import frozen_model
 

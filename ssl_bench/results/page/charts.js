@@ -45,8 +45,7 @@ function drawBars() {
     const names = labels(rows);
     const metric = task.metrics.find((m) => m.id === task.main);
     const figure = el('figure', {class: 'card'}, el('figcaption', {},
-      el('h3', {}, task.title), el('small', {}, metric.title
-        + (metric.higher ? '' : ', lower is better'))));
+      el('h3', {}, task.title), el('small', {}, directed(metric))));
     $('bars').append(figure);
     const most = Math.max(...rows.map((r) => Math.max(
       r.mean, r.published.length ? r.published[0].value : 0)));
@@ -138,7 +137,7 @@ function drawCost() {
   (spec) => {
     for (const layer of spec.layer) {
       layer.encoding.x.title = COSTS[x];
-      if (layer.encoding.y.scale) layer.encoding.y.title = metric.title;
+      layer.encoding.y.title = directed(metric);
     }
   })];
 }

@@ -23,6 +23,11 @@ function metricOf(row) {
   return TASKS.get(row.task).metrics.find((m) => m.id === row.metric);
 }
 
+/** Title of a metric, and which way is better where it is not up. */
+function directed(metric) {
+  return metric.title + (metric.higher ? '' : ', lower is better');
+}
+
 const isMeasured = (row) => row.mean !== null;
 const methodKey = (row) => row.id;
 

@@ -14,7 +14,7 @@ function summary(row) {
   return facts([
     ['Method', row.name], ['Pretraining', pretraining(row)],
     ['Task', `${TASKS.get(row.task).title} (${row.task})`],
-    ['Metric', metric.title + (metric.higher ? '' : ', lower is better')],
+    ['Metric', directed(metric)],
     ['Recipe', row.recipe], ['Trained', row.trained],
     ['Departures', row.departures.join('; ')],
     ['Seeds', row.values.map((v) => `${v.seed}: ${v.text}`).join(', ')],
