@@ -296,7 +296,11 @@ def test_stored_patches_are_those_of_the_network(
         ),
         (DEEP, {'probe.metrics': ['cos']}, "probe.metrics 'cos'"),
         (DEEP, {'probe.neighbours': []}, 'need an entry each'),
-        (DEEP, {'probe.neighbours': [0]}, 'list of numbers above 0'),
+        (
+            DEEP,
+            {'probe.neighbours': [0]},
+            'list of (whole )?numbers(, 1 or more| above 0)',
+        ),
         (DEEP, {'probe.validation': 0}, 'no image to choose one of 8'),
         (DEEP, {'probe.validation': 1.5}, 'below 1, not 1.5'),
         (DEEP, {'+probe.pool': 'corner'}, 'probe.pool'),
