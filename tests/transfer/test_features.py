@@ -428,3 +428,28 @@ def test_heads_that_a_name_does_not_say_are_another_network(mini_root):
         names.add(cache_key(plan, model, str(mini_root)))
     assert len(runs) == len(names) == 2
     assert not make_plan('mini_knn', describe(parse_arch('vitb16'))).heads
+
+
+def test_damage_that_leaves_the_sizes(tmp_path):
+    """Numbers that no extraction writes are not scored."""
+    folder = tmp_path / 'x_test'
+    write(0, folder, 1)
+    file = folder / '0_features.npy'
+    content = bytearray(file.read_bytes())
+    content[-40:-20] = b'\xff' * 20
+    file.write_bytes(content)
+    stored = load_features(folder).features
+    with pytest.raises(UserError, match='x_test is damaged: .* not finite'):
+        stored[20:23]
+
+
+def test_a_lost_index_is_told_before_an_extraction(tmp_path):
+    folder = tmp_path / 'x_test'
+    write(0, folder, 1)
+    (folder / 'index.json').unlink()
+
+    def batches(done):
+        raise AssertionError('it was extracted again')
+
+    with pytest.raises(UserError, match='its index.json was lost. Remove it'):
+        write_features(folder, batches, Dealing(23, 4, 1))
