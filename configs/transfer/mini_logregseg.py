@@ -12,4 +12,6 @@ TASK = dict(
 )
 _base_ = ['./voc12_logregseg_capi.py', '_base_/mini_patches.py']
 
-probe = dict(costs=[1e-4, 1e-2, 1.0], max_iter=100, validation=0.2)
+probe = dict(
+    costs=[1e-3, 0.1], max_iter=50, solver_precision='float32', validation=0.2
+)

@@ -1,11 +1,13 @@
 """SPair-71k as mmpretrain's loaders read it: each image of the pairs once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
+from typing import Any
 
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
+from ssl_bench.errors import UserError
 from ssl_bench.tasks.layouts import SpairLayout
 from ssl_bench.tasks.layouts.spair import Pair, Paired, PairedImage
 
@@ -42,8 +44,33 @@ class SpairImages(BaseDataset):
         self.layout = SpairLayout(
             folder=data_root, split=split, list_size=list_size
         )
+        self.check_settings(
+            dict(kwargs, pairs_per_category=pairs_per_category)
+        )
         self.per_category, self.seed = pairs_per_category, shuffle_seed
         super().__init__(ann_file='', data_root=data_root, **kwargs)
+
+    @staticmethod
+    def check_settings(settings: Mapping[str, Any]) -> None:
+        """Refuse settings that no pairs can be taken with.
+
+        Args:
+            settings (Mapping): Of the set.
+
+        Raises:
+            UserError: Some of the images, which parts pairs, or no pairs.
+        """
+        if settings.get('indices') is not None:
+            raise UserError(
+                'indices takes images of SpairImages and parts its pairs; '
+                'for fewer of them, set pairs_per_category.'
+            )
+        most = settings.get('pairs_per_category')
+        if most is not None and (type(most) is not int or most < 1):
+            raise UserError(
+                'pairs_per_category must be a whole number, 1 or more, or '
+                f'None, not {most!r}.'
+            )
 
     def load_data_list(self) -> list[dict]:
         """Path, size and category of every image.

@@ -161,6 +161,12 @@ def network_name(arch: dict[str, Any]) -> str:
     return (ViT if arch['family'] == 'vit' else ResNet)(**fields).key
 
 
+def unnamed_heads(arch: dict[str, Any]) -> int:
+    """Heads of a ViT, if `network_name` does not say them, else 0."""
+    named = (arch['width'], arch['depth'], arch['heads']) in VITS.values()
+    return 0 if named else arch['heads'] or 0
+
+
 def vit_settings(arch: dict[str, Any]) -> dict[str, Any]:
     """Arguments of mmpretrain's ``VisionTransformer``.
 

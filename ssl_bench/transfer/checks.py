@@ -17,6 +17,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import (
+    DATASETS,
     HOOKS,
     MODELS,
     PARAM_SCHEDULERS,
@@ -200,20 +201,26 @@ def check_loaders(config: Config) -> None:
             DataLoader(stand_in, **options)
         except (TypeError, ValueError) as error:
             raise UserError(f'{name}: {one_line(error)}') from error
-        with build_errors():
-            for step in _steps(loader.get('dataset')):
-                TRANSFORMS.build(step)
+        for dataset in _sets(loader.get('dataset')):
+            with DATASETS.switch_scope_and_registry(None) as registry:
+                kind = registry.get(str(dataset.get('type')))
+            check = getattr(kind, 'check_settings', None)
+            if check is not None:
+                check(dataset)
+            with build_errors():
+                for step in dataset.get('pipeline') or ():
+                    TRANSFORMS.build(step)
 
 
-def _steps(dataset: Any) -> Iterator[Any]:
-    """The configs of all steps of a data set, and of those inside it."""
+def _sets(dataset: Any) -> Iterator[Any]:
+    """The configs of a data set, and of those inside it."""
     if isinstance(dataset, Mapping):
-        yield from dataset.get('pipeline') or ()
+        yield dataset
         for name in ('dataset', 'datasets'):
-            yield from _steps(dataset.get(name))
+            yield from _sets(dataset.get(name))
     elif isinstance(dataset, (list, tuple)):
         for inner in dataset:
-            yield from _steps(inner)
+            yield from _sets(inner)
 
 
 def check_training(config: Config, module: nn.Module) -> None:

@@ -26,6 +26,8 @@ from ssl_bench.transfer.frozen import POOLS, Frozen
 from ssl_bench.transfer.plan import Plan
 
 SPLITS = ('train', 'test')
+# settings of a backbone that change no feature of given weights
+OF_TRAINING = ('init_cfg', 'frozen_stages', 'norm_eval', 'drop_path_rate')
 
 
 def splits_of(config: Config) -> tuple[str, ...]:
@@ -81,9 +83,12 @@ def _key(
         )
         for split in splits
     }
-    settings['out_type'] = plan.config.backbone.get('out_type')
-    # equal weights of another convention give other features
-    settings['style'] = plan.config.backbone.get('style')
+    # equal tensors with other heads, strides or style give other features
+    settings['network'] = {
+        name: value
+        for name, value in model.taken.items()
+        if name not in OF_TRAINING
+    }
     settings['pixels'] = plan.config.data_preprocessor.to_dict()
     settings['precision'] = plan.config.probe.get('precision', 'float32')
     if model.rule is None:
@@ -92,14 +97,8 @@ def _key(
         # of two rules that take the same maps of this network, the features
         # are the same
         settings['maps'] = dict(
-            maps=model.taken['out_indices'],
-            norm=model.taken.get('norm'),
-            class_token=model.rule.class_token,
-            padding=model.rule.padding,
+            class_token=model.rule.class_token, padding=model.rule.padding
         )
-    if plan.config.backbone['type'] == 'TimmBackbone':
-        # heads, positions and the norm are in no tensor
-        settings['timm'] = plan.config.backbone.to_dict()
     if model.mixed:  # single precision keeps the names that it had
         settings['compute'] = 'bfloat16'
     text = json.dumps(

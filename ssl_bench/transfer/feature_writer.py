@@ -88,7 +88,12 @@ def _new_part(folder: Path, content: dict[str, Any]) -> tuple[str, int]:
 
     Returns:
         Its path, and the batches of each process that are in it.
+
+    Raises:
+        UserError: Something else has the name of the split.
     """
+    if folder.exists() and not (folder / INDEX).exists():
+        raise _taken(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f'.{folder.name}.{socket.gethostname()}.'
     for old in folder.parent.glob(f'{prefix}*.part'):
@@ -299,10 +304,15 @@ def _publish(part: Path, folder: Path, content: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         os.replace(part, folder)
     if not (folder / INDEX).exists():
-        raise UserError(
-            f'cannot write {folder}: something else has this name.'
-        )
+        raise _taken(folder)
     shutil.rmtree(_kept(folder), ignore_errors=True)
+
+
+def _taken(folder: Path) -> UserError:
+    return UserError(
+        f'cannot write {folder}: something else has this name, or its '
+        f'{INDEX} was lost. Remove it; the features are then extracted again.'
+    )
 
 
 def _check_seen(folder: Path) -> int:

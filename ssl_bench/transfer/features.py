@@ -178,7 +178,8 @@ class StoredFeatures:
 
     Raises:
         UserError: A file of it is missing or cut off, or it was made under
-            another name: of other weights, data or sizes.
+            another name: of other weights, data or sizes; or what is read is
+            not finite, as nothing that is written is.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -210,7 +211,11 @@ class StoredFeatures:
         else:
             found = self._rows.read(index, self._patches)
             found = found.reshape(len(index), self.width)
-        return torch.from_numpy(found).float()
+        features = torch.from_numpy(found).float()
+        with _damage(self.folder):
+            if not torch.isfinite(features).all():
+                raise ValueError('some of its features are not finite')
+        return features
 
 
 class StoredMasks:

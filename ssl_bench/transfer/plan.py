@@ -25,6 +25,7 @@ from ssl_bench.transfer.architecture import (
     architecture_name,
     network_name,
     start_at_full_strength,
+    unnamed_heads,
 )
 from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
 from ssl_bench.transfer.checkpoint_choice import check_choice
@@ -64,6 +65,7 @@ class Plan:
             task's data set.
         trained (Trained, optional): What is tested without training.
         convention (str): Of the weights, if it is not torchvision's.
+        heads (int): Of attention, of a ViT whose name does not say them.
     """
 
     task: str
@@ -75,11 +77,13 @@ class Plan:
     elsewhere: list[Path] = field(default_factory=list)
     trained: Any = None
     convention: str = ''
+    heads: int = 0
 
     @property
     def identity(self) -> str:
         """Settings and architecture: what a run is the same run by."""
         text = f'{self.config_sha256} {self.arch} {self.convention}'.strip()
+        text += f' heads={self.heads}' if self.heads else ''
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -189,6 +193,7 @@ def _fit_network(
     plan.changes += note_resnet(config) + note_heads(config)
     if arch_args is not None and arch_args['family'] == 'vit':
         plan.arch = network_name(arch_args)  # also in the wrapper of timm's
+        plan.heads = unnamed_heads(arch_args)
         check_kind(config, plan.arch)
     else:
         plan.arch = architecture_name(config)

@@ -110,22 +110,44 @@ def _all(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     )
 
 
+def _is_bool(value: Any) -> bool:
+    return type(value) is bool
+
+
 NUMBERS = 'a list of numbers above 0, such as [1,10]'
-COUNTS = 'a list of whole numbers above 0, such as [1,10]'
+NUMBER = 'a number above 0'
 COUNT = 'a whole number, 1 or more'
+COUNTS = (
+    'k',
+    'classes',
+    'max_iter',
+    'iterations',
+    'memory',
+    'line_search',
+    'epochs',
+    'batch_size',
+    'folds',
+    'tries',
+)
+SWITCHES = ('standardise', 'warm_start')
 # what a setting must be: a test, and its words
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = dict(
-    neighbours=(_all(_is_count), COUNTS),
+    neighbours=(
+        _all(_is_count),
+        'a list of whole numbers, 1 or more, such as [1,10]',
+    ),
     costs=(_all(_is_number), NUMBERS),
     rates=(_all(_is_number), NUMBERS),
-    temperature=(_is_number, 'a number above 0'),
-    share=(_is_number, 'a number above 0'),
-    k=(_is_count, COUNT),
-    classes=(_is_count, COUNT),
-    memory=(_is_count, COUNT),
-    max_iter=(_is_count, COUNT),
-    iterations=(_is_count, COUNT),
-    line_search=(_is_count, COUNT),
+    temperature=(_is_number, NUMBER),
+    share=(_is_number, NUMBER),
+    strength=(_is_number, NUMBER),
+    tol=(_is_number, NUMBER),
+    **dict.fromkeys(COUNTS, (_is_count, COUNT)),
+    **dict.fromkeys(SWITCHES, (_is_bool, 'True or False')),
+    split_seed=(
+        lambda value: type(value) is int and value >= 0,
+        'a whole number, 0 or more',
+    ),
     memory_size=(
         lambda value: value is None or _is_count(value),
         f'{COUNT}, or None',

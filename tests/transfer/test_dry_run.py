@@ -68,6 +68,32 @@ def file(tmp_path):
         ),
         ('mini_knn', 'test_dataloader.num_workers=-1', 'test_dataloader: num'),
         (
+            'mini_knnseg',
+            'probe.neighbours=[2.5]',
+            'neighbours must be a list of whole numbers, 1 or more',
+        ),
+        (
+            'mini_logregseg',
+            'probe.max_iter=0',
+            'probe.max_iter must be a whole number, 1 or more, not 0',
+        ),
+        ('mini_logregseg', 'probe.tol=-1', 'probe.tol must be a number above'),
+        (
+            'mini_logregseg',
+            'probe.split_seed=-1',
+            'probe.split_seed must be a whole number, 0 or more, not -1',
+        ),
+        (
+            'mini_spair',
+            'test_dataloader.dataset.indices=10',
+            'indices .* parts its pairs; .* set pairs_per_category',
+        ),
+        (
+            'mini_spair',
+            'test_dataloader.dataset.pairs_per_category=0',
+            'pairs_per_category must be a whole number, 1 or more, or None',
+        ),
+        (
             'mini_seg_fcn',
             'test_evaluator.iou_metrics=[mDice]',
             "mini_seg_fcn: the metric mIoU is 'mIoU' of IoUMetric",

@@ -11,6 +11,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 from ssl_bench import register_all_modules
+from ssl_bench.checkpoints.architectures import describe
 from ssl_bench.engine.stopping import stoppable
 from ssl_bench.errors import Interrupted, UserError
 from ssl_bench.transfer import feature_writer as module
@@ -23,10 +24,11 @@ from ssl_bench.transfer.features import (
     WholeBatches,
     load_features,
 )
-from ssl_bench.transfer.frozen import Frozen, global_average
+from ssl_bench.transfer.frozen import Frozen, build_frozen, global_average
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.probe_scores import knn, linear, logistic, svm
 from ssl_bench.transfer.probe_settings import check_settings
+from ssl_bench.transfer.source import Source, parse_arch
 from tests.processes import run_in_processes
 
 
@@ -407,3 +409,43 @@ def test_features_of_another_computation_have_another_name(mini_root):
     assert len(names) == 3  # single precision is the default
     with pytest.raises(UserError, match="probe.compute 'half'"):
         check_settings(dict(type='knn', compute='half'))
+
+
+def test_heads_that_a_name_does_not_say_are_another_network(mini_root):
+    """Equal tensors with other heads are another run, of other features."""
+    runs, names = set(), set()
+    for arch in ('vit_d96_l4_h3_patch8', 'vit_d96_l4_h2_patch8'):
+        args = describe(parse_arch(arch))
+        plan = make_plan('mini_knn', args, str(mini_root))
+        torch.manual_seed(0)
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            model = build_frozen(plan.config, Source(None, arch, args))
+        runs.add(plan.identity)
+        names.add(cache_key(plan, model, str(mini_root)))
+    assert len(runs) == len(names) == 2
+    assert not make_plan('mini_knn', describe(parse_arch('vitb16'))).heads
+
+
+def test_damage_that_leaves_the_sizes(tmp_path):
+    """Numbers that no extraction writes are not scored."""
+    folder = tmp_path / 'x_test'
+    write(0, folder, 1)
+    file = folder / '0_features.npy'
+    content = bytearray(file.read_bytes())
+    content[-40:-20] = b'\xff' * 20
+    file.write_bytes(content)
+    stored = load_features(folder).features
+    with pytest.raises(UserError, match='x_test is damaged: .* not finite'):
+        stored[20:23]
+
+
+def test_a_lost_index_is_told_before_an_extraction(tmp_path):
+    folder = tmp_path / 'x_test'
+    write(0, folder, 1)
+    (folder / 'index.json').unlink()
+
+    def batches(done):
+        raise AssertionError('it was extracted again')
+
+    with pytest.raises(UserError, match='its index.json was lost. Remove it'):
+        write_features(folder, batches, Dealing(23, 4, 1))

@@ -120,7 +120,7 @@ def test_knn_headline_and_scale_invariance():
         (dict(precision='int8'), "unknown probe.precision 'int8'"),
         (dict(neighbour=5), 'Did you mean neighbours'),
         (dict(neighbours=5), 'neighbours must be a list'),
-        (dict(neighbours=[0]), 'numbers above 0'),
+        (dict(neighbours=[0]), 'numbers, 1 or more'),
     ],
 )
 def test_settings_that_no_probe_has(change, message):
