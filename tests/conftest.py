@@ -24,10 +24,9 @@ def _no_scope_left_behind():
     """A run leaves its toolkit's registry as the current one; undo that."""
     from mmengine.registry import DefaultScope
 
-    before = dict(DefaultScope._instance_dict)
+    DefaultScope._instance_dict.clear()  # also that of a module's fixture
     yield
     DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(before)
 
 
 @pytest.fixture(params=DEVICES)

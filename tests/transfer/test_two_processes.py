@@ -2,7 +2,8 @@
 
 import pytest
 
-from ssl_bench.tasks.table import tasks
+from ssl_bench.config import load_config
+from ssl_bench.tasks.table import task_config, tasks
 from ssl_bench.transfer.run import run_task
 from ssl_bench.transfer.source import Source
 from tests.backbones import thin_backbone, tiny_vit
@@ -37,13 +38,14 @@ def options_of(name):
         return {'probe.costs': [1.0], 'probe.folds': 2}
     if task.toolbox == 'probe':
         return {}
-    if task.toolbox == 'mmpretrain' and name != 'mini_attentive':
+    if 'max_epochs' in load_config(task_config(name)).train_cfg:
         return {'train_cfg.max_epochs': 1}  # 40 images, 20 a process
+    each = 2 if name == 'mini_depth' else 1  # its loss takes pairs of images
     options = {
         'train_cfg.max_iters': 2,
         'train_cfg.val_interval': 2,
-        'train_dataloader.batch_size': 1,
-        'auto_scale_lr.base_batch_size': 2,
+        'train_dataloader.batch_size': each,
+        'auto_scale_lr.base_batch_size': 2 * each,
     }
     if name in ('mini_voc_det_c4', 'mini_coco_mrcnn_fpn'):
         options['custom_hooks.TrainingPreciseBNHook.num_iters'] = 1
