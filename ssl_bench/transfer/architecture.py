@@ -9,7 +9,7 @@ from ssl_bench.checkpoints.architectures import RESNETS, VITS, ResNet, ViT
 from ssl_bench.checkpoints.conventions import CONVENTIONS, Convention
 from ssl_bench.checkpoints.timm_nets import from_header, to_header
 from ssl_bench.errors import UserError, unknown_name
-from ssl_bench.transfer.frozen_segmentation import is_on_frozen_maps
+from ssl_bench.transfer.map_heads import is_on_frozen_maps
 from ssl_bench.transfer.timm_architecture import (
     set_timm_architecture,
     timm_name,

@@ -10,7 +10,7 @@ from ssl_bench.errors import unknown_name
 from ssl_bench.frozen_dense.heads import CHANNELS
 from ssl_bench.toolbox.frozen_maps import MapRule, choose_maps, has_class_token
 from ssl_bench.toolbox.timm_layout import Layout
-from ssl_bench.transfer.frozen_segmentation import note_maps
+from ssl_bench.transfer.map_heads import note_maps
 from ssl_bench.transfer.timm_settings import (
     backbone_settings,
     note_positions,

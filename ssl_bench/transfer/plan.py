@@ -31,7 +31,7 @@ from ssl_bench.transfer.checkpoint_choice import KEY as CHOICE
 from ssl_bench.transfer.checkpoint_choice import check_choice
 from ssl_bench.transfer.frozen_classification import note_heads
 from ssl_bench.transfer.frozen_depth import check_groups, fit_depther
-from ssl_bench.transfer.frozen_segmentation import note_resnet
+from ssl_bench.transfer.map_heads import note_resnet
 from ssl_bench.transfer.recipes import (
     choose_recipe,
     fit_architecture,

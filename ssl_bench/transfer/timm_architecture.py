@@ -16,11 +16,11 @@ from ssl_bench.errors import unknown_name
 from ssl_bench.toolbox import timm_backbone
 from ssl_bench.toolbox.timm_layout import Layout, layout_of
 from ssl_bench.transfer.frozen_classification import set_frozen_classification
-from ssl_bench.transfer.frozen_segmentation import (
+from ssl_bench.transfer.map_heads import (
     is_on_frozen_maps,
     note_maps,
     note_sizes,
-    set_frozen_segmentation,
+    set_map_head,
 )
 from ssl_bench.transfer.timm_detection import (
     set_timm_detection,
@@ -86,7 +86,7 @@ def set_timm_architecture(config: Config, arch: dict[str, Any]) -> list[str]:
             config, net, layout, image_side(config)
         )
     if is_on_frozen_maps(config):
-        return notes + set_frozen_segmentation(config, net, layout)
+        return notes + set_map_head(config, net, layout)
     if kind == 'EncoderDecoder':
         return notes + set_timm_segmentation(config, net, layout)
     return notes + set_timm_detection(config, net, layout)

@@ -19,13 +19,11 @@ def is_on_frozen_maps(config: Config) -> bool:
     return 'maps' in (config.get('model') or {})
 
 
-def set_frozen_segmentation(
-    config: Config, net: TimmNet, layout: Layout
-) -> list[str]:
+def set_map_head(config: Config, net: TimmNet, layout: Layout) -> list[str]:
     """Put a network under a linear layer.
 
     Sizes of crops and windows are the protocol's, whatever the patch;
-    the model (`MODELS`) pads or cuts them and chooses the maps.
+    the model pads or cuts them and chooses the maps.
 
     Args:
         config (Config): Changed in place.
