@@ -388,6 +388,7 @@ def test_a_signal_to_all_processes_of_a_command(image_folder, tmp_path):
         'train_dataloader.num_workers=2',
         'train_cfg.max_epochs=9999',
         'default_hooks.logger.interval=1',
+        'default_hooks.checkpoint.interval=9999',  # none before the signal
     ]
     with open(tmp_path / 'log', 'w+') as log:
         process = subprocess.Popen(
