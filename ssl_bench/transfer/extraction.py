@@ -57,11 +57,6 @@ def cache_keys(plan: Plan, model: Frozen, root: str) -> dict[str, str]:
     }
 
 
-def cache_key(plan: Plan, model: Frozen, root: str) -> str:
-    """`cache_keys` of the training images."""
-    return cache_keys(plan, model, root)['train']
-
-
 def _key(
     plan: Plan, model: Frozen, root: str, digest: str, splits: Sequence[str]
 ) -> str:

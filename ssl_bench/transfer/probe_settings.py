@@ -11,13 +11,11 @@ from ssl_bench.transfer.features import PRECISIONS
 from ssl_bench.transfer.frozen import MAPS, POOLS
 from ssl_bench.transfer.probe_scores import GIVEN, PROBES
 from ssl_bench.transfer.probe_scores.logistic_blocks import SOLVERS
-from ssl_bench.transfer.probe_scores.patch_data import check_choice
+from ssl_bench.transfer.probe_scores.patch_data import LABELS, check_choice
 
 COMPUTE = ('float32', 'bfloat16')
 # settings that say what the features are, not how to score them
 OF_FEATURES = ('type', 'pool', 'vit_pool', 'precision', 'compute', 'maps')
-
-LABELS = 256  # of masks
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:

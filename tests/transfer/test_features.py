@@ -15,7 +15,7 @@ from ssl_bench.checkpoints.architectures import describe
 from ssl_bench.engine.stopping import stoppable
 from ssl_bench.errors import Interrupted, UserError
 from ssl_bench.transfer import feature_writer as module
-from ssl_bench.transfer.extraction import cache_key
+from ssl_bench.transfer.extraction import cache_keys
 from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import (
     Dealing,
@@ -405,7 +405,7 @@ def test_features_of_another_computation_have_another_name(mini_root):
     ):
         plan = make_plan('mini_knn', None, str(mini_root), options)
         model = frozen(plan.config.probe.get('compute', 'float32'))
-        names.add(cache_key(plan, model, str(mini_root)))
+        names.add(cache_keys(plan, model, str(mini_root))['train'])
     assert len(names) == 3  # single precision is the default
     with pytest.raises(UserError, match="probe.compute 'half'"):
         check_settings(dict(type='knn', compute='half'))
@@ -421,7 +421,7 @@ def test_heads_that_a_name_does_not_say_are_another_network(mini_root):
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             model = build_frozen(plan.config, Source(None, arch, args))
         runs.add(plan.identity)
-        names.add(cache_key(plan, model, str(mini_root)))
+        names.add(cache_keys(plan, model, str(mini_root))['train'])
     assert len(runs) == len(names) == 2
     assert not make_plan('mini_knn', describe(parse_arch('vitb16'))).heads
 

@@ -10,7 +10,7 @@ from mmpretrain.structures import DataSample
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.table import tasks
-from ssl_bench.transfer.extraction import cache_key
+from ssl_bench.transfer.extraction import cache_keys
 from ssl_bench.transfer.frozen import build_frozen
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.source import open_source
@@ -219,7 +219,7 @@ def test_cached_features_belong_to_a_convention(registered, source, mini_root):
         plan = make_plan('mini_knn', arch, data_root=str(mini_root))
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             model = build_frozen(plan.config, source)
-        keys.append(cache_key(plan, model, str(mini_root)))
+        keys.append(cache_keys(plan, model, str(mini_root))['train'])
     assert keys[0] != keys[1]
 
 

@@ -14,7 +14,7 @@ from ssl_bench.checkpoints.architectures import ViT, describe, recognise
 from ssl_bench.checkpoints.timm_nets import TimmNet, to_header
 from ssl_bench.errors import UserError
 from ssl_bench.toolbox.timm_backbone import TimmBackbone
-from ssl_bench.transfer.extraction import cache_key
+from ssl_bench.transfer.extraction import cache_keys
 from ssl_bench.transfer.frozen import build_frozen
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.run import run_task
@@ -436,7 +436,7 @@ def test_cached_features_belong_to_a_network(registered, mini_root):
         plan = plan_of('mini_knn', each, data_root=str(mini_root))
         source = source_of(net)
         model = build_frozen(plan.config, source)
-        keys.append(cache_key(plan, model, str(mini_root)))
+        keys.append(cache_keys(plan, model, str(mini_root))['train'])
     assert keys[0] == keys[2] != keys[1]
 
 

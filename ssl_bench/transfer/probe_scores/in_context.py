@@ -29,12 +29,14 @@ from ssl_bench.transfer.probe_scores.patch_data import (
     in_parts,
     places,
 )
-from ssl_bench.transfer.probe_scores.patch_knn import nearest
+from ssl_bench.transfer.probe_scores.patch_knn import (
+    HELD,
+    QUERIES,
+    VOTERS,
+    nearest,
+)
 from ssl_bench.transfer.together import from_all, mine
 
-QUERIES = 1024  # patches of a block, or those of one image
-HELD = 64  # blocks for which the memory is read once
-VOTERS = 256  # queries whose neighbours' labels are read at once
 IMAGES = 16  # training images whose patches are scored at once
 
 
