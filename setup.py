@@ -28,6 +28,7 @@ setup(
             'py.typed',
             'results/*.csv',
             'results/page/*',
+            'results/page/sections/*',
             'tasks/*.txt',
         ],
         'ssl_bench.configs': ['**/*.py'],

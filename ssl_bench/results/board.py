@@ -280,7 +280,7 @@ def build(
     chosen, odd = without_fractions(chosen)
     conflicts += odd
     rows = cells(chosen)
-    compare_rows(rows, baseline)
+    groups = compare_rows(rows, baseline)
     rows = _join(rows, published, wanted, methods, index or PublishedIndex())
     conflicts += departed(rows, index or PublishedIndex())
     conflicts += not_installed(chosen)
@@ -295,4 +295,4 @@ def build(
             if task not in shown
         ]
     )
-    return Board(rows, [*problems, *warnings], baseline)
+    return Board(rows, [*problems, *warnings], baseline, groups)

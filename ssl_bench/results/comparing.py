@@ -6,12 +6,19 @@ from collections.abc import Iterator, Sequence
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.results import headings, stats
 from ssl_bench.results.names import Wanted, backbone_key
-from ssl_bench.results.table import BEATEN, UNBEATEN, Protocol, Row
+from ssl_bench.results.table import (
+    BEATEN,
+    UNBEATEN,
+    Group,
+    Pair,
+    Protocol,
+    Row,
+)
 
-Pair = tuple[int, int]
 
-
-def compare_rows(rows: Sequence[Row], baseline: str | None = None) -> None:
+def compare_rows(
+    rows: Sequence[Row], baseline: str | None = None
+) -> list[Group]:
     """Give each measured row its place, and its difference to the baseline.
 
     Rows are compared within one task, metric, protocol and backbone; what was
@@ -25,6 +32,9 @@ def compare_rows(rows: Sequence[Row], baseline: str | None = None) -> None:
         baseline (str, optional): As `Wanted` reads it. When it names a
             backbone, rows of every backbone are compared with it.
 
+    Returns:
+        list[Group]: Every comparison that was made.
+
     Raises:
         UserError: No measured row, or several methods, have that name.
     """
@@ -34,18 +44,20 @@ def compare_rows(rows: Sequence[Row], baseline: str | None = None) -> None:
         key = row.task, row.metric, row.protocol
         groups.setdefault(key, []).append(row)
     found = False
+    compared = []
     for members in groups.values():
         members.sort(key=lambda row: row.sort_key)  # the best mean first
         baselines = _baselines(members, wanted) if wanted else {}
         found = found or bool(baselines)
         across = bool(wanted and wanted.backbone)
-        _compare_group(members, baselines, across)
+        compared.append(_compare_group(members, baselines, across))
     if wanted and not found:
         known = {
             f'{row.name} [{row.backbone}]' if wanted.backbone else row.name
             for row in rows
         }
         raise unknown_name('baseline', wanted.text, known)
+    return compared
 
 
 def _baselines(members: list[Row], wanted: Wanted) -> dict[str, int]:
@@ -82,7 +94,7 @@ def _baselines(members: list[Row], wanted: Wanted) -> dict[str, int]:
 
 def _compare_group(
     members: list[Row], baselines: dict[str, int], across: bool
-) -> None:
+) -> Group:
     """Make the families of tests and write down what they show.
 
     Args:
@@ -114,6 +126,7 @@ def _compare_group(
     if higher is not None:
         for same in backbones:
             _stand(members, same, tested)
+    return Group(members, tested)
 
 
 def _families(

@@ -16,6 +16,8 @@ MethodId = tuple[str, str, str, str, float | None]
 # trained of the backbone
 Protocol = tuple[tuple[str, ...], str, str, str]
 
+Pair = tuple[int, int]
+
 UNBEATEN, BEATEN = 'unbeaten', 'beaten'
 
 
@@ -218,13 +220,34 @@ class Row:
         )
 
 
+@dataclass(frozen=True)
+class Group:
+    """Rows of one task, metric, protocol, and what tests said of them.
+
+    Args:
+        rows (list[Row]): The best mean first.
+        tested (list): Families of tests: positions in ``rows`` of each pair,
+            and its answer about the first of the two. A pair is in one
+            family only.
+    """
+
+    rows: list[Row]
+    tested: list[tuple[list[Pair], stats.Family]]
+
+
 @dataclass
 class Board:
-    """The rows, and everything a reader should be warned of."""
+    """The rows, and everything a reader should be warned of.
+
+    Args:
+        groups (list[Group]): Every comparison of measured rows; `pairs.Pairs`
+            finds one.
+    """
 
     rows: list[Row]
     problems: list[Problem]
     baseline: str | None = None
+    groups: list[Group] = field(default_factory=list)
 
     @property
     def tasks(self) -> list[str]:

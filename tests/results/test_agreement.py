@@ -17,9 +17,9 @@ from rich.console import Console
 
 from ssl_bench.results.board import build
 from ssl_bench.results.grid import grids
+from ssl_bench.results.page_data import page_data
 from ssl_bench.results.record import Stored
 from ssl_bench.results.render import render
-from ssl_bench.results.report import page_data
 from ssl_bench.results.terminal import to_rich
 from tests.results.factory import make_record
 

@@ -13,9 +13,9 @@ from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError
 from ssl_bench.results.board import aims, build
 from ssl_bench.results.grid import grids
+from ssl_bench.results.page_data import page_data
 from ssl_bench.results.record import Stored
 from ssl_bench.results.render import render
-from ssl_bench.results.report import page_data
 from ssl_bench.results.table import main_metrics
 from ssl_bench.results.text_formats import COLUMNS, from_text, to_csv, to_json
 from tests.results.factory import METHODS, make_record, sha, suite

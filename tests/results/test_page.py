@@ -12,8 +12,9 @@ from ssl_bench.results import write_record
 from ssl_bench.results.board import build
 from ssl_bench.results.charts import specifications
 from ssl_bench.results.media import find_curves, find_pictures, thin
+from ssl_bench.results.page_data import page_data
 from ssl_bench.results.record import Stored
-from ssl_bench.results.report import page_data, safe_json, to_html
+from ssl_bench.results.report import safe_json, to_html
 from ssl_bench.results.scalars import read_losses
 from ssl_bench.results.store import scan
 from tests.results.factory import METHODS, make_record, sha, suite

@@ -10,6 +10,7 @@ import scipy.stats
 
 from ssl_bench.results.board import build
 from ssl_bench.results.grid import grids
+from ssl_bench.results.page_data import page_data
 from ssl_bench.results.ranking import (
     critical_difference,
     letter_groups,
@@ -17,7 +18,6 @@ from ssl_bench.results.ranking import (
     rank_tables,
 )
 from ssl_bench.results.record import Stored
-from ssl_bench.results.report import page_data
 from tests.results.factory import METHODS, make_record, suite
 
 TASKS = ['mini_voc_det_c4', 'mini_coco_mrcnn_fpn', 'mini_seg_fcn', 'mini_knn']

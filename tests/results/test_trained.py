@@ -12,10 +12,10 @@ from ssl_bench.errors import UserError
 from ssl_bench.results.board import aims, build
 from ssl_bench.results.frame import lines
 from ssl_bench.results.grid import grids
+from ssl_bench.results.page_data import page_data
 from ssl_bench.results.published import PublishedIndex
 from ssl_bench.results.ranking import rank_tables
 from ssl_bench.results.record import Stored, validate
-from ssl_bench.results.report import page_data
 from ssl_bench.results.table import cells
 from ssl_bench.results.text_formats import to_csv, to_json
 from tests.results.factory import make_record

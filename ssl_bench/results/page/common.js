@@ -6,6 +6,13 @@ const TASKS = new Map(DATA.tasks.map((task) => [task.id, task]));
 
 const $ = (id) => document.getElementById(id);
 
+/** Sections in the order of the page; each script in sections/ adds its own.
+    id: of its element. shown(): whether there is content (default: always).
+    count(): a number for the navigation. start(): draw it; may return
+    promises, for which the page waits before it is ready. */
+const SECTIONS = [];
+function section(id, parts) { SECTIONS.push({id, ...parts}); }
+
 /** Make an element; strings become text nodes, null is left out. */
 function el(tag, attributes, ...children) {
   const node = document.createElement(tag);
@@ -30,6 +37,28 @@ function directed(metric) {
 
 const isMeasured = (row) => row.mean !== null;
 const methodKey = (row) => row.id;
+
+/** The tests' answer on a row against another one of its table: difference,
+    answer (better, worse, undecided), text, test; null where the two are not
+    compared. */
+const comparison = (() => {
+  const places = new Map(DATA.rows.map((row, i) => [row, i]));
+  const pairs = new Map(DATA.pairs.map((pair) =>
+    [`${pair[0]},${pair[1]}`, pair]));
+  const turned = {better: 'worse', worse: 'better', undecided: 'undecided'};
+  return (row, other) => {
+    const [i, j] = [places.get(row), places.get(other)];
+    const found = pairs.get(`${i},${j}`);
+    if (found) {
+      const [, , difference, answer, text, , test] = found;
+      return {difference, answer, text, test};
+    }
+    const back = pairs.get(`${j},${i}`);
+    if (!back) return null;
+    const [, , difference, answer, , text, test] = back;
+    return {difference: -difference, answer: turned[answer], text, test};
+  };
+})();
 
 function pretraining(row) {
   const epochs = row.pretrain_epochs;

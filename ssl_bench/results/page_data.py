@@ -1,0 +1,332 @@
+"""What the page shows of a board, as JSON values."""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from typing import Any
+
+from ssl_bench.errors import shown
+from ssl_bench.results import (
+    grid,
+    headings,
+    rounding,
+    stats,
+    verdicts,
+    wording,
+)
+from ssl_bench.results.media import find_curves, find_pictures
+from ssl_bench.results.names import is_random, is_supervised
+from ssl_bench.results.pairs import Pairs
+from ssl_bench.results.ranking import RankTable, rank_tables
+from ssl_bench.results.record import PathLike, Stored
+from ssl_bench.results.table import Board, MethodId, Row, main_metrics
+from ssl_bench.results.text_formats import row_object, to_csv
+
+MAX_PAIRS = 10_000  # comparisons on the page
+MAX_TEXT = 400  # characters of a name or a remark on the page
+# classes in base.css
+STYLES = {'reproduced': 'reproduced', 'within noise': 'noise', 'off': 'off'}
+
+
+def _cut(value: Any) -> Any:
+    """JSON values in which every text is printable and not too long."""
+    if isinstance(value, str):
+        plain = len(value) <= MAX_TEXT and value.isprintable()
+        return value if plain else shown(value, MAX_TEXT)
+    if isinstance(value, dict):
+        return {_cut(name): _cut(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cut(item) for item in value]
+    return value
+
+
+def _costs(row: Row) -> dict[str, float]:
+    """What a run of the row cost on average, where its records say so."""
+    costs = [s.record['cost'] for s in row.records]
+    found = {}
+    hours = [c['gpu_hours'] for c in costs if c['gpu_hours']]
+    seen = [
+        c['train_seconds'] * c['images_per_second']
+        for c in costs
+        if c['train_seconds'] and c['images_per_second']
+    ]
+    if hours:
+        found['hours'] = stats.mean(hours)
+    if seen:
+        found['images'] = stats.mean(seen)
+    if row.pretrain_epochs:
+        found['epochs'] = row.pretrain_epochs
+    return found
+
+
+def _cost_text(cost: dict[str, float | None]) -> str:
+    """``3.61 GPU hours, 12996 s``: what is known of a run's cost."""
+    units = dict(
+        gpu_hours='GPU hours',
+        train_seconds='s',
+        images_per_second='images/s',
+        peak_memory_mib='MiB peak',
+    )
+    known = ((cost[name], unit) for name, unit in units.items())
+    return ', '.join(
+        f'{rounding.short(value)} {unit}'
+        for value, unit in known
+        if value is not None
+    )
+
+
+def _method(method_id: MethodId, trained: str) -> str:
+    """One text for a method, its backbone, and what was trained of it."""
+    text = json.dumps([*method_id, trained])
+    return text if len(text) <= MAX_TEXT else sha256(text.encode()).hexdigest()
+
+
+def _texts(row: Row) -> dict[str, str]:
+    """The row's numbers as the page shows them; empty where not known."""
+    found, places = row.difference, row.places
+    return dict(
+        mean='' if row.mean is None else rounding.fixed(row.mean, places),
+        std='' if row.std is None else rounding.fixed(row.std, places),
+        interval=wording.interval(row),
+        delta='' if row.delta is None else rounding.signed(row.delta, places),
+        mark=grid.MARKS[row.verdict],
+        style=STYLES.get(row.verdict, ''),
+        departed=grid.DEPARTED_MARK if row.all_departures else '',
+        standing=wording.standing(row),
+        leader=wording.against(row.leader.short_name, row.to_leader, places)
+        if row.leader and row.to_leader
+        else '',
+        leader_test=wording.test(row.to_leader) if row.to_leader else '',
+        difference=wording.comparison(found, places) if found else '',
+        difference_test=wording.test(found) if found else '',
+    )
+
+
+def _label(row: Row) -> str:
+    """``MoCo v2, two_fc, train frozen †``: with the recipe and the mark."""
+    name = ', '.join(filter(None, (row.name, row.recipe, row.trained_text)))
+    return f'{name} {grid.DEPARTED_MARK}' if row.all_departures else name
+
+
+def _row(row: Row, index: dict[int, int]) -> dict[str, Any]:
+    content = row_object(row)
+    texts = _texts(row)
+    content.update(
+        id=_method(row.method_id, row.trained),
+        network=row.network,
+        trained_text=row.trained_text,
+        name=row.name,
+        short_name=row.short_name,
+        label=_label(row),
+        text=texts,
+        best=row.best,
+        cost={
+            name: dict(value=value, text=rounding.short(value))
+            for name, value in _costs(row).items()
+        },
+        control=is_random(row.method) or is_supervised(row.method),
+        runs=[index[id(item)] for item in row.records],
+        values=[
+            dict(
+                seed=seed, value=value, text=rounding.fixed(value, row.places)
+            )
+            for seed, value in row.values
+        ],
+    )
+    printed = [row.published, *row.also_published] if row.published else []
+    for entry, item in zip(content['published'], printed):
+        entry['text'] = grid.published_text(item)
+    del content['run_ids'], content['checkpoint_sha256']
+    return content
+
+
+def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
+    """Everything the page shows, as JSON values.
+
+    Args:
+        board (Board): Rows and warnings; those of the media are added.
+        dirs: Where curves and pictures are looked for.
+    """
+    dirs = list(dirs)
+    runs: dict[int, Stored] = {}
+    for row in board.measured:
+        for item in row.records:
+            runs.setdefault(id(item), item)
+    index = {key: number for number, key in enumerate(runs)}
+    curves, bad_logs = find_curves(dirs, runs.values())
+    pictures, bad_pictures = find_pictures(dirs, runs.values())
+    board.problems += bad_logs + bad_pictures
+    rows = sorted(
+        board.rows,
+        key=lambda row: (
+            headings.task_order(row.task),
+            headings.metric_order(row.task, row.metric),
+        ),
+    )
+    texts = dict(
+        baseline=board.baseline,
+        verdicts=_verdicts(board, rows),
+        reproduction=_reproduction(board),
+        **_pairs(board, rows),
+        tasks=_tasks(board),
+        rows=[_row(row, index) for row in rows],
+        runs=[
+            dict(
+                item.record,
+                path=item.path,
+                cost_text=_cost_text(item.record['cost']),
+            )
+            for item in runs.values()
+        ],
+        ranks=[_ranks(table) for table in rank_tables(board)],
+        curves=[vars(curve) for curve in curves],
+        warnings=[
+            dict(kind=p.kind, message=p.message, files=p.paths)
+            for p in board.problems
+        ],
+    )
+    return dict(
+        _cut(texts),
+        pictures=[vars(picture) for picture in pictures],
+        csv=to_csv(board),
+    )
+
+
+def _verdicts(board: Board, rows: list[Row]) -> list[dict[str, Any]]:
+    """The generated sentences; ``rows`` are positions in the page's rows."""
+    places = {id(row): i for i, row in enumerate(rows)}
+    return [
+        dict(
+            task=found.task,
+            network=found.network,
+            text=found.text,
+            kind=found.kind,
+            rows=[places[id(row)] for row in found.rows],
+        )
+        for found in verdicts.verdicts(board)
+    ]
+
+
+def _reproduction(board: Board) -> dict[str, Any]:
+    found = verdicts.reproduction(board)
+    return dict(vars(found), total=found.total, text=str(found))
+
+
+def _pairs(board: Board, rows: list[Row]) -> dict[str, Any]:
+    """Comparisons of main metrics, for a baseline that is chosen on the page.
+
+    Returns:
+        dict: ``pairs``, a list of [row, other, difference, answer, text,
+        text of the other against the row, test], rows by their position;
+        ``all_pairs`` (bool): False where there are too many, and only
+        those with a control or the best mean of their group are there.
+    """
+    mains, index = main_metrics(board), Pairs(board)
+    places = {id(row): i for i, row in enumerate(rows)}
+    groups = [
+        group.rows
+        for group in board.groups
+        if mains.get(group.rows[0].task) == group.rows[0].metric
+    ]
+    whole = sum(len(g) * (len(g) - 1) // 2 for g in groups) <= MAX_PAIRS
+    found: list[list[Any]] = []
+    for members in groups:
+        for row, other in _combinations(members, whole):
+            comparison = index.between(row, other)
+            if comparison is not None:
+                found.append(
+                    [
+                        places[id(row)],
+                        places[id(other)],
+                        comparison.difference,
+                        comparison.answer,
+                        wording.comparison(comparison, row.places),
+                        wording.comparison(comparison.turned(), row.places),
+                        wording.test(comparison),
+                    ]
+                )
+    return dict(pairs=found, all_pairs=whole)
+
+
+def _combinations(
+    members: list[Row], whole: bool
+) -> Iterator[tuple[Row, Row]]:
+    """Every two rows, or those with a row that others are compared with."""
+    if whole:
+        yield from itertools.combinations(members, 2)
+        return
+    hubs = [
+        i
+        for i, row in enumerate(members)
+        if i == 0 or is_random(row.method) or is_supervised(row.method)
+    ]
+    for i in hubs:
+        for j, other in enumerate(members):
+            if j != i and not (j in hubs and j < i):
+                yield members[i], other
+
+
+def _ranks(table: RankTable) -> dict[str, Any]:
+    return dict(
+        backbone=table.network,
+        tasks=[headings.heading(task).title for task in table.tasks],
+        critical=table.critical,
+        critical_text=''
+        if table.critical is None
+        else rounding.rank(table.critical),
+        note=grid.rank_note(table),
+        left_out=table.left_out,
+        methods=[
+            dict(
+                id=_method(r.method_id, table.trained),
+                name=r.name,
+                data=r.method_id[3],
+                epochs=r.method_id[4],
+                average=r.average,
+                text=rounding.rank(r.average),
+                interval=r.interval,
+                interval_text=rounding.rank_bounds(r.interval),
+                letters=r.letters,
+                ranks=[
+                    dict(
+                        task=headings.heading(task).title,
+                        rank=rank,
+                        text=rounding.as_rank(rank),
+                    )
+                    for task, rank in r.ranks.items()
+                ],
+            )
+            for r in table.rankings
+        ],
+    )
+
+
+def _tasks(board: Board) -> list[dict[str, Any]]:
+    mains = main_metrics(board)
+    found = []
+    for task in board.tasks:
+        metrics = sorted(
+            {r.metric for r in board.rows if r.task == task},
+            key=lambda metric: headings.metric_order(task, metric),
+        )
+        found.append(
+            dict(
+                id=task,
+                title=headings.heading(task).title,
+                group=headings.heading(task).group,
+                main=mains.get(task),
+                metrics=[
+                    dict(
+                        id=m,
+                        title=headings.metric_title(task, m),
+                        higher=rule is None or rule.higher_is_better,
+                        tolerance=0.0 if rule is None else rule.tolerance,
+                    )
+                    for m, rule in (
+                        (m, headings.metric_rule(task, m)) for m in metrics
+                    )
+                ],
+            )
+        )
+    return found

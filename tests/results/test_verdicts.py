@@ -1,0 +1,129 @@
+"""Generated sentences, and the comparison of any two rows."""
+
+import pytest
+
+from ssl_bench.results import stats
+from ssl_bench.results.board import build
+from ssl_bench.results.page_data import page_data
+from ssl_bench.results.pairs import Pairs
+from ssl_bench.results.record import Stored
+from ssl_bench.results.verdicts import reproduction, verdicts
+from tests.results.factory import make_record
+
+TASK = 'mini_knn'
+
+
+def board_of(values, task=TASK, metric='top1', **options):
+    """A board from the values of each method's seeds 0, 1, ..."""
+    records = [
+        make_record(method, task=task, seed=seed, metrics={metric: value})
+        for method, own in values.items()
+        for seed, value in enumerate(own)
+    ]
+    stored = [Stored(record, 'r.json') for record in records]
+    return build(stored, **{'published': 'none', **options})
+
+
+def texts(board):
+    return [(found.kind, found.text) for found in verdicts(board)]
+
+
+def test_a_leader_with_its_interval():
+    board = board_of(
+        {
+            'InsLoc': [50.0, 51.0, 52.0],
+            'MoCo v2': [49.0, 50.1, 50.9],
+            'Random init': [30.0, 31.0, 32.1],
+        }
+    )
+    # differences 1.0, 0.9, 1.1: mean 1.0, t(2) * 0.1 / sqrt(3) = 0.248
+    # and 20.0, 20.0, 19.9: mean 19.967, half 4.303 * 0.0577 / 1.732 = 0.143
+    assert texts(board) == [
+        (
+            'decided',
+            'InsLoc leads MoCo v2 by 1.0 [0.8, 1.2], 3 paired seeds; '
+            'InsLoc leads Random init by 20.0 [19.8, 20.1], 3 paired seeds',
+        )
+    ]
+
+
+def test_one_seed_each_is_undecided():
+    board = board_of({'InsLoc': [50.0], 'MoCo v2': [49.0]})
+    assert texts(board) == [('undecided', 'undecided: one seed each')]
+
+
+def test_noise_is_undecided_with_its_interval():
+    board = board_of({'InsLoc': [50.0, 52.0], 'MoCo v2': [49.0, 52.5]})
+    # differences 1.0, -0.5: mean 0.25, t(1) * 1.0607 / sqrt(2) = 9.530
+    assert texts(board) == [
+        (
+            'undecided',
+            'undecided: InsLoc and MoCo v2 differ by +0.3 [-9.3, +9.8], '
+            '2 paired seeds',
+        )
+    ]
+
+
+def test_lower_is_better_leads_with_a_unit():
+    board = board_of(
+        {'MoCo v2': [1.30, 1.31, 1.32], 'Random init': [1.5, 1.51, 1.53]},
+        'mini_depth',
+        'RMSE',
+    )
+    [(kind, text)] = texts(board)
+    assert kind == 'decided'
+    assert text.startswith('MoCo v2 leads Random init by 0.203 [0.189, 0.218]')
+    assert text.endswith(' metres, 3 paired seeds')
+
+
+def test_alone():
+    board = board_of({'InsLoc': [50.0, 51.0]})
+    assert texts(board) == [('alone', 'InsLoc alone: nothing to compare with')]
+
+
+def test_reproduction_counts_verdicts():
+    board = board_of(
+        {'InsLoc': [57.0, 57.2]}, 'voc0712_det_c4', 'bbox_AP', published='own'
+    )
+    found = reproduction(board)
+    assert found.total == sum(bool(row.verdict) for row in board.measured)
+    assert str(found).startswith(f'{found.reproduced} of {found.total} ')
+
+
+def test_pairs_turn_and_know_who_is_not_compared():
+    board = board_of({'A': [3.0, 4.0], 'B': [1.0, 2.5], 'C': [1.0]})
+    by_name = {row.name: row for row in board.rows}
+    pairs = Pairs(board)
+    found = pairs.between(by_name['A'], by_name['B'])
+    back = pairs.between(by_name['B'], by_name['A'])
+    assert found.difference == pytest.approx(1.75)
+    assert back == found.turned()
+    assert pairs.between(by_name['C'], by_name['A']).reason == stats.ONE_SEED
+    assert pairs.between(by_name['A'], by_name['A']) is None
+    other = board_of({'A': [1.0]}).rows[0]
+    assert pairs.between(by_name['A'], other) is None
+
+
+def test_page_has_every_pair_of_the_main_metric():
+    board = board_of({'A': [3.0, 4.0], 'B': [1.0, 2.5], 'C': [1.0]})
+    data = page_data(board)
+    assert data['all_pairs'] and len(data['pairs']) == 3
+    names = [row['name'] for row in data['rows']]
+    i, j, difference, answer, text, turned, _ = next(
+        pair
+        for pair in data['pairs']
+        if {names[pair[0]], names[pair[1]]} == {'A', 'B'}
+    )
+    assert (names[i], names[j]) == ('A', 'B')
+    assert difference == pytest.approx(1.75) and answer == 'undecided'
+    assert text.startswith('undecided: +1.8 ') and '-1.8' in turned
+
+
+def test_too_many_pairs_keep_the_controls_and_the_best(monkeypatch):
+    monkeypatch.setattr('ssl_bench.results.page_data.MAX_PAIRS', 5)
+    values = {name: [i + 1.0, i + 2.0] for i, name in enumerate('ABCD')}
+    data = page_data(board_of({**values, 'Random init': [0.5, 0.7]}))
+    names = [row['name'] for row in data['rows']]
+    seen = {frozenset((names[i], names[j])) for i, j, *_ in data['pairs']}
+    assert not data['all_pairs'] and len(data['pairs']) == len(seen) == 7
+    assert all({'D', 'Random init'} & pair for pair in seen)
