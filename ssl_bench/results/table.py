@@ -6,11 +6,7 @@ from typing import Any
 
 from ssl_bench.errors import shown
 from ssl_bench.results import headings, stats
-from ssl_bench.results.names import (
-    backbone_name,
-    backbone_spelling,
-    label,
-)
+from ssl_bench.results.names import backbone_name, backbone_spelling, label
 from ssl_bench.results.published import Published
 from ssl_bench.results.record import FULL, Problem, Record, Stored
 

@@ -71,9 +71,7 @@ def test_two_spellings_of_a_network_are_one_row():
         ),
         published='own',
     )
-    rows = {
-        row.backbone: row for row in board.rows if row.metric == 'bbox_AP'
-    }
+    rows = {row.backbone: row for row in board.rows if row.metric == 'bbox_AP'}
     assert set(rows) == {'ResNet-50', 'ResNet-101'}
     assert [seed for seed, _ in rows['ResNet-50'].values] == [0, 1, 2]
     assert rows['ResNet-50'].published.value == 57.0
