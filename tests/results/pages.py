@@ -81,7 +81,7 @@ def names():
         for seed in (0, 1):
             for task in ('mini_knn', 'mini_seg_fcn'):
                 value = 40.0 + number + seed / 10
-                metrics = {name: value for name in METRICS[task]}
+                metrics = dict.fromkeys(METRICS[task], value)
                 yield make_record(
                     name,
                     name if number % 2 else '',
