@@ -162,6 +162,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         baseline=board.baseline,
         verdicts=_verdicts(board, rows),
         reproduction=_reproduction(board),
+        trial=verdicts.trial_note(board),
         **_pairs(board, rows),
         tasks=_tasks(board),
         rows=[_row(row, index) for row in rows],
