@@ -50,6 +50,7 @@ setup(
         'msgspec>=0.19',
         'numba>=0.61',
         'numpy',
+        'packaging',
         'pillow',
         'pycocotools>=2.0.7',
         'pydantic>=2.7',

@@ -63,6 +63,21 @@ def require_folder(path: str | Path) -> None:
             return
 
 
+def make_folder(path: str | Path) -> None:
+    """Make a folder in which files will be written, with those above it.
+
+    Raises:
+        UserError: It cannot be made, or nothing can be written in it.
+    """
+    require_folder(path)
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def cannot_write(path: str | Path, error: OSError) -> UserError:
     """What a user reads when a file cannot be written."""
     # safetensors gives a text alone

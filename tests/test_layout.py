@@ -34,6 +34,7 @@ BASE = {
 ALLOWED: dict[str, set[str]] = {
     '__main__': {'cli'},
     'cli': {
+        'health',
         'launch',
         'transfer',
         'engine',
@@ -48,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
         'progress',
         'run_folder',
     },
+    'health': {'catalog', 'tasks'},
     'launch': {
         'transfer',
         'tasks',
@@ -69,12 +71,7 @@ ALLOWED: dict[str, set[str]] = {
         'layers',
         'run_folder',
     },
-    'catalog': {
-        'baselines',
-        'config_summary',
-        'markdown_sections',
-        'results',
-    },
+    'catalog': {'baselines', 'config_summary', 'markdown_sections', 'results'},
     'config_summary': {'data'},
     # a pretraining run: the models come from the registry, by their names
     'engine': {

@@ -99,11 +99,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run every command; stop at the first that fails."""
+    from ssl_bench.files import make_folder
     from ssl_bench.launch.forked import warm_up
+    from ssl_bench.tasks.table import find_task
 
     started = time.monotonic()
-    warm_up()
     work_dir = Path(args.work_dir or _default_dir(args))
+    for name in args.tasks or ():
+        find_task(name)
+    make_folder(work_dir)
+    warm_up()
     _call('data', 'mini', '--root', args.data_root)
     # first, since it keeps what the toolkits print on import to itself
     from ssl_bench import register_all_modules

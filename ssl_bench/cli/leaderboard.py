@@ -47,6 +47,7 @@ MARKS = {
 }
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
+FEW = 3  # problems in the error of folders without records
 MAX_SHOWN = 2000  # rows on a terminal when a file has them too
 
 
@@ -191,9 +192,7 @@ def _board(args: argparse.Namespace) -> 'Iterator[Board]':
     with collector_paused():
         stored, problems = scan(args.dirs or DIRS)
         if not stored:
-            raise UserError(
-                'no usable result.json: ' + '; '.join(map(str, problems))
-            )
+            raise UserError(no_records(problems))
         yield build(
             stored,
             problems,
@@ -202,6 +201,17 @@ def _board(args: argparse.Namespace) -> 'Iterator[Board]':
             baseline=args.baseline,
             published=args.published,
         )
+
+
+def no_records(problems: list) -> str:
+    """What a user reads of folders without a usable record."""
+    rest = len(problems) - FEW
+    text = '; '.join(map(str, problems[:FEW]))
+    return (
+        f'no usable result.json: {text}'
+        f'{f"; and {rest} more" if rest > 0 else ""}. `ssl-bench transfer` '
+        'and `ssl-bench run` write them: name their work dir.'
+    )
 
 
 def _write(text: str, name: str | None, target: Path | None) -> None:

@@ -1,14 +1,17 @@
 """Pretrain a method from its config.
 
 Example: ssl-bench pretrain configs/mini/insloc_r18_fpn.py
-Several processes: bash tools/dist_train.sh CONFIG N
+Several processes: torchrun --nproc_per_node=N -m ssl_bench pretrain CONFIG
 """
 
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
+
+DATA_ROOT = 'train_dataloader.dataset.data_root'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +65,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def require_root(config: Path, options: dict[str, Any]) -> None:
+    """Check the images that a config names, before imports of seconds.
+
+    Only a text is looked at: what the config computes is left to the run.
+
+    Args:
+        config (Path): A config.
+        options (dict): Dotted keys that replace settings.
+
+    Raises:
+        UserError: They are not there.
+    """
+    from ssl_bench.config import read_literals
+    from ssl_bench.data.storage import open_storage
+
+    literals = read_literals(config)
+    root: Any = literals
+    for key in DATA_ROOT.split('.'):
+        root = root.get(key) if isinstance(root, dict) else None
+    root = options.get(DATA_ROOT, root)
+    certain = 'edit' not in literals and not any(
+        key != DATA_ROOT and DATA_ROOT.startswith(key.lstrip('+'))
+        for key in options
+    )
+    if isinstance(root, str) and '://' not in root and certain:
+        open_storage(root)
+
+
 def run(args: argparse.Namespace) -> int:
     """Train; the last line names the checkpoint and what to do with it."""
+    from ssl_bench.config import find_config
+    from ssl_bench.files import require_folder
+
+    options = read_options(args.cfg_options)
+    path = find_config(args.config)  # before imports that take seconds
+    work_dir = args.work_dir or Path('work_dirs') / path.stem
+    require_folder(work_dir)
+    if not Path(work_dir).exists():
+        require_root(path, options)
     # before other imports: it hides what the toolkits print when imported
     from ssl_bench import register_all_modules
 
@@ -72,13 +112,11 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.engine.pretrain import pretrain
     from ssl_bench.engine.speed import given
 
-    options = read_options(args.cfg_options)
-    config = load_config(args.config, options)
+    config = load_config(path, options)
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
     flags = dict(amp=args.amp, compile=args.compile)
     config.speed = given(config.get('speed'), **flags)
-    work_dir = args.work_dir or Path('work_dirs') / Path(args.config).stem
     checkpoint = pretrain(
         config,
         work_dir,
@@ -92,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     if os.environ.get('RANK', '0') != '0':  # of several, one says it
         return 0
     print(
-        f'{checkpoint}\nnext: python tools/transfer.py {checkpoint} '
+        f'{checkpoint}\nnext: ssl-bench transfer {checkpoint} '
         '--tasks TASK ... (ssl-bench tasks lists them)'
     )
     return 0

@@ -11,6 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
+SHOWN = 3  # problems of a suite that does not start
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -103,6 +105,8 @@ def run_suite(suite, dry_run: bool = False) -> int:
 
     plan = plan_suite(suite)
     commands = plan.commands
+    if plan.problems and not dry_run:
+        raise UserError(few(plan.problems))
     print(
         f'{plan.done} records are there, {len(plan.missing)} are missing; '
         f'commands to run: {len(commands)}'
@@ -110,8 +114,6 @@ def run_suite(suite, dry_run: bool = False) -> int:
     for line in cost_lines(plan.missing, plan.pretrainings):
         print(f'  {line}')
     sys.stdout.flush()
-    if plan.problems and not dry_run:
-        raise UserError('\n'.join(plan.problems))
     if dry_run:
         for problem in plan.problems:
             print(f'note: {problem}')
@@ -135,6 +137,15 @@ def run_suite(suite, dry_run: bool = False) -> int:
             keep_going=True,
         )
     return leaderboard(suite.work_dir)
+
+
+def few(problems: list[str]) -> str:
+    """The first problems of a suite, a line each, and how many more."""
+    rest = len(problems) - SHOWN
+    lines = problems[: SHOWN + (rest == 1)]
+    if rest > 1:
+        lines.append(f'And {rest} more problems: --dry-run shows them all.')
+    return '\n'.join(lines)
 
 
 def coverage(paper: str) -> int:
