@@ -21,7 +21,7 @@ from ssl_bench.errors import UserError, one_line, unknown_name
 MODULE = 'ssl_bench.cli.selftest'  # what a process runs: `main` below
 NETWORKS = ('resnet18-w16', 'vit_d96_l4_h3_patch8')
 IMAGES = 4  # of the one step of a pretraining
-VIEW = 96  # pixels of its views, at most, for residual networks
+SHARE = 96 / 224  # of the pixels of a view's side, for a ResNet-50
 BATCH = 2  # images of a step of a task, at most
 WIDE = 2048  # channels of a ResNet-50
 # of the width that predictors and decoders have
@@ -251,11 +251,12 @@ def shrink(config: Any) -> None:
         if isinstance(net.get('arch'), str):
             net.arch = SMALL_VIT
         return
+    if (model.get('neck') or {}).get('in_channels') != WIDE:
+        return  # a small one
+    net.base_channels = net.stem_channels = 8
+    model.neck.in_channels = WIDE // 8
     for view in config.train_dataloader.dataset.pipeline[0].get('views', []):
-        view.size = min(view.size, VIEW)
-    if (model.get('neck') or {}).get('in_channels') == WIDE:
-        net.base_channels = net.stem_channels = 8
-        model.neck.in_channels = WIDE // 8
+        view.size = round(view.size * SHARE)
 
 
 def run_task(name: str, folder: Path) -> None:

@@ -13,7 +13,7 @@ from ssl_bench.health import FAIL, OK, WARN, Check
 @pytest.fixture
 def checks(monkeypatch):
     """What the doctor finds."""
-    found = [Check('a', OK, '1'), Check('b', WARN, '2', 'mend b')]
+    found = [Check('a', OK, '1'), Check('b', WARN, '2', 'repair b')]
     monkeypatch.setattr(doctor, 'all_checks', lambda args: iter(found))
     return found
 
@@ -23,21 +23,21 @@ def test_lines_and_a_count(checks, capsys):
     assert capsys.readouterr().out.splitlines() == [
         'ok    a: 1',
         'warn  b: 2',
-        '      -> mend b',
+        '      -> repair b',
         '1 ok, 1 warn, 0 fail',
     ]
 
 
 def test_json_has_the_same(checks, capsys):
-    checks.append(Check('c', FAIL, '3', 'mend c'))
+    checks.append(Check('c', FAIL, '3', 'repair c'))
     assert main(['doctor', '--json']) == 1
     found = json.loads(capsys.readouterr().out)
     assert found['schema'] == 1 and found['state'] == 'fail'
     assert {*found} == {'schema', 'version', 'state', 'checks'}
     assert found['checks'] == [
         dict(name='a', state='ok', found='1', cure=''),
-        dict(name='b', state='warn', found='2', cure='mend b'),
-        dict(name='c', state='fail', found='3', cure='mend c'),
+        dict(name='b', state='warn', found='2', cure='repair b'),
+        dict(name='c', state='fail', found='3', cure='repair c'),
     ]
 
 
