@@ -136,9 +136,7 @@ def last_cells(row: Row) -> dict[str, str]:
     return dict(
         verdict=row.verdict,
         protocol=provenance.protocol(row),
-        **{
-            name: number(cost) for name, cost in provenance.costs(row).items()
-        },
+        **{name: number(cost) for name, cost in provenance.costs(row).items()},
     )
 
 

@@ -79,7 +79,7 @@ def test_three_seeds_of_two_backbones(browser, tmp_path):
         row.best for row in board.rows if row.metric in ('top1', 'mIoU')
     )
     charts = browser.find_elements('css selector', '#rank-charts figure')
-    assert len(charts) == 2 and 'ResNet' not in charts[0].text
+    assert len(charts) == 2 and 'ViT' not in charts[0].text
     assert 'Methods without a common letter' in charts[0].text
     beyond = js(
         browser,
@@ -191,7 +191,9 @@ def test_filters(opened):
     Select(opened.find_element('id', 'f-task')).select_by_value('mini_knn')
     assert set(column(opened, 'task')) == {'Mini kNN'}
     opened.find_element('id', 'f-q').send_keys('pixpro')
-    assert column(opened, 'method') == ['PixPro\nresnet18 · IN1K · 200 epochs']
+    assert column(opened, 'method') == [
+        'PixPro\nResNet-18 · IN1K · 200 epochs'
+    ]
     assert opened.find_element('id', 'count').text.startswith('1 of ')
     click(opened, '#filters [type=reset]')
     wait(lambda: len(column(opened, 'method')) == 26)
