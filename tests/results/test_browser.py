@@ -191,7 +191,7 @@ def test_filters(opened):
     Select(opened.find_element('id', 'f-task')).select_by_value('mini_knn')
     assert set(column(opened, 1)) == {'Mini kNN'}
     opened.find_element('id', 'f-text').send_keys('pixpro')
-    assert column(opened, 0) == ['PixPro\nresnet18 · IN1K · 200 epochs']
+    assert column(opened, 0) == ['PixPro\nResNet-18 · IN1K · 200 epochs']
     assert opened.find_element('id', 'count').text.startswith('1 of ')
     click(opened, '#filters [type=reset]')
     wait(lambda: len(column(opened, 0)) == 26)
