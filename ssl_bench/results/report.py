@@ -42,6 +42,7 @@ SCRIPTS = (
     'common.js',
     'state.js',
     'panel.js',
+    'viewer.js',
     'tables.js',
     'row_window.js',
     'saving.js',
