@@ -2,9 +2,11 @@
 const PICTURES = (() => {
   const tiles = DATA.pictures.filter((picture) => picture.column);
   const names = [...new Set(DATA.pictures.map((p) => p.name))].filter(Boolean);
-  const tasks = [...new Set(DATA.pictures.filter((p) => p.task).map(
-    (p) => p.task))];
-  const first = (tiles[0] && tiles[0].task) || tasks[0] || '';
+  const place = (task) => DATA.tasks.findIndex((one) => one.id === task);
+  const tasks = [...new Set(DATA.pictures.map((p) => p.task))].filter(Boolean)
+    .sort((a, b) => place(a) - place(b));
+  const first = tasks.find((task) => tiles.some((p) => p.task === task))
+    || tasks[0] || '';
 
   const titleOf = (task) => (TASKS.has(task) ? TASKS.get(task).title : task);
   const hidden = () => STATE.get('pic_without').split(',').filter(Boolean)
