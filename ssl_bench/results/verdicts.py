@@ -2,34 +2,72 @@
 
 from dataclasses import dataclass
 
+from ssl_bench.errors import shown
 from ssl_bench.results import headings, rounding, stats
-from ssl_bench.results.names import backbone_key, is_random
+from ssl_bench.results.columns import Columns
+from ssl_bench.results.names import backbone_key, is_random, is_supervised
 from ssl_bench.results.pairs import Pairs
-from ssl_bench.results.table import Board, Row, main_metrics
+from ssl_bench.results.table import Board, Row
 
-DECIDED, UNDECIDED, ALONE = 'decided', 'undecided', 'alone'
+KINDS = DECIDED, UNDECIDED, ALONE = 'decided', 'undecided', 'alone'
+LEAD, HELP = 'lead', 'pretraining'
+NAMES = 3  # methods that the headline names
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One part of a verdict.
+
+    Args:
+        about (str): `LEAD`: who is the best; `HELP`: whether pretraining
+            helps, by the best pretrained method against random weights.
+        text (str): ``InsLoc leads MoCo v2 by 0.8 [0.3, 1.3], 3 paired
+            seeds``.
+        kind (str): ``decided``, ``undecided`` or ``alone``.
+    """
+
+    about: str
+    text: str
+    kind: str
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A sentence about one task, backbone and protocol.
+    """What is said about one task, backbone and protocol.
 
     Args:
         task, metric, network (str): What it is about; ``network`` as
             `Row.network`.
-        text (str): Without the task: ``InsLoc leads MoCo v2 by 0.8
-            [0.3, 1.3], 3 paired seeds``.
-        kind (str): ``decided`` where the first is shown to be better than
-            the second, ``undecided``, or ``alone``.
+        title (str): The task's heading, and what sets the protocol apart.
+        answers (list[Answer]): One or two.
         rows (list[Row]): Those that are compared, the best mean first.
+        left_out (int): How many of them have one seed and others more.
     """
 
     task: str
     metric: str
     network: str
-    text: str
-    kind: str
+    title: str
+    answers: list[Answer]
     rows: list[Row]
+    left_out: int = 0
+
+    @property
+    def kind(self) -> str:
+        """``decided`` where an answer is, else ``undecided``, ``alone``."""
+        kinds = [answer.kind for answer in self.answers]
+        return DECIDED if DECIDED in kinds else kinds[0]
+
+    @property
+    def text(self) -> str:
+        """Without the task: the answers in one line."""
+        parts = [answer.text for answer in self.answers]
+        return '; '.join([*parts, *filter(None, [self.note])])
+
+    @property
+    def note(self) -> str:
+        """``2 with one seed left out``, or empty."""
+        return f'{self.left_out} with one seed left out' * bool(self.left_out)
 
 
 @dataclass(frozen=True)
@@ -64,10 +102,8 @@ class Reproduction:
             )
             if count
         ]
-        return ', '.join(
-            [f'{self.reproduced} of {self.total} printed numbers reproduced']
-            + more
-        )
+        first = f'{self.reproduced} of {self.total} printed numbers reproduced'
+        return ', '.join([first, *more])
 
 
 def reproduction(board: Board) -> Reproduction:
@@ -81,14 +117,18 @@ def reproduction(board: Board) -> Reproduction:
     )
 
 
-def verdicts(board: Board) -> list[Verdict]:
-    """A sentence for each task, backbone and protocol, in main metrics."""
-    mains, pairs = main_metrics(board), Pairs(board)
+def verdicts(board: Board, columns: Columns | None = None) -> list[Verdict]:
+    """What is said of each task, backbone and protocol, in main metrics.
+
+    Returns:
+        list[Verdict]: What is decided is first, in the order of the tasks.
+    """
+    columns, pairs = columns or Columns(board), Pairs(board)
     found = []
     for group in board.groups:
         first = group.rows[0]
         if (
-            mains.get(first.task) != first.metric
+            columns.of(first) is None
             or headings.higher_is_better(first.task, first.metric) is None
         ):
             continue
@@ -96,38 +136,84 @@ def verdicts(board: Board) -> list[Verdict]:
         for row in group.rows:
             key = backbone_key(row.backbone)
             by_backbone.setdefault(key, []).append(row)
-        found += [_verdict(rows, pairs) for rows in by_backbone.values()]
+        found += [
+            _verdict(rows, pairs, columns) for rows in by_backbone.values()
+        ]
     return sorted(
         found,
-        key=lambda v: (headings.task_order(v.task), -len(v.rows), v.network),
+        key=lambda v: (
+            KINDS.index(v.kind),
+            headings.task_order(v.task),
+            -len(v.rows),
+            v.network,
+            v.title,
+        ),
     )
 
 
-def _verdict(rows: list[Row], pairs: Pairs) -> Verdict:
-    text, kind = _sentence(rows, pairs)
-    first = rows[0]
-    return Verdict(first.task, first.metric, first.network, text, kind, rows)
-
-
-def _sentence(rows: list[Row], pairs: Pairs) -> tuple[str, str]:
-    """The sentence of some rows, best mean first, and its kind."""
-    if len(rows) == 1:
-        return f'{rows[0].short_name} alone: nothing to compare with', ALONE
+def _verdict(rows: list[Row], pairs: Pairs, columns: Columns) -> Verdict:
+    first, column = rows[0], columns.of(rows[0])
     able = [row for row in rows if len(row.values) > 1]
+    return Verdict(
+        first.task,
+        first.metric,
+        first.network,
+        column.title if column else first.task,
+        _answers(rows, able, pairs),
+        rows,
+        len(rows) - len(able) if len(able) > 1 else 0,
+    )
+
+
+def _answers(rows: list[Row], able: list[Row], pairs: Pairs) -> list[Answer]:
+    """Who leads, and whether pretraining helps.
+
+    Args:
+        rows (list[Row]): Best mean first.
+        able (list[Row]): Those of them that have two seeds or more.
+    """
+    if len(rows) == 1:
+        text = f'{rows[0].short_name} alone: nothing to compare with'
+        return [Answer(LEAD, text, ALONE)]
     if len(able) < 2:
         who = 'one seed each' if not able else 'one seed of the others'
-        return f'undecided: {who}', UNDECIDED
-    leader, second = able[:2]
-    parts = [_pair(leader, second, pairs)]
-    control = next((row for row in able[2:] if is_random(row.method)), None)
-    if control is not None and not is_random(leader.method):
-        parts.append(_pair(leader, control, pairs))
-    found = pairs.between(leader, second)
+        return [Answer(LEAD, f'undecided: {who}', UNDECIDED)]
+    found = []
+    random = next((row for row in able if is_random(row.method)), None)
+    tried = [row for row in able if not is_random(row.method)]
+    pretrained = next(
+        (row for row in tried if not is_supervised(row.method)),
+        next(iter(tried), None),
+    )
+    asked = random is not None and pretrained is not None
+    if not asked or {id(row) for row in able[:2]} != {
+        id(random),
+        id(pretrained),
+    }:
+        found.append(_lead(able[0], able[1], pairs))
+    if random is not None and pretrained is not None:
+        found.append(_help(pretrained, random, pairs))
+    return found
+
+
+def _lead(row: Row, other: Row, pairs: Pairs) -> Answer:
+    found = pairs.between(row, other)
     decided = found is not None and found.decided
-    single = len(rows) - len(able)
-    if single:
-        parts.append(f'{single} with one seed left out')
-    return '; '.join(parts), DECIDED if decided else UNDECIDED
+    kind = DECIDED if decided else UNDECIDED
+    return Answer(LEAD, _pair(row, other, pairs), kind)
+
+
+def _help(row: Row, random: Row, pairs: Pairs) -> Answer:
+    """The best pretrained method against random weights."""
+    found = pairs.between(row, random)
+    if found is not None and found.answer == stats.BETTER:
+        text = f'pretraining helps: {_pair(row, random, pairs)}'
+        return Answer(HELP, text, DECIDED)
+    if found is not None and found.answer == stats.WORSE:
+        text = f'pretraining does not help: {_pair(random, row, pairs)}'
+        return Answer(HELP, text, DECIDED)
+    text = _pair(row, random, pairs).removeprefix('undecided: ')
+    return Answer(HELP, f'not shown that pretraining helps: {text}', UNDECIDED)
 
 
 def _pair(row: Row, other: Row, pairs: Pairs) -> str:
@@ -155,6 +241,26 @@ def _pair(row: Row, other: Row, pairs: Pairs) -> str:
         f'{rounding.fixed(abs(found.difference), row.places)} '
         f'{rounding.bounds((low, high), row.places)}{unit}, {_seeds(found)}'
     )
+
+
+def headline(board: Board) -> str:
+    """What the page is about: ``InsLoc, MoCo v2 and Random init on 4 tasks``.
+
+    Of printed rows alone, their methods and tasks are counted.
+    """
+    rows = board.measured or board.rows
+    methods = list(dict.fromkeys(row.name for row in rows))
+    tasks = len({row.task for row in rows})
+    on = f'{tasks} task' + 's' * (tasks != 1)
+    kind = '' if board.measured else 'Printed numbers: '
+    if not rows:
+        return 'No numbers'
+    if len(methods) > NAMES:
+        return f'{kind}{len(methods)} methods on {on}'
+    methods.sort(key=is_random)  # the control is last
+    *most, last = (shown(name, 60) for name in methods)
+    names = f'{", ".join(most)} and {last}' if most else last
+    return f'{kind}{names} on {on}'
 
 
 def _unit(row: Row) -> str:
