@@ -13,6 +13,7 @@ from ssl_bench.results.checks import (
 from ssl_bench.results.comparing import compare_rows
 from ssl_bench.results.names import (
     Wanted,
+    backbone_name,
     is_chosen,
     label,
     method_key,
@@ -89,7 +90,11 @@ def _with_baseline(
     if not of_it:
         known = {
             label(s.record['method'], s.record['variant'])
-            + (f' [{s.record["backbone"]}]' if meant.backbone else '')
+            + (
+                f' [{backbone_name(s.record["backbone"])}]'
+                if meant.backbone
+                else ''
+            )
             for s in able
         }
         raise unknown_name('baseline', baseline, known)
@@ -126,7 +131,7 @@ def _check_forms(stored: list[Stored], methods: Sequence[str]) -> None:
             {
                 label(method, variant)
                 + ('' if epochs is None else f'@{epochs:g}')
-                + f' [{backbone}]'
+                + f' [{backbone_name(backbone)}]'
                 for method, variant, epochs, backbone in forms
                 if anything.fits(method, variant, epochs, backbone)
             },

@@ -20,6 +20,7 @@ from ssl_bench.results.record import (
     run_identity,
 )
 from ssl_bench.results.table import Board, MethodId, Row
+from ssl_bench.results.verdicts import TRIAL
 from ssl_bench.tasks.table import tasks
 
 DEFAULT_SEEDS = (0, 1, 2)  # where a column has one seed, which decides nothing
@@ -73,8 +74,8 @@ def coverage(board: Board, columns: Columns | None = None) -> list[Cell]:
     """Every cell that is asked for, by backbone.
 
     A backbone's cells are its methods times the columns it has. Not asked
-    for are earlier settings, tasks that are not installed, and recipes and
-    departures that one method alone has.
+    for are earlier settings, trial runs, tasks that are not installed, and
+    recipes and departures that one method alone has.
 
     Returns:
         list[Cell]: In the order of rows and columns.
@@ -142,6 +143,7 @@ class _Network:
             for column, rows in self.columns.items()
             if column.task in tasks()
             and not column.earlier
+            and TRIAL not in column.departures
             and (len(rows) > 1 or not (column.recipe or column.departures))
         ]
         for own in self.methods.values():

@@ -11,6 +11,8 @@ from ssl_bench.results.table import Board, Row
 
 KINDS = DECIDED, UNDECIDED, ALONE = 'decided', 'undecided', 'alone'
 LEAD, HELP = 'lead', 'pretraining'
+# a departure of runs that are to show only that everything works
+TRIAL = 'trial=True'
 NAMES = 3  # methods that the headline names
 
 
@@ -42,6 +44,7 @@ class Verdict:
         answers (list[Answer]): One or two.
         rows (list[Row]): Those that are compared, the best mean first.
         left_out (int): How many of them have one seed and others more.
+        earlier (int): As `Column.earlier`.
     """
 
     task: str
@@ -51,6 +54,7 @@ class Verdict:
     answers: list[Answer]
     rows: list[Row]
     left_out: int = 0
+    earlier: int = 0
 
     @property
     def kind(self) -> str:
@@ -117,18 +121,43 @@ def reproduction(board: Board) -> Reproduction:
     )
 
 
+def is_trial(row: Row) -> bool:
+    """Whether a row's numbers mean nothing, as its records say."""
+    return TRIAL in row.departures
+
+
+def trial_note(board: Board) -> str:
+    """What a reader must know first of a board with trial runs, else ''."""
+    rows = board.measured
+    trials = [row for row in rows if is_trial(row)]
+    if not trials:
+        return ''
+    if len(trials) == len(rows):
+        whose = 'These are trial runs'
+    else:
+        whose = f'{len(trials)} of {len(rows)} measured rows are trial runs'
+    return (
+        f'{whose} ({TRIAL}): a few steps, to show that everything works. '
+        'Their numbers mean nothing.'
+    )
+
+
 def verdicts(board: Board, columns: Columns | None = None) -> list[Verdict]:
     """What is said of each task, backbone and protocol, in main metrics.
 
+    Trial runs have none.
+
     Returns:
-        list[Verdict]: What is decided is first, in the order of the tasks.
+        list[Verdict]: What is decided is first, in the order of the tasks;
+        earlier settings are last.
     """
     columns, pairs = columns or Columns(board), Pairs(board)
     found = []
     for group in board.groups:
         first = group.rows[0]
         if (
-            columns.of(first) is None
+            is_trial(first)
+            or columns.of(first) is None
             or headings.higher_is_better(first.task, first.metric) is None
         ):
             continue
@@ -142,6 +171,7 @@ def verdicts(board: Board, columns: Columns | None = None) -> list[Verdict]:
     return sorted(
         found,
         key=lambda v: (
+            v.earlier,
             KINDS.index(v.kind),
             headings.task_order(v.task),
             -len(v.rows),
@@ -162,6 +192,7 @@ def _verdict(rows: list[Row], pairs: Pairs, columns: Columns) -> Verdict:
         _answers(rows, able, pairs),
         rows,
         len(rows) - len(able) if len(able) > 1 else 0,
+        column.earlier if column else 0,
     )
 
 
