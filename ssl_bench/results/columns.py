@@ -6,6 +6,7 @@ two recipes share their settings.
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from ssl_bench.results import headings
 from ssl_bench.results.names import backbone_key
@@ -48,6 +49,14 @@ class Column:
     recipe: str = ''
     departures: tuple[str, ...] = ()
     earlier: int = 0
+
+    @property
+    def key(self) -> str:
+        """A short name that no other column has: of addresses."""
+        if not self.notes:
+            return self.task
+        text = repr((self.recipe, self.departures, self.earlier))
+        return f'{self.task}~{sha256(text.encode()).hexdigest()[:8]}'
 
     @property
     def area(self) -> str:

@@ -181,9 +181,9 @@ class _Network:
                     cell.started[seed] = str(Path(place) / run_id)
         # where a run was started, the same command goes on with it
         found = [str(Path(folder).parent) for folder in cell.started.values()]
-        place = next(iter([*found, *places]), None)
+        chosen = next(iter([*found, *places]), None)
         cell.fills = [
-            _command(cell, own, seeds, sha if known else '', place)
+            _command(cell, own, seeds, sha if known else '', chosen)
             for (sha, known), seeds in by_weights.items()
         ]
 
@@ -255,7 +255,7 @@ def _expected(method: Record, like: Record, seed: int) -> str:
 
 
 def _comes_out(record: Record) -> bool:
-    return _expected(record, record, record['seed']) == record['run_id']
+    return bool(_expected(record, record, record['seed']) == record['run_id'])
 
 
 def _without_record(place: str) -> frozenset[str]:

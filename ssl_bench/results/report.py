@@ -24,6 +24,7 @@ EMBED = 'window.vegaEmbed = vegaEmbed;'  # what the scripts call
 SECTIONS = (
     'verdict',
     'overview',
+    'coverage',
     'tasks',
     'ranks',
     'cost',
@@ -106,6 +107,7 @@ def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
     measured = Board(board.measured, board.problems, board.baseline)
     # Markup: texts of this project and its libraries, and escaped JSON
     return _template(TEMPLATE).render(
+        headline=data['headline'],
         style=_style(),
         script=_joined(SCRIPTS),
         sections=SECTIONS,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ssl_bench.errors import shown
-from ssl_bench.results import headings, rounding, stats
+from ssl_bench.results import grid, headings, rounding, stats
 from ssl_bench.results.columns import Columns
 from ssl_bench.results.names import backbone_key, is_random, is_supervised
 from ssl_bench.results.pairs import Pairs
@@ -183,95 +183,129 @@ def verdicts(board: Board, columns: Columns | None = None) -> list[Verdict]:
 
 def _verdict(rows: list[Row], pairs: Pairs, columns: Columns) -> Verdict:
     first, column = rows[0], columns.of(rows[0])
-    able = [row for row in rows if len(row.values) > 1]
+    group = _Group(rows, pairs)
     return Verdict(
         first.task,
         first.metric,
         first.network,
         column.title if column else first.task,
-        _answers(rows, able, pairs),
+        group.answers(),
         rows,
-        len(rows) - len(able) if len(able) > 1 else 0,
+        len(rows) - len(group.able) if len(group.able) > 1 else 0,
         column.earlier if column else 0,
     )
 
 
-def _answers(rows: list[Row], able: list[Row], pairs: Pairs) -> list[Answer]:
-    """Who leads, and whether pretraining helps.
+class _Group:
+    """Sentences about rows that are compared with each other.
 
     Args:
-        rows (list[Row]): Best mean first.
-        able (list[Row]): Those of them that have two seeds or more.
+        rows (list[Row]): The best mean first.
+        pairs (Pairs): Of their board.
+
+    Attributes:
+        able (list[Row]): Those that have two seeds or more.
     """
-    if len(rows) == 1:
-        text = f'{rows[0].short_name} alone: nothing to compare with'
-        return [Answer(LEAD, text, ALONE)]
-    if len(able) < 2:
-        who = 'one seed each' if not able else 'one seed of the others'
-        return [Answer(LEAD, f'undecided: {who}', UNDECIDED)]
-    found = []
-    random = next((row for row in able if is_random(row.method)), None)
-    tried = [row for row in able if not is_random(row.method)]
-    pretrained = next(
-        (row for row in tried if not is_supervised(row.method)),
-        next(iter(tried), None),
-    )
-    asked = random is not None and pretrained is not None
-    if not asked or {id(row) for row in able[:2]} != {
-        id(random),
-        id(pretrained),
-    }:
-        found.append(_lead(able[0], able[1], pairs))
-    if random is not None and pretrained is not None:
-        found.append(_help(pretrained, random, pairs))
-    return found
 
+    def __init__(self, rows: list[Row], pairs: Pairs) -> None:
+        self.rows, self.pairs = rows, pairs
+        self.able = [row for row in rows if len(row.values) > 1]
+        self.names = {id(row): name for row, name in zip(rows, _names(rows))}
 
-def _lead(row: Row, other: Row, pairs: Pairs) -> Answer:
-    found = pairs.between(row, other)
-    decided = found is not None and found.decided
-    kind = DECIDED if decided else UNDECIDED
-    return Answer(LEAD, _pair(row, other, pairs), kind)
-
-
-def _help(row: Row, random: Row, pairs: Pairs) -> Answer:
-    """The best pretrained method against random weights."""
-    found = pairs.between(row, random)
-    if found is not None and found.answer == stats.BETTER:
-        text = f'pretraining helps: {_pair(row, random, pairs)}'
-        return Answer(HELP, text, DECIDED)
-    if found is not None and found.answer == stats.WORSE:
-        text = f'pretraining does not help: {_pair(random, row, pairs)}'
-        return Answer(HELP, text, DECIDED)
-    text = _pair(row, random, pairs).removeprefix('undecided: ')
-    return Answer(HELP, f'not shown that pretraining helps: {text}', UNDECIDED)
-
-
-def _pair(row: Row, other: Row, pairs: Pairs) -> str:
-    """``InsLoc leads MoCo v2 by 0.8 [0.3, 1.3], 3 paired seeds``."""
-    found = pairs.between(row, other)
-    names = row.short_name, other.short_name
-    if found is None:
-        return f'{names[0]} and {names[1]} are not compared'
-    if found.interval is None:
-        return f'undecided: {names[0]} and {names[1]}, {found.reason}'
-    unit = _unit(row)
-    if not found.decided:
-        gap = rounding.signed(found.difference, row.places)
-        bounds = rounding.signed_bounds(found.interval, row.places)
-        return (
-            f'undecided: {names[0]} and {names[1]} differ by {gap} '
-            f'{bounds}{unit}, {_seeds(found)}'
+    def answers(self) -> list[Answer]:
+        """Who leads, and whether pretraining helps; one where it is one."""
+        able = self.able
+        if len(self.rows) == 1:
+            name = self.names[id(self.rows[0])]
+            text = f'{name} alone: nothing to compare with'
+            return [Answer(LEAD, text, ALONE)]
+        if len(able) < 2:
+            who = 'one seed each' if not able else 'one seed of the others'
+            return [Answer(LEAD, f'undecided: {who}', UNDECIDED)]
+        random = next((row for row in able if is_random(row.method)), None)
+        tried = [row for row in able if not is_random(row.method)]
+        pretrained = next(
+            (row for row in tried if not is_supervised(row.method)),
+            next(iter(tried), None),
         )
-    low, high = found.interval
-    if found.difference < 0:
-        low, high = -high, -low
-    leads = 'leads' if found.answer == stats.BETTER else 'trails'
-    return (
-        f'{names[0]} {leads} {names[1]} by '
-        f'{rounding.fixed(abs(found.difference), row.places)} '
-        f'{rounding.bounds((low, high), row.places)}{unit}, {_seeds(found)}'
-    )
+        if random is None or pretrained is None:
+            return [self.lead(able[0], able[1])]
+        found = [self.help(pretrained, random)]
+        if {id(row) for row in able[:2]} != {id(random), id(pretrained)}:
+            found.insert(0, self.lead(able[0], able[1]))
+        return found
+
+    def lead(self, row: Row, other: Row) -> Answer:
+        """The best mean against the next one."""
+        found = self.pairs.between(row, other)
+        decided = found is not None and found.decided
+        kind = DECIDED if decided else UNDECIDED
+        return Answer(LEAD, self.pair(row, other), kind)
+
+    def help(self, row: Row, random: Row) -> Answer:
+        """The best pretrained method against random weights."""
+        found = self.pairs.between(row, random)
+        if found is not None and found.answer == stats.BETTER:
+            text = f'pretraining helps: {self.pair(row, random)}'
+            return Answer(HELP, text, DECIDED)
+        if found is not None and found.answer == stats.WORSE:
+            text = f'pretraining does not help: {self.pair(random, row)}'
+            return Answer(HELP, text, DECIDED)
+        text = self.pair(row, random).removeprefix('undecided: ')
+        text = f'not shown that pretraining helps: {text}'
+        return Answer(HELP, text, UNDECIDED)
+
+    def pair(self, row: Row, other: Row) -> str:
+        """``InsLoc leads MoCo v2 by 0.8 [0.3, 1.3], 3 paired seeds``."""
+        found = self.pairs.between(row, other)
+        names = self.names[id(row)], self.names[id(other)]
+        if found is None:
+            return f'{names[0]} and {names[1]} are not compared'
+        if found.interval is None:
+            return f'undecided: {names[0]} and {names[1]}, {found.reason}'
+        unit = _unit(row)
+        if not found.decided:
+            gap = rounding.signed(found.difference, row.places)
+            bounds = rounding.signed_bounds(found.interval, row.places)
+            return (
+                f'undecided: {names[0]} and {names[1]} differ by {gap} '
+                f'{bounds}{unit}, {_seeds(found)}'
+            )
+        low, high = found.interval
+        if found.difference < 0:
+            low, high = -high, -low
+        leads = 'leads' if found.answer == stats.BETTER else 'trails'
+        return (
+            f'{names[0]} {leads} {names[1]} by '
+            f'{rounding.fixed(abs(found.difference), row.places)} '
+            f'{rounding.bounds((low, high), row.places)}{unit}, '
+            f'{_seeds(found)}'
+        )
+
+
+def _names(rows: list[Row]) -> list[str]:
+    """Names of rows of one table: with epochs or data where two are equal.
+
+    A mark says which departed from its protocol or pretraining.
+    """
+    forms: dict[str, set[tuple[float | None, str]]] = {}
+    plain = [row.name for row in rows]
+    for name, row in zip(plain, rows):
+        form = row.pretrain_epochs, row.pretrain_data
+        forms.setdefault(name, set()).add(form)
+    found: list[str] = []
+    counts: dict[str, int] = {}
+    for name, row in zip(plain, rows):
+        if len({epochs for epochs, _ in forms[name]}) > 1:
+            name += f'@{grid.epochs_text(row.pretrain_epochs) or "?"}'
+        if len({data for _, data in forms[row.name]}) > 1:
+            name += f', {row.pretrain_data or "data not stated"}'
+        if row.all_departures:
+            name += f' {grid.DEPARTED_MARK}'
+        counts[name] = counts.get(name, 0) + 1
+        number = counts[name]
+        found.append(f'{name} #{number}' if number > 1 else name)
+    return found
 
 
 def headline(board: Board) -> str:

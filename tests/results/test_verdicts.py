@@ -155,7 +155,7 @@ def test_page_has_every_pair_of_the_main_metric():
 
 
 def test_too_many_pairs_keep_the_controls_and_the_best(monkeypatch):
-    monkeypatch.setattr('ssl_bench.results.page_data.MAX_PAIRS', 5)
+    monkeypatch.setattr('ssl_bench.results.page_matrix.MAX_PAIRS', 5)
     values = {name: [i + 1.0, i + 2.0] for i, name in enumerate('ABCD')}
     data = page_data(board_of({**values, 'Random init': [0.5, 0.7]}))
     names = [row['name'] for row in data['rows']]
