@@ -99,8 +99,6 @@ def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
             pictures is added to its problems.
         dirs: Where curves and pictures are looked for.
     """
-    import vl_convert
-
     from ssl_bench.results.charts import specifications
 
     data = page_data(board, dirs)
@@ -111,13 +109,21 @@ def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
         style=_style(),
         script=_joined(SCRIPTS),
         sections=SECTIONS,
-        vega=Markup(vl_convert.javascript_bundle(EMBED)),
+        vega=_vega(),
         data=safe_json(data),
         charts=safe_json(specifications()),
         grids=grid.grids(measured),
         legend=_legend(board),
         rule=wording.RULE,
     )
+
+
+@lru_cache(maxsize=1)
+def _vega() -> Markup:
+    """The script that draws the charts; making it takes a second."""
+    import vl_convert
+
+    return Markup(vl_convert.javascript_bundle(EMBED))
 
 
 def _style() -> Markup:

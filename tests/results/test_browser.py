@@ -79,7 +79,7 @@ def test_three_seeds_of_two_backbones(browser, tmp_path):
         row.best for row in board.rows if row.metric in ('top1', 'mIoU')
     )
     charts = browser.find_elements('css selector', '#rank-charts figure')
-    assert len(charts) == 2 and 'ResNet' not in charts[0].text
+    assert len(charts) == 2 and 'ViT' not in charts[0].text
     assert 'Methods without a common letter' in charts[0].text
     beyond = js(
         browser,

@@ -54,16 +54,23 @@ function chosenBaseline() {
 }
 
 /** How rows stand against the chosen baseline: a function of a row. It gives
-    {same: true} for the baseline itself, a comparison with its other row, or
-    null where the two are not compared. */
+    {same: true} for the baseline itself, {alone: true} where that has no
+    other row to be compared with, a comparison with its other row, or null
+    where the two are not compared. */
 function standings() {
   const bases = chosenBaseline().rows.map((i) => DATA.rows[i]);
   const byColumn = new Map();
   for (const base of bases) {
     byColumn.set(base.column, [...(byColumn.get(base.column) || []), base]);
   }
+  const place = (row) => `${row.group} ${row.column}`;
+  const count = new Map();
+  for (const row of CELLS) {
+    count.set(place(row), (count.get(place(row)) || 0) + 1);
+  }
+  const same = new Set(bases);
   return (row) => {
-    if (bases.includes(row)) return {same: true};
+    if (same.has(row)) return count.get(place(row)) > 1 ? {same: true} : {alone: true};
     const able = [...(byColumn.get(row.column) || [])].sort((a, b) =>
       (b.group === row.group) - (a.group === row.group));
     for (const base of able) {
@@ -90,7 +97,7 @@ function largest(standing) {
 /** Class of the shading: only what is decided is shaded. */
 function shade(row, its, most) {
   if (row.values.length < 2) return 'single';
-  if (!its || its.same || its.answer === 'undecided') return '';
+  if (!its || !SIGNS[its.answer] || its.answer === 'undecided') return '';
   const part = Math.abs(its.difference) / most.get(row.column);
   const level = Math.max(1, Math.ceil(part * LEVELS - 1e-9));
   return `${its.answer === 'better' ? 'up' : 'down'}-${level}`;
@@ -116,7 +123,9 @@ function numbersCell(row, its) {
 function answerLine(row, its) {
   const best = bestText(row);
   if (its && its.same) return el('small', {}, 'baseline', best && ' ', best);
-  if (!its || row.values.length < 2) return best && el('small', {}, best);
+  if (!its || its.alone || row.values.length < 2) {
+    return best && el('small', {}, best);
+  }
   const gap = its.test ? `${its.gap} ` : '';
   return el('small', {}, `${gap}${SIGNS[its.answer]}`, best && ' ', best);
 }
@@ -126,6 +135,9 @@ function differenceCell(row, its) {
   if (its && its.same) {
     return [el('b', {}, row.text.mean), el('small', {}, 'baseline'),
       el('small', {}, unbroken(row.text.interval)), bestText(row)];
+  }
+  if (its && its.alone) {
+    return [el('b', {}, row.text.mean), el('small', {}, 'alone')];
   }
   if (!its) {
     return [el('b', {}, '–'), el('small', {}, 'not compared: the baseline'
@@ -142,7 +154,7 @@ function differenceCell(row, its) {
 function matrixCell(row, its, most) {
   const view = STATE.get('view', 'numbers');
   const kind = ['cell', shade(row, its, most), row.best ? 'best' : ''];
-  const against = its && !its.same
+  const against = its && its.text
     ? `\n${chosenBaseline().name}: ${its.text}\n${its.test}` : '';
   return el('button', {type: 'button', title: hint(row) + against,
     class: kind.filter(Boolean).join(' '), onclick: () => openPanel(row)},
