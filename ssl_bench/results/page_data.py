@@ -4,9 +4,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from ssl_bench.errors import shown
-from ssl_bench.results import grid, headings, rounding, stats, wording
+from ssl_bench.results import (
+    grid,
+    headings,
+    markup,
+    provenance,
+    rounding,
+    stats,
+    wording,
+)
 from ssl_bench.results.columns import Columns, network
-from ssl_bench.results.media import find_curves
+from ssl_bench.results.curves import VALUES, find_curves
 from ssl_bench.results.names import is_random, is_supervised
 from ssl_bench.results.owners import identity
 from ssl_bench.results.page_matrix import coverage_data, matrix_data
@@ -14,7 +22,7 @@ from ssl_bench.results.pictures import Picture, find_pictures
 from ssl_bench.results.ranking import RankTable, rank_tables
 from ssl_bench.results.record import PathLike, Stored
 from ssl_bench.results.table import Board, Row, main_metrics
-from ssl_bench.results.text_formats import row_object, to_csv
+from ssl_bench.results.text_formats import csv_lines, row_object
 
 MAX_TEXT = 400  # characters of a name or a remark on the page
 # classes in base.css
@@ -60,11 +68,26 @@ def _cost_text(cost: dict[str, float | None]) -> str:
         images_per_second='images/s',
         peak_memory_mib='MiB peak',
     )
-    known = ((cost[name], unit) for name, unit in units.items())
+    known = ((cost.get(name), unit) for name, unit in units.items())
     return ', '.join(
         f'{rounding.short(value)} {unit}'
         for value, unit in known
         if value is not None
+    )
+
+
+def _cost_texts(cost: dict[str, float | None]) -> str:
+    """What a row's runs and its pretraining cost, in words."""
+    own = _cost_text(cost)
+    before = _cost_text(
+        dict(
+            gpu_hours=cost['pretrain_gpu_hours'],
+            train_seconds=cost['pretrain_seconds'],
+            peak_memory_mib=cost['pretrain_peak_memory_mib'],
+        )
+    )
+    return '; '.join(
+        filter(None, (own, f'pretraining: {before}' if before else ''))
     )
 
 
@@ -95,10 +118,15 @@ def _label(row: Row) -> str:
     return f'{name} {grid.DEPARTED_MARK}' if row.all_departures else name
 
 
-def _row(row: Row, index: dict[int, int], columns: Columns) -> dict[str, Any]:
+def _row(
+    row: Row, key: str, index: dict[int, int], columns: Columns
+) -> dict[str, Any]:
     content = row_object(row)
     texts, column = _texts(row), columns.of(row)
+    texts['cost'] = _cost_texts(content['cost'])
     content.update(
+        key=key,
+        train_seconds=content['cost']['train_seconds'],
         column=column and column.key,
         group='/'.join(network(row)),
         id=identity(row.method_id, row.trained),
@@ -142,7 +170,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         for item in row.records:
             runs.setdefault(id(item), item)
     index = {key: number for number, key in enumerate(runs)}
-    curves, bad_logs = find_curves(dirs, runs.values())
+    curves, bad_logs = find_curves(dirs, board.measured)
     found = find_pictures(dirs, board.measured)
     board.problems += bad_logs + found.problems
     rows = sorted(
@@ -157,7 +185,10 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         baseline=board.baseline,
         **matrix_data(board, columns, rows),
         tasks=_tasks(board),
-        rows=[_row(row, index, columns) for row in rows],
+        rows=[
+            _row(row, key, index, columns)
+            for row, key in zip(rows, provenance.cell_keys(rows))
+        ],
         runs=[
             dict(
                 item.record,
@@ -168,6 +199,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         ],
         ranks=[_ranks(table) for table in rank_tables(board)],
         curves=[vars(curve) for curve in curves],
+        curve_values=[dict(id=k, title=v) for k, v in VALUES.items()],
         picture_legends=[
             dict(task=task, entries=entries)
             for task, entries in found.legends.items()
@@ -181,8 +213,23 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
     return dict(
         _cut(texts),
         pictures=[_picture(picture) for picture in found.pictures],
-        csv=to_csv(board),
         coverage=coverage_data(board, columns),
+        csv=_csv(board, rows),
+        escapes=dict(markdown=markup.MARKDOWN, latex=markup.LATEX),
+    )
+
+
+def _csv(board: Board, rows: list[Row]) -> dict[str, Any]:
+    """The CSV file in parts, so that the page can save some of its lines.
+
+    Returns:
+        dict: ``head``; ``lines``, one for each of the page's rows; and
+        ``places``, where each of them stands in the whole file.
+    """
+    head, lines = csv_lines(board, rows)
+    places = {id(row): i for i, row in enumerate(board.rows)}
+    return dict(
+        head=head, lines=lines, places=[places[id(row)] for row in rows]
     )
 
 

@@ -152,16 +152,26 @@ def _comparison_texts(found: stats.Comparison, digits: int) -> list[Any]:
 
 
 def _hubs(board: Board) -> set[int]:
-    """Ids of the rows that all others of their group are compared with."""
-    bases = (
-        baseline_rows(board.groups, board.baseline) if board.baseline else []
-    )
-    return {id(row) for row in bases} | {
-        id(row)
-        for members in _main_groups(board)
-        for i, row in enumerate(members)
-        if i == 0 or is_random(row.method) or is_supervised(row.method)
-    }
+    """Ids of the rows that all others of their group are compared with.
+
+    The baseline, the best mean, and controls, as many as there is place for.
+    """
+    wanted = board.baseline
+    bases = baseline_rows(board.groups, wanted) if wanted else []
+    first = {id(row) for row in bases}
+    groups = _main_groups(board)
+    most = max(1, MAX_PAIRS // max(1, sum(map(len, groups))))
+    found: set[int] = set()
+    for members in groups:
+        hubs = [row for row in members if id(row) in first]
+        hubs += members[:1]
+        hubs += [
+            row
+            for row in members
+            if is_random(row.method) or is_supervised(row.method)
+        ]
+        found.update(list(dict.fromkeys(map(id, hubs)))[:most])
+    return found
 
 
 def _combinations(
