@@ -9,12 +9,13 @@ from ssl_bench.results import missing, rounding, stats, verdicts, wording
 from ssl_bench.results.baselines import baselines
 from ssl_bench.results.columns import Columns
 from ssl_bench.results.comparing import baseline_rows
-from ssl_bench.results.names import is_random, is_supervised
+from ssl_bench.results.names import backbone_key, is_random, is_supervised
 from ssl_bench.results.owners import identity
 from ssl_bench.results.pairs import Pairs
 from ssl_bench.results.table import Board, Row, main_metrics
 
 MAX_PAIRS = 10_000  # comparisons on the page
+FIRST_HUBS = 3  # rows of a table that others are always compared with
 
 
 def matrix_data(
@@ -152,23 +153,30 @@ def _comparison_texts(found: stats.Comparison, digits: int) -> list[Any]:
 
 
 def _hubs(board: Board) -> set[int]:
-    """Ids of the rows that all others of their group are compared with.
+    """Ids of the rows that all others of their table are compared with.
 
-    The baseline, the best mean, and controls, as many as there is place for.
+    Of each backbone the baseline, random weights and the best mean; then
+    other controls, as many as there is place for.
     """
     wanted = board.baseline
     bases = baseline_rows(board.groups, wanted) if wanted else []
     first = {id(row) for row in bases}
     groups = _main_groups(board)
-    most = max(1, MAX_PAIRS // max(1, sum(map(len, groups))))
+    most = max(FIRST_HUBS, MAX_PAIRS // max(1, sum(map(len, groups))))
+    tables: dict[tuple[int, str], list[Row]] = {}
+    for number, members in enumerate(groups):
+        for row in members:
+            key = number, backbone_key(row.backbone)
+            tables.setdefault(key, []).append(row)
     found: set[int] = set()
-    for members in groups:
-        hubs = [row for row in members if id(row) in first]
-        hubs += members[:1]
-        hubs += [
-            row
-            for row in members
-            if is_random(row.method) or is_supervised(row.method)
+    for rows in tables.values():
+        random = [row for row in rows if is_random(row.method)]
+        hubs = [
+            *(row for row in rows if id(row) in first),
+            *random[:1],
+            rows[0],
+            *random,
+            *(row for row in rows if is_supervised(row.method)),
         ]
         found.update(list(dict.fromkeys(map(id, hubs)))[:most])
     return found

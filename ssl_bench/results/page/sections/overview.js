@@ -252,7 +252,7 @@ function normalOrder(ranked) {
 }
 
 function readOrder(ranked) {
-  const text = STATE.get('sort', normalOrder(ranked));
+  const text = STATE.get('order', normalOrder(ranked));
   MATRIX.descending = text.startsWith('-');
   MATRIX.key = MATRIX.descending ? text.slice(1) : text;
 }
@@ -274,7 +274,7 @@ function sortLines() {
 function drawHeads(ranked) {
   const redraw = () => {
     const text = (MATRIX.descending ? '-' : '') + MATRIX.key;
-    STATE.set('sort', text, normalOrder(ranked));
+    STATE.set('order', text, normalOrder(ranked));
   };
   const heads = matrixHeads(ranked).map((head) => {
     const node = sortable(head, MATRIX, redraw);
@@ -390,7 +390,7 @@ function startMatrix() {
       drawMatrix();
     });
   }
-  STATE.on('sort', drawOrder);
+  STATE.on('order', drawOrder);
   STATE.on('methods', () => {
     drawTools();
     sortLines();
