@@ -68,13 +68,41 @@ def size(browser, width, height=900):
     )
 
 
-def column(browser, index):
-    """Texts of one column of the table of all numbers."""
-    return js(
-        browser,
-        'return [...document.querySelectorAll('
-        f'"#rows tbody tr")].map(r => r.children[{index}].innerText)',
-    )
+COLUMNS = """
+const [keys, done] = arguments;
+const box = document.getElementById('rows-box');
+const heads = [...document.querySelectorAll('#rows thead button')];
+const at = keys.map((key) => heads.findIndex((h) => h.dataset.key === key));
+const count = document.getElementById('rows').ariaRowCount - 1;
+const found = new Map();
+function look() {
+  for (const row of document.querySelectorAll('#rows tbody tr')) {
+    found.set(row.ariaRowIndex - 2, at.map(
+      (i) => (i < 0 ? '' : row.children[i].innerText)));
+  }
+  const top = box.scrollTop;
+  box.scrollTop = top + box.clientHeight;
+  if (box.scrollTop === top) {
+    box.scrollTop = 0;
+    done(keys.map((key, i) => (at[i] < 0 ? null : Array.from(
+      {length: count}, (_, row) => (found.get(row) || [])[i]))));
+  } else {
+    requestAnimationFrame(() => requestAnimationFrame(look));
+  }
+}
+box.scrollTop = 0;
+requestAnimationFrame(() => requestAnimationFrame(look));
+"""
+
+
+def columns(browser, *keys):
+    """Texts of columns of all numbers, of every row; None if not shown."""
+    return browser.execute_async_script(COLUMNS, keys)
+
+
+def column(browser, key):
+    """Texts of one of them."""
+    return columns(browser, key)[0]
 
 
 def press(browser, *keys):
