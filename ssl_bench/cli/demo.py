@@ -99,7 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run every command; stop at the first that fails."""
-    from ssl_bench.files import make_folder
+    from ssl_bench.files import make_folder, require_folder
     from ssl_bench.launch.forked import warm_up
     from ssl_bench.tasks.table import find_task
 
@@ -107,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
     work_dir = Path(args.work_dir or _default_dir(args))
     for name in args.tasks or ():
         find_task(name)
+    require_folder(args.data_root)
     make_folder(work_dir)
     warm_up()
     _call('data', 'mini', '--root', args.data_root)

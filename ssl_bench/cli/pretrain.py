@@ -7,11 +7,8 @@ Several processes: torchrun --nproc_per_node=N -m ssl_bench pretrain CONFIG
 import argparse
 import os
 from pathlib import Path
-from typing import Any
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
-
-DATA_ROOT = 'train_dataloader.dataset.data_root'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,45 +62,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def require_root(config: Path, options: dict[str, Any]) -> None:
-    """Check the images that a config names, before imports of seconds.
-
-    Only a text is looked at: what the config computes is left to the run.
-
-    Args:
-        config (Path): A config.
-        options (dict): Dotted keys that replace settings.
-
-    Raises:
-        UserError: They are not there.
-    """
-    from ssl_bench.config import read_literals
-    from ssl_bench.data.storage import open_storage
-
-    literals = read_literals(config)
-    root: Any = literals
-    for key in DATA_ROOT.split('.'):
-        root = root.get(key) if isinstance(root, dict) else None
-    root = options.get(DATA_ROOT, root)
-    certain = 'edit' not in literals and not any(
-        key != DATA_ROOT and DATA_ROOT.startswith(key.lstrip('+'))
-        for key in options
-    )
-    if isinstance(root, str) and '://' not in root and certain:
-        open_storage(root)
-
-
 def run(args: argparse.Namespace) -> int:
     """Train; the last line names the checkpoint and what to do with it."""
     from ssl_bench.config import find_config
+    from ssl_bench.data.storage import open_storage
     from ssl_bench.files import require_folder
 
     options = read_options(args.cfg_options)
-    path = find_config(args.config)  # before imports that take seconds
+    # what can be checked before imports that take seconds
+    path = find_config(args.config)
     work_dir = args.work_dir or Path('work_dirs') / path.stem
     require_folder(work_dir)
-    if not Path(work_dir).exists():
-        require_root(path, options)
+    root = options.get('train_dataloader.dataset.data_root')
+    if isinstance(root, str) and not Path(work_dir).exists():
+        open_storage(root)
     # before other imports: it hides what the toolkits print when imported
     from ssl_bench import register_all_modules
 

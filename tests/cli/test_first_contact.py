@@ -25,7 +25,6 @@ FAST = {
     'methods nosuch': 'ssl-bench methods` lists',
     'pretrain nosuch.py': 'ssl-bench methods` lists',
     'pretrain mini/mocov2_r1': 'Did you mean configs/mini/mocov2_r18.py',
-    'pretrain mini/mocov2_r18': 'data/mini/imagenet/train.*data mini --root',
     'pretrain mini/mocov2_r18 --work-dir file': 'file is a file',
     'pretrain mini/mocov2_r18 --cfg-options '
     'train_dataloader.dataset.data_root=/no': 'no folder /no .*your images',
@@ -36,8 +35,6 @@ FAST = {
     'run no/such.yaml': 'no suite at no/such.yaml',
     'leaderboard nosuch': 'no such folder.*name their work dir',
     'leaderboard empty': 'no result.json.*name their work dir',
-    'convert x.pth out.pth': 'no such checkpoint: x.pth.*Name a file',
-    'convert file out.pth': 'file is not a checkpoint',
     'data check mini_kn': 'Did you mean mini_knn',
     'data check all --data-root no': 'root no is not there',
     'data check-images no': 'no folder no .*data mini',
@@ -50,10 +47,12 @@ FAST = {
     'demo --work-dir file': 'file is a file',
     'demo --work-dir /proc/none': 'cannot write /proc/none.*choose another',
     'demo --tasks mini_kn': 'Did you mean mini_knn',
-    'doctor --data-root no': 'no.* is not there',
 }
 #: Those that are found after the toolkits' imports.
 SLOW = {
+    'pretrain mini/mocov2_r18': 'data/mini/imagenet/train.*data mini --root',
+    'convert x.pth out.pth': 'no such checkpoint: x.pth.*Name a file',
+    'convert file out.pth': 'file is not a checkpoint',
     'pretrain mini/mocov2_r18 --cfg-options model.queue_len=7 '
     'train_dataloader.dataset.data_root=images': 'queue of 7 keys.*Change',
     'pretrain mini/mocov2_r18 --cfg-options +model.backbone.no=7 '
