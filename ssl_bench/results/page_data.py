@@ -11,10 +11,10 @@ from ssl_bench.results import (
     grid,
     headings,
     rounding,
-    stats,
     verdicts,
     wording,
 )
+from ssl_bench.results.chart_data import chart_data
 from ssl_bench.results.media import find_curves, find_pictures
 from ssl_bench.results.names import is_random, is_supervised
 from ssl_bench.results.pairs import Pairs
@@ -39,25 +39,6 @@ def _cut(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_cut(item) for item in value]
     return value
-
-
-def _costs(row: Row) -> dict[str, float]:
-    """What a run of the row cost on average, where its records say so."""
-    costs = [s.record['cost'] for s in row.records]
-    found = {}
-    hours = [c['gpu_hours'] for c in costs if c['gpu_hours']]
-    seen = [
-        c['train_seconds'] * c['images_per_second']
-        for c in costs
-        if c['train_seconds'] and c['images_per_second']
-    ]
-    if hours:
-        found['hours'] = stats.mean(hours)
-    if seen:
-        found['images'] = stats.mean(seen)
-    if row.pretrain_epochs:
-        found['epochs'] = row.pretrain_epochs
-    return found
 
 
 def _cost_text(cost: dict[str, float | None]) -> str:
@@ -121,10 +102,6 @@ def _row(row: Row, index: dict[int, int]) -> dict[str, Any]:
         label=_label(row),
         text=texts,
         best=row.best,
-        cost={
-            name: dict(value=value, text=rounding.short(value))
-            for name, value in _costs(row).items()
-        },
         control=is_random(row.method) or is_supervised(row.method),
         runs=[index[id(item)] for item in row.records],
         values=[
@@ -164,13 +141,18 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
             headings.metric_order(row.task, row.metric),
         ),
     )
+    charts = chart_data(board, rows)
     texts = dict(
         baseline=board.baseline,
         verdicts=_verdicts(board, rows),
         reproduction=_reproduction(board),
         **_pairs(board, rows),
         tasks=_tasks(board),
-        rows=[_row(row, index) for row in rows],
+        rows=[
+            dict(_row(row, index), cost=cost)
+            for row, cost in zip(rows, charts.pop('costs'))
+        ],
+        **charts,
         runs=[
             dict(
                 item.record,
@@ -244,6 +226,7 @@ def _pairs(board: Board, rows: list[Row]) -> dict[str, Any]:
                         wording.comparison(comparison, row.places),
                         wording.comparison(comparison.turned(), row.places),
                         wording.test(comparison),
+                        comparison.interval,
                     ]
                 )
     return dict(pairs=found, all_pairs=whole)

@@ -26,6 +26,7 @@ SECTIONS = (
     'overview',
     'tasks',
     'ranks',
+    'compare',
     'cost',
     'curves',
     'pictures',
@@ -34,6 +35,7 @@ SECTIONS = (
 )
 SHEETS = (
     'base.css',
+    'plots.css',
     *(f'sections/{name}.css' for name in SECTIONS),
     'narrow.css',
     'print.css',
@@ -44,6 +46,7 @@ SCRIPTS = (
     'panel.js',
     'tables.js',
     'plots.js',
+    'chart_files.js',
     *(f'sections/{name}.js' for name in SECTIONS),
     'main.js',
 )

@@ -50,13 +50,15 @@ const comparison = (() => {
     const [i, j] = [places.get(row), places.get(other)];
     const found = pairs.get(`${i},${j}`);
     if (found) {
-      const [, , difference, answer, text, , test] = found;
-      return {difference, answer, text, test};
+      const [, , difference, answer, text, , test, interval] = found;
+      return {difference, answer, text, test, interval};
     }
     const back = pairs.get(`${j},${i}`);
     if (!back) return null;
-    const [, , difference, answer, , text, test] = back;
-    return {difference: -difference, answer: turned[answer], text, test};
+    const [, , difference, answer, , text, test, ends] = back;
+    const interval = ends && [-ends[1], -ends[0]];
+    return {difference: -difference, answer: turned[answer], text, test,
+      interval};
   };
 })();
 
@@ -104,7 +106,11 @@ function colorOf(name) {
 }
 /** Ranked methods of all backbones. */
 const RANKED = DATA.ranks.flatMap((table) => table.methods);
-RANKED.forEach((rank) => colorOf(rank.name));
+/** The name of a ranked method without what its pretraining changed. */
+function plainName(rank) {
+  return (DATA.rows.find((row) => row.id === rank.id) || rank).name;
+}
+RANKED.forEach((rank) => colorOf(plainName(rank)));
 
 function fill(select, options, chosen) {
   const cut = (text) => (text.length > 80 ? `${text.slice(0, 79)}…` : text);
