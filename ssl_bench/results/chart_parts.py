@@ -17,8 +17,6 @@ SHAPES = [
     'triangle-down',
 ]
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif'
-# A key is a number and the lines of its label: two may have the same label.
-LABEL = "slice(split(datum.label, '\\n'), 1)"
 
 Spec = dict[str, Any]
 
@@ -36,13 +34,12 @@ def of_kind(base: alt.Chart, kind: str) -> alt.Chart:
     return chart
 
 
-def finish(*layers: alt.Chart, **usermeta: Any) -> Spec:
+def finish(*layers: alt.Chart, height: int = 0) -> Spec:
     """Put layers together, in the page's width and colours.
 
     Args:
         layers (alt.Chart): The lowest first.
-        usermeta: For the page's script: ``step``, pixels per key of the y
-            axis, with labels left of it; or ``height``, pixels.
+        height (int): Pixels; 0: the page's script knows it.
     """
     text = dict(
         labelColor='var(--muted)',
@@ -57,9 +54,8 @@ def finish(*layers: alt.Chart, **usermeta: Any) -> Spec:
         alt.layer(*layers)
         .properties(
             width='container',
-            height=usermeta.get('height', 0),
+            height=height,
             background='transparent',
-            usermeta=usermeta,
             autosize=alt.AutoSizeParams(type='fit-x', contains='padding'),
         )
         .configure(font=FONT, aria=False)
@@ -71,7 +67,6 @@ def finish(*layers: alt.Chart, **usermeta: Any) -> Spec:
             tickColor='var(--line)',
             labelOverlap=True,
         )
-        .configure_axisY(labelColor='var(--ink)')
     )
     spec: Spec = styled.to_dict()
     return spec
@@ -82,12 +77,32 @@ def by_color() -> alt.Color:
     return alt.Color('color:N', scale=None)
 
 
-def by_key(grid: bool = False) -> alt.Y:
-    """A line for each key, with its label on the left."""
-    axis = alt.Axis(
-        ticks=False, domain=False, grid=grid, labelExpr=LABEL, labelLimit=0
+def by_key() -> alt.Y:
+    """A line for each key; `labelled` draws its label."""
+    return alt.Y('key:N', sort=None, axis=None)
+
+
+def labelled(base: alt.Chart) -> list[alt.Chart]:
+    """A thin line for each key, and its label left of it.
+
+    Fields of a row of kind ``name``: key, lines (of the label), dy (pixels).
+    """
+    names = base.transform_filter('datum.kind == "name"')
+    line = names.properties(name='line').mark_rule(stroke='var(--line)')
+    label = (
+        names.properties(name='name')
+        .mark_text(
+            align='right',
+            baseline='middle',
+            fontSize=11.5,
+            lineHeight=13,
+            color='var(--ink)',
+            dx=-10,
+            dy=alt.ExprRef('datum.dy'),
+        )
+        .encode(x=alt.value(0), text='lines:N')
     )
-    return alt.Y('key:N', sort=None, title=None, axis=axis)
+    return [line, label]
 
 
 def told_of_mean(*more: alt.Tooltip) -> list[alt.Tooltip]:

@@ -15,6 +15,7 @@ from ssl_bench.results.chart_parts import (
     by_color,
     by_key,
     finish,
+    labelled,
     named_rows,
     of_kind,
     told_of_mean,
@@ -31,11 +32,6 @@ def dots() -> Spec:
     """
     base = named_rows().encode(y=by_key())
     x = alt.X('mean:Q', title='', axis=alt.Axis(grid=False))
-    line = (
-        base.transform_filter('isValid(datum.mean)')
-        .properties(name='line')
-        .mark_rule(stroke='var(--line)')
-    )
     told = told_of_mean(
         alt.Tooltip('standing:N', title='place'),
         alt.Tooltip('published_text:N', title='published'),
@@ -55,7 +51,7 @@ def dots() -> Spec:
     band = (
         of_kind(base, 'band')
         .mark_rule(
-            stroke='var(--tie)', strokeWidth=26, strokeCap='square', clip=True
+            stroke='var(--tie)', strokeWidth=28, strokeCap='square', clip=True
         )
         .encode(x=alt.X('lo:Q', title=''), x2='hi:Q')
     )
@@ -100,7 +96,9 @@ def dots() -> Spec:
         )
         .encode(x=alt.value('width'), text='mean_text:N')
     )
-    return finish(band, line, interval, mean, single, printed, value, head, step=26)
+    return finish(
+        band, *labelled(base), interval, mean, single, printed, value, head
+    )
 
 
 def ranks() -> Spec:
@@ -111,14 +109,14 @@ def ranks() -> Spec:
     that are not apart) last, the key of its last method, and letter; of
     ``critical`` hi.
     """
-    base = named_rows().encode(
-        y=by_key(grid=True),
+    lines = named_rows().encode(y=by_key())
+    base = lines.encode(
         x=alt.X(
             'rank:Q',
             title='average rank, 1 is best',
             axis=alt.Axis(format='d', grid=False),
             scale=alt.Scale(nice=False),
-        ),
+        )
     )
     average = of_kind(base, 'average')
     seen = [
@@ -163,7 +161,9 @@ def ranks() -> Spec:
             tooltip=[alt.Tooltip('text:N', title='critical difference')],
         )
     )
-    return finish(place, interval, point, group, letter, critical, step=26)
+    return finish(
+        *labelled(lines), place, interval, point, group, letter, critical
+    )
 
 
 def differences() -> Spec:
@@ -172,7 +172,7 @@ def differences() -> Spec:
     Fields: key, task, difference, lo, hi, color, text, kind: ``decided`` or
     ``undecided``.
     """
-    base = named_rows().encode(y=by_key(grid=True))
+    base = named_rows().encode(y=by_key())
     x = alt.X('difference:Q', title='', axis=alt.Axis(grid=False))
     told = [
         alt.Tooltip('task:N', title='task'),
@@ -206,7 +206,7 @@ def differences() -> Spec:
         )
         .encode(x=x, stroke=alt.Stroke('color:N', scale=None), tooltip=told)
     )
-    return finish(interval, zero, decided, undecided, step=30)
+    return finish(*labelled(base), interval, zero, decided, undecided)
 
 
 def seeds() -> Spec:
@@ -215,9 +215,9 @@ def seeds() -> Spec:
     Fields of a row: key, kind; of ``pair`` value, other, last; of ``average``
     value, text; of ``seed`` value, seed, text, color, name.
     """
-    base = named_rows().encode(
-        y=by_key(grid=True),
-        x=alt.X('value:Q', title='', axis=alt.Axis(grid=False)),
+    lines = named_rows().encode(y=by_key())
+    base = lines.encode(
+        x=alt.X('value:Q', title='', axis=alt.Axis(grid=False))
     )
     joined = (
         of_kind(base, 'pair')
@@ -243,7 +243,7 @@ def seeds() -> Spec:
             ],
         )
     )
-    return finish(joined, average, seed, step=34)
+    return finish(*labelled(lines), joined, average, seed)
 
 
 def cost(logarithmic: bool) -> Spec:

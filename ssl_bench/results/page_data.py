@@ -7,13 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from ssl_bench.errors import shown
-from ssl_bench.results import (
-    grid,
-    headings,
-    rounding,
-    verdicts,
-    wording,
-)
+from ssl_bench.results import grid, headings, rounding, verdicts, wording
 from ssl_bench.results.chart_data import chart_data
 from ssl_bench.results.media import find_curves, find_pictures
 from ssl_bench.results.names import is_random, is_supervised

@@ -49,12 +49,13 @@ function svgText(node, chart) {
   all.append(make('rect', {width: '100%', height: '100%',
     fill: 'var(--card)'}),
   make('text', {x: 8, y: 20, 'font-size': 14, 'font-weight': 'bold',
-    fill: 'var(--ink)'}, chart.title),
+    fill: 'var(--ink)'}, cutText(chart.title, (width - 16) / 1.3)),
   make('text', {x: 8, y: 37, 'font-size': 11.5, fill: 'var(--muted)'},
-    chart.axis || ''), copy);
+    cutText(chart.axis || '', width - 16)), copy);
   const style = getComputedStyle(document.documentElement);
   return new XMLSerializer().serializeToString(all).replace(
-    /var\((--[\w-]+)\)/g, (found, name) => style.getPropertyValue(name).trim());
+    /var\((--[\w-]+)\)/g,
+    (found, name) => style.getPropertyValue(name).trim());
 }
 
 function saveFile(blob, name) {

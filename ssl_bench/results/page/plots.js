@@ -41,12 +41,18 @@ function wrapLabel(text, room) {
   return [line.trimEnd(), cutText(words.join('').trim(), room)];
 }
 
-/** Keys of the lines of a chart, each with its label, and the label's room. */
-function keysOf(names, width) {
+/** The lines of a chart: their keys, the rows of their labels, and the room
+    that these take on the left. A line without a name has no label. */
+function linesOf(names, width) {
   const room = Math.min(Math.max(...names.map((name) => textWidth(name))),
     Math.max(width * 0.4, 90));
-  return {left: Math.ceil(room) + 12, keys: names.map((name, i) =>
-    [i, ...wrapLabel(name, room + 1)].join('\n'))};
+  const keys = names.map((name, i) => `${i}`);
+  const rows = names.flatMap((name, i) => {
+    const lines = wrapLabel(name, room + 1);
+    return name ? [{kind: 'name', key: keys[i], lines,
+      dy: -6.5 * (lines.length - 1)}] : [];
+  });
+  return {keys, names: rows, left: Math.ceil(room) + 12};
 }
 
 /** A range with room at both ends that holds all numbers; never empty. */
@@ -129,7 +135,8 @@ function setTitle(spec, room) {
     const x = encoding && encoding.x;
     if (!x || !x.title) continue;
     const turned = x.scale && x.scale.reverse;
-    x.axis = {...x.axis, titleAnchor: turned ? 'start' : 'end'};
+    x.axis = {...x.axis, titleAlign: 'right',
+      titleAnchor: turned ? 'start' : 'end'};
     x.title = wrapLabel(x.title, room);
   }
 }

@@ -109,7 +109,7 @@ function byUnit(answers) {
 
 function drawDifferences(a, items, unit, width) {
   const names = items.map(({title}) => title);
-  const {keys, left} = keysOf(names, width);
+  const {keys, names: shown, left} = linesOf(names, width);
   const rows = items.map(({chart, row, answer}, i) => {
     const sign = chart.reversed ? -1 : 1;
     const ends = (answer.interval || []).map((v) => v * sign).sort(
@@ -120,9 +120,9 @@ function drawDifferences(a, items, unit, width) {
       hi: ends.length ? ends[1] : null, text: answer.text};
   });
   const domain = rangeOf([0, ...rows.flatMap(
-    ({difference, lo, hi}) => [difference, lo, hi])]
-    .filter((v) => v !== null));
-  return {rows, left, channels: {y: {scale: {domain: keys}},
+    ({difference, lo, hi}) => [difference, lo, hi])]);
+  return {rows: [...shown, ...rows], left, channels: {
+    y: {scale: {domain: keys}},
     x: {title: `A minus B in ${unit}, right: A is better →`,
       scale: {domain, nice: false}, axis: {tickCount: Math.max(2,
         Math.round((width - left) / 75)), ...axisFormat(domain)}}}};
@@ -162,7 +162,7 @@ function commonSeeds(row, against) {
 }
 
 function drawSeeds({chart, row, against}, names, width) {
-  const {keys, left} = keysOf(names, width);
+  const {keys, names: shown, left} = linesOf(names, width);
   const pairs = commonSeeds(row, against).map(([value, other]) => ({
     kind: 'pair', key: keys[0], last: keys[1], value, other}));
   const rows = [row, against].flatMap((one, i) => [
@@ -172,7 +172,7 @@ function drawSeeds({chart, row, against}, names, width) {
       name: names[i], seed: String(seed), value, text,
       color: colorOf(one.name)}))]);
   const axis = qualityAxis(chart, rows.map(({value}) => value), width - left);
-  return {rows: [...pairs, ...rows], left, channels: {x: axis,
+  return {rows: [...shown, ...pairs, ...rows], left, channels: {x: axis,
     y: {scale: {domain: keys}}}};
 }
 

@@ -119,7 +119,7 @@ function drawCost() {
   const known = points.filter(({cost}) => cost);
   const task = TASKS.get(chart.task);
   const log = costScale(known.map(({cost}) => cost.value)).log;
-  const height = CHARTS.cost.usermeta.height + 50;
+  const height = CHARTS.cost.height + 50;
   const figure = $('cost-chart');
   figure.replaceChildren(el('figcaption', {}, el('h3', {}, task.title),
     el('small', {}, `${chart.axis}, against: ${title}`)));

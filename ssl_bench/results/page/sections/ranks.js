@@ -43,7 +43,8 @@ function rankLines(table, names) {
 }
 
 function drawRank(table, names, width) {
-  const {keys, left} = keysOf(rankLines(table, names), width);
+  const {keys, names: shown, left} = linesOf(
+    rankLines(table, names), width);
   const rows = rankRows(table, names, keys);
   const count = table.methods.length;
   const bars = rows.filter((row) => row.kind === 'group').length;
@@ -52,8 +53,8 @@ function drawRank(table, names, width) {
   const every = Math.max(1, Math.ceil(18 * last / room));
   const values = Array.from({length: count}, (_, i) => i + 1).filter(
     (v) => (v - 1) % every === 0);
-  return {rows, left, right: 26, channels: {
-    x: {scale: {domain: [0.8, last]}, axis: {values}},
+  return {rows: [...shown, ...rows], left, right: 26, channels: {
+    x: {scale: {domain: [1 - Math.max(0.2, 0.02 * count), last]}, axis: {values}},
     y: {scale: {domain: keys}}}};
 }
 
@@ -76,7 +77,7 @@ function drawRanks() {
     $('rank-charts').append(figure);
     const drawn = addChart(figure, {spec: 'ranks', title, axis: tasks,
       file: `ranks_${table.backbone}`,
-      height: 26 * rankLines(table, names).length + 52,
+      height: 28 * rankLines(table, names).length + 52,
       label: `${title}. ${table.methods.map((rank, i) =>
         `${names[i]} ${rank.text}`).join(', ')}`,
       table: () => rankTable(table, names),

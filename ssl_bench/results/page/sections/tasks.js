@@ -30,12 +30,13 @@ function qualityAxis(chart, numbers, width) {
   const domain = rangeOf(numbers);
   return {title: `${chart.axis} →`,
     scale: {domain, nice: false, zero: false, reverse: chart.reversed},
-    axis: {tickCount: Math.max(2, Math.round(width / 75)),
+    axis: {tickCount: Math.max(3, Math.round(width / 75)),
       ...axisFormat(domain)}};
 }
 
 function drawTask(chart, lines, width) {
-  const {keys, left} = keysOf(lines.map((line) => line.name || ''), width);
+  const {keys, names: shown, left} = linesOf(
+    lines.map((line) => line.name || ''), width);
   const right = 18 + Math.max(...lines.map(
     ({row}) => (row ? textWidth(row.text.mean) : 0)));
   const rows = lines.flatMap(({head, row, name, tied, band}, i) => {
@@ -52,7 +53,7 @@ function drawTask(chart, lines, width) {
   });
   const numbers = rows.flatMap(({mean, lo, hi, published}) =>
     [mean, lo, hi, published]);
-  return {rows, left, right, channels: {
+  return {rows: [...shown, ...rows], left, right, channels: {
     x: qualityAxis(chart, numbers, width - left - right),
     y: {scale: {domain: keys}}}};
 }
@@ -68,7 +69,7 @@ function drawTasks() {
       ({title, note}) => (chart.groups.length > 1 ? `${title}: ${note}`
         : note));
     const drawn = addChart(figure, {spec: 'dots', title: task.title,
-      axis: chart.axis, file: chart.task, height: 26 * lines.length + 52,
+      axis: chart.axis, file: chart.task, height: 28 * lines.length + 52,
       label: `${task.title}, ${chart.axis}. ${notes.join('. ')}`,
       table: () => taskTable(chart),
       draw: (width) => drawTask(chart, lines, width)});
