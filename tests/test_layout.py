@@ -60,6 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     'transfer': {
         'engine',
+        'measuring',
         'toolbox',
         'tasks',
         'checkpoints',
@@ -68,10 +69,16 @@ ALLOWED: dict[str, set[str]] = {
         'layers',
         'run_folder',
     },
-    'catalog': {'baselines', 'config_summary', 'markdown_sections'},
+    'catalog': {
+        'baselines',
+        'config_summary',
+        'markdown_sections',
+        'results',
+    },
     'config_summary': {'data'},
     # a pretraining run: the models come from the registry, by their names
     'engine': {
+        'measuring',
         'checkpoints',
         'data',
         'layers',
@@ -85,6 +92,7 @@ ALLOWED: dict[str, set[str]] = {
     'run_folder': {'checkpoints'},
     'methods': {'data', 'layers'},
     'toolbox': {
+        'measuring',
         'tasks',
         'checkpoints',
         'layers',
@@ -98,6 +106,7 @@ ALLOWED: dict[str, set[str]] = {
     'data': {'once_per_node', 'run_folder'},
     'frozen_dense': set(),
     'baselines': {'layers'},
+    'measuring': set(),
     'layers': set(),
     'markdown_sections': set(),
     'cfg_options': set(),

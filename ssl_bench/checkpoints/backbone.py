@@ -19,7 +19,7 @@ from ssl_bench.checkpoints.containers import kind_of
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
 from ssl_bench.errors import UserError, one_line, printable
 from ssl_bench.files import atomic_path
-from ssl_bench.header_fields import NUMBERS, tidy
+from ssl_bench.header_fields import NUMBERS, cost_of, tidy
 
 SUFFIX = '.backbone.safetensors'
 KEY = 'ssl_bench'  # of the metadata: the JSON text with every field
@@ -372,6 +372,11 @@ def checked_fields(fields: Any) -> dict[str, Any]:
         raise _damaged_header()
     if args.get('family') == TimmNet.family:
         from_header(args)
+    if fields.get('cost') is not None:
+        try:
+            fields['cost'] = cost_of(fields['cost'])
+        except ValueError as error:
+            raise _damaged_header() from error
     return fields
 
 

@@ -1,4 +1,4 @@
-"""Compare measured results with published ones: table, CSV, page, bundle
+"""Compare measured with published results: table, CSV, page.
 
 Reads every result.json under the given folders. With -o the format follows
 the file's ending (.csv .md .tex .json .html); without it the table is shown

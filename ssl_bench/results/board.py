@@ -13,6 +13,7 @@ from ssl_bench.results.checks import (
 from ssl_bench.results.comparing import compare_rows
 from ssl_bench.results.names import (
     Wanted,
+    backbone_name,
     is_chosen,
     label,
     method_key,
@@ -44,7 +45,9 @@ def _choose(
         keys = {squeeze(n) for n in known} | {method_key(n) for n in known}
         for name in (Wanted.parse(method).name for method in methods):
             if squeeze(name) not in keys and method_key(name) not in keys:
-                raise unknown_name('method', name, known)
+                raise unknown_name(
+                    'method of records and papers', name, known
+                )
         _check_forms(stored, methods)
     return [
         s
@@ -89,7 +92,11 @@ def _with_baseline(
     if not of_it:
         known = {
             label(s.record['method'], s.record['variant'])
-            + (f' [{s.record["backbone"]}]' if meant.backbone else '')
+            + (
+                f' [{backbone_name(s.record["backbone"])}]'
+                if meant.backbone
+                else ''
+            )
             for s in able
         }
         raise unknown_name('baseline', baseline, known)
@@ -121,12 +128,12 @@ def _check_forms(stored: list[Stored], methods: Sequence[str]) -> None:
             continue
         anything = wanted._replace(epochs='', backbone='')
         raise unknown_name(
-            'method',
+            'method of records and papers',
             wanted.text,
             {
                 label(method, variant)
                 + ('' if epochs is None else f'@{epochs:g}')
-                + f' [{backbone}]'
+                + f' [{backbone_name(backbone)}]'
                 for method, variant, epochs, backbone in forms
                 if anything.fits(method, variant, epochs, backbone)
             },

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from ssl_bench.results.names import is_random, is_supervised, label
+from ssl_bench.results.names import (
+    backbone_spelling,
+    is_random,
+    is_supervised,
+    label,
+)
 from ssl_bench.results.record import Problem, Record, Stored
 from ssl_bench.results.table import (
     departures,
@@ -149,7 +154,7 @@ def _cells(stored: list[Stored]) -> dict[tuple[Any, ...], list[Stored]]:
         key = (
             record['method'],
             variant(record),
-            record['backbone'],
+            backbone_spelling(record['backbone']),
             pretrain['data'],
             pretrain['epochs'],
             record['task'],

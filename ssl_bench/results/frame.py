@@ -25,7 +25,12 @@ def lines(item: Stored) -> list[dict[str, Any]]:
         f'{group}_{name}': value
         for group in GROUPS
         for name, value in record[group].items()
+        if (group, name) != ('pretrain', 'cost')
     }
+    rest.update(
+        (f'pretrain_cost_{name}', value)
+        for name, value in (record['pretrain'].get('cost') or {}).items()
+    )
     rest.update({name: record[name] for name in LAST}, path=item.path)
     rest.update(
         trained=trained(record), **{name: record.get(name) for name in COUNTS}
@@ -43,7 +48,8 @@ def load(*dirs: PathLike) -> 'pandas.DataFrame':
     bundle) the record that finished last counts.
 
     Columns: method, variant, backbone, task, seed, metric, value, then the
-    provenance (``pretrain_epochs``, ``cost_gpu_hours``, ``run_id``, ...).
+    provenance (``pretrain_epochs``, ``pretrain_cost_gpu_hours``,
+    ``cost_gpu_hours``, ``run_id``, ...).
     Files that cannot be read, and runs that are stored twice, are listed in
     ``frame.attrs['problems']``, each with a warning.
 

@@ -68,6 +68,12 @@ VIT = re.compile(
     r'(?P<patch>8|14|16|32)(?P<rest>.*)'
 )
 CONVNEXT = re.compile(r'convnext(?P<size>tiny|small|base|large)')
+# Base channels of a width say something from 8 on: w2 of others is a factor.
+RESNET = re.compile(
+    r'resnet(?P<depth>\d{2,3})(w(?P<width>[89]|\d{2,}))?'
+    r'(stem(?P<stem>\d+))?(k(?P<kernel>\d+))?'
+)
+USUAL_IMAGE = '224'  # pixels; part of timm's names
 WORD = re.compile(r'[^\W_]+|[+*]')
 REGISTERS = re.compile(r'(.*\S)\s*(\+|\bwith\b)\s*reg(isters)?', re.IGNORECASE)
 
@@ -87,6 +93,15 @@ def method_key(method: str) -> str:
     return METHOD_ALIASES.get(key, key)
 
 
+def _backbone_letters(backbone: str) -> str:
+    """Letters and digits of a name; the forms of ResNets are one."""
+    key = re.sub(r'^r(?=\d)', 'resnet', squeeze(backbone))
+    if key.startswith('resnet'):
+        key = re.sub(r'width(?=\d)', 'w', key)
+        key = re.sub(r'kernel(?=\d)', 'k', key)
+    return key
+
+
 @functools.lru_cache(maxsize=4096)
 def backbone_key(backbone: str) -> str:
     """``ResNet-50``, ``resnet50`` and ``R50`` are one architecture.
@@ -94,15 +109,81 @@ def backbone_key(backbone: str) -> str:
     So are ``ViT-L/14`` and timm's ``vit_large_patch14_dinov2``; with
     registers (``reg4``) it is another one.
     """
-    key = re.sub(r'^r(?=\d)', 'resnet', squeeze(backbone))
+    key = _backbone_letters(backbone)
     vit = VIT.fullmatch(key)
     if vit:
-        size = SIZES.get(vit['size'], vit['size'])
-        plus = '+' if vit['plus'] else ''
         registers = 'reg' if 'reg' in vit['rest'] else ''
-        return f'vit{size}{plus}{vit["patch"]}{registers}'
+        return f'vit{_vit_size(vit)}{vit["patch"]}{registers}'
     convnext = CONVNEXT.fullmatch(key)
     return f'convnext{SIZES[convnext["size"]]}' if convnext else key
+
+
+def _vit_size(vit: re.Match[str]) -> str:
+    """``b``, ``h+``, ``7b``."""
+    return SIZES.get(vit['size'], vit['size']) + ('+' if vit['plus'] else '')
+
+
+@functools.lru_cache(maxsize=4096)
+def backbone_spelling(backbone: str) -> str:
+    """The same text for two names of one network, and for no others.
+
+    `backbone_key` says which networks are compared with each other; a ViT
+    for another image size is another network of the same key.
+    """
+    key = _backbone_letters(backbone)
+    vit = VIT.fullmatch(key)
+    if vit is None:
+        return backbone_key(backbone) or backbone
+    rest = '' if vit['rest'] == USUAL_IMAGE else vit['rest']
+    return f'vit{_vit_size(vit)}{vit["patch"]}{rest}'
+
+
+@functools.lru_cache(maxsize=4096)
+def backbone_name(backbone: str) -> str:
+    """How tables and pages write a backbone, however a record writes it.
+
+    ``ResNet-50`` for ``resnet50`` and ``R50``, ``ResNet-18 (width 16)`` for
+    ``resnet18-w16``, ``ViT-B/16`` for ``vit_base_patch16``, ``ViT-L/14
+    (reg4 dinov2)`` for timm's ``vit_large_patch14_reg4_dinov2``. A name of
+    another form stays as it is. `backbone_key` reads what it writes.
+    """
+    key = _backbone_letters(backbone)
+    resnet = RESNET.fullmatch(key)
+    if resnet:
+        kinds = ('width', 'stem', 'kernel')
+        more = [f'{kind} {resnet[kind]}' for kind in kinds if resnet[kind]]
+        return f'ResNet-{resnet["depth"]}' + _remark(', '.join(more))
+    vit = VIT.fullmatch(key)
+    if vit:
+        size = _vit_size(vit)
+        # papers write g and G for one size, and most of them g
+        size = size if size == 'g' else size.upper()
+        words = _rest_of_vit(backbone)
+        rest = '' if words == USUAL_IMAGE else words
+        return f'ViT-{size}/{vit["patch"]}' + _remark(rest)
+    convnext = CONVNEXT.fullmatch(key)
+    if convnext is None:
+        convnext = re.fullmatch(r'convnext(?P<size>[tsbl])', key)
+    if convnext:
+        size = SIZES.get(convnext['size'], convnext['size'])
+        return f'ConvNeXt-{size.upper()}'
+    return backbone
+
+
+def _remark(text: str) -> str:
+    return f' ({text})' if text else ''
+
+
+def _rest_of_vit(backbone: str) -> str:
+    """The words after the size of the patch: ``reg4 dinov2``."""
+    rest = re.sub(
+        rf'.*?({_SIZE}|\d+b)[\W_]*(plus|\+)?[\W_]*(patch)?[\W_]*'
+        r'(8|14|16|32)(?!\d)',
+        '',
+        backbone.casefold(),
+        count=1,
+    )
+    return ' '.join(WORD.findall(rest))
 
 
 @functools.lru_cache(maxsize=4096)

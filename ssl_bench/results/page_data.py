@@ -1,20 +1,20 @@
 """What the page shows of a board, as JSON values."""
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
 from typing import Any
 
 from ssl_bench.errors import shown
 from ssl_bench.results import grid, headings, rounding, verdicts, wording
 from ssl_bench.results.chart_data import chart_data
-from ssl_bench.results.media import find_curves, find_pictures
+from ssl_bench.results.media import find_curves
 from ssl_bench.results.names import is_random, is_supervised
+from ssl_bench.results.owners import identity
 from ssl_bench.results.pairs import Pairs
+from ssl_bench.results.pictures import Picture, find_pictures
 from ssl_bench.results.ranking import RankTable, rank_tables
 from ssl_bench.results.record import PathLike, Stored
-from ssl_bench.results.table import Board, MethodId, Row, main_metrics
+from ssl_bench.results.table import Board, Row, main_metrics
 from ssl_bench.results.text_formats import row_object, to_csv
 
 MAX_PAIRS = 10_000  # comparisons on the page
@@ -51,12 +51,6 @@ def _cost_text(cost: dict[str, float | None]) -> str:
     )
 
 
-def _method(method_id: MethodId, trained: str) -> str:
-    """One text for a method, its backbone, and what was trained of it."""
-    text = json.dumps([*method_id, trained])
-    return text if len(text) <= MAX_TEXT else sha256(text.encode()).hexdigest()
-
-
 def _texts(row: Row) -> dict[str, str]:
     """The row's numbers as the page shows them; empty where not known."""
     found, places = row.difference, row.places
@@ -88,7 +82,7 @@ def _row(row: Row, index: dict[int, int]) -> dict[str, Any]:
     content = row_object(row)
     texts = _texts(row)
     content.update(
-        id=_method(row.method_id, row.trained),
+        id=identity(row.method_id, row.trained),
         network=row.network,
         trained_text=row.trained_text,
         name=row.name,
@@ -126,8 +120,8 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
             runs.setdefault(id(item), item)
     index = {key: number for number, key in enumerate(runs)}
     curves, bad_logs = find_curves(dirs, runs.values())
-    pictures, bad_pictures = find_pictures(dirs, runs.values())
-    board.problems += bad_logs + bad_pictures
+    found = find_pictures(dirs, board.measured)
+    board.problems += bad_logs + found.problems
     rows = sorted(
         board.rows,
         key=lambda row: (
@@ -140,6 +134,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         baseline=board.baseline,
         verdicts=_verdicts(board, rows),
         reproduction=_reproduction(board),
+        trial=verdicts.trial_note(board),
         **_pairs(board, rows),
         tasks=_tasks(board),
         rows=[
@@ -157,6 +152,11 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         ],
         ranks=[_ranks(table) for table in rank_tables(board)],
         curves=[vars(curve) for curve in curves],
+        picture_legends=[
+            dict(task=task, entries=entries)
+            for task, entries in found.legends.items()
+        ],
+        picture_notes=found.notes,
         warnings=[
             dict(kind=p.kind, message=p.message, files=p.paths)
             for p in board.problems
@@ -164,9 +164,14 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
     )
     return dict(
         _cut(texts),
-        pictures=[vars(picture) for picture in pictures],
+        pictures=[_picture(picture) for picture in found.pictures],
         csv=to_csv(board),
     )
+
+
+def _picture(picture: Picture) -> dict[str, Any]:
+    content = vars(picture)
+    return dict(_cut({**content, 'source': ''}), source=picture.source)
 
 
 def _verdicts(board: Board, rows: list[Row]) -> list[dict[str, Any]]:
@@ -256,7 +261,7 @@ def _ranks(table: RankTable) -> dict[str, Any]:
         left_out=table.left_out,
         methods=[
             dict(
-                id=_method(r.method_id, table.trained),
+                id=identity(r.method_id, table.trained),
                 name=r.name,
                 data=r.method_id[3],
                 epochs=r.method_id[4],

@@ -44,12 +44,34 @@ class _Group(BaseModel):
     model_config = ConfigDict(extra='allow')
 
 
+class Cost(_Group):
+    """What a run cost."""
+
+    train_seconds: Number | None
+    images_per_second: Number | None
+    peak_memory_mib: Number | None
+    gpu_hours: Number | None
+
+
+class PretrainCost(Cost):
+    """What a pretraining cost, all its resumptions together.
+
+    Memory is the largest of them, of the first process; device and number
+    of processes are of the last.
+    """
+
+    device: TextOrEmpty | None = None
+    world_size: Count | None = None
+
+
 class Pretrain(_Group):
     """What the weights were pretrained on, and where they come from.
 
     ``departures`` are from the config of the pretraining; ``given`` are the
     fields that the user filled in; ``source_name`` and ``source_revision``
     are of weights that were named (``hf:OWNER/REPO``) and not given.
+    ``cost`` is of a pretraining that measured it; one that went on from a
+    checkpoint without it has none.
     """
 
     data: TextOrEmpty | None
@@ -65,6 +87,7 @@ class Pretrain(_Group):
     given: list[TextOrEmpty] = []
     source_name: TextOrEmpty | None = None
     source_revision: TextOrEmpty | None = None
+    cost: PretrainCost | None = None
 
 
 class Hardware(_Group):
@@ -72,15 +95,6 @@ class Hardware(_Group):
 
     device: TextOrEmpty | None
     world_size: Count | None
-
-
-class Cost(_Group):
-    """What a run cost."""
-
-    train_seconds: Number | None
-    images_per_second: Number | None
-    peak_memory_mib: Number | None
-    gpu_hours: Number | None
 
 
 class Data(_Group):
@@ -289,7 +303,8 @@ _ASKED_OF = {
 def _field_fault(error: ErrorDetails) -> str:
     """One of pydantic's errors in words, with the value that was found."""
     place = [str(part) for part in error['loc']]
-    name, group = '.'.join(place[:2]), place[0]
+    depth = 3 if place[:2] == ['pretrain', 'cost'] else 2
+    name, group = '.'.join(place[:depth]), place[0]
     kind = error['type']
     if kind == 'missing':
         null = ' (null means not known)' if len(place) > 1 else ''

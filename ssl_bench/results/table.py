@@ -6,7 +6,7 @@ from typing import Any
 
 from ssl_bench.errors import shown
 from ssl_bench.results import headings, stats
-from ssl_bench.results.names import label
+from ssl_bench.results.names import backbone_name, backbone_spelling, label
 from ssl_bench.results.published import Published
 from ssl_bench.results.record import FULL, Problem, Record, Stored
 
@@ -26,6 +26,8 @@ class Row:
     """One method on one task in one metric.
 
     Args:
+        backbone (str): As a record or a paper writes it; the row has it as
+            `names.backbone_name` does.
         values (list[tuple[int, float]]): Seed and value of each record;
             empty when the number is only published.
         records (list[Stored]): The records behind ``values``.
@@ -65,6 +67,7 @@ class Row:
     standing: str = ''
 
     def __post_init__(self) -> None:
+        self.backbone = backbone_name(self.backbone)
         numbers = [value for _, value in self.values]
         if numbers:
             self.mean = stats.mean(numbers)
@@ -301,15 +304,19 @@ def _clean(text: str) -> str:
 def cells(stored: Iterable[Stored]) -> list[Row]:
     """Group records: a row for each config, recipe, data and kind of training.
 
-    The kind is what was trained of the backbone.
+    The kind is what was trained of the backbone. A network that records write
+    in two ways is one.
     """
+    stored = list(stored)
+    written = sorted({s.record['backbone'] for s in stored})
+    spelled = {backbone_spelling(name): name for name in reversed(written)}
     groups: dict[tuple[Any, ...], list[Stored]] = {}
     for item in stored:
         record, pretrain = item.record, item.record['pretrain']
         key = (
             record['method'],
             variant(record),
-            record['backbone'],
+            spelled[backbone_spelling(record['backbone'])],
             pretrain['data'] or '',
             pretrain['epochs'],
             record['task'],

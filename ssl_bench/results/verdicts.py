@@ -8,6 +8,8 @@ from ssl_bench.results.pairs import Pairs
 from ssl_bench.results.table import Board, Row, main_metrics
 
 DECIDED, UNDECIDED, ALONE = 'decided', 'undecided', 'alone'
+# a departure of runs that are to show only that everything works
+TRIAL = 'trial=True'
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,39 @@ def reproduction(board: Board) -> Reproduction:
     )
 
 
+def is_trial(row: Row) -> bool:
+    """Whether a row's numbers mean nothing, as its records say."""
+    return TRIAL in row.departures
+
+
+def trial_note(board: Board) -> str:
+    """What a reader must know first of a board with trial runs, else ''."""
+    rows = board.measured
+    trials = [row for row in rows if is_trial(row)]
+    if not trials:
+        return ''
+    if len(trials) == len(rows):
+        whose = 'These are trial runs'
+    else:
+        whose = f'{len(trials)} of {len(rows)} measured rows are trial runs'
+    return (
+        f'{whose} ({TRIAL}): a few steps, to show that everything works. '
+        'Their numbers mean nothing.'
+    )
+
+
 def verdicts(board: Board) -> list[Verdict]:
-    """A sentence for each task, backbone and protocol, in main metrics."""
+    """A sentence for each task, backbone and protocol, in main metrics.
+
+    Trial runs have none.
+    """
     mains, pairs = main_metrics(board), Pairs(board)
     found = []
     for group in board.groups:
         first = group.rows[0]
         if (
-            mains.get(first.task) != first.metric
+            is_trial(first)
+            or mains.get(first.task) != first.metric
             or headings.higher_is_better(first.task, first.metric) is None
         ):
             continue

@@ -24,7 +24,8 @@ from ssl_bench import cli
 from ssl_bench.results import write_record
 from ssl_bench.results.annotate import annotate
 from ssl_bench.results.bundle import export_bundle
-from ssl_bench.results.media import find_curves, find_pictures
+from ssl_bench.results.media import find_curves
+from ssl_bench.results.pictures import find_pictures
 from tests.results.factory import make_record
 
 ODD_VALUES = (
@@ -168,11 +169,11 @@ class Fuzzer:
     def look(self, kind: str, path: Path) -> str:
         """Run what reads a kind of file."""
         if kind in ('log', 'picture'):
-            found, problems = (
-                find_curves([self.runs], [])
-                if kind == 'log'
-                else find_pictures([self.runs], [])
-            )
+            if kind == 'log':
+                found, problems = find_curves([self.runs], [])
+            else:
+                pictures = find_pictures([self.runs], [])
+                found, problems = pictures.pictures, pictures.problems
             assert len(found) + len(problems) <= 1
             return 'named' if problems else 'read'
         if kind == 'bundle':

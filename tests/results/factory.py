@@ -38,6 +38,21 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def pretrain_cost(method: str, epochs: int | None) -> dict | None:
+    """Of a pretraining; None for a control, which has none."""
+    if epochs is None:
+        return None
+    hours = round(random.Random(f'{method}{epochs}').uniform(20, 90), 3)
+    return dict(
+        train_seconds=hours * 3600,
+        images_per_second=310.5,
+        peak_memory_mib=7168.0,
+        gpu_hours=hours * 8,
+        device='cpu',
+        world_size=8,
+    )
+
+
 def make_record(
     method: str = 'MoCo v2',
     variant: str = '',
@@ -65,6 +80,7 @@ def make_record(
             config=f'configs/{method}.py'.replace(' ', ''),
             checkpoint_sha256=checkpoint,
             source='measured',
+            cost=pretrain_cost(method, epochs),
         ),
         task=task,
         seed=seed,

@@ -356,12 +356,12 @@ def test_each_backbone_has_its_own_places_and_baseline():
     found = {
         (row.method, row.backbone): row.difference for row in board.measured
     }
-    assert found['Random init', 'resnet18'] is None
+    assert found['Random init', 'ResNet-18'] is None
     assert found['Random init', 'ViT-B/16'] is None
     assert found['MAE', 'ViT-B/16'].difference == pytest.approx(
         10.03, abs=0.01
     )
-    assert found['MoCo v2', 'resnet18'].difference == pytest.approx(
+    assert found['MoCo v2', 'ResNet-18'].difference == pytest.approx(
         10.07, abs=0.01
     )
     assert {item.tests for item in found.values() if item} == {1}
@@ -377,7 +377,7 @@ def test_a_baseline_of_one_backbone_is_for_all():
     found = {
         (row.method, row.backbone): row.difference for row in board.measured
     }
-    assert found['Random init', 'resnet18'] is None
+    assert found['Random init', 'ResNet-18'] is None
     assert found['Random init', 'ViT-B/16'].difference == pytest.approx(
         40.1, abs=0.01
     )

@@ -2,90 +2,24 @@
 
 import json
 import re
-import shutil
-import time
 
 import pytest
 
-from ssl_bench.results import write_record
 from ssl_bench.results.board import build
 from ssl_bench.results.record import Stored
 from ssl_bench.results.report import to_html
 from ssl_bench.results.store import scan
+from tests.results.browsing import (
+    EVIL,
+    click,
+    column,
+    js,
+    open_board,
+    press,
+    size,
+    wait,
+)
 from tests.results.factory import METHODS, make_record, sha, suite
-
-webdriver = pytest.importorskip(
-    'selenium.webdriver', reason='selenium is not installed'
-)
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
-DRIVER = shutil.which('chromedriver')
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason='chromium and chromedriver are not '
-    'installed (Debian: chromium, chromium-driver)',
-)
-FLAGS = [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--hide-scrollbars',
-]
-EVIL = '<script>alert(1)</script>'
-
-
-@pytest.fixture(scope='module')
-def page(tmp_path_factory):
-    top = tmp_path_factory.mktemp('page')
-    records = list(
-        suite(METHODS, ['voc0712_det_c4', 'mini_knn', 'mini_seg_fcn'])
-    )
-    records.append(make_record(EVIL, metrics={'top1': 1.0}))
-    for record in records:
-        write_record(top / record['run_id'], record)
-    board = build(*scan([top]), baseline='MoCo v2')
-    (top / 'page.html').write_text(to_html(board, [top]), encoding='utf-8')
-    return top / 'page.html'
-
-
-@pytest.fixture(scope='module')
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (
-        *FLAGS,
-        '--user-data-dir=' + str(tmp_path_factory.mktemp('profile')),
-    ):
-        options.add_argument(flag)
-    options.set_capability(
-        'goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'}
-    )
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(DRIVER)
-    )
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def opened(browser, page):
-    """The page, drawn; afterwards the console must be silent."""
-    size(browser, 1280)
-    browser.get(page.as_uri())
-    wait(lambda: js(browser, 'return document.body.dataset.ready'))
-    yield browser
-    assert browser.get_log('browser') == []
-
-
-def open_board(browser, path, board):
-    path.write_text(to_html(board), encoding='utf-8')
-    size(browser, 1280)
-    browser.get(path.as_uri())
-    wait(lambda: js(browser, 'return document.body.dataset.ready'))
 
 
 def test_one_seed_decides_nothing(browser, tmp_path):
@@ -197,42 +131,6 @@ def odd_page(browser, tmp_path):
     assert browser.get_log('browser') == []
 
 
-def js(browser, program, *arguments):
-    return browser.execute_script(program, *arguments)
-
-
-def wait(condition, seconds=20):
-    end = time.time() + seconds
-    while not condition():
-        assert time.time() < end, 'the page is not ready'
-        time.sleep(0.05)
-
-
-def size(browser, width):
-    browser.execute_cdp_cmd(
-        'Emulation.setDeviceMetricsOverride',
-        dict(width=width, height=900, deviceScaleFactor=1, mobile=width < 600),
-    )
-
-
-def column(browser, index):
-    return js(
-        browser,
-        'return [...document.querySelectorAll('
-        f'"#rows tbody tr")].map(r => r.children[{index}].innerText)',
-    )
-
-
-def press(browser, *keys):
-    from selenium.webdriver import ActionChains
-
-    ActionChains(browser).send_keys(*keys).perform()
-
-
-def click(browser, selector):
-    browser.find_element('css selector', selector).click()
-
-
 def test_draws_every_chart(opened):
     # 3 tasks, ranks of the backbone with 2 tasks, cost
     assert (
@@ -293,7 +191,7 @@ def test_filters(opened):
     Select(opened.find_element('id', 'f-task')).select_by_value('mini_knn')
     assert set(column(opened, 1)) == {'Mini kNN'}
     opened.find_element('id', 'f-text').send_keys('pixpro')
-    assert column(opened, 0) == ['PixPro\nresnet18 · IN1K · 200 epochs']
+    assert column(opened, 0) == ['PixPro\nResNet-18 · IN1K · 200 epochs']
     assert opened.find_element('id', 'count').text.startswith('1 of ')
     click(opened, '#filters [type=reset]')
     wait(lambda: len(column(opened, 0)) == 26)

@@ -163,10 +163,14 @@ def test_load_gives_a_line_per_number(runs, tmp_path):
     assert means['mini_knn', 'top1'].idxmax() == 'InsLoc'
     assert set(frame.columns) >= {
         'pretrain_epochs',
+        'pretrain_cost_gpu_hours',
         'cost_gpu_hours',
         'data_fingerprint',
         'path',
     }
+    assert 'pretrain_cost' not in frame.columns  # of plain values
+    hours = frame.groupby('method').pretrain_cost_gpu_hours.mean()
+    assert hours.isna()['Random init'] and hours['InsLoc'] > 0
     (tmp_path / 'result.json').write_text('')
     with pytest.warns(UserWarning, match='unusable record'):
         assert len(load(tmp_path)) == 0

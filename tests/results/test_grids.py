@@ -98,7 +98,7 @@ def test_rank_table_and_legends(board):
         'VOC07+12 detection, C4 (voc0712_det_c4)',
         'Mini FCN segmentation (mini_seg_fcn)',
         'Mini kNN (mini_knn)',
-        'Average rank over tasks, resnet18',
+        'Average rank over tasks, ResNet-18',
     ]
     assert found[-1].heads == [
         'method',

@@ -16,7 +16,8 @@ import pytest
 from ssl_bench import cli
 from ssl_bench.results import write_record
 from ssl_bench.results.bundle import export_bundle
-from ssl_bench.results.media import find_curves, find_pictures
+from ssl_bench.results.media import find_curves
+from ssl_bench.results.pictures import find_pictures
 from ssl_bench.results.store import scan
 from tests.results.factory import make_record, sha
 
@@ -280,8 +281,7 @@ def media(runs, name, make):
     (runs / 'good0' / 'vis_data').mkdir()
     make(runs / 'good0' / 'vis_data' / name)
     _, bad_logs = find_curves([runs], [])
-    _, bad_pictures = find_pictures([runs], [])
-    [problem] = bad_logs + bad_pictures
+    [problem] = bad_logs + find_pictures([runs], []).problems
     assert name in str(problem) and printable_text(str(problem))
     return str(problem)
 

@@ -11,8 +11,9 @@ from PIL import Image
 from ssl_bench.results import write_record
 from ssl_bench.results.board import build
 from ssl_bench.results.charts import specifications
-from ssl_bench.results.media import find_curves, find_pictures, thin
+from ssl_bench.results.media import find_curves, thin
 from ssl_bench.results.page_data import page_data
+from ssl_bench.results.pictures import find_pictures
 from ssl_bench.results.record import Stored
 from ssl_bench.results.report import safe_json, to_html
 from ssl_bench.results.scalars import read_losses
@@ -184,12 +185,18 @@ def test_media_are_found_and_owned(page):
     assert (curve['name'], curve['group']) == ('PixPro', 'mini_seg_fcn')
     assert len(curve['points']) == 240
     sheet, predictions = data['pictures']
-    assert predictions['caption'] == 'PixPro · mini_seg_fcn · predictions'
+    assert (sheet['kind'], predictions['kind']) == ('views', 'predictions')
+    assert predictions['caption'] == (
+        'PixPro · mini_seg_fcn · seed 2 · predictions'
+    )
+    assert predictions['method'] in {
+        row['id'] for row in data['rows'] if row['name'] == 'PixPro'
+    }
     assert predictions['size'] == [300, 200]
     assert sheet['size'] == [1600, 40]
     for picture in data['pictures']:
         head, body = picture['source'].split(',')
-        assert re.fullmatch(r'data:image/(png|webp);base64', head)
+        assert re.fullmatch(r'data:image/webp;base64', head)
         with Image.open(io.BytesIO(base64.b64decode(body))) as image:
             assert list(image.size) == picture['size']
 
@@ -219,8 +226,8 @@ def test_bad_media_are_named(tmp_path):
     curves, problems = find_curves([tmp_path], [])
     assert curves == [] and problems[0].paths == (str(log),)
     assert 'line 2 is not JSON' in problems[0].message
-    pictures, problems = find_pictures([tmp_path], [])
-    assert pictures == [] and problems[0].kind == 'picture'
+    found = find_pictures([tmp_path], [])
+    assert found.pictures == [] and found.problems[0].kind == 'picture'
 
 
 def test_losses_that_are_no_numbers_are_passed_over(tmp_path):

@@ -68,7 +68,7 @@ def test_backbones_are_never_mixed():
     )
     tables = {table.backbone: table for table in rank_tables(board)}
     assert {b: len(t.rankings) for b, t in tables.items()} == {
-        'resnet18': 5,
+        'ResNet-18': 5,
         'ViT-B/16': 4,
     }
     for table in tables.values():
@@ -78,7 +78,7 @@ def test_backbones_are_never_mixed():
     assert len(page_data(board)['ranks']) == 2
     titles = [grid.title for grid in grids(board)]
     assert titles[-2:] == [
-        'Average rank over tasks, resnet18',
+        'Average rank over tasks, ResNet-18',
         'Average rank over tasks, ViT-B/16',
     ]
 
@@ -92,7 +92,7 @@ def test_only_a_common_set_of_tasks():
     assert table.tasks == TASKS[1:]
     assert {len(found.ranks) for found in table.rankings} == {3}
     assert table.left_out == [
-        'BYOL [resnet18, IN1K, 200 epochs]: no two seeds of this protocol on '
+        'BYOL [ResNet-18, IN1K, 200 epochs]: no two seeds of this protocol on '
         'mini_seg_fcn, mini_knn'
     ]
 

@@ -100,6 +100,21 @@ def test_each_field_is_needed(name):
         validate(record)
 
 
+def test_the_cost_of_a_pretraining_is_optional():
+    record = make_record()
+    validate(record)
+    record['pretrain']['cost']['train_seconds'] = None
+    record['pretrain']['cost'].pop('device')
+    validate(record)
+    record['pretrain']['cost']['gpu_hours'] = -1.0
+    with pytest.raises(
+        UserError, match=r'pretrain\.cost\.gpu_hours must be a number >= 0'
+    ):
+        validate(record)
+    record['pretrain'].pop('cost')  # an older record, and an imported one
+    validate(record)
+
+
 def test_null_means_not_known():
     record = make_record()
     for group in ('hardware', 'cost', 'data'):

@@ -263,7 +263,7 @@ def test_backbones_alone_and_together():
         runs('A', 44, 0.02, backbone='vit-tiny'), runs('B', 47, 0.02),
         runs('C', 40), runs('C', 40, 0.02),
     )  # fmt: skip
-    assert [s.backbone for s in found] == ['resnet18', 'all backbones']
+    assert [s.backbone for s in found] == ['ResNet-18', 'all backbones']
     assert found[0].answer == 'holds' and found[1].answer == 'open'
     assert pairs(found[1]) == {('A', 'B'): 'open: the seeds changed nothing'}
 
@@ -277,7 +277,7 @@ def test_tasks_are_compared():
         ),
     )  # fmt: skip
     study = found[-1]
-    assert study.kind == 'tasks' and study.backbone == 'resnet18'
+    assert study.kind == 'tasks' and study.backbone == 'ResNet-18'
     [change] = study.changes
     assert {change.first.name, change.second.name} == {
         'mini_seg_fcn',

@@ -80,8 +80,8 @@ def test_kinds_share_no_mean_no_test_and_no_place():
 def test_kinds_are_ranked_apart():
     tables = rank_tables(board_of(*all_kinds('full', 'frozen')))
     assert {table.network for table in tables} == {
-        'resnet18',
-        'resnet18, train frozen',
+        'ResNet-18',
+        'ResNet-18, train frozen',
     }
     assert [len(table.rankings) for table in tables] == [2, 2]
     # a task of each: nothing to rank over two tasks
@@ -131,7 +131,7 @@ def test_every_output_shows_the_kind():
     ]
     assert ['MoCo v2', 'train lora:8'] in names and ['MoCo v2'] in names
     titles = {grid.title for grid in grids(board)}
-    assert 'Average rank over tasks, resnet18, train lora:8' in titles
+    assert 'Average rank over tasks, ResNet-18, train lora:8' in titles
     data = page_data(board)
     labels = {row['label'] for row in data['rows']}
     assert {'MoCo v2', 'MoCo v2, train lora:8'} <= labels

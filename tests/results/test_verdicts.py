@@ -7,21 +7,39 @@ from ssl_bench.results.board import build
 from ssl_bench.results.page_data import page_data
 from ssl_bench.results.pairs import Pairs
 from ssl_bench.results.record import Stored
-from ssl_bench.results.verdicts import reproduction, verdicts
+from ssl_bench.results.verdicts import (
+    TRIAL,
+    reproduction,
+    trial_note,
+    verdicts,
+)
 from tests.results.factory import make_record
 
 TASK = 'mini_knn'
 
 
-def board_of(values, task=TASK, metric='top1', **options):
-    """A board from the values of each method's seeds 0, 1, ..."""
-    records = [
-        make_record(method, task=task, seed=seed, metrics={metric: value})
+def stored(values, departures=(), task=TASK, metric='top1'):
+    """Records of the values of each method's seeds 0, 1, ..."""
+    return [
+        Stored(
+            make_record(
+                method,
+                task=task,
+                seed=seed,
+                metrics={metric: value},
+                departures=list(departures),
+            ),
+            'r.json',
+        )
         for method, own in values.items()
         for seed, value in enumerate(own)
     ]
-    stored = [Stored(record, 'r.json') for record in records]
-    return build(stored, **{'published': 'none', **options})
+
+
+def board_of(values, task=TASK, metric='top1', departures=(), **options):
+    """A board of them."""
+    records = stored(values, departures, task, metric)
+    return build(records, **{'published': 'none', **options})
 
 
 def texts(board):
@@ -79,6 +97,23 @@ def test_lower_is_better_leads_with_a_unit():
 def test_alone():
     board = board_of({'InsLoc': [50.0, 51.0]})
     assert texts(board) == [('alone', 'InsLoc alone: nothing to compare with')]
+
+
+def test_trial_runs_are_called_so_and_no_sentence_is_made_of_them():
+    values = {'InsLoc': [50.0, 51.0], 'Random init': [30.0, 31.0]}
+    assert trial_note(board_of(values)) == ''
+    trial = board_of(values, departures=[TRIAL])
+    assert trial_note(trial).startswith('These are trial runs (trial=True)')
+    assert trial_note(trial).endswith('Their numbers mean nothing.')
+    assert not verdicts(trial)
+    assert page_data(trial)['trial'] == trial_note(trial)
+    both = trial_note(
+        build(
+            stored(values) + stored(values, [TRIAL], 'mini_logreg'),
+            published='none',
+        )
+    )
+    assert both.startswith('2 of 4 measured rows are trial runs')
 
 
 def test_reproduction_counts_verdicts():

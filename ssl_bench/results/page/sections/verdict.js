@@ -20,7 +20,13 @@ function drawVerdicts() {
   found.text)));
 }
 
+function drawTrial() {
+  $('trial').textContent = DATA.trial;
+  $('trial').hidden = !DATA.trial;
+}
+
 section('verdict', {start: () => {
+  drawTrial();
   drawVerdicts();
   drawFacts();
 }});

@@ -1,0 +1,87 @@
+"""What the tests of the page in a real browser share.
+
+The fixtures `browser`, `page` and `opened` are in conftest.py.
+"""
+
+import json
+import time
+
+from ssl_bench.results.report import to_html
+
+FLAGS = [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--hide-scrollbars',
+]
+EVIL = '<script>alert(1)</script>'
+
+
+def open_page(browser, path, width=1280):
+    """Show a file and wait until it is drawn."""
+    size(browser, width)
+    # an address that differs in its hash alone would not load again
+    browser.get('about:blank')
+    browser.get(path.as_uri() if hasattr(path, 'as_uri') else path)
+    ready(browser)
+
+
+def open_board(browser, path, board, dirs=()):
+    """Write the page of a board and show it."""
+    path.write_text(to_html(board, dirs), encoding='utf-8')
+    open_page(browser, path)
+
+
+def ready(browser):
+    wait(lambda: js(browser, 'return document.body.dataset.ready'))
+
+
+def js(browser, program, *arguments):
+    return browser.execute_script(program, *arguments)
+
+
+def data(browser):
+    """Everything the page was given."""
+    return json.loads(
+        js(browser, 'return document.getElementById("data").textContent')
+    )
+
+
+def wait(condition, seconds=20):
+    end = time.time() + seconds
+    while not condition():
+        assert time.time() < end, 'the page is not ready'
+        time.sleep(0.05)
+
+
+def size(browser, width, height=900):
+    browser.execute_cdp_cmd(
+        'Emulation.setDeviceMetricsOverride',
+        dict(
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        ),
+    )
+
+
+def column(browser, index):
+    """Texts of one column of the table of all numbers."""
+    return js(
+        browser,
+        'return [...document.querySelectorAll('
+        f'"#rows tbody tr")].map(r => r.children[{index}].innerText)',
+    )
+
+
+def press(browser, *keys):
+    from selenium.webdriver import ActionChains
+
+    ActionChains(browser).send_keys(*keys).perform()
+
+
+def click(browser, selector):
+    browser.find_element('css selector', selector).click()
