@@ -123,14 +123,18 @@ async function render(node, spec) {
 function embed(node, name, items, patch) {
   const plot = el('div', {class: 'plot'});
   node.append(plot);
-  return render(plot, specification(name, items, patch)).catch((error) => {
+  return render(plot, specification(name, items, patch)).then(() => {
+    plot.dataset.drawn = 'yes';
+  }).catch((error) => {
     plot.textContent = `This chart could not be drawn: ${error.message}`;
     throw error;
   });
 }
 
-/** The title of the x axis ends with the axis; two lines if it is long. */
+/** Put the title of the x axis at its right end, on two lines if it is long.
+    Gives the number of its lines. */
 function setTitle(spec, room) {
+  let lines = 1;
   for (const {encoding} of spec.layer) {
     const x = encoding && encoding.x;
     if (!x || !x.title) continue;
@@ -138,7 +142,9 @@ function setTitle(spec, room) {
     x.axis = {...x.axis, titleAlign: 'right',
       titleAnchor: turned ? 'start' : 'end'};
     x.title = wrapLabel(x.title, room);
+    lines = x.title.length;
   }
+  return lines;
 }
 
 /** Draw a chart in the width that it has now. */
@@ -153,10 +159,10 @@ async function drawPlot(node) {
   const spec = specification(plot.chart.spec, drawn.rows, (made) => {
     made.width = Math.max(width - left - right, 20);
     made.height = plot.chart.height - top - bottom;
-    made.padding = {left, right, top, bottom};
-    made.autosize = {type: 'none'};
     setChannels(made, drawn.channels);
-    setTitle(made, width - right);
+    const more = 13 * (setTitle(made, width - right) - 1);
+    made.padding = {left, right, top, bottom: bottom + more};
+    made.autosize = {type: 'none'};
   });
   if (plot.view) plot.view.finalize();
   try {
@@ -221,12 +227,6 @@ function addChart(figure, chart) {
     PLOTS.set(node, {chart, settle: resolve, asked: false, view: null});
     NEAR.observe(node);
   });
-}
-
-/** Rows of a task in its main metric, best first. */
-function mainRows(task) {
-  return DATA.rows.filter((row) => row.task === task.id
-    && row.metric === task.main && isMeasured(row));
 }
 
 /** A method's mean as the rows of several charts have it. */
