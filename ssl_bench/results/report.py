@@ -45,6 +45,8 @@ SCRIPTS = (
     'state.js',
     'panel.js',
     'tables.js',
+    'row_window.js',
+    'saving.js',
     'plots.js',
     'chart_files.js',
     *(f'sections/{name}.js' for name in SECTIONS),

@@ -18,6 +18,7 @@ from ssl_bench.results.record import Stored
 from ssl_bench.results.report import safe_json, to_html
 from ssl_bench.results.scalars import read_losses
 from ssl_bench.results.store import scan
+from ssl_bench.results.text_formats import to_csv
 from tests.results.factory import METHODS, make_record, sha, suite
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror=alert(2)>'
@@ -110,7 +111,16 @@ def test_page_holds_rows_runs_and_provenance(page):
         sum(run['cost']['gpu_hours'] for run in own) / 3
     )
     assert own[0]['path'].endswith('result.json')
-    assert data['csv'].startswith('method,variant,')
+    assert data['csv']['head'].startswith('method,variant,')
+    lines = data['csv']['lines']
+    assert len(lines) == len(data['rows'])
+    in_file = [
+        lines[i]
+        for i in sorted(
+            range(len(lines)), key=data['csv']['places'].__getitem__
+        )
+    ]
+    assert data['csv']['head'] + ''.join(in_file) == to_csv(board)
     assert [w['kind'] for w in data['warnings']] == [
         p.kind for p in board.problems
     ]
