@@ -20,6 +20,7 @@ from ssl_bench.results.chart_parts import (
     of_kind,
     told_of_mean,
 )
+from ssl_bench.results.curve_charts import curves
 
 
 def dots() -> Spec:
@@ -109,8 +110,8 @@ def ranks() -> Spec:
     that are not apart) last, the key of its last method, and letter; of
     ``critical`` hi.
     """
-    lines = named_rows().encode(y=by_key())
-    base = lines.encode(
+    named = named_rows().encode(y=by_key())
+    base = named.encode(
         x=alt.X(
             'rank:Q',
             title='average rank, 1 is best',
@@ -162,7 +163,7 @@ def ranks() -> Spec:
         )
     )
     return finish(
-        *labelled(lines), place, interval, point, group, letter, critical
+        *labelled(named), place, interval, point, group, letter, critical
     )
 
 
@@ -215,8 +216,8 @@ def seeds() -> Spec:
     Fields of a row: key, kind; of ``pair`` value, other, last; of ``average``
     value, text; of ``seed`` value, seed, text, color, name.
     """
-    lines = named_rows().encode(y=by_key())
-    base = lines.encode(
+    named = named_rows().encode(y=by_key())
+    base = named.encode(
         x=alt.X('value:Q', title='', axis=alt.Axis(grid=False))
     )
     joined = (
@@ -243,7 +244,7 @@ def seeds() -> Spec:
             ],
         )
     )
-    return finish(*labelled(lines), joined, average, seed)
+    return finish(*labelled(named), joined, average, seed)
 
 
 def cost(logarithmic: bool) -> Spec:
@@ -310,41 +311,6 @@ def cost(logarithmic: bool) -> Spec:
         strokeWidth=alt.value(4),
     )
     return finish(front, error, mean, single, halo, label, height=340)
-
-
-def losses(chart: alt.Chart) -> alt.Chart:
-    """One line per run: the page's curves and the picture of all runs.
-
-    Fields of a row: run, step, loss, color.
-    """
-    lines: alt.Chart = chart.mark_line(strokeWidth=1.6).encode(
-        x=alt.X(
-            'step:Q',
-            title='iteration',
-            axis=alt.Axis(tickCount=5, format='~s', grid=False),
-        ),
-        y=alt.Y('loss:Q', title=None, scale=alt.Scale(zero=False)),
-        color=by_color(),
-        detail='run:N',
-    )
-    return lines
-
-
-def curves() -> Spec:
-    """Training loss over steps, one line per run.
-
-    Fields: name, and those of `losses`.
-    """
-    line = losses(named_rows()).encode(
-        y=alt.Y('loss:Q', title='training loss', scale=alt.Scale(zero=False)),
-        tooltip=[
-            'name:N',
-            'run:N',
-            'step:Q',
-            alt.Tooltip('loss:Q', format='.4f'),
-        ],
-    )
-    return finish(line, height=300)
 
 
 def specifications() -> dict[str, Spec]:

@@ -15,7 +15,7 @@ from ssl_bench.results import (
     wording,
 )
 from ssl_bench.results.chart_data import chart_data
-from ssl_bench.results.media import find_curves
+from ssl_bench.results.curves import VALUES, find_curves
 from ssl_bench.results.names import is_random, is_supervised
 from ssl_bench.results.owners import identity
 from ssl_bench.results.pairs import Pairs
@@ -145,7 +145,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         for item in row.records:
             runs.setdefault(id(item), item)
     index = {key: number for number, key in enumerate(runs)}
-    curves, bad_logs = find_curves(dirs, runs.values())
+    curves, bad_logs = find_curves(dirs, board.measured)
     found = find_pictures(dirs, board.measured)
     board.problems += bad_logs + found.problems
     rows = sorted(
@@ -180,6 +180,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         ],
         ranks=[_ranks(table) for table in rank_tables(board)],
         curves=[vars(curve) for curve in curves],
+        curve_values=[dict(id=k, title=v) for k, v in VALUES.items()],
         picture_legends=[
             dict(task=task, entries=entries)
             for task, entries in found.legends.items()

@@ -119,9 +119,12 @@ async function render(node, spec) {
   return view;
 }
 
-/** Draw rows at once, where no frame is kept: the chart fits its width. */
+/** Draw rows at once into a figure with a caption: a chart that fits its
+    width, without a file and without a table of its own. */
 function embed(node, name, items, patch) {
-  const plot = el('div', {class: 'plot'});
+  const caption = node.querySelector('figcaption');
+  const plot = el('div', {class: 'plot', role: 'img',
+    'aria-label': `Chart: ${caption ? caption.textContent : name}`});
   node.append(plot);
   return render(plot, specification(name, items, patch)).then(() => {
     plot.dataset.drawn = 'yes';
