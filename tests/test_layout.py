@@ -23,6 +23,7 @@ BASE = {
     'environment',
     'files',
     'pixels',
+    'sheet_file',
     'config',
     'config_edits',
     'compat',
@@ -69,12 +70,7 @@ ALLOWED: dict[str, set[str]] = {
         'layers',
         'run_folder',
     },
-    'catalog': {
-        'baselines',
-        'config_summary',
-        'markdown_sections',
-        'results',
-    },
+    'catalog': {'baselines', 'config_summary', 'markdown_sections', 'results'},
     'config_summary': {'data'},
     # a pretraining run: the models come from the registry, by their names
     'engine': {
@@ -117,6 +113,7 @@ ALLOWED: dict[str, set[str]] = {
     'config_keys': set(),
     'files': set(),
     'pixels': set(),
+    'sheet_file': set(),
     'header_fields': set(),
     'errors': set(),
     'environment': set(),
@@ -130,6 +127,7 @@ LOW = (
     'compat',
     'files',
     'pixels',
+    'sheet_file',
     'config_edits',
     'config_keys',
     'config',
