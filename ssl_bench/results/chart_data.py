@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ssl_bench.results import costs, headings, stats, wording
+from ssl_bench.results.columns import Columns
 from ssl_bench.results.names import backbone_key
 from ssl_bench.results.table import UNBEATEN, Board, Row, main_metrics
 
@@ -40,33 +41,33 @@ def compared(board: Board, task: str, metric: str) -> list[list[Row]]:
     return sorted(found, key=lambda own: (-len(own), own[0].network))
 
 
-def titles(groups: list[list[Row]]) -> list[str]:
-    """A different heading for each: the backbone, and what else differs."""
+def titles(groups: list[list[Row]], columns: Columns) -> list[str]:
+    """A different heading for each: the backbone, and what else differs.
+
+    Args:
+        groups (list[list[Row]]): Of one task.
+        columns (Columns): Of the board: the matrix's words for settings.
+    """
     found = [own[0].network for own in groups]
-    for describe in (_recipe, _settings, _data):
-        more = [describe(own[0]) for own in groups]
+    for describe in (_notes, _settings, _data):
+        more = [describe(own[0], columns) for own in groups]
         found = [
-            ', '.join(filter(None, (title, extra)))
-            if found.count(title) > 1 and _differ(title, found, more)
-            else title
+            f'{title}, {extra}' if extra and found.count(title) > 1 else title
             for title, extra in zip(found, more)
         ]
     return found
 
 
-def _differ(title: str, found: list[str], more: list[str]) -> bool:
-    return len({m for t, m in zip(found, more) if t == title}) > 1
+def _notes(row: Row, columns: Columns) -> str:
+    column = columns.of(row)
+    return '; '.join(column.notes) if column else ''
 
 
-def _recipe(row: Row) -> str:
-    return f'recipe {row.recipe}' if row.recipe else '; '.join(row.departures)
-
-
-def _settings(row: Row) -> str:
+def _settings(row: Row, columns: Columns) -> str:
     return f'settings {row.protocol[1][:HASH]}'
 
 
-def _data(row: Row) -> str:
+def _data(row: Row, columns: Columns) -> str:
     return f'data {row.protocol[2][:HASH]}' if row.protocol[2] else ''
 
 
@@ -94,13 +95,16 @@ def note(rows: list[Row]) -> str:
     return f'{names}: {wording.STANDINGS[UNBEATEN]}'
 
 
-def chart_data(board: Board, rows: list[Row]) -> dict[str, Any]:
+def chart_data(
+    board: Board, rows: list[Row], columns: Columns
+) -> dict[str, Any]:
     """Values for the charts by task, and those of cost.
 
     Args:
         board (Board): With its groups.
         rows (list[Row]): As the page's data has them: a row is named by
             its position.
+        columns (Columns): Of the board.
     """
     places = {id(row): i for i, row in enumerate(rows)}
     spent = {id(row): costs.costs(row) for row in board.measured}
@@ -123,7 +127,7 @@ def chart_data(board: Board, rows: list[Row]) -> dict[str, Any]:
                         tied=_indices(tied(own), places),
                         note=note(own),
                     )
-                    for own, title in zip(groups, titles(groups))
+                    for own, title in zip(groups, titles(groups, columns))
                 ],
             )
         )
