@@ -3,7 +3,6 @@
 Terminal, Markdown, LaTeX and the page without script show the same grids.
 """
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from ssl_bench.results import headings, rounding, stats, wording
 from ssl_bench.results.published import Published
 from ssl_bench.results.ranking import RankTable, rank_tables
 from ssl_bench.results.table import Board, Row
+from ssl_bench.results.wrapping import wrap
 
 MARKS = {
     'reproduced': '=',
@@ -34,6 +34,7 @@ RANK_NOTE = (
     'Rank 1 is the best mean of a task. [..]: 95% interval of the average '
     'rank over seeds.'
 )
+SECTION = 'section'  # the kind of a part that heads the rows below it
 CUSTOM = 'custom: '  # how the names of unknown data begin
 MAX_METRICS = 12  # shown of a task that is not installed
 WIDTH = 44  # characters of a remark under a name
@@ -51,8 +52,8 @@ class Part:
     Args:
         text (str): What is shown.
         kind (str): ``name``, ``measured``, ``best`` (a measured value of an
-            unbeaten row), ``interval``, ``published``, ``difference`` or
-            ``plain``.
+            unbeaten row), ``interval``, ``published``, ``difference``,
+            `SECTION` (the rest of its row is empty) or ``plain``.
     """
 
     text: str
@@ -219,7 +220,7 @@ def name_cell(rows: Sequence[Row]) -> Cell:
 
 def lines(text: str, kind: str = 'published', width: int = WIDTH) -> Cell:
     """A text that may be long, so that the numbers keep their place."""
-    return [Part(line, kind) for line in textwrap.wrap(shown(text), width)]
+    return [Part(line, kind) for line in wrap(shown(text), width)]
 
 
 def task_grid(board: Board, task: str) -> Grid:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ssl_bench.results import headings, markup, rounding, stats, wording
+from ssl_bench.results import headings, latex, markup, rounding, stats, wording
 from ssl_bench.results.grid import Grid, Part, lines, shown_metrics
 from ssl_bench.results.record import Problem
 from ssl_bench.results.sensitivity import (
@@ -557,5 +557,12 @@ def render(
         return to_csv(found)
     if name == 'json':
         return to_json(found, problems)
-    make = markup.to_markdown if name == 'md' else markup.to_latex
+    make = markup.to_markdown if name == 'md' else latex.to_latex
     return make(grids(found), problems)
+
+
+def show(found: Sequence[Study], details: bool = False) -> None:
+    """Print it."""
+    from ssl_bench.results.screen import show_grids
+
+    show_grids(grids(found))

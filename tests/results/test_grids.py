@@ -8,13 +8,8 @@ from rich.console import Console
 from ssl_bench.errors import UserError
 from ssl_bench.results.board import build
 from ssl_bench.results.grid import Grid, Part, grids, task_grid
-from ssl_bench.results.markup import (
-    escape_latex,
-    escape_markdown,
-    grid_to_latex,
-    to_latex,
-    to_markdown,
-)
+from ssl_bench.results.latex import escape_latex, grid_to_latex, to_latex
+from ssl_bench.results.markup import escape_markdown, to_markdown
 from ssl_bench.results.papers import PAPERS, paper_grids
 from ssl_bench.results.published import published
 from ssl_bench.results.record import Problem
