@@ -208,7 +208,8 @@ def _written(target: Path | None, name: str | None) -> str | None:
 
 def _sensitivity(args: argparse.Namespace) -> int:
     from ssl_bench.results.sensitivity import studies
-    from ssl_bench.results.sensitivity_text import render, show
+    from ssl_bench.results.sensitivity_files import render
+    from ssl_bench.results.sensitivity_screen import show
 
     for option in ('paper', 'baseline', 'table'):
         if getattr(args, option):

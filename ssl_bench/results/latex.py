@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from ssl_bench.results.grid import SECTION, Cell, Grid, Part
+from ssl_bench.results.grid import SECTION, Cell, Grid, Part, is_section
 from ssl_bench.results.record import Problem
 from ssl_bench.results.wrapping import cells, pieces, wrap
 
@@ -13,7 +13,8 @@ UNICODE = '% names of other scripts need XeLaTeX or LuaLaTeX and a font'
 LINE = 75  # characters of a line of text, at 10 pt on A4
 SMALLEST = 0.65  # of the size of the text; a wider table is cut
 PAGE = 34  # lines of cells on a page, with a caption and notes
-NAME = 40  # characters of a name in one line
+LONGEST = {'name': 40, 'published': 44, 'difference': 32}  # characters
+HEAD = 12  # characters that a heading may have over narrower numbers
 GAP = 2.4  # characters between two columns
 SMALL = 0.8  # size of a remark in a cell
 SPECIAL = re.compile('[^\x00-\xff–—…]')  # what pdflatex does not know
@@ -53,12 +54,10 @@ STYLES: dict[str, Callable[[str], str]] = {
 
 
 def _lines(cell: Cell) -> Iterator[Part]:
-    """The lines of a cell; a long name has several."""
+    """The lines of a cell; a long name or remark has several."""
     for part in cell:
-        if part.kind != 'name':
-            yield part
-            continue
-        for line in wrap(part.text, NAME):
+        most = LONGEST.get(part.kind)
+        for line in wrap(part.text, most) if most else [part.text]:
             yield Part(line, part.kind)
 
 
@@ -80,17 +79,27 @@ def _stack(lines: Sequence[str], side: str) -> str:
 
 def widths(grid: Grid) -> list[float]:
     """Characters that each column takes, with the gap to the next one."""
-    found = []
-    for column, head in enumerate(grid.heads):
-        texts = [float(cells(line)) for line in head.splitlines()]
-        texts += [
-            cells(part.text) * (1 if part.kind in PLAIN else SMALL)
-            for row in grid.body
-            for part in _lines(row[column])
-            if part.kind != SECTION
-        ]
-        found.append(max(texts, default=0) + GAP)
-    return found
+    return [
+        max([_body_width(grid, i), *map(cells, _head(grid, i))]) + GAP
+        for i in range(len(grid.heads))
+    ]
+
+
+def _body_width(grid: Grid, column: int) -> float:
+    texts = (
+        cells(part.text) * (1 if part.kind in PLAIN else SMALL)
+        for row in grid.body
+        for part in _lines(row[column])
+        if part.kind != SECTION
+    )
+    return max(texts, default=0)
+
+
+def _head(grid: Grid, column: int) -> list[str]:
+    """Lines of a heading, about as wide as the numbers below it."""
+    width = max(HEAD, int(_body_width(grid, column)))
+    lines = grid.heads[column].splitlines()
+    return [part for line in lines for part in wrap(line, width)]
 
 
 PLAIN = ('name', 'measured', 'best', 'plain')
@@ -108,25 +117,21 @@ def columns_of(grid: Grid) -> list[list[int]]:
     return [keys + [rest[i] for i in piece] for piece in found] or [keys]
 
 
-def rows_of(grid: Grid) -> list[list[list[Cell]]]:
+def rows_of(grid: Grid, columns: Sequence[int]) -> list[list[list[Cell]]]:
     """Rows of each piece that fits a page; a section begins with its head."""
     found: list[list[list[Cell]]] = [[]]
     section: list[list[Cell]] = []
     used = 0
-    for row in grid.body:
-        lines = max(len(list(_lines(cell))) for cell in row)
-        if _is_section(row):
+    for row in grid.rows(columns):
+        lines = max(len(list(_lines(row[i]))) for i in columns)
+        if is_section(row):
             section = [row]
-        if found[-1] and used + lines + _is_section(row) > PAGE:
-            found.append([] if _is_section(row) else list(section))
+        if found[-1] and used + lines + is_section(row) > PAGE:
+            found.append([] if is_section(row) else list(section))
             used = 0
         found[-1].append(row)
         used += lines
     return found
-
-
-def _is_section(row: Sequence[Cell]) -> bool:
-    return bool(row[0]) and row[0][0].kind == SECTION
 
 
 def slug(text: str) -> str:
@@ -147,8 +152,8 @@ def grid_to_latex(grid: Grid, label: str = '') -> str:
     label = label or slug(grid.title)
     parts = [
         (columns, rows)
-        for rows in rows_of(grid)
         for columns in columns_of(grid)
+        for rows in rows_of(grid, columns)
     ]
     return '\n'.join(
         _table(grid, *part, (label, i + 1, len(parts)))
@@ -203,13 +208,13 @@ def _rows(
 ) -> Iterator[str]:
     """The lines between the rules at the top and at the bottom."""
     heads = [
-        _stack([escape_latex(line) for line in grid.heads[i].splitlines()], s)
-        for i, s in zip(columns, sides)
+        _stack(list(map(escape_latex, _head(grid, i))), side)
+        for i, side in zip(columns, sides)
     ]
     yield ' & '.join(heads) + r' \\'
     yield r'\midrule'
     for number, row in enumerate(rows):
-        if _is_section(row):
+        if is_section(row):
             if number:
                 yield r'\midrule'
             text = escape_latex(row[0][0].text)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ssl_bench.results import headings, rounding
 from ssl_bench.results.grid import (
     DEPARTED_MARK,
+    NONE,
     SECTION,
     Cell,
     Grid,
@@ -30,7 +31,6 @@ from ssl_bench.results.verdicts import is_trial, trial_note
 
 T = TypeVar('T')
 
-NONE = '-'  # a cell that was not measured
 TITLE = 'Methods and tasks'
 BEST_MARK = '*'
 # What the marks of a table mean, by a text that is in it.
@@ -237,6 +237,7 @@ def matrix_grid(
             *([f'and {more} more: {hint}'] if more else []),
             ' '.join(_notes(found, body, marks)),
         ],
+        sparse=True,
     )
 
 
@@ -353,7 +354,8 @@ def _notes(
         many += f', else of as many as in brackets{decides}'
     elif seeds == {1}:
         many += ', which decides nothing'
-    yield f'{many}.'
+    if seeds:
+        yield f'{many}.'
     if marks and any(BEST_MARK in part.text for part in texts):
         yield LEGEND[BEST_MARK]
     elif not marks and any(part.kind == 'best' for part in texts):
@@ -372,13 +374,13 @@ def _rank_notes(found: Sequence[Matrix]) -> Iterator[str]:
         if matrix.ranks is None:
             continue
         critical = matrix.ranks.critical
-        where = f'{matrix.network}: ' if len(found) > 1 else ''
+        where = f' of {matrix.network}' if len(found) > 1 else ''
         apart = (
             'no difference is enough to tell methods apart'
             if critical is None
-            else f'apart from {rounding.rank(critical)} on'
+            else f'less than {rounding.rank(critical)} tells nobody apart'
         )
         yield (
-            f'rank: {where}average over {len(matrix.ranks.tasks)} tasks, '
+            f'rank{where}: average over {len(matrix.ranks.tasks)} tasks, '
             f'{apart}.'
         )

@@ -45,17 +45,19 @@ def row_names(rows: Sequence[Row]) -> list[str]:
     """
     names = [row.short_name for row in rows]
     for form in FORMS:
-        places: dict[str, list[int]] = {}
+        places: dict[tuple[str, str], list[int]] = {}
         for i, name in enumerate(names):
-            places.setdefault(name, []).append(i)
+            places.setdefault((name, _paper(rows[i])), []).append(i)
         for same in places.values():
             added = [form(rows[i]) for i in same]
             if len(set(added)) > 1:
                 for i, text in zip(same, added):
                     names[i] += text
-    return [
-        f'{name}, in {row.published.reported_in}'
-        if row.published is not None and not row.values
-        else name
-        for name, row in zip(names, rows)
-    ]
+    return [name + _paper(row) for name, row in zip(names, rows)]
+
+
+def _paper(row: Row) -> str:
+    """``, in InsLoc``: who printed a row that was not measured."""
+    if row.published is None or row.values:
+        return ''
+    return f', in {row.published.reported_in}'

@@ -48,7 +48,7 @@ def show(
     console = console or Console(highlight=False)
     lines = screen_of(console)
     console.print(_answer(board, console, lines))
-    for matrix in matrices(board):
+    for matrix in matrices(board) if len(board.tasks) > 1 else ():
         console.print(_matrix(matrix, console, lines))
     tables = [short_table(board, task) for task in board.tasks]
     for table in tables:

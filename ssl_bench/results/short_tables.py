@@ -8,6 +8,7 @@ from ssl_bench.results import headings, rounding, stats
 from ssl_bench.results.grid import (
     DEPARTED_MARK,
     MARKS,
+    NONE,
     SECTION,
     Cell,
     Grid,
@@ -17,7 +18,7 @@ from ssl_bench.results.grid import (
     spread,
 )
 from ssl_bench.results.matrix import LEGEND as MATRIX_LEGEND
-from ssl_bench.results.matrix import NONE, best_of, is_other
+from ssl_bench.results.matrix import best_of, is_other
 from ssl_bench.results.names import backbone_key
 from ssl_bench.results.ranking import main_protocols
 from ssl_bench.results.record import FULL
@@ -25,7 +26,9 @@ from ssl_bench.results.row_names import row_names
 from ssl_bench.results.table import Board, Row, main_metrics
 
 ONE_SEED, NO_SPREAD = 'one seed', 'no spread'
-LEGEND = 'mean ± standard deviation over n seeds; [..]: 95% interval of the mean.'
+LEGEND = (
+    'mean ± standard deviation over n seeds; [..]: 95% interval of the mean.'
+)
 PLACE_LEGEND = 'place: one more than the methods shown to be better.'
 VERDICTS_LEGEND = (
     'published: as printed (measured minus printed; = within the tolerance, '

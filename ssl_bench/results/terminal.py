@@ -111,7 +111,7 @@ def _table(grid: Grid, columns: list[int], width: int) -> Table:
             max_width=None if column else room,
             justify='left' if left else 'right',
         )
-    for row in grid.body:
+    for row in grid.rows(columns):
         table.add_row(*(_text(row[column]) for column in columns))
     return table
 
