@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from ssl_bench.results.record import Problem
 
-FILES = 2  # named of a warning that stands for others
 DETAILS = '--details'
 
 
@@ -32,10 +31,7 @@ def _line(same: Sequence[Problem]) -> str:
     first = same[0]
     if len(same) == 1:
         return str(first)
-    files = list(first.paths[:FILES])
-    if len(first.paths) > FILES:
-        files.append('...')
-    where = f' ({", ".join(files)})' if files else ''
+    where = f' ({first.paths[0]})' if first.paths else ''
     return (
         f'{first.kind}, {len(same)} times: {first.message}{where}; '
         f'and {len(same) - 1} more'

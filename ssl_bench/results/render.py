@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from ssl_bench.results import grid, latex, markup, text_formats
-from ssl_bench.results.matrix import combined
+from ssl_bench.results.matrix_grid import combined
 from ssl_bench.results.papers import paper_grids
 from ssl_bench.results.record import PathLike
 from ssl_bench.results.table import Board

@@ -23,6 +23,12 @@ def _hash(row: Row, position: int) -> str:
     return f' {str(found)[:6]}' if found else ''
 
 
+def _batch(row: Row) -> str:
+    """Of a row that was only printed."""
+    batch = row.published.pretrain_batch if row.published else None
+    return '' if batch is None else f', batch {batch:g}'
+
+
 # What is added where names are the same, in this order.
 FORMS: tuple[Callable[[Row], str], ...] = (
     _epochs,
@@ -32,6 +38,7 @@ FORMS: tuple[Callable[[Row], str], ...] = (
     lambda row: f', {row.trained_text}' if row.trained_text else '',
     lambda row: _settings(row.pretrain_departures),
     lambda row: _settings(row.departures),
+    _batch,
     lambda row: f', config{_hash(row, 1)}',
     lambda row: f', data{_hash(row, 2)}',
 )

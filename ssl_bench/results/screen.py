@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ssl_bench.results import headings
-from ssl_bench.results.grid import Grid, grids
-from ssl_bench.results.matrix import Matrix, combined, matrices, matrix_grid
+from ssl_bench.results.grid import DEPARTED_MARK, Grid, grids
+from ssl_bench.results.matrix import Matrix, matrices
+from ssl_bench.results.matrix_grid import TITLE, combined, matrix_grid
 from ssl_bench.results.short_tables import ShortTable, legend, short_table
 from ssl_bench.results.table import Board
 from ssl_bench.results.terminal import height, largest, split, to_rich
@@ -47,10 +48,11 @@ def show(
     """
     console = console or Console(highlight=False)
     lines = screen_of(console)
-    console.print(_answer(board, console, lines))
-    for matrix in matrices(board) if len(board.tasks) > 1 else ():
-        console.print(_matrix(matrix, console, lines))
     tables = [short_table(board, task) for task in board.tasks]
+    other = {row for table in tables for row in table.other}
+    console.print(_answer(board, other, console, lines))
+    for together in _together(matrices(board)) if len(tables) > 1 else ():
+        console.print(_matrices(together, console, lines))
     for table in tables:
         most = None if table.task in wanted else lines
         console.print(_task(table, console, most))
@@ -67,7 +69,7 @@ def show_table(board: Board, console: Console | None = None) -> None:
 def show_details(board: Board, console: Console | None = None) -> None:
     """Print every table with its metrics, remarks and the rule of tests."""
     console = console or Console(highlight=False)
-    console.print(_answer(board, console, None))
+    console.print(_answer(board, set(), console, None))
     show_grids([combined(board, marks=True), *grids(board)], console)
 
 
@@ -79,11 +81,12 @@ def show_grids(found: Sequence[Grid], console: Console | None = None) -> None:
 
 
 def _answer(
-    board: Board, console: Console, lines: int | None
+    board: Board, other: set[int], console: Console, lines: int | None
 ) -> RenderableType:
     """How much was measured, who leads, and what was reproduced.
 
     Args:
+        other (set[int]): ``id`` of the rows that have a mark.
         lines (int, optional): Of the screen; None: everything.
     """
     measured = board.measured
@@ -112,8 +115,10 @@ def _answer(
         most = len(told)
         if lines is not None:
             rest = lines - sum(height(part, console) for part in parts) - 1
-            most = largest(lambda n: _sentences(told, n), most, rest, console)
-        parts.append(_sentences(told, max(most, 1)))
+            most = largest(
+                lambda n: _sentences(told, other, n), most, rest, console
+            )
+        parts.append(_sentences(told, other, max(most, 1)))
     elif found:
         parts.append(Text('Nothing to compare: one method of each network.'))
     return Group(*parts, '')
@@ -123,7 +128,9 @@ def _count(number: int, name: str) -> str:
     return f'{number} {name}{"s"[: number != 1]}'
 
 
-def _sentences(told: Sequence[Verdict], most: int) -> RenderableType:
+def _sentences(
+    told: Sequence[Verdict], other: set[int], most: int
+) -> RenderableType:
     """Sentences, each with its task and, where it matters, the network."""
     several: dict[str, set[str]] = {}
     for verdict in told:
@@ -133,26 +140,45 @@ def _sentences(told: Sequence[Verdict], most: int) -> RenderableType:
         where = headings.heading(verdict.task).title
         if len(several[verdict.task]) > 1:
             where += f', {verdict.network}'
+        where += DEPARTED_MARK if id(verdict.rows[0]) in other else ''
         shown.add_row('-', Text.assemble((where, 'bold'), f': {verdict.text}'))
     if len(told) > most:
         shown.add_row('', f'and {len(told) - most} more: {DETAILS}')
     return shown
 
 
-def _matrix(matrix: Matrix, console: Console, lines: int) -> RenderableType:
+def _together(found: Sequence[Matrix]) -> list[list[Matrix]]:
+    """Networks that share a table: those that have the tasks of a larger."""
+    groups: list[list[Matrix]] = []
+    for matrix in found:
+        same = [own for own in groups if {*matrix.tasks} <= {*own[0].tasks}]
+        if same:
+            same[0].append(matrix)
+        else:
+            groups.append([matrix])
+    return groups
+
+
+def _matrices(
+    found: Sequence[Matrix], console: Console, lines: int
+) -> RenderableType:
+    """A table of some networks, the best methods of each if it is long."""
+    network = f', {found[0].network}' if len(found) == 1 else ''
+
     def make(most: int) -> RenderableType:
         grid = matrix_grid(
-            [matrix],
-            title=f'Methods and tasks, {matrix.network}',
+            found,
+            title=f'{TITLE}{network}',
             marks=True,
             most=most,
             hint=ALL_METHODS,
         )
         return to_rich(grid, console.width)
 
-    grid = matrix_grid([matrix], marks=True, most=lines)
+    longest = max(len(matrix.lines) for matrix in found)
+    grid = matrix_grid(found, marks=True, most=lines)
     screens = len(split(grid, console.width))
-    most = largest(make, len(matrix.lines), lines * screens, console)
+    most = largest(make, longest, lines * screens, console)
     return make(max(most, 3))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ssl_bench.results import headings, rounding, stats
+from ssl_bench.results.best_of import best_of
 from ssl_bench.results.grid import (
     DEPARTED_MARK,
     MARKS,
@@ -17,8 +18,8 @@ from ssl_bench.results.grid import (
     published_text,
     spread,
 )
-from ssl_bench.results.matrix import LEGEND as MATRIX_LEGEND
-from ssl_bench.results.matrix import best_of, is_other
+from ssl_bench.results.matrix import is_other
+from ssl_bench.results.matrix_grid import LEGEND as MATRIX_LEGEND
 from ssl_bench.results.names import backbone_key
 from ssl_bench.results.ranking import main_protocols
 from ssl_bench.results.record import FULL
@@ -79,8 +80,7 @@ class ShortTable:
                 empty: list[Cell] = [[] for _ in columns]
                 body.append([[Part(network, SECTION)], *empty])
             # names are those of the whole table, however much is shown
-            every = self.sections[network]
-            names = dict(zip(map(id, every), row_names(every)))
+            names = self._names(self.sections[network])
             for row in own:
                 name = names[id(row)]
                 mark = DEPARTED_MARK if id(row) in self.other else ''
@@ -94,6 +94,14 @@ class ShortTable:
             body,
             notes=[hint] if more else [],
         )
+
+    def _names(self, rows: list[Row]) -> dict[int, str]:
+        """``id`` of a row to its name; the mark tells the others apart."""
+        found: dict[int, str] = {}
+        for marked in (False, True):
+            same = [row for row in rows if (id(row) in self.other) == marked]
+            found.update(zip(map(id, same), row_names(same)))
+        return found
 
     def _columns(self, rows: Sequence[Row]) -> list[str]:
         columns = ['n', 'value', 'interval']
