@@ -36,6 +36,7 @@ setup(
     },
     install_requires=[
         'altair>=5.4',
+        'argcomplete>=3.5,<4',  # the Tab key
         'torch>=2.6,<3',
         'torchvision>=0.21,<1',
         'onedl-mmengine>=0.10.12,<0.11',

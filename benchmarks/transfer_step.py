@@ -215,7 +215,7 @@ def main() -> int:
     args = parser.parse_args()
     from ssl_bench import register_all_modules
     from ssl_bench.cfg_options import read_options
-    from ssl_bench.transfer.record import device_name
+    from ssl_bench.measuring import device_name
 
     register_all_modules()
     print(

@@ -27,8 +27,15 @@ from ssl_bench.config import (
     load_config,
     read_literals,
 )
-from ssl_bench.errors import UserError, one_line, unknown_name
+from ssl_bench.errors import (
+    UserError,
+    alternatives,
+    near_names,
+    one_line,
+    unknown_name,
+)
 from ssl_bench.markdown_sections import replace_section
+from ssl_bench.results.names import method_key
 
 LONGEST = 200  # characters of a line about a broken config
 REGISTER = 'MODELS.register_module'
@@ -57,6 +64,14 @@ class Method:
     def configs(self) -> list[str]:
         """The configs as a user names them."""
         return [display_name(path) for path in self.files]
+
+    @property
+    def short_names(self) -> list[str]:
+        """The configs as `ssl-bench pretrain` finds them, short."""
+        return [
+            name.removeprefix('configs/').removesuffix('.py')
+            for name in self.configs
+        ]
 
     @property
     def summary(self) -> str:
@@ -160,8 +175,9 @@ def _add(found: dict[str, Method], path: Path, texts: dict[str, str]) -> None:
         for file in _imported(config):
             texts |= registered(file)
     if kind not in texts:
-        message = str(unknown_name('model', kind, texts))
-        raise UserError(message.partition(' Known:')[0])
+        near = near_names(kind, texts)
+        hint = f' Did you mean {alternatives(near)}?' if near else ''
+        raise UserError(f'unknown model {kind!r}.{hint}')
     # two methods can share a class
     text = BASELINES.get(f'{kind}: {name}', texts[kind])
     entry = found.setdefault(name, Method(name, kind, text))
@@ -238,7 +254,8 @@ def _names(node: ast.ClassDef) -> Iterator[str]:
 def find_method(name: str) -> Method:
     """A method by its name, with or without a variant (``LEWEL_M``).
 
-    Case and spaces do not count, nor what a variant has in brackets.
+    Case, spaces and what a variant has in brackets do not count; other
+    spellings are those of `names.method_key` (``instanceloc``).
 
     Raises:
         UserError: No such method; near names are listed, and configs that
@@ -251,24 +268,21 @@ def find_method(name: str) -> Method:
         for variant in ('', *method.variants)
     }
     known = {
-        _squeeze(entry.partition('(')[0]): method
+        method_key(part): method
         for entry, method in names.items()
+        for part in (entry.partition('(')[0], entry)
     }
     known |= {
         word.partition('=')[0]: catalog.methods[entry]
         for word, entry in ALIASES.items()
     }
-    method = known.get(_squeeze(name))
+    method = known.get(method_key(name))
     if method is None:
         error = unknown_name('method', name, names)
         if catalog.broken:
             raise UserError(f'{error} Not read: {"; ".join(catalog.broken)}.')
         raise error
     return method
-
-
-def _squeeze(name: str) -> str:
-    return re.sub(r'[\s_-]', '', name.lower())
 
 
 def describe(name: str) -> str:
@@ -300,10 +314,12 @@ def describe(name: str) -> str:
 
 def _settings(path: Path) -> list[str]:
     """A config's name and variant, its settings, and its model's."""
+    # first: it keeps what the toolkits print on import to itself
     from ssl_bench import register_all_modules
-    from ssl_bench.config_summary import model_line, settings_line
 
     register_all_modules()
+    from ssl_bench.config_summary import model_line, settings_line
+
     config = load_config(path)
     try:
         lines = [settings_line(config), model_line(config)]

@@ -2,7 +2,11 @@
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+LISTED = 6  # names in a message; of more only the nearest
+#: Commands that list every name of a kind.
+LISTS = {'task': 'ssl-bench tasks', 'method': 'ssl-bench methods'}
 
 
 class UserError(Exception):
@@ -68,17 +72,62 @@ def shown(text: object, most: int = 300) -> str:
     return one_line(printable(str(text).replace('\n', ' ')), most)
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], most: int = LISTED
+) -> UserError:
     """Build the error for a misspelt name, with the nearest known ones.
 
     Args:
         kind (str): What the name names, for instance ``'task'``.
         name (str): What the user wrote.
         known (Iterable[str]): Every accepted name.
+        most (int): Names in the message; where there are more, the nearest
+            ones are.
     """
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f'Did you mean {" or ".join(near)}? ' if near else ''
-    return UserError(
-        f'unknown {kind} {name!r}. {hint}Known: {", ".join(known)}.'
+    known = sorted(map(str, known))
+    near = near_names(name, known)
+    hint = f'Did you mean {alternatives(near)}? ' if near else ''
+    if len(known) <= most:
+        rest = f'Known: {", ".join(known)}.'
+    else:
+        first = [] if near else known[:most]
+        rest = more_names(first, len(known) - len(near or first), kind)
+    return UserError(f'unknown {kind} {name!r}. {hint}{rest}')
+
+
+def near_names(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """The known names that are most like one, the nearest first.
+
+    Args:
+        name (str): What the user wrote; case does not count.
+        known (Iterable[str]): Every accepted name.
+        most (int): Names to give.
+    """
+    folded: dict[str, str] = {}
+    for entry in known:
+        folded.setdefault(entry.casefold(), entry)
+    near = difflib.get_close_matches(
+        name.casefold(), folded, n=most, cutoff=0.5
     )
+    return [folded[entry] for entry in near]
+
+
+def alternatives(names: Sequence[str]) -> str:
+    """``a``, ``a or b``, ``a, b or c``."""
+    *first, last = names
+    return f'{", ".join(first)} or {last}' if first else last
+
+
+def more_names(first: Sequence[str], others: int, kind: str) -> str:
+    """A sentence about names that a message has no room for.
+
+    Args:
+        first (Sequence[str]): Those that it lists.
+        others (int): How many there are besides.
+        kind (str): What they name; `LISTS` says which command lists all.
+    """
+    command = LISTS.get(kind)
+    where = f': `{command}` lists them' if command else ''
+    if first:
+        return f'Known: {", ".join(first)} and {others} more{where}.'
+    return f'There are {others} others{where}.'

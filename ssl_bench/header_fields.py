@@ -8,6 +8,7 @@ from typing import Any
 
 from ssl_bench.errors import UserError, one_line, printable, unknown_name
 
+SUFFIX = '.backbone.safetensors'  # of the files whose header it is
 FIELDS = (
     'method',
     'variant',
@@ -31,6 +32,14 @@ EXAMPLES = dict(
     method='"MoCo v2"', pretrain_data='IN1K', pretrain_epochs='200'
 )
 GIVEN = 'given by the user'
+# of the cost that a pretraining of this project measured
+COST_NUMBERS = (
+    'train_seconds',
+    'images_per_second',
+    'peak_memory_mib',
+    'gpu_hours',
+    'world_size',
+)
 
 
 def add_option(
@@ -129,6 +138,28 @@ def given_fields(meta: Mapping[str, Any]) -> list[str]:
     """Fields that the user gave, sorted."""
     sources = meta.get('sources') or {}
     return sorted(key for key, where in sources.items() if where == GIVEN)
+
+
+def cost_of(found: Any) -> dict[str, Any]:
+    """The cost that a file says of its pretraining, for a record.
+
+    Raises:
+        ValueError: It is not what a pretraining writes.
+    """
+    if not isinstance(found, Mapping):
+        raise ValueError('the cost is no mapping')
+    cost: dict[str, Any] = {name: found.get(name) for name in COST_NUMBERS}
+    for name, value in cost.items():
+        if value is not None and not (
+            type(value) in (int, float) and 0 <= value < 10**MAX_DIGITS
+        ):
+            raise ValueError(f'{name} of the cost is {one_line(repr(value))}')
+    if type(cost['world_size']) not in (int, type(None)):
+        raise ValueError(f'{cost["world_size"]} processes')
+    device = found.get('device')
+    if not isinstance(device, (str, type(None))):
+        raise ValueError('the device of the cost is no text')
+    return dict(cost, device=device)
 
 
 MOST_TEXT, MOST_ITEMS = 2000, 200  # of one value that a file of others has

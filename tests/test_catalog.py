@@ -104,8 +104,11 @@ def test_settings_are_read_from_the_config(registered, config, line):
     assert settings_line(load_config(config)) == line
 
 
-def test_show_names_paper_configs_and_settings(registered, capsys):
-    assert main(['methods', 'show', 'mocov2']) == 0
+@pytest.mark.parametrize(
+    'words', ['show mocov2', 'mocov2', 'MoCo v2', 'moco_v2']
+)
+def test_show_names_paper_configs_and_settings(registered, capsys, words):
+    assert main(['methods', *words.split()]) == 0
     shown = capsys.readouterr().out
     for text in (
         'MoCo v2 (class PaperMoCo)',
@@ -161,12 +164,12 @@ def test_the_docs_mark_methods_that_exist(registered):
 
 
 def test_an_unknown_variant_is_answered_with_the_known_ones(registered):
-    with pytest.raises(UserError, match=r'LEWEL B \(EMAN\).*LEWEL M'):
+    with pytest.raises(UserError, match=r'LEWEL, LEWEL M or LEWEL B'):
         find_method('LEWEL_C')
 
 
 def test_an_unknown_method_is_answered_with_the_known_ones(registered):
-    with pytest.raises(UserError, match='PixPo.*Did you mean PixPro.*MoCo v2'):
+    with pytest.raises(UserError, match='PixPo.*Did you mean PixPro or '):
         find_method('PixPo')
 
 
@@ -335,7 +338,7 @@ def test_listing_imports_no_toolkit():
         [sys.executable, '-c', code], text=True, capture_output=True
     )
     assert done.returncode == 0, done.stderr
-    assert 'configs/mini/pixpro_r18.py' in done.stdout
+    assert 'mini/pixpro_r18' in done.stdout
 
 
 def test_what_is_read_is_what_is_loaded(registered):

@@ -13,6 +13,7 @@ from ssl_bench.checkpoints.conventions import CAFFE, CONVENTIONS
 from ssl_bench.checkpoints.verify import Report
 from ssl_bench.config import parse_config
 from ssl_bench.errors import UserError
+from ssl_bench.header_fields import cost_of
 
 Fields = dict[str, Any]
 MAX_CONFIG = 1 << 22  # characters of a config's text
@@ -81,7 +82,10 @@ def _said_by_the_run(tree: Mapping[str, Any]) -> Fields:
 
     Returns:
         dict: ``read``, what it read; ``departures`` from its config and
-        ``changes`` for the machine.
+        ``changes`` for the machine; ``cost``, if it measured that.
+
+    Raises:
+        UserError: The cost is not what a pretraining writes.
     """
     read = _at(tree, 'cfg.method.read')
     if not isinstance(read, Mapping):
@@ -89,6 +93,11 @@ def _said_by_the_run(tree: Mapping[str, Any]) -> Fields:
     found: Fields = dict(read=dict(read))
     for name in ('departures', 'changes'):
         found[name] = list(_at(tree, 'cfg.method')[name] or ())
+    if tree.get('cost') is not None:
+        try:
+            found['cost'] = cost_of(tree['cost'])
+        except ValueError as error:
+            raise UserError(f'the checkpoint is damaged: {error}.') from error
     done, whole = tree.get('epoch'), _at(tree, 'cfg.train_cfg.max_epochs')
     if type(done) is int and type(whole) is int and done < whole:
         found['departures'].append(f'epoch {done} of a schedule of {whole}')

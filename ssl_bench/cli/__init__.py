@@ -4,7 +4,6 @@ A module's docstring is its help; it has ``add_arguments(parser)`` and
 ``run(args) -> exit code``. None of them imports torch before ``run``.
 """
 
-import argparse
 import importlib
 import json
 import os
@@ -18,6 +17,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 import ssl_bench
+from ssl_bench.cli.completion import COMPLETING, complete
+from ssl_bench.cli.parsing import FIRST_STEPS, Parser, first_line
 from ssl_bench.errors import Interrupted, UserError, one_line, printable
 
 # of a launcher with which a command ends
@@ -41,26 +42,27 @@ SUBCOMMANDS = (
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The parser of every subcommand, without importing any toolkit."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='ssl-bench',
+        usage='ssl-bench COMMAND ...',
         description=ssl_bench.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=FIRST_STEPS,
     )
     parser.add_argument(
         '--version', action='version', version=ssl_bench.__version__
     )
     commands = parser.add_subparsers(
-        dest='command', metavar='COMMAND', required=True
+        title='commands', dest='command', metavar='COMMAND'
     )
     for name in SUBCOMMANDS:
         module = importlib.import_module(f'ssl_bench.cli.{name}')
         command = commands.add_parser(
             name,
-            help=(module.__doc__ or '').partition('\n')[0],
+            prog=f'ssl-bench {name}',
+            help=first_line(module.__doc__),
             description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
@@ -69,6 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; a user's mistake is one line and exit code 2.
+
+    Without a subcommand the help is printed, and the exit code is 0: nothing
+    was asked and nothing went wrong.
 
     Args:
         arguments (list[str], optional): Words after ``ssl-bench``;
@@ -79,9 +84,15 @@ def main(arguments: list[str] | None = None) -> int:
         command save its work.
     """
     try:
-        args = build_parser().parse_args(arguments)
+        parser = build_parser()
+        if COMPLETING in os.environ:
+            complete(parser)
+        args = parser.parse_args(arguments)
     except KeyboardInterrupt:
         return 130
+    if args.command is None:
+        parser.print_help()
+        return 0
     args.words = sys.argv[1:] if arguments is None else list(arguments)
     if not WATCHED.isdisjoint(os.environ):
         from ssl_bench.launch.parent import end_with_parent

@@ -1,4 +1,4 @@
-"""Turn any checkpoint into a verified backbone file, or into other formats.
+"""Turn any checkpoint into a verified backbone, or other formats.
 
 The encoder is found by the names of its tensors, proven complete, and
 written with a header that says where it came from. Nothing is written when a
@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--to',
         default='backbone',
         choices=TARGETS,
-        help='what to write (default: %(default)s)',
+        metavar='KIND',
+        help=f'what to write: {", ".join(TARGETS)} (default: %(default)s)',
     )
     parser.add_argument('--arch', help='refuse anything else: r50, vitb16 ...')
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Run the whole chain on embedded data: pretrain, transfer, leaderboard.
+"""Run the whole chain on embedded data: pretrain, transfer, rank.
 
 MoCo v2 and InsLoc are pretrained on generated images; they and random
 initialisation are transferred to detection, instance segmentation, semantic

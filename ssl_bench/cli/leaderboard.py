@@ -1,4 +1,4 @@
-"""Compare measured results with published ones: table, CSV, page, bundle
+"""Compare measured with published results: table, CSV, page.
 
 Reads every result.json under the given folders and shows who leads, a table
 of methods and tasks, and a screen for each task; --details has every metric,
@@ -9,6 +9,7 @@ remark and warning. With -o the format follows the file's ending (.csv .md
 signed correction next to a record, which stays as it is.
 `--sensitivity` says whether the rankings hold under the other settings and
 seeds that the records cover.
+`--watch` keeps a page up to date while runs go on, until Ctrl-C.
 Exit code: 0 clean, 3 done with warnings, 2 nothing usable.
 """
 
@@ -19,38 +20,26 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ssl_bench.cli import bundles
 from ssl_bench.cli.bundles import finish
+from ssl_bench.cli.output_files import (
+    FOR_PEOPLE,
+    FORMATS,
+    MARKS,
+    format_of,
+    target_of,
+)
 from ssl_bench.errors import UserError, printable
 from ssl_bench.header_fields import RECORDED, add_option
 
 if TYPE_CHECKING:
     from ssl_bench.results.table import Board
 
-FORMATS = ('csv', 'md', 'latex', 'html', 'json')
-ENDINGS = {
-    '.csv': 'csv',
-    '.md': 'md',
-    '.tex': 'latex',
-    '.json': 'json',
-    '.html': 'html',
-    '.htm': 'html',
-}
-# what the beginning of a file has that this command wrote
-MARKS = {
-    'csv': 'method,variant,backbone,',
-    'sensitivity csv': 'row,kind,task,metric,',
-    'md': '<!-- ssl-bench leaderboard -->\n',
-    'latex': '% needs \\usepackage{booktabs',
-    'json': '{\n "schema": ',
-    'html': '<title>ssl_bench leaderboard</title>',
-    'sensitivity html': '<title>ssl_bench Whether rankings hold</title>',
-}
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
-FOR_PEOPLE = ('md', 'latex')  # formats with the tables of a terminal
+WATCH = 10.0  # seconds between two looks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +110,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='instead: whether the rankings hold where the records cover '
         'several settings or seeds',
     )
+    parser.add_argument(
+        '--watch',
+        nargs='?',
+        type=float,
+        const=WATCH,
+        metavar='SECONDS',
+        help='keep a page (-o page.html) up to date while runs go on, until '
+        f'Ctrl-C; SECONDS between two looks (default: {WATCH:g})',
+    )
 
     add_option(parser, 'annotate', RECORDED)
     parser.add_argument('--by', metavar='NAME', help='annotate: who signs')
@@ -158,8 +156,10 @@ def _leaderboard(args: argparse.Namespace) -> int:
     if args.table and args.paper:
         raise UserError('choose one of --table and --paper')
     which = TABLE if args.table else args.paper
-    name = _format(args)
-    target = _target_of(args, name)
+    name = format_of(args)
+    target = target_of(args, name)
+    if args.watch is not None:
+        _watch(args, name, target)
     with _board(args, _published(args, name)) as board:
         text = render(board, name, which, args.dirs or DIRS) if name else ''
     _write(text, name, target)
@@ -206,19 +206,49 @@ def _written(target: Path | None, name: str | None) -> str | None:
     return f'written: {target}' + (' (open it in a browser)' if page else '')
 
 
+def _watch(
+    args: argparse.Namespace, name: str | None, target: Path | None
+) -> NoReturn:
+    """Keep the page up to date, until Ctrl-C.
+
+    Raises:
+        UserError: It is no page, or no time.
+    """
+    from ssl_bench.results.watch import Watch
+
+    if name != 'html' or target is None:
+        raise UserError(
+            '--watch keeps a page up to date: add -o page.html, and leave '
+            '--format out'
+        )
+    if not 1 <= args.watch <= 86_400:
+        raise UserError(f'--watch {args.watch:g}: expected 1 to 86400 seconds')
+
+    def board() -> 'Board':
+        with _board(args, _published(args, name), empty=True) as found:
+            return found
+
+    def say(line: str) -> None:
+        print(printable(line), file=sys.stderr, flush=True)
+
+    Watch(args.dirs or DIRS, target, board, args.watch, say).run()
+
+
 def _sensitivity(args: argparse.Namespace) -> int:
     from ssl_bench.results.sensitivity import studies
     from ssl_bench.results.sensitivity_files import render
     from ssl_bench.results.sensitivity_screen import show
 
+    if args.watch is not None:
+        raise UserError('--sensitivity is no page of runs: leave out --watch')
     for option in ('paper', 'baseline', 'table'):
         if getattr(args, option):
             raise UserError(
                 '--sensitivity compares all methods with each other: leave '
                 f'out --{option}'
             )
-    name = _format(args)
-    target = _target_of(args, name)
+    name = format_of(args)
+    target = target_of(args, name)
     with _board(args, 'none') as board:
         found = studies(board)
         text = render(found, board.problems, name) if name else ''
@@ -229,8 +259,15 @@ def _sensitivity(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _board(args: argparse.Namespace, published: str) -> 'Iterator[Board]':
+def _board(
+    args: argparse.Namespace, published: str, empty: bool = False
+) -> 'Iterator[Board]':
     """The leaderboard of the folders that were named.
+
+    Args:
+        args (Namespace): Of the command.
+        published (str): As `build` takes it.
+        empty (bool): Whether it may have no record.
 
     Raises:
         UserError: No usable record.
@@ -240,7 +277,7 @@ def _board(args: argparse.Namespace, published: str) -> 'Iterator[Board]':
 
     with collector_paused():
         stored, problems = scan(args.dirs or DIRS)
-        if not stored:
+        if not stored and not empty:
             raise UserError(
                 'no usable result.json: ' + '; '.join(map(str, problems))
             )
@@ -263,56 +300,3 @@ def _write(text: str, name: str | None, target: Path | None) -> None:
         write_text(target, head + text)
     elif name:
         sys.stdout.write(printable(text))
-
-
-def _format(args: argparse.Namespace) -> str | None:
-    """The output format; None for the terminal only."""
-    name: str | None = args.format
-    if not name and args.output:
-        ending = Path(args.output).suffix.lower()
-        name = ENDINGS.get(ending)
-        if not ending:
-            name = 'html'
-        elif name is None:
-            raise UserError(
-                f'no format for {args.output!r}: use an ending '
-                f'of {" ".join(ENDINGS)} or --format'
-            )
-    for option in ('paper', 'table'):
-        if getattr(args, option) and name not in (None, *FOR_PEOPLE):
-            raise UserError(
-                f'--{option} makes tables for people; {name} files have '
-                'every number. Use .md, .tex or the terminal'
-            )
-    return name
-
-
-def _target_of(args: argparse.Namespace, name: str | None) -> Path | None:
-    """The file to write; what is there already must be an earlier one."""
-    from ssl_bench.files import keep_existing
-
-    target = _target(args.output, name)
-    if target and name:
-        kind = f'sensitivity {name}' if args.sensitivity else name
-        mark = MARKS.get(kind, MARKS[name])
-        keep_existing(target, args.force, mark=mark)
-    return target
-
-
-def _target(output: str | None, name: str | None) -> Path | None:
-    """The file to write; a page in a folder is its index.html."""
-    from ssl_bench.results.record import FILE_NAME
-
-    if not output and name == 'html':
-        raise UserError('a page is a file: add -o report/ or -o page.html')
-    if not output:
-        return None
-    path = Path(output)
-    if path.name == FILE_NAME:
-        raise UserError(
-            f'{path}: {FILE_NAME} is the name of a record; name '
-            'another output.'
-        )
-    if name == 'html' and path.suffix.lower() not in ('.html', '.htm'):
-        path = path / 'index.html'
-    return path

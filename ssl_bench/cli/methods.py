@@ -1,9 +1,10 @@
 """List the methods, or show one.
 
-`ssl-bench methods` lists them; `ssl-bench methods show NAME` prints what the
+`ssl-bench methods` lists them; `ssl-bench methods NAME` prints what the
 method learns, its paper, how it deviates from the paper, its configs and
-their settings; `ssl-bench methods table` prints the README's table, and with
---update writes it there. Configs that cannot be read are named at the end.
+their settings (so does `ssl-bench methods show NAME`); `ssl-bench methods
+table` prints the README's table, and with --update writes it there. Configs
+that cannot be read are named at the end.
 
 Configs are searched in `configs` and in the folders that the environment
 variable SSL_BENCH_CONFIGS names.
@@ -11,17 +12,28 @@ variable SSL_BENCH_CONFIGS names.
 
 import argparse
 import sys
-from typing import TextIO
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
 
-from ssl_bench.errors import printable
+from ssl_bench.errors import UserError, printable
+
+if TYPE_CHECKING:
+    from ssl_bench.catalog import Method
+
+WIDTH = 80  # columns of the list
+ACTIONS = ('list', 'show', 'table')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        'action', nargs='?', choices=['list', 'show', 'table'], default='list'
+        'names',
+        nargs='*',
+        metavar='NAME',
+        help='a method, in any spelling: pixpro, "MoCo v2", mocov2; all if '
+        'none. Or `show NAME`, `table`',
     )
-    parser.add_argument('name', nargs='?', help='a method, for show')
     parser.add_argument(
         '--update',
         metavar='FILE',
@@ -32,30 +44,76 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the list of methods, one of them, or the table."""
-    from ssl_bench.catalog import describe, method_table, methods, with_table
-    from ssl_bench.errors import UserError
-    from ssl_bench.markdown_sections import update_page
+    from ssl_bench.catalog import describe, methods
 
-    if args.action == 'show':
-        if not args.name:
-            raise UserError(
-                'show takes the name of a method; '
-                '`ssl-bench methods` lists them.'
-            )
-        print(describe(args.name))
-    elif args.action == 'table':
-        if args.update:
-            update_page(args.update, with_table)
-        else:
-            print(method_table())
+    action, name = read_words(args.names)
+    if args.update and action != 'table':
+        raise UserError('--update is of `ssl-bench methods table`.')
+    if action == 'show':
+        print(printable(describe(name)))
+    elif action == 'table':
+        table(args.update)
         _warn(sys.stderr)
     else:
-        for name, entry in methods().items():
-            print(f'{name:14} {entry.summary}')
-            for config in entry.configs:
-                print(f'{"":14}   {config}')
+        for entry in methods().values():
+            print(printable('\n'.join(lines(entry))))
+        print('\n`ssl-bench methods NAME` says more of one.')
         _warn(sys.stdout)
     return 0
+
+
+def read_words(words: list[str]) -> tuple[str, str]:
+    """What to do, and with which method: ``pixpro`` is ``show pixpro``.
+
+    Args:
+        words (list[str]): After ``methods``; a name may be several.
+
+    Returns:
+        tuple[str, str]: ``list``, ``show`` or ``table``, and a name.
+
+    Raises:
+        UserError: ``show`` without a name, or the others with one.
+    """
+    first, *rest = words or ['list']
+    if first not in ACTIONS:
+        return 'show', ' '.join(words)
+    if first == 'show' and not rest:
+        raise UserError(
+            'show takes the name of a method; `ssl-bench methods` lists them.'
+        )
+    if first != 'show' and rest:
+        raise UserError(
+            f'`ssl-bench methods {first}` takes no name; '
+            f'`ssl-bench methods {" ".join(rest)}` shows one.'
+        )
+    return first, ' '.join(rest)
+
+
+def table(page: str | None) -> None:
+    """Print the Markdown table, or write it into a page."""
+    from ssl_bench.catalog import method_table, with_table
+    from ssl_bench.markdown_sections import update_page
+
+    if page:
+        update_page(page, with_table)
+    else:
+        print(method_table())
+
+
+def lines(entry: 'Method') -> Iterator[str]:
+    """Summary, variants and configs of a method, in `WIDTH` columns."""
+    first = True
+    variants = ', '.join(entry.variants)
+    for text in (
+        entry.summary,
+        variants and f'Variants: {variants}.',
+        ', '.join(entry.short_names),
+    ):
+        for line in textwrap.wrap(
+            text, WIDTH - 15, break_long_words=False, break_on_hyphens=False
+        ):
+            yield f'{entry.name if first else "":14} {line}'.rstrip()
+            first = False
 
 
 def _warn(file: TextIO) -> None:

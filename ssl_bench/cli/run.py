@@ -1,4 +1,4 @@
-"""Run a suite of methods, tasks and seeds: what is missing, nothing twice.
+"""Run a suite of methods, tasks and seeds: only what is missing.
 
 Example: ssl-bench run suites/insloc.yaml --dry-run
 A suite is a YAML file with `methods` (each a config to pretrain, or a

@@ -4,22 +4,30 @@ Example: ssl-bench tasks voc0712_det_c4
 """
 
 import argparse
+import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssl_bench.errors import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ssl_bench.tasks.datasets import Dataset
     from ssl_bench.tasks.table import Task
 
+WIDTH = 80  # columns
+GAP = '  '
 UNITS = 'metrics are in percent where no unit is named'
 HOURS = (
     '* estimates: of the source that `ssl-bench tasks TASK` names, summed '
     "over its GPUs (V100 or A100); models of Detectron2's zoo have no SyncBN"
+)
+LEGEND = (
+    'A line: task, data, main metric, GPU hours* (- not known). '
+    '`ssl-bench tasks TASK` says more of one.'
 )
 
 
@@ -60,9 +68,10 @@ def run(args: argparse.Namespace) -> int:
     if named:
         print('\n\n'.join(describe(task, args.data_root) for task in named))
         return 0
+    print(f'{folded(LEGEND)}\n')
     for title, members in groups(tasks().values()).items():
         print(f'{listing(title, members)}\n')
-    print(f'{UNITS}\n{HOURS}')
+    print(f'{folded(UNITS)}\n{folded(HOURS)}')
     for problem in tasks().broken.values():
         print(f'warning: {printable(problem)}', file=sys.stderr)
     return 0
@@ -95,25 +104,48 @@ def groups(found: 'Iterable[Task]') -> 'dict[str, list[Task]]':
 
 
 def listing(title: str, members: 'list[Task]') -> str:
-    """A table of tasks, a line each."""
-    rows = [(title, 'data', 'metrics', 'GPU hours*', 'protocol')]
-    rows += [
+    """A group's heading, then a line for each task; long data are folded."""
+    rows = [
         (
             task.id,
             task.data.title,
-            metrics(task),
-            hours(task.gpu_hours),
-            task.source,
+            main_metric(task),
+            '-' if task.gpu_hours is None else f'{task.gpu_hours:.0f}',
         )
         for task in members
     ]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return '\n'.join(
-        '  '.join(
-            f'{cell:{width}}' for cell, width in zip(row, widths)
-        ).rstrip()
-        for row in rows
+    name, _, metric, cost = (max(map(len, column)) for column in zip(*rows))
+    # an indent of two; what the others leave is for the data
+    room = WIDTH - name - metric - cost - 4 * len(GAP)
+    room = min(room, max(len(data) for _, data, _, _ in rows))
+    lines = [title]
+    for task, data, main, price in rows:
+        first, *rest = textwrap.wrap(data, room) or ['']
+        lines.append(
+            f'{GAP}{task:{name}}{GAP}{first:{room}}{GAP}{main:{metric}}'
+            f'{GAP}{price:>{cost}}'
+        )
+        lines += [f'{GAP}{"":{name}}{GAP}{line}' for line in rest]
+    return '\n'.join(lines)
+
+
+def folded(text: str, name: str = '') -> str:
+    """A text in lines of `WIDTH` columns, after a name; words are not cut."""
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=name,
+        subsequent_indent=' ' * len(name),
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+
+
+def main_metric(task: 'Task') -> str:
+    """The one that decides: ``mIoU``."""
+    from ssl_bench.results.headings import metric_title
+
+    return metric_title(task.id, task.shown[0])
 
 
 def metrics(task: 'Task') -> str:
@@ -135,24 +167,36 @@ def describe(task: 'Task', data_root: str | None = None) -> str:
     data, root = task.data, data_root or task.root
     path, recipes = task_config(task.id), recipes_of(task.id)
     lines = [
-        f'{task.id}: {task.title}',
-        f'  config     {_shown(path)} ({task.toolbox})',
-        f'  protocol   {task.source}',
-        f'  metrics    {metrics(task)}',
-        f'  data       {data.title}: {", ".join(data.paths)}',
-        f'             below {root}: {_found(data, root)}',
-        f'  prepare    {data.how_to_prepare(root)}',
-        f'  recipes    {", ".join(recipes) or "the protocol only"}',
-        f'  GPU hours* {hours(task.gpu_hours)}',
+        ('config', f'{_shown(path)} ({task.toolbox})'),
+        ('protocol', task.source),
+        ('metrics', metrics(task)),
+        ('data', f'{data.title}, below {root}: {_found(data, root)}'),
+        *(('', path) for path in data.paths),
+        *commands(data.how_to_prepare(root)),
+        ('recipes', ', '.join(recipes) or 'the protocol only'),
+        ('GPU hours*', hours(task.gpu_hours)),
         *(
-            f'             {hours(value)} with --recipe {name}'
+            ('', f'{hours(value)} with --recipe {name}')
             for name, value in task.recipe_gpu_hours.items()
         ),
-        *([f'             {task.cost_source}'] if task.cost_source else []),
-        UNITS,
-        HOURS,
+        *([('', task.cost_source)] if task.cost_source else []),
     ]
-    return '\n'.join(lines)
+    return '\n'.join(
+        [
+            f'{task.id}: {task.title}',
+            *(folded(text, f'  {name:10} ') for name, text in lines),
+            folded(UNITS),
+            folded(HOURS),
+        ]
+    )
+
+
+def commands(text: str) -> 'Iterator[tuple[str, str]]':
+    """What prepares the data, a line for each step; a shell takes it so."""
+    name = 'prepare'
+    for line in re.split(r'(?<=&&) |(?<=; do) ', text):
+        yield name, line
+        name = ''
 
 
 def _shown(path: Path) -> str:

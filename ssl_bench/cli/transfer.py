@@ -1,4 +1,4 @@
-"""Transfer a checkpoint to downstream tasks and record the numbers.
+"""Transfer a checkpoint to downstream tasks; record the numbers.
 
 Example: ssl-bench transfer work_dirs/insloc/epoch_20.pth
              --tasks mini_voc_det_c4 mini_knn --seeds 0 1

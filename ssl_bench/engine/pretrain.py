@@ -16,6 +16,7 @@ from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
 from ssl_bench.data.painting import PaintViews, set_painting
 from ssl_bench.engine.compiling import compile_errors
+from ssl_bench.engine.cost import PretrainCostHook
 from ssl_bench.engine.distributed import (
     join_processes,
     launcher,
@@ -143,6 +144,7 @@ def _train(
     departures = departures_of(config, options, _global_batch(config))
     runner.register_hook(ProvenanceHook(departures, changes))
     runner.register_hook(SpeedHook(on))
+    runner.register_hook(PretrainCostHook())
     _say_batch(runner, config)
     if SINGLE in changes:
         runner.logger.warning(

@@ -45,7 +45,7 @@ def _choose(
         keys = {squeeze(n) for n in known} | {method_key(n) for n in known}
         for name in (Wanted.parse(method).name for method in methods):
             if squeeze(name) not in keys and method_key(name) not in keys:
-                raise unknown_name('method', name, known)
+                raise unknown_name('method of records and papers', name, known)
         _check_forms(stored, methods)
     return [
         s
@@ -126,7 +126,7 @@ def _check_forms(stored: list[Stored], methods: Sequence[str]) -> None:
             continue
         anything = wanted._replace(epochs='', backbone='')
         raise unknown_name(
-            'method',
+            'method of records and papers',
             wanted.text,
             {
                 label(method, variant)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from ssl_bench.results.grid import SECTION, Cell, Grid, Part, is_section
+from ssl_bench.results.markup import escaped
 from ssl_bench.results.record import Problem
 from ssl_bench.results.wrapping import cells, pieces, wrap
 
@@ -42,7 +43,7 @@ LATEX = {
 
 def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it is."""
-    return ''.join(LATEX.get(c, c) for c in ' '.join(text.split()))
+    return escaped(text, LATEX)
 
 
 STYLES: dict[str, Callable[[str], str]] = {

@@ -1,19 +1,28 @@
 """Grids and warnings as Markdown."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ssl_bench.results.grid import SECTION, Cell, Grid
 from ssl_bench.results.record import Problem
 
 MARKS = {'best': '**', SECTION: '*'}  # around a text
 
+MARKDOWN = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    **{c: f'\\{c}' for c in '\\`*_[]|~$'},
+}
+
 
 def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is, in one line of a table."""
-    text = ' '.join(text.split())
-    text = re.sub(r'([\\`*_\[\]|~$])', r'\\\1', text)
-    return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
+    return escaped(text, MARKDOWN)
+
+
+def escaped(text: str, table: Mapping[str, str]) -> str:
+    """One line, character by character: the page does it by the same table."""
+    return ''.join(table.get(c, c) for c in ' '.join(text.split()))
 
 
 def _markdown_cell(cell: Cell) -> str:

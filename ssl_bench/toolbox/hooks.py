@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ssl_bench.files import write_text
+from ssl_bench.measuring import peak_memory
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
 RESUMPTIONS = 'resumptions'  # file in the folder of a run
@@ -99,14 +100,16 @@ def recompute_statistics(model: Any, batches, num_iters: int) -> None:
 
 @HOOKS.register_module()
 class CostHook(Hook):
-    """Count seconds, images and resumptions of training.
+    """Count seconds, images and resumptions of training, and the memory.
 
     The sums travel in the checkpoint's message hub, and the number of
     resumptions in a file of the run's folder too: a run can be killed again
     before its next checkpoint.
     """
 
-    priority = 'VERY_HIGH'  # the sums are saved by the checkpoint hook
+    # the sums are saved by the checkpoint hook; the memory is read before the
+    # log, which starts its count again
+    priority = 'VERY_HIGH'
 
     def __init__(self) -> None:
         self.started = 0.0
@@ -115,7 +118,7 @@ class CostHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Take up the sums of the part before an interruption."""
         self.before = dict(
-            dict(seconds=0.0, images=0, resumptions=0),
+            dict(seconds=0.0, images=0, resumptions=0, peak_memory=0.0),
             **runner.message_hub.get_info('transfer_cost', {}),
         )
         self.before['resumptions'] = count_resumptions(
@@ -137,6 +140,9 @@ class CostHook(Hook):
         )
         done = (runner.iter + 1 - self.first) * batch * runner.world_size
         seconds = time.perf_counter() - self.started
+        self.before['peak_memory'] = max(
+            self.before['peak_memory'], peak_memory()
+        )
         runner.message_hub.update_info(
             'transfer_cost',
             dict(

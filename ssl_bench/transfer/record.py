@@ -10,12 +10,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine import dist
-from mmengine.device import get_device, get_max_cuda_memory
 
 import ssl_bench
 from ssl_bench.compat import PACKAGES
+from ssl_bench.measuring import device_name, gpu_hours, peak_memory
 from ssl_bench.tasks.fingerprint import data_name, other_data, read_print
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.check_data import elsewhere_texts
@@ -36,6 +35,7 @@ class Measured:
     details: dict[str, float] = field(default_factory=dict)
     resumptions: int | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    peak_memory: float | None = None  # MiB, if it was looked at before
 
 
 def make_record(
@@ -90,16 +90,11 @@ def make_record(
 
 def _cost(measured: Measured) -> dict[str, Any]:
     """Time, speed and memory; hours of accelerators where there are any."""
-    seconds, accelerated = measured.seconds, get_device() != 'cpu'
     return dict(
-        train_seconds=seconds,
+        train_seconds=measured.seconds,
         images_per_second=measured.images_per_second,
-        peak_memory_mib=get_max_cuda_memory()
-        if accelerated
-        else peak_memory(),
-        gpu_hours=seconds * dist.get_world_size() / 3600
-        if seconds and accelerated
-        else None,
+        peak_memory_mib=max(peak_memory(), measured.peak_memory or 0.0),
+        gpu_hours=gpu_hours(measured.seconds, dist.get_world_size()),
     )
 
 
@@ -136,21 +131,6 @@ def correct_task(task: str) -> str:
         f'Correct TASK or the evaluator in {task_config(task)}, then run the '
         'same command again: what was trained is kept, only the test repeats.'
     )
-
-
-def peak_memory() -> float:
-    """Largest resident size of this process so far, MiB."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def device_name() -> str:
-    """The accelerator's name, or the processor's and its threads."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    machine = platform.processor() or platform.machine()
-    return f'{get_device()} {machine}, {torch.get_num_threads()} threads'
 
 
 def versions(more: Sequence[str] = ()) -> dict[str, str]:

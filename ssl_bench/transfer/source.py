@@ -126,11 +126,13 @@ class Source:
             )
         meta = self.backbone.meta
         read = meta.get('read') or {}
-        named = {
+        more = {
             key: meta[key]
             for key in ('source_name', 'source_revision')
             if meta.get(key)
         }
+        if read and meta.get('cost'):
+            more['cost'] = meta['cost']
         return dict(
             data=meta.get('pretrain_data') or None,
             epochs=meta.get('pretrain_epochs'),
@@ -143,7 +145,7 @@ class Source:
             departures=list(meta.get('departures') or ()),
             changes=list(meta.get('changes') or ()),
             given=given_fields(meta),
-            **named,
+            **more,
         )
 
     @property

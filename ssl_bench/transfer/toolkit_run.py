@@ -174,6 +174,7 @@ def run_toolbox(
         details_of(found),
         cost.get('resumptions'),
         count(unwrapped(runner.model)),
+        cost.get('peak_memory'),
     )
 
 

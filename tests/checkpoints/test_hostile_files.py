@@ -248,6 +248,9 @@ def test_a_header_is_cut_and_made_printable(tmp_path):
         dict(method=[2]),
         dict(pretrain_epochs='many'),
         dict(arch_args=dict(family='vit', heads='x')),
+        dict(cost='much'),
+        dict(cost=dict(train_seconds=-1)),
+        dict(cost=dict(world_size=1.5)),
     ):
         text = json.dumps(dict(fields, **wrong))
         write_safetensors(path, tiny(), {KEY: text})

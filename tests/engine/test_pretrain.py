@@ -40,8 +40,9 @@ LISTED = [
     'FiniteLossHook',
     'CollapseHook',
     'UnreadableImagesHook',
+    'ViewSheetHook',
 ]
-OF_PRETRAIN = ['ProvenanceHook', 'SpeedHook']
+OF_PRETRAIN = ['ProvenanceHook', 'SpeedHook', 'PretrainCostHook']
 # of every runner, whatever a config lists
 ALWAYS = ['PartialGradientsHook', 'SavingHook', 'UpdateSchedulerHook']
 
@@ -92,6 +93,7 @@ def test_hooks_of_a_recipe_of_mmpretrain_are_the_same(config, tmp_path):
 def test_a_config_replaces_the_list_of_hooks(config, tmp_path):
     config.pretraining_hooks = [dict(type='StepSeedHook')]
     assert hooks_of(config, tmp_path, quiet=True) == [
+        'PretrainCostHook',
         'ProgressHook',
         'ProvenanceHook',
         'SpeedHook',

@@ -266,6 +266,8 @@ def from_markdown(board):
 
 def from_latex(board):
     text = render(board, 'latex').replace(r'$\Delta$', 'Δ')
+    # the lines of a remark
+    text = re.sub(r'\} \\\\ \{\\footnotesize ', ' ', text)
     # after the table of methods and tasks
     lines = text.split(r'\begin{table}')[2].splitlines()
     rows = [line for line in lines if ' & ' in line][1:]

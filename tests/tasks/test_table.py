@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from ssl_bench.cli import main
+from ssl_bench.cli.tasks import main_metric
 from ssl_bench.config import config_dir, load_config
 from ssl_bench.errors import UserError
 from ssl_bench.results import write_record
@@ -121,7 +122,9 @@ def test_one_file_is_a_task_on_own_data(
     root = tmp_path / 'mine'
     check = ['data', 'check', 'flowers', '--data-root', str(root)]
     assert main(['tasks', 'flowers', '--data-root', str(root)]) == 0
-    assert 'My flowers: flowers/train, flowers/val' in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f'My flowers, below {root}: ' in ' '.join(out.split())
+    assert '             flowers/train\n             flowers/val\n' in out
     assert main(check) == 1
     out = capsys.readouterr().out
     assert f'the data root {root} is not there; ' in out
@@ -176,7 +179,11 @@ def test_a_record_outlives_its_task(folder, tmp_path, capsys):
         ("title='Flowers kNN', ", '', 'TASK.title: Field required'),
         ("source='nobody'", "sorce='x', source='y'", 'TASK.sorce: Extra'),
         ("'mini_imagenet'", "'mini_imagnet'", 'mean mini_imagenet'),
-        ("'mini_imagenet'", "dict(layout='folders')", 'or class_folders'),
+        (
+            "'mini_imagenet'",
+            "dict(layout='folders')",
+            'mask_folders, class_folders',
+        ),
         (
             "'mini_imagenet'",
             "dict(layout='class_folders', title='x', test='a', label=1)",
@@ -272,27 +279,33 @@ def test_data_that_are_there(mini_root, tmp_path):
 
 def test_list_of_tasks(capsys):
     assert main(['tasks']) == 0
-    *parts, foot = capsys.readouterr().out.split('\n\n')
-    assert '\n* estimates:' in foot and 'no SyncBN' in foot
+    legend, *parts, foot = capsys.readouterr().out.split('\n\n')
+    assert '* estimates:' in foot and 'no SyncBN' in foot
+    assert 'GPU hours*' in legend
     listed = {}
     for part in parts:
         head, *lines = part.splitlines()
-        assert 'GPU hours*' in head
-        listed.update({line.split()[0]: (head, line) for line in lines})
+        for line in lines:
+            if line.startswith('  ') and line[2] != ' ':
+                listed[(name := line.split()[0])] = head, line.split()
+            else:  # the end of what the data are
+                listed[name][1].extend(line.split())
     assert {*listed} == {*tasks()}
     for name, task in tasks().items():
-        head, line = listed[name]
-        assert head.startswith(task.group) and line.endswith(task.source)
+        head, words = listed[name]
         mini = name.startswith('mini_')
-        assert head.startswith(f'{task.group}, embedded data') == mini
-        assert task.data.title in line
-        assert ('not known' in line) == (task.gpu_hours is None)
+        assert head == task.group + (', embedded data' if mini else '')
+        assert {*task.data.title.split()} <= {*words}
+        assert {*main_metric(task).split()} <= {*words}
+        cost = task.gpu_hours
+        assert ('-' if cost is None else f'{cost:.0f}') in words
     assert main(['tasks', 'voc0712_det_c4']) == 0
     out = capsys.readouterr().out
     assert 'recipes    barlowtwins, vicreg' in out
     assert 'GPU hours* about 29\n' in out
     assert '0.537 s per iteration on 8 V100' in out
     assert out.rstrip().endswith('no SyncBN')
+    assert 'Detectron2 config of MoCo' in out  # whose protocol
 
 
 @pytest.mark.slow
