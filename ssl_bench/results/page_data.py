@@ -99,6 +99,7 @@ def _texts(row: Row) -> dict[str, str]:
         mean='' if row.mean is None else rounding.fixed(row.mean, places),
         std='' if row.std is None else rounding.fixed(row.std, places),
         interval=wording.interval(row),
+        bounds=wording.bounds(row),
         delta='' if row.delta is None else rounding.signed(row.delta, places),
         mark=grid.MARKS[row.verdict],
         style=STYLES.get(row.verdict, ''),
