@@ -1,4 +1,4 @@
-"""Check this installation: what is wrong, and what to do about it.
+"""Check this installation; say what is wrong and what to do.
 
 Prints a line for each fact, marked ok, warn or fail, and what to do about it.
 Exit code 1 on a fail. --json prints the same for other programs. --selftest
