@@ -318,7 +318,7 @@ def test_verdict_and_matrix_are_on_the_first_screen(browser, ten):
     bottom = 'return document.querySelector("{}").getBoundingClientRect()'
     verdicts = js(browser, bottom.format('#verdict') + '.bottom')
     row = '#matrix-table tbody tr:nth-child(2)'
-    assert verdicts < 500
+    assert verdicts < 450
     assert js(browser, bottom.format(row) + '.bottom') < 900
 
 
@@ -326,7 +326,7 @@ def test_verdicts_are_sentences_decided_first(browser, ten):
     board, path = ten
     open_page(browser, path)
     lines = browser.find_elements('css selector', '#verdict-list > li')
-    assert len(lines) == 6
+    assert 3 <= len(lines) <= 6
     assert {line.get_attribute('class') for line in lines} == {'decided'}
     assert any(
         'pretraining helps:' in line.text
@@ -335,7 +335,7 @@ def test_verdicts_are_sentences_decided_first(browser, ten):
         for line in lines
     )
     more = browser.find_element('id', 'more-verdicts')
-    assert more.text == f'{len(Columns(board).all) - 6} more verdicts'
+    assert more.text == f'{len(Columns(board).all) - len(lines)} more verdicts'
     more.find_element('css selector', 'summary').click()
     assert 'undecided' in more.text or 'leads' in more.text
 
