@@ -192,7 +192,7 @@ def test_page_has_every_pair_of_the_main_metric():
     data = page_data(board)
     assert data['all_pairs'] and len(data['pairs']) == 3
     names = [row['name'] for row in data['rows']]
-    i, j, difference, answer, text, turned, _, gap, back = next(
+    i, j, difference, answer, text, turned, _, gap, back, _ = next(
         pair
         for pair in data['pairs']
         if {names[pair[0]], names[pair[1]]} == {'A', 'B'}
