@@ -89,7 +89,7 @@ function specification(name, items, patch) {
   const spec = structuredClone(CHARTS[name]);
   const rows = items.map((item) => Object.fromEntries(
     Object.entries(item).map(([field, value]) => [field, asGroup(value)])));
-  spec.datasets = {rows};
+  spec.datasets = {...spec.datasets, rows};
   if (patch) patch(spec);
   return spec;
 }
