@@ -94,6 +94,14 @@ def _template(name: str) -> 'Template':
     ).get_template(name)
 
 
+@lru_cache(maxsize=1)
+def _vega() -> Markup:
+    """The scripts of the charts; to bundle them takes a second."""
+    import vl_convert
+
+    return Markup(vl_convert.javascript_bundle(EMBED))
+
+
 def to_html(
     board: Board,
     dirs: Iterable[PathLike] = (),
@@ -129,17 +137,6 @@ def to_html(
         legend=_legend(board),
         rule=wording.RULE,
     )
-
-
-@lru_cache(maxsize=1)
-def _vega() -> Markup:
-    """The libraries that draw charts; it takes a second to put them together.
-
-    A page that is watched is written many times.
-    """
-    import vl_convert
-
-    return Markup(vl_convert.javascript_bundle(EMBED))
 
 
 def _style() -> Markup:
