@@ -5,6 +5,7 @@ raise: who calls them goes on without.
 """
 
 import contextlib
+import importlib
 import logging
 import os
 import re
@@ -40,6 +41,8 @@ class TensorBoard(TensorboardVisBackend):
         # is one, for seconds, and use nothing of it
         name = 'tensorboard.compat.notf'
         sys.modules.setdefault(name, ModuleType(name))
+        # here: a loader may fork its workers while another thread imports
+        importlib.import_module('torch.utils.tensorboard')
 
     def end(self, status: str) -> None:
         """Write what waits."""
@@ -64,6 +67,7 @@ class MLflow(MLflowVisBackend):
         os.environ.setdefault('MLFLOW_HTTP_REQUEST_TIMEOUT', '20')
         # the last line of a command is for who reads it, or a script
         os.environ.setdefault('MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT', 'true')
+        importlib.import_module('mlflow')
         logging.getLogger('mlflow').setLevel(logging.WARNING)
 
     def _init_env(self) -> None:
@@ -111,6 +115,7 @@ class Wandb(WandbVisBackend):
     def __init__(self, folder: Path, title: str, fields: Fields) -> None:
         super().__init__(str(folder))
         self.folder, self.title, self.fields = folder, title, fields
+        importlib.import_module('wandb')
 
     def _init_env(self) -> None:
         """Begin the run, or go on with it."""

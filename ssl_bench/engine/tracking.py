@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ssl_bench.run_folder import note
 BACKENDS = dict(mlflow=MLflow, wandb=Wandb)
 MAX_WAITING = 1000  # lines of the log that are not sent yet
 PATIENCE = 60.0  # seconds for these at the end of a run
-IMPATIENCE = 3.0  # and if the last ones could not be sent
+IMPATIENCE = 5.0  # if the last one could not be sent, or after a signal
 
 
 class Sender:
@@ -48,7 +49,7 @@ class Sender:
         numbers = {
             key: float(value)
             for key, value in scalar_dict.items()
-            if isinstance(value, (int, float))
+            if isinstance(value, Real)
         }
         if self.thread is None:
             self.thread = threading.Thread(target=self._work, daemon=True)
@@ -73,7 +74,9 @@ class Sender:
             return
         self._put('end', status)
         self._put('')
-        self.thread.join(IMPATIENCE if self.down else PATIENCE)
+        self.thread.join(
+            IMPATIENCE if self.down or status == 'KILLED' else PATIENCE
+        )
         lost = self.lost + self.waiting.qsize()
         if lost or self.thread.is_alive():
             note(
