@@ -134,6 +134,17 @@ def to_html(
     )
 
 
+@lru_cache(maxsize=1)
+def _vega() -> Markup:
+    """The libraries that draw charts; it takes a second to put them together.
+
+    A page that is watched is written many times.
+    """
+    import vl_convert
+
+    return Markup(vl_convert.javascript_bundle(EMBED))
+
+
 def _style() -> Markup:
     return _joined(SHEETS)
 
