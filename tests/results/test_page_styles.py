@@ -48,7 +48,7 @@ def test_a_class_of_a_section_is_not_used_by_another():
         for name in SECTIONS
     }
     reached = {
-        (name, other): styled[name] & used_classes(path.read_text())
+        (name, path.name): styled[name] & used_classes(path.read_text())
         for name in SECTIONS
         for other in SECTIONS
         if other != name
