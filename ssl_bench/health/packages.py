@@ -17,7 +17,9 @@ EXTRAS = {
     'lvis': 'the task lvis_vitdet_b',
     'pandas': 'ssl_bench.results.load',
     'parquet': 'images of a pretraining in Parquet or Arrow files',
+    'mlflow': '--track mlflow',
     'slurm': '`ssl-bench run` through Slurm',
+    'wandb': '--track wandb',
 }
 DEVELOPERS = {'test'}
 
