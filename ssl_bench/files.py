@@ -63,6 +63,24 @@ def require_folder(path: str | Path) -> None:
             return
 
 
+def require_writable(path: str | Path) -> None:
+    """Check that a folder is there, or can be made, and can be written.
+
+    Raises:
+        UserError: It, or what is above it, is a file or cannot be written.
+    """
+    require_folder(path)
+    for place in (Path(path).absolute(), *Path(path).absolute().parents):
+        if place.exists():
+            if not os.access(place, os.W_OK | os.X_OK):
+                why = '' if place == Path(path).absolute() else f' in {place}'
+                raise UserError(
+                    f'cannot write {path}: no permission{why}. Choose '
+                    'another folder.'
+                )
+            return
+
+
 def cannot_write(path: str | Path, error: OSError) -> UserError:
     """What a user reads when a file cannot be written."""
     # safetensors gives a text alone

@@ -69,12 +69,7 @@ ALLOWED: dict[str, set[str]] = {
         'layers',
         'run_folder',
     },
-    'catalog': {
-        'baselines',
-        'config_summary',
-        'markdown_sections',
-        'results',
-    },
+    'catalog': {'baselines', 'config_summary', 'markdown_sections', 'results'},
     'config_summary': {'data'},
     # a pretraining run: the models come from the registry, by their names
     'engine': {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ssl_bench.baselines import ALIASES
 from ssl_bench.cfg_options import option_words
 from ssl_bench.config import load_config
 from ssl_bench.launch.command import Command
@@ -109,7 +110,7 @@ def name_of(method: Method) -> str:
         variant = variant or own.get('variant') or ''
     if not name:
         word, _, rest = method.checkpoint.partition('=')
-        controls = {RANDOM: 'Random init', SUPERVISED: LABELS['method']}
+        controls = {RANDOM: ALIASES[RANDOM], SUPERVISED: LABELS['method']}
         name = controls.get(word, Path(rest or word).name)
     text = label(name, variant)
     return f'{text} [{method.arch}]' if method.arch else text

@@ -55,6 +55,15 @@ class Plan:
         if problem not in self.problems:
             self.problems.append(problem)
 
+    def check(self) -> None:
+        """Refuse what would fail.
+
+        Raises:
+            UserError: Names every problem.
+        """
+        if self.problems:
+            raise UserError('\n'.join(self.problems))
+
 
 def plan_suite(suite: Suite) -> Plan:
     """Find what is missing.

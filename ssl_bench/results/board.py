@@ -45,9 +45,7 @@ def _choose(
         keys = {squeeze(n) for n in known} | {method_key(n) for n in known}
         for name in (Wanted.parse(method).name for method in methods):
             if squeeze(name) not in keys and method_key(name) not in keys:
-                raise unknown_name(
-                    'method of records and papers', name, known
-                )
+                raise unknown_name('method of records and papers', name, known)
         _check_forms(stored, methods)
     return [
         s
