@@ -96,6 +96,10 @@ def check_swav(config, batch: int, processes: int) -> None:
 # the images per process and the number of processes
 CHECKS: dict[str, Callable[[Any, int, int], None]] = {'SwAV': check_swav}
 
+# by the name of mmpretrain's class: a module whose function
+# ``contact_sheet(config)`` says how its samples are drawn
+SHEETS: dict[str, str] = {'MAE': 'ssl_bench.methods.mae_sheet'}
+
 # methods without a pretraining here, and how to name them to `transfer`
 CONTROLS: dict[str, str] = {
     'Random init': """\

@@ -20,6 +20,7 @@ OPTIONAL = {
     'photometric',
     'speed',
     'transfer_neck_and_head',
+    'view_sheet',
 }
 # the class behind a dict of the config that may name none
 DEFAULT_TYPES = {

@@ -45,7 +45,8 @@ def main() -> int:
     args = parse_args()
     from ssl_bench.files import atomic_path, keep_existing
     from ssl_bench.markdown_sections import replace_section
-    from ssl_bench.results.curves import curve_chart, curve_table, find_runs
+    from ssl_bench.results.curves import curve_chart, curve_table
+    from ssl_bench.results.run_logs import find_runs
 
     try:
         keep_existing(args.out, args.force)

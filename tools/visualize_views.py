@@ -36,15 +36,13 @@ def main() -> int:
     """Write the sheet and name it."""
     args = parse_args()
     from ssl_bench.config import load_config
-    from ssl_bench.engine.view_sheet import views_of
-    from ssl_bench.files import atomic_path, keep_existing
+    from ssl_bench.engine.view_sheet import write_views
+    from ssl_bench.files import keep_existing
 
     try:
         keep_existing(args.out, args.force)
         config = load_config(args.config, read_options(args.cfg_options))
-        sheet = views_of(config, args.samples, args.checkpoint)
-        with atomic_path(args.out) as part:
-            sheet.save(part, format='png')
+        write_views(config, args.out, args.samples, args.checkpoint)
     except UserError as error:
         print(f'visualize_views: {error}', file=sys.stderr)
         return 2

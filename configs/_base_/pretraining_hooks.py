@@ -17,4 +17,7 @@ pretraining_hooks = [
     # says what is read; stops when more images of a PretrainDataset cannot be
     # read than its `unreadable_limit` (0.01 of them)
     dict(type='UnreadableImagesHook'),
+    # draws what the method was shown into views.png when the run is done: as
+    # many images as the setting `view_sheet` says (8; 0: no sheet)
+    dict(type='ViewSheetHook'),
 ]

@@ -12,13 +12,25 @@ from PIL import Image, ImageDraw
 from PIL.Image import Resampling
 from torch import Tensor
 
+from ssl_bench.data.legend import draw_legend
+from ssl_bench.sheet_file import Legend
+
 # an item of the data set and a height in pixels, to a picture
 Tile = Callable[[dict, int], Image.Image]
 # draws on a view: the canvas, the data sample, the number of the view, and
 # how many pixels of the canvas a pixel of the view is
 Marks = Callable[[ImageDraw.ImageDraw, object, int, float], None]
 QUERY, KEY = '#00d26a', '#ff5f00'  # view 1, view 2
+SMALL = '#3aa7ff'  # smaller crops, from view 3 on
 GAP = 4
+WIDTH = 1500  # pixels of a sheet, about
+# of an item of the data set, what the colours of its tile mean
+Legends = Callable[[dict], Sequence[Legend]]
+
+
+def no_legend(item: dict) -> Sequence[Legend]:
+    """Nothing to explain."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -28,13 +40,16 @@ class Sheet:
     Args:
         tile (callable): Draws an item at a height in pixels.
         side (int): Height of a drawn view in pixels.
-        columns (int, optional): Samples in a row; by default as many as give
-            eight views.
+        columns (int, optional): Samples in a row; by default as many as
+            `WIDTH` holds, at most eight.
+        legend (callable): What the colours of an item mean; it is written
+            over the samples.
     """
 
     tile: Tile
     side: int = 160
     columns: int | None = None
+    legend: Legends = no_legend
 
 
 def picture(
@@ -79,24 +94,63 @@ def in_rows(
     return in_a_column(rows, gap)
 
 
+def overlap_legend(item: dict) -> list[Legend]:
+    """What `mark_overlap` draws on an item."""
+    count, sample = len(views_in(item)), item['data_samples']
+    if count < 2:
+        return [('', 'one view of each image, as the network gets it')]
+    more = f' and {count - 2} smaller ones' if count > 2 else ''
+    entries: list[Legend] = [('', f'2 views{more} of each image:')]
+    if _has_crops(sample):
+        entries += [
+            (QUERY, 'where view 1 lies in view 2'),
+            (KEY, 'where view 2 lies in view 1'),
+        ]
+        if count > 2:
+            entries.append((SMALL, 'smaller ones, and where they lie'))
+    return entries
+
+
 def mark_overlap(
     draw: ImageDraw.ImageDraw, sample, view: int, scale: float
 ) -> None:
-    """The outline of the other view's crop, in its colour.
+    """The outlines of the other views' crops, each in its colour.
 
-    Samples without two ``crops`` and ``flips`` have no marks.
+    The first two views show all others; the others have a frame in their
+    colour. Samples without ``crops`` and ``flips`` have no marks.
     """
-    if view > 1 or 'flips' not in sample or len(sample['crops']) < 2:
+    if not _has_crops(sample):
         return
-    own, other = sample['crops'][view], sample['crops'][1 - view]
     width, height = draw.im.size
-    factor = torch.tensor([width, height]) / (own[2:] - own[:2])
+    if view > 1:
+        draw.rectangle((0, 0, width - 1, height - 1), outline=SMALL)
+        return
+    for other in range(len(sample['crops'])):
+        if other != view:
+            colour = (QUERY, KEY)[other] if other < 2 else SMALL
+            draw.rectangle(
+                _outline(sample, view, other, (width, height)),
+                outline=colour,
+                width=2 if other < 2 else 1,
+            )
+
+
+def _has_crops(sample) -> bool:
+    return 'flips' in sample and len(sample['crops']) > 1
+
+
+def _outline(
+    sample, view: int, other: int, size: tuple[int, int]
+) -> list[float]:
+    """Where another view's crop lies in a view of ``size`` pixels."""
+    own, crop = sample['crops'][view], sample['crops'][other]
+    factor = torch.tensor(size) / (own[2:] - own[:2])
     box = torch.cat(
-        [(other[:2] - own[:2]) * factor, (other[2:] - own[:2]) * factor]
+        [(crop[:2] - own[:2]) * factor, (crop[2:] - own[:2]) * factor]
     )
     if sample['flips'][view]:
-        box = torch.stack([width - box[2], box[1], width - box[0], box[3]])
-    draw.rectangle(box.tolist(), outline=(QUERY, KEY)[1 - view], width=2)
+        box = torch.stack([size[0] - box[2], box[1], size[0] - box[0], box[3]])
+    return box.tolist()
 
 
 def draw_view(
@@ -109,16 +163,25 @@ def draw_view(
 
 
 def marked(marks: Marks = mark_overlap) -> Tile:
-    """What draws the views of a sample in a row, each with its marks."""
+    """What draws the views of a sample in a row, each with its marks.
+
+    The largest views have the height that is asked for; smaller ones are
+    smaller and stand below each other.
+    """
 
     def tile(item: dict, side: int) -> Image.Image:
-        return in_a_row(
-            [
-                draw_view(view, item['data_samples'], i, side, marks)
-                for i, view in enumerate(views_in(item))
-            ],
-            gap=1,
-        )
+        views = views_in(item)
+        largest = max(view.shape[1] for view in views)
+        columns: list[list[Image.Image]] = []
+        for i, view in enumerate(views):
+            height = round(side * view.shape[1] / largest)
+            drawn = draw_view(view, item['data_samples'], i, height, marks)
+            last = columns[-1] if columns else []
+            if last and (len(last) + 1) * (last[0].height + 1) <= side + 1:
+                last.append(drawn)
+            else:
+                columns.append([drawn])
+        return in_a_row([in_a_column(own, 1) for own in columns], 1)
 
     return tile
 
@@ -138,9 +201,12 @@ def contact_sheet(items: Sequence[dict], sheet: Sheet) -> Image.Image:
         sheet (Sheet): How to draw them.
 
     Returns:
-        PIL.Image.Image: The sheet on white.
+        PIL.Image.Image: The sheet on white, below what its colours mean.
     """
-    columns = sheet.columns or max(1, 8 // len(views_in(items[0])))
-    return in_rows(
-        [sheet.tile(item, sheet.side) for item in items], columns, GAP
-    )
+    tiles = [sheet.tile(item, sheet.side) for item in items]
+    fitting = (WIDTH + GAP) // (tiles[0].width + GAP)
+    drawn = in_rows(tiles, sheet.columns or min(max(fitting, 1), 8), GAP)
+    legend = sheet.legend(items[0])
+    if not legend:
+        return drawn
+    return in_a_column([draw_legend(legend, drawn.width), drawn], GAP)

@@ -16,5 +16,6 @@ for name in (
     'safe_loading',
     'saving',
     'schedules',
+    'view_hook',
 ):
     importlib.import_module(f'{__name__}.{name}')

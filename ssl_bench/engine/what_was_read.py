@@ -34,6 +34,7 @@ OF_THE_MACHINE = (
     'train_dataloader.persistent_workers',
     'train_dataloader.pin_memory',
     'train_dataloader.prefetch_factor',
+    'view_sheet',
     'vis',
 )
 
@@ -142,10 +143,11 @@ def changes_of(options: Mapping[str, Any]) -> list[str]:
     """The user's options that are about the machine.
 
     ``photometric`` and those of ``speed`` are left out: lines say what is on.
+    ``view_sheet`` changes nothing of the run.
     """
     return [
         f'{key}={value}'
         for key, value in plain_keys(options).items()
         if key.startswith(OF_THE_MACHINE)
-        and not key.startswith(('photometric', 'speed.'))
+        and not key.startswith(('photometric', 'speed.', 'view_sheet'))
     ]

@@ -235,39 +235,56 @@ def cost(logarithmic: bool) -> Spec:
     return _finish(error, point, name, height=300)
 
 
-def losses(chart: alt.Chart) -> alt.Chart:
+def lines(chart: alt.Chart) -> alt.Chart:
     """One line per run: the page's curves and the picture of all runs.
 
-    Fields of a row: run, step, loss, color.
+    Fields of a row: run, step, value, color.
     """
-    lines: alt.Chart = chart.mark_line(strokeWidth=1.6).encode(
+    drawn: alt.Chart = chart.mark_line(strokeWidth=1.3).encode(
         x=alt.X(
             'step:Q',
             title='iteration',
-            axis=alt.Axis(tickCount=5, format='~s', grid=False),
+            axis=alt.Axis(tickCount=4, format='~s', grid=False),
         ),
-        y=alt.Y('loss:Q', title=None, scale=alt.Scale(zero=False)),
+        y=alt.Y('value:Q', title=None, scale=alt.Scale(zero=False)),
         color=_color(),
         detail='run:N',
     )
-    return lines
+    return drawn
 
 
 def curves() -> Spec:
-    """Training loss over steps, one line per run.
+    """A number of the logs of one method by iteration, one line per run.
 
-    Fields: name, and those of `losses`.
+    The page sets the axes and the frame of the mean. Fields: seed, and those
+    of `lines`.
     """
-    line = losses(_rows()).encode(
-        y=alt.Y('loss:Q', title='training loss', scale=alt.Scale(zero=False)),
+    y = alt.Y(
+        'value:Q',
+        title='value',
+        scale=alt.Scale(zero=False),
+        axis=alt.Axis(tickCount=4, format='~g'),
+    )
+    logged = lines(_rows()).encode(
+        y=y,
         tooltip=[
-            'name:N',
             'run:N',
-            'step:Q',
-            alt.Tooltip('loss:Q', format='.4f'),
+            'seed:N',
+            alt.Tooltip('step:Q', title='iteration'),
+            alt.Tooltip('value:Q', format='.4~g'),
         ],
     )
-    return _finish(line, height=300)
+    mean = (
+        lines(_rows())
+        .transform_window(
+            mean='mean(value)',
+            frame=[0, 0],
+            sort=[alt.SortField('step')],
+            groupby=['run'],
+        )
+        .encode(y=alt.Y('mean:Q'))
+    )
+    return _finish(logged, mean, height=170)
 
 
 def specifications() -> dict[str, Spec]:

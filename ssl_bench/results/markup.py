@@ -1,6 +1,5 @@
 """Grids and warnings as Markdown and LaTeX."""
 
-import re
 from collections.abc import Callable, Sequence
 
 from ssl_bench.results.grid import Cell, Grid
@@ -25,17 +24,27 @@ LATEX = {
     **{c: f'\\{c}' for c in '&%$#_{}'},
 }
 
+MARKDOWN = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    **{c: f'\\{c}' for c in '\\`*_[]|~$'},
+}
+
 
 def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is, in one line of a table."""
-    text = ' '.join(text.split())
-    text = re.sub(r'([\\`*_\[\]|~$])', r'\\\1', text)
-    return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')
+    return _escape(text, MARKDOWN)
 
 
 def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it is."""
-    return ''.join(LATEX.get(c, c) for c in ' '.join(text.split()))
+    return _escape(text, LATEX)
+
+
+def _escape(text: str, table: dict[str, str]) -> str:
+    """One line, character by character: the page does it by the same table."""
+    return ''.join(table.get(c, c) for c in ' '.join(text.split()))
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -8,12 +8,14 @@ from ssl_bench.errors import shown
 from ssl_bench.results import (
     grid,
     headings,
+    markup,
+    provenance,
     rounding,
     stats,
     verdicts,
     wording,
 )
-from ssl_bench.results.media import find_curves
+from ssl_bench.results.curves import VALUES, find_curves
 from ssl_bench.results.names import is_random, is_supervised
 from ssl_bench.results.owners import identity
 from ssl_bench.results.pairs import Pairs
@@ -21,7 +23,7 @@ from ssl_bench.results.pictures import Picture, find_pictures
 from ssl_bench.results.ranking import RankTable, rank_tables
 from ssl_bench.results.record import PathLike, Stored
 from ssl_bench.results.table import Board, Row, main_metrics
-from ssl_bench.results.text_formats import row_object, to_csv
+from ssl_bench.results.text_formats import csv_lines, row_object
 
 MAX_PAIRS = 10_000  # comparisons on the page
 MAX_TEXT = 400  # characters of a name or a remark on the page
@@ -68,11 +70,26 @@ def _cost_text(cost: dict[str, float | None]) -> str:
         images_per_second='images/s',
         peak_memory_mib='MiB peak',
     )
-    known = ((cost[name], unit) for name, unit in units.items())
+    known = ((cost.get(name), unit) for name, unit in units.items())
     return ', '.join(
         f'{rounding.short(value)} {unit}'
         for value, unit in known
         if value is not None
+    )
+
+
+def _cost_texts(cost: dict[str, float | None]) -> str:
+    """What a row's runs and its pretraining cost, in words."""
+    own = _cost_text(cost)
+    before = _cost_text(
+        dict(
+            gpu_hours=cost['pretrain_gpu_hours'],
+            train_seconds=cost['pretrain_seconds'],
+            peak_memory_mib=cost['pretrain_peak_memory_mib'],
+        )
+    )
+    return '; '.join(
+        filter(None, (own, f'pretraining: {before}' if before else ''))
     )
 
 
@@ -103,10 +120,13 @@ def _label(row: Row) -> str:
     return f'{name} {grid.DEPARTED_MARK}' if row.all_departures else name
 
 
-def _row(row: Row, index: dict[int, int]) -> dict[str, Any]:
+def _row(row: Row, key: str, index: dict[int, int]) -> dict[str, Any]:
     content = row_object(row)
     texts = _texts(row)
+    texts['cost'] = _cost_texts(content['cost'])
     content.update(
+        key=key,
+        train_seconds=content['cost']['train_seconds'],
         id=identity(row.method_id, row.trained),
         network=row.network,
         trained_text=row.trained_text,
@@ -148,7 +168,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         for item in row.records:
             runs.setdefault(id(item), item)
     index = {key: number for number, key in enumerate(runs)}
-    curves, bad_logs = find_curves(dirs, runs.values())
+    curves, bad_logs = find_curves(dirs, board.measured)
     found = find_pictures(dirs, board.measured)
     board.problems += bad_logs + found.problems
     rows = sorted(
@@ -165,7 +185,10 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         trial=verdicts.trial_note(board),
         **_pairs(board, rows),
         tasks=_tasks(board),
-        rows=[_row(row, index) for row in rows],
+        rows=[
+            _row(row, key, index)
+            for row, key in zip(rows, provenance.cell_keys(rows))
+        ],
         runs=[
             dict(
                 item.record,
@@ -176,6 +199,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         ],
         ranks=[_ranks(table) for table in rank_tables(board)],
         curves=[vars(curve) for curve in curves],
+        curve_values=[dict(id=k, title=v) for k, v in VALUES.items()],
         picture_legends=[
             dict(task=task, entries=entries)
             for task, entries in found.legends.items()
@@ -189,7 +213,22 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
     return dict(
         _cut(texts),
         pictures=[_picture(picture) for picture in found.pictures],
-        csv=to_csv(board),
+        csv=_csv(board, rows),
+        escapes=dict(markdown=markup.MARKDOWN, latex=markup.LATEX),
+    )
+
+
+def _csv(board: Board, rows: list[Row]) -> dict[str, Any]:
+    """The CSV file in parts, so that the page can save some of its lines.
+
+    Returns:
+        dict: ``head``; ``lines``, one for each of the page's rows; and
+        ``places``, where each of them stands in the whole file.
+    """
+    head, lines = csv_lines(board, rows)
+    places = {id(row): i for i, row in enumerate(board.rows)}
+    return dict(
+        head=head, lines=lines, places=[places[id(row)] for row in rows]
     )
 
 
@@ -225,7 +264,7 @@ def _pairs(board: Board, rows: list[Row]) -> dict[str, Any]:
         dict: ``pairs``, a list of [row, other, difference, answer, text,
         text of the other against the row, test], rows by their position;
         ``all_pairs`` (bool): False where there are too many, and only
-        those with a control or the best mean of their group are there.
+        those with the best mean of their group or a control are there.
     """
     mains, index = main_metrics(board), Pairs(board)
     places = {id(row): i for i, row in enumerate(rows)}
@@ -235,9 +274,10 @@ def _pairs(board: Board, rows: list[Row]) -> dict[str, Any]:
         if mains.get(group.rows[0].task) == group.rows[0].metric
     ]
     whole = sum(len(g) * (len(g) - 1) // 2 for g in groups) <= MAX_PAIRS
+    hubs = max(1, MAX_PAIRS // max(1, sum(map(len, groups))))
     found: list[list[Any]] = []
     for members in groups:
-        for row, other in _combinations(members, whole):
+        for row, other in _combinations(members, whole, hubs):
             comparison = index.between(row, other)
             if comparison is not None:
                 found.append(
@@ -255,9 +295,16 @@ def _pairs(board: Board, rows: list[Row]) -> dict[str, Any]:
 
 
 def _combinations(
-    members: list[Row], whole: bool
+    members: list[Row], whole: bool, most: int
 ) -> Iterator[tuple[Row, Row]]:
-    """Every two rows, or those with a row that others are compared with."""
+    """Every two rows, or those with a row that others are compared with.
+
+    Args:
+        members: The best mean first.
+        whole: Whether to give every two.
+        most: Otherwise so many rows that others are compared with: the
+            first, then controls.
+    """
     if whole:
         yield from itertools.combinations(members, 2)
         return
@@ -265,7 +312,7 @@ def _combinations(
         i
         for i, row in enumerate(members)
         if i == 0 or is_random(row.method) or is_supervised(row.method)
-    ]
+    ][:most]
     for i in hubs:
         for j, other in enumerate(members):
             if j != i and not (j in hubs and j < i):

@@ -43,6 +43,8 @@ SCRIPTS = (
     'state.js',
     'panel.js',
     'tables.js',
+    'row_window.js',
+    'saving.js',
     'plots.js',
     *(f'sections/{name}.js' for name in SECTIONS),
     'main.js',

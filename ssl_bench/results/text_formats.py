@@ -3,9 +3,10 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from ssl_bench.results import rounding, stats
+from ssl_bench.results import provenance, rounding, stats
 from ssl_bench.results.table import Board, Row
 
 COLUMNS = (
@@ -43,6 +44,8 @@ BASELINE_COLUMNS = (
     'baseline_p',
     'baseline_p_holm',
 )
+# After all others, so that the older columns keep their places.
+LAST_COLUMNS = ('verdict', 'protocol', *provenance.COSTS)
 # Columns of numbers, which may begin with a minus sign.
 NUMBERS = (
     'pretrain_epochs',
@@ -60,6 +63,7 @@ NUMBERS = (
     'baseline_pairs',
     'baseline_p',
     'baseline_p_holm',
+    *provenance.COSTS,
 )
 # What a spreadsheet takes for the beginning of a formula, in the wide forms of
 # East Asian keyboards too (OWASP, "CSV Injection"); then our own mark.
@@ -127,23 +131,46 @@ def baseline_cells(row: Row, baseline: str) -> dict[str, str]:
     )
 
 
-def to_csv(board: Board) -> str:
-    """Every row as CSV: the same records give the same bytes."""
-    columns = COLUMNS + (BASELINE_COLUMNS if board.baseline else ())
+def last_cells(row: Row) -> dict[str, str]:
+    """The columns after all others."""
+    return dict(
+        verdict=row.verdict,
+        protocol=provenance.protocol(row),
+        **{name: number(cost) for name, cost in provenance.costs(row).items()},
+    )
+
+
+def csv_lines(board: Board, rows: Sequence[Row]) -> tuple[str, list[str]]:
+    """The heading of the CSV file, and the line of each row.
+
+    Each ends with a line break.
+    """
+    baseline = BASELINE_COLUMNS if board.baseline else ()
+    columns = (*COLUMNS, *baseline, *LAST_COLUMNS)
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator='\n')
     writer.writeheader()
-    for row in board.rows:
-        line = cells(row)
+    lines = [text.getvalue()]
+    for row in rows:
+        cell = cells(row) | last_cells(row)
         if board.baseline:
-            line.update(baseline_cells(row, board.baseline))
+            cell.update(baseline_cells(row, board.baseline))
+        text.seek(0)
+        text.truncate()
         writer.writerow(
             {
-                name: cell if name in NUMBERS else as_text(cell)
-                for name, cell in line.items()
+                name: value if name in NUMBERS else as_text(value)
+                for name, value in cell.items()
             }
         )
-    return text.getvalue()
+        lines.append(text.getvalue())
+    return lines[0], lines[1:]
+
+
+def to_csv(board: Board) -> str:
+    """Every row as CSV: the same records give the same bytes."""
+    head, lines = csv_lines(board, board.rows)
+    return head + ''.join(lines)
 
 
 def as_text(cell: str) -> str:
@@ -210,6 +237,8 @@ def row_object(row: Row) -> dict[str, Any]:
         recipe=row.recipe or None,
         trained=row.trained or None,
         departures=row.all_departures,
+        protocol=provenance.protocol(row) or None,
+        cost=provenance.costs(row),
         checkpoint_sha256=row.checkpoints,
         run_ids=[s.record['run_id'] for s in row.records],
     )

@@ -186,7 +186,7 @@ def test_pictures_of_views(registered, evil, image_folder):
 
 
 def test_loss_curves_do_not_run_the_config(tmp_path, marker):
-    from ssl_bench.results.curves import find_runs
+    from ssl_bench.results.run_logs import find_runs
 
     log = tmp_path / 'run/20260101/vis_data/scalars.json'
     log.parent.mkdir(parents=True)

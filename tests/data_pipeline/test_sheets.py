@@ -17,6 +17,7 @@ from ssl_bench.data.contact_sheet import (
     marked,
 )
 from ssl_bench.data.geometry import ViewGeometry
+from ssl_bench.data.legend import LINE
 from ssl_bench.engine.view_sheet import takes_checkpoint, views_of
 from ssl_bench.errors import UserError
 from ssl_bench.methods.insloc.sheet import AUGMENTED, mark_boxes
@@ -28,7 +29,7 @@ from ssl_bench.methods.pixpro.sheet import (
     draw_matches,
     matched_distances,
 )
-from ssl_bench.methods.siamese_im.sheet import mark_tokens
+from ssl_bench.methods.siamese_im.sheet import MASKED, mark_tokens
 
 SIDE, GRID = 64, (4, 4)
 BLACK = torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)
@@ -146,7 +147,7 @@ def test_outline_of_the_other_crop():
 
 
 def test_masked_patches_and_tokens():
-    """A dropped patch is grey; dots of view 2 mark the same pixels."""
+    """A dropped patch is filled; dots of view 2 mark the same pixels."""
     mask = torch.zeros(4, 4, dtype=torch.bool)
     mask[3, 1] = True
     item = sample(
@@ -157,7 +158,7 @@ def test_masked_patches_and_tokens():
     first, second = (
         draw_view(BLACK, item, i, SIDE, mark_tokens) for i in (0, 1)
     )
-    assert first.getpixel((24, 56)) == (0x70, 0x70, 0x70)
+    assert first.getpixel((24, 56)) == ImageColor.getrgb(MASKED)
     assert first.getpixel((56, 56)) == (0, 0, 0)
     orange = (0xFF, 0x5F, 0x00)
     assert second.getpixel((24, 24)) == orange
@@ -284,10 +285,21 @@ def test_sheets_of_configs(registered, image_folder):
         )
         return views_of(config, 2, *arguments)
 
-    assert sheet('mini/pixpro_r18').size == (2 * (2 * 224 + GAP) + 4, 224)
-    assert sheet('mini/pixcontrast_r18').size[1] == 224
-    assert sheet('mini/lewel_m_r18').size == (2 * (5 * 114 - 2) + 4, 226)
-    assert sheet('mae_vitb16_800e').size == (2 * 160 + 4, 160)
+    line = LINE + 2 + 4  # of the legend, and the gap below it
+    size = (2 * (2 * 224 + GAP) + 4, line + 224)
+    assert sheet('mini/pixpro_r18').size == size
+    assert sheet('mini/pixcontrast_r18').size == size
+    assert sheet('mini/lewel_m_r18').size == (
+        2 * (5 * 114 - 2) + 4,
+        line + 226,
+    )
+    for name, width, lines in (
+        ('mae_vitb16_800e', 2 * 321 + 4, 2),
+        ('mini/barlow_twins_r18', 2 * 321 + 4, 1),
+        # two large views, six small ones in three columns of two
+        ('swav_r50_200e', 2 * (322 + 3 * 70 - 1) + 4, 1),
+    ):
+        assert sheet(name).size == (width, lines * LINE + 6 + 160), name
     with pytest.raises(UserError, match='leave --checkpoint out'):
         sheet('mini/pixpro_r18', 'epoch_1.pth')
 
@@ -300,7 +312,7 @@ def test_channels_of_the_toolkits_order_are_swapped(registered, tmp_path):
         'mae_vitb16_800e',
         {'train_dataloader.dataset.data_root': str(tmp_path)},
     )
-    assert views_of(config, 1).getpixel((80, 80)) == (200, 0, 0)
+    assert views_of(config, 1).getpixel((80, 104)) == (200, 0, 0)
 
 
 def test_rows_and_columns():

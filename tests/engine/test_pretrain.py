@@ -40,6 +40,7 @@ LISTED = [
     'FiniteLossHook',
     'CollapseHook',
     'UnreadableImagesHook',
+    'ViewSheetHook',
 ]
 OF_PRETRAIN = ['ProvenanceHook', 'SpeedHook', 'PretrainCostHook']
 # of every runner, whatever a config lists

@@ -24,7 +24,7 @@ from ssl_bench import cli
 from ssl_bench.results import write_record
 from ssl_bench.results.annotate import annotate
 from ssl_bench.results.bundle import export_bundle
-from ssl_bench.results.media import find_curves
+from ssl_bench.results.curves import find_curves
 from ssl_bench.results.pictures import find_pictures
 from tests.results.factory import make_record
 

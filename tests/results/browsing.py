@@ -68,13 +68,34 @@ def size(browser, width, height=900):
     )
 
 
-def column(browser, index):
-    """Texts of one column of the table of all numbers."""
-    return js(
-        browser,
-        'return [...document.querySelectorAll('
-        f'"#rows tbody tr")].map(r => r.children[{index}].innerText)',
-    )
+COLUMN = """
+const [key, done] = arguments;
+const box = document.getElementById('rows-box');
+const heads = [...document.querySelectorAll('#rows thead button')];
+const at = heads.findIndex((head) => head.dataset.key === key);
+const count = document.getElementById('rows').ariaRowCount - 1;
+const found = new Map();
+function look() {
+  for (const row of document.querySelectorAll('#rows tbody tr')) {
+    found.set(row.ariaRowIndex - 2, (row.children[at] || row).innerText);
+  }
+  const top = box.scrollTop;
+  box.scrollTop = top + box.clientHeight;
+  if (box.scrollTop === top) {
+    box.scrollTop = 0;
+    done(at < 0 ? null : Array.from({length: count}, (_, i) => found.get(i)));
+  } else {
+    requestAnimationFrame(() => requestAnimationFrame(look));
+  }
+}
+box.scrollTop = 0;
+requestAnimationFrame(() => requestAnimationFrame(look));
+"""
+
+
+def column(browser, key):
+    """Texts of a column of all numbers, of every row; None if not shown."""
+    return browser.execute_async_script(COLUMN, key)
 
 
 def press(browser, *keys):

@@ -17,7 +17,13 @@ from ssl_bench.results.page_data import page_data
 from ssl_bench.results.record import Stored
 from ssl_bench.results.render import render
 from ssl_bench.results.table import main_metrics
-from ssl_bench.results.text_formats import COLUMNS, from_text, to_csv, to_json
+from ssl_bench.results.text_formats import (
+    COLUMNS,
+    LAST_COLUMNS,
+    from_text,
+    to_csv,
+    to_json,
+)
 from tests.results.factory import METHODS, make_record, sha, suite
 
 HEADER = (
@@ -25,7 +31,9 @@ HEADER = (
     'measured_mean,measured_std,seeds,published,delta,'
     'published_source,checkpoint_sha256,run_ids,'
     'measured_low,measured_high,place,standing,'
-    'recipe,departures,trained'
+    'recipe,departures,trained,'
+    'verdict,protocol,gpu_hours,train_seconds,peak_memory_mib,'
+    'pretrain_gpu_hours,pretrain_seconds,pretrain_peak_memory_mib'
 )
 
 
@@ -49,15 +57,30 @@ def records():
     return stored(*suite(METHODS, ['voc0712_det_c4', 'mini_knn']))
 
 
+def costing(record, hours):
+    """A record whose run took so many hours; its pretraining took 12.5."""
+    record['cost'].update(gpu_hours=hours, train_seconds=hours * 3600)
+    record['pretrain']['cost'] = dict(
+        train_seconds=None,
+        images_per_second=None,
+        peak_memory_mib=70000.0,
+        gpu_hours=12.5,
+    )
+    return record
+
+
 def test_one_cell_by_hand():
     board = build(
         stored(
             *(
-                make_record(
-                    'MoCo v2',
-                    task='voc0712_det_c4',
-                    seed=seed,
-                    metrics={'bbox_AP': value},
+                costing(
+                    make_record(
+                        'MoCo v2',
+                        task='voc0712_det_c4',
+                        seed=seed,
+                        metrics={'bbox_AP': value},
+                    ),
+                    2.0 + seed,
                 )
                 for seed, value in ((0, 57.0), (1, 57.4), (2, 57.5))
             )
@@ -65,35 +88,48 @@ def test_one_cell_by_hand():
         published='own',
     )
     [line] = lines(board)
-    assert ','.join(line) == HEADER == ','.join(COLUMNS)
+    assert ','.join(line) == HEADER == ','.join(COLUMNS + LAST_COLUMNS)
     ids = ';'.join(
         make_record('MoCo v2', task='voc0712_det_c4', seed=seed)['run_id']
         for seed in range(3)
     )
-    assert list(line.values()) == [
-        'MoCo v2',
-        '',
-        'ResNet-50',
-        'IN1K',
-        '200',
-        'voc0712_det_c4',
-        'bbox_AP',
-        '57.3',
-        '0.2645751311',
-        '3',
-        '57',
-        '0.3',
-        'MoCo v2 (repository): ' + board.rows[0].published.source,
-        sha('MoCo v2200'),
-        ids,
-        '56.64275894',  # 57.3 -/+ 4.302653 * 0.2645751 / sqrt(3)
-        '57.95724106',
-        '',
-        '',
-        '',
-        '',
-        'full',
-    ]
+    assert (
+        list(line.values())
+        == [
+            'MoCo v2',
+            '',
+            'ResNet-50',
+            'IN1K',
+            '200',
+            'voc0712_det_c4',
+            'bbox_AP',
+            '57.3',
+            '0.2645751311',
+            '3',
+            '57',
+            '0.3',
+            'MoCo v2 (repository): ' + board.rows[0].published.source,
+            sha('MoCo v2200'),
+            ids,
+            '56.64275894',  # 57.3 -/+ 4.302653 * 0.2645751 / sqrt(3)
+            '57.95724106',
+            '',
+            '',
+            '',
+            '',
+            'full',
+            'reproduced',
+            'Detectron2 config of MoCo (He et al., CVPR 2020, App. A.1); '
+            f'settings {sha("voc0712_det_c4")[:8]}; '
+            f'data {sha("data voc0712_det_c4")[:8]}',
+            '3',
+            '10800',
+            '912',
+            '12.5',
+            '',
+            '70000',
+        ]
+    )
 
 
 def test_recipe_and_departures_tell_rows_apart():

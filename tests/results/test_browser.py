@@ -40,7 +40,7 @@ def test_one_seed_decides_nothing(browser, tmp_path):
         'e => e.firstChild.textContent)',
     )
     assert names == sorted(names)
-    assert set(column(browser, 7)) == {''}  # place
+    assert column(browser, 'place') is None  # of none
     cells[0].click()
     text = browser.find_element('id', 'panel').text
     assert 'Place\nundecided: one seed' in text
@@ -79,7 +79,7 @@ def test_three_seeds_of_two_backbones(browser, tmp_path):
         row.best for row in board.rows if row.metric in ('top1', 'mIoU')
     )
     charts = browser.find_elements('css selector', '#rank-charts figure')
-    assert len(charts) == 2 and 'ResNet' not in charts[0].text
+    assert len(charts) == 2 and 'ViT' not in charts[0].text
     assert 'Methods without a common letter' in charts[0].text
     beyond = js(
         browser,
@@ -170,10 +170,10 @@ def test_loads_nothing(opened):
 
 def test_sorts_by_a_column_both_ways(opened):
     click(opened, '#rows [data-key=measured]')
-    down = [float(v.split()[0]) for v in column(opened, 3)]
+    down = [float(v.split()[0]) for v in column(opened, 'measured')]
     assert down == sorted(down, reverse=True) and len(down) == 26
     click(opened, '#rows [data-key=measured]')
-    up = [float(v.split()[0]) for v in column(opened, 3)]
+    up = [float(v.split()[0]) for v in column(opened, 'measured')]
     assert up == down[::-1]
     assert (
         js(
@@ -189,16 +189,17 @@ def test_filters(opened):
     from selenium.webdriver.support.ui import Select
 
     Select(opened.find_element('id', 'f-task')).select_by_value('mini_knn')
-    assert set(column(opened, 1)) == {'Mini kNN'}
-    opened.find_element('id', 'f-text').send_keys('pixpro')
-    assert column(opened, 0) == ['PixPro\nResNet-18 · IN1K · 200 epochs']
+    assert set(column(opened, 'task')) == {'Mini kNN'}
+    opened.find_element('id', 'f-q').send_keys('pixpro')
+    assert column(opened, 'method') == [
+        'PixPro\nResNet-18 · IN1K · 200 epochs'
+    ]
     assert opened.find_element('id', 'count').text.startswith('1 of ')
     click(opened, '#filters [type=reset]')
-    wait(lambda: len(column(opened, 0)) == 26)
-    Select(opened.find_element('id', 'f-kind')).select_by_value('published')
-    assert set(column(opened, 3)) == {''} and len(column(opened, 0)) == 100
-    click(opened, '#more')
-    assert len(column(opened, 0)) > 150
+    wait(lambda: len(column(opened, 'method')) == 26)
+    Select(opened.find_element('id', 'f-show')).select_by_value('published')
+    assert set(column(opened, 'measured')) == {''}
+    assert len(column(opened, 'method')) > 150
 
 
 def test_provenance_panel(opened):
@@ -223,7 +224,7 @@ def test_provenance_panel(opened):
 
 def test_by_keyboard_alone(opened):
     press(opened, '/')
-    assert js(opened, 'return document.activeElement.id') == 'f-text'
+    assert js(opened, 'return document.activeElement.id') == 'f-q'
     js(opened, 'document.querySelector("#matrix .cell[title]").focus()')
     press(opened, '\ue007')  # Enter
     assert opened.find_element('id', 'panel').is_displayed()
@@ -308,7 +309,7 @@ def test_names_that_objects_have_and_long_ones(browser, tmp_path):
         '"#rank-charts .mark-symbol.role-mark path").length',
     )
     assert ranked == len(NAMES)
-    assert len(column(browser, 0)) == 3 * len(NAMES)
+    assert len(column(browser, 'method')) == 3 * len(NAMES)
     for cell in browser.find_elements('css selector', '#rows button.open')[:9]:
         js(browser, 'arguments[0].click()', cell)
         assert browser.find_element('id', 'panel').text
@@ -327,7 +328,7 @@ def test_departures_are_marked_and_explained(odd_page):
         "† other settings or data than the protocol's: "
         'not compared with published numbers'
     )
-    names = [name.split('\n')[0] for name in column(odd_page, 0)]
+    names = [name.split('\n')[0] for name in column(odd_page, 'method')]
     assert names.count('InsLoc (FPN) †') == 1
     assert names.count('InsLoc (FPN)') == 3  # its metrics
     cells = odd_page.find_elements('css selector', '#matrix button.cell')
@@ -372,7 +373,7 @@ def test_changed_pretrainings_are_told_apart(browser, tmp_path):
 
 
 def test_a_task_that_is_not_installed(odd_page):
-    assert f'{EVIL}, not installed' in column(odd_page, 1)
+    assert f'{EVIL}, not installed' in column(odd_page, 'task')
     heads = js(
         odd_page,
         'return [...document.querySelectorAll("#bars h3")].map('

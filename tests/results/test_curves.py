@@ -10,7 +10,13 @@ from PIL import Image
 
 from ssl_bench.errors import UserError
 from ssl_bench.markdown_sections import replace_section
-from ssl_bench.results.curves import curve_table, find_runs
+from ssl_bench.results import curves as curves_module
+from ssl_bench.results import write_record
+from ssl_bench.results.board import build
+from ssl_bench.results.curves import curve_table, find_curves
+from ssl_bench.results.run_logs import find_runs
+from ssl_bench.results.store import scan
+from tests.results.factory import make_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,3 +134,95 @@ def test_nothing_to_read(tmp_path):
     (tmp_path / 'run/1/vis_data/scalars.json').write_text('{"step"')
     with pytest.raises(UserError, match='scalars.json: line 1 is not JSON'):
         find_runs([tmp_path])
+
+
+@pytest.fixture
+def board(tmp_path):
+    """Two seeds of two pretrainings, their transfers, and runs without name.
+
+    Returns:
+        tuple[Path, list[Row]]: The folder, and rows of its records.
+    """
+    for seed in (0, 1):
+        for config, method, variant in (
+            ('insloc_r18_fpn', 'InsLoc', 'FPN'),
+            ('moco_r18', 'MoCo v2', ''),
+        ):
+            said = f'dict(name={method!r}, variant={variant!r})'
+            folder = tmp_path / f'{config}_seed{seed}'
+            write_run(folder, [2.0, 1.0], config=config, name=said)
+            record = make_record(method, variant, 'mini_knn', seed)
+            record['pretrain']['config'] = config
+            top = tmp_path / record['run_id']
+            write_record(top, record)
+            write_run(top, [5.0, 4.0], config='mini_knn', name='None')
+    write_run(tmp_path / 'alone', [3.0, 1.0], name='None')
+    unfinished = make_record('InsLoc', 'FPN', 'mini_seg_fcn', 7)['run_id']
+    write_run(tmp_path / unfinished, [0.9, 0.8], config='x', name='None')
+    rows = build(scan([tmp_path])[0], published='none').measured
+    return tmp_path, rows
+
+
+def test_every_run_is_under_its_method(board):
+    curves, problems = find_curves([board[0]], board[1])
+    assert problems == []
+    found = [(c.group, c.label, c.seed, c.name) for c in curves]
+    assert found[:4] == [
+        ('pretraining', 'InsLoc (FPN)', 0, 'InsLoc (FPN)'),
+        ('pretraining', 'InsLoc (FPN)', 1, 'InsLoc (FPN)'),
+        ('pretraining', 'MoCo v2', 0, 'MoCo v2'),
+        ('pretraining', 'MoCo v2', 1, 'MoCo v2'),
+    ]
+    assert sorted(found[4:9]) == [
+        ('mini_knn', 'InsLoc (FPN)', 0, 'InsLoc (FPN)'),
+        ('mini_knn', 'InsLoc (FPN)', 1, 'InsLoc (FPN)'),
+        ('mini_knn', 'MoCo v2', 0, 'MoCo v2'),
+        ('mini_knn', 'MoCo v2', 1, 'MoCo v2'),
+        # it has no record yet: its folder says what it is
+        ('mini_seg_fcn', 'InsLoc (FPN)', 7, 'InsLoc (FPN)'),
+    ]
+    assert found[9:] == [('other', 'alone', None, 'alone')]
+    # all of one method and group have one identity, that of its rows
+    by_label = {(c.group, c.label): {} for c in curves[:8]}
+    for curve in curves[:8]:
+        by_label[curve.group, curve.label][curve.method] = 0
+    assert all(len(known) == 1 for known in by_label.values())
+    assert (
+        by_label['pretraining', 'MoCo v2'] == by_label['mini_knn', 'MoCo v2']
+    )
+    # before the first record the run's own config says the method
+    alone, _ = find_curves([board[0]])
+    assert [(c.group, c.name, c.seed, c.method) for c in alone[:2]] == [
+        ('pretraining', 'InsLoc (FPN)', 0, ''),
+        ('pretraining', 'InsLoc (FPN)', 1, ''),
+    ]
+
+
+def test_numbers_of_a_curve(tmp_path):
+    write_run(tmp_path / 'run', [3.0, -1.0, 2.0], feature_rank=9.5, lr=0.1)
+    [curve], _ = find_curves([tmp_path])
+    assert curve.steps == [10, 20, 30] and curve.lines == 1
+    assert curve.values == dict(
+        loss=[3.0, -1.0, 2.0], feature_rank=[9.5] * 3, lr=[0.1] * 3
+    )
+    assert curve.texts['loss'] == dict(
+        first='3', last='2', lowest='-1', highest='3'
+    )
+    write_run(tmp_path / 'long', [float(i) for i in range(1000)])
+    long, _ = find_curves([tmp_path])[0]
+    assert (len(long.steps), long.lines, long.steps[-1]) == (240, 5, 10_000)
+
+
+def test_too_many_curves_are_a_fair_share(tmp_path, monkeypatch):
+    for seed in range(6):
+        write_run(tmp_path / f'a_seed{seed}', [2.0, 1.0], config='a')
+    said = "dict(name='Rare')"
+    write_run(tmp_path / 'z', [2.0, 1.0], config='z', name=said)
+    monkeypatch.setattr(curves_module, 'MAX_CURVES', 3)
+    curves, [problem] = find_curves([tmp_path])
+    assert [(c.name, c.seed) for c in curves] == [
+        ('Mine (A)', 0),
+        ('Mine (A)', 1),
+        ('Rare', None),
+    ]
+    assert '7 curves; the page shows 3' in problem.message

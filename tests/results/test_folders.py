@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from ssl_bench.results import write_record
+from ssl_bench.results.board import build
+from ssl_bench.results.curves import find_curves
 from ssl_bench.results.folders import Folders
-from ssl_bench.results.media import find_curves
 from ssl_bench.results.store import scan
 from tests.results.factory import make_record
 
@@ -35,8 +36,9 @@ def test_a_link_to_runs_is_followed(disk):
     assert seeds(runs) == ([0, 1], [])
     stored, _ = scan([runs])
     assert stored[0].path == f'{runs}/link/s0/result.json'
-    [curve], problems = find_curves([runs], stored)
-    assert len(curve.points) == 2 and problems == []
+    [curve], problems = find_curves([runs], build(stored).measured)
+    assert len(curve.steps) == 2 and problems == []
+    assert (curve.group, curve.seed) == ('mini_knn', 0)
 
 
 def test_the_same_runs_by_two_ways_count_once(disk):

@@ -11,13 +11,14 @@ from PIL import Image
 from ssl_bench.results import write_record
 from ssl_bench.results.board import build
 from ssl_bench.results.charts import specifications
-from ssl_bench.results.media import find_curves, thin
+from ssl_bench.results.curves import find_curves, thin
 from ssl_bench.results.page_data import page_data
 from ssl_bench.results.pictures import find_pictures
 from ssl_bench.results.record import Stored
 from ssl_bench.results.report import safe_json, to_html
 from ssl_bench.results.scalars import read_losses
 from ssl_bench.results.store import scan
+from ssl_bench.results.text_formats import to_csv
 from tests.results.factory import METHODS, make_record, sha, suite
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror=alert(2)>'
@@ -110,7 +111,16 @@ def test_page_holds_rows_runs_and_provenance(page):
         sum(run['cost']['gpu_hours'] for run in own) / 3
     )
     assert own[0]['path'].endswith('result.json')
-    assert data['csv'].startswith('method,variant,')
+    assert data['csv']['head'].startswith('method,variant,')
+    lines = data['csv']['lines']
+    assert len(lines) == len(data['rows'])
+    in_file = [
+        lines[i]
+        for i in sorted(
+            range(len(lines)), key=data['csv']['places'].__getitem__
+        )
+    ]
+    assert data['csv']['head'] + ''.join(in_file) == to_csv(board)
     assert [w['kind'] for w in data['warnings']] == [
         p.kind for p in board.problems
     ]
@@ -183,7 +193,7 @@ def test_media_are_found_and_owned(page):
     data = data_of(page[0])
     [curve] = data['curves']
     assert (curve['name'], curve['group']) == ('PixPro', 'mini_seg_fcn')
-    assert len(curve['points']) == 240
+    assert len(curve['steps']) == len(curve['values']['loss']) == 240
     sheet, predictions = data['pictures']
     assert (sheet['kind'], predictions['kind']) == ('views', 'predictions')
     assert predictions['caption'] == (
@@ -212,10 +222,12 @@ def test_curve_of_a_pretraining_is_named_by_its_config(tmp_path):
             '\n'.join(f'{{"loss": {step}, "step": {step}}}' for step in steps)
             + '\n{"acc": 1, "step": 1}\n'
         )
-    [curve], problems = find_curves([tmp_path], scan([tmp_path])[0])
+    rows = build(scan([tmp_path])[0], published='none').measured
+    [curve], problems = find_curves([tmp_path], rows)
     assert problems == []
     assert (curve.group, curve.name) == ('pretraining', 'InsLoc (FPN)')
-    assert curve.points == [(10, 10.0), (20, 20.0), (30, 30.0)]
+    assert curve.steps == [10, 20, 30]
+    assert curve.values == dict(loss=[10.0, 20.0, 30.0])
 
 
 def test_bad_media_are_named(tmp_path):
@@ -240,13 +252,15 @@ def test_losses_that_are_no_numbers_are_passed_over(tmp_path):
 
 
 def test_thinning_keeps_the_mean_and_the_end():
-    points = [(i, float(i % 7)) for i in range(1000)]
-    thinned = thin(points, 10)
-    assert len(thinned) == 10 and thinned[-1][0] == 999
-    assert sum(v for _, v in thinned) / 10 == pytest.approx(
-        sum(v for _, v in points) / 1000
+    rows = [dict(step=i, loss=float(i % 7)) for i in range(1000)]
+    rows[3]['lr'] = 0.5
+    steps, values = thin(rows, ['loss', 'lr'], 10)
+    assert len(steps) == 10 and steps[-1] == 999
+    assert sum(values['loss']) / 10 == pytest.approx(
+        sum(row['loss'] for row in rows) / 1000, rel=1e-4
     )
-    assert thin([(2, 1.0), (1, 3.0)]) == [(1, 3.0), (2, 1.0)]
+    assert values['lr'] == [0.5] + [None] * 9
+    assert thin(rows[:2], ['loss']) == ([0, 1], dict(loss=[0.0, 1.0]))
 
 
 def test_page_of_printed_numbers_only_has_no_charts(tmp_path):

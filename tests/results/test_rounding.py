@@ -123,9 +123,9 @@ def test_the_page_rounds_and_compares_nothing():
 
 
 def test_charts_round_no_number_of_a_method():
-    """Formats are for axes and for the curves' losses only."""
+    """Formats are for axes and for the numbers of logs only."""
     for name, spec in specifications().items():
         for layer in spec['layer']:
             for shown in layer['encoding'].get('tooltip', []):
                 if 'format' in shown:
-                    assert (name, shown['field']) == ('curves', 'loss')
+                    assert (name, shown['field']) == ('curves', 'value')

@@ -774,18 +774,16 @@ def test_nothing_of_the_backbone_can_be_trained():
 def test_pictures_show_near_pixels_bright(registered, tmp_path, photo):
     from PIL import Image
 
-    from ssl_bench.toolbox.pictures import SIDE, pair
+    from ssl_bench.toolbox.drawing import SIDE, draw_sample
 
     Image.fromarray(photo[:60, :80]).save(tmp_path / 'a.png')
     truth = torch.full((60, 80), 4.0)
     truth[:, :40], truth[:, 70:] = 1.0, 0.0
     row = sample(truth, torch.full((60, 80), 4.0))
     row.set_metainfo(dict(img_path=str(tmp_path / 'a.png')))
-    sheet = np.asarray(pair(row, {}, 0.3))
-    height = SIDE * 60 // 80
-    middle = sheet[14 + height // 2]
-    near, far, none, found = (
-        int(middle[x, 0])
-        for x in (SIDE // 8, SIDE * 5 // 8, SIDE - 4, SIDE + SIDE // 2)
-    )
-    assert near > far > none == 0 and abs(found - far) < 3
+    drawn = draw_sample(row, {}, 0.3, 3)
+    truth, found = (np.asarray(i)[SIDE * 60 // 160, :, 0] for i in drawn[:2])
+    near, far, none = (int(truth[x]) for x in (36, SIDE * 5 // 8, SIDE - 4))
+    assert near > far > none == 0 and found[SIDE // 2] == far
+    assert drawn.note == 'darkest grey: 4.0 m'
+    assert (f'#{far:02x}{far:02x}{far:02x}') in dict(drawn.legend)

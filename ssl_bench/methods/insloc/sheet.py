@@ -5,6 +5,12 @@ from PIL import ImageDraw
 from ssl_bench.data.contact_sheet import KEY, QUERY, Sheet, marked
 
 AUGMENTED = '#f8e71c'
+LEGEND = (
+    ('', '2 crops of one image, pasted onto other images:'),
+    (QUERY, "the query's crop"),
+    (KEY, "the key's crop"),
+    (AUGMENTED, "an anchor that overlaps the query's crop"),
+)
 
 
 def mark_boxes(
@@ -25,4 +31,4 @@ def mark_boxes(
 
 def box_sheet(config) -> Sheet:
     """How the samples of an InsLoc config are drawn."""
-    return Sheet(marked(mark_boxes))
+    return Sheet(marked(mark_boxes), legend=lambda item: LEGEND)

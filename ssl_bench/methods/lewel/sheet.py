@@ -13,6 +13,7 @@ from ssl_bench.errors import UserError, one_line
 from ssl_bench.methods.lewel.alignment import LEWELNeck
 
 HOT = torch.tensor([255.0, 40.0, 0.0])
+RED, DARK = '#ff2800', '#404040'  # in the legend
 GAP = 2
 
 
@@ -113,7 +114,18 @@ def map_tiles(config, state: Mapping[str, Tensor] | None = None) -> MapTiles:
 
 def map_sheet(config, state: Mapping[str, Tensor] | None = None) -> Sheet:
     """How the samples of a LEWEL config are drawn; see `map_tiles`."""
-    return Sheet(map_tiles(config, state), side=112, columns=2)
+    tiles = map_tiles(config, state)
+    legend = (
+        (
+            '',
+            'Each row: a view, then where the first map of each of the '
+            f'{tiles.neck.num_heads} heads looks, '
+            + ('as learnt:' if state else 'before training:'),
+        ),
+        (RED, 'most'),
+        (DARK, 'least'),
+    )
+    return Sheet(tiles, side=112, columns=2, legend=lambda item: legend)
 
 
 def _load(module: nn.Module, name: str, state: Mapping[str, Tensor]) -> None:

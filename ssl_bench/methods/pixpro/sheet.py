@@ -15,6 +15,14 @@ from ssl_bench.methods.pixpro.pixel_grid import (
 
 Grid = tuple[int, int]
 GAP = 12  # pixels between the views; lines cross it
+LEGEND = (
+    (
+        '',
+        'Dots: positions of 2 views that the loss takes for one place; one '
+        'place has one colour, and a line leads to the nearest position. '
+        'Positions without a dot have no partner.',
+    ),
+)
 
 
 def matched_distances(sample, grid: Grid, threshold: float) -> Tensor:
@@ -109,4 +117,4 @@ def match_sheet(config) -> Sheet:
             grids[size] = features.shape[2], features.shape[3]
         return draw_matches(item, side, grids[size], config.model.threshold)
 
-    return Sheet(tile, side=224, columns=3)
+    return Sheet(tile, side=224, columns=3, legend=lambda item: LEGEND)

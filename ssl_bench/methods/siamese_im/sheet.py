@@ -6,7 +6,15 @@ from PIL import ImageDraw
 from ssl_bench.data.contact_sheet import KEY, Sheet, marked
 from ssl_bench.data.geometry import ViewGeometry
 
-MASKED = '#707070'
+MASKED = '#5a3d9a'  # no colour of photographs
+LEGEND = (
+    ('', '2 views of each image:'),
+    (MASKED, 'patches of view 1 that the encoder does not get'),
+    (
+        KEY,
+        "centres of view 2's patches, in both views; its first row is larger",
+    ),
+)
 
 
 def mark_tokens(
@@ -35,7 +43,7 @@ def mark_tokens(
     x, y = torch.meshgrid(centres, centres, indexing='xy')
     points = geometry[1].to_source(torch.stack([x, y], -1))
     for i, row in enumerate(geometry[view].to_view(points).tolist()):
-        radius = 3 if i == 0 else 1
+        radius = 3 if i == 0 else 1.5
         for x, y in row:
             draw.ellipse(
                 (x - radius, y - radius, x + radius, y + radius), fill=KEY
@@ -44,4 +52,4 @@ def mark_tokens(
 
 def token_sheet(config) -> Sheet:
     """How the samples of a SiameseIM config are drawn."""
-    return Sheet(marked(mark_tokens))
+    return Sheet(marked(mark_tokens), legend=lambda item: LEGEND)

@@ -4,6 +4,9 @@ const DATA = JSON.parse(document.getElementById('data').textContent);
 const CHARTS = JSON.parse(document.getElementById('charts').textContent);
 const TASKS = new Map(DATA.tasks.map((task) => [task.id, task]));
 
+/** Positions in DATA.rows. */
+const ROW_NUMBERS = new Map(DATA.rows.map((row, i) => [row, i]));
+
 const $ = (id) => document.getElementById(id);
 
 /** Sections in the order of the page; each script in sections/ adds its own.
@@ -42,12 +45,11 @@ const methodKey = (row) => row.id;
     answer (better, worse, undecided), text, test; null where the two are not
     compared. */
 const comparison = (() => {
-  const places = new Map(DATA.rows.map((row, i) => [row, i]));
   const pairs = new Map(DATA.pairs.map((pair) =>
     [`${pair[0]},${pair[1]}`, pair]));
   const turned = {better: 'worse', worse: 'better', undecided: 'undecided'};
   return (row, other) => {
-    const [i, j] = [places.get(row), places.get(other)];
+    const [i, j] = [ROW_NUMBERS.get(row), ROW_NUMBERS.get(other)];
     const found = pairs.get(`${i},${j}`);
     if (found) {
       const [, , difference, answer, text, , test] = found;
@@ -75,30 +77,37 @@ function labels(rows) {
     if (!byName.has(row.name)) byName.set(row.name, []);
     byName.get(row.name).push(row);
   }
+  const several = new Map([...byName].map(([name, same]) => [name, new Set(
+    ['backbone', 'pretrain_data', 'pretrain_epochs'].filter((field) =>
+      same.some((other) => other[field] !== same[0][field])))]));
   const names = rows.map((row) => {
-    const others = byName.get(row.name);
-    const differ = (field) => others.some((o) => o[field] !== row[field]);
+    const differ = (field) => several.get(row.name).has(field);
     let name = row.label;
     if (differ('backbone')) name += ', ' + row.backbone;
     if (differ('pretrain_data')) name += ', ' + row.pretrain_data;
     if (differ('pretrain_epochs')) name += ', ' + row.pretrain_epochs + 'e';
     return name;
   });
-  return names.map((name, i) => {
-    const same = names.flatMap((other, j) => (other === name ? [j] : []));
-    return same.length > 1 ? `${name} #${same.indexOf(i) + 1}` : name;
+  const count = new Map();
+  names.forEach((name) => count.set(name, (count.get(name) || 0) + 1));
+  const met = new Map();
+  return names.map((name) => {
+    if (count.get(name) === 1) return name;
+    met.set(name, (met.get(name) || 0) + 1);
+    return `${name} #${met.get(name)}`;
   });
 }
 
 /** One colour per method everywhere; controls are grey. */
 const COLORS = new Map();
+const CONTROLS = new Set(DATA.rows.filter((r) => r.control).map(
+  (r) => r.name));
+const USED = {control: 0, other: 0};
 function colorOf(name) {
   if (!COLORS.has(name)) {
-    const control = DATA.rows.some((r) => r.name === name && r.control);
-    const kind = control ? 'control-' : '';
-    const used = [...COLORS.values()].filter(
-      (color) => color.includes('control') === control).length;
-    COLORS.set(name, `var(--series-${kind}${used % (control ? 2 : 10)})`);
+    COLORS.set(name, CONTROLS.has(name)
+      ? `var(--series-control-${USED.control++ % 2})`
+      : `var(--series-${USED.other++ % 10})`);
   }
   return COLORS.get(name);
 }

@@ -44,7 +44,10 @@ function startSections() {
 }
 
 startTheme();
-startSections().then(STATE.goToSection).finally(() => {
+startSections().then(() => {
+  STATE.goToSection();
+  showCell();
+}).finally(() => {
   document.body.dataset.ready = 'yes';
 });
 
@@ -52,6 +55,6 @@ document.addEventListener('keydown', (event) => {
   const typing = event.target.closest('input, select, textarea, dialog');
   if (event.key === '/' && !typing) {
     event.preventDefault();
-    $('f-text').focus();
+    $('f-q').focus();
   }
 });

@@ -15,7 +15,8 @@ function summary(row) {
     ['Method', row.name], ['Pretraining', pretraining(row)],
     ['Task', `${TASKS.get(row.task).title} (${row.task})`],
     ['Metric', directed(metric)],
-    ['Recipe', row.recipe], ['Trained', row.trained],
+    ['Protocol', row.protocol], ['Recipe', row.recipe],
+    ['Trained', row.trained],
     ['Departures', row.departures.join('; ')],
     ['Seeds', row.values.map((v) => `${v.seed}: ${v.text}`).join(', ')],
     ['95% interval', row.text.interval],
@@ -23,6 +24,7 @@ function summary(row) {
     ['Best mean', row.text.leader], ['Test', row.text.leader_test],
     [`Against ${DATA.baseline}`, row.text.difference],
     ['Test', row.text.difference_test],
+    ['Cost', row.text.cost],
   ]);
 }
 
@@ -76,23 +78,49 @@ function runBlock(run, open) {
   ]));
 }
 
+/** Open the panel of a row; its address is that of the open panel. */
 function openPanel(row) {
-  const panel = $('panel');
+  STATE.set('cell', row.key, '', true);
+  if (!$('panel').open) showCell();
+}
+
+/** Open or close the panel as the address says. */
+function showCell() {
+  const key = STATE.get('cell');
+  if (!key) {
+    if ($('panel').open) $('panel').close();
+    return;
+  }
+  const row = DATA.rows.find((other) => other.key === key);
+  $('panel').replaceChildren(...(row ? rowBlocks(row) : [
+    panelHead('Not on this page'), el('p', {},
+      'The number that the address names is not on this page.')]));
+  if (!$('panel').open) $('panel').showModal();
+  $('panel').scrollTop = 0;
+}
+
+function panelHead(title) {
+  return el('header', {}, el('h2', {id: 'panel-title'}, title),
+    el('button', {type: 'button', onclick: () => $('panel').close()},
+      'Close'));
+}
+
+function rowBlocks(row) {
   const value = isMeasured(row)
     ? [row.text.mean, el('small', {}, row.std === null
       ? ' one seed' : ` ± ${row.text.std}, ${row.values.length} seeds`)]
     : [row.published[0].text, el('small', {}, ' printed')];
   const runs = row.runs.map((i) => DATA.runs[i]);
-  panel.replaceChildren(
-    el('header', {}, el('h2', {id: 'panel-title'},
-      `${row.label}: ${metricOf(row).title}`),
-    el('button', {type: 'button', onclick: () => panel.close()}, 'Close')),
+  return [panelHead(`${row.label}: ${metricOf(row).title}`),
     el('p', {class: 'big'}, ...value), summary(row), ...printedBlock(row),
     ...(runs.length ? [el('h3', {}, 'Runs')] : []),
-    ...runs.map((run, i) => runBlock(run, i === 0)));
-  panel.showModal();
-  panel.scrollTop = 0;
+    ...runs.map((run, i) => runBlock(run, i === 0))];
 }
+
+STATE.on('cell', showCell);
+$('panel').addEventListener('close', () => {
+  if (!$('panel').open) STATE.set('cell', '');
+});
 
 function openPicture(picture) {
   const viewer = $('viewer');

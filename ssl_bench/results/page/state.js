@@ -23,11 +23,17 @@ const STATE = (() => {
     }
   }
 
-  function write() {
+  /** push: a step that "back" takes back; one for all that follow. */
+  function write(push) {
     const parts = [...values].sort().map(([name, value]) =>
       `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
-    const hash = [encodeURIComponent(place), ...parts].join('&');
-    history.replaceState(null, '', `#${hash}`);
+    const hash = [encodeURIComponent(place), ...parts].filter(Boolean)
+      .join('&');
+    const step = history.state === 'step';
+    try {
+      if (push && !step) history.pushState('step', '', `#${hash}`);
+      else history.replaceState(history.state, '', `#${hash}`);
+    } catch (error) { /* too many in a short time: the next one is written */ }
   }
 
   /** The value of a name, or what it is by default. */
@@ -35,13 +41,14 @@ const STATE = (() => {
     return values.has(name) ? values.get(name) : normal;
   }
 
-  /** Keep a value; what equals the default is not written down. */
-  function set(name, value, normal = '') {
+  /** Keep a value; what equals the default is not written down. With push
+      the browser's "back" goes to what was before. */
+  function set(name, value, normal = '', push = false) {
     const text = String(value);
     if (get(name, normal) === text) return;
     if (text === normal) values.delete(name);
     else values.set(name, text);
-    write();
+    write(push);
     (listeners.get(name) || []).forEach((tell) => tell());
   }
 
@@ -55,14 +62,14 @@ const STATE = (() => {
   }
 
   window.addEventListener('hashchange', () => {
-    const before = new Map(values);
+    const [before, from] = [new Map(values), place];
     read();
     for (const [name, tells] of listeners) {
       if (before.get(name) !== values.get(name)) {
         tells.forEach((tell) => tell());
       }
     }
-    goToSection();
+    if (place !== from) goToSection();
   });
   document.addEventListener('click', (event) => {
     const link = event.target.closest('a[href^="#"]');

@@ -1,10 +1,19 @@
 /* What the tables of several sections share. */
+const COLLATOR = new Intl.Collator('en', {numeric: true});
+
 function compare(a, b, descending) {
   const none = (v) => v === null || v === undefined || v === '';
   if (none(a) || none(b)) return none(a) - none(b); // empty last, always
   const order = typeof a === 'number' && typeof b === 'number'
-    ? a - b : String(a).localeCompare(String(b), 'en', {numeric: true});
+    ? a - b : COLLATOR.compare(String(a), String(b));
   return descending ? -order : order;
+}
+
+/** The items by value(item), which is asked once of each. */
+function sortedBy(items, value, descending) {
+  const pairs = items.map((item) => [value(item), item]);
+  pairs.sort((a, b) => compare(a[0], b[0], descending));
+  return pairs.map((pair) => pair[1]);
 }
 
 /** Heading with a button; a second press turns the order. */
