@@ -50,8 +50,18 @@ PRETRAINING: dict[str, Cost] = {
     ),
 }
 
-# What takes minutes on the embedded data: seconds of one core, measured.
-SECONDS = {'mocov2_r18_10e': 28}
+# What embedded data take, by config or task: seconds in one of two places on
+# two cores, measured.
+SECONDS = {
+    'mocov2_r18_10e': 30,
+    'insloc_r18_fpn_15e': 60,
+    'mini_coco_mrcnn_fpn': 130,
+    'mini_seg_fcn': 60,
+    'mini_depth': 9,
+    'mini_incontext': 7,
+    'mini_linseg': 10,
+    'mini_knn': 5,
+}
 
 
 def pretraining_hours(config: str, epochs: int) -> float | None:

@@ -19,10 +19,11 @@ def file_names(titles: Iterable[str]) -> list[str]:
     seen: Counter[str] = Counter()
     names = []
     for title in titles:
-        words = re.sub(r'[^a-z0-9_]+', '-', title.casefold()).strip('-')
+        words = re.sub(r'[^a-z0-9_]+', '-', title.casefold())
+        words = words.strip('-')[:LONGEST] or 'step'
         seen[words] += 1
         number = f'-{seen[words]}' if seen[words] > 1 else ''
-        names.append(f'{words[:LONGEST]}{number}.log')
+        names.append(f'{words}{number}.log')
     return names
 
 

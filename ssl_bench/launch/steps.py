@@ -106,16 +106,17 @@ class Estimate:
         ]
         heapq.heapify(running)
         to_start, end = list(waiting), 0.0
+        ended: set[int | None] = {None, *self.taken}
         while True:
-            open_ = {*to_start, *(number for _, number in running)}
-            ready = [n for n in to_start if self.steps[n].after not in open_]
+            ready = [n for n in to_start if self.steps[n].after in ended]
             for number in ready[: max(0, self.jobs - len(running))]:
                 to_start.remove(number)
                 finish = end + (needed[number] or 0.0)
                 heapq.heappush(running, (finish, number))
             if not running:
                 return end
-            end, _ = heapq.heappop(running)
+            end, number = heapq.heappop(running)
+            ended.add(number)
 
 
 class StepsView:
