@@ -8,6 +8,7 @@ on the terminal. `leaderboard export DIR... -o FILE.zip` bundles records,
 signed correction next to a record, which stays as it is.
 `--sensitivity` says whether the rankings hold under the other settings and
 seeds that the records cover.
+`--watch` keeps a page up to date while runs go on, until Ctrl-C.
 Exit code: 0 clean, 3 done with warnings, 2 nothing usable.
 """
 
@@ -16,7 +17,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ssl_bench.errors import UserError, printable
 from ssl_bench.header_fields import RECORDED, add_option, words_of
@@ -47,6 +48,7 @@ MARKS = {
 }
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
+WATCH = 10.0  # seconds between two looks
 MAX_SHOWN = 2000  # rows on a terminal when a file has them too
 
 
@@ -107,6 +109,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='instead: whether the rankings hold where the records cover '
         'several settings or seeds',
     )
+    parser.add_argument(
+        '--watch',
+        nargs='?',
+        type=float,
+        const=WATCH,
+        metavar='SECONDS',
+        help='keep a page (-o page.html) up to date while runs go on, until '
+        f'Ctrl-C; SECONDS between two looks (default: {WATCH:g})',
+    )
 
     add_option(parser, 'annotate', RECORDED)
     parser.add_argument('--by', metavar='NAME', help='annotate: who signs')
@@ -143,6 +154,8 @@ def _leaderboard(args: argparse.Namespace) -> int:
     name = _format(args)
     target = _target_of(args, name)
     dirs = args.dirs or DIRS
+    if args.watch is not None:
+        _watch(args, name, target)
     with _board(args) as board:
         text = render(board, name, args.paper, dirs) if name else ''
     _write(text, name, target)
@@ -157,10 +170,40 @@ def _leaderboard(args: argparse.Namespace) -> int:
     return _finish(board.problems, f'written: {target}' if target else None)
 
 
+def _watch(
+    args: argparse.Namespace, name: str | None, target: Path | None
+) -> NoReturn:
+    """Keep the page up to date, until Ctrl-C.
+
+    Raises:
+        UserError: It is no page, or no time.
+    """
+    from ssl_bench.results.watch import Watch
+
+    if name != 'html' or target is None:
+        raise UserError(
+            '--watch keeps a page up to date: add -o page.html, and leave '
+            '--format out'
+        )
+    if not 1 <= args.watch <= 86_400:
+        raise UserError(f'--watch {args.watch:g}: expected 1 to 86400 seconds')
+
+    def board() -> 'Board':
+        with _board(args, empty=True) as found:
+            return found
+
+    def say(line: str) -> None:
+        print(printable(line), file=sys.stderr, flush=True)
+
+    Watch(args.dirs or DIRS, target, board, args.watch, say).run()
+
+
 def _sensitivity(args: argparse.Namespace) -> int:
     from ssl_bench.results.sensitivity import studies
     from ssl_bench.results.sensitivity_text import grids, render
 
+    if args.watch is not None:
+        raise UserError('--sensitivity is no page of runs: leave out --watch')
     if args.paper or args.baseline:
         raise UserError(
             '--sensitivity compares all methods with each other: leave out '
@@ -179,8 +222,12 @@ def _sensitivity(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _board(args: argparse.Namespace) -> 'Iterator[Board]':
+def _board(args: argparse.Namespace, empty: bool = False) -> 'Iterator[Board]':
     """The leaderboard of the folders that were named.
+
+    Args:
+        args (Namespace): Of the command.
+        empty (bool): Whether it may have no record.
 
     Raises:
         UserError: No usable record.
@@ -190,7 +237,7 @@ def _board(args: argparse.Namespace) -> 'Iterator[Board]':
 
     with collector_paused():
         stored, problems = scan(args.dirs or DIRS)
-        if not stored:
+        if not stored and not empty:
             raise UserError(
                 'no usable result.json: ' + '; '.join(map(str, problems))
             )

@@ -92,32 +92,51 @@ def _template(name: str) -> 'Template':
     ).get_template(name)
 
 
-def to_html(board: Board, dirs: Iterable[PathLike] = ()) -> str:
+def to_html(
+    board: Board,
+    dirs: Iterable[PathLike] = (),
+    watched: dict[str, Any] | None = None,
+) -> str:
     """The whole page.
 
     Args:
         board (Board): Rows and warnings; what is wrong with curves and
             pictures is added to its problems.
         dirs: Where curves and pictures are looked for.
+        watched (dict, optional): Of a page that reloads itself: ``seconds``
+            between two times, and ``changed``, the time of the last change.
     """
-    import vl_convert
-
     from ssl_bench.results.charts import specifications
 
     data = page_data(board, dirs)
+    sheets, scripts = SHEETS, SCRIPTS
+    if watched:
+        data['watched'] = watched
+        sheets, scripts = (*SHEETS, 'watch.css'), (*SCRIPTS, 'watch.js')
     measured = Board(board.measured, board.problems, board.baseline)
     # Markup: texts of this project and its libraries, and escaped JSON
     return _template(TEMPLATE).render(
-        style=_style(),
-        script=_joined(SCRIPTS),
+        style=_joined(sheets),
+        script=_joined(scripts),
         sections=SECTIONS,
-        vega=Markup(vl_convert.javascript_bundle(EMBED)),
+        vega=_vega(),
         data=safe_json(data),
         charts=safe_json(specifications()),
         grids=grid.grids(measured),
         legend=_legend(board),
         rule=wording.RULE,
     )
+
+
+@lru_cache(maxsize=1)
+def _vega() -> Markup:
+    """The libraries that draw charts; it takes a second to put them together.
+
+    A page that is watched is written many times.
+    """
+    import vl_convert
+
+    return Markup(vl_convert.javascript_bundle(EMBED))
 
 
 def _style() -> Markup:
