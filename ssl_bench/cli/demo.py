@@ -32,10 +32,10 @@ QUICK_TASKS = {
     'test_dataloader.dataset.indices': 24,
 }
 NEXT = """\
-next, with images of your own and 8 GPUs (docs/methods.md, docs/transfer.md):
-  ssl-bench pretrain mocov2_r50_200e --gpus 8 --work-dir work_dirs/moco \\
+next: your own images, and a real task (`ssl-bench tasks` lists all):
+  ssl-bench pretrain mocov2_r50_200e \\
     --cfg-options train_dataloader.dataset.data_root=IMAGES
-  ssl-bench transfer work_dirs/moco/epoch_200.pth \\
+  ssl-bench transfer work_dirs/mocov2_r50_200e/epoch_200.pth \\
     --tasks voc12_linseg_dinov2 --data-root DATA --seeds 0 1 2"""
 
 

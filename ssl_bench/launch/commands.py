@@ -46,7 +46,7 @@ def pretrain_command(
     )
     return Command(
         words,
-        title=f'pretrain {name_of(method)}, seed {seed}',
+        title=f'pretrain {name_of(suite, method)}, seed {seed}',
         kind=f'{method.config} {method.overrides}',
         seconds=pretraining_seconds(method.config, epochs, _processes(suite)),
     )
@@ -95,14 +95,14 @@ def transfer_command(
     return Command(
         words,
         after,
-        title=f'transfer {name_of(method)} to {tasks}, seed {seed}',
+        title=f'transfer {name_of(suite, method)} to {tasks}, seed {seed}',
         kind=tasks,
         seconds=transfer_seconds(runs, _processes(suite)),
     )
 
 
-def name_of(method: Method) -> str:
-    """What a method is called, for people."""
+def name_of(suite: Suite, method: Method) -> str:
+    """What a method is called, for people; with its network if needed."""
     name, variant = method.name, method.variant
     if method.config and not name:
         own = load_config(method.config).get('method') or {}
@@ -112,8 +112,15 @@ def name_of(method: Method) -> str:
         word, _, rest = method.checkpoint.partition('=')
         controls = {RANDOM: ALIASES[RANDOM], SUPERVISED: LABELS['method']}
         name = controls.get(word, Path(rest or word).name)
+    same = [other for other in suite.methods if _is_same(method, other)]
     text = label(name, variant)
-    return f'{text} [{method.arch}]' if method.arch else text
+    return f'{text} [{method.arch}]' if len(same) > 1 else text
+
+
+def _is_same(method: Method, other: Method) -> bool:
+    """Whether two methods differ in their network only."""
+    update = {'arch': '', 'tasks': ()}
+    return method.model_copy(update=update) == other.model_copy(update=update)
 
 
 def _processes(suite: Suite) -> int:

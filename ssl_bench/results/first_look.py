@@ -28,38 +28,46 @@ def first_look(board: Board, width: int) -> RenderableType:
     parts: list[RenderableType] = [Text(line) for line in pretrained(board)]
     if note:
         parts.append(Text(note, 'bold'))
-    for rows, title in (
-        (several, f'Mean of {_seeds(several)} seeds [95% interval]'),
-        (single, 'One seed: undecided, whatever the numbers'),
-    ):
-        if rows:
-            parts += ['', to_rich(_table(rows, title, board), width)]
-            differences = _differences(rows)
-            if differences and not note:
-                parts.append(_against(differences, str(board.baseline)))
+    if several:
+        title = f'Mean of {_seeds(several)} seeds [95% interval]'
+        parts += ['', to_rich(_table(several, title, board), width)]
+        differences = _differences(several)
+        if differences and not note:
+            parts.append(_against(differences, str(board.baseline)))
+    if single:
+        title = 'One seed: undecided, whatever the numbers'
+        parts += ['', to_rich(_table(single, title, board), width)]
     return Group(*parts)
 
 
 def pretrained(board: Board) -> list[str]:
-    """``pretrained: MoCo v2, 10 epochs of mini (800 images), 3 seeds``."""
-    found: dict[tuple[str, str], set[str]] = {}
+    """What was pretrained, how long, on what, and how often.
+
+    ``pretrained: MoCo v2 for 10 epochs, 3 times``, then
+    ``  ResNet-18 on mini (800 images)``.
+    """
+    names: dict[str, dict[str, set[str]]] = {}
     for row in board.measured:
         for stored in row.records:
             group = stored.record['pretrain']
             if is_random(row.method) or group['epochs'] is None:
                 continue
-            images = group.get('images')
-            what = f'{group["epochs"]:g} epochs of {group["data"]}'
-            if images:
-                what += f' ({images} images)'
-            key = row.name, f'{what}, {row.backbone}'
+            data, images = (
+                str(group['data']),
+                f'({group.get("images")} images)',
+            )
+            if group.get('images') and images not in data:
+                data += f' {images}'
+            name = f'{row.name} for {group["epochs"]:g} epochs'
             weights = str(group['checkpoint_sha256'])
-            found.setdefault(key, set()).add(weights)
-    return [
-        f'pretrained: {name}, {what}'
-        + (f', {len(weights)} times' if len(weights) > 1 else '')
-        for (name, what), weights in found.items()
-    ]
+            where = names.setdefault(f'  {row.backbone} on {data}', {})
+            where.setdefault(name, set()).add(weights)
+    lines = []
+    for where, methods in names.items():
+        times = [len(weights) for weights in methods.values()]
+        each = f', {times[0]} times each' if len({*times}) == 1 else ''
+        lines += [f'pretrained: {", ".join(methods)}{each}', where]
+    return lines
 
 
 def _main_rows(board: Board) -> tuple[list[Row], list[Row]]:
@@ -92,7 +100,7 @@ def _table(rows: Sequence[Row], title: str, board: Board) -> Grid:
     columns = sorted(
         {(row.task, row.metric) for row in rows},
         key=lambda column: (
-            headings.task_order(column[0]),
+            _order(rows, column[0]),
             headings.metric_order(*column),
         ),
     )
@@ -114,6 +122,15 @@ def _table(rows: Sequence[Row], title: str, board: Board) -> Grid:
     )
     heads = [_head(task, metric) for task, metric in columns]
     return Grid(title, ['', *heads], body, notes=notes)
+
+
+def _order(rows: Sequence[Row], task: str) -> tuple[bool, tuple[int, str]]:
+    """Tasks of which something is shown come first."""
+    shown = any(
+        row.task == task and row.difference and row.difference.decided
+        for row in rows
+    )
+    return not shown, headings.task_order(task)
 
 
 def _head(task: str, metric: str) -> str:
@@ -138,7 +155,7 @@ def _cell(row: Row | None) -> list[Part]:
 def _differences(rows: Sequence[Row]) -> list[Row]:
     return sorted(
         (row for row in rows if row.difference and row.difference.interval),
-        key=lambda row: (headings.task_order(row.task), row.place or 0),
+        key=lambda row: (_order(rows, row.task), row.place or 0),
     )
 
 
