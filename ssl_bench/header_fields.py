@@ -8,6 +8,7 @@ from typing import Any
 
 from ssl_bench.errors import UserError, one_line, printable, unknown_name
 
+SUFFIX = '.backbone.safetensors'  # of the files whose header it is
 FIELDS = (
     'method',
     'variant',

@@ -19,9 +19,8 @@ from ssl_bench.checkpoints.containers import kind_of
 from ssl_bench.checkpoints.timm_nets import TimmNet, from_header
 from ssl_bench.errors import UserError, one_line, printable
 from ssl_bench.files import atomic_path
-from ssl_bench.header_fields import NUMBERS, cost_of, tidy
+from ssl_bench.header_fields import NUMBERS, SUFFIX, cost_of, tidy
 
-SUFFIX = '.backbone.safetensors'
 KEY = 'ssl_bench'  # of the metadata: the JSON text with every field
 FORMAT = 'ssl_bench.backbone/2'
 FORMAT_1 = 'ssl_bench.backbone/1'  # one key of the metadata for each field

@@ -60,6 +60,16 @@ def compare_rows(
     return compared
 
 
+def baseline_rows(groups: Sequence[Group], baseline: str) -> list[Row]:
+    """The rows that `compare_rows` took for the baseline."""
+    wanted = Wanted.parse(baseline)
+    return [
+        group.rows[i]
+        for group in groups
+        for i in _baselines(group.rows, wanted).values()
+    ]
+
+
 def _baselines(members: list[Row], wanted: Wanted) -> dict[str, int]:
     """Backbone to the position of the row that is meant.
 

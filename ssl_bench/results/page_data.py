@@ -1,7 +1,6 @@
 """What the page shows of a board, as JSON values."""
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from ssl_bench.errors import shown
@@ -12,20 +11,19 @@ from ssl_bench.results import (
     provenance,
     rounding,
     stats,
-    verdicts,
     wording,
 )
+from ssl_bench.results.columns import Columns, network
 from ssl_bench.results.curves import VALUES, find_curves
 from ssl_bench.results.names import is_random, is_supervised
 from ssl_bench.results.owners import identity
-from ssl_bench.results.pairs import Pairs
+from ssl_bench.results.page_matrix import coverage_data, matrix_data
 from ssl_bench.results.pictures import Picture, find_pictures
 from ssl_bench.results.ranking import RankTable, rank_tables
 from ssl_bench.results.record import PathLike, Stored
 from ssl_bench.results.table import Board, Row, main_metrics
 from ssl_bench.results.text_formats import csv_lines, row_object
 
-MAX_PAIRS = 10_000  # comparisons on the page
 MAX_TEXT = 400  # characters of a name or a remark on the page
 # classes in base.css
 STYLES = {'reproduced': 'reproduced', 'within noise': 'noise', 'off': 'off'}
@@ -120,13 +118,17 @@ def _label(row: Row) -> str:
     return f'{name} {grid.DEPARTED_MARK}' if row.all_departures else name
 
 
-def _row(row: Row, key: str, index: dict[int, int]) -> dict[str, Any]:
+def _row(
+    row: Row, key: str, index: dict[int, int], columns: Columns
+) -> dict[str, Any]:
     content = row_object(row)
-    texts = _texts(row)
+    texts, column = _texts(row), columns.of(row)
     texts['cost'] = _cost_texts(content['cost'])
     content.update(
         key=key,
         train_seconds=content['cost']['train_seconds'],
+        column=column and column.key,
+        group='/'.join(network(row)),
         id=identity(row.method_id, row.trained),
         network=row.network,
         trained_text=row.trained_text,
@@ -178,15 +180,13 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
             headings.metric_order(row.task, row.metric),
         ),
     )
+    columns = Columns(board)
     texts = dict(
         baseline=board.baseline,
-        verdicts=_verdicts(board, rows),
-        reproduction=_reproduction(board),
-        trial=verdicts.trial_note(board),
-        **_pairs(board, rows),
+        **matrix_data(board, columns, rows),
         tasks=_tasks(board),
         rows=[
-            _row(row, key, index)
+            _row(row, key, index, columns)
             for row, key in zip(rows, provenance.cell_keys(rows))
         ],
         runs=[
@@ -213,6 +213,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
     return dict(
         _cut(texts),
         pictures=[_picture(picture) for picture in found.pictures],
+        coverage=coverage_data(board, columns),
         csv=_csv(board, rows),
         escapes=dict(markdown=markup.MARKDOWN, latex=markup.LATEX),
     )
@@ -235,88 +236,6 @@ def _csv(board: Board, rows: list[Row]) -> dict[str, Any]:
 def _picture(picture: Picture) -> dict[str, Any]:
     content = vars(picture)
     return dict(_cut({**content, 'source': ''}), source=picture.source)
-
-
-def _verdicts(board: Board, rows: list[Row]) -> list[dict[str, Any]]:
-    """The generated sentences; ``rows`` are positions in the page's rows."""
-    places = {id(row): i for i, row in enumerate(rows)}
-    return [
-        dict(
-            task=found.task,
-            network=found.network,
-            text=found.text,
-            kind=found.kind,
-            rows=[places[id(row)] for row in found.rows],
-        )
-        for found in verdicts.verdicts(board)
-    ]
-
-
-def _reproduction(board: Board) -> dict[str, Any]:
-    found = verdicts.reproduction(board)
-    return dict(vars(found), total=found.total, text=str(found))
-
-
-def _pairs(board: Board, rows: list[Row]) -> dict[str, Any]:
-    """Comparisons of main metrics, for a baseline that is chosen on the page.
-
-    Returns:
-        dict: ``pairs``, a list of [row, other, difference, answer, text,
-        text of the other against the row, test], rows by their position;
-        ``all_pairs`` (bool): False where there are too many, and only
-        those with the best mean of their group or a control are there.
-    """
-    mains, index = main_metrics(board), Pairs(board)
-    places = {id(row): i for i, row in enumerate(rows)}
-    groups = [
-        group.rows
-        for group in board.groups
-        if mains.get(group.rows[0].task) == group.rows[0].metric
-    ]
-    whole = sum(len(g) * (len(g) - 1) // 2 for g in groups) <= MAX_PAIRS
-    hubs = max(1, MAX_PAIRS // max(1, sum(map(len, groups))))
-    found: list[list[Any]] = []
-    for members in groups:
-        for row, other in _combinations(members, whole, hubs):
-            comparison = index.between(row, other)
-            if comparison is not None:
-                found.append(
-                    [
-                        places[id(row)],
-                        places[id(other)],
-                        comparison.difference,
-                        comparison.answer,
-                        wording.comparison(comparison, row.places),
-                        wording.comparison(comparison.turned(), row.places),
-                        wording.test(comparison),
-                    ]
-                )
-    return dict(pairs=found, all_pairs=whole)
-
-
-def _combinations(
-    members: list[Row], whole: bool, most: int
-) -> Iterator[tuple[Row, Row]]:
-    """Every two rows, or those with a row that others are compared with.
-
-    Args:
-        members: The best mean first.
-        whole: Whether to give every two.
-        most: Otherwise so many rows that others are compared with: the
-            first, then controls.
-    """
-    if whole:
-        yield from itertools.combinations(members, 2)
-        return
-    hubs = [
-        i
-        for i, row in enumerate(members)
-        if i == 0 or is_random(row.method) or is_supervised(row.method)
-    ][:most]
-    for i in hubs:
-        for j, other in enumerate(members):
-            if j != i and not (j in hubs and j < i):
-                yield members[i], other
 
 
 def _ranks(table: RankTable) -> dict[str, Any]:
@@ -373,6 +292,7 @@ def _tasks(board: Board) -> list[dict[str, Any]]:
                         id=m,
                         title=headings.metric_title(task, m),
                         higher=rule is None or rule.higher_is_better,
+                        known=rule is not None,
                         tolerance=0.0 if rule is None else rule.tolerance,
                     )
                     for m, rule in (

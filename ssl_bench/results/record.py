@@ -236,6 +236,25 @@ def make_run_id(
     return f'{words}_{task}_s{int(seed)}_{digest}'
 
 
+def run_identity(
+    config_sha256: str, backbone: str, convention: str = '', heads: int = 0
+) -> str:
+    """Settings and architecture: what a run is the same run by.
+
+    With the fingerprint of the data behind it, it is the hash that
+    `make_run_id` takes of a run of this project.
+
+    Args:
+        config_sha256 (str): Of the task's settings.
+        backbone (str): Name of the architecture.
+        convention (str): Of the weights, if it is not torchvision's.
+        heads (int): Of attention, of a ViT whose name does not say them.
+    """
+    text = f'{config_sha256} {backbone} {convention}'.strip()
+    text += f' heads={heads}' if heads else ''
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def digest(record: Record) -> str:
     """SHA-256 over every field but ``record_sha256`` itself.
 

@@ -24,6 +24,7 @@ EMBED = 'window.vegaEmbed = vegaEmbed;'  # what the scripts call
 SECTIONS = (
     'verdict',
     'overview',
+    'coverage',
     'tasks',
     'ranks',
     'cost',
@@ -42,6 +43,7 @@ SCRIPTS = (
     'common.js',
     'state.js',
     'panel.js',
+    'viewer.js',
     'tables.js',
     'row_window.js',
     'saving.js',
@@ -116,6 +118,7 @@ def to_html(
     measured = Board(board.measured, board.problems, board.baseline)
     # Markup: texts of this project and its libraries, and escaped JSON
     return _template(TEMPLATE).render(
+        headline=data['headline'],
         style=_joined(sheets),
         script=_joined(scripts),
         sections=SECTIONS,

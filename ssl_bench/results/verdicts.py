@@ -2,36 +2,76 @@
 
 from dataclasses import dataclass
 
-from ssl_bench.results import headings, rounding, stats
-from ssl_bench.results.names import backbone_key, is_random
+from ssl_bench.errors import shown
+from ssl_bench.results import grid, headings, rounding, stats
+from ssl_bench.results.columns import Columns
+from ssl_bench.results.names import backbone_key, is_random, is_supervised
 from ssl_bench.results.pairs import Pairs
-from ssl_bench.results.table import Board, Row, main_metrics
+from ssl_bench.results.table import Board, Row
 
-DECIDED, UNDECIDED, ALONE = 'decided', 'undecided', 'alone'
+KINDS = DECIDED, UNDECIDED, ALONE = 'decided', 'undecided', 'alone'
+LEAD, HELP = 'lead', 'pretraining'
 # a departure of runs that are to show only that everything works
 TRIAL = 'trial=True'
+NAMES = 3  # methods that the headline names
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One part of a verdict.
+
+    Args:
+        about (str): `LEAD`: who is the best; `HELP`: whether pretraining
+            helps, by the best pretrained method against random weights.
+        text (str): ``InsLoc leads MoCo v2 by 0.8 [0.3, 1.3], 3 paired
+            seeds``.
+        kind (str): ``decided``, ``undecided`` or ``alone``.
+    """
+
+    about: str
+    text: str
+    kind: str
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A sentence about one task, backbone and protocol.
+    """What is said about one task, backbone and protocol.
 
     Args:
         task, metric, network (str): What it is about; ``network`` as
             `Row.network`.
-        text (str): Without the task: ``InsLoc leads MoCo v2 by 0.8
-            [0.3, 1.3], 3 paired seeds``.
-        kind (str): ``decided`` where the first is shown to be better than
-            the second, ``undecided``, or ``alone``.
+        title (str): The task's heading, and what sets the protocol apart.
+        answers (list[Answer]): One or two.
         rows (list[Row]): Those that are compared, the best mean first.
+        left_out (int): How many of them have one seed and others more.
+        earlier (int): As `Column.earlier`.
     """
 
     task: str
     metric: str
     network: str
-    text: str
-    kind: str
+    title: str
+    answers: list[Answer]
     rows: list[Row]
+    left_out: int = 0
+    earlier: int = 0
+
+    @property
+    def kind(self) -> str:
+        """``decided`` where an answer is, else ``undecided``, ``alone``."""
+        kinds = [answer.kind for answer in self.answers]
+        return DECIDED if DECIDED in kinds else kinds[0]
+
+    @property
+    def text(self) -> str:
+        """Without the task: the answers in one line."""
+        parts = [answer.text for answer in self.answers]
+        return '; '.join([*parts, *filter(None, [self.note])])
+
+    @property
+    def note(self) -> str:
+        """``2 with one seed left out``, or empty."""
+        return f'{self.left_out} with one seed left out' * bool(self.left_out)
 
 
 @dataclass(frozen=True)
@@ -66,10 +106,8 @@ class Reproduction:
             )
             if count
         ]
-        return ', '.join(
-            [f'{self.reproduced} of {self.total} printed numbers reproduced']
-            + more
-        )
+        first = f'{self.reproduced} of {self.total} printed numbers reproduced'
+        return ', '.join([first, *more])
 
 
 def reproduction(board: Board) -> Reproduction:
@@ -104,18 +142,22 @@ def trial_note(board: Board) -> str:
     )
 
 
-def verdicts(board: Board) -> list[Verdict]:
-    """A sentence for each task, backbone and protocol, in main metrics.
+def verdicts(board: Board, columns: Columns | None = None) -> list[Verdict]:
+    """What is said of each task, backbone and protocol, in main metrics.
 
     Trial runs have none.
+
+    Returns:
+        list[Verdict]: What is decided is first, in the order of the tasks;
+        earlier settings are last.
     """
-    mains, pairs = main_metrics(board), Pairs(board)
+    columns, pairs = columns or Columns(board), Pairs(board)
     found = []
     for group in board.groups:
         first = group.rows[0]
         if (
             is_trial(first)
-            or mains.get(first.task) != first.metric
+            or columns.of(first) is None
             or headings.higher_is_better(first.task, first.metric) is None
         ):
             continue
@@ -123,65 +165,167 @@ def verdicts(board: Board) -> list[Verdict]:
         for row in group.rows:
             key = backbone_key(row.backbone)
             by_backbone.setdefault(key, []).append(row)
-        found += [_verdict(rows, pairs) for rows in by_backbone.values()]
+        found += [
+            _verdict(rows, pairs, columns) for rows in by_backbone.values()
+        ]
     return sorted(
         found,
-        key=lambda v: (headings.task_order(v.task), -len(v.rows), v.network),
+        key=lambda v: (
+            v.earlier,
+            KINDS.index(v.kind),
+            headings.task_order(v.task),
+            -len(v.rows),
+            v.network,
+            v.title,
+        ),
     )
 
 
-def _verdict(rows: list[Row], pairs: Pairs) -> Verdict:
-    text, kind = _sentence(rows, pairs)
-    first = rows[0]
-    return Verdict(first.task, first.metric, first.network, text, kind, rows)
+def _verdict(rows: list[Row], pairs: Pairs, columns: Columns) -> Verdict:
+    first, column = rows[0], columns.of(rows[0])
+    group = _Group(rows, pairs)
+    return Verdict(
+        first.task,
+        first.metric,
+        first.network,
+        column.title if column else first.task,
+        group.answers(),
+        rows,
+        len(rows) - len(group.able) if len(group.able) > 1 else 0,
+        column.earlier if column else 0,
+    )
 
 
-def _sentence(rows: list[Row], pairs: Pairs) -> tuple[str, str]:
-    """The sentence of some rows, best mean first, and its kind."""
-    if len(rows) == 1:
-        return f'{rows[0].short_name} alone: nothing to compare with', ALONE
-    able = [row for row in rows if len(row.values) > 1]
-    if len(able) < 2:
-        who = 'one seed each' if not able else 'one seed of the others'
-        return f'undecided: {who}', UNDECIDED
-    leader, second = able[:2]
-    parts = [_pair(leader, second, pairs)]
-    control = next((row for row in able[2:] if is_random(row.method)), None)
-    if control is not None and not is_random(leader.method):
-        parts.append(_pair(leader, control, pairs))
-    found = pairs.between(leader, second)
-    decided = found is not None and found.decided
-    single = len(rows) - len(able)
-    if single:
-        parts.append(f'{single} with one seed left out')
-    return '; '.join(parts), DECIDED if decided else UNDECIDED
+class _Group:
+    """Sentences about rows that are compared with each other.
 
+    Args:
+        rows (list[Row]): The best mean first.
+        pairs (Pairs): Of their board.
 
-def _pair(row: Row, other: Row, pairs: Pairs) -> str:
-    """``InsLoc leads MoCo v2 by 0.8 [0.3, 1.3], 3 paired seeds``."""
-    found = pairs.between(row, other)
-    names = row.short_name, other.short_name
-    if found is None:
-        return f'{names[0]} and {names[1]} are not compared'
-    if found.interval is None:
-        return f'undecided: {names[0]} and {names[1]}, {found.reason}'
-    unit = _unit(row)
-    if not found.decided:
-        gap = rounding.signed(found.difference, row.places)
-        bounds = rounding.signed_bounds(found.interval, row.places)
-        return (
-            f'undecided: {names[0]} and {names[1]} differ by {gap} '
-            f'{bounds}{unit}, {_seeds(found)}'
+    Attributes:
+        able (list[Row]): Those that have two seeds or more.
+    """
+
+    def __init__(self, rows: list[Row], pairs: Pairs) -> None:
+        self.rows, self.pairs = rows, pairs
+        self.able = [row for row in rows if len(row.values) > 1]
+        self.names = {id(row): name for row, name in zip(rows, _names(rows))}
+
+    def answers(self) -> list[Answer]:
+        """Who leads, and whether pretraining helps; one where it is one."""
+        able = self.able
+        if len(self.rows) == 1:
+            name = self.names[id(self.rows[0])]
+            text = f'{name} alone: nothing to compare with'
+            return [Answer(LEAD, text, ALONE)]
+        if len(able) < 2:
+            who = 'one seed each' if not able else 'one seed of the others'
+            return [Answer(LEAD, f'undecided: {who}', UNDECIDED)]
+        random = next((row for row in able if is_random(row.method)), None)
+        tried = [row for row in able if not is_random(row.method)]
+        pretrained = next(
+            (row for row in tried if not is_supervised(row.method)),
+            next(iter(tried), None),
         )
-    low, high = found.interval
-    if found.difference < 0:
-        low, high = -high, -low
-    leads = 'leads' if found.answer == stats.BETTER else 'trails'
-    return (
-        f'{names[0]} {leads} {names[1]} by '
-        f'{rounding.fixed(abs(found.difference), row.places)} '
-        f'{rounding.bounds((low, high), row.places)}{unit}, {_seeds(found)}'
-    )
+        if random is None or pretrained is None:
+            return [self.lead(able[0], able[1])]
+        found = [self.help(pretrained, random)]
+        if {id(row) for row in able[:2]} != {id(random), id(pretrained)}:
+            found.insert(0, self.lead(able[0], able[1]))
+        return found
+
+    def lead(self, row: Row, other: Row) -> Answer:
+        """The best mean against the next one."""
+        found = self.pairs.between(row, other)
+        decided = found is not None and found.decided
+        kind = DECIDED if decided else UNDECIDED
+        return Answer(LEAD, self.pair(row, other), kind)
+
+    def help(self, row: Row, random: Row) -> Answer:
+        """The best pretrained method against random weights."""
+        found = self.pairs.between(row, random)
+        if found is not None and found.answer == stats.BETTER:
+            text = f'pretraining helps: {self.pair(row, random)}'
+            return Answer(HELP, text, DECIDED)
+        if found is not None and found.answer == stats.WORSE:
+            text = f'pretraining does not help: {self.pair(random, row)}'
+            return Answer(HELP, text, DECIDED)
+        text = self.pair(row, random).removeprefix('undecided: ')
+        text = f'not shown that pretraining helps: {text}'
+        return Answer(HELP, text, UNDECIDED)
+
+    def pair(self, row: Row, other: Row) -> str:
+        """``InsLoc leads MoCo v2 by 0.8 [0.3, 1.3], 3 paired seeds``."""
+        found = self.pairs.between(row, other)
+        names = self.names[id(row)], self.names[id(other)]
+        if found is None:
+            return f'{names[0]} and {names[1]} are not compared'
+        if found.interval is None:
+            return f'undecided: {names[0]} and {names[1]}, {found.reason}'
+        unit = _unit(row)
+        if not found.decided:
+            gap = rounding.signed(found.difference, row.places)
+            bounds = rounding.signed_bounds(found.interval, row.places)
+            return (
+                f'undecided: {names[0]} and {names[1]} differ by {gap} '
+                f'{bounds}{unit}, {_seeds(found)}'
+            )
+        low, high = found.interval
+        if found.difference < 0:
+            low, high = -high, -low
+        leads = 'leads' if found.answer == stats.BETTER else 'trails'
+        return (
+            f'{names[0]} {leads} {names[1]} by '
+            f'{rounding.fixed(abs(found.difference), row.places)} '
+            f'{rounding.bounds((low, high), row.places)}{unit}, '
+            f'{_seeds(found)}'
+        )
+
+
+def _names(rows: list[Row]) -> list[str]:
+    """Names of rows of one table: with epochs or data where two are equal.
+
+    A mark says which departed from its protocol or pretraining.
+    """
+    forms: dict[str, set[tuple[float | None, str]]] = {}
+    plain = [row.name for row in rows]
+    for name, row in zip(plain, rows):
+        form = row.pretrain_epochs, row.pretrain_data
+        forms.setdefault(name, set()).add(form)
+    found: list[str] = []
+    counts: dict[str, int] = {}
+    for name, row in zip(plain, rows):
+        if len({epochs for epochs, _ in forms[name]}) > 1:
+            name += f'@{grid.epochs_text(row.pretrain_epochs) or "?"}'
+        if len({data for _, data in forms[row.name]}) > 1:
+            name += f', {row.pretrain_data or "data not stated"}'
+        if row.all_departures:
+            name += f' {grid.DEPARTED_MARK}'
+        counts[name] = counts.get(name, 0) + 1
+        number = counts[name]
+        found.append(f'{name} #{number}' if number > 1 else name)
+    return found
+
+
+def headline(board: Board) -> str:
+    """What the page is about: ``InsLoc, MoCo v2 and Random init on 4 tasks``.
+
+    Of printed rows alone, their methods and tasks are counted.
+    """
+    rows = board.measured or board.rows
+    methods = list(dict.fromkeys(row.name for row in rows))
+    tasks = len({row.task for row in rows})
+    on = f'{tasks} task' + 's' * (tasks != 1)
+    kind = '' if board.measured else 'Printed numbers: '
+    if not rows:
+        return 'No numbers'
+    if len(methods) > NAMES:
+        return f'{kind}{len(methods)} methods on {on}'
+    methods.sort(key=is_random)  # the control is last
+    *most, last = (shown(name, 60) for name in methods)
+    names = f'{", ".join(most)} and {last}' if most else last
+    return f'{kind}{names} on {on}'
 
 
 def _unit(row: Row) -> str:

@@ -16,7 +16,10 @@ from ssl_bench.pixels import read_rgb
 from ssl_bench.sheet_file import Legend
 
 Colour = tuple[int, int, int]
+Box = tuple[float, float, float, float]
 SIDE = 288  # pixels of a drawn image's longer side
+DASH, DASH_GAP = 6, 4  # pixels
+LABEL = 12  # pixels from one label to the next below it
 VOID, WHITE = 255, (255, 255, 255)
 RIGHT, WRONG, PLAIN = (26, 127, 55), (198, 40, 40), (40, 40, 40)
 # grey of the least and of the largest depth
@@ -227,10 +230,10 @@ def draw_detections(
     """Boxes of the truth and of the network."""
     truth, found = sample.gt_instances, sample.pred_instances
     scores, note = array(found.scores), ''
-    chosen, thick = found[found.scores >= score], True
+    chosen, dashed = found[found.scores >= score], False
     if not len(chosen):
         order = np.argsort(-scores, kind='stable')[:best]
-        chosen, thick = found[torch.from_numpy(order)], False
+        chosen, dashed = found[torch.from_numpy(order)], True
         several = (
             'the best one' if len(order) == 1 else f'the {len(order)} best'
         )
@@ -240,20 +243,23 @@ def draw_detections(
         (
             '',
             f'Boxes with class and score, from {score:g} on; if none has it, '
-            f'the {best} best, drawn thin.',
+            f'the {best} best, with dashes.',
         ),
         *legend_of(labels, meta),
     ]
     return Drawn(
         draw_instances(image, truth, meta),
-        draw_instances(image, chosen, meta, 2 if thick else 1),
+        draw_instances(image, chosen, meta, dashed),
         note,
         legend,
     )
 
 
 def draw_instances(
-    image: Image.Image, instances, meta: Mapping[str, Any], width: int = 2
+    image: Image.Image,
+    instances,
+    meta: Mapping[str, Any],
+    dashed: bool = False,
 ) -> Image.Image:
     """Boxes with class and score, and masks where there are some.
 
@@ -261,7 +267,7 @@ def draw_instances(
         image (Image): RGB.
         instances (InstanceData): A toolkit's.
         meta (Mapping): The classes and their palette.
-        width (int): Pixels of a box's line.
+        dashed (bool): Boxes have broken lines.
     """
     labels = array(instances.labels).tolist()
     colours = [colour_of(label, meta) for label in labels]
@@ -276,11 +282,32 @@ def draw_instances(
         scores = array(instances.scores)
         texts = [f'{text} {score:.2f}' for text, score in zip(texts, scores)]
     image = _enlarged(image)
-    draw = ImageDraw.Draw(image)
-    for box, text, colour in zip(boxes, texts, colours):
-        draw.rectangle(box.tolist(), outline=colour, width=width)
-        _label(draw, (box[0] + 1, max(box[1] - 13, 0)), text, colour)
+    draw, taken = ImageDraw.Draw(image), []
+    outline = dashed_box if dashed else ImageDraw.ImageDraw.rectangle
+    for box, colour in zip(boxes.tolist(), colours):
+        outline(draw, box, outline=colour, width=2)
+    for box, text, colour in zip(boxes.tolist(), texts, colours):
+        taken.append(_label(draw, (box[0], box[1] - 13), text, colour, taken))
     return image
+
+
+def dashed_box(
+    draw: ImageDraw.ImageDraw,
+    box: Sequence[float],
+    outline: Colour,
+    width: int,
+) -> None:
+    """A box with broken lines, each from its left or upper end."""
+    x0, y0, x1, y1 = box
+    inside = width - 1
+    for x in (x0, x1 - inside):
+        for y in np.arange(y0, y1, DASH + DASH_GAP).tolist():
+            end = min(y + DASH, y1)
+            draw.rectangle((x, y, x + inside, end), fill=outline)
+    for y in (y0, y1 - inside):
+        for x in np.arange(x0, x1, DASH + DASH_GAP).tolist():
+            end = min(x + DASH, x1)
+            draw.rectangle((x, y, end, y + inside), fill=outline)
 
 
 def _with_masks(
@@ -301,12 +328,43 @@ def _label(
     place: tuple[float, float],
     text: str,
     colour: Colour,
-) -> None:
-    """Text on its colour, moved to the left where it would leave the image."""
+    taken: Sequence[Box] = (),
+) -> Box:
+    """Text on its colour, in the image and, if there is room, on no other.
+
+    Args:
+        draw (ImageDraw): Of the image.
+        place (tuple[float, float]): Its upper left corner, if it can be.
+        text (str): In one line.
+        colour (tuple): Behind the text.
+        taken (Sequence): Boxes of other texts.
+
+    Returns:
+        tuple: Its box.
+    """
     letters = font(11)
-    width = draw.im.size[0]
-    left = max(0, min(place[0], width - letters.getlength(text) - 2))
-    place = (left, place[1])
-    draw.rectangle(draw.textbbox(place, text, font=letters), fill=colour)
+    width, height = draw.im.size
+    left = max(0.0, min(place[0], width - letters.getlength(text) - 3))
+    first = top = max(0.0, place[1])
+    box = draw.textbbox((left + 1, top), text, font=letters)
+    while any(_overlap(box, other) for other in taken):
+        top += LABEL
+        if top + LABEL > height:  # no room below: as it was
+            top = first
+            box = draw.textbbox((left + 1, top), text, font=letters)
+            break
+        box = draw.textbbox((left + 1, top), text, font=letters)
+    draw.rectangle((box[0] - 1, box[1] - 1, box[2], box[3]), fill=colour)
     bright = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2] > 140
-    draw.text(place, text, fill='black' if bright else 'white', font=letters)
+    ink = 'black' if bright else 'white'
+    draw.text((left + 1, top), text, fill=ink, font=letters)
+    return box
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return (
+        one[0] < other[2]
+        and other[0] < one[2]
+        and one[1] < other[3]
+        and other[1] < one[3]
+    )

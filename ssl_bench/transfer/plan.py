@@ -18,6 +18,7 @@ from ssl_bench.config_edits import values_at
 from ssl_bench.config_keys import plain_keys
 from ssl_bench.engine.optim import leave_out_mixed
 from ssl_bench.errors import UserError
+from ssl_bench.results.record import run_identity
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.fraction import take_fraction
 from ssl_bench.toolbox.scorer import scorer_of
@@ -82,9 +83,9 @@ class Plan:
     @property
     def identity(self) -> str:
         """Settings and architecture: what a run is the same run by."""
-        text = f'{self.config_sha256} {self.arch} {self.convention}'.strip()
-        text += f' heads={self.heads}' if self.heads else ''
-        return hashlib.sha256(text.encode()).hexdigest()
+        return run_identity(
+            self.config_sha256, self.arch, self.convention, self.heads
+        )
 
 
 def make_plan(

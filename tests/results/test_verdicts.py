@@ -60,7 +60,7 @@ def test_a_leader_with_its_interval():
         (
             'decided',
             'InsLoc leads MoCo v2 by 1.0 [0.8, 1.2], 3 paired seeds; '
-            'InsLoc leads Random init by 20.0 [19.8, 20.1], 3 paired seeds',
+            'pretraining helps: InsLoc leads Random init by 20.0 [19.8, 20.1], 3 paired seeds',
         )
     ]
 
@@ -90,7 +90,8 @@ def test_lower_is_better_leads_with_a_unit():
     )
     [(kind, text)] = texts(board)
     assert kind == 'decided'
-    assert text.startswith('MoCo v2 leads Random init by 0.203 [0.189, 0.218]')
+    start = 'pretraining helps: MoCo v2 leads Random init by 0.203 '
+    assert text.startswith(f'{start}[0.189, 0.218]')
     assert text.endswith(' metres, 3 paired seeds')
 
 
@@ -144,7 +145,7 @@ def test_page_has_every_pair_of_the_main_metric():
     data = page_data(board)
     assert data['all_pairs'] and len(data['pairs']) == 3
     names = [row['name'] for row in data['rows']]
-    i, j, difference, answer, text, turned, _ = next(
+    i, j, difference, answer, text, turned, _, gap, back = next(
         pair
         for pair in data['pairs']
         if {names[pair[0]], names[pair[1]]} == {'A', 'B'}
@@ -152,10 +153,11 @@ def test_page_has_every_pair_of_the_main_metric():
     assert (names[i], names[j]) == ('A', 'B')
     assert difference == pytest.approx(1.75) and answer == 'undecided'
     assert text.startswith('undecided: +1.8 ') and '-1.8' in turned
+    assert (gap, back) == ('+1.8', '-1.8')
 
 
 def test_too_many_pairs_keep_the_controls_and_the_best(monkeypatch):
-    monkeypatch.setattr('ssl_bench.results.page_data.MAX_PAIRS', 5)
+    monkeypatch.setattr('ssl_bench.results.page_matrix.MAX_PAIRS', 5)
     values = {name: [i + 1.0, i + 2.0] for i, name in enumerate('ABCD')}
     data = page_data(board_of({**values, 'Random init': [0.5, 0.7]}))
     names = [row['name'] for row in data['rows']]

@@ -208,7 +208,7 @@ def test_the_page_reloads_and_keeps_place_and_choices(browser, tmp_path):
     write('10:00:07')
     wait(lambda: js(browser, 'return !window.old'))
     ready(browser)
-    wait(lambda: js(browser, say).endswith('10:00:07'))
+    wait(lambda: '10:00:07' in js(browser, 'return document.body.innerText'))
     assert js(browser, 'return location.hash') == '#numbers&q=moco'
     wait(lambda: js(browser, 'return Math.round(scrollY)') == 120)
     # not while somebody writes
@@ -216,7 +216,7 @@ def test_the_page_reloads_and_keeps_place_and_choices(browser, tmp_path):
         lambda: js(
             browser,
             """
-            const field = document.getElementById('f-text');
+            const field = document.getElementById('f-q');
             if (field) field.focus();
             window.old = true;
             return field && document.activeElement === field;

@@ -42,8 +42,8 @@ const isMeasured = (row) => row.mean !== null;
 const methodKey = (row) => row.id;
 
 /** The tests' answer on a row against another one of its table: difference,
-    answer (better, worse, undecided), text, test; null where the two are not
-    compared. */
+    answer (better, worse, undecided), text, test, gap (a text); null where
+    the two are not compared. */
 const comparison = (() => {
   const pairs = new Map(DATA.pairs.map((pair) =>
     [`${pair[0]},${pair[1]}`, pair]));
@@ -52,13 +52,13 @@ const comparison = (() => {
     const [i, j] = [ROW_NUMBERS.get(row), ROW_NUMBERS.get(other)];
     const found = pairs.get(`${i},${j}`);
     if (found) {
-      const [, , difference, answer, text, , test] = found;
-      return {difference, answer, text, test};
+      const [, , difference, answer, text, , test, gap] = found;
+      return {difference, answer, text, test, gap};
     }
     const back = pairs.get(`${j},${i}`);
     if (!back) return null;
-    const [, , difference, answer, , text, test] = back;
-    return {difference: -difference, answer: turned[answer], text, test};
+    const [, , difference, answer, , text, test, , gap] = back;
+    return {difference: -difference, answer: turned[answer], text, test, gap};
   };
 })();
 

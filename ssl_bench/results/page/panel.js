@@ -1,4 +1,4 @@
-/* The panel with the origin of one number, and the picture viewer. */
+/* The panel with the origin of one number. */
 function facts(pairs) {
   const shown = pairs.filter(([, value]) =>
     value !== null && value !== undefined && value !== '');
@@ -121,15 +121,6 @@ STATE.on('cell', showCell);
 $('panel').addEventListener('close', () => {
   if (!$('panel').open) STATE.set('cell', '');
 });
-
-function openPicture(picture) {
-  const viewer = $('viewer');
-  viewer.replaceChildren(
-    el('img', {src: picture.source, alt: picture.caption}),
-    el('p', {}, picture.caption, el('button', {
-      type: 'button', onclick: () => viewer.close()}, 'Close')));
-  viewer.showModal();
-}
 
 for (const dialog of [$('panel'), $('viewer')]) {
   dialog.addEventListener('click', (event) => {

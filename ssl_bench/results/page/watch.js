@@ -31,16 +31,15 @@
       || !getSelection().isCollapsed;
   }
 
-  const place = kept();
-  if (place !== null) {
-    new MutationObserver((_, observer) => {
-      observer.disconnect();
-      window.scrollTo(0, place);
-    }).observe(document.body, {attributeFilter: ['data-ready']});
-  }
-  setInterval(() => {
-    if (busy()) return;
-    keep();
-    location.reload();
-  }, seconds * 1000);
+  // a page that is not drawn yet has neither a place nor anything to see
+  new MutationObserver((_, observer) => {
+    observer.disconnect();
+    const place = kept();
+    if (place !== null) window.scrollTo(0, place);
+    setInterval(() => {
+      if (busy()) return;
+      keep();
+      location.reload();
+    }, seconds * 1000);
+  }).observe(document.body, {attributeFilter: ['data-ready']});
 })();

@@ -1,23 +1,63 @@
 /* The first screen: what the numbers say. */
+const FIRST_VERDICTS = 6; // the others can be opened
+
 function drawFacts() {
   const measured = DATA.rows.filter(isMeasured);
   const last = DATA.runs.map((run) => run.finished).sort().at(-1);
-  const pairs = [['Methods', new Set(measured.map(methodKey)).size],
-    ['Tasks', new Set(measured.map((row) => row.task)).size],
-    ['Runs', DATA.runs.length],
-    ['Printed numbers', DATA.rows.reduce(
-      (sum, row) => sum + row.published.length, 0)],
-    ['Last run', last ? last.slice(0, 10) : '']];
-  $('facts').replaceChildren(...pairs.filter(([, value]) => value).map(
-    ([name, value]) => el('div', {}, el('dt', {}, name),
-      el('dd', {}, String(value)))));
+  const printed = DATA.rows.reduce((sum, r) => sum + r.published.length, 0);
+  const count = (number, name) => (number
+    ? `${number} ${name}${number === 1 ? '' : 's'}` : '');
+  $('facts').textContent = [
+    count(new Set(measured.map((row) => [row.name, row.pretrain_data,
+      row.pretrain_epochs].join())).size, 'method'),
+    count(new Set(measured.map((row) => row.group)).size, 'backbone'),
+    count(new Set(measured.map((row) => row.task)).size, 'task'),
+    count(DATA.runs.length, 'run'), count(printed, 'printed number'),
+    last ? `last run ${last.slice(0, 10)}` : ''].filter(Boolean).join(' · ');
+}
+
+/** One answer; a sign and the text tell whether it is decided. */
+function answerText(answer) {
+  const sign = answer.kind === 'decided' ? '✓' : '?';
+  return el('span', {class: `answer ${answer.kind}`},
+    el('i', {'aria-hidden': 'true'}, sign), el('span', {}, answer.text));
+}
+
+function verdictLine(found, several) {
+  return el('li', {class: found.kind}, el('span', {},
+    el('b', {}, found.title),
+    several ? el('small', {}, found.network) : null),
+  found.answers.map(answerText),
+  found.note ? el('small', {}, found.note) : null);
 }
 
 function drawVerdicts() {
-  $('verdict-list').replaceChildren(...DATA.verdicts.filter(
-    (found) => found.kind !== 'alone').map((found) => el('li', {
-    class: found.kind}, el('b', {}, TASKS.get(found.task).title, ': '),
-  found.text)));
+  const found = DATA.verdicts.filter((verdict) => verdict.kind !== 'alone');
+  const several = new Set(found.map((verdict) => verdict.network)).size > 1;
+  const lines = found.map((verdict) => verdictLine(verdict, several));
+  if (!lines.length && DATA.verdicts.length) {
+    lines.push(el('li', {}, 'Nothing to compare: one method on each task.'));
+  }
+  // one line more takes no more place than the words that open it
+  const newest = found.filter((verdict) => !verdict.earlier).length;
+  const most = newest > FIRST_VERDICTS + 1 ? FIRST_VERDICTS : newest;
+  const first = most || lines.length;
+  const rest = lines.slice(first);
+  $('verdict-list').replaceChildren(...lines.slice(0, first));
+  const more = $('more-verdicts');
+  more.hidden = !rest.length;
+  more.querySelector('summary').textContent = `${rest.length} more verdicts`;
+  more.querySelector('ul').replaceChildren(...rest);
+}
+
+function drawScores() {
+  const {text, whole} = DATA.coverage;
+  const links = whole ? [] : [' (', el('a', {href: '#coverage'},
+    'what is missing'), ')'];
+  $('scores').replaceChildren(
+    ...(DATA.reproduction.total ? [el('li', {id: 'reproduction'},
+      `Papers: ${DATA.reproduction.text}`)] : []),
+    ...(text ? [el('li', {}, `Coverage: ${text}`, links)] : []));
 }
 
 function drawTrial() {
@@ -28,5 +68,6 @@ function drawTrial() {
 section('verdict', {start: () => {
   drawTrial();
   drawVerdicts();
+  drawScores();
   drawFacts();
 }});
