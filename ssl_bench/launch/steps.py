@@ -162,7 +162,8 @@ class StepsView:
             self.done += 1
         else:
             self.estimate.drop(number)
-        if not self.live and now - self.said >= self.between:
+        late = now - self.said >= self.between
+        if late and not self.live and not self.note:
             self.say(self.line())
         self.draw()
 

@@ -60,13 +60,14 @@ def pretrained(board: Board) -> list[str]:
                 data += f' {images}'
             name = f'{row.name} for {group["epochs"]:g} epochs'
             weights = str(group['checkpoint_sha256'])
-            where = names.setdefault(f'  {row.backbone} on {data}', {})
-            where.setdefault(name, set()).add(weights)
-    lines = []
-    for where, methods in names.items():
+            place = f'  {row.backbone} on {data}'
+            methods = names.setdefault(place, {})
+            methods.setdefault(name, set()).add(weights)
+    lines: list[str] = []
+    for place, methods in names.items():
         times = [len(weights) for weights in methods.values()]
         each = f', {times[0]} times each' if len({*times}) == 1 else ''
-        lines += [f'pretrained: {", ".join(methods)}{each}', where]
+        lines += [f'pretrained: {", ".join(methods)}{each}', place]
     return lines
 
 
