@@ -7,6 +7,7 @@ from ssl_bench.errors import shown
 from ssl_bench.results import (
     grid,
     headings,
+    latex,
     markup,
     provenance,
     rounding,
@@ -98,6 +99,7 @@ def _texts(row: Row) -> dict[str, str]:
         mean='' if row.mean is None else rounding.fixed(row.mean, places),
         std='' if row.std is None else rounding.fixed(row.std, places),
         interval=wording.interval(row),
+        bounds=wording.bounds(row),
         delta='' if row.delta is None else rounding.signed(row.delta, places),
         mark=grid.MARKS[row.verdict],
         style=STYLES.get(row.verdict, ''),
@@ -215,7 +217,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         pictures=[_picture(picture) for picture in found.pictures],
         coverage=coverage_data(board, columns),
         csv=_csv(board, rows),
-        escapes=dict(markdown=markup.MARKDOWN, latex=markup.LATEX),
+        escapes=dict(markdown=markup.MARKDOWN, latex=latex.LATEX),
     )
 
 

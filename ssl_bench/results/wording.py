@@ -20,13 +20,18 @@ RULE = (
 def interval(row: Row) -> str:
     """``[56.6, 57.9], n=3``: the 95% interval of a measured mean."""
     n = len(row.values)
-    if n == 0:
+    return bounds(row) + (f', n={n}' if n > 1 else '')
+
+
+def bounds(row: Row) -> str:
+    """``[56.6, 57.9]``: the interval alone, or why there is none."""
+    if not row.values:
         return ''
-    if n == 1:
+    if len(row.values) == 1:
         return stats.UNDECIDED_ONE_SEED
     if row.interval is None:
-        return f'{stats.NO_SPREAD}, n={n}'
-    return f'{rounding.bounds(row.interval, row.places)}, n={n}'
+        return stats.NO_SPREAD
+    return rounding.bounds(row.interval, row.places)
 
 
 def seeds(found: stats.Comparison) -> str:

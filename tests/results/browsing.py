@@ -68,22 +68,24 @@ def size(browser, width, height=900):
     )
 
 
-COLUMN = """
-const [key, done] = arguments;
+COLUMNS = """
+const [keys, done] = arguments;
 const box = document.getElementById('rows-box');
 const heads = [...document.querySelectorAll('#rows thead button')];
-const at = heads.findIndex((head) => head.dataset.key === key);
+const at = keys.map((key) => heads.findIndex((h) => h.dataset.key === key));
 const count = document.getElementById('rows').ariaRowCount - 1;
 const found = new Map();
 function look() {
   for (const row of document.querySelectorAll('#rows tbody tr')) {
-    found.set(row.ariaRowIndex - 2, (row.children[at] || row).innerText);
+    found.set(row.ariaRowIndex - 2, at.map(
+      (i) => (i < 0 ? '' : row.children[i].innerText)));
   }
   const top = box.scrollTop;
   box.scrollTop = top + box.clientHeight;
   if (box.scrollTop === top) {
     box.scrollTop = 0;
-    done(at < 0 ? null : Array.from({length: count}, (_, i) => found.get(i)));
+    done(keys.map((key, i) => (at[i] < 0 ? null : Array.from(
+      {length: count}, (_, row) => (found.get(row) || [])[i]))));
   } else {
     requestAnimationFrame(() => requestAnimationFrame(look));
   }
@@ -93,9 +95,14 @@ requestAnimationFrame(() => requestAnimationFrame(look));
 """
 
 
+def columns(browser, *keys):
+    """Texts of columns of all numbers, of every row; None if not shown."""
+    return browser.execute_async_script(COLUMNS, keys)
+
+
 def column(browser, key):
-    """Texts of a column of all numbers, of every row; None if not shown."""
-    return browser.execute_async_script(COLUMN, key)
+    """Texts of one of them."""
+    return columns(browser, key)[0]
 
 
 def press(browser, *keys):

@@ -92,6 +92,9 @@ function rowWindow(box, space, make) {
     heights = [];
     [from, to] = [0, 0];
     body().replaceChildren();
+    space.querySelectorAll('thead th').forEach((head) => {
+      head.style.minWidth = '';
+    });
     box.classList.toggle('long', items.length > FEW);
     box.scrollTop = 0;
     space.querySelector('table').setAttribute('aria-rowcount',

@@ -7,7 +7,7 @@ const printedOf = (row) => row.published[0] || null;
 const COLUMNS = [
   {key: 'method', title: 'Method', always: true, text: (r) => r.label},
   {key: 'pretraining', title: 'Pretraining', asked: true, text: pretraining},
-  {key: 'task', title: 'Task', text: (r) => TASKS.get(r.task).title},
+  {key: 'task', title: 'Task', style: 'wide', text: (r) => TASKS.get(r.task).title},
   {key: 'metric', title: 'Metric', text: (r) => metricOf(r).title},
   {key: 'measured', title: 'Measured', number: true, descending: true,
     value: (r) => r.mean, bold: (r) => r.best,
@@ -16,8 +16,8 @@ const COLUMNS = [
       r.std === null ? '' : ` ± ${r.text.std}`] : [])},
   {key: 'interval', title: '95% interval', number: true,
     value: (r) => (r.interval ? r.interval[0] : null),
-    text: (r) => r.text.interval,
-    cell: (r) => [unbroken(r.text.interval)]},
+    text: (r) => r.text.bounds, style: 'wrapped',
+    cell: (r) => [unbroken(r.text.bounds)]},
   {key: 'n', title: 'n', number: true, value: (r) => r.values.length || null,
     text: (r) => String(r.values.length || '')},
   {key: 'published', title: 'Published', number: true, descending: true,
@@ -27,18 +27,18 @@ const COLUMNS = [
       el('small', {}, printedOf(r).reported_in)] : [])},
   {key: 'delta', title: 'Difference', number: true, value: (r) => r.delta,
     text: (r) => r.text.delta},
-  {key: 'verdict', title: 'Verdict', text: (r) => r.verdict || '',
+  {key: 'verdict', title: 'Verdict', style: 'wide', text: (r) => r.verdict || '',
     cell: (r) => (r.verdict ? [el('span', {class: r.text.style},
       `${r.text.mark} ${r.verdict}`)] : [])},
   ...(DATA.baseline ? [{key: 'baseline', title: `Δ ${DATA.baseline}`,
-    number: true,
+    number: true, style: 'wrapped',
     value: (r) => (r.baseline_difference || {mean: null}).mean,
     text: (r) => r.text.difference,
     cell: (r) => [unbroken(r.text.difference)]}] : []),
   {key: 'place', title: 'Place', number: true, value: (r) => r.place,
     text: (r) => (r.place === null ? '' : String(r.place))},
   {key: 'protocol', title: 'Protocol', asked: true,
-    text: (r) => r.protocol || ''},
+    style: 'protocol', text: (r) => r.protocol || ''},
   {key: 'cost', title: 'Cost of a run', asked: true,
     value: (r) => r.train_seconds, text: (r) => r.text.cost},
 ];
@@ -114,8 +114,9 @@ function numberRow(row) {
     }
     const parts = column.cell ? column.cell(row) : [column.text(row)];
     const empty = column.text(row) === '';
-    return el('td', {'data-head': column.title,
-      class: (column.number ? '' : 'text') + (empty ? ' none' : '')},
+    return el('td', {'data-head': column.title, class: [
+      column.number ? '' : 'text', column.style || '', empty ? 'none' : '',
+    ].join(' ').trim() || null},
     el('span', {}, parts));
   }));
 }
