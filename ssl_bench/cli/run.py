@@ -226,12 +226,12 @@ def submit(suite, commands: list) -> int:
 
 def leaderboard(work_dir: str) -> int:
     """Write CSV and page, and show the tables with the papers' numbers."""
-    from ssl_bench.cli.leaderboard import _finish, _show
-    from ssl_bench.results.render import tables
+    from ssl_bench.cli.bundles import finish
+    from ssl_bench.results import screen
 
     board = write_boards(work_dir, published='own')
-    _show(tables(board))
-    return _finish(board.problems, f'written: {work_dir}/leaderboard.html')
+    screen.show(board, [])
+    return finish(board.problems, f'written: {work_dir}/leaderboard.html')
 
 
 def write_boards(work_dir: str | Path, **options: Any) -> 'Board':
@@ -244,7 +244,7 @@ def write_boards(work_dir: str | Path, **options: Any) -> 'Board':
     Raises:
         UserError: No usable record, or another file has one of the names.
     """
-    from ssl_bench.cli.leaderboard import MARKS
+    from ssl_bench.cli.output_files import MARKS
     from ssl_bench.errors import UserError
     from ssl_bench.files import keep_existing, write_text
     from ssl_bench.results.board import build
