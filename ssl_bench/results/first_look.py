@@ -58,7 +58,8 @@ def pretrained(board: Board) -> list[str]:
             )
             if group.get('images') and images not in data:
                 data += f' {images}'
-            name = f'{row.name} for {group["epochs"]:g} epochs'
+            count = group['epochs']
+            name = f'{row.name} for {count:g} epoch{"s"[: count != 1]}'
             weights = str(group['checkpoint_sha256'])
             place = f'  {row.backbone} on {data}'
             methods = names.setdefault(place, {})
