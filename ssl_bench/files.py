@@ -152,7 +152,10 @@ def disk_errors() -> Iterator[None]:
 
 
 def keep_existing(
-    path: str | Path, force: bool, text: str = '', mark: str = ''
+    path: str | Path,
+    force: bool,
+    text: str = '',
+    mark: str | tuple[str, ...] = (),
 ) -> None:
     """Check that nothing would be replaced that the user may still need.
 
@@ -161,8 +164,9 @@ def keep_existing(
         force (bool): The user said that it may be replaced.
         text (str): What will be written, if known; a file that has it
             already is no loss.
-        mark (str): What the beginning of a file has that the same command
-            wrote, where a repeated one is expected to replace it.
+        mark (str | tuple[str, ...]): What the beginning of a file has that
+            the same command wrote, where a repeated one is expected to
+            replace it; one of several.
 
     Raises:
         UserError: There is a file, or a link.
@@ -175,7 +179,8 @@ def keep_existing(
             start = file.read(len(text.encode()) + 2000)
         if text and start == text.encode():
             return
-        if mark and mark.encode() in start[:2000]:
+        marks = (mark,) if isinstance(mark, str) else mark
+        if any(m.encode() in start[:2000] for m in marks):
             return
     raise UserError(
         f'{path} is there already. Name another output, or add --force to '

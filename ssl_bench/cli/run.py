@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssl_bench.cli.track import add_track, with_trackers
+
 if TYPE_CHECKING:
     from ssl_bench.launch.plan import Plan
     from ssl_bench.launch.steps import Step, StepsView
@@ -72,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='print what the commands print, instead of one line of progress '
         'and a file of each in WORK_DIR/logs',
     )
+    add_track(parser)
 
 
 def positive(text: str) -> int:
@@ -81,6 +84,7 @@ def positive(text: str) -> int:
     return int(text)
 
 
+@with_trackers
 def run(args: argparse.Namespace) -> int:
     """Plan, then run or submit; the leaderboard follows a local run."""
     from ssl_bench.launch.suite import read_suite, with_options
