@@ -235,7 +235,8 @@ def leaderboard(work_dir: str) -> int:
 
     board = write_boards(work_dir, published='own')
     screen.show(board, [])
-    return finish(board.problems, f'written: {work_dir}/leaderboard.html')
+    finish(board.problems, f'written: {work_dir}/leaderboard.html')
+    return 0
 
 
 def write_boards(work_dir: str | Path, **options: Any) -> 'Board':
