@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ssl_bench.results import headings, rounding
-from ssl_bench.results.screen import DETAILS, screen_of, show_grids
+from ssl_bench.results.screen import DETAILS, output, screen_of, show_grids
 from ssl_bench.results.sensitivity_text import (
     HEADING,
     SEEDS,
@@ -43,7 +43,7 @@ def show(
         details (bool): Every table.
         console (Console, optional): Where to; standard output.
     """
-    console = console or Console(highlight=False)
+    console = console or output()
     if details:
         show_grids(grids(found), console)
         return
