@@ -70,7 +70,9 @@ function standings() {
   }
   const same = new Set(bases);
   return (row) => {
-    if (same.has(row)) return count.get(place(row)) > 1 ? {same: true} : {alone: true};
+    if (same.has(row)) {
+      return count.get(place(row)) > 1 ? {same: true} : {alone: true};
+    }
     const able = [...(byColumn.get(row.column) || [])].sort((a, b) =>
       (b.group === row.group) - (a.group === row.group));
     for (const base of able) {
