@@ -306,7 +306,7 @@ function drawMatrix() {
     lines: items.map((item) => ({item,
       line: matrixLine(item, drawn)}))}));
   $('matrix').replaceChildren(el('div', {class: 'scroll card matrix',
-    tabindex: '0', role: 'region', 'aria-label': 'Methods by tasks'},
+    tabindex: '0', role: 'region', 'aria-label': 'Matrix'},
   el('table', {id: MATRIX.table}, el('thead'),
     MATRIX.lines.map(({body}) => body))));
   drawOrder();
