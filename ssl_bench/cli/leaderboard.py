@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
-FEW = 3  # problems in the error of folders without records
+MAX_NAMED = 3  # problems in an error
 WATCH = 10.0  # seconds between two looks
 
 
@@ -143,7 +143,8 @@ def run(args: argparse.Namespace) -> int:
         return bundles.annotate(args)
     if args.meta or args.by or args.why:
         raise UserError(
-            '--meta, --by and --why are of: leaderboard annotate RECORD'
+            '--meta, --by and --why are of: ssl-bench leaderboard annotate '
+            'RECORD'
         )
     if args.dirs[:1] == ['import']:
         into = args.output or IMPORTED
@@ -279,7 +280,14 @@ def _board(
     with collector_paused():
         stored, problems = scan(args.dirs or DIRS)
         if not stored and not empty:
-            raise UserError(no_records(problems))
+            more = len(problems) - MAX_NAMED
+            raise UserError(
+                'no usable result.json: '
+                + '; '.join(map(str, problems[:MAX_NAMED]))
+                + (f'; and {more} more' if more > 0 else '')
+                + '. Runs write them (`ssl-bench transfer`, `ssl-bench run`):'
+                ' name their work dir.'
+            )
         yield build(
             stored,
             problems,
@@ -288,17 +296,6 @@ def _board(
             baseline=args.baseline,
             published=published,
         )
-
-
-def no_records(problems: list) -> str:
-    """What a user reads of folders without a usable record."""
-    rest = len(problems) - FEW
-    text = '; '.join(map(str, problems[:FEW]))
-    return (
-        f'no usable result.json: {text}'
-        f'{f"; and {rest} more" if rest > 0 else ""}. `ssl-bench transfer` '
-        'and `ssl-bench run` write them: name their work dir.'
-    )
 
 
 def _write(text: str, name: str | None, target: Path | None) -> None:
