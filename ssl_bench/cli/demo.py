@@ -1,4 +1,4 @@
-"""See the whole chain on embedded data: pretrain, transfer, leaderboard.
+"""See the whole chain on embedded data: pretrain, transfer, rank.
 
 Two methods are pretrained shortly on generated images, once for each of three
 seeds. They and random initialisation are compared: frozen, by what can be read
