@@ -265,7 +265,9 @@ def test_choices_stand_in_the_address(browser, ten):
     choose(browser, 'Random init')
     assert 'baseline' not in browser.current_url
     # a link that names what is not there shows the normal page
-    open_page(browser, f'{path.as_uri()}#overview&baseline=x&columns=y&order=z')
+    open_page(
+        browser, f'{path.as_uri()}#overview&baseline=x&columns=y&order=z'
+    )
     assert len(cells(browser)) == len(Columns(board).rows)
     assert browser.get_log('browser') == []
 

@@ -228,7 +228,7 @@ function areaRow(ranked) {
     if (areas.length && areas.at(-1).area === area) areas.at(-1).count += 1;
     else areas.push({area, count: 1});
   }
-  return el('tr', {class: 'areas'}, el('th', {scope: 'col'}),
+  return el('tr', {class: 'areas'}, el('td'),
     ranked ? el('td') : null, areas.map(({area, count}) =>
       el('th', {scope: 'colgroup', colspan: count}, area)));
 }
@@ -301,7 +301,7 @@ function drawMatrix() {
     lines: items.map((item) => ({item,
       line: matrixLine(item, drawn)}))}));
   $('matrix').replaceChildren(el('div', {class: 'scroll card matrix',
-    tabindex: '0', role: 'region', 'aria-label': 'Methods by tasks'},
+    tabindex: '0', role: 'region', 'aria-label': 'Methods by tasks, table'},
   el('table', {id: MATRIX.table}, el('thead'),
     MATRIX.lines.map(({body}) => body))));
   drawOrder();
