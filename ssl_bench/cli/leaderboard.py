@@ -1,8 +1,9 @@
 """Compare measured with published results: table, CSV, page.
 
-Reads every result.json under the given folders. With -o the format follows
-the file's ending (.csv .md .tex .json .html); without it the table is shown
-on the terminal. `leaderboard export DIR... -o FILE.zip` bundles records,
+Reads every result.json under the given folders and shows who leads, a table
+of methods and tasks, and a screen for each task; --details has every metric,
+remark and warning. With -o the format follows the file's ending (.csv .md
+.tex .json .html). `leaderboard export DIR... -o FILE.zip` bundles records,
 `leaderboard import FILE.zip... -o DIR` merges bundles after checking them.
 `leaderboard annotate RECORD --meta KEY=VALUE --by NAME --why TEXT` adds a
 signed correction next to a record, which stays as it is.
@@ -14,42 +15,31 @@ Exit code: 0 clean, 3 done with warnings, 2 nothing usable.
 
 import argparse
 import contextlib
+import dataclasses
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from ssl_bench.cli import bundles
+from ssl_bench.cli.bundles import finish
+from ssl_bench.cli.output_files import (
+    FOR_PEOPLE,
+    FORMATS,
+    MARKS,
+    format_of,
+    target_of,
+)
 from ssl_bench.errors import UserError, printable
-from ssl_bench.header_fields import RECORDED, add_option, words_of
+from ssl_bench.header_fields import RECORDED, add_option
 
 if TYPE_CHECKING:
-    from ssl_bench.results.grid import Grid
-    from ssl_bench.results.record import Problem
     from ssl_bench.results.table import Board
 
-FORMATS = ('csv', 'md', 'latex', 'html', 'json')
-ENDINGS = {
-    '.csv': 'csv',
-    '.md': 'md',
-    '.tex': 'latex',
-    '.json': 'json',
-    '.html': 'html',
-    '.htm': 'html',
-}
-# what the beginning of a file has that this command wrote
-MARKS = {
-    'csv': 'method,variant,backbone,',
-    'sensitivity csv': 'row,kind,task,metric,',
-    'md': '<!-- ssl-bench leaderboard -->\n',
-    'latex': '% needs \\usepackage{booktabs',
-    'json': '{\n "schema": ',
-    'html': '<title>ssl_bench leaderboard</title>',
-    'sensitivity html': '<title>ssl_bench Whether rankings hold</title>',
-}
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
 WATCH = 10.0  # seconds between two looks
-MAX_SHOWN = 2000  # rows on a terminal when a file has them too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,9 +89,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--published',
         choices=('all', 'own', 'none'),
-        default='all',
-        help='printed numbers of the tasks (all), of the measured methods '
-        '(own), or none',
+        help='printed numbers of the tasks (all; the default of CSV, JSON '
+        'and page files), of the measured methods (own; the default of the '
+        'terminal, Markdown and LaTeX), or none',
+    )
+    parser.add_argument(
+        '--table',
+        action='store_true',
+        help='only the table of methods and tasks, of those chosen by '
+        '--methods and --tasks (terminal, .md, .tex)',
+    )
+    parser.add_argument(
+        '--details',
+        action='store_true',
+        help='on the terminal: every table in full, and every warning',
     )
     parser.add_argument(
         '--sensitivity',
@@ -136,38 +137,73 @@ def run(args: argparse.Namespace) -> int:
         UserError: No usable record, or a wrong option.
     """
     if args.dirs[:1] == ['export']:
-        return _export(args.dirs[1:] or DIRS, args.output, args.force)
+        return bundles.export(args, args.dirs[1:] or DIRS)
     if args.dirs[:1] == ['annotate']:
-        return _annotate(args)
+        return bundles.annotate(args)
     if args.meta or args.by or args.why:
         raise UserError(
             '--meta, --by and --why are of: leaderboard annotate RECORD'
         )
     if args.dirs[:1] == ['import']:
-        return _import(args.dirs[1:], args.output or IMPORTED)
+        into = args.output or IMPORTED
+        return bundles.import_bundles(args, args.dirs[1:], into)
     return _sensitivity(args) if args.sensitivity else _leaderboard(args)
 
 
 def _leaderboard(args: argparse.Namespace) -> int:
-    from ssl_bench.results.render import render, tables
+    from ssl_bench.results.render import TABLE, render
 
-    name = _format(args)
-    target = _target_of(args, name)
-    dirs = args.dirs or DIRS
+    if args.table and args.paper:
+        raise UserError('choose one of --table and --paper')
+    which = TABLE if args.table else args.paper
+    name = format_of(args)
+    target = target_of(args, name)
     if args.watch is not None:
         _watch(args, name, target)
-    with _board(args) as board:
-        text = render(board, name, args.paper, dirs) if name else ''
+    with _board(args, _published(args, name)) as board:
+        text = render(board, name, which, args.dirs or DIRS) if name else ''
     _write(text, name, target)
-    if target and len(board.rows) > MAX_SHOWN:
-        print(
-            f'{len(board.rows)} rows: too many to show here; see '
-            f'{printable(target)}, or choose --tasks and --methods',
-            file=sys.stderr,
-        )
-    elif target or not name:
-        _show(tables(board, args.paper))
-    return _finish(board.problems, f'written: {target}' if target else None)
+    if target or not name:
+        _show(board, args)
+    return finish(board.problems, _written(target, name), args.details)
+
+
+def _published(args: argparse.Namespace, name: str | None) -> str:
+    """Which printed numbers there are, by the format where nothing is said."""
+    default = 'own' if name is None or name in FOR_PEOPLE else 'all'
+    return args.published or default
+
+
+def _show(board: 'Board', args: argparse.Namespace) -> None:
+    """Print the tables; rows that were only printed where they are wanted."""
+    from ssl_bench.results import screen
+
+    if args.published is None:
+        board = dataclasses.replace(board, rows=board.measured)
+    if args.paper:
+        from ssl_bench.results.papers import paper_grids
+
+        screen.show_grids(paper_grids(args.paper, board))
+    elif args.table:
+        screen.show_table(board)
+    elif args.details:
+        screen.show_details(board)
+    else:
+        screen.show(board, args.tasks)
+        if not args.output:
+            dirs = shlex.join(args.dirs or DIRS)
+            print(
+                f'A page with all of it: ssl-bench leaderboard {dirs} '
+                '-o report/'
+            )
+
+
+def _written(target: Path | None, name: str | None) -> str | None:
+    """The last line: what was written, and how to look at a page."""
+    if target is None:
+        return None
+    page = name == 'html'
+    return f'written: {target}' + (' (open it in a browser)' if page else '')
 
 
 def _watch(
@@ -189,7 +225,7 @@ def _watch(
         raise UserError(f'--watch {args.watch:g}: expected 1 to 86400 seconds')
 
     def board() -> 'Board':
-        with _board(args, empty=True) as found:
+        with _board(args, _published(args, name), empty=True) as found:
             return found
 
     def say(line: str) -> None:
@@ -200,33 +236,37 @@ def _watch(
 
 def _sensitivity(args: argparse.Namespace) -> int:
     from ssl_bench.results.sensitivity import studies
-    from ssl_bench.results.sensitivity_text import grids, render
+    from ssl_bench.results.sensitivity_files import render
+    from ssl_bench.results.sensitivity_screen import show
 
     if args.watch is not None:
         raise UserError('--sensitivity is no page of runs: leave out --watch')
-    if args.paper or args.baseline:
-        raise UserError(
-            '--sensitivity compares all methods with each other: leave out '
-            + ('--paper' if args.paper else '--baseline')
-        )
-    name = _format(args)
-    target = _target_of(args, name)
-    args.published = 'none'
-    with _board(args) as board:
+    for option in ('paper', 'baseline', 'table'):
+        if getattr(args, option):
+            raise UserError(
+                '--sensitivity compares all methods with each other: leave '
+                f'out --{option}'
+            )
+    name = format_of(args)
+    target = target_of(args, name)
+    with _board(args, 'none') as board:
         found = studies(board)
         text = render(found, board.problems, name) if name else ''
     _write(text, name, target)
     if target or not name:
-        _show(grids(found))
-    return _finish(board.problems, f'written: {target}' if target else None)
+        show(found, args.details)
+    return finish(board.problems, _written(target, name), args.details)
 
 
 @contextlib.contextmanager
-def _board(args: argparse.Namespace, empty: bool = False) -> 'Iterator[Board]':
+def _board(
+    args: argparse.Namespace, published: str, empty: bool = False
+) -> 'Iterator[Board]':
     """The leaderboard of the folders that were named.
 
     Args:
         args (Namespace): Of the command.
+        published (str): As `build` takes it.
         empty (bool): Whether it may have no record.
 
     Raises:
@@ -247,7 +287,7 @@ def _board(args: argparse.Namespace, empty: bool = False) -> 'Iterator[Board]':
             wanted=args.tasks,
             methods=args.methods,
             baseline=args.baseline,
-            published=args.published,
+            published=published,
         )
 
 
@@ -260,130 +300,3 @@ def _write(text: str, name: str | None, target: Path | None) -> None:
         write_text(target, head + text)
     elif name:
         sys.stdout.write(printable(text))
-
-
-def _annotate(args: argparse.Namespace) -> int:
-    from ssl_bench.results.annotate import annotate
-
-    if len(args.dirs) != 2:
-        raise UserError(
-            'name one record: leaderboard annotate RUN/result.json '
-            '--meta KEY=VALUE --by NAME --why TEXT'
-        )
-    fields = words_of(args.meta)
-    path = annotate(args.dirs[1], fields, args.by or '', args.why or '')
-    print(f'written: {printable(path)}', file=sys.stderr)
-    return 0
-
-
-def _format(args: argparse.Namespace) -> str | None:
-    """The output format; None for the terminal only."""
-    name: str | None = args.format
-    if not name and args.output:
-        ending = Path(args.output).suffix.lower()
-        name = ENDINGS.get(ending)
-        if not ending:
-            name = 'html'
-        elif name is None:
-            raise UserError(
-                f'no format for {args.output!r}: use an ending '
-                f'of {" ".join(ENDINGS)} or --format'
-            )
-    if args.paper and name not in (None, 'md', 'latex'):
-        raise UserError(
-            f'--paper makes tables for people; {name} files have '
-            'every number. Use .md, .tex or the terminal'
-        )
-    return name
-
-
-def _target_of(args: argparse.Namespace, name: str | None) -> Path | None:
-    """The file to write; what is there already must be an earlier one."""
-    from ssl_bench.files import keep_existing
-
-    target = _target(args.output, name)
-    if target and name:
-        kind = f'sensitivity {name}' if args.sensitivity else name
-        mark = MARKS.get(kind, MARKS[name])
-        keep_existing(target, args.force, mark=mark)
-    return target
-
-
-def _target(output: str | None, name: str | None) -> Path | None:
-    """The file to write; a page in a folder is its index.html."""
-    from ssl_bench.results.record import FILE_NAME
-
-    if not output and name == 'html':
-        raise UserError('a page is a file: add -o report/ or -o page.html')
-    if not output:
-        return None
-    path = Path(output)
-    if path.name == FILE_NAME:
-        raise UserError(
-            f'{path}: {FILE_NAME} is the name of a record; name '
-            'another output.'
-        )
-    if name == 'html' and path.suffix.lower() not in ('.html', '.htm'):
-        path = path / 'index.html'
-    return path
-
-
-def _show(grids: 'list[Grid]') -> None:
-    """Print the tables, as wide as the terminal allows."""
-    from rich.console import Console
-
-    from ssl_bench.results.terminal import to_rich
-
-    console = Console(highlight=False)
-    for grid in grids:
-        console.print(to_rich(grid, console.width))
-
-
-def _finish(problems: 'list[Problem]', message: str | None) -> int:
-    """Print warnings and what was done; the exit code."""
-    for problem in problems:
-        print(f'warning: {printable(problem)}', file=sys.stderr)
-    if message:
-        print(printable(message), file=sys.stderr)
-    return 3 if problems else 0
-
-
-def _export(dirs: list[str], output: str | None, force: bool) -> int:
-    from ssl_bench.files import keep_existing
-    from ssl_bench.results.bundle import export_bundle
-
-    if not output:
-        raise UserError(
-            'name the bundle: leaderboard export DIR... -o results.zip'
-        )
-    keep_existing(output, force)
-    count, problems = export_bundle(dirs, output)
-    return _finish(problems, f'written: {output} with {count} records')
-
-
-def _import(paths: list[str], into: str) -> int:
-    from ssl_bench.results.bundle import import_bundle
-    from ssl_bench.results.record import Problem
-
-    if not paths:
-        raise UserError('name the bundle: leaderboard import results.zip')
-    found: list[Problem] = []
-    refused = 0
-    for path in paths:
-        try:
-            written, skipped, problems = import_bundle(path, into)
-        except UserError as error:
-            if len(paths) == 1:
-                raise
-            refused += 1
-            found.append(Problem('bundle', str(error)))
-            continue
-        found += problems
-        print(
-            f'{printable(path)}: {written} records to {printable(into)}, '
-            f'{skipped} were there',
-            file=sys.stderr,
-        )
-    if refused == len(paths):
-        raise UserError('; '.join(problem.message for problem in found))
-    return _finish(found, None)

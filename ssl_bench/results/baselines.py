@@ -44,7 +44,7 @@ def baselines(board: Board, rows: list[Row]) -> list[Baseline]:
         return found
     wanted = {id(row) for row in baseline_rows(board.groups, board.baseline)}
     meant = [row for row in rows if id(row) in wanted]
-    same = [b for b in found if {id(row) for row in b.rows} == wanted]
+    same = [b for b in found if set(map(id, b.rows)) == set(map(id, meant))]
     if same:
         return [*same, *(b for b in found if b not in same)]
     own_name = board.baseline

@@ -1,297 +1,325 @@
 """Vega-Lite charts of the page, made with Altair.
 
 Each function returns a specification without data: the page puts the rows
-under the name ``rows`` and draws one chart per task. Colours are CSS
-variables, so that a chart follows the light, dark and print themes.
+under the name ``rows``, and the scales' domains, once per chart. Each layer
+has a name, which is a class of its marks.
 """
 
-from typing import Any
+from typing import Literal
 
 import altair as alt
 
-SHAPES = [
-    'circle',
-    'square',
-    'triangle-up',
-    'diamond',
-    'cross',
-    'triangle-down',
-]
-
-Spec = dict[str, Any]
-
-
-def _rows() -> alt.Chart:
-    return alt.Chart(alt.NamedData('rows'))
+from ssl_bench.results.chart_parts import (
+    SHAPES,
+    Spec,
+    by_color,
+    by_key,
+    finish,
+    labelled,
+    named_rows,
+    of_kind,
+    told_of_mean,
+)
+from ssl_bench.results.curve_charts import curves
 
 
-def _finish(*layers: alt.Chart, height: int = 0, step: int = 0) -> Spec:
-    """Put layers together, in the page's width and colours.
-
-    Args:
-        layers (alt.Chart): The lowest first.
-        height (int): Pixels; or
-        step (int): Pixels per method, which the page multiplies.
-    """
-    font = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif'
-    text = dict(
-        labelColor='var(--muted)',
-        titleColor='var(--muted)',
-        labelFont=font,
-        titleFont=font,
-        labelFontSize=11.5,
-        titleFontSize=11.5,
-        titleFontWeight='normal',
-    )
-    styled = (
-        alt.layer(*layers)
-        .properties(
-            width='container',
-            height=height,
-            background='transparent',
-            usermeta=dict(step=step),
-            autosize=alt.AutoSizeParams(type='fit-x', contains='padding'),
-        )
-        .configure(font=font)
-        .configure_view(stroke=None)
-        .configure_axis(
-            **text,
-            gridColor='var(--line)',
-            domainColor='var(--line)',
-            tickColor='var(--line)',
-        )
-        .configure_axisY(labelColor='var(--ink)')
-    )
-    spec: Spec = styled.to_dict()
-    return spec
-
-
-def _color() -> alt.Color:
-    """The colour that the page gave the method of a row."""
-    return alt.Color('color:N', scale=None)
-
-
-def _tooltip(*more: alt.Tooltip) -> list[alt.Tooltip]:
-    return [
-        alt.Tooltip('name:N', title='method'),
-        alt.Tooltip('mean_text:N', title='mean'),
-        alt.Tooltip('n:N', title='seeds'),
-        *more,
-    ]
-
-
-def bars() -> Spec:
+def dots() -> Spec:
     """Means of one task with 95% intervals and printed values.
 
-    Fields of a row: name, control (bool), mean, lo, hi, published, n, edge;
-    the rounded mean_text, interval_text, published_text.
+    Fields of a row: key, kind; of ``head`` (a backbone) name; of ``band`` (a
+    method that is not shown to be worse) lo, hi; of ``mean`` (two seeds or
+    more) and ``single`` (one seed) name, mean, color, lo, hi, published and
+    the rounded mean_text, interval_text, published_text, standing.
     """
-    y = alt.Y(
-        'name:N',
-        sort=None,
-        title=None,
-        axis=alt.Axis(ticks=False, domain=False, labelLimit=150),
+    base = named_rows().encode(y=by_key())
+    x = alt.X('mean:Q', title='', axis=alt.Axis(grid=False))
+    told = told_of_mean(
+        alt.Tooltip('standing:N', title='place'),
+        alt.Tooltip('published_text:N', title='published'),
     )
-    base = _rows().encode(y=y)
-    bar = base.mark_bar(cornerRadiusEnd=2, height={'band': 0.6}).encode(
-        x=alt.X('mean:Q', title=None, axis=alt.Axis(tickCount=5)),
-        color=alt.Color(
-            'control:N',
-            legend=None,
-            scale=alt.Scale(
-                domain=[False, True],
-                range=['var(--bar)', 'var(--bar-control)'],
-            ),
-        ),
-        opacity=alt.condition('datum.n == 1', alt.value(0.45), alt.value(1.0)),
-        tooltip=_tooltip(
-            alt.Tooltip('interval_text:N', title='95% interval'),
-            alt.Tooltip('published_text:N', title='published'),
-        ),
+    head = (
+        of_kind(base, 'head')
+        .mark_text(
+            align='left',
+            baseline='middle',
+            fontSize=12,
+            fontWeight='bold',
+            color='var(--muted)',
+            dx=alt.ExprRef('datum.dx'),
+        )
+        .encode(x=alt.value(0), text='name:N')
     )
-    error = (
-        base.transform_filter('isValid(datum.lo)')
-        .mark_rule(stroke='var(--ink)', strokeWidth=1.5, clip=True)
-        .encode(x='lo:Q', x2='hi:Q')
+    band = (
+        of_kind(base, 'band')
+        .mark_rule(
+            stroke='var(--tie)', strokeWidth=28, strokeCap='square', clip=True
+        )
+        .encode(x=alt.X('lo:Q', title=''), x2='hi:Q')
+    )
+    interval = (
+        base.transform_filter('isValid(datum.lo) && isValid(datum.mean)')
+        .properties(name='interval')
+        .mark_rule(strokeWidth=2)
+        .encode(x=alt.X('lo:Q', title=''), x2='hi:Q', color=by_color())
     )
     printed = (
         base.transform_filter('isValid(datum.published)')
+        .properties(name='printed')
         .mark_point(
             shape='diamond',
-            filled=True,
-            size=70,
+            filled=False,
+            size=80,
             opacity=1,
-            stroke='var(--card)',
-            strokeWidth=1,
+            strokeWidth=1.8,
             color='var(--published)',
         )
-        .encode(x='published:Q')
+        .encode(x=alt.X('published:Q', title=''), tooltip=told)
     )
-    value = base.mark_text(
-        align='left', baseline='middle', dx=6, fontSize=11, color='var(--ink)'
-    ).encode(x='edge:Q', text='mean_text:N')
-    return _finish(bar, error, printed, value, step=24)
+    mean = (
+        of_kind(base, 'mean')
+        .mark_point(filled=True, size=85, opacity=1)
+        .encode(x=x, color=by_color(), tooltip=told)
+    )
+    single = (
+        of_kind(base, 'single')
+        .mark_point(filled=False, size=70, opacity=0.8, strokeWidth=1.6)
+        .encode(x=x, color=by_color(), tooltip=told)
+    )
+    value = (
+        base.transform_filter('isValid(datum.mean)')
+        .properties(name='value')
+        .mark_text(
+            align='left',
+            baseline='middle',
+            dx=10,
+            fontSize=11.5,
+            color='var(--ink)',
+        )
+        .encode(x=alt.value('width'), text='mean_text:N')
+    )
+    return finish(
+        band, *labelled(base), interval, mean, single, printed, value, head
+    )
 
 
 def ranks() -> Spec:
     """Critical-difference view: average ranks, their intervals, groups.
 
-    Fields of a row: name, kind, rank, text; of kind ``average`` lo, hi,
+    Fields of a row: key, name, kind, rank, text; of kind ``average`` lo, hi,
     interval_text, color; of ``rank`` (on one task) task; of ``group`` (methods
-    that are not apart) last, the name of its last method; of ``critical`` hi.
+    that are not apart) last, the key of its last method, and letter; of
+    ``critical`` hi.
     """
-    base = _rows().encode(
-        y=alt.Y(
-            'name:N',
-            sort=None,
-            title=None,
-            axis=alt.Axis(
-                ticks=False, domain=False, labelLimit=150, grid=True
-            ),
-        ),
+    named = named_rows().encode(y=by_key())
+    base = named.encode(
         x=alt.X(
             'rank:Q',
-            title='rank (1 is best)',
+            title='average rank, 1 is best',
             axis=alt.Axis(format='d', grid=False),
             scale=alt.Scale(nice=False),
-        ),
+        )
     )
-
-    def of_kind(kind: str) -> alt.Chart:
-        chart: alt.Chart = base.transform_filter(f'datum.kind == "{kind}"')
-        return chart
-
-    average = of_kind('average')
+    average = of_kind(base, 'average')
     seen = [
-        'name:N',
+        alt.Tooltip('name:N', title='method'),
         alt.Tooltip('text:N', title='average rank'),
         alt.Tooltip('interval_text:N', title='95% interval'),
     ]
     place = (
-        of_kind('rank')
-        .mark_tick(thickness=2, height=14, color='var(--muted)', opacity=0.55)
-        .encode(tooltip=['name:N', 'task:N', alt.Tooltip('text:N')])
-    )
-    interval = average.mark_rule(stroke='var(--ink)', strokeWidth=1.5).encode(
-        x='lo:Q', x2='hi:Q'
-    )
-    point = average.mark_point(filled=True, size=130, opacity=1).encode(
-        color=_color(), tooltip=seen
-    )
-    group = (
-        of_kind('group')
-        .mark_rule(strokeWidth=6, strokeCap='round', stroke='var(--muted)')
+        of_kind(base, 'rank')
+        .mark_tick(thickness=2, height=13, color='var(--muted)', opacity=0.55)
         .encode(
-            y2='last:N', tooltip=[alt.Tooltip('text:N', title='not apart')]
+            tooltip=[
+                alt.Tooltip('name:N', title='method'),
+                alt.Tooltip('task:N', title='task'),
+                alt.Tooltip('text:N', title='rank'),
+            ]
         )
     )
+    interval = (
+        average.properties(name='interval')
+        .mark_rule(strokeWidth=2)
+        .encode(x='lo:Q', x2='hi:Q', color=by_color())
+    )
+    point = average.mark_point(filled=True, size=120, opacity=1).encode(
+        color=by_color(), tooltip=seen
+    )
+    told = [alt.Tooltip('text:N', title='not apart')]
+    groups = of_kind(base, 'group')
+    group = groups.mark_rule(
+        strokeWidth=6, strokeCap='round', stroke='var(--muted)'
+    ).encode(y2='last:N', tooltip=told)
+    letter = (
+        groups.properties(name='letter')
+        .mark_text(align='left', dx=7, fontSize=11.5, color='var(--muted)')
+        .encode(text='letter:N')
+    )
     critical = (
-        of_kind('critical')
+        of_kind(base, 'critical')
         .mark_rule(strokeWidth=3, stroke='var(--muted)')
         .encode(
             x2='hi:Q',
             tooltip=[alt.Tooltip('text:N', title='critical difference')],
         )
     )
-    return _finish(place, interval, point, group, critical, step=30)
+    return finish(
+        *labelled(named), place, interval, point, group, letter, critical
+    )
+
+
+def differences() -> Spec:
+    """One method less another on each task, turned: right is better.
+
+    Fields: key, task, difference, lo, hi, color, text, kind: ``decided`` or
+    ``undecided``.
+    """
+    base = named_rows().encode(y=by_key())
+    x = alt.X('difference:Q', title='', axis=alt.Axis(grid=False))
+    told = [
+        alt.Tooltip('task:N', title='task'),
+        alt.Tooltip('text:N', title='answer'),
+    ]
+    zero = (
+        named_rows()
+        .properties(name='zero')
+        .mark_rule(stroke='var(--muted)', strokeDash=[4, 3])
+        .encode(x=alt.datum(0))
+    )
+    interval = (
+        base.transform_filter('isValid(datum.lo)')
+        .properties(name='interval')
+        .mark_rule(strokeWidth=2)
+        .encode(x=alt.X('lo:Q', title=''), x2='hi:Q', color=by_color())
+    )
+    decided = (
+        of_kind(base, 'decided')
+        .mark_point(filled=True, size=85, opacity=1)
+        .encode(x=x, color=by_color(), tooltip=told)
+    )
+    undecided = (
+        of_kind(base, 'undecided')
+        .mark_point(
+            filled=True,
+            fill='var(--card)',
+            size=70,
+            opacity=1,
+            strokeWidth=1.8,
+        )
+        .encode(x=x, stroke=alt.Stroke('color:N', scale=None), tooltip=told)
+    )
+    return finish(*labelled(base), interval, zero, decided, undecided)
+
+
+def seeds() -> Spec:
+    """The seeds of two methods on one task; common seeds are joined.
+
+    Fields of a row: key, kind; of ``pair`` value, other, last; of ``average``
+    value, text; of ``seed`` value, seed, text, color, name.
+    """
+    named = named_rows().encode(y=by_key())
+    base = named.encode(
+        x=alt.X('value:Q', title='', axis=alt.Axis(grid=False))
+    )
+    joined = (
+        of_kind(base, 'pair')
+        .mark_rule(stroke='var(--muted)', strokeWidth=1, opacity=0.7)
+        .encode(x2='other:Q', y2='last:N')
+    )
+    average = (
+        of_kind(base, 'average')
+        .mark_tick(thickness=3, height=20, opacity=1)
+        .encode(
+            color=by_color(), tooltip=[alt.Tooltip('text:N', title='mean')]
+        )
+    )
+    seed = (
+        of_kind(base, 'seed')
+        .mark_point(filled=True, size=55, opacity=0.85)
+        .encode(
+            color=by_color(),
+            tooltip=[
+                alt.Tooltip('name:N', title='method'),
+                alt.Tooltip('seed:N', title='seed'),
+                alt.Tooltip('text:N', title='value'),
+            ],
+        )
+    )
+    return finish(*labelled(named), joined, average, seed)
 
 
 def cost(logarithmic: bool) -> Spec:
-    """Quality of one task against what it cost.
+    """Quality of one task against what it cost, with the Pareto fronts.
 
-    Fields: name, cost, mean, lo, hi, n, color, mean_text, cost_text.
+    Fields of a row: key, kind, name, cost, mean; of ``mean`` (two seeds or
+    more) and ``single`` (one seed) lo, hi, color, mean_text, interval_text,
+    cost_text; of ``front`` group; of ``label`` x, y (pixels), text.
     """
-    scale = (
-        alt.Scale(type='log', nice=False, padding=60)
-        if logarithmic
-        else alt.Scale(zero=False, padding=60)
-    )
-    base = _rows().encode(
+    kind: Literal['log', 'linear'] = 'log' if logarithmic else 'linear'
+    base = named_rows().encode(
         x=alt.X(
             'cost:Q',
-            title='cost',
-            scale=scale,
-            axis=alt.Axis(tickCount=4, format='~s', grid=False),
+            title='',
+            scale=alt.Scale(type=kind, nice=False, zero=False),
+            axis=alt.Axis(grid=False),
         ),
-        color=_color(),
+        color=by_color(),
+    )
+    y = alt.Y('mean:Q', title='', scale=alt.Scale(zero=False, nice=False))
+    shape = alt.Shape(
+        'key:N', sort=None, legend=None, scale=alt.Scale(range=SHAPES)
+    )
+    told = told_of_mean(alt.Tooltip('cost_text:N', title='cost'))
+    front = (
+        of_kind(named_rows(), 'front')
+        .mark_line(
+            interpolate='step-after',
+            stroke='var(--accent)',
+            strokeWidth=1.5,
+            strokeDash=[5, 3],
+        )
+        .encode(x=base.encoding.x, y=y, detail='group:N')
     )
     error = (
         base.transform_filter('isValid(datum.lo)')
-        .mark_rule(strokeWidth=1.5, opacity=0.7, clip=True)
-        .encode(y=alt.Y('lo:Q', title='quality'), y2='hi:Q')
-    )
-    point = base.mark_point(filled=True, size=90, opacity=1).encode(
-        y=alt.Y(
-            'mean:Q', title='quality', scale=alt.Scale(zero=False, padding=20)
-        ),
-        shape=alt.Shape(
-            'name:N', sort=None, legend=None, scale=alt.Scale(range=SHAPES)
-        ),
-        tooltip=_tooltip(alt.Tooltip('cost_text:N', title='cost')),
-    )
-    name = base.mark_text(
-        align='left', dx=9, dy=-7, fontSize=11, limit=260
-    ).encode(y='mean:Q', text='name:N')
-    return _finish(error, point, name, height=300)
-
-
-def lines(chart: alt.Chart) -> alt.Chart:
-    """One line per run: the page's curves and the picture of all runs.
-
-    Fields of a row: run, step, value, color.
-    """
-    drawn: alt.Chart = chart.mark_line(strokeWidth=1.3).encode(
-        x=alt.X(
-            'step:Q',
-            title='iteration',
-            axis=alt.Axis(tickCount=4, format='~s', grid=False),
-        ),
-        y=alt.Y('value:Q', title=None, scale=alt.Scale(zero=False)),
-        color=_color(),
-        detail='run:N',
-    )
-    return drawn
-
-
-def curves() -> Spec:
-    """A number of the logs of one method by iteration, one line per run.
-
-    The page sets the axes and the frame of the mean. Fields: seed, and those
-    of `lines`.
-    """
-    y = alt.Y(
-        'value:Q',
-        title='value',
-        scale=alt.Scale(zero=False),
-        axis=alt.Axis(tickCount=4, format='~g'),
-    )
-    logged = lines(_rows()).encode(
-        y=y,
-        tooltip=[
-            'run:N',
-            'seed:N',
-            alt.Tooltip('step:Q', title='iteration'),
-            alt.Tooltip('value:Q', format='.4~g'),
-        ],
+        .properties(name='interval')
+        .mark_rule(strokeWidth=1.5, opacity=0.7)
+        .encode(y=alt.Y('lo:Q', title=''), y2='hi:Q')
     )
     mean = (
-        lines(_rows())
-        .transform_window(
-            mean='mean(value)',
-            frame=[0, 0],
-            sort=[alt.SortField('step')],
-            groupby=['run'],
-        )
-        .encode(y=alt.Y('mean:Q'))
+        of_kind(base, 'mean')
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(y=y, shape=shape, tooltip=told)
     )
-    return _finish(logged, mean, height=170)
+    single = (
+        of_kind(base, 'single')
+        .mark_point(filled=False, size=80, opacity=0.8, strokeWidth=1.6)
+        .encode(y=y, shape=shape, tooltip=told)
+    )
+    label = (
+        of_kind(named_rows(), 'label')
+        .mark_text(fontSize=11.5, baseline='middle', align='left')
+        .encode(
+            x=alt.X('x:Q', scale=None),
+            y=alt.Y('y:Q', scale=None),
+            text='text:N',
+            color=by_color(),
+        )
+    )
+    halo = label.properties(name='halo').encode(
+        color=alt.value('var(--card)'),
+        stroke=alt.value('var(--card)'),
+        strokeWidth=alt.value(4),
+    )
+    return finish(front, error, mean, single, halo, label, height=340)
 
 
 def specifications() -> dict[str, Spec]:
     """All charts by name, as the page's script asks for them."""
     return dict(
-        bars=bars(),
+        dots=dots(),
         ranks=ranks(),
+        differences=differences(),
+        seeds=seeds(),
         curves=curves(),
         cost=cost(False),
         costLog=cost(True),

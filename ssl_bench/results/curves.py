@@ -209,7 +209,7 @@ def curve_chart(runs: Sequence[Run]) -> bytes:
     import altair as alt
     import vl_convert
 
-    from ssl_bench.results.charts import lines
+    from ssl_bench.results.curve_charts import lines
 
     panels = []
     for config in dict.fromkeys(run.config for run in runs):

@@ -3,7 +3,6 @@
 Terminal, Markdown, LaTeX and the page without script show the same grids.
 """
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from ssl_bench.results import headings, rounding, stats, wording
 from ssl_bench.results.published import Published
 from ssl_bench.results.ranking import RankTable, rank_tables
 from ssl_bench.results.table import Board, Row
+from ssl_bench.results.wrapping import wrap
 
 MARKS = {
     'reproduced': '=',
@@ -34,6 +34,8 @@ RANK_NOTE = (
     'Rank 1 is the best mean of a task. [..]: 95% interval of the average '
     'rank over seeds.'
 )
+NONE = '-'  # a cell that was not measured
+SECTION = 'section'  # the kind of a part that heads the rows below it
 CUSTOM = 'custom: '  # how the names of unknown data begin
 MAX_METRICS = 12  # shown of a task that is not installed
 WIDTH = 44  # characters of a remark under a name
@@ -51,8 +53,8 @@ class Part:
     Args:
         text (str): What is shown.
         kind (str): ``name``, ``measured``, ``best`` (a measured value of an
-            unbeaten row), ``interval``, ``published``, ``difference`` or
-            ``plain``.
+            unbeaten row), ``interval``, ``published``, ``difference``,
+            `SECTION` (the rest of its row is empty) or ``plain``.
     """
 
     text: str
@@ -77,6 +79,8 @@ class Grid:
         keys (int): How many first columns tell the row from others: names
             and epochs. They are repeated where a table is cut.
         notes (list[str]): Remarks below.
+        sparse (bool): Many cells are `NONE`; where the table is cut, rows
+            without anything else are left out.
     """
 
     title: str
@@ -85,6 +89,23 @@ class Grid:
     names: int = 1
     keys: int = 1
     notes: list[str] = field(default_factory=list)
+    sparse: bool = False
+
+    def rows(self, columns: Sequence[int]) -> list[list[Cell]]:
+        """The rows to show with some of the columns."""
+        if not self.sparse or len(columns) == len(self.heads):
+            return self.body
+        found: list[list[Cell]] = []
+        for row in self.body:
+            own = [row[i] for i in columns if i >= self.keys]
+            section = is_section(row)
+            if section and found and is_section(found[-1]):
+                found.pop()
+            if section or any(p.text != NONE for cell in own for p in cell):
+                found.append(row)
+        while found and is_section(found[-1]):
+            found.pop()
+        return found
 
     def __post_init__(self) -> None:
         """Names of tasks and metrics come from others, too."""
@@ -94,6 +115,11 @@ class Grid:
             for head in self.heads
         ]
         self.notes = [shown(note, 5000) for note in self.notes]
+
+
+def is_section(row: Sequence[Cell]) -> bool:
+    """Whether a row heads those below it."""
+    return bool(row[0]) and row[0][0].kind == SECTION
 
 
 def spread(row: Row) -> str:
@@ -219,7 +245,7 @@ def name_cell(rows: Sequence[Row]) -> Cell:
 
 def lines(text: str, kind: str = 'published', width: int = WIDTH) -> Cell:
     """A text that may be long, so that the numbers keep their place."""
-    return [Part(line, kind) for line in textwrap.wrap(shown(text), width)]
+    return [Part(line, kind) for line in wrap(shown(text), width)]
 
 
 def task_grid(board: Board, task: str) -> Grid:

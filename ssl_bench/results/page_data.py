@@ -7,12 +7,13 @@ from ssl_bench.errors import shown
 from ssl_bench.results import (
     grid,
     headings,
+    latex,
     markup,
     provenance,
     rounding,
-    stats,
     wording,
 )
+from ssl_bench.results.chart_data import chart_data
 from ssl_bench.results.columns import Columns, network
 from ssl_bench.results.curves import VALUES, find_curves
 from ssl_bench.results.names import is_random, is_supervised
@@ -39,25 +40,6 @@ def _cut(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_cut(item) for item in value]
     return value
-
-
-def _costs(row: Row) -> dict[str, float]:
-    """What a run of the row cost on average, where its records say so."""
-    costs = [s.record['cost'] for s in row.records]
-    found = {}
-    hours = [c['gpu_hours'] for c in costs if c['gpu_hours']]
-    seen = [
-        c['train_seconds'] * c['images_per_second']
-        for c in costs
-        if c['train_seconds'] and c['images_per_second']
-    ]
-    if hours:
-        found['hours'] = stats.mean(hours)
-    if seen:
-        found['images'] = stats.mean(seen)
-    if row.pretrain_epochs:
-        found['epochs'] = row.pretrain_epochs
-    return found
 
 
 def _cost_text(cost: dict[str, float | None]) -> str:
@@ -138,10 +120,6 @@ def _row(
         label=_label(row),
         text=texts,
         best=row.best,
-        cost={
-            name: dict(value=value, text=rounding.short(value))
-            for name, value in _costs(row).items()
-        },
         control=is_random(row.method) or is_supervised(row.method),
         runs=[index[id(item)] for item in row.records],
         values=[
@@ -182,14 +160,18 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         ),
     )
     columns = Columns(board)
+    charts = chart_data(board, rows, columns)
     texts = dict(
         baseline=board.baseline,
         **matrix_data(board, columns, rows),
         tasks=_tasks(board),
         rows=[
-            _row(row, key, index, columns)
-            for row, key in zip(rows, provenance.cell_keys(rows))
+            dict(_row(row, key, index, columns), cost=cost)
+            for row, key, cost in zip(
+                rows, provenance.cell_keys(rows), charts.pop('costs')
+            )
         ],
+        **charts,
         runs=[
             dict(
                 item.record,
@@ -216,7 +198,7 @@ def page_data(board: Board, dirs: Iterable[PathLike] = ()) -> dict[str, Any]:
         pictures=[_picture(picture) for picture in found.pictures],
         coverage=coverage_data(board, columns),
         csv=_csv(board, rows),
-        escapes=dict(markdown=markup.MARKDOWN, latex=markup.LATEX),
+        escapes=dict(markdown=markup.MARKDOWN, latex=latex.LATEX),
     )
 
 

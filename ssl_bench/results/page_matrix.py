@@ -116,7 +116,7 @@ def _pairs(board: Board, rows: list[Row]) -> dict[str, Any]:
     Returns:
         dict: ``pairs``, a list of [row, other, difference, answer, text,
         text of the other against the row, test, difference as a text, the
-        same of the other against the row], rows by their position;
+        same of the other against the row, interval], rows by their position;
         ``all_pairs`` (bool): False where there are too many, and only
         those with a control, the baseline or the best mean of their group
         are there.
@@ -149,6 +149,7 @@ def _comparison_texts(found: stats.Comparison, digits: int) -> list[Any]:
         wording.test(found),
         rounding.signed(found.difference, digits),
         rounding.signed(-found.difference, digits),
+        found.interval,
     ]
 
 

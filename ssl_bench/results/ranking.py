@@ -6,7 +6,7 @@ each task, and a set of tasks that all of them were measured on.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -104,7 +104,7 @@ def rank_tables(board: Board) -> list[RankTable]:
 
 
 def _rank_table(board: Board, rows: list[Row]) -> RankTable | None:
-    protocols = _protocols(rows)
+    protocols = main_protocols(rows)
     able: dict[MethodId, dict[str, Row]] = {}
     others: dict[MethodId, str] = {}
     for row in rows:
@@ -161,7 +161,7 @@ def _why_left_out(own: dict[str, Row], tasks: Sequence[str]) -> str:
     return 'no two seeds of this protocol on ' + ', '.join(lacking)
 
 
-def _protocols(rows: list[Row]) -> dict[str, Protocol]:
+def main_protocols(rows: Iterable[Row]) -> dict[str, Protocol]:
     """The protocol of each task: fewest departures, then most methods."""
     seen: dict[str, dict[Protocol, int]] = {}
     for row in rows:

@@ -27,6 +27,7 @@ SECTIONS = (
     'coverage',
     'tasks',
     'ranks',
+    'compare',
     'cost',
     'curves',
     'pictures',
@@ -35,6 +36,7 @@ SECTIONS = (
 )
 SHEETS = (
     'base.css',
+    'plots.css',
     *(f'sections/{name}.css' for name in SECTIONS),
     'narrow.css',
     'print.css',
@@ -48,6 +50,7 @@ SCRIPTS = (
     'row_window.js',
     'saving.js',
     'plots.js',
+    'chart_files.js',
     *(f'sections/{name}.js' for name in SECTIONS),
     'main.js',
 )

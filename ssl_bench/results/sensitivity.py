@@ -4,27 +4,37 @@ Formulas and rules are in docs/leaderboard.md. The answers between two rows
 are those of the tables: `stats.compare` gives them, over the same family.
 """
 
-import functools
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 from ssl_bench.errors import UserError
 from ssl_bench.results import headings, stats
 from ssl_bench.results.names import backbone_key
-from ssl_bench.results.record import FULL
+from ssl_bench.results.sensitivity_settings import (
+    labels,
+    pretrainings,
+    settings,
+)
+from ssl_bench.results.sensitivity_types import (
+    ALL,
+    EQUAL,
+    EQUAL_BOTH,
+    FLIP,
+    OPEN,
+    PRETRAINING,
+    SETTINGS,
+    TASKS,
+    TIE,
+    Change,
+    Condition,
+    Method,
+    PairChange,
+    SeedPair,
+    Seeds,
+    Study,
+)
 from ssl_bench.results.table import Board, Row, main_metrics
 
-SETTINGS, PRETRAINING, TASKS = 'settings', 'pretraining', 'tasks'
-ALL = 'all backbones'
-OWN = "the protocol's settings"
-FLIP = 'flip'
-TIE = 'tie: within the spread over seeds'
-EQUAL = 'tie: equal means in one'
-EQUAL_BOTH = 'tie: equal means in both'
-OPEN = 'open'  # then the reason of `stats.Comparison`
-HOLDS, BREAKS = 'holds', 'does not hold'
 MIN_RANKED = 3  # methods that Kendall's tau is computed of
 NOTHING_VARIES = (
     'nothing to compare: of every task and backbone the records have one '
@@ -32,219 +42,6 @@ NOTHING_VARIES = (
     'transfer CHECKPOINT ... --tasks TASK --seeds 0 1 2, and the same with '
     '--cfg-options optim_wrapper.optimizer.lr=0.02'
 )
-
-Method = tuple[Any, ...]  # what makes two rows of one method
-Answers = Callable[[Row, Row], stats.Comparison]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """The rows of one setting.
-
-    Args:
-        name (str): What departs; `OWN` where nothing does.
-        settings (dict[str, str]): What departs, by its key.
-        rows (dict[Method, Row]): One for each method.
-        answers (Answers): What the tables say of two of the rows.
-    """
-
-    name: str
-    settings: dict[str, str]
-    rows: dict[Method, Row]
-    answers: Answers
-
-    @functools.cached_property
-    def sign(self) -> float:
-        """-1 where less is better, else 1."""
-        row = next(iter(self.rows.values()))
-        higher = headings.higher_is_better(row.task, row.metric)
-        return -1.0 if higher is False else 1.0
-
-    @functools.cached_property
-    def places(self) -> int:
-        """Decimals of its numbers in tables."""
-        return next(iter(self.rows.values())).places
-
-    def compared(self, pair: tuple[Method, Method]) -> stats.Comparison:
-        """What the tables say of two methods, of the first one."""
-        return self.answers(*(self.rows[method] for method in pair))
-
-    def gap(self, pair: tuple[Method, Method]) -> float:
-        """Difference of the means, positive where the first one is better."""
-        own, other = (self.rows[method].mean or 0.0 for method in pair)
-        return self.sign * stats.difference(own, other)
-
-    def varies(self, other: 'Condition') -> list[str]:
-        """The keys of the settings that differ, sorted."""
-        keys = {*self.settings, *other.settings}
-        return sorted(
-            key
-            for key in keys
-            if self.settings.get(key) != other.settings.get(key)
-        )
-
-
-@dataclass(frozen=True)
-class PairChange:
-    """Two methods that are equal, or that two conditions order differently.
-
-    Args:
-        methods (tuple[Method, Method]): The first is the better one of the
-            first condition; where they are equal there, of the second.
-        first, second (Comparison): The first method minus the second one,
-            in each condition.
-        verdict (str): `FLIP`: each condition shows another one to be better;
-            `TIE`, `EQUAL`, `EQUAL_BOTH`; `OPEN` and why no test could
-            decide.
-    """
-
-    methods: tuple[Method, Method]
-    first: stats.Comparison
-    second: stats.Comparison
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """The rankings of two conditions, over the methods that both have.
-
-    Args:
-        methods (list[Method]): Two or more.
-        tau (float, optional): Kendall's tau-b of the means; None for fewer
-            than three methods, and where all are equal in a condition.
-        ties (int): Pairs of methods with equal means in either condition.
-        pairs (list[PairChange]): Those that are equal, or whose order is
-            not the same.
-    """
-
-    first: Condition
-    second: Condition
-    methods: list[Method]
-    tau: float | None
-    ties: int
-    pairs: list[PairChange]
-
-    @property
-    def turned(self) -> list[PairChange]:
-        """Pairs whose means have the opposite order, flips or not."""
-        equal = EQUAL, EQUAL_BOTH
-        return [pair for pair in self.pairs if pair.verdict not in equal]
-
-    @property
-    def flips(self) -> list[PairChange]:
-        """Pairs of which each condition shows another one to be better."""
-        return [pair for pair in self.pairs if pair.verdict == FLIP]
-
-
-@dataclass(frozen=True)
-class SeedPair:
-    """Two methods whose order is not the same for all common seeds.
-
-    Args:
-        methods (tuple[Method, Method]): The first one has the better mean.
-        ahead, equal, behind (int): Seeds for which the first one is better,
-            equal, worse.
-        answer (Comparison): The first minus the second, over all seeds.
-    """
-
-    methods: tuple[Method, Method]
-    ahead: int
-    equal: int
-    behind: int
-    answer: stats.Comparison
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """The rankings that single seeds give, within one condition.
-
-    Args:
-        taus (dict): Two seeds to Kendall's tau-b of the methods that have
-            both; None as in `Change`.
-        pairs (list[SeedPair]): Those whose order is not the same.
-    """
-
-    condition: Condition
-    taus: dict[tuple[int, int], float | None]
-    pairs: list[SeedPair]
-
-    @property
-    def seeds(self) -> list[int]:
-        """Those that are compared."""
-        return sorted({seed for pair in self.taus for seed in pair})
-
-    @property
-    def known(self) -> list[float]:
-        """The values of tau."""
-        return [tau for tau in self.taus.values() if tau is not None]
-
-
-@dataclass
-class Study:
-    """What was compared of one metric of a task, for one backbone.
-
-    Args:
-        kind (str): `SETTINGS` of the task, `PRETRAINING`, or `TASKS`.
-        task, metric (str): Empty for `TASKS`.
-        backbone (str): Or `ALL`.
-        conditions (list[Condition]): The headline first; for `TASKS` there
-            is none.
-        changes (list[Change]): Of all pairs of conditions that have two
-            methods in common, one of them with another row in each.
-        seeds (list[Seeds]): Of each condition that has several.
-        labels (dict[Method, str]): Names for people.
-    """
-
-    kind: str
-    task: str
-    metric: str
-    backbone: str
-    conditions: list[Condition]
-    changes: list[Change] = field(default_factory=list)
-    seeds: list[Seeds] = field(default_factory=list)
-    labels: dict[Method, str] = field(default_factory=dict)
-
-    @property
-    def headline(self) -> Condition:
-        """The protocol's own settings, or those closest to them."""
-        return self.conditions[0]
-
-    @property
-    def order(self) -> list[Method]:
-        """The headline order, best mean first."""
-        rows = self.headline.rows
-        return sorted(rows, key=lambda method: rows[method].sort_key)
-
-    @property
-    def from_headline(self) -> list[Change]:
-        """The comparisons of the headline with another condition."""
-        return [c for c in self.changes if c.first is self.headline]
-
-    @property
-    def answer(self) -> str:
-        """`HOLDS`, `HOLDS` within the spread, `BREAKS`, or `OPEN`."""
-        found = {p.verdict for c in self.from_headline for p in c.pairs}
-        found.discard(EQUAL_BOTH)
-        if not self.from_headline:
-            return OPEN
-        if FLIP in found:
-            return BREAKS
-        if any(verdict.startswith(OPEN) for verdict in found):
-            return OPEN
-        return f'{HOLDS} within the spread over seeds' if found else HOLDS
-
-    @property
-    def not_covered(self) -> list[tuple[Method, str]]:
-        """Methods that one condition has only, with its name."""
-        found: dict[Method, list[str]] = {}
-        for condition in self.conditions:
-            for method in condition.rows:
-                found.setdefault(method, []).append(condition.name)
-        return [
-            (method, names[0])
-            for method, names in found.items()
-            if len(names) == 1 and len(self.conditions) > 1
-        ]
 
 
 def studies(board: Board) -> list[Study]:
@@ -273,7 +70,7 @@ def studies(board: Board) -> list[Study]:
         key=lambda item: (places[item[0][0]], headings.metric_order(*item[0])),
     ):
         for backbone, members in _by_backbone(rows):
-            conditions = _settings(members)
+            conditions = settings(members)
             for study in (
                 Study(SETTINGS, task, metric, backbone, conditions),
                 Study(
@@ -281,7 +78,7 @@ def studies(board: Board) -> list[Study]:
                     task,
                     metric,
                     backbone,
-                    _pretrainings(conditions[0]),
+                    pretrainings(conditions[0]),
                 ),
             ):
                 if _fill(study):
@@ -313,7 +110,7 @@ def _fill(study: Study) -> bool:
     rows = {m: r for c in study.conditions for m, r in c.rows.items()}
     if len(rows) < 2:
         return False
-    study.labels = _labels(rows)
+    study.labels = labels(rows)
     for first, second in itertools.combinations(study.conditions, 2):
         change = compare_conditions(first, second)
         if change is not None:
@@ -323,127 +120,6 @@ def _fill(study: Study) -> bool:
     of_seeds = [compare_seeds(condition) for condition in study.conditions]
     study.seeds = [one for one in of_seeds if one.taus]
     return len(study.conditions) > 1 or bool(study.seeds)
-
-
-def _labels(rows: dict[Method, Row]) -> dict[Method, str]:
-    """The shortest names that tell all methods apart."""
-    forms: tuple[Callable[[Row], str], ...] = (
-        lambda row: row.short_name,
-        lambda row: f'{row.short_name} [{row.backbone}]',
-        lambda row: row.described,
-    )
-    for form in forms:
-        found = {method: form(row) for method, row in rows.items()}
-        if len({*found.values()}) == len(rows):
-            break
-    return found
-
-
-def _settings(rows: Sequence[Row]) -> list[Condition]:
-    """The rows by the settings of the task; the headline first.
-
-    It is the condition with the fewest departures, then the most methods.
-    """
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((*row.protocol, row.recipe), []).append(row)
-    departed = {key: _departed(own[0]) for key, own in groups.items()}
-    order = sorted(
-        groups, key=lambda key: (len(departed[key]), -len(groups[key]), key)
-    )
-    found = []
-    for key in order:
-        same = [k for k in groups if departed[k] == departed[key]]
-        more = _told_apart(groups[key][0], [groups[k] for k in same])
-        names = [*map(_text, departed[key].items())] or [OWN]
-        found.append(
-            Condition(
-                '; '.join([*names, *map(_text, more.items())]),
-                departed[key] | more,
-                {row.method_id: row for row in groups[key]},
-                _answers(groups[key]),
-            )
-        )
-    return found
-
-
-def _departed(row: Row) -> dict[str, str]:
-    """What departs from the task's protocol, by its key."""
-    parts = (text.partition('=') for text in row.departures)
-    found = {key: value for key, _, value in parts}
-    if row.recipe:
-        found['recipe'] = row.recipe
-    if row.trained not in ('', FULL):
-        found['train'] = row.trained
-    return found
-
-
-def _told_apart(row: Row, groups: Iterable[Sequence[Row]]) -> dict[str, str]:
-    """What tells rows apart whose records name the same departures."""
-    found = {}
-    protocols = [rows[0].protocol for rows in groups]
-    if len({protocol[2] for protocol in protocols}) > 1:
-        data = row.records[0].record['data']
-        found['data'] = (
-            f'{data["name"]} ({row.protocol[2][:8] or "not known"})'
-        )
-    if len({protocol[1] for protocol in protocols}) > 1:
-        found['config'] = row.protocol[1][:8]
-    return found
-
-
-def _text(item: tuple[str, str]) -> str:
-    key, value = item
-    if key in ('recipe', 'train', 'data', 'config'):
-        return f'{key} {value}'
-    return f'{key}={value}' if value else key
-
-
-def _pretrainings(headline: Condition) -> list[Condition]:
-    """The rows of one setting by epochs and changes of the pretraining.
-
-    Methods without epochs, such as random initialisation, are in all of them.
-    The first has no changes, then the most methods, then the most epochs.
-    """
-    always: dict[Method, Row] = {}
-    groups: dict[tuple[float, tuple[str, ...]], dict[Method, Row]] = {}
-    for row in headline.rows.values():
-        method = row.name, row.method, row.backbone, row.pretrain_data
-        changes = tuple(row.pretrain_departures)
-        if row.pretrain_epochs is None and not changes:
-            always[method] = row
-        else:
-            key = row.pretrain_epochs or 0, changes
-            groups.setdefault(key, {})[method] = row
-    order = sorted(
-        groups, key=lambda k: (len(k[1]), -len(groups[k]), -k[0], k[1])
-    )
-    return [
-        Condition(
-            '; '.join((f'{key[0]:g} epochs', *key[1])),
-            {'epochs': f'{key[0]:g}'}
-            | {name.partition('=')[0]: name for name in key[1]},
-            always | groups[key],
-            headline.answers,
-        )
-        for key in order
-    ]
-
-
-def _answers(rows: Sequence[Row]) -> Answers:
-    """What is shown of each pair of rows; all of them are one family."""
-    places = {id(row): i for i, row in enumerate(rows)}
-    pairs = list(itertools.combinations(range(len(rows)), 2))
-    numbers = {pair: i for i, pair in enumerate(pairs)}
-    higher = headings.higher_is_better(rows[0].task, rows[0].metric)
-    family = stats.compare([row.values for row in rows], pairs, higher)
-
-    def between(first: Row, second: Row) -> stats.Comparison:
-        i, j = places[id(first)], places[id(second)]
-        found: stats.Comparison = family[numbers[min(i, j), max(i, j)]]
-        return found if i < j else found.turned()
-
-    return between
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -586,7 +262,7 @@ def _between_tasks(headlines: dict[str, dict[str, Condition]]) -> list[Study]:
 
 def _fill_tasks(study: Study) -> None:
     rows = {m: r for c in study.conditions for m, r in c.rows.items()}
-    study.labels = _labels(rows)
+    study.labels = labels(rows)
     for first, second in itertools.combinations(study.conditions, 2):
         change = compare_conditions(first, second)
         if change is not None and len(change.methods) >= MIN_RANKED:

@@ -1,13 +1,17 @@
 """Grids on a terminal, cut into several tables where it is narrow."""
 
-import textwrap
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from rich import box
-from rich.console import Group
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ssl_bench.results.grid import Cell, Grid
+from ssl_bench.results.grid import SECTION, Cell, Grid
+from ssl_bench.results.wrapping import pieces, wrap
 
 STYLES = {
     'name': '',
@@ -17,54 +21,104 @@ STYLES = {
     'published': 'dim',
     'difference': 'cyan',
     'plain': '',
+    SECTION: 'italic',
 }
-PADDING = 3  # spaces and the line next to a column
-HEAD = 12  # characters that a heading may have over narrower numbers
-NARROW = 18  # characters that names keep next to wide numbers
+PADDING = 2  # spaces next to a column
+HEADS = 18, 14, 11, 9  # columns that a heading may have over narrow numbers
+MOST = 12  # columns of a word that is not cut
+NARROW = 18  # columns that names keep next to wide numbers
 
 
 def _text(cell: Cell) -> Text:
     """A cell as styled lines; markup in names stays text."""
-    return Text('\n').join(Text(part.text, STYLES[part.kind]) for part in cell)
-
-
-def _body_width(grid: Grid, column: int) -> int:
-    texts = (part.text for row in grid.body for part in row[column])
-    return max(map(len, texts), default=0)
-
-
-def _head(grid: Grid, column: int) -> str:
-    """A heading; over numbers it is about as wide as they are."""
-    head = grid.heads[column]
-    if column < grid.keys:
-        return head
-    words = map(len, head.split())
-    width = max(_body_width(grid, column), *words, HEAD)
-    return '\n'.join(
-        textwrap.fill(line, width, break_on_hyphens=False)
-        for line in head.splitlines()
+    return Text('\n').join(
+        Text(part.text + ':' * (part.kind == SECTION), STYLES[part.kind])
+        for part in cell
     )
 
 
-def _width(grid: Grid, column: int) -> int:
-    heads = map(len, _head(grid, column).splitlines())
-    return max(_body_width(grid, column), *heads, 0) + PADDING
+@dataclass(frozen=True)
+class Layout:
+    """How a grid is set in columns.
 
-
-def _room(grid: Grid, width: int) -> int:
-    """Characters that the first column can have next to the numbers.
-
-    Names are broken into several lines, numbers are not: next to all of them
-    if that leaves `NARROW` characters, else next to the widest one.
+    Args:
+        width (int): Columns of the terminal.
+        head (int): Columns that a heading may have over narrower numbers.
     """
-    own = _width(grid, 0) - PADDING
-    keys = sum(_width(grid, column) for column in range(1, grid.keys))
-    numbers = range(grid.keys, len(grid.heads))
-    widths = [_width(grid, column) for column in numbers]
-    room = width - 2 * PADDING - keys
-    if room - sum(widths) >= NARROW:
-        return min(room - sum(widths), own)
-    return min(max(room - max(widths, default=0), NARROW // 2), own)
+
+    grid: Grid
+    width: int
+    head: int
+
+    @functools.cached_property
+    def bodies(self) -> list[int]:
+        """Columns that the cells below each heading take."""
+        return [
+            max(
+                (
+                    cell_len(part.text)
+                    for row in self.grid.body
+                    for part in row[column]
+                    if part.kind != SECTION  # may be folded
+                ),
+                default=0,
+            )
+            for column in range(len(self.grid.heads))
+        ]
+
+    @functools.cached_property
+    def heads(self) -> list[str]:
+        """Headings; over numbers they are about as wide as these."""
+        return [
+            head if i < self.grid.keys else self._head(head, self.bodies[i])
+            for i, head in enumerate(self.grid.heads)
+        ]
+
+    def _head(self, head: str, body: int) -> str:
+        word = max(map(cell_len, head.split()), default=0)
+        width = max(body, min(word, MOST), self.head)
+        return '\n'.join(
+            '\n'.join(wrap(line, width, cell_len))
+            for line in head.splitlines()
+        )
+
+    @functools.cached_property
+    def widths(self) -> list[int]:
+        """Columns of each column, with the padding."""
+        return [
+            max([body, *map(cell_len, head.splitlines())]) + PADDING
+            for body, head in zip(self.bodies, self.heads)
+        ]
+
+    @functools.cached_property
+    def room(self) -> int:
+        """Columns that the first column can have next to the numbers.
+
+        Names are broken into several lines, numbers are not: next to all of
+        them if that leaves `NARROW` columns, else next to the widest one.
+        """
+        own = self.widths[0] - PADDING
+        keys = self.grid.keys
+        numbers = self.widths[keys:]
+        room = self.width - PADDING - sum(self.widths[1:keys])
+        if room - sum(numbers) >= min(NARROW, own):
+            return min(room - sum(numbers), own)
+        return min(max(room - max(numbers, default=0), NARROW // 2), own)
+
+    def split(self) -> list[list[int]]:
+        """Columns of each part that fits; the keys head every part."""
+        keys = list(range(self.grid.keys))
+        rest = range(self.grid.keys, len(self.grid.heads))
+        own = self.room + PADDING + sum(self.widths[1 : self.grid.keys])
+        space = self.width + PADDING - own
+        found = pieces([self.widths[column] for column in rest], space)
+        return [keys + [rest[i] for i in piece] for piece in found] or [keys]
+
+
+def layout(grid: Grid, width: int) -> Layout:
+    """The widest headings with which a grid is in the fewest parts."""
+    made = [Layout(grid, width, head) for head in HEADS]
+    return min(made, key=lambda one: len(one.split()))
 
 
 def split(grid: Grid, width: int) -> list[list[int]]:
@@ -72,37 +126,27 @@ def split(grid: Grid, width: int) -> list[list[int]]:
 
     The parts have about the same number of columns.
     """
-    keys = list(range(grid.keys))
-    if len(grid.heads) == len(keys):
-        return [keys]
-    rest = list(range(grid.keys, len(grid.heads)))
-    key_widths = [_width(grid, column) for column in keys]
-    key_widths[0] = _room(grid, width) + PADDING
-    space = width - PADDING - sum(key_widths)
-    widths = [_width(grid, column) for column in rest]
-    for count in range(1, len(rest) + 1):
-        size = -(-len(rest) // count)
-        if count == len(rest) or all(
-            sum(widths[i : i + size]) <= space
-            for i in range(0, len(rest), size)
-        ):
-            break
-    return [keys + rest[i : i + size] for i in range(0, len(rest), size)]
+    return layout(grid, width).split()
 
 
-def _table(grid: Grid, columns: list[int], width: int) -> Table:
-    room = _room(grid, width)
-    table = Table(box=box.SIMPLE_HEAD)
+def _table(columns: list[int], made: Layout) -> Table:
+    grid = made.grid
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
     for column in columns:
         left = column < grid.names
         table.add_column(
-            Text(_head(grid, column)),
+            Text(made.heads[column]),
             overflow='fold',
             no_wrap=left and bool(column),
-            max_width=None if column else room,
+            max_width=None if column else made.room,
             justify='left' if left else 'right',
         )
-    for row in grid.body:
+    for row in grid.rows(columns):
         table.add_row(*(_text(row[column]) for column in columns))
     return table
 
@@ -111,8 +155,45 @@ def to_rich(grid: Grid, width: int) -> Group:
     """A grid as a ``rich`` renderable, its notes below.
 
     Args:
-        width (int): Characters of the terminal.
+        width (int): Columns of the terminal.
     """
-    parts = [_table(grid, columns, width) for columns in split(grid, width)]
-    notes = [Text(note, 'dim') for note in grid.notes]
-    return Group(Text(grid.title, 'bold'), *parts, *notes)
+    made = layout(grid, width)
+    parts = [_table(columns, made) for columns in made.split()]
+    apart: list[RenderableType] = []
+    for part in parts:
+        apart += ['', part] if apart else [part]
+    notes = [Text(note, 'dim') for note in grid.notes if note]
+    return Group(Text(grid.title, 'bold'), *apart, *notes, '')
+
+
+def height(shown: RenderableType, console: Console) -> int:
+    """Lines that something takes on a terminal."""
+    return len(console.render_lines(shown, pad=False))
+
+
+def largest(
+    make: Callable[[int], RenderableType],
+    most: int,
+    lines: int,
+    console: Console,
+) -> int:
+    """The largest number of rows, 1 to ``most``, that fits some lines.
+
+    Args:
+        make: What is shown with so many rows.
+        most (int): Rows that there are.
+        lines (int): Lines that there may be.
+
+    Returns:
+        int: 0 where not even one row fits.
+    """
+    low, high = 0, min(most, lines)
+    if high == most and height(make(most), console) <= lines:
+        return most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if height(make(middle), console) <= lines:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ssl_bench.errors import shown
-from ssl_bench.results import grid, headings, rounding, stats
+from ssl_bench.results import grid, headings, rounding, stats, wording
 from ssl_bench.results.columns import Columns
 from ssl_bench.results.names import backbone_key, is_random, is_supervised
 from ssl_bench.results.pairs import Pairs
@@ -267,9 +267,10 @@ class _Group:
         if not found.decided:
             gap = rounding.signed(found.difference, row.places)
             bounds = rounding.signed_bounds(found.interval, row.places)
+            why = wording.reason(found)
             return (
                 f'undecided: {names[0]} and {names[1]} differ by {gap} '
-                f'{bounds}{unit}, {_seeds(found)}'
+                f'{bounds}{unit}, {_seeds(found)}{", " * bool(why)}{why}'
             )
         low, high = found.interval
         if found.difference < 0:

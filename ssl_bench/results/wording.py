@@ -40,6 +40,14 @@ def seeds(found: stats.Comparison) -> str:
     return f'n={own}' if found.paired else f'n={own}+{other}'
 
 
+def reason(found: stats.Comparison) -> str:
+    """Why a test decided nothing, where its interval does not tell."""
+    if found.reason or found.decided or found.p is None:
+        return found.reason
+    alone = found.p < 1 - stats.CONFIDENCE
+    return f'one of {found.tests} comparisons' if alone else ''
+
+
 def comparison(found: stats.Comparison, places: int) -> str:
     """``better by 1.2 [0.3, 2.1], n=3``; also when it decides nothing.
 
@@ -53,9 +61,7 @@ def comparison(found: stats.Comparison, places: int) -> str:
         return f'{found.answer}: {found.reason} ({gap}), {seeds(found)}'
     if not found.decided:
         text = f'{gap} {rounding.signed_bounds(found.interval, places)}'
-        why = f'; {found.reason}' if found.reason else ''
-        if not why and found.p is not None and found.p < 1 - stats.CONFIDENCE:
-            why = f'; one of {found.tests} comparisons'
+        why = f'; {reason(found)}' if reason(found) else ''
         return f'{found.answer}: {text}, {seeds(found)}{why}'
     low, high = found.interval
     if found.difference < 0:

@@ -151,7 +151,7 @@ def draw_labels(
     labels = {int(n) for part in (truth, found) for n in np.unique(part)}
     legend = legend_of(labels - set(uncoloured(meta)), meta)
     if VOID in labels:
-        legend.append(('#ffffff', 'not labelled'))
+        legend.append(('', 'White is not labelled.'))
     if labels & set(uncoloured(meta)):
         legend.append(('', 'Background has no colour.'))
     return Drawn(

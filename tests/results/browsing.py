@@ -41,6 +41,18 @@ def ready(browser):
     wait(lambda: js(browser, 'return document.body.dataset.ready'))
 
 
+def draw_all(browser):
+    """Draw the charts that are not near the window, as printing does."""
+    js(browser, 'window.dispatchEvent(new Event("beforeprint"))')
+    wait(
+        lambda: js(
+            browser,
+            'return [...document.querySelectorAll(".plot")].every('
+            'e => e.offsetParent === null || e.dataset.drawn)',
+        )
+    )
+
+
 def js(browser, program, *arguments):
     return browser.execute_script(program, *arguments)
 

@@ -255,7 +255,8 @@ def from_page(board):
 
 
 def from_markdown(board):
-    lines = render(board, 'md').splitlines()
+    # after the table of methods and tasks
+    lines = render(board, 'md').split('## ')[2].splitlines()
     cells = [line.split(' | ') for line in lines if line.startswith('| ')]
     return _cells(
         {cell[0].strip('| '): cell[-1].rstrip('| ') for cell in cells[2:]},
@@ -265,7 +266,10 @@ def from_markdown(board):
 
 def from_latex(board):
     text = render(board, 'latex').replace(r'$\Delta$', 'Δ')
-    lines = text.splitlines()
+    # the lines of a remark
+    text = re.sub(r'\} \\\\ \{\\footnotesize ', ' ', text)
+    # after the table of methods and tasks
+    lines = text.split(r'\begin{table}')[2].splitlines()
     rows = [line for line in lines if ' & ' in line][1:]
     return _cells(
         {row.split(' & ')[0]: row.split(' & ')[-1] for row in rows},

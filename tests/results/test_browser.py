@@ -13,6 +13,7 @@ from tests.results.browsing import (
     EVIL,
     click,
     column,
+    draw_all,
     js,
     open_board,
     press,
@@ -55,8 +56,9 @@ def test_axes_of_quality_say_unit_and_direction(browser, tmp_path):
     ]
     board = build([Stored(r, 'r.json') for r in records], published='none')
     open_board(browser, tmp_path / 'depth.html', board)
+    draw_all(browser)
     title = 'RMSE in metres, lower is better'
-    for chart in ('cost-chart', 'bars'):
+    for chart in ('cost-chart', 'task-charts'):
         script = f'return document.getElementById("{chart}").textContent'
         assert title in js(browser, script)
     browser.find_element('css selector', '#matrix button.cell').click()
@@ -132,22 +134,26 @@ def odd_page(browser, tmp_path):
 
 
 def test_draws_every_chart(opened):
-    # 3 tasks, ranks of the backbone with 2 tasks, cost
+    draw_all(opened)
+    # 3 tasks, ranks of the backbone with 2 tasks, differences and seeds of
+    # two methods on these, cost
     assert (
         js(
             opened,
             'return document.querySelectorAll(".plot svg.marks").length',
         )
-        == 5
+        == 8
     )
-    labels = js(opened, 'return document.querySelector("#bars").textContent')
+    labels = js(
+        opened, 'return document.querySelector("#task-charts").textContent'
+    )
     assert 'InsLoc (FPN)' in labels
     color = js(
         opened,
         'return getComputedStyle(document.querySelector('
-        '"#bars .mark-rect path")).fill',
+        '"#task-charts .mean_marks path")).fill',
     )
-    assert color == 'rgb(63, 124, 179)'  # the variable --bar was resolved
+    assert color == 'rgb(31, 111, 180)'  # --series-0 was resolved
 
 
 def test_loads_nothing(opened):
@@ -237,9 +243,10 @@ def test_by_keyboard_alone(opened):
 
 
 def test_a_method_named_script_shows_as_text(opened):
+    draw_all(opened)
     assert js(opened, 'return document.body.innerText').count(EVIL) >= 2
     assert EVIL in js(
-        opened, 'return document.querySelector("#bars").textContent'
+        opened, 'return document.querySelector("#task-charts").textContent'
     )
     assert (
         js(
@@ -294,12 +301,14 @@ def test_names_that_objects_have_and_long_ones(browser, tmp_path):
     browser.get(page.as_uri())
     wait(lambda: js(browser, 'return document.body.dataset.ready'))
     assert js(browser, 'return document.documentElement.scrollWidth') == 1280
-    bars = js(
+    draw_all(browser)
+    dots = js(
         browser,
-        'return [...document.querySelectorAll("#bars figure")].map('
-        'e => e.querySelectorAll(".mark-rect.role-mark path").length)',
+        'return [...document.querySelectorAll("#task-charts figure")].map('
+        'e => e.querySelectorAll(".mean_marks path, .single_marks path")'
+        '.length)',
     )
-    assert sorted(bars) == [1] * len(NAMES) + [len(NAMES)] * 2
+    assert sorted(dots) == [1] * len(NAMES) + [len(NAMES)] * 2
     assert 'could not be drawn' not in js(
         browser, 'return document.body.innerText'
     )
@@ -342,7 +351,7 @@ def test_departures_are_marked_and_explained(odd_page):
 
 
 def test_changed_pretrainings_are_told_apart(browser, tmp_path):
-    """Two of one name are two bars, and their long texts stay in the column."""
+    """Two of one name are two dots, and their long texts stay in the column."""
     records = []
     for i, data in enumerate(('IN1K', 'IN1K', f'custom: {"x" * 60}')):
         record = make_record(metrics={'top1': 50.0 + i}, run_id=str(i))
@@ -350,13 +359,14 @@ def test_changed_pretrainings_are_told_apart(browser, tmp_path):
         records.append(record)
     board = build([Stored(r, 'r.json') for r in records], published='none')
     open_board(browser, tmp_path / 'changed.html', board)
-    bars = js(
+    draw_all(browser)
+    texts = js(
         browser,
-        'return [...document.querySelectorAll("#bars .mark-text text")].map('
-        'e => e.textContent)',
+        'return [...document.querySelectorAll('
+        '"#task-charts .mark-text text")].map(e => e.textContent)',
     )
-    assert len(set(bars) & {'50.0', '51.0', '52.0'}) == 3
-    shown = browser.find_element('id', 'bars').text
+    assert len(set(texts) & {'50.0', '51.0', '52.0'}) == 3
+    shown = ' '.join(texts)
     assert 'MoCo v2 †, IN1K #1' in shown and 'MoCo v2 †, IN1K #2' in shown
     rows = browser.find_elements('css selector', '#matrix tbody th')
     assert {row.text.split('\n')[-1] for row in rows} == {
@@ -376,7 +386,7 @@ def test_a_task_that_is_not_installed(odd_page):
     assert f'{EVIL}, not installed' in column(odd_page, 'task')
     heads = js(
         odd_page,
-        'return [...document.querySelectorAll("#bars h3")].map('
+        'return [...document.querySelectorAll("#task-charts h3")].map('
         'e => e.innerText)',
     )
     assert f'{EVIL}, not installed' in heads
@@ -391,6 +401,7 @@ def test_nothing_sticks_out(opened, width):
     size(opened, width)
     opened.refresh()
     wait(lambda: js(opened, 'return document.body.dataset.ready'))
+    draw_all(opened)
     assert js(opened, 'return document.documentElement.scrollWidth') == width
     cut = js(
         opened,
@@ -402,12 +413,14 @@ def test_nothing_sticks_out(opened, width):
 
 
 def test_themes_change_page_and_charts(opened):
+    draw_all(opened)
+
     def colors():
         return js(
             opened,
             """return [document.body, document.querySelector(
-          "#bars .role-axis-label text")].map((e, i) => getComputedStyle(e)[
-            i ? 'fill' : 'backgroundColor'])""",
+          "#task-charts .role-axis-label text")].map((e, i) =>
+            getComputedStyle(e)[i ? 'fill' : 'backgroundColor'])""",
         )
 
     seen = {}

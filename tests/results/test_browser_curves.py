@@ -17,11 +17,11 @@ FACETS = """
 return [...document.querySelectorAll('#curve-facets figure')].map((f) => ({
   title: f.querySelector('figcaption').firstChild.textContent,
   key: f.style.getPropertyValue('--key'),
-  lines: [...f.querySelectorAll('path[aria-roledescription="line mark"]')]
+  lines: [...f.querySelectorAll('.mark-line.role-mark path')]
     .map((p) => p.getAttribute('stroke')),
   titles: [...f.querySelectorAll('.role-axis-title text')].map(
     (t) => t.textContent),
-  inside: [...f.querySelectorAll('path[aria-roledescription="line mark"]')]
+  inside: [...f.querySelectorAll('.mark-line.role-mark path')]
     .every((p) => {
       const line = p.getBoundingClientRect();
       const box = f.getBoundingClientRect();

@@ -52,7 +52,7 @@ def test_csv_and_the_table(runs, tmp_path, capsys):
     'ending, start',
     [
         ('.csv', 'method,variant'),
-        ('.md', '<!-- ssl-bench leaderboard -->\n## VOC07'),
+        ('.md', '<!-- ssl-bench leaderboard -->\n## Methods and tasks'),
         ('.tex', '% needs'),
         ('.json', '{\n "schema": 2'),
         ('.html', '<!doctype html>'),

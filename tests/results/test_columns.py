@@ -87,6 +87,8 @@ def test_the_first_baseline_is_the_default():
     plain = list(suite(METHODS, ['mini_knn', 'mini_seg_fcn']))
     assert names(board_of(plain))[:2] == ['Random init', 'Supervised']
     assert names(board_of(plain, baseline='PixPro'))[0] == 'PixPro'
+    printed = names(pages.board('printed'))  # with metrics that are not main
+    assert printed[0] == 'MoCo v2' and len(printed) == 6
     assert len(names(board_of(plain, baseline='PixPro'))) == 5
     most = [r for r in plain if r['method'] in ('MoCo v2', 'PixPro')]
     most = [

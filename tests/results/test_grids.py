@@ -8,13 +8,8 @@ from rich.console import Console
 from ssl_bench.errors import UserError
 from ssl_bench.results.board import build
 from ssl_bench.results.grid import Grid, Part, grids, task_grid
-from ssl_bench.results.markup import (
-    escape_latex,
-    escape_markdown,
-    grid_to_latex,
-    to_latex,
-    to_markdown,
-)
+from ssl_bench.results.latex import escape_latex, grid_to_latex, to_latex
+from ssl_bench.results.markup import escape_markdown, to_markdown
 from ssl_bench.results.papers import PAPERS, paper_grids
 from ssl_bench.results.published import published
 from ssl_bench.results.record import Problem
@@ -325,17 +320,22 @@ def test_latex_lines_of_names_are_on_the_left_and_notes_are_sentences():
     text = grid_to_latex(grid)
     left, right = text.split('one')[:2]
     assert left.endswith('{@{}l@{}}') and right.endswith('{@{}r@{}}')
-    assert r'\caption{t. One. Two.}' in text
-    assert r'\caption{t}' in grid_to_latex(Grid('t', ['a'], [[cell]]))
+    assert r'\caption{t}' in text
+    assert r'{\footnotesize One. Two.}' in text
+    assert 'footnotesize' not in grid_to_latex(Grid('t', ['a'], [[cell]]))
 
 
 def test_wide_latex_is_scaled():
-    cell = [Part('1')]
-    narrow = Grid('t', ['h'] * 7, [[cell] * 7])
-    wide = Grid('t', ['h'] * 8, [[cell] * 8])
+    cell = [Part('57.0 ± 0.2')]
+    narrow = Grid('t', ['h'] * 6, [[cell] * 6])
+    wide = Grid('t', ['h'] * 7, [[cell] * 7])
+    wider = Grid('t', ['h'] * 20, [[cell] * 20])
     assert r'\resizebox' not in grid_to_latex(narrow)
     assert r'\resizebox' in grid_to_latex(wide)
     assert balanced(grid_to_latex(wide))
+    # no more than is readable
+    assert grid_to_latex(wider).count(r'\begin{table}') == 3
+    assert r'\caption{t (3 of 3)}' in grid_to_latex(wider)
 
 
 def shown(grid, width):

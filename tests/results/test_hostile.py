@@ -53,7 +53,7 @@ def check_outputs(runs, bad):
     """Every output has the good row and the names, and is text."""
     for kind in FORMATS:
         code, text, err = leaderboard(
-            runs, '--published', 'none', '--format', kind
+            runs, '--published', 'none', '--details', '--format', kind
         )
         assert code == 3 and 'MoCo v2' in text and printable_text(text)
         named = re.findall('^warning: un.*', err, re.MULTILINE)

@@ -107,7 +107,7 @@ def test_page_holds_rows_runs_and_provenance(page):
     assert row['mean'] == pytest.approx(
         sum(run['metrics']['top1'] for run in own) / 3
     )
-    assert row['cost']['hours']['value'] == pytest.approx(
+    assert row['cost']['transfer_hours']['value'] == pytest.approx(
         sum(run['cost']['gpu_hours'] for run in own) / 3
     )
     assert own[0]['path'].endswith('result.json')

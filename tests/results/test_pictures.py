@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import random
 
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ from ssl_bench.results.pictures import find_pictures
 from ssl_bench.results.sheets import MAX_TILES, contents_of
 from ssl_bench.results.store import scan
 from ssl_bench.sheet_file import CHUNK
+from tests.faults.records import mutate_values
 from tests.results.drawn_sheets import (
     HEIGHT,
     WIDTH,
@@ -256,6 +258,20 @@ def test_texts_that_are_no_contents_are_named(tmp_path, text):
         return
     assert found.pictures == []
     assert found.problems[0].paths == (str(path),)
+
+
+def test_any_change_of_the_text_is_read_or_refused():
+    refused = 0
+    for seed in range(400):
+        dice = random.Random(seed)
+        text = json.dumps(mutate_values(json.loads(json.dumps(WHOLE)), dice))
+        try:
+            contents = contents_of({CHUNK: text}, (10, 10))
+        except UserError:
+            refused += 1
+        else:
+            assert all(tile.image.isprintable() for tile in contents.tiles)
+    assert 50 < refused < 400
 
 
 def test_a_text_that_unpacks_to_more_than_it_may(tmp_path):

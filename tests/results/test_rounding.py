@@ -9,7 +9,8 @@ from ssl_bench.results import rounding
 from ssl_bench.results.board import build
 from ssl_bench.results.charts import specifications
 from ssl_bench.results.grid import task_grid
-from ssl_bench.results.markup import grid_to_latex, grid_to_markdown
+from ssl_bench.results.latex import grid_to_latex
+from ssl_bench.results.markup import grid_to_markdown
 from ssl_bench.results.page_data import page_data
 from ssl_bench.results.report import PAGE, SCRIPTS
 from ssl_bench.results.text_formats import to_csv

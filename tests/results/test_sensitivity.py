@@ -5,26 +5,22 @@ import io
 import json
 
 import pytest
+from rich.cells import cell_len
 
 from ssl_bench.cli import main
 from ssl_bench.errors import UserError
 from ssl_bench.results import write_record
-from ssl_bench.results.sensitivity import (
+from ssl_bench.results.sensitivity import kendall, studies
+from ssl_bench.results.sensitivity_files import render
+from ssl_bench.results.sensitivity_text import grids, headline_order, sentence
+from ssl_bench.results.sensitivity_types import (
     EQUAL,
     EQUAL_BOTH,
     FLIP,
     OWN,
     TIE,
-    kendall,
-    studies,
 )
-from ssl_bench.results.sensitivity_text import (
-    grids,
-    headline_order,
-    render,
-    sentence,
-)
-from tests.results.factory import make_record, sha
+from tests.results.factory import METRICS, make_record, sha, suite
 from tests.results.test_departures import board_of
 
 LR = 'optim_wrapper.optimizer.lr'
@@ -334,7 +330,30 @@ def test_the_terminal(folder, capsys, monkeypatch):
     assert main(['leaderboard', str(folder), '--sensitivity']) in (0, 3)
     shown = capsys.readouterr().out
     assert 'The headline order does not hold. A is better than' in shown
-    assert 'flip' in shown and '0.33' in shown and '\x1b[31m' not in shown
+    assert '0.33' in shown and '\x1b[31m' not in shown
+    words = ['leaderboard', str(folder), '--sensitivity', '--details']
+    assert main(words) in (0, 3)
+    assert 'flip' in capsys.readouterr().out
+
+
+def test_the_terminal_has_one_screen_with_what_breaks_first(
+    folder, tmp_path, capsys, monkeypatch
+):
+    """The tables were hundreds of lines, and the answer was below them."""
+    monkeypatch.setenv('COLUMNS', '80')
+    monkeypatch.setenv('LINES', '24')
+    methods = [(f'M{i}', '', i) for i in range(12)]
+    for record in suite(methods, METRICS):
+        write_record(tmp_path / record['run_id'], record)
+    words = ['leaderboard', str(folder), str(tmp_path), '--sensitivity']
+    assert main(words) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 24 and max(map(cell_len, lines)) <= 80
+    assert lines[0] == 'Whether rankings hold: 1 does not hold'
+    assert lines[1].startswith('- Other settings: Mini kNN (mini_knn), top1')
+    assert any('more: --details' in line for line in lines)
+    assert main([*words, '--details']) == 3
+    assert len(capsys.readouterr().out.splitlines()) > 100
 
 
 def test_one_setting_is_called_single_seeds():

@@ -82,6 +82,53 @@ def test_noise_is_undecided_with_its_interval():
     ]
 
 
+def test_what_is_undecided_for_many_comparisons_says_so():
+    """Its interval does not contain zero: the reader is told why."""
+    values = {
+        'A': [50.0, 51.0, 52.0],
+        'B': [49.0, 50.2, 50.8],
+        'C': [40.0, 44.0, 41.0],
+        'D': [40.5, 43.0, 41.9],
+    }
+    [(kind, text)] = texts(board_of(values))
+    # differences 1.0, 0.8, 1.2: mean 1, half 4.303 * 0.2 / sqrt(3) = 0.497
+    # p = 0.013, times 6 comparisons above 0.05
+    assert (kind, text) == (
+        'undecided',
+        'undecided: A and B differ by +1.0 [+0.5, +1.5], 3 paired seeds, '
+        'one of 6 comparisons',
+    )
+
+
+def test_names_that_are_equal_are_told_apart():
+    records = [
+        Stored(
+            make_record(
+                epochs=epochs, seed=seed, metrics={'top1': epochs / 10 + seed}
+            ),
+            'r.json',
+        )
+        for epochs in (100, 200)
+        for seed in (0, 1)
+    ]
+    [(_, text)] = texts(build(records, published='none'))
+    assert 'MoCo v2@200 and MoCo v2@100, the seeds changed nothing' in text
+
+
+def test_a_supervised_leader_is_not_what_pretraining_is_judged_by():
+    values = {
+        'Supervised': [50.0, 51.0, 52.0],
+        'MoCo v2': [45.0, 46.1, 46.9],
+        'Random init': [30.0, 31.0, 32.1],
+    }
+    [(_, text)] = texts(board_of(values))
+    assert text.startswith('Supervised leads MoCo v2 by 5.0 ')
+    assert '; pretraining helps: MoCo v2 leads Random init by 15.0 ' in text
+    worse = {**values, 'MoCo v2': [25.0, 26.1, 26.9]}
+    [(_, text)] = texts(board_of(worse))
+    assert '; pretraining does not help: Random init leads MoCo v2' in text
+
+
 def test_lower_is_better_leads_with_a_unit():
     board = board_of(
         {'MoCo v2': [1.30, 1.31, 1.32], 'Random init': [1.5, 1.51, 1.53]},
@@ -145,7 +192,7 @@ def test_page_has_every_pair_of_the_main_metric():
     data = page_data(board)
     assert data['all_pairs'] and len(data['pairs']) == 3
     names = [row['name'] for row in data['rows']]
-    i, j, difference, answer, text, turned, _, gap, back = next(
+    i, j, difference, answer, text, turned, _, gap, back, _ = next(
         pair
         for pair in data['pairs']
         if {names[pair[0]], names[pair[1]]} == {'A', 'B'}

@@ -212,7 +212,7 @@ def test_segmentation_names_the_classes_that_are_there(black):
     legend = draw_sample(sample, META, 0.3, 3).legend
     assert legend == [
         ('#00005a', 'cat'),
-        ('#ffffff', 'not labelled'),
+        ('', 'White is not labelled.'),
         ('', 'Background has no colour.'),
     ]
 

@@ -52,13 +52,14 @@ const comparison = (() => {
     const [i, j] = [ROW_NUMBERS.get(row), ROW_NUMBERS.get(other)];
     const found = pairs.get(`${i},${j}`);
     if (found) {
-      const [, , difference, answer, text, , test, gap] = found;
-      return {difference, answer, text, test, gap};
+      const [, , difference, answer, text, , test, gap, , interval] = found;
+      return {difference, answer, text, test, gap, interval};
     }
     const back = pairs.get(`${j},${i}`);
     if (!back) return null;
-    const [, , difference, answer, , text, test, , gap] = back;
-    return {difference: -difference, answer: turned[answer], text, test, gap};
+    const [, , difference, answer, , text, test, , gap, ends] = back;
+    return {difference: -difference, answer: turned[answer], text, test, gap,
+      interval: ends && [-ends[1], -ends[0]]};
   };
 })();
 
@@ -113,7 +114,11 @@ function colorOf(name) {
 }
 /** Ranked methods of all backbones. */
 const RANKED = DATA.ranks.flatMap((table) => table.methods);
-RANKED.forEach((rank) => colorOf(rank.name));
+/** The name of a ranked method without what its pretraining changed. */
+function plainName(rank) {
+  return (DATA.rows.find((row) => row.id === rank.id) || rank).name;
+}
+RANKED.forEach((rank) => colorOf(plainName(rank)));
 
 function fill(select, options, chosen) {
   const cut = (text) => (text.length > 80 ? `${text.slice(0, 79)}…` : text);

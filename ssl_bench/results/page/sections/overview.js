@@ -145,7 +145,8 @@ function differenceCell(row, its) {
   }
   const other = its.base.group === row.group ? null
     : el('small', {}, `against ${its.base.network}`);
-  return [el('b', {}, its.gap), el('i', {}, ` ${SIGNS[its.answer]}`),
+  const sign = its.answer === 'undecided' ? '' : SIGNS[its.answer][0];
+  return [el('b', {}, its.gap), el('i', {}, ` ${sign}`),
     row.text.departed ? ` ${row.text.departed}` : null,
     el('small', {}, unbroken(its.text)), other,
     row.best ? el('small', {}, bestText(row)) : null];
@@ -166,7 +167,7 @@ function gapCell(cell) {
   return el('button', {type: 'button', class: 'gap',
     title: 'Go to the command that measures it',
     onclick: () => showGap(cell)}, begun ? 'not finished' : 'missing',
-  el('small', {}, 'command'));
+  el('small', {}, 'show command'));
 }
 
 /** The average rank; empty for a method that is not ranked. */
@@ -189,7 +190,8 @@ function changes(row) {
 function methodHead(first, headed) {
   const source = headed
     ? pretraining({...first, backbone: ''}) : pretraining(first);
-  return el('th', {scope: 'row'}, first.short_name,
+  return el('th', {scope: 'row'}, el('span', {class: 'name',
+    title: first.short_name}, first.short_name),
     source ? el('small', {}, source) : null,
     first.trained_text && !headed ? el('small', {}, first.trained_text) : null,
     changes(first));
@@ -278,8 +280,9 @@ function drawHeads(ranked) {
   };
   const heads = matrixHeads(ranked).map((head) => {
     const node = sortable(head, MATRIX, redraw);
+    node.querySelector('.title').title = head.title;
     node.querySelector('button').append(...(head.notes || []).map(
-      (note) => el('span', {class: 'sub'}, note)));
+      (note) => el('span', {class: 'sub', title: note}, note)));
     return node;
   });
   $(MATRIX.table).tHead.replaceChildren(areaRow(ranked),

@@ -1,5 +1,7 @@
 /* The first screen: what the numbers say. */
-const FIRST_VERDICTS = 6; // the others can be opened
+const FIRST_VERDICTS = 6; // at most; the others can be opened
+const LEAST_VERDICTS = 3;
+const VERDICT_PART = 0.34; // of the window's height
 
 function drawFacts() {
   const measured = DATA.rows.filter(isMeasured);
@@ -8,10 +10,7 @@ function drawFacts() {
   const count = (number, name) => (number
     ? `${number} ${name}${number === 1 ? '' : 's'}` : '');
   $('facts').textContent = [
-    count(new Set(measured.map((row) => [row.name, row.pretrain_data,
-      row.pretrain_epochs].join())).size, 'method'),
     count(new Set(measured.map((row) => row.group)).size, 'backbone'),
-    count(new Set(measured.map((row) => row.task)).size, 'task'),
     count(DATA.runs.length, 'run'), count(printed, 'printed number'),
     last ? `last run ${last.slice(0, 10)}` : ''].filter(Boolean).join(' · ');
 }
@@ -26,9 +25,9 @@ function answerText(answer) {
 function verdictLine(found, several) {
   return el('li', {class: found.kind}, el('span', {},
     el('b', {}, found.title),
-    several ? el('small', {}, found.network) : null),
-  found.answers.map(answerText),
-  found.note ? el('small', {}, found.note) : null);
+    several ? el('small', {}, found.network) : null,
+    found.note ? el('small', {}, found.note) : null),
+  found.answers.map(answerText));
 }
 
 function drawVerdicts() {
@@ -38,12 +37,13 @@ function drawVerdicts() {
   if (!lines.length && DATA.verdicts.length) {
     lines.push(el('li', {}, 'Nothing to compare: one method on each task.'));
   }
-  // one line more takes no more place than the words that open it
   const newest = found.filter((verdict) => !verdict.earlier).length;
-  const most = newest > FIRST_VERDICTS + 1 ? FIRST_VERDICTS : newest;
-  const first = most || lines.length;
-  const rest = lines.slice(first);
-  $('verdict-list').replaceChildren(...lines.slice(0, first));
+  const first = Math.min(newest || lines.length, FIRST_VERDICTS);
+  const list = $('verdict-list');
+  list.replaceChildren(...lines.slice(0, first));
+  while (list.childElementCount > LEAST_VERDICTS
+    && list.offsetHeight > innerHeight * VERDICT_PART) list.lastChild.remove();
+  const rest = lines.slice(list.childElementCount);
   const more = $('more-verdicts');
   more.hidden = !rest.length;
   more.querySelector('summary').textContent = `${rest.length} more verdicts`;
