@@ -58,6 +58,7 @@ setup(
         'scikit-image>=0.24',
         'scikit-learn>=1.4',
         'scipy',
+        'tensorboard>=2.16',
         'timm>=1.0.31,<2',
         'vl-convert-python>=1.6',
     ],
@@ -66,6 +67,7 @@ setup(
             'axe-core-python>=0.1,<1',  # axe.min.js alone, for the page
             'lmdb>=1.4',
             'lvis>=0.5.3',
+            'mlflow>=3',
             'mypy>=1.15',
             'pandas',
             'peft>=0.21',
@@ -76,13 +78,16 @@ setup(
             'selenium>=4.20',
             'submitit>=1.5',
             'transformers>=5',
+            'wandb>=0.19',
         ],
         'lmdb': ['lmdb>=1.4'],  # images of a pretraining in an LMDB database
         'lora': ['peft>=0.21'],  # --train lora:RANK
         'lvis': ['lvis>=0.5.3'],  # lvis_vitdet_b
+        'mlflow': ['mlflow>=3'],  # --track mlflow
         'pandas': ['pandas'],  # ssl_bench.results.load
         'parquet': ['pyarrow>=15'],  # in Parquet or Arrow files
         'slurm': ['submitit>=1.5'],
+        'wandb': ['wandb>=0.19'],  # --track wandb
     },
     entry_points={'console_scripts': ['ssl-bench=ssl_bench.cli:main']},
 )

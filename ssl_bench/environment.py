@@ -11,9 +11,10 @@ import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
-from ssl_bench.errors import UserError
+from ssl_bench.errors import UserError, unknown_name
 
 # from a scheduler that needs the machine (SIGTERM) or says so ahead of time
 # (Slurm's ``--signal``, submitit), and from a terminal that is closed
@@ -26,10 +27,46 @@ LAUNCH = ('RANK', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 SHARED = '/dev/shm'  # where the workers of a loader put batches
 TIMEOUT = 'SSL_BENCH_RANK_TIMEOUT'
 CACHE = 'SSL_BENCH_CACHE'
+TRACK = 'SSL_BENCH_TRACK'
+TRACKERS = ('mlflow', 'wandb')  # next to TensorBoard
 # what a user may set; docs/transfer.md says what each is for
-VARIABLES = ('SSL_BENCH_CONFIGS', 'SSL_BENCH_NO_LOCK', CACHE, TIMEOUT)
+VARIABLES = ('SSL_BENCH_CONFIGS', 'SSL_BENCH_NO_LOCK', CACHE, TIMEOUT, TRACK)
 OWN_FILES = 256  # that a process opens next to those of its loaders
 SMALL_FILES = 4096  # fewer open files than this are a note of the doctor
+
+
+def trackers() -> list[str]:
+    """Trackers that get the log of a run, next to its own files.
+
+    Raises:
+        UserError: There is none of that name, its package is missing, or it
+            knows no account.
+    """
+    said = os.environ.get(TRACK, '').split(',')
+    names = list(dict.fromkeys(name.strip() for name in said if name.strip()))
+    for name in names:
+        if name not in TRACKERS:
+            raise unknown_name(f'tracker in {TRACK}', name, TRACKERS)
+        if find_spec(name) is None:
+            raise UserError(
+                f'{name} is not installed: pip install "ssl-bench[{name}]"'
+            )
+    if 'wandb' in names:
+        _require_account()
+    return names
+
+
+def _require_account() -> None:
+    """Check that W&B would not ask somebody at a terminal."""
+    if os.environ.get('WANDB_MODE') in ('offline', 'disabled', 'dryrun'):
+        return
+    import wandb
+
+    if not wandb.api.api_key:
+        raise UserError(
+            'Weights & Biases knows no account here: run `wandb login`, or '
+            'set WANDB_MODE=offline and send the run later (`wandb sync`).'
+        )
 
 
 def world_size() -> int:

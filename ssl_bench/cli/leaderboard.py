@@ -189,7 +189,7 @@ def _show(board: 'Board', args: argparse.Namespace) -> None:
     elif args.details:
         screen.show_details(board)
     else:
-        screen.show(board, args.tasks)
+        screen.show(board, args.tasks, brief=bool(args.output))
         if not args.output:
             dirs = shlex.join(args.dirs or DIRS)
             print(

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
+from ssl_bench.cli.track import add_track, with_trackers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='one progress line instead of log lines',
     )
+    add_track(parser)
 
 
+@with_trackers
 def run(args: argparse.Namespace) -> int:
     """Train; the last line names the checkpoint and what to do with it."""
     # before other imports: it hides what the toolkits print when imported

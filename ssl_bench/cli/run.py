@@ -11,6 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from ssl_bench.cli.track import add_track, with_trackers
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -59,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--data-root', help='folder above VOCdevkit, coco, imagenet'
     )
+    add_track(parser)
 
 
 def positive(text: str) -> int:
@@ -68,6 +71,7 @@ def positive(text: str) -> int:
     return int(text)
 
 
+@with_trackers
 def run(args: argparse.Namespace) -> int:
     """Plan, then run or submit; the leaderboard follows a local run."""
     from ssl_bench.launch.suite import read_suite, with_options

@@ -22,6 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
+from ssl_bench.cli.track import add_track, with_trackers
 from ssl_bench.errors import printable
 from ssl_bench.header_fields import EXAMPLES, add_option, read_fields
 
@@ -169,6 +170,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="the toolkits' log lines instead of a progress line",
     )
+    add_track(parser)
 
 
 def fraction(text: str) -> float:
@@ -179,6 +181,7 @@ def fraction(text: str) -> float:
     return value
 
 
+@with_trackers
 def run(args: argparse.Namespace) -> int:
     """Run every task for every seed; print one line for each."""
     from ssl_bench.tasks.table import find_task, require_data

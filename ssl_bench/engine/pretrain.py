@@ -37,6 +37,7 @@ from ssl_bench.engine.speed import (
 )
 from ssl_bench.engine.start import Start, find_start
 from ssl_bench.engine.stopping import stoppable
+from ssl_bench.engine.tracking import Tracking, tracked
 from ssl_bench.engine.what_was_read import (
     ProvenanceHook,
     changes_of,
@@ -119,7 +120,9 @@ def pretrain(
         if start.finished and start.checkpoint:
             note(f'{work_dir} is finished: nothing is left to train.')
             return start.checkpoint
-        return _train(config, start, on, quiet, options or {})
+        title = Path(work_dir).absolute().name
+        with tracked(work_dir, title, partial(_fields, config)) as tracking:
+            return _train(config, start, on, quiet, options or {}, tracking)
 
 
 def _train(
@@ -128,6 +131,7 @@ def _train(
     on: Speed,
     quiet: bool,
     options: Mapping[str, Any],
+    tracking: Tracking,
 ) -> Path:
     """Build and run what `pretrain` was given; the last checkpoint."""
     _set_provenance(config)
@@ -145,6 +149,7 @@ def _train(
     runner.register_hook(ProvenanceHook(departures, changes))
     runner.register_hook(SpeedHook(on))
     runner.register_hook(PretrainCostHook())
+    tracking.attach(runner)
     _say_batch(runner, config)
     if SINGLE in changes:
         runner.logger.warning(
@@ -225,6 +230,20 @@ def _global_batch(config: Config) -> int:
         * world_size()
         * config.optim_wrapper.get('accumulative_counts', 1)
     )
+
+
+def _fields(config: Config) -> dict[str, str | int | float]:
+    """What a tracker is told about a pretraining."""
+    method = config.get('method') or dict(name=config.model.type)
+    fields = dict(
+        kind='pretraining',
+        method=method['name'],
+        variant=method.get('variant', ''),
+        config=Path(config.filename or '').stem,
+        seed=config.randomness.seed,
+        batch=_global_batch(config),
+    )
+    return {name: value for name, value in fields.items() if value != ''}
 
 
 def _set_provenance(config: Config) -> None:

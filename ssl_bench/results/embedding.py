@@ -4,7 +4,8 @@ import base64
 import io
 import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ssl_bench.errors import UserError, one_line
@@ -22,26 +23,29 @@ MAX_SIDE = 1600  # pixels; larger ones are scaled down
 QUALITY = 80  # of WEBP
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """A picture.
-
-    Args:
-        image (PIL.Image.Image): RGB, in its own size.
-        contents (Contents, optional): What it says of itself.
-    """
-
-    image: 'Image'
-    contents: Contents | None
-
-
-def decode(path: str) -> Decoded:
-    """Read a picture.
+def contents(path: str) -> Contents | None:
+    """What a picture says of itself; its pixels are not decoded.
 
     Raises:
         UserError: Too large, or damaged: decoders raise anything.
         OSError: It cannot be read.
     """
+    with _opened(path) as file:
+        return contents_of(file.info, file.size)
+
+
+def decode(path: str) -> 'Image':
+    """The pixels of a picture, RGB.
+
+    Raises:
+        As `contents`.
+    """
+    with _opened(path) as file:
+        return file.convert('RGB')
+
+
+@contextmanager
+def _opened(path: str) -> Iterator['Image']:
     from PIL import Image
 
     data = read_file(path, MAX_BYTES)
@@ -51,8 +55,7 @@ def decode(path: str) -> Decoded:
             with Image.open(io.BytesIO(data), formats=KINDS) as file:
                 if math.prod(file.size) > MAX_PIXELS:
                     raise UserError('{} x {} pixels'.format(*file.size))
-                contents = contents_of(file.info, file.size)
-                return Decoded(file.convert('RGB'), contents)
+                yield file
     except Image.DecompressionBombError as error:
         raise UserError('too many pixels') from error
     except UserError:

@@ -22,7 +22,8 @@ TITLE = 'Methods and tasks'
 BEST_MARK = '*'
 # What the marks of a table mean, by a text that is in it.
 LEGEND = {
-    BEST_MARK: '* no other method is shown to be better, and one to be worse.',
+    BEST_MARK: f'{BEST_MARK} no other method is shown to be better, and some '
+    'are shown to be worse.',
     DEPARTED_MARK: f"{DEPARTED_MARK} other settings or data than the task's "
     'protocol or than most rows.',
 }
@@ -173,9 +174,10 @@ def _rank_notes(found: Sequence[Matrix]) -> Iterator[str]:
         apart = (
             'no difference is enough to tell methods apart'
             if critical is None
-            else f'below {rounding.rank(critical)} nobody is told apart'
+            else f'those less than {rounding.rank(critical)} apart are not '
+            'told apart'
         )
         yield (
-            f'rank{where}: average over {len(matrix.ranks.tasks)} tasks, '
+            f'rank{where}: average over {len(matrix.ranks.tasks)} tasks; '
             f'{apart}.'
         )

@@ -4,16 +4,22 @@ Sheets of predictions are cut into their tiles, so that the page can put what
 several methods predict on one image next to each other.
 """
 
-import os
-import re
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ssl_bench.errors import UserError, one_line, shown
 from ssl_bench.results import headings
-from ssl_bench.results.embedding import address, decode
-from ssl_bench.results.owners import Owner, Owners, folders_of
+from ssl_bench.results.embedding import address, contents, decode
+from ssl_bench.results.owners import Owner, Owners
+from ssl_bench.results.picture_files import (
+    OTHER,
+    TITLES,
+    PictureFile,
+    in_turns,
+    picture_files,
+)
 from ssl_bench.results.record import PathLike, Problem
 from ssl_bench.results.table import Row
 from ssl_bench.sheet_file import (
@@ -28,17 +34,6 @@ from ssl_bench.sheet_file import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-OTHER = 'other'
-# Names of pictures that the page shows; a run may have thousands.
-NAMES = {
-    VIEWS: re.compile(r'contact|views?', re.IGNORECASE),
-    PREDICTIONS: re.compile(
-        r'detections?|predictions?|segmentations?|masks?', re.IGNORECASE
-    ),
-    OTHER: re.compile(r'sheet|examples?|grid', re.IGNORECASE),
-}
-TITLES = {VIEWS: 'Views', PREDICTIONS: 'Predictions', OTHER: 'Other pictures'}
-ENDINGS = ('.png', '.jpg', '.jpeg', '.webp')
 MAX_FILES = {VIEWS: 16, PREDICTIONS: 48, OTHER: 12}
 # characters on the page; a tile of 288 pixels takes 10,000
 MAX_LENGTH = {VIEWS: 2_000_000, PREDICTIONS: 4_000_000, OTHER: 1_000_000}
@@ -99,38 +94,14 @@ class Found:
     problems: list[Problem] = field(default_factory=list)
 
 
-class _File(NamedTuple):
-    """A picture before it is read."""
-
-    path: str
-    kind: str
-    owner: Owner
-
-    @property
-    def what(self) -> str:
-        """Its name as words."""
-        stem = os.path.splitext(os.path.basename(self.path))[0]
-        return re.sub(r'[_-]+', ' ', stem)
-
-    @property
-    def cell(self) -> tuple[str, ...]:
-        """Pictures of one cell differ in their seed only."""
-        what = self.what if self.kind == OTHER else ''
-        return self.owner.task, self.owner.method or self.path, what
-
-    @property
-    def order(self) -> tuple[int, str]:
-        """Within a cell: by seed."""
-        seed = self.owner.seed
-        return -1 if seed is None else seed, self.path
-
-
 class _Sheet(NamedTuple):
-    """A picture that was read."""
+    """A picture, and what it says of itself."""
 
-    file: _File
-    image: 'Image'
+    file: PictureFile
     contents: Contents
+
+
+Cut = tuple[_Sheet, Tile]
 
 
 def find_pictures(dirs: Iterable[PathLike], rows: Iterable[Row]) -> Found:
@@ -141,11 +112,11 @@ def find_pictures(dirs: Iterable[PathLike], rows: Iterable[Row]) -> Found:
     """
     rows, found = list(rows), Found()
     owners = Owners(rows)
-    files = _files(dirs, owners)
+    files = picture_files(dirs, owners)
     rank = {name: i for i, name in enumerate({row.name: 0 for row in rows})}
     for kind in TITLES:
         of_kind = [file for file in files if file.kind == kind]
-        cells = _in_turns(of_kind, rank)
+        cells = in_turns(of_kind, rank)
         _say_left_out(found, kind, len(of_kind), len(cells))
         sheets = _read(cells[: MAX_FILES[kind]], owners, found.problems)
         if kind == PREDICTIONS:
@@ -153,39 +124,6 @@ def find_pictures(dirs: Iterable[PathLike], rows: Iterable[Row]) -> Found:
             sheets = [s for s in sheets if not s.contents.tiles]
         _add_whole(found, kind, sheets)
     return found
-
-
-def _files(dirs: Iterable[PathLike], owners: Owners) -> list[_File]:
-    """Pictures by their names, in the order of their paths."""
-    found = []
-    for folder, names in folders_of(dirs):
-        for name in names:
-            stem, ending = os.path.splitext(name)
-            kind = next((k for k, n in NAMES.items() if n.search(stem)), None)
-            if kind is None or ending.lower() not in ENDINGS:
-                continue
-            owner = owners.of(folder)
-            if not owner.method:  # views_CONFIG.png next to the runs
-                owner = owners.of_config(stem.partition('_')[2]) or owner
-            found.append(_File(os.path.join(folder, name), kind, owner))
-    return found
-
-
-def _in_turns(files: Sequence[_File], rank: dict[str, int]) -> list[_File]:
-    """The first seed of each cell; tasks and methods take turns."""
-    cells: dict[tuple[str, ...], _File] = {}
-    for file in sorted(files, key=lambda file: file.order):
-        cells.setdefault(file.cell, file)
-    own: dict[str, list[_File]] = {}
-    for file in cells.values():
-        own.setdefault(file.owner.task, []).append(file)
-    turns = []
-    for members in own.values():
-        members.sort(
-            key=lambda f: (rank.get(f.owner.name, len(rank)), f.order)
-        )
-        turns += list(enumerate(members))
-    return [file for _, file in sorted(turns, key=lambda pair: pair[0])]
 
 
 def _say_left_out(found: Found, kind: str, files: int, cells: int) -> None:
@@ -209,35 +147,43 @@ def _limit(found: Found, kind: str, message: str) -> None:
 
 
 def _read(
-    files: Iterable[_File], owners: Owners, problems: list[Problem]
+    files: Iterable[PictureFile], owners: Owners, problems: list[Problem]
 ) -> list[_Sheet]:
-    """Those that can be read."""
+    """What each says of itself. No pixels yet: they could fill the memory."""
     sheets = []
     for file in files:
         try:
-            decoded = decode(file.path)
+            said = contents(file.path)
         except (UserError, OSError) as error:
-            reason = getattr(error, 'strerror', None) or one_line(error)
-            problems.append(Problem('picture', reason, (file.path,)))
+            problems.append(_named(file.path, error))
             continue
-        contents = decoded.contents or Contents(file.kind)
-        if not file.owner.method and contents.config:
-            owner = owners.of_config(contents.config, contents.seed)
-            file = file._replace(owner=owner or file.owner)
-        sheets.append(_Sheet(file, decoded.image, contents))
+        if not file.owner.method and said and said.config:
+            owner = owners.of_config(said.config, said.seed)
+            unknown = Owner(name=said.config, seed=said.seed)
+            file = file._replace(owner=owner or unknown)
+        sheets.append(_Sheet(file, said or Contents(file.kind)))
     return sheets
+
+
+def _named(path: str, error: Exception) -> Problem:
+    reason = getattr(error, 'strerror', None) or one_line(error)
+    return Problem('picture', reason, (path,))
 
 
 def _add_whole(found: Found, kind: str, sheets: Sequence[_Sheet]) -> None:
     """Sheets that are shown whole, as far as there is room."""
     room, left_out = MAX_LENGTH[kind], 0
-    for file, image, contents in sheets:
-        picture = _picture(file, image)
+    for file, said in sheets:
+        try:
+            picture = _picture(file, decode(file.path))
+        except (UserError, OSError) as error:
+            found.problems.append(_named(file.path, error))
+            continue
         if len(picture.source) > room:
             left_out += 1
             continue
         room -= len(picture.source)
-        found.pictures.append(replace(picture, legend=contents.legend))
+        found.pictures.append(replace(picture, legend=said.legend))
     if left_out:
         _limit(found, kind, f'{left_out} sheets left out, {_full(kind)}')
 
@@ -246,7 +192,7 @@ def _full(kind: str) -> str:
     return f'since the page keeps {MAX_LENGTH[kind] // 1_000_000} MB of them'
 
 
-def _picture(file: _File, image: 'Image') -> Picture:
+def _picture(file: PictureFile, image: 'Image') -> Picture:
     """A whole sheet."""
     source, size = address(image)
     owner = file.owner
@@ -271,7 +217,7 @@ def _caption(owner: Owner, what: str) -> str:
     return shown(' · '.join(known))
 
 
-def _sheet_alt(file: _File) -> str:
+def _sheet_alt(file: PictureFile) -> str:
     name = file.owner.name or 'a run'
     if file.kind == VIEWS:
         return shown(f'What {name} sees of training images in pretraining')
@@ -291,20 +237,25 @@ def _add_tiles(found: Found, sheets: Sequence[_Sheet]) -> None:
     by_task: dict[str, list[_Sheet]] = {}
     for sheet in sheets:
         by_task.setdefault(sheet.file.owner.task, []).append(sheet)
-    rows = {task: _image_rows(own) for task, own in by_task.items()}
-    cut: dict[str, list[Picture]] = {task: [] for task in rows}
+    rows = {
+        task: _image_rows(own)[:MAX_IMAGES] for task, own in by_task.items()
+    }
+    drawn = _cut(rows.values(), found.problems)
+    shown: dict[str, list[Picture]] = {task: [] for task in rows}
     room, left_out = MAX_LENGTH[PREDICTIONS], 0
     for turn in range(MAX_IMAGES):
         for task, images in rows.items():
-            row = images[turn : turn + 1]
-            pictures = [_tile(*item) for tiles in row for item in tiles]
+            tiles = [key for row in images[turn : turn + 1] for key in row]
+            pictures = [
+                drawn[_key(*tile)] for tile in tiles if _key(*tile) in drawn
+            ]
             length = sum(len(picture.source) for picture in pictures)
             if length > room:
                 left_out += 1
                 continue
             room -= length
-            cut[task] += pictures
-    for task, pictures in cut.items():
+            shown[task] += pictures
+    for task, pictures in shown.items():
         found.pictures += pictures
         legend = (entry for s in by_task[task] for entry in s.contents.legend)
         found.legends[task] = list(dict.fromkeys(legend))
@@ -316,9 +267,33 @@ def _add_tiles(found: Found, sheets: Sequence[_Sheet]) -> None:
         )
 
 
-def _image_rows(sheets: Sequence[_Sheet]) -> list[list[tuple[_Sheet, Tile]]]:
+def _key(sheet: _Sheet, tile: Tile) -> tuple[str, Tile]:
+    return sheet.file.path, tile
+
+
+def _cut(
+    tasks: Iterable[list[list[Cut]]], problems: list[Problem]
+) -> dict[tuple[str, Tile], Picture]:
+    """The tiles of all rows; one sheet at a time is in memory."""
+    wanted: dict[str, list[Cut]] = {}
+    for rows in tasks:
+        for sheet, tile in itertools.chain.from_iterable(rows):
+            wanted.setdefault(sheet.file.path, []).append((sheet, tile))
+    drawn = {}
+    for path, cuts in wanted.items():
+        try:
+            image = decode(path)
+        except (UserError, OSError) as error:
+            problems.append(_named(path, error))
+            continue
+        for sheet, tile in cuts:
+            drawn[_key(sheet, tile)] = _tile(sheet, tile, image)
+    return drawn
+
+
+def _image_rows(sheets: Sequence[_Sheet]) -> list[list[Cut]]:
     """Tiles by image, those first that most sheets have; the truth once."""
-    images: dict[str, list[tuple[_Sheet, Tile]]] = {}
+    images: dict[str, list[Cut]] = {}
     for sheet in sheets:
         for tile in sheet.contents.tiles:
             row = images.setdefault(tile.image, [])
@@ -329,7 +304,7 @@ def _image_rows(sheets: Sequence[_Sheet]) -> list[list[tuple[_Sheet, Tile]]]:
     return sorted(images.values(), key=len, reverse=True)
 
 
-def _tile(sheet: _Sheet, tile: Tile) -> Picture:
+def _tile(sheet: _Sheet, tile: Tile, image: 'Image') -> Picture:
     """A part of a sheet."""
     file, owner = sheet.file, sheet.file.owner
     if tile.column == TRUTH:
@@ -340,7 +315,7 @@ def _tile(sheet: _Sheet, tile: Tile) -> Picture:
             f'{_task(owner)}: what {owner.name or "a run"} predicts on '
             f'{tile.image}'
         )
-    whole = _picture(file._replace(owner=owner), sheet.image.crop(tile.box))
+    whole = _picture(file._replace(owner=owner), image.crop(tile.box))
     return replace(
         whole,
         image=tile.image,

@@ -97,14 +97,6 @@ def _template(name: str) -> 'Template':
     ).get_template(name)
 
 
-@lru_cache(maxsize=1)
-def _vega() -> Markup:
-    """The scripts of the charts; to bundle them takes a second."""
-    import vl_convert
-
-    return Markup(vl_convert.javascript_bundle(EMBED))
-
-
 def to_html(
     board: Board,
     dirs: Iterable[PathLike] = (),

@@ -36,7 +36,10 @@ def screen_of(console: Console) -> int:
 
 
 def show(
-    board: Board, wanted: Sequence[str], console: Console | None = None
+    board: Board,
+    wanted: Sequence[str],
+    console: Console | None = None,
+    brief: bool = False,
 ) -> None:
     """Print the sentences, the methods x tasks table, and each task.
 
@@ -45,6 +48,7 @@ def show(
         wanted (Sequence[str]): Tasks that were named: all of their rows are
             shown, however many.
         console (Console, optional): Where to; standard output.
+        brief (bool): Without the tasks, where there are several.
     """
     console = console or Console(highlight=False)
     lines = screen_of(console)
@@ -53,6 +57,8 @@ def show(
     console.print(_answer(board, other, console, lines))
     for together in _together(matrices(board)) if len(tables) > 1 else ():
         console.print(_matrices(together, console, lines))
+    if brief and len(tables) > 1:
+        return
     for table in tables:
         most = None if table.task in wanted else lines
         console.print(_task(table, console, most))

@@ -1,5 +1,6 @@
 """Short tables for a terminal: a task on one screen, a line per method."""
 
+import functools
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class ShortTable:
                 empty: list[Cell] = [[] for _ in columns]
                 body.append([[Part(network, SECTION)], *empty])
             # names are those of the whole table, however much is shown
-            names = self._names(self.sections[network])
+            names = self._names[network]
             for row in own:
                 name = names[id(row)]
                 mark = DEPARTED_MARK if id(row) in self.other else ''
@@ -95,12 +96,18 @@ class ShortTable:
             notes=[hint] if more else [],
         )
 
-    def _names(self, rows: list[Row]) -> dict[int, str]:
-        """``id`` of a row to its name; the mark tells the others apart."""
-        found: dict[int, str] = {}
-        for marked in (False, True):
-            same = [row for row in rows if (id(row) in self.other) == marked]
-            found.update(zip(map(id, same), row_names(same)))
+    @functools.cached_property
+    def _names(self) -> dict[str, dict[int, str]]:
+        """By network, ``id`` of a row to its name.
+
+        The mark tells the other rows apart.
+        """
+        found: dict[str, dict[int, str]] = {}
+        for network, rows in self.sections.items():
+            names = found.setdefault(network, {})
+            for marked in (False, True):
+                same = [r for r in rows if (id(r) in self.other) == marked]
+                names.update(zip(map(id, same), row_names(same)))
         return found
 
     def _columns(self, rows: Sequence[Row]) -> list[str]:

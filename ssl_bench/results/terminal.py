@@ -187,13 +187,16 @@ def largest(
     Returns:
         int: 0 where not even one row fits.
     """
-    low, high = 0, min(most, lines)
-    if high == most and height(make(most), console) <= lines:
-        return most
+    low, high = 0, max(min(most, lines), 0)
+    over = height(make(high), console) - lines if high else 0
+    if over <= 0:
+        return high
+    # every row has a line at least, most have one
+    middle, high = max(high - over, 0), high - 1
     while low < high:
-        middle = (low + high + 1) // 2
+        middle = min(max(middle, low + 1), high)
         if height(make(middle), console) <= lines:
-            low = middle
+            low, middle = middle, middle + 1
         else:
-            high = middle - 1
+            high, middle = middle - 1, (low + middle) // 2
     return low

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ssl_bench.engine.distributed import (
     world_size,
 )
 from ssl_bench.engine.stopping import stoppable
+from ssl_bench.engine.tracking import tracked
 from ssl_bench.errors import UserError
 from ssl_bench.files import disk_errors, require_folder
 from ssl_bench.results import (
@@ -311,25 +313,49 @@ def measure(plan: Plan, request: Request, folder: Path) -> Measured:
             f'tests {plan.trained.path}, SHA-256 {plan.trained.sha256}'
         )
     read_with_care(plan.config, folder)
+    fields = partial(_fields, plan, request)
     try:
-        with disk_errors(), toolkit_output(folder, quiet):
+        with (
+            disk_errors(),
+            tracked(folder, folder.name, fields) as tracking,
+            toolkit_output(folder, quiet),
+        ):
             if find_task(plan.task).toolbox == 'probe':
-                return run_probe(plan, source, seed, folder, request.root)
-            return run_toolbox(
-                plan,
-                source,
-                seed,
-                folder,
-                request.visualize,
-                quiet,
-                request.resume,
-            )
+                found = run_probe(plan, source, seed, folder, request.root)
+            else:
+                found = run_toolbox(
+                    plan,
+                    source,
+                    seed,
+                    folder,
+                    request.visualize,
+                    quiet,
+                    request.resume,
+                    tracking,
+                )
+            tracking.result(found.metrics)
+            return found
     except UserError as error:
         raise plain_error(error) from error
     except Exception as error:  # mmengine has no class for this
         if GIVEN_UP not in str(error):
             raise
         raise none_usable(plan.config, folder) from error
+
+
+def _fields(plan: Plan, request: Request) -> dict[str, str | int | float]:
+    """What a tracker is told about a transfer."""
+    fields: dict[str, str | int | float] = dict(
+        kind='transfer',
+        task=plan.task,
+        method=request.source.method,
+        variant=request.source.variant,
+        backbone=plan.arch,
+        seed=request.seed,
+        trained=request.train,
+        config_sha256=plan.config_sha256,
+    )
+    return {name: value for name, value in fields.items() if value != ''}
 
 
 def identify(request: Request, data: bool = True) -> tuple[Plan, str]:

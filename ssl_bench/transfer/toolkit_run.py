@@ -19,6 +19,7 @@ import ssl_bench.toolbox.pictures  # noqa: F401  registers, as those above
 from ssl_bench.engine.distributed import launcher, unwrapped
 from ssl_bench.engine.runner import AtomicRunner, build_errors
 from ssl_bench.engine.stopping import SIGNALS
+from ssl_bench.engine.tracking import Tracking
 from ssl_bench.errors import UserError
 from ssl_bench.results.table import trained_text
 from ssl_bench.run_folder import from_first, newest_checkpoint
@@ -129,7 +130,8 @@ def run_toolbox(
     folder: Path,
     visualize: int,
     quiet: bool,
-    resume: bool = True,
+    resume: bool,
+    tracking: Tracking,
 ) -> Measured:
     """Train and test a plan of mmdet, mmseg or mmpretrain."""
     config = plan.config
@@ -145,6 +147,7 @@ def run_toolbox(
                 runner.optim_wrapper
             )
     if plan.trained is None:
+        tracking.attach(runner)
         runner.train()
     else:
         load_classifier(unwrapped(runner.model), plan.trained)

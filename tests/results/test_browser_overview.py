@@ -20,6 +20,7 @@ from tests.results.browsing import (
     js,
     open_board,
     open_page,
+    press,
     ready,
     size,
     wait,
@@ -340,6 +341,18 @@ def test_verdicts_are_sentences_decided_first(browser, ten):
     assert more.text == f'{len(Columns(board).all) - len(lines)} more verdicts'
     more.find_element('css selector', 'summary').click()
     assert 'undecided' in more.text or 'leads' in more.text
+
+
+def test_the_skip_link_goes_past_the_navigation(browser, ten):
+    _, path = ten
+    open_page(browser, path)
+    press(browser, '\ue004')  # Tab
+    assert js(browser, 'return document.activeElement.className') == 'skip'
+    press(browser, '\ue007')  # Enter
+    assert js(browser, 'return document.activeElement.id') == 'verdict'
+    press(browser, '\ue004')
+    inside = 'return document.activeElement.closest("main") !== null'
+    assert js(browser, inside)
 
 
 def test_reproduction_is_at_the_top(browser, tmp_path):

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import random
+import weakref
 
 import pytest
 from PIL import Image
@@ -154,12 +155,14 @@ def test_a_full_page_leaves_out_whole_rows(runs, monkeypatch):
 
 def test_a_full_page_leaves_out_whole_sheets(tmp_path, monkeypatch):
     for name in ('a', 'b'):
-        leave_views(tmp_path / name, name)
+        leave_views(tmp_path / name, name, seed=5)
     first = find_pictures([tmp_path], []).pictures[0]
     length = len(first.source) * 3 // 2
     monkeypatch.setitem(pictures.MAX_LENGTH, 'views', length)
     found = find_pictures([tmp_path], [])
-    assert len(found.pictures) == 1
+    [picture] = found.pictures
+    # no record names the config: it stands for the method
+    assert (picture.name, picture.seed, picture.method) == ('a', 5, '')
     assert 'Views: 1 sheets left out' in found.problems[0].message
 
 
@@ -258,6 +261,32 @@ def test_texts_that_are_no_contents_are_named(tmp_path, text):
         return
     assert found.pictures == []
     assert found.problems[0].paths == (str(path),)
+
+
+def test_damaged_pixels_are_named(tmp_path):
+    write_record(tmp_path / 'run', make_record(task='mini_seg_fcn'))
+    leave_predictions(tmp_path / 'run', 'red')
+    path = tmp_path / 'run' / 'predictions.png'
+    path.write_bytes(path.read_bytes()[:-60])
+    found = found_in(tmp_path)
+    assert found.pictures == []
+    assert found.problems[0].paths == (str(path),)
+    assert 'cannot be read as a picture' in found.problems[0].message
+
+
+def test_one_sheet_at_a_time_is_in_memory(runs, monkeypatch):
+    """48 of 50 million pixels would take 7 GB."""
+    refs, most = [], []
+
+    def decode(path):
+        image = embedding.decode(path)
+        refs.append(weakref.ref(image))
+        most.append(sum(ref() is not None for ref in refs))
+        return image
+
+    monkeypatch.setattr(pictures, 'decode', decode)
+    assert found_in(runs).problems == []
+    assert len(most) > 10 and max(most) <= 2
 
 
 def test_any_change_of_the_text_is_read_or_refused():

@@ -4,6 +4,7 @@ import argparse
 import functools
 import io
 import os
+import random
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from ssl_bench.cli import leaderboard
 from ssl_bench.errors import UserError
@@ -25,6 +27,7 @@ from ssl_bench.results.row_names import row_names
 from ssl_bench.results.screen import show, show_details, show_table
 from ssl_bench.results.short_tables import short_table
 from ssl_bench.results.table import main_metrics
+from ssl_bench.results.terminal import largest
 from ssl_bench.results.verdicts import verdicts
 from ssl_bench.results.wrapping import cells, pieces, wrap
 from tests.results import pages
@@ -322,7 +325,7 @@ def test_printed_rows_are_there_when_asked_for(
     texts = [shown] + [path.read_text() for path in tmp_path.glob('x.*')]
     assert len(texts) == 1 + ('-o' in words)
     assert all('in PixPro' not in text for text in texts) == own
-    assert all('57.0' in text for text in texts)  # next to the measured one
+    assert '57.0' in texts[-1]  # next to the measured one
 
 
 def test_files_with_every_number_have_printed_rows(runs, tmp_path, capsys):
@@ -421,3 +424,23 @@ def test_without_a_terminal(runs, columns):
     assert max(map(cell_len, lines)) <= int(columns)
     assert '\x1b' not in done.stdout and '± ' in done.stdout
     assert re.search(r'InsLoc \(FPN\) +3', done.stdout)
+
+
+def test_as_many_rows_as_fit():
+    dice = random.Random(3)
+    console = Console(file=io.StringIO(), width=80)
+    for _ in range(200):
+        heights = [
+            dice.choice([1, 1, 1, 2, 5]) for _ in range(dice.randrange(41))
+        ]
+        lines = dice.randint(1, 30)
+
+        def make(rows, heights=heights):
+            return Text('\n'.join('x' * (sum(heights[:rows]) + 2)))
+
+        expected = max(
+            n
+            for n in range(min(len(heights), lines) + 1)
+            if n == 0 or sum(heights[:n]) + 2 <= lines
+        )
+        assert largest(make, len(heights), lines, console) == expected

@@ -11,7 +11,7 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from PIL import Image, ImageColor
 
 from ssl_bench.data.legend import LINE
-from ssl_bench.results.embedding import decode
+from ssl_bench.results.embedding import contents, decode
 from ssl_bench.sheet_file import PREDICTIONS, save_sheet
 from ssl_bench.toolbox.drawing import (
     RIGHT,
@@ -174,10 +174,10 @@ def test_a_colour_of_the_legend_is_that_of_the_boxes(black):
         pred_instances=boxes_of([0.9], [2]),
     )
     drawn = draw_sample(sample, META, 0.3, 3)
-    sheet, contents = sheet_of([Named(str(black), drawn)])
-    colours = {text: colour for colour, text in contents.legend if colour}
+    sheet, said = sheet_of([Named(str(black), drawn)])
+    colours = {text: colour for colour, text in said.legend if colour}
     assert set(colours) == {'dog', 'cat'}
-    assert 'from 0.3 on' in contents.legend[0][1]
+    assert 'from 0.3 on' in said.legend[0][1]
     head = sheet.crop((0, 0, sheet.width, 2 * LINE + 2))
     for name, side in (('dog', drawn.truth), ('cat', drawn.predicted)):
         colour = ImageColor.getrgb(colours[name])
@@ -199,6 +199,7 @@ def test_right_and_wrong_classes(black, label, text, colour):
     )
     assert drawn.predicted.getpixel((SIDE - 2, 70)) == colour
     assert not has(drawn.truth, colour)
+    assert drawn.note == f'{META["classes"][label]}: {text}, 0.70'
 
 
 def test_segmentation_names_the_classes_that_are_there(black):
@@ -233,22 +234,22 @@ def test_tiles_are_where_the_sheet_says(tmp_path):
             path, gt_instances=boxes_of([1.0]), pred_instances=boxes_of([0.1])
         )
         images.append(Named(str(path), draw_sample(sample, META, 0.3, 3)))
-    sheet, contents = sheet_of(images, seed=2)
-    save_sheet(sheet, tmp_path / 'sheet.png', contents)
-    decoded = decode(str(tmp_path / 'sheet.png'))
-    read = decoded.contents
+    sheet, said = sheet_of(images, seed=2)
+    path = str(tmp_path / 'sheet.png')
+    save_sheet(sheet, path, said)
+    decoded, read = decode(path), contents(path)
     assert (read.kind, read.seed) == (PREDICTIONS, 2)
-    assert list(read.tiles) == contents.tiles
-    assert list(read.legend) == contents.legend
+    assert list(read.tiles) == said.tiles
+    assert list(read.legend) == said.legend
     assert [(tile.image, tile.column) for tile in read.tiles] == [
         (f'{i}.png', column)
         for i in range(3)
         for column in ('truth', 'predicted')
     ]
     for tile, (_, drawn) in zip(read.tiles[::2], images):
-        assert decoded.image.crop(tile.box).tobytes() == drawn.truth.tobytes()
+        assert decoded.crop(tile.box).tobytes() == drawn.truth.tobytes()
     for tile, (_, drawn) in zip(read.tiles[1::2], images):
-        cut = decoded.image.crop(tile.box)
+        cut = decoded.crop(tile.box)
         assert cut.tobytes() == drawn.predicted.tobytes()
         assert tile.note == 'none above 0.3: the best one'
 
@@ -295,8 +296,8 @@ def test_what_cannot_be_drawn_is_a_warning(tmp_path, black, caplog, broken):
     assert there is not broken
     assert ('no picture of the predictions' in caplog.text) is broken
     if there:
-        contents = decode(str(tmp_path / 'predictions.png')).contents
-        assert [tile.image for tile in contents.tiles] == [
+        said = contents(str(tmp_path / 'predictions.png'))
+        assert [tile.image for tile in said.tiles] == [
             'image.png',
             'image.png',
             'image.png #2',

@@ -89,7 +89,7 @@ function specification(name, items, patch) {
   const spec = structuredClone(CHARTS[name]);
   const rows = items.map((item) => Object.fromEntries(
     Object.entries(item).map(([field, value]) => [field, asGroup(value)])));
-  spec.datasets = {rows};
+  spec.datasets = {...spec.datasets, rows};
   if (patch) patch(spec);
   return spec;
 }
@@ -111,11 +111,17 @@ function showTip(handler, event, item, value) {
     ? clientY + 14 : clientY - offsetHeight - 10}px`;
 }
 
-/** Draw into an element; gives Vega's view. */
+/** Draw into an element; gives Vega's view. The element has the role and the
+    label: those that Vega gives its own would be read as well. */
 async function render(node, spec) {
-  const {view} = await window.vegaEmbed(node, spec, {actions: false,
+  const inner = el('div', {});
+  node.replaceChildren(inner);
+  const {view} = await window.vegaEmbed(inner, spec, {actions: false,
     renderer: 'svg', mode: 'vega-lite', logLevel: 1, tooltip: showTip,
     defaultStyle: false});
+  for (const name of ['role', 'aria-roledescription', 'aria-label']) {
+    inner.removeAttribute(name);
+  }
   return view;
 }
 

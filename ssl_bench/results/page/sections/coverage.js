@@ -1,7 +1,8 @@
 /* Cells that lack runs, each with the command that makes them. */
 const FIRST_GAPS = 30;
 const GAPS = DATA.coverage.cells.filter((cell) => cell.missing.length);
-const GAP_OF = new Map(GAPS.map((cell) => [`${cell.id} ${cell.column}`, cell]));
+const GAP_OF = new Map(GAPS.map(
+  (cell) => [`${cell.id} ${cell.column}`, cell]));
 
 /** What a method lacks in a column; undefined where it lacks nothing. */
 const gapOf = (id, column) => GAP_OF.get(`${id} ${column}`);
@@ -36,7 +37,7 @@ function gapRow(cell) {
   const row = DATA.rows.find((r) => r.id === cell.id);
   const column = DATA.columns.find((c) => c.key === cell.column);
   return el('tr', {}, el('th', {scope: 'row'}, el('span', {}, row.short_name,
-    el('small', {}, [row.network, row.pretrain_data].filter(
+    el('small', {}, [row.network, pretraining({...row, backbone: ''})].filter(
       Boolean).join(' · ')))),
   el('td', {class: 'text', 'data-head': 'Task'}, el('span', {}, column.title)),
   el('td', {class: 'text', 'data-head': 'Seeds'},
@@ -68,8 +69,9 @@ function showGap(cell) {
 function startCoverage() {
   $('coverage-text').textContent = DATA.coverage.text;
   $('more-gaps').addEventListener('click', () => drawGaps(GAPS.length));
+  const fills = GAPS.flatMap((cell) => cell.fills);
   $('copy-all').addEventListener('click', () => copyText($('copy-all'),
-    GAPS.flatMap((cell) => cell.fills.map((fill) => fill.command)).join('\n')));
+    fills.map((fill) => fill.command).join('\n')));
   drawGaps(FIRST_GAPS);
 }
 

@@ -70,7 +70,9 @@ function standings() {
   }
   const same = new Set(bases);
   return (row) => {
-    if (same.has(row)) return count.get(place(row)) > 1 ? {same: true} : {alone: true};
+    if (same.has(row)) {
+      return count.get(place(row)) > 1 ? {same: true} : {alone: true};
+    }
     const able = [...(byColumn.get(row.column) || [])].sort((a, b) =>
       (b.group === row.group) - (a.group === row.group));
     for (const base of able) {
@@ -304,7 +306,7 @@ function drawMatrix() {
     lines: items.map((item) => ({item,
       line: matrixLine(item, drawn)}))}));
   $('matrix').replaceChildren(el('div', {class: 'scroll card matrix',
-    tabindex: '0', role: 'region', 'aria-label': 'Methods by tasks, table'},
+    tabindex: '0', role: 'region', 'aria-label': 'Matrix'},
   el('table', {id: MATRIX.table}, el('thead'),
     MATRIX.lines.map(({body}) => body))));
   drawOrder();
