@@ -65,6 +65,7 @@ setup(
     ],
     extras_require={
         'test': [
+            'axe-core-python>=0.1,<1',  # axe.min.js alone, for the page
             'lmdb>=1.4',
             'lvis>=0.5.3',
             'mlflow>=3',
