@@ -60,6 +60,8 @@ ALLOWED: dict[str, set[str]] = {
         'markdown_sections',
         'cfg_options',
         'run_folder',
+        'baselines',
+        'progress',
     },
     'transfer': {
         'engine',
