@@ -32,13 +32,15 @@ class Check:
     cure: str = ''
 
     def __str__(self) -> str:
-        lines = textwrap.wrap(
-            printable(f'{self.state:4}  {self.name}: {self.found}'),
-            WIDTH,
-            subsequent_indent=INDENT,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        lines = [printable(f'{self.state:4}  {self.name}: {self.found}')]
+        if self.state != FAIL:  # that is one line, to be found and copied
+            lines = textwrap.wrap(
+                lines[0],
+                WIDTH,
+                subsequent_indent=INDENT,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
         if self.cure:  # one line, to be copied
             lines.append(f'{INDENT}-> {printable(self.cure)}')
         return '\n'.join(lines)
