@@ -1,4 +1,4 @@
-"""See the whole chain on embedded data: pretrain, transfer, leaderboard.
+"""See the whole chain on embedded data: pretrain, transfer, rank.
 
 Two methods are pretrained shortly on generated images, once for each of three
 seeds. They and random initialisation are compared: frozen, by what can be read
@@ -69,9 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run every step; stop at the first that fails."""
+    from ssl_bench.files import require_writable
     from ssl_bench.launch.forked import warm_up
 
     suite = suite_of(args)
+    for folder in (suite.data_root, suite.work_dir):
+        require_writable(folder)
     warm_up()
     # before other imports: it hides what the toolkits print when imported
     from ssl_bench import register_all_modules

@@ -285,7 +285,8 @@ def _board(
                 'no usable result.json: '
                 + '; '.join(map(str, problems[:MAX_NAMED]))
                 + (f'; and {more} more' if more > 0 else '')
-                + '. Runs write them: ssl-bench transfer, ssl-bench demo'
+                + '. Runs write them (`ssl-bench transfer`, `ssl-bench run`):'
+                ' name their work dir.'
             )
         yield build(
             stored,

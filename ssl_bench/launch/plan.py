@@ -25,6 +25,7 @@ from ssl_bench.transfer.source import Source, open_source
 from ssl_bench.transfer.trained import set_kind
 
 BATCH = 'train_dataloader.batch_size'  # images of a process
+SHOWN = 3  # problems in the error of a suite that does not start
 
 
 @dataclass
@@ -59,10 +60,17 @@ class Plan:
         """Refuse what would fail.
 
         Raises:
-            UserError: Names every problem.
+            UserError: The first problems, a line each, and how many more.
         """
-        if self.problems:
-            raise UserError('\n'.join(self.problems))
+        rest = len(self.problems) - SHOWN
+        lines = self.problems[: SHOWN + (rest == 1)]
+        if rest > 1:
+            lines.append(
+                f'And {rest} more problems: `ssl-bench run SUITE --dry-run` '
+                'shows them all.'
+            )
+        if lines:
+            raise UserError('\n'.join(lines))
 
 
 def plan_suite(suite: Suite) -> Plan:
