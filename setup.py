@@ -50,6 +50,7 @@ setup(
         'msgspec>=0.19',
         'numba>=0.61',
         'numpy',
+        'packaging',
         'pillow',
         'pycocotools>=2.0.7',
         'pydantic>=2.7',
@@ -64,6 +65,7 @@ setup(
     ],
     extras_require={
         'test': [
+            'axe-core-python>=0.1,<1',  # axe.min.js alone, for the page
             'lmdb>=1.4',
             'lvis>=0.5.3',
             'mlflow>=3',

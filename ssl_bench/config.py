@@ -1,7 +1,6 @@
 """Find and read configs; an error in one is reported in one line."""
 
 import ast
-import difflib
 import os
 import traceback
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 import ssl_bench
 from ssl_bench.config_keys import check_keys, plain_keys
-from ssl_bench.errors import UserError, one_line
+from ssl_bench.errors import UserError, alternatives, near_names, one_line
 
 # folders like ``configs``, in addition to it, separated as in PATH
 FOLDERS = 'SSL_BENCH_CONFIGS'
@@ -67,6 +66,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
         UserError: There is no such file (near names are listed), it does not
             load, or an override names a setting that does not exist.
     """
+    path = find_config(path)  # before imports that take seconds
     from mmengine.config import Config, utils
     from mmengine.config import config as loader
 
@@ -79,7 +79,6 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     # for every base of a toolkit mmengine parses up to 90 YAML files, finds
     # no config in them (it looks for names without .py), and takes this path
     loader._get_external_cfg_path = utils._get_external_cfg_base_path
-    path = _find(Path(path))
     try:
         with edits_of_bases(), without_notes():
             config = Config.fromfile(path)
@@ -119,8 +118,13 @@ def _does_not_load(path: Path, error: Exception) -> UserError:
     )
 
 
-def _find(path: Path) -> Path:
-    """The file meant by ``path``; raises UserError with near names."""
+def find_config(path: str | Path) -> Path:
+    """The file meant by ``path``, as `load_config` takes it.
+
+    Raises:
+        UserError: There is none; near names are listed.
+    """
+    path = Path(path)
     named = path if path.suffix == '.py' else path.with_name(path.name + '.py')
     folders = config_dirs()
     # as `display_name` writes it, also outside the checkout
@@ -134,10 +138,13 @@ def _find(path: Path) -> Path:
         for file in folder.rglob('*.py')
         if BASE not in file.parts
     }
-    near = difflib.get_close_matches(below.as_posix(), known, n=3, cutoff=0.4)
-    names = ', '.join(known[name] for name in near)
+    near = near_names(below.as_posix(), known)
+    names = alternatives([known[name] for name in near]) if near else ''
     hint = f' Did you mean {names}?' if near else ''
-    raise UserError(f'no config at {path}.{hint}')
+    raise UserError(
+        f'no config at {path}.{hint} `ssl-bench methods` lists those to '
+        'pretrain.'
+    )
 
 
 def display_name(file: Path) -> str:

@@ -1,6 +1,7 @@
 """What this machine and the environment offer to a run, checked before it.
 
-Each check gives one line: `ssl-bench doctor` prints them, a run stops.
+Each check gives one line, with which a run stops; `ssl_bench.health` asks
+them for `ssl-bench doctor`.
 """
 
 import errno
@@ -32,7 +33,6 @@ TRACKERS = ('mlflow', 'wandb')  # next to TensorBoard
 # what a user may set; docs/transfer.md says what each is for
 VARIABLES = ('SSL_BENCH_CONFIGS', 'SSL_BENCH_NO_LOCK', CACHE, TIMEOUT, TRACK)
 OWN_FILES = 256  # that a process opens next to those of its loaders
-SMALL_FILES = 4096  # fewer open files than this are a note of the doctor
 
 
 def trackers() -> list[str]:
@@ -83,8 +83,8 @@ def world_size() -> int:
         raise UserError(
             f'WORLD_SIZE={size} is set, but {", ".join(missing)} '
             f'{"is" if len(missing) == 1 else "are"} not: start the processes '
-            'with torchrun or tools/dist_train.sh, or `unset WORLD_SIZE` for '
-            'one process.'
+            'with `torchrun -m ssl_bench ...`, or `unset WORLD_SIZE` for one '
+            'process.'
         )
     if size > 1 and _number('RANK', 0) >= size:
         raise UserError(
@@ -252,29 +252,6 @@ def _tensors(value: Any) -> Iterator[int]:
     elif hasattr(value, 'all_items'):  # mmengine's samples
         for _, item in value.all_items():
             yield from _tensors(item)
-
-
-def problems() -> list[str]:
-    """What this environment would stop or slow, for the doctor."""
-    found = []
-    for check in (world_size, rank_timeout):
-        try:
-            check()
-        except UserError as error:
-            found.append(str(error))
-    free = shared_memory_free()
-    if free is not None and free < 2**30:
-        found.append(
-            f'{SHARED} has {free / 2**20:.0f} MiB free: loader workers of '
-            'large batches need more (docker run --shm-size=16g).'
-        )
-    limit = raise_file_limit()
-    if limit < SMALL_FILES:
-        found.append(
-            f'a process may open {limit} files (ulimit -n): many loader '
-            f'workers need more; `ulimit -n {SMALL_FILES}` before the run.'
-        )
-    return found
 
 
 def leave_terminal() -> None:

@@ -63,6 +63,24 @@ def require_folder(path: str | Path) -> None:
             return
 
 
+def require_writable(path: str | Path) -> None:
+    """Check that a folder is there, or can be made, and can be written.
+
+    Raises:
+        UserError: It, or what is above it, is a file or cannot be written.
+    """
+    require_folder(path)
+    for place in (Path(path).absolute(), *Path(path).absolute().parents):
+        if place.exists():
+            if not os.access(place, os.W_OK | os.X_OK):
+                why = '' if place == Path(path).absolute() else f' in {place}'
+                raise UserError(
+                    f'cannot write {path}: no permission{why}. Choose '
+                    'another folder.'
+                )
+            return
+
+
 def cannot_write(path: str | Path, error: OSError) -> UserError:
     """What a user reads when a file cannot be written."""
     # safetensors gives a text alone
@@ -134,7 +152,10 @@ def disk_errors() -> Iterator[None]:
 
 
 def keep_existing(
-    path: str | Path, force: bool, text: str = '', mark: str = ''
+    path: str | Path,
+    force: bool,
+    text: str = '',
+    mark: str | tuple[str, ...] = (),
 ) -> None:
     """Check that nothing would be replaced that the user may still need.
 
@@ -143,8 +164,9 @@ def keep_existing(
         force (bool): The user said that it may be replaced.
         text (str): What will be written, if known; a file that has it
             already is no loss.
-        mark (str): What the beginning of a file has that the same command
-            wrote, where a repeated one is expected to replace it.
+        mark (str | tuple[str, ...]): What the beginning of a file has that
+            the same command wrote, where a repeated one is expected to
+            replace it; one of several.
 
     Raises:
         UserError: There is a file, or a link.
@@ -157,7 +179,8 @@ def keep_existing(
             start = file.read(len(text.encode()) + 2000)
         if text and start == text.encode():
             return
-        if mark and mark.encode() in start[:2000]:
+        marks = (mark,) if isinstance(mark, str) else mark
+        if any(m.encode() in start[:2000] for m in marks):
             return
     raise UserError(
         f'{path} is there already. Name another output, or add --force to '

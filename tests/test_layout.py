@@ -35,6 +35,7 @@ BASE = {
 ALLOWED: dict[str, set[str]] = {
     '__main__': {'cli'},
     'cli': {
+        'health',
         'launch',
         'transfer',
         'engine',
@@ -49,6 +50,7 @@ ALLOWED: dict[str, set[str]] = {
         'progress',
         'run_folder',
     },
+    'health': {'catalog', 'tasks'},
     'launch': {
         'transfer',
         'tasks',
@@ -58,6 +60,8 @@ ALLOWED: dict[str, set[str]] = {
         'markdown_sections',
         'cfg_options',
         'run_folder',
+        'baselines',
+        'progress',
     },
     'transfer': {
         'engine',

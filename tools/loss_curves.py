@@ -1,6 +1,6 @@
 """Draw the loss curves of pretrainings, and write a table of them.
 
-python tools/loss_curves.py work_dirs/demo -o docs/loss_curves.png \
+python tools/loss_curves.py work_dirs/mini_all -o docs/loss_curves.png \
     --update docs/methods.md
 
 The logs are those that every run leaves in its work dir. Picture and table go

@@ -79,7 +79,10 @@ def _head(path: Path) -> bytes | None:
         with open(path, 'rb') as file:
             return file.read(512)
     except FileNotFoundError:
-        raise UserError(f'no such checkpoint: {path}') from None
+        raise UserError(
+            f'no such checkpoint: {path}. Name a file or a folder, or '
+            'weights by name (timm:NAME, hf:OWNER/REPO).'
+        ) from None
     except PermissionError:
         raise UserError(f'no permission to read {path}') from None
     except (OSError, ValueError) as error:

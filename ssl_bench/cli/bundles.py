@@ -21,7 +21,7 @@ def annotate(args: argparse.Namespace) -> int:
 
     if len(args.dirs) != 2:
         raise UserError(
-            'name one record: leaderboard annotate RUN/result.json '
+            'name one record: ssl-bench leaderboard annotate RUN/result.json '
             '--meta KEY=VALUE --by NAME --why TEXT'
         )
     fields = words_of(args.meta)
@@ -41,7 +41,8 @@ def export(args: argparse.Namespace, dirs: list[str]) -> int:
 
     if not args.output:
         raise UserError(
-            'name the bundle: leaderboard export DIR... -o results.zip'
+            'name the bundle: ssl-bench leaderboard export DIR... -o '
+            'results.zip'
         )
     keep_existing(args.output, args.force)
     count, problems = export_bundle(dirs, args.output)
@@ -61,7 +62,9 @@ def import_bundles(
     from ssl_bench.results.record import Problem
 
     if not paths:
-        raise UserError('name the bundle: leaderboard import results.zip')
+        raise UserError(
+            'name the bundle: ssl-bench leaderboard import results.zip'
+        )
     found: list[Problem] = []
     refused = 0
     for path in paths:

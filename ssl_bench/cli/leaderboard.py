@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 DIRS = ['work_dirs']
 IMPORTED = 'work_dirs/imported'
+MAX_NAMED = 3  # problems in an error
 WATCH = 10.0  # seconds between two looks
 
 
@@ -142,7 +143,8 @@ def run(args: argparse.Namespace) -> int:
         return bundles.annotate(args)
     if args.meta or args.by or args.why:
         raise UserError(
-            '--meta, --by and --why are of: leaderboard annotate RECORD'
+            '--meta, --by and --why are of: ssl-bench leaderboard annotate '
+            'RECORD'
         )
     if args.dirs[:1] == ['import']:
         into = args.output or IMPORTED
@@ -278,8 +280,13 @@ def _board(
     with collector_paused():
         stored, problems = scan(args.dirs or DIRS)
         if not stored and not empty:
+            more = len(problems) - MAX_NAMED
             raise UserError(
-                'no usable result.json: ' + '; '.join(map(str, problems))
+                'no usable result.json: '
+                + '; '.join(map(str, problems[:MAX_NAMED]))
+                + (f'; and {more} more' if more > 0 else '')
+                + '. Runs write them (`ssl-bench transfer`, `ssl-bench run`):'
+                ' name their work dir.'
             )
         yield build(
             stored,

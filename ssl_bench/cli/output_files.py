@@ -15,13 +15,16 @@ ENDINGS = {
     '.htm': 'html',
 }
 # what the beginning of a file has that this command wrote
-MARKS = {
+MARKS: dict[str, str | tuple[str, ...]] = {
     'csv': 'method,variant,backbone,',
     'sensitivity csv': 'row,kind,task,metric,',
     'md': '<!-- ssl-bench leaderboard -->\n',
     'latex': '% needs \\usepackage{booktabs',
     'json': '{\n "schema": ',
-    'html': '<title>ssl_bench leaderboard</title>',
+    'html': (
+        '<meta name="generator" content="ssl_bench leaderboard">',
+        '<title>ssl_bench leaderboard</title>',  # of earlier versions
+    ),
     'sensitivity html': '<title>ssl_bench Whether rankings hold</title>',
 }
 FOR_PEOPLE = ('md', 'latex')  # formats with the tables of a terminal

@@ -1,7 +1,7 @@
 """Pretrain a method from its config.
 
 Example: ssl-bench pretrain configs/mini/insloc_r18_fpn.py
-Several processes: bash tools/dist_train.sh CONFIG N
+Several processes: torchrun --nproc_per_node=N -m ssl_bench pretrain CONFIG
 """
 
 import argparse
@@ -67,6 +67,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @with_trackers
 def run(args: argparse.Namespace) -> int:
     """Train; the last line names the checkpoint and what to do with it."""
+    from ssl_bench.config import find_config
+    from ssl_bench.data.storage import open_storage
+    from ssl_bench.files import require_folder
+
+    options = read_options(args.cfg_options)
+    # what can be checked before imports that take seconds
+    path = find_config(args.config)
+    work_dir = args.work_dir or Path('work_dirs') / path.stem
+    require_folder(work_dir)
+    root = options.get('train_dataloader.dataset.data_root')
+    if isinstance(root, str) and not Path(work_dir).exists():
+        open_storage(root)
     # before other imports: it hides what the toolkits print when imported
     from ssl_bench import register_all_modules
 
@@ -75,13 +87,11 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.engine.pretrain import pretrain
     from ssl_bench.engine.speed import given
 
-    options = read_options(args.cfg_options)
-    config = load_config(args.config, options)
+    config = load_config(path, options)
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
     flags = dict(amp=args.amp, compile=args.compile)
     config.speed = given(config.get('speed'), **flags)
-    work_dir = args.work_dir or Path('work_dirs') / Path(args.config).stem
     checkpoint = pretrain(
         config,
         work_dir,
@@ -95,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     if os.environ.get('RANK', '0') != '0':  # of several, one says it
         return 0
     print(
-        f'{checkpoint}\nnext: python tools/transfer.py {checkpoint} '
+        f'{checkpoint}\nnext: ssl-bench transfer {checkpoint} '
         '--tasks TASK ... (ssl-bench tasks lists them)'
     )
     return 0

@@ -10,8 +10,15 @@ run continues.
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ssl_bench.cli.track import add_track, with_trackers
+
+if TYPE_CHECKING:
+    from ssl_bench.launch.plan import Plan
+    from ssl_bench.launch.steps import Step, StepsView
+    from ssl_bench.launch.suite import Suite
+    from ssl_bench.results.table import Board
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--data-root', help='folder above VOCdevkit, coco, imagenet'
     )
+    parser.add_argument(
+        '--verbose',
+        action='store_true',
+        help='print what the commands print, instead of one line of progress '
+        'and a file of each in WORK_DIR/logs',
+    )
     add_track(parser)
 
 
@@ -91,54 +104,90 @@ def run(args: argparse.Namespace) -> int:
 
     register_all_modules()
     if args.dry_run or suite.launch.executor == 'slurm':
-        return run_suite(suite, args.dry_run)
+        return plan_or_submit(suite, args.dry_run)
     from ssl_bench.engine.stopping import stoppable
     from ssl_bench.run_folder import hold
 
     with stoppable('The same command'), hold(suite.work_dir, args.wait):
-        return run_suite(suite)
+        return run_suite(suite, args.verbose)
 
 
-def run_suite(suite, dry_run: bool = False) -> int:
-    """Plan, then print, run or submit."""
-    from ssl_bench.errors import UserError
+def planned(suite: 'Suite', check: bool = True) -> 'Plan':
+    """What is missing, after a line about it.
+
+    Raises:
+        UserError: A command would fail, and ``check`` says that it counts.
+    """
     from ssl_bench.launch.costs import cost_lines
     from ssl_bench.launch.plan import plan_suite
 
     plan = plan_suite(suite)
-    commands = plan.commands
+    if check:
+        plan.check()
     print(
         f'{plan.done} records are there, {len(plan.missing)} are missing; '
-        f'commands to run: {len(commands)}'
+        f'commands to run: {len(plan.commands)}'
     )
     for line in cost_lines(plan.missing, plan.pretrainings):
         print(f'  {line}')
     sys.stdout.flush()
-    if plan.problems and not dry_run:
-        raise UserError('\n'.join(plan.problems))
-    if dry_run:
-        for problem in plan.problems:
-            print(f'note: {problem}')
-        for number, command in enumerate(commands):
-            after = (
-                ''
-                if command.after is None
-                else f'  (after {command.after + 1})'
-            )
-            print(f'[{number + 1}/{len(commands)}] $ {command}{after}')
-        return 0
-    if suite.launch.executor == 'slurm':
-        return submit(suite, commands)
-    if commands:
-        from ssl_bench.launch import run_commands
+    return plan
 
-        run_commands(
-            commands,
-            suite.launch.jobs,
-            suite.launch.processes,
-            keep_going=True,
+
+def plan_or_submit(suite: 'Suite', dry_run: bool) -> int:
+    """Print the commands, or queue them."""
+    plan = planned(suite, not dry_run)
+    if not dry_run:
+        return submit(suite, plan.commands)
+    for problem in plan.problems:
+        print(f'note: {problem}')
+    for number, command in enumerate(plan.commands):
+        after = (
+            '' if command.after is None else f'  (after {command.after + 1})'
         )
+        print(f'[{number + 1}/{len(plan.commands)}] $ {command}{after}')
+    return 0
+
+
+def run_suite(suite: 'Suite', verbose: bool = False) -> int:
+    """Run what is missing, then write and show the leaderboard."""
+    plan = planned(suite)
+    if plan.commands:
+        view = None if verbose else view_of(suite, plan)
+        run_planned(suite, plan, view, keep_going=True)
     return leaderboard(suite.work_dir)
+
+
+def view_of(suite: 'Suite', plan: 'Plan', *more: 'Step') -> 'StepsView':
+    """The progress of a suite's commands and of what follows them."""
+    from ssl_bench.launch.local import default_jobs
+    from ssl_bench.launch.steps import StepsView
+
+    return StepsView(
+        [*(command.step for command in plan.commands), *more],
+        suite.launch.jobs or default_jobs(suite.launch.processes),
+        done=plan.ended,
+    )
+
+
+def run_planned(
+    suite: 'Suite',
+    plan: 'Plan',
+    view: 'StepsView | None',
+    keep_going: bool = False,
+) -> None:
+    """Run commands; without a view their output comes to the terminal."""
+    from ssl_bench.launch import run_commands
+    from ssl_bench.launch.outputs import FOLDER
+
+    run_commands(
+        plan.commands,
+        suite.launch.jobs,
+        suite.launch.processes,
+        keep_going,
+        None if view is None else Path(suite.work_dir) / FOLDER,
+        view,
+    )
 
 
 def coverage(paper: str) -> int:
@@ -184,20 +233,42 @@ def submit(suite, commands: list) -> int:
 
 
 def leaderboard(work_dir: str) -> int:
-    """Write CSV and page below the work dir, with the papers' numbers."""
-    from ssl_bench.cli import main
+    """Write CSV and page, and show the tables with the papers' numbers."""
+    from ssl_bench.cli.bundles import finish
+    from ssl_bench.results import screen
 
-    for ending in ('csv', 'html'):
-        code = main(
-            [
-                'leaderboard',
-                work_dir,
-                '--published',
-                'own',
-                '-o',
-                f'{work_dir}/leaderboard.{ending}',
-            ]
-        )
-        if code not in (0, 3):
-            return code
+    board = write_boards(work_dir, published='own')
+    screen.show(board, [])
+    finish(board.problems, f'written: {work_dir}/leaderboard.html')
     return 0
+
+
+def write_boards(work_dir: str | Path, **options: Any) -> 'Board':
+    """Write leaderboard.csv and leaderboard.html below a work dir.
+
+    Args:
+        work_dir (str | Path): With the records.
+        options: As `results.board.build` takes them.
+
+    Raises:
+        UserError: No usable record, or another file has one of the names.
+    """
+    from ssl_bench.cli.output_files import MARKS
+    from ssl_bench.errors import UserError
+    from ssl_bench.files import keep_existing, write_text
+    from ssl_bench.results.board import build
+    from ssl_bench.results.render import render
+    from ssl_bench.results.store import collector_paused, scan
+
+    with collector_paused():
+        stored, problems = scan([work_dir])
+        if not stored:
+            raise UserError(
+                'no usable result.json: ' + '; '.join(map(str, problems))
+            )
+        board = build(stored, problems, **options)
+        for name in ('csv', 'html'):
+            target = Path(work_dir) / f'leaderboard.{name}'
+            keep_existing(target, force=False, mark=MARKS[name])
+            write_text(target, render(board, name, dirs=[work_dir]))
+    return board

@@ -10,7 +10,8 @@ supervised weights (torchvision's, or Detectron2's MSRA/R-50.pkl); name them
 next to the methods.
 A finished run is not repeated; an interrupted one continues. A signal
 (SIGTERM, SIGUSR1, SIGUSR2, SIGHUP) saves first and ends with exit code 75.
-Several processes: --gpus N, or bash tools/dist_transfer.sh N CHECKPOINT ...
+Several processes: --gpus N, or on several machines torchrun ... -m ssl_bench
+transfer CHECKPOINT ...
 """
 
 import argparse

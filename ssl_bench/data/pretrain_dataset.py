@@ -105,7 +105,8 @@ def require_images(dataset: dict[str, Any]) -> None:
 
     Args:
         dataset (dict): ``train_dataloader.dataset`` of a pretraining config;
-            one that wraps others is followed.
+            one that wraps others is followed, and an address (``s3://``)
+            is left to who reads it.
 
     Raises:
         UserError: As `PretrainDataset`, or a list of images is missing.
@@ -114,7 +115,7 @@ def require_images(dataset: dict[str, Any]) -> None:
     for part in filter(None, inner):
         require_images(part)
     root = dataset.get('data_root')
-    if not root:
+    if not root or '://' in root:
         return
     prefix = dataset.get('data_prefix') or ''
     if not isinstance(prefix, str):

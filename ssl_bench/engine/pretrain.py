@@ -15,6 +15,7 @@ from mmengine.dist import barrier, is_main_process
 from ssl_bench import register_all_modules
 from ssl_bench.config import load_config
 from ssl_bench.data.painting import PaintViews, set_painting
+from ssl_bench.data.pretrain_dataset import require_images
 from ssl_bench.engine.compiling import compile_errors
 from ssl_bench.engine.cost import PretrainCostHook
 from ssl_bench.engine.distributed import (
@@ -112,8 +113,10 @@ def pretrain(
         resume,
         force,
     )
-    # a folder that a mistake names is not made
+    # a mistake makes no folder
     from_first(lambda: Path(work_dir).exists() or where())
+    if not Path(work_dir).exists():
+        require_images(config.train_dataloader.dataset)
     with hold(work_dir, wait), disk_errors():
         start = from_first(where)
         assert start is not None  # all processes have joined
@@ -134,6 +137,7 @@ def _train(
     tracking: Tracking,
 ) -> Path:
     """Build and run what `pretrain` was given; the last checkpoint."""
+    require_images(config.train_dataloader.dataset)
     _set_provenance(config)
     changes = changes_of(options) + set_up(config, on, get_device())
     config.resume = start.checkpoint is not None

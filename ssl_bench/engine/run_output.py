@@ -44,6 +44,38 @@ def say_once_if_full(handler: logging.FileHandler) -> None:
     handler.handleError = handle  # type: ignore[method-assign]
 
 
+class HeldBack(logging.Filter):
+    """Keeps a terminal free of a run's settings until the run has started.
+
+    They are hundreds of lines; after a mistake that stops the run while it is
+    built, its one line is to be seen. Warnings are shown at once, and the log
+    file has every line.
+
+    Args:
+        handler (logging.Handler): Of the terminal.
+    """
+
+    def __init__(self, handler: logging.Handler) -> None:
+        super().__init__()
+        self.handler = handler
+        self.waiting: list[logging.LogRecord] | None = []
+        handler.addFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is shown now."""
+        if self.waiting is None or record.levelno >= logging.WARNING:
+            return True
+        self.waiting.append(record)
+        return False
+
+    def release(self) -> None:
+        """Show what waits, and each line at once from here on."""
+        waiting, self.waiting = self.waiting, None
+        for record in waiting or ():
+            if record.levelno >= self.handler.level:
+                self.handler.handle(record)
+
+
 @VISBACKENDS.register_module(name='LocalVisBackend', force=True)
 class SteadyBackend(LocalVisBackend):
     """mmengine's curves and copy of the config, whole or not at all.

@@ -28,7 +28,11 @@ from ssl_bench.engine.loops import exact_loop
 from ssl_bench.engine.param_groups import MergedGroups
 from ssl_bench.engine.progress import ProgressHook
 from ssl_bench.engine.resume import OwnSchedule, check_resume, sizes_of
-from ssl_bench.engine.run_output import require_space, say_once_if_full
+from ssl_bench.engine.run_output import (
+    HeldBack,
+    require_space,
+    say_once_if_full,
+)
 from ssl_bench.engine.speed import own_form
 from ssl_bench.engine.stopping import SIGNALS, guard_workers
 from ssl_bench.environment import require_room_for_workers
@@ -130,6 +134,7 @@ class AtomicRunner(Runner):
     batch_option = True  # a run can go on with a batch given by an option
     prefetch = False  # as of `Speed`; set before the loop is built
     _saved_schedulers: list[dict] | None = None
+    _held: list[HeldBack]  # handlers that wait
     _merged_groups: MergedGroups | None = None
     _train_dataloader: DataLoader | dict
     _load_from: str | None
@@ -147,6 +152,7 @@ class AtomicRunner(Runner):
             UserError: The disk has no room for a checkpoint.
         """
         require_space(self.work_dir, self.model)
+        self._show_lines()
         try:
             return super().train()
         except Exception as error:
@@ -159,6 +165,16 @@ class AtomicRunner(Runner):
             for hook in self.hooks:
                 if isinstance(hook, ProgressHook):
                     hook.stop()
+
+    def val(self) -> dict:
+        """mmengine's; the terminal gets the log's lines."""
+        self._show_lines()
+        return super().val()
+
+    def test(self) -> dict:
+        """mmengine's; the terminal gets the log's lines."""
+        self._show_lines()
+        return super().test()
 
     @staticmethod
     def build_dataloader(*args, **kwargs) -> DataLoader:
@@ -237,15 +253,26 @@ class AtomicRunner(Runner):
         self.logger.info(f'rates are multiplied by {ratio:g}')
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
-        """The runner's logger, with ``console_level`` on the terminal."""
+        """The runner's logger, with ``console_level`` on the terminal.
+
+        The terminal waits for the start of training or testing.
+        """
         logger = super().build_logger(*args, **kwargs)
         level = self.cfg.get('console_level')
+        self._held = []
         for handler in logger.handlers:
             if isinstance(handler, logging.FileHandler):
                 say_once_if_full(handler)
-            elif level:
+                continue
+            self._held.append(HeldBack(handler))
+            if level:
                 handler.setLevel(level)
         return logger
+
+    def _show_lines(self) -> None:
+        """Everything is built: the terminal gets what it waited for."""
+        for held in self._held:
+            held.release()
 
     def build_message_hub(self, *args, **kwargs) -> MessageHub:
         """mmengine's, which no iteration waits for."""

@@ -50,6 +50,19 @@ PRETRAINING: dict[str, Cost] = {
     ),
 }
 
+# What embedded data take, by config or task: seconds in one of two places on
+# two cores, measured.
+SECONDS = {
+    'mocov2_r18_10e': 30,
+    'insloc_r18_fpn_15e': 60,
+    'mini_coco_mrcnn_fpn': 130,
+    'mini_seg_fcn': 60,
+    'mini_depth': 9,
+    'mini_incontext': 7,
+    'mini_linseg': 10,
+    'mini_knn': 5,
+}
+
 
 def pretraining_hours(config: str, epochs: int) -> float | None:
     """GPU hours of a pretraining; None where no source states them.
@@ -62,6 +75,44 @@ def pretraining_hours(config: str, epochs: int) -> float | None:
     family = re.sub(r'_\d+e$', '', path.stem)
     cost = None if path.parent.name == 'mini' else PRETRAINING.get(family)
     return None if cost is None else cost.gpu_hours * epochs / cost.epochs
+
+
+def pretraining_seconds(
+    config: str, epochs: int, processes: int = 1
+) -> float | None:
+    """About how long a pretraining takes; None where nothing is known.
+
+    Args:
+        config (str): A file or a name.
+        epochs (int): Of the run.
+        processes (int): On devices of their own.
+    """
+    stem = Path(config).stem
+    if stem in SECONDS:
+        return SECONDS[stem]
+    return _seconds(pretraining_hours(config, epochs), processes)
+
+
+def transfer_seconds(runs: Sequence[Run], processes: int = 1) -> float | None:
+    """About how long transfers take; None where nothing is known.
+
+    Args:
+        runs (sequence[Run]): One after the other.
+        processes (int): On devices of their own.
+    """
+    whole = 0.0
+    for run in runs:
+        taken = SECONDS.get(run.task) or _seconds(
+            find_task(run.task).hours(run.recipe), processes
+        )
+        if taken is None:
+            return None
+        whole += taken
+    return whole
+
+
+def _seconds(hours: float | None, processes: int) -> float | None:
+    return None if hours is None else hours * 3600 / processes
 
 
 def cost_lines(

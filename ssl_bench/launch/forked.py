@@ -48,16 +48,20 @@ class Forked:
         words (sequence[str]): What follows ``ssl-bench``.
         environment (dict): Added to this process's; ``OMP_NUM_THREADS`` is
             torch's number of threads.
+        module (str): Another program that takes the words.
     """
 
     def __init__(
-        self, words: Sequence[str], environment: dict[str, str]
+        self,
+        words: Sequence[str],
+        environment: dict[str, str],
+        module: str = 'ssl_bench',
     ) -> None:
         warm_up()
         context = _context()
         self._reader, writer = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=_run, args=(list(words), environment, writer)
+            target=_run, args=(list(words), environment, writer, module)
         )
         self._process.start()
         writer.close()
@@ -95,9 +99,12 @@ def _context() -> multiprocessing.context.ForkServerContext:
 
 
 def _run(
-    words: Sequence[str], environment: dict[str, str], output: Connection
+    words: Sequence[str],
+    environment: dict[str, str],
+    output: Connection,
+    module: str,
 ) -> None:
-    """In the fork: ``python -m ssl_bench``, its output into the pipe."""
+    """In the fork: ``python -m module``, its output into the pipe."""
     os.setsid()  # Ctrl-C comes to the parent alone, and is passed on
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)  # as in the server
     parent = multiprocessing.parent_process()
@@ -113,4 +120,4 @@ def _run(
     os.environ.update(environment)
     torch.set_num_threads(int(environment['OMP_NUM_THREADS']))
     sys.argv = ['ssl-bench', *words]
-    runpy.run_module('ssl_bench', run_name='__main__', alter_sys=True)
+    runpy.run_module(module, run_name='__main__', alter_sys=True)

@@ -1,9 +1,7 @@
 """Run `ssl-bench` commands on this machine, several at a time."""
 
 import os
-import shlex
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -13,55 +11,17 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from dataclasses import dataclass
+from pathlib import Path
 
 from ssl_bench.errors import Interrupted, UserError
+from ssl_bench.launch.command import Command
 from ssl_bench.launch.forked import AVAILABLE, Forked
+from ssl_bench.launch.outputs import file_names, keep_lines, print_lines
 from ssl_bench.launch.parent import child_environment
+from ssl_bench.launch.steps import REDRAWN, StepsView
 from ssl_bench.launch.stopping import ENDED_AS_ASKED, Stop, stoppable
 
 AT_ONCE = 5.0  # seconds before a command that is to end at once is killed
-LAST_LINES = 20  # of a command that failed, for the error
-
-
-@dataclass(frozen=True)
-class Command:
-    """One call of ``ssl-bench``.
-
-    Args:
-        words (tuple[str, ...]): What follows ``ssl-bench``.
-        after (int, optional): Index, in the list of commands, of one before
-            it that must end first.
-    """
-
-    words: tuple[str, ...]
-    after: int | None = None
-
-    def __str__(self) -> str:
-        return f'ssl-bench {shlex.join(self.words)}'
-
-    def argv(
-        self, processes: int = 1, rendezvous: Sequence[str] = ('--standalone',)
-    ) -> list[str]:
-        """The command line to start.
-
-        Args:
-            processes (int): On this machine, started by torchrun.
-            rendezvous (sequence[str]): How torchrun's processes find each
-                other.
-        """
-        if processes == 1 and tuple(rendezvous) == ('--standalone',):
-            return [sys.executable, '-m', 'ssl_bench', *self.words]
-        return [
-            sys.executable,
-            '-m',
-            'ssl_bench.launch.torchrun',
-            *rendezvous,
-            f'--nproc_per_node={processes}',
-            '-m',
-            'ssl_bench',
-            *self.words,
-        ]
 
 
 def default_jobs(processes: int = 1) -> int:
@@ -83,13 +43,14 @@ def run_commands(
     jobs: int = 0,
     processes: int = 1,
     keep_going: bool = False,
+    logs: Path | None = None,
+    view: StepsView | None = None,
 ) -> None:
     """Run commands on this machine, ``jobs`` at a time.
 
     A command starts as soon as a place is free and the command that it waits
-    for has ended; the first in the list comes first. Lines are printed as
-    they come, after the command's number. The machine is divided: each place
-    has its own devices, if there are any, and each process gets
+    for has ended; the first in the list comes first. The machine is divided:
+    each place has its own devices, if there are any, and each process gets
     ``OMP_NUM_THREADS = cores // (jobs * processes)``, unless that is set.
 
     Args:
@@ -98,6 +59,11 @@ def run_commands(
         processes (int): Of a command.
         keep_going (bool): After a failure, run the commands that do not wait
             for the one that failed; otherwise stop all.
+        logs (Path, optional): Folder in which each command has a file of
+            what it prints. Without, lines are printed as they come, after
+            the command's number.
+        view (StepsView, optional): Shows how far they are; the commands are
+            its first steps.
 
     A signal that stops this process (Ctrl-C too) goes to every command.
     Each saves its work and ends, however long that takes; nothing new
@@ -110,9 +76,14 @@ def run_commands(
         Interrupted: A signal stopped this process or a command.
         KeyboardInterrupt: The same after Ctrl-C.
     """
-    pool = _Pool(commands, processes, jobs or default_jobs(processes))
+    jobs = jobs or default_jobs(processes)
+    if logs is not None and view is None:
+        view = StepsView([command.step for command in commands], jobs)
+    pool = _Pool(commands, processes, jobs, logs, view)
     with stoppable(pool.pass_on) as stop:
         pool.run(stop, keep_going)
+    if view is not None:
+        view.clear()
     if pool.failures:
         raise UserError(
             '\n'.join(
@@ -143,9 +114,17 @@ class _Pool:
     """
 
     def __init__(
-        self, commands: Sequence[Command], processes: int, jobs: int
+        self,
+        commands: Sequence[Command],
+        processes: int,
+        jobs: int,
+        logs: Path | None,
+        view: StepsView | None,
     ) -> None:
         self.commands, self.processes, self.jobs = commands, processes, jobs
+        names = file_names(command.step.title for command in commands)
+        self.logs = [logs / name for name in names] if logs else []
+        self.view = view
         self.free = deque(_places(jobs, processes))
         self.waiting = list(range(len(commands)))
         self.running: dict[Future, tuple[int, dict[str, str]]] = {}
@@ -168,12 +147,25 @@ class _Pool:
                     self._start_ready(threads, stop)
                 if not self.running:
                     break
-                done = wait(self.running, return_when=FIRST_COMPLETED).done
-                for future in done:
+                for future in self._ended():
                     self._end(future, bool(stop.asked) or not goes_on)
                 if goes_on and self.failures and not keep_going:
                     for process in self._alive():
                         process.terminate()
+
+    def _ended(self) -> set[Future]:
+        """Those that have ended since; waits for one."""
+        live = self.view is not None and self.view.live
+        while True:
+            done = wait(
+                self.running,
+                REDRAWN if live else None,
+                return_when=FIRST_COMPLETED,
+            ).done
+            if done:
+                return done
+            if self.view is not None:
+                self.view.draw()
 
     def _start_ready(self, threads: ThreadPoolExecutor, stop: Stop) -> None:
         for number in _ready(
@@ -183,10 +175,10 @@ class _Pool:
             place = self.free.popleft()
             process = _start(self.commands[number], self.processes, place)
             self.started.append(process)
-            label = f'[{number + 1}/{len(self.commands)}]'
-            print(f'{label} $ {self.commands[number]}', flush=True)
-            future = threads.submit(_relay, process, label)
+            future = threads.submit(self._relay, process, number)
             self.running[future] = number, place
+            if self.view is not None:
+                self.view.start(number)
             if stop.asked:  # since the last look
                 process.send_signal(stop.to_children)
                 break
@@ -204,14 +196,34 @@ class _Pool:
         number, place = self.running.pop(future)
         self.free.append(place)
         code, last = future.result()
+        if self.view is not None:
+            self.view.end(number, code == 0)
         if code == 0:
             self.ended.add(number)
         elif told or code in ENDED_AS_ASKED:
             self.stopped.append(number)
         else:
-            self.failures.append(
-                '\n'.join([f'`{self.commands[number]}` failed:', *last])
-            )
+            self.failures.append('\n'.join([self._failed(number), *last]))
+
+    def _failed(self, number: int) -> str:
+        command = self.commands[number]
+        if not self.logs:
+            return f'`{command}` failed:'
+        return f'{command.step.title} failed; {self.logs[number]} ends with:'
+
+    def _relay(
+        self, process: subprocess.Popen | Forked, number: int
+    ) -> tuple[int | None, list[str]]:
+        """Pass a command's lines on; its exit code and the last of them."""
+        command = self.commands[number]
+        lines = process.stdout or ()
+        if self.logs:
+            last = keep_lines(lines, self.logs[number], f'$ {command}')
+        else:
+            label = f'[{number + 1}/{len(self.commands)}]'
+            print(f'{label} $ {command}', flush=True)
+            last = print_lines(lines, label)
+        return process.wait(), last
 
     def pass_on(self, stop: Stop) -> None:
         """Tell every command that runs to stop."""
@@ -222,12 +234,15 @@ class _Pool:
             kill = threading.Timer(AT_ONCE, _kill, [running])
             kill.daemon = True
             kill.start()
+            return
+        text = (
+            f'{stop.asked}: {len(running)} commands save their work and end '
+            '(again: at once)'
+        )
+        if self.view is not None:
+            self.view.note = text  # which it draws next
         else:  # no print: a signal can come in the middle of one
-            os.write(
-                2,
-                f'{stop.asked}: {len(running)} commands save their work and '
-                'end (again: at once)\n'.encode(),
-            )
+            os.write(2, f'{text}\n'.encode())
 
     def counts(self) -> str:
         """How many commands ended how."""
@@ -310,14 +325,3 @@ def _start(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-
-
-def _relay(
-    process: subprocess.Popen | Forked, label: str
-) -> tuple[int | None, list[str]]:
-    """Print a process's lines; its exit code and the last of them."""
-    last: deque = deque(maxlen=LAST_LINES)
-    for line in process.stdout or ():
-        last.append(line.rstrip())
-        print(f'{label} {last[-1]}', flush=True)
-    return process.wait(), list(last)

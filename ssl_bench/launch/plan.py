@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.cfg_options import option_words
 from ssl_bench.config import load_config
 from ssl_bench.data.pretrain_dataset import require_images
 from ssl_bench.errors import UserError
 from ssl_bench.header_fields import read_fields
-from ssl_bench.launch.local import Command
+from ssl_bench.launch.command import Command
+from ssl_bench.launch.commands import pretrain_command, transfer_command
 from ssl_bench.launch.suite import Method, Run, Suite
 from ssl_bench.results import FILE_NAME
-from ssl_bench.results.record import FULL
 from ssl_bench.tasks.table import find_task, require_data, require_packages
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.run import Request, is_done, locate
@@ -26,6 +25,7 @@ from ssl_bench.transfer.source import Source, open_source
 from ssl_bench.transfer.trained import set_kind
 
 BATCH = 'train_dataloader.batch_size'  # images of a process
+SHOWN = 3  # problems in the error of a suite that does not start
 
 
 @dataclass
@@ -38,6 +38,8 @@ class Plan:
         pretrainings (list[tuple[str, int]]): Config and epochs of each
             pretraining that has not ended.
         done (int): Records that exist.
+        ended (int): Commands that are not needed: what they would make is
+            there.
         problems (list[str]): Why a command would fail: missing weights,
             data, images, packages or classifiers.
     """
@@ -46,12 +48,29 @@ class Plan:
     missing: list[Run] = field(default_factory=list)
     pretrainings: list[tuple[str, int]] = field(default_factory=list)
     done: int = 0
+    ended: int = 0
     problems: list[str] = field(default_factory=list)
 
     def note(self, problem: str) -> None:
         """Add a problem, once."""
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def check(self) -> None:
+        """Refuse what would fail.
+
+        Raises:
+            UserError: The first problems, a line each, and how many more.
+        """
+        rest = len(self.problems) - SHOWN
+        lines = self.problems[: SHOWN + (rest == 1)]
+        if rest > 1:
+            lines.append(
+                f'And {rest} more problems: `ssl-bench run SUITE --dry-run` '
+                'shows them all.'
+            )
+        if lines:
+            raise UserError('\n'.join(lines))
 
 
 def plan_suite(suite: Suite) -> Plan:
@@ -117,6 +136,7 @@ class _Planner:
             or not self._is_done(method, checkpoint, run, seed)
         ]
         self.plan.done += len(runs) - len(missing)
+        self.plan.ended += len(self._groups(runs)) - len(self._groups(missing))
         self.plan.missing += missing
         known = checkpoint if after is None else ''
         for run in missing:
@@ -142,8 +162,12 @@ class _Planner:
             ]
             numbers.update(dict.fromkeys(group, len(self.plan.commands)))
             self.plan.commands.append(
-                Command(
-                    self._transfer_words(method, checkpoint, group, seed),
+                transfer_command(
+                    self.suite,
+                    method,
+                    checkpoint,
+                    group,
+                    seed,
                     waits[0] if waits else after,
                 )
             )
@@ -248,10 +272,12 @@ class _Planner:
                 self.pretrained[last] = len(self.plan.commands)
                 self.plan.pretrainings.append((method.config, epochs))
                 self.plan.commands.append(
-                    Command(
-                        self._pretrain_words(method, folder, seed, options)
+                    pretrain_command(
+                        self.suite, method, folder, seed, options, epochs
                     )
                 )
+            else:
+                self.plan.ended += 1
         return str(last), self.pretrained[last]
 
     def _pretrain_options(self, method: Method) -> dict[str, Any]:
@@ -283,52 +309,6 @@ class _Planner:
             elif each != config.train_dataloader.batch_size:
                 options[BATCH] = each
         return options
-
-    def _pretrain_words(
-        self, method: Method, folder: Path, seed: int, options: dict[str, Any]
-    ) -> tuple[str, ...]:
-        return (
-            'pretrain',
-            method.config,
-            '--work-dir',
-            str(folder),
-            '--seed',
-            str(seed),
-            '--quiet',
-            '--resume',
-            'auto',
-            '--wait',
-            *(['--amp'] if method.amp else []),
-            *option_words(options),
-        )
-
-    def _transfer_words(
-        self, method: Method, checkpoint: str, runs: Sequence[Run], seed: int
-    ) -> tuple[str, ...]:
-        given = {
-            '--data-root': self.suite.data_root,
-            '--arch': method.arch,
-            '--method': method.name,
-            '--variant': method.variant,
-            '--recipe': runs[0].recipe,
-            '--train': '' if runs[0].train == FULL else runs[0].train,
-            '--visualize': str(self.suite.visualize or ''),
-        }
-        options = [(name, value) for name, value in given.items() if value]
-        options += [('--meta', word) for word in method.meta_words]
-        return (
-            'transfer',
-            checkpoint,
-            '--tasks',
-            *(run.task for run in runs),
-            '--seeds',
-            str(seed),
-            '--work-dir',
-            self.suite.work_dir,
-            '--wait',  # for one that a killed runner left, which still saves
-            *(word for option in options for word in option),
-            *option_words(self.suite.overrides),
-        )
 
     def _groups(self, runs: Sequence[Run]) -> list[list[Run]]:
         """Runs of each command; tests of a classifier come last."""

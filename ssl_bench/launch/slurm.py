@@ -13,7 +13,7 @@ from typing import Any
 
 from ssl_bench.errors import Interrupted, UserError
 from ssl_bench.files import atomic_path
-from ssl_bench.launch.local import Command
+from ssl_bench.launch.command import Command
 from ssl_bench.launch.parent import child_environment
 from ssl_bench.launch.suite import Launch
 from ssl_bench.run_folder import hold

@@ -1,6 +1,5 @@
 """A suite: which methods and which tasks. Read from YAML, checked whole."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -18,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from ssl_bench.cfg_options import SEEDS
 from ssl_bench.config import config_dir
-from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.errors import UserError, alternatives, near_names, unknown_name
 from ssl_bench.header_fields import read_fields
 from ssl_bench.results.record import FULL
 from ssl_bench.tasks.table import find_task, recipes_of
@@ -418,9 +417,14 @@ def _find(path: Path) -> Path:
     for candidate in (path, suites_dir() / f'{name}.yaml'):
         if candidate.is_file():
             return candidate
-    near = difflib.get_close_matches(name, suite_names(), n=3, cutoff=0.4)
-    hint = f' Did you mean {" or ".join(near)}?' if near else ''
-    raise UserError(f'no suite at {path}.{hint}')
+    known = suite_names()
+    near = near_names(name, known)
+    hint = f'Did you mean {alternatives(near)}? ' if near else ''
+    raise UserError(
+        f'no suite at {path}. {hint}Name a YAML file, or one of these: '
+        + ', '.join(name for name in known if '/' not in name)
+        + '; ablations/NAME.'
+    )
 
 
 def _checked(content: Any) -> Suite:

@@ -23,7 +23,9 @@ def axis_title(task: str, metric: str) -> str:
     return f'{title}, {way} is better'
 
 
-def compared(board: Board, task: str, metric: str) -> list[list[Row]]:
+def compared(
+    board: Board, task: str, metric: str, columns: Columns
+) -> list[list[Row]]:
     """Rows that are compared with each other, the best mean first.
 
     Returns:
@@ -38,7 +40,15 @@ def compared(board: Board, task: str, metric: str) -> list[list[Row]]:
         for row in group.rows:
             same.setdefault(backbone_key(row.backbone), []).append(row)
         found += same.values()
-    return sorted(found, key=lambda own: (-len(own), own[0].network))
+    return sorted(
+        found,
+        key=lambda own: (-len(own), own[0].network, _age(own[0], columns)),
+    )
+
+
+def _age(row: Row, columns: Columns) -> int:
+    column = columns.of(row)
+    return column.earlier if column else 0
 
 
 def titles(groups: list[list[Row]], columns: Columns) -> list[str]:
@@ -114,7 +124,7 @@ def chart_data(
     for task in board.tasks:
         if task not in mains:
             continue
-        groups = compared(board, task, mains[task])
+        groups = compared(board, task, mains[task], columns)
         charts.append(
             dict(
                 task=task,

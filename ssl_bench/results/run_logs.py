@@ -211,6 +211,6 @@ def find_runs(dirs: Sequence[PathLike]) -> list[Run]:
     if not runs:
         raise UserError(
             f'no log of a pretraining below {", ".join(map(str, dirs))}; '
-            '`ssl-bench demo --all` makes some.'
+            '`ssl-bench run mini_all` makes some.'
         )
     return sorted(runs, key=lambda run: (run.config, run.folder))

@@ -4,6 +4,8 @@ Nothing is longer than the screen: who wants the rest names a task or asks for
 the details.
 """
 
+import io
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -30,6 +32,13 @@ ALL_METHODS = '--table'
 DETAILS = '--details'
 
 
+def output() -> Console:
+    """Standard output; what its encoding does not have is a question mark."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='replace')
+    return Console(highlight=False)
+
+
 def screen_of(console: Console) -> int:
     """Lines that are seen at a time, one of them for the prompt."""
     return max(console.height - 1, LEAST)
@@ -50,7 +59,7 @@ def show(
         console (Console, optional): Where to; standard output.
         brief (bool): Without the tasks, where there are several.
     """
-    console = console or Console(highlight=False)
+    console = console or output()
     lines = screen_of(console)
     tables = [short_table(board, task) for task in board.tasks]
     other = {row for table in tables for row in table.other}
@@ -68,20 +77,20 @@ def show(
 
 def show_table(board: Board, console: Console | None = None) -> None:
     """Print the methods x tasks table alone, with every method."""
-    console = console or Console(highlight=False)
+    console = console or output()
     console.print(to_rich(combined(board, marks=True), console.width))
 
 
 def show_details(board: Board, console: Console | None = None) -> None:
     """Print every table with its metrics, remarks and the rule of tests."""
-    console = console or Console(highlight=False)
+    console = console or output()
     console.print(_answer(board, set(), console, None))
     show_grids([combined(board, marks=True), *grids(board)], console)
 
 
 def show_grids(found: Sequence[Grid], console: Console | None = None) -> None:
     """Print tables as wide as the terminal allows, however long."""
-    console = console or Console(highlight=False)
+    console = console or output()
     for grid in found:
         console.print(to_rich(grid, console.width))
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ssl_bench.results import headings, rounding
-from ssl_bench.results.screen import DETAILS, screen_of, show_grids
+from ssl_bench.results.screen import DETAILS, output, screen_of, show_grids
 from ssl_bench.results.sensitivity_text import (
     HEADING,
     SEEDS,
@@ -43,7 +43,7 @@ def show(
         details (bool): Every table.
         console (Console, optional): Where to; standard output.
     """
-    console = console or Console(highlight=False)
+    console = console or output()
     if details:
         show_grids(grids(found), console)
         return
@@ -61,14 +61,14 @@ def show(
         console.print(part)
 
 
-def _urgency(study: Study) -> tuple[int, bool]:
-    """Sort key: what does not hold, what is open, then main metrics."""
+def _urgency(study: Study) -> tuple[int, bool, bool]:
+    """Sort key: what does not hold, what is open, then other settings."""
     if study.kind == TASKS:
-        return len(ORDER), False
+        return len(ORDER), True, False
     place, _ = headings.metric_order(study.task, study.metric)
     answer = study.answer if study.from_headline else ''
     urgent = ORDER.index(answer) if answer in ORDER else len(ORDER)
-    return urgent, place > 0
+    return urgent, len(study.conditions) == 1, place > 0
 
 
 def totals(studies: Sequence[Study]) -> str:

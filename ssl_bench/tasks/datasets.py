@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ssl_bench.tasks.layouts import (
     VocMaskLayout,
 )
 
+CONVERTERS = '{converters}'  # mmseg's scripts that prepare data
 TAR = 'tar -xf {0}.tar -C {{root}}'.format
 COCO = (
     'mkdir -p {root}/coco && for f in train2017 val2017 '
@@ -90,12 +92,21 @@ class Dataset(BaseModel):
 
     def how_to_prepare(self, root: str | Path) -> str:
         """The command that puts the data below a root."""
-        return self.prepare.replace('{root}', str(root))
+        text = self.prepare.replace('{root}', str(root))
+        return text.replace(CONVERTERS, str(_converters()))
 
     def parts(self, root: str | Path) -> Iterator[tuple[Layout, bool]]:
         """Each layout below a root, and whether scores are taken on it."""
         for layout in self.layouts:
             yield layout.at(root), layout in self.test
+
+
+def _converters() -> Path:
+    """The folder of mmseg's scripts that prepare data; nothing is imported."""
+    spec = find_spec('mmseg')
+    places = spec.submodule_search_locations if spec else None
+    package = Path(places[0]) if places else Path('mmseg')
+    return package / '.mim/tools/dataset_converters'
 
 
 def own_dataset(literal: Mapping[str, Any]) -> Dataset:
@@ -407,8 +418,10 @@ DATASETS: dict[str, Dataset] = {
         title='VOC12 train+aug',
         train=(voc_masks('train', 21, 1464), voc_masks('aug', 21, 9118)),
         test=(voc_masks('val', 21, 1449),),
-        prepare=TAR('VOCtrainval_11-May-2012') + ", and mmsegmentation's "
-        'tools/dataset_converters/voc_aug.py for SegmentationClassAug',
+        prepare=TAR('VOCtrainval_11-May-2012')
+        # SBD, for SegmentationClassAug
+        + f' && tar -xf benchmark.tgz && python {CONVERTERS}/voc_aug.py '
+        '{root}/VOCdevkit benchmark_RELEASE',
     ),
     **{
         name: Dataset(
@@ -447,9 +460,10 @@ DATASETS: dict[str, Dataset] = {
         title='Cityscapes train_fine',
         train=(cityscapes('train', 2975),),
         test=(cityscapes('val', 500),),
-        prepare='unzip leftImg8bit_trainvaltest.zip '
-        'gtFine_trainvaltest.zip into {root}/cityscapes, then '
-        "mmsegmentation's tools/dataset_converters/cityscapes.py",
+        prepare='mkdir -p {root}/cityscapes && for f in leftImg8bit '
+        'gtFine; do unzip -q ${f}_trainvaltest.zip -d {root}/cityscapes; done '
+        f'&& python {CONVERTERS}/cityscapes.py '
+        '{root}/cityscapes',
     ),
     'nyu_depth': Dataset(
         title='NYUv2 depth train',

@@ -134,11 +134,11 @@ def draw_class(
     draw.rectangle((0, 0, width - 1, height - 1), outline=colour, width=4)
     _label(draw, (4, 4), text, colour)
     legend = [
-        ('', 'The class of each image, with the share that the network gives'),
+        ('', 'The class of each image, and how probable the network finds it'),
         (hexed(RIGHT), 'right'),
         (hexed(WRONG), 'wrong'),
     ]
-    return Drawn(*sides, legend=legend)
+    return Drawn(*sides, text, legend)
 
 
 def draw_labels(

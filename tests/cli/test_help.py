@@ -59,7 +59,9 @@ def test_lists_fit_80_columns(words, capsys, monkeypatch):
 def test_a_task_fits_80_columns(capsys):
     assert main(['tasks', *tasks()]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert [line for line in out if len(line) > 80] == []
+    long = [line.strip() for line in out if len(line) > 80]
+    # a path of this installation, to be copied
+    assert [line for line in long if '.mim/tools' not in line] == []
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from typing import Any
 
 import torch
 
-from ssl_bench.launch.local import Command
+from ssl_bench.launch.command import Command
 from ssl_bench.run_folder import LOCK, newest_checkpoint
 
 LIMIT = 1200  # seconds that a command may take

@@ -10,7 +10,8 @@ import pytest
 
 from ssl_bench.errors import Interrupted, UserError
 from ssl_bench.launch import local
-from ssl_bench.launch.local import Command, run_commands
+from ssl_bench.launch.command import Command
+from ssl_bench.launch.local import run_commands
 
 pytestmark = pytest.mark.slow
 
@@ -155,7 +156,7 @@ import signal, subprocess, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from ssl_bench.errors import Interrupted
 from ssl_bench.launch import local
-from ssl_bench.launch.local import Command
+from ssl_bench.launch.command import Command
 local.AT_ONCE = 0.5
 Command.argv = lambda self, processes: [sys.executable, '-c', self.words[0]]
 local.AVAILABLE = False

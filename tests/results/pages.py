@@ -102,7 +102,7 @@ def names():
 
 
 def all_methods():
-    """Every method that there is, as `ssl-bench demo --all` has."""
+    """Every method that there is, as `ssl-bench run mini_all` has."""
     gains = random.Random(7)
     chosen = [
         (name, '', gains.uniform(-3, 3))

@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from ssl_bench.results import write_record
 from ssl_bench.results.board import build
 from ssl_bench.results.record import Stored
+from ssl_bench.results.store import scan
 from tests.results.browsing import (
     EVIL,
     click,
@@ -20,6 +22,7 @@ from tests.results.browsing import (
     size,
     wait,
 )
+from tests.results.drawn_sheets import leave_predictions
 from tests.results.factory import METHODS, make_record, suite
 
 pytestmark = pytest.mark.slow
@@ -277,6 +280,12 @@ def test_two_methods_are_compared(page):
     text = page.find_element('id', 'compare').text
     [told] = re.findall(r'A against B: (worse by .*)', text)
     assert told.startswith('worse by 0.1')
+    tall = js(
+        page,
+        'return Math.max(...[...document.querySelectorAll(".seeds-answer")]'
+        '.map(e => e.offsetHeight))',
+    )
+    assert 0 < tall < 60  # a sentence, not a column of letters
 
 
 def test_a_task_that_only_one_has_is_named(page):
@@ -301,9 +310,48 @@ def test_a_task_that_only_one_has_is_named(page):
             in page.find_element('id', 'compare-answer').text
         )
     )
-    missing = page.find_element('css selector', '#compare .missing').text
+    missing = page.find_element('css selector', '#compare .not-compared').text
     assert 'Mini kNN: other backbone: ' in missing
     assert 'Mini linear depth: not measured: ' in missing
+
+
+def test_predictions_of_both_on_the_same_images(browser, tmp_path):
+    for method in ('A', 'B', 'C'):
+        for record in cells(method, [0.40, 0.41], 'mini_seg_fcn', 'mIoU'):
+            write_record(tmp_path / record['run_id'], record)
+    for method, colour in (('A', 'red'), ('B', 'blue')):
+        [folder, _] = sorted(tmp_path.glob(f'{method.lower()}_*'))
+        leave_predictions(folder, colour)
+    board = build(*scan([tmp_path]), published='none')
+    open_board(browser, tmp_path / 'page.html', board, [tmp_path])
+    rows = js(
+        browser,
+        'return [...document.querySelectorAll("#compare .side-by-side")].map('
+        'e => [...e.querySelectorAll("figcaption")].map('
+        'c => c.textContent))',
+    )
+    names = {name for row in rows for name in row}
+    assert len(rows) == 3 and len(names) == 3
+    assert 'truth' in names
+    assert {name[:2] for name in names - {'truth'}} == {'A:', 'B:'}
+    sources = js(
+        browser,
+        'return [...document.querySelector("#compare .side-by-side")'
+        '.querySelectorAll("img")].map(e => e.src)',
+    )
+    assert len(set(sources)) == 3
+
+
+def test_all_charts_are_there_on_paper(page):
+    assert js(page, 'return document.querySelectorAll(".plot svg").length') < (
+        js(page, 'return document.querySelectorAll(".plot").length')
+    )
+    page.execute_cdp_cmd('Page.printToPDF', dict(printBackground=True))
+    assert js(
+        page,
+        'return [...document.querySelectorAll(".plot")].every('
+        'e => e.querySelector("svg"))',
+    )
 
 
 def test_cost_has_titles_and_the_front_that_python_found(page):

@@ -5,7 +5,8 @@ import io
 
 import pytest
 
-from ssl_bench.results.markup import escape_latex, escape_markdown
+from ssl_bench.results.latex import escape_latex
+from ssl_bench.results.markup import escape_markdown
 from ssl_bench.results.report import to_html
 from ssl_bench.results.rounding import fixed
 from ssl_bench.results.text_formats import to_csv

@@ -65,7 +65,7 @@ def test_format_follows_the_ending(runs, tmp_path, ending, start):
     assert path.read_text().startswith(start)
 
 
-@pytest.mark.parametrize('ending', ['.csv', '.md', '.tex', '.json'])
+@pytest.mark.parametrize('ending', ['.csv', '.md', '.tex', '.json', '.html'])
 def test_only_an_earlier_leaderboard_is_replaced(runs, tmp_path, ending):
     path = tmp_path / f'x{ending}'
     for _ in range(2):

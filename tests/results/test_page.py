@@ -15,7 +15,7 @@ from ssl_bench.results.curves import find_curves, thin
 from ssl_bench.results.page_data import page_data
 from ssl_bench.results.pictures import find_pictures
 from ssl_bench.results.record import Stored
-from ssl_bench.results.report import safe_json, to_html
+from ssl_bench.results.report import PAGE, SCRIPTS, safe_json, to_html
 from ssl_bench.results.scalars import read_losses
 from ssl_bench.results.store import scan
 from ssl_bench.results.text_formats import to_csv
@@ -268,3 +268,18 @@ def test_page_of_printed_numbers_only_has_no_charts(tmp_path):
     data = page_data(board)
     assert data['ranks'] == [] and data['runs'] == []
     assert data['tasks'][0]['main'] is None
+
+
+def test_no_name_is_declared_twice_in_the_scripts():
+    """They are one script: the last of two functions would be both."""
+    names = [
+        name
+        for script in SCRIPTS
+        for name in re.findall(
+            r'^(?:async )?(?:function|const|let|class) (\w+)',
+            (PAGE / script).read_text(encoding='utf-8'),
+            re.MULTILINE,
+        )
+    ]
+    assert [name for name in sorted(set(names)) if names.count(name) > 1] == []
+    assert len(names) > 100

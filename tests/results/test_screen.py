@@ -409,6 +409,16 @@ def test_a_folder_without_records_is_one_line(tmp_path, folder, message):
     assert '\n' not in str(found.value) and len(str(found.value)) < 400
 
 
+def test_many_bad_files_are_one_short_line(tmp_path):
+    for i in range(50):
+        folder = tmp_path / f'run{i:02d}'
+        folder.mkdir()
+        (folder / 'result.json').write_text('{')
+    with pytest.raises(UserError, match='; and 47 more. Runs write') as found:
+        command(tmp_path)
+    assert '\n' not in str(found.value) and 'run03' not in str(found.value)
+
+
 @pytest.mark.parametrize('columns', ['40', '80'])
 def test_without_a_terminal(runs, columns):
     """Through a pipe: no colours, no line that is too wide."""
@@ -424,6 +434,22 @@ def test_without_a_terminal(runs, columns):
     assert max(map(cell_len, lines)) <= int(columns)
     assert '\x1b' not in done.stdout and '± ' in done.stdout
     assert re.search(r'InsLoc \(FPN\) +3', done.stdout)
+
+
+def test_an_encoding_without_the_signs_is_no_error(runs):
+    """Pipes of Windows, and terminals of other alphabets."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'ssl_bench', 'leaderboard', str(runs)],
+        cwd=ROOT,
+        capture_output=True,
+        env={
+            **os.environ,
+            'PYTHONIOENCODING': 'ascii',
+            'PYTHONPATH': str(ROOT),
+        },
+    )
+    assert done.returncode == 3, done.stderr
+    assert b'58.5 ? 0.2' in done.stdout
 
 
 def test_as_many_rows_as_fit():

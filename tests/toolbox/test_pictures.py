@@ -199,6 +199,7 @@ def test_right_and_wrong_classes(black, label, text, colour):
     )
     assert drawn.predicted.getpixel((SIDE - 2, 70)) == colour
     assert not has(drawn.truth, colour)
+    assert drawn.note == f'{META["classes"][label]}: {text}, 0.70'
 
 
 def test_segmentation_names_the_classes_that_are_there(black):

@@ -18,12 +18,13 @@ __all__ = [
     'MiniSizes',
     'fingerprint',
     'make_mini',
+    'mini_is_there',
 ]
 
 
 def __getattr__(name: str):
     # the names above are read by configs; the builder only when asked for
-    if name in ('Mini', 'MiniSizes', 'fingerprint', 'make_mini'):
+    if name in __all__:
         from ssl_bench.data.mini import build
 
         return getattr(build, name)

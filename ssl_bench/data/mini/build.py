@@ -140,6 +140,16 @@ def make_mini(
     return Mini(root, manifest, True)
 
 
+def mini_is_there(root: str | Path) -> bool:
+    """Whether `make_mini` with its own settings would do nothing.
+
+    Raises:
+        UserError: As `make_mini`, of what ``root`` holds.
+    """
+    root = Path(root).expanduser().resolve()
+    return _finished(root, _settings(0, MiniSizes())) is not None
+
+
 def _settings(seed: int, sizes: MiniSizes) -> dict:
     if (
         isinstance(seed, bool)
@@ -160,7 +170,7 @@ def _finished(root: Path, settings: dict) -> dict | None:
     if not root.is_dir():
         raise UserError(
             f'{root} is a file; the embedded data need a folder. '
-            'Choose another --root.'
+            'Choose another one.'
         )
     path = root / MANIFEST
     try:
@@ -172,7 +182,7 @@ def _finished(root: Path, settings: dict) -> dict | None:
     if not isinstance(manifest, dict) or 'fingerprint' not in manifest:
         raise UserError(
             f'{root} holds something that is not the embedded data. Nothing '
-            'was changed; choose another --root.'
+            'was changed; choose another folder.'
         )
     other = [
         f'{key} {_flat(manifest).get(key)!r} (asked: {value!r})'
@@ -182,7 +192,7 @@ def _finished(root: Path, settings: dict) -> dict | None:
     if other:
         raise UserError(
             f'{root} holds embedded data made with {"; ".join(other)}. '
-            'Nothing was changed; choose another --root, or delete that '
+            'Nothing was changed; choose another folder, or delete that '
             'folder first.'
         )
     found = len(_files(root))

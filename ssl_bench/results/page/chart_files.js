@@ -58,12 +58,6 @@ function svgText(node, chart) {
     (found, name) => style.getPropertyValue(name).trim());
 }
 
-function saveFile(blob, name) {
-  const url = URL.createObjectURL(blob);
-  el('a', {href: url, download: name}).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10000);
-}
-
 /** A name that every file system takes. */
 function fileName(chart, ending) {
   const plain = chart.file.replace(/[^A-Za-z0-9._+-]+/g, '_').slice(0, 80);

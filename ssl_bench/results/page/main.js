@@ -43,7 +43,22 @@ function startSections() {
   return Promise.all(drawn.flat());
 }
 
+/** Paper has no buttons: what a reader could open is open on it. */
+function startPrinting() {
+  let opened = [];
+  window.addEventListener('beforeprint', () => {
+    opened = [...document.querySelectorAll(
+      'main details:not([open], .chooser)')];
+    opened.forEach((details) => { details.open = true; });
+  });
+  window.addEventListener('afterprint', () => {
+    opened.forEach((details) => { details.open = false; });
+    opened = [];
+  });
+}
+
 startTheme();
+startPrinting();
 startSections().then(() => {
   STATE.goToSection();
   showCell();

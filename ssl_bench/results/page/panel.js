@@ -100,7 +100,7 @@ function showCell() {
 }
 
 function panelHead(title) {
-  return el('header', {}, el('h2', {id: 'panel-title'}, title),
+  return el('div', {class: 'head'}, el('h2', {id: 'panel-title'}, title),
     el('button', {type: 'button', onclick: () => $('panel').close()},
       'Close'));
 }

@@ -1,8 +1,12 @@
 /* Files that a reader saves from the page. */
-function saveFile(name, type, content) {
-  const url = URL.createObjectURL(new Blob([content], {type}));
+function saveFile(blob, name) {
+  const url = URL.createObjectURL(blob);
   el('a', {href: url, download: name}).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+function saveText(text, type, name) {
+  saveFile(new Blob([text], {type}), name);
 }
 
 /** A text as Markdown or LaTeX shows it, by the tables of markup.py. */

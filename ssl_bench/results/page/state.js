@@ -78,7 +78,10 @@ const STATE = (() => {
     place = link.getAttribute('href').slice(1);
     write();
     goToSection();
-    if (link.classList.contains('skip')) $(place).focus();
+    if (link.classList.contains('skip')) {
+      $(place).tabIndex = -1; // a section takes no focus by itself
+      $(place).focus();
+    }
   });
   read();
   return {get, set, on, goToSection};

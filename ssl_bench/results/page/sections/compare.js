@@ -124,8 +124,8 @@ function drawDifferences(a, items, unit, width) {
   return {rows: [...shown, ...rows], left, channels: {
     y: {scale: {domain: keys}},
     x: {title: `A minus B in ${unit}, right: A is better →`,
-      scale: {domain, nice: false}, axis: {tickCount: Math.max(2,
-        Math.round((width - left) / 75)), ...axisFormat(domain)}}}};
+      scale: {domain, nice: false}, axis: {tickCount: tickCount(
+        width - left), ...axisFormat(domain)}}}};
 }
 
 function comparedTable(answers, a, b) {
@@ -185,7 +185,7 @@ function seedFigures(a, b, answers) {
     const names = [`A: ${a.name}`, `B: ${b.name}`];
     const figure = el('figure', {class: 'card'}, el('figcaption', {},
       el('h3', {}, title)),
-    el('p', {class: 'answer'}, `A against B: ${answer.text}`));
+    el('p', {class: 'seeds-answer'}, `A against B: ${answer.text}`));
     cards.append(figure);
     return addChart(figure, {spec: 'seeds', title, axis: chart.axis,
       file: `seeds_${chart.task}`, height: 34 * 2 + 52,
@@ -209,11 +209,12 @@ function comparedPictures(a, b, task) {
       [`B: ${b.name}`, other.get(image)]]);
 }
 
-function pictureFigure([name, picture]) {
+function pictureFigure([name, picture], place, row) {
   if (!picture) return null;
+  const together = row.map(([, other]) => other).filter(Boolean);
   return el('figure', {}, el('button', {type: 'button',
     'aria-label': `Enlarge: ${name}, ${picture.caption}`,
-    onclick: () => openPicture(picture)}, el('img', {loading: 'lazy',
+    onclick: () => openPicture(picture, together)}, el('img', {loading: 'lazy',
     src: picture.source, alt: picture.alt || picture.caption,
     width: picture.size[0], height: picture.size[1]})),
   el('figcaption', {}, name));
@@ -226,8 +227,8 @@ function drawComparedPictures(a, b) {
   $('compare-body').append(el('div', {class: 'card chart'},
     el('h3', {}, 'Predictions on the same images'),
     own.map(([task, images]) => [el('p', {class: 'note'},
-      TASKS.get(task).title), images.map((image) => el('div', {class: 'side'},
-      image.map(pictureFigure)))])));
+      TASKS.get(task).title), images.map((image) => el('div', {
+      class: 'side-by-side'}, image.map(pictureFigure)))])));
 }
 
 function drawCompare() {
@@ -247,7 +248,7 @@ function drawCompare() {
   drawComparedPictures(a, b);
   if (found.missing.length) {
     $('compare-body').append(el('div', {}, el('p', {class: 'note'},
-      'Not compared:'), el('ul', {class: 'missing'}, found.missing.map(
+      'Not compared:'), el('ul', {class: 'not-compared'}, found.missing.map(
       ([task, why]) => el('li', {}, `${TASKS.get(task).title}: ${why}`)))));
   }
   return drawn;

@@ -32,7 +32,7 @@ function placeLabels(points, place, width, height) {
   const ordered = [...points].sort((a, b) => b.front - a.front);
   for (const point of ordered) {
     const [x, y] = place(point);
-    const text = cutText(point.name, 190);
+    const text = cutText(point.name, 240);
     const size = textWidth(text);
     const spots = [[x + 8, y - 12], [x + 10, y], [x - size - 10, y],
       [x + 8, y + 13], [x - size - 8, y - 12], [x - size / 2, y + 17]];
@@ -82,8 +82,8 @@ function drawCostPoints(chart, kind, known, width, height) {
   const {title} = DATA.cost_kinds.find(({id}) => id === kind);
   return {left, right, bottom: 44, top: 6,
     rows: [...rows, ...placeLabels(known, place, w, h)], channels: {
-      x: {title, scale: {domain}, axis: {tickCount: Math.max(2,
-        Math.round(w / 90)), ...axisFormat(domain)}},
+      x: {title, scale: {domain}, axis: {tickCount: tickCount(w),
+        ...axisFormat(domain)}},
       y: {...y, title: chart.axis}}};
 }
 

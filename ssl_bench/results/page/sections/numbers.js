@@ -212,13 +212,15 @@ function startSaving() {
       number: c.number})), chosenRows().map((row) => [...new Set(columns)]
       .map((c) => ({text: c.text(row), bold: !!c.bold && c.bold(row)})))];
   };
-  $('csv').addEventListener('click', () => saveFile('leaderboard.csv',
-    'text/csv', csvOf(chosenRows())));
-  $('markdown').addEventListener('click', () => saveFile('leaderboard.md',
-    'text/markdown', `${markdownTable(...table())}\n`
-      + `${escaped($('count').textContent, 'markdown')}.\n`));
-  $('latex').addEventListener('click', () => saveFile('leaderboard.tex',
-    'text/x-tex', latexTable(...table(), `${$('count').textContent}.`)));
+  $('csv').addEventListener('click', () => saveText(csvOf(chosenRows()),
+    'text/csv', 'leaderboard.csv'));
+  $('markdown').addEventListener('click', () => saveText(
+    `${markdownTable(...table())}\n`
+      + `${escaped($('count').textContent, 'markdown')}.\n`,
+    'text/markdown', 'leaderboard.md'));
+  $('latex').addEventListener('click', () => saveText(
+    latexTable(...table(), `${$('count').textContent}.`),
+    'text/x-tex', 'leaderboard.tex'));
 }
 
 /** Lines of the CSV file; in its own order, where the reader chose none. */

@@ -232,7 +232,7 @@ function areaRow(ranked) {
     if (areas.length && areas.at(-1).area === area) areas.at(-1).count += 1;
     else areas.push({area, count: 1});
   }
-  return el('tr', {class: 'areas'}, el('th', {scope: 'col'}),
+  return el('tr', {class: 'areas'}, el('td'),
     ranked ? el('td') : null, areas.map(({area, count}) =>
       el('th', {scope: 'colgroup', colspan: count}, area)));
 }

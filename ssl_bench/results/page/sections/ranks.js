@@ -54,7 +54,8 @@ function drawRank(table, names, width) {
   const values = Array.from({length: count}, (_, i) => i + 1).filter(
     (v) => (v - 1) % every === 0);
   return {rows: [...shown, ...rows], left, right: 26, channels: {
-    x: {scale: {domain: [1 - Math.max(0.2, 0.02 * count), last]}, axis: {values}},
+    x: {scale: {domain: [1 - Math.max(0.2, 0.02 * count), last]},
+      axis: {values}},
     y: {scale: {domain: keys}}}};
 }
 

@@ -25,12 +25,17 @@ function taskTable(chart) {
   return {heads, lines};
 }
 
+/** How many ticks an axis of so many pixels has. */
+function tickCount(width) {
+  return Math.min(10, Math.max(3, Math.round(width / 75)));
+}
+
 /** The axis of numbers of a chart: its range, and which way is better. */
 function qualityAxis(chart, numbers, width) {
   const domain = rangeOf(numbers);
   return {title: `${chart.axis} →`,
     scale: {domain, nice: false, zero: false, reverse: chart.reversed},
-    axis: {tickCount: Math.max(3, Math.round(width / 75)),
+    axis: {tickCount: tickCount(width),
       ...axisFormat(domain)}};
 }
 
