@@ -15,6 +15,7 @@ browser's console.
 import argparse
 import base64
 import sys
+import time
 from pathlib import Path
 
 from browser import ROOT, browser, resize, show
@@ -22,6 +23,10 @@ from browser import ROOT, browser, resize, show
 WIDTHS = (390, 1280, 1920)
 THEMES = ('light', 'dark')
 MAX_HEIGHT = 8000  # pixels
+WAITING = (
+    'return [...document.querySelectorAll(".plot")].some(e => !e.dataset.drawn'
+    ' && e.checkVisibility() && e.getBoundingClientRect().top < innerHeight)'
+)
 
 
 def picture(window, width: int, theme: str, path: Path) -> None:
@@ -35,6 +40,10 @@ def picture(window, width: int, theme: str, path: Path) -> None:
         window.execute_script('return document.documentElement.scrollHeight'),
         MAX_HEIGHT,
     )
+    resize(window, width, height)  # charts are drawn when in sight
+    end = time.monotonic() + 20
+    while window.execute_script(WAITING) and time.monotonic() < end:
+        time.sleep(0.1)
     found = window.execute_cdp_cmd(
         'Page.captureScreenshot',
         dict(

@@ -67,7 +67,8 @@ def pretrained(board: Board) -> list[str]:
     lines: list[str] = []
     for place, methods in names.items():
         times = [len(weights) for weights in methods.values()]
-        each = f', {times[0]} times each' if len({*times}) == 1 else ''
+        same = len({*times}) == 1 and times[0] > 1
+        each = f', {times[0]} times each' if same else ''
         lines += [f'pretrained: {", ".join(methods)}{each}', place]
     return lines
 

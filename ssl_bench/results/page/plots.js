@@ -122,6 +122,8 @@ async function render(node, spec) {
   for (const name of ['role', 'aria-roledescription', 'aria-label']) {
     inner.removeAttribute(name);
   }
+  // its marks have no names; the figure has a label and a table
+  inner.querySelector('svg').setAttribute('aria-hidden', 'true');
   return view;
 }
 
