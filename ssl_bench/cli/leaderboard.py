@@ -27,7 +27,7 @@ from ssl_bench.cli.bundles import finish
 from ssl_bench.cli.output_files import (
     FOR_PEOPLE,
     FORMATS,
-    MARKS,
+    MARKDOWN_MARK,
     format_of,
     target_of,
 )
@@ -303,7 +303,7 @@ def _write(text: str, name: str | None, target: Path | None) -> None:
     from ssl_bench.files import write_text
 
     if target:
-        head = MARKS['md'] if name == 'md' else ''
+        head = MARKDOWN_MARK if name == 'md' else ''
         write_text(target, head + text)
     elif name:
         sys.stdout.write(printable(text))

@@ -15,10 +15,11 @@ ENDINGS = {
     '.htm': 'html',
 }
 # what the beginning of a file has that this command wrote
+MARKDOWN_MARK = '<!-- ssl-bench leaderboard -->\n'
 MARKS: dict[str, str | tuple[str, ...]] = {
     'csv': 'method,variant,backbone,',
     'sensitivity csv': 'row,kind,task,metric,',
-    'md': '<!-- ssl-bench leaderboard -->\n',
+    'md': MARKDOWN_MARK,
     'latex': '% needs \\usepackage{booktabs',
     'json': '{\n "schema": ',
     'html': (

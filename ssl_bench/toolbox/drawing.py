@@ -282,7 +282,8 @@ def draw_instances(
         scores = array(instances.scores)
         texts = [f'{text} {score:.2f}' for text, score in zip(texts, scores)]
     image = _enlarged(image)
-    draw, taken = ImageDraw.Draw(image), []
+    draw = ImageDraw.Draw(image)
+    taken: list[Box] = []
     outline = dashed_box if dashed else ImageDraw.ImageDraw.rectangle
     for box, colour in zip(boxes.tolist(), colours):
         outline(draw, box, outline=colour, width=2)
