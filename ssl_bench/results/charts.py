@@ -168,7 +168,7 @@ def ranks() -> Spec:
 
 
 def differences() -> Spec:
-    """One method less another on each task, turned: right is better.
+    """One method minus another on each task; the page turns the axis.
 
     Fields: key, task, difference, lo, hi, color, text, kind: ``decided`` or
     ``undecided``.

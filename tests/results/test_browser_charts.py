@@ -273,6 +273,16 @@ def test_two_methods_are_compared(page):
     )
     [(x, _)], [(zero, *_)] = depth['points'], depth['zero']
     assert x < zero  # PixPro has the lower, so the better error
+    own, other = (
+        next(
+            row['mean']
+            for row in found['rows']
+            if (row['id'], row['metric']) == (method, 'RMSE')
+        )
+        for method in (a, b)
+    )
+    # the axis says A minus B, and has its sign
+    assert [x] == pytest.approx(on_axis(depth, [own - other]), abs=2)
     pairs = next(
         c for name, c in charts.items() if name == 'Mini linear depth'
     )

@@ -96,36 +96,37 @@ function taskName({chart, row}, several) {
 /** Metric and unit, without the direction: `RMSE in metres`. */
 const plainAxis = (chart) => chart.axis.replace(/, [^,]*$/, '');
 
-/** Differences that have one unit share an axis. */
+/** Differences that have one unit and one direction share an axis. */
 function byUnit(answers) {
   const found = new Map();
   for (const item of answers) {
-    const unit = / in percent,/.test(item.chart.axis)
-      ? 'percent points' : plainAxis(item.chart);
-    found.set(unit, [...(found.get(unit) || []), item]);
+    const {axis, reversed} = item.chart;
+    const unit = / in percent,/.test(axis) ? 'percent points'
+      : plainAxis(item.chart);
+    const key = `${reversed} ${unit}`;
+    if (!found.has(key)) found.set(key, {unit, reversed, items: []});
+    found.get(key).items.push(item);
   }
-  return found;
+  return [...found.values()];
 }
 
-function drawDifferences(a, items, unit, width) {
+/** The numbers keep their sign; the axis is turned where lower is better. */
+function drawDifferences({items, unit, reversed}, width) {
   const names = items.map(({title}) => title);
   const {keys, names: shown, left} = linesOf(names, width);
-  const rows = items.map(({chart, row, answer}, i) => {
-    const sign = chart.reversed ? -1 : 1;
-    const ends = (answer.interval || []).map((v) => v * sign).sort(
-      (p, q) => p - q);
+  const rows = items.map(({row, answer}, i) => {
+    const [lo, hi] = answer.interval || [null, null];
     return {key: keys[i], task: names[i], color: colorOf(row.name),
       kind: answer.answer === 'undecided' ? 'undecided' : 'decided',
-      difference: answer.difference * sign, lo: ends.length ? ends[0] : null,
-      hi: ends.length ? ends[1] : null, text: answer.text};
+      difference: answer.difference, lo, hi, text: answer.text};
   });
   const domain = rangeOf([0, ...rows.flatMap(
     ({difference, lo, hi}) => [difference, lo, hi])]);
   return {rows: [...shown, ...rows], left, channels: {
     y: {scale: {domain: keys}},
     x: {title: `A minus B in ${unit}, right: A is better →`,
-      scale: {domain, nice: false}, axis: {tickCount: tickCount(
-        width - left), ...axisFormat(domain)}}}};
+      scale: {domain, nice: false, reverse: reversed},
+      axis: {tickCount: tickCount(width - left), ...axisFormat(domain)}}}};
 }
 
 function comparedTable(answers, a, b) {
@@ -137,9 +138,11 @@ function comparedTable(answers, a, b) {
 }
 
 function differenceFigures(a, b, answers) {
-  return [...byUnit(answers)].map(([unit, items]) => {
+  return byUnit(answers).map((group) => {
+    const {unit, reversed, items} = group;
     const figure = el('figure', {class: 'card chart'}, el('figcaption', {},
-      el('h3', {}, `A minus B, ${unit}`)));
+      el('h3', {}, `A minus B, ${unit}`
+        + (reversed ? ', lower is better' : ''))));
     $('compare-body').append(figure);
     const title = `${a.name} minus ${b.name}`;
     return addChart(figure, {spec: 'differences', title, axis: unit,
@@ -147,7 +150,7 @@ function differenceFigures(a, b, answers) {
       label: `${title}, ${unit}. ${items.map((item) =>
         `${item.title}: ${item.answer.text}`).join('. ')}`,
       table: () => comparedTable(items, a, b),
-      draw: (width) => drawDifferences(a, items, unit, width)});
+      draw: (width) => drawDifferences(group, width)});
   });
 }
 

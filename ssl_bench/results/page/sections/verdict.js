@@ -10,7 +10,7 @@ function drawFacts() {
   const count = (number, name) => (number
     ? `${number} ${name}${number === 1 ? '' : 's'}` : '');
   $('facts').textContent = [
-    count(new Set(measured.map((row) => row.group)).size, 'backbone'),
+    count(new Set(measured.map((row) => row.backbone)).size, 'backbone'),
     count(DATA.runs.length, 'run'), count(printed, 'printed number'),
     last ? `last run ${last.slice(0, 10)}` : ''].filter(Boolean).join(' · ');
 }
@@ -46,7 +46,8 @@ function drawVerdicts() {
   const rest = lines.slice(list.childElementCount);
   const more = $('more-verdicts');
   more.hidden = !rest.length;
-  more.querySelector('summary').textContent = `${rest.length} more verdicts`;
+  more.querySelector('summary').textContent = rest.length === 1
+    ? '1 more verdict' : `${rest.length} more verdicts`;
   more.querySelector('ul').replaceChildren(...rest);
 }
 
