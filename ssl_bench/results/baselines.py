@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ssl_bench.results.comparing import baseline_rows
-from ssl_bench.results.names import is_random, is_supervised
+from ssl_bench.results.names import backbone_key, is_random, is_supervised
 from ssl_bench.results.table import Board, MethodId, Row
 
 MethodOnly = tuple[str, str, str, float | None]  # of any backbone
@@ -27,7 +27,8 @@ def baselines(board: Board, rows: list[Row]) -> list[Baseline]:
     """Every choice; the first one is the default.
 
     That is ``--baseline``, else random initialisation, else supervised
-    weights, else the method with the most rows.
+    weights, else the method with the most rows that others are compared
+    with. One that no other is compared with comes last.
 
     Args:
         board (Board): With its groups.
@@ -36,7 +37,8 @@ def baselines(board: Board, rows: list[Row]) -> list[Baseline]:
     methods: dict[MethodOnly, list[Row]] = {}
     for row in rows:
         methods.setdefault(_without_backbone(row.method_id), []).append(row)
-    ordered = sorted(methods.values(), key=_preference)
+    met = _met(board)
+    ordered = sorted(methods.values(), key=lambda own: _preference(own, met))
     found = [
         Baseline(name, own) for name, own in zip(_names(ordered), ordered)
     ]
@@ -58,10 +60,23 @@ def _without_backbone(method: MethodId) -> MethodOnly:
     return name, variant, data, epochs
 
 
-def _preference(rows: list[Row]) -> tuple[object, ...]:
+def _met(board: Board) -> set[int]:
+    """Ids of the rows that have another one of their table and backbone."""
+    found: set[int] = set()
+    for group in board.groups:
+        same: dict[str, list[int]] = {}
+        for row in group.rows:
+            same.setdefault(backbone_key(row.backbone), []).append(id(row))
+        for ids in same.values():
+            found.update(ids if len(ids) > 1 else [])
+    return found
+
+
+def _preference(rows: list[Row], met: set[int]) -> tuple[object, ...]:
     method = rows[0].method
     control = 0 if is_random(method) else 1 if is_supervised(method) else 2
-    return control, -len(rows), rows[0].sort_key[3:]
+    able = sum(id(row) in met for row in rows)
+    return not able, control, -able, -len(rows), rows[0].sort_key[3:]
 
 
 def _names(methods: Iterable[list[Row]]) -> list[str]:

@@ -73,6 +73,7 @@ while (walk.nextNode()) {
   const style = getComputedStyle(node);
   const svg = node instanceof SVGElement;
   if (node.closest('defs, [opacity="0"], [display="none"]')) continue;
+  if (node.closest('.halo_marks')) continue; // the edge of a label
   const ground = behind(node);
   const ink = over(rgb(svg ? style.fill : style.color), ground);
   const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x);

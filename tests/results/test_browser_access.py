@@ -5,7 +5,15 @@ import pytest
 from ssl_bench.results.report import to_html
 from tests.results import pages
 from tests.results.accessible import low_contrast, violations
-from tests.results.browsing import click, js, open_page, press, size, wait
+from tests.results.browsing import (
+    click,
+    draw_all,
+    js,
+    open_page,
+    press,
+    size,
+    wait,
+)
 
 LOOKS = {
     'light': dict(theme='light'),
@@ -58,6 +66,7 @@ def test_axe_finds_nothing(browser, odd, name):
     for look in LOOKS:
         odd(name, look)
         assert violations(browser) == [], look
+        draw_all(browser)
         assert low_contrast(browser) == [], look
 
 

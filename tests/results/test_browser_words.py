@@ -4,7 +4,8 @@ import pytest
 
 from ssl_bench.results.board import build
 from ssl_bench.results.record import Stored
-from tests.results.browsing import js, open_board
+from tests.results import pages
+from tests.results.browsing import js, open_board, open_page
 from tests.results.factory import METHODS, suite
 
 pytestmark = pytest.mark.slow
@@ -29,3 +30,26 @@ def test_a_backbone_counts_once_however_it_is_trained(browser, tmp_path):
     open_board(browser, tmp_path / 'page.html', board)
     text = js(browser, 'return document.getElementById("facts").textContent')
     assert text.startswith('1 backbone · ')
+
+
+@pytest.mark.parametrize('name', ['printed', 'missing'])
+def test_commands_of_missing_runs_are_in_sight(browser, tmp_path, name):
+    """Hashes of 64 letters pushed them and their buttons out of a phone."""
+    path = tmp_path / 'page.html'
+    open_board(browser, path, pages.board(name))
+    open_page(browser, path, 390)
+    right = js(
+        browser,
+        'return [...document.querySelectorAll("#gaps code, #gaps small, '
+        '#gaps button")].map(e => e.getBoundingClientRect().right)',
+    )
+    assert len(right) > 3 and max(right) <= 390
+
+
+def test_nothing_to_compare_is_said_on_one_line(browser, tmp_path):
+    open_board(browser, tmp_path / 'page.html', pages.board('alone'))
+    height = js(
+        browser,
+        'return document.querySelector("#verdict-list li").clientHeight',
+    )
+    assert 0 < height < 30

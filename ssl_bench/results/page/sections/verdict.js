@@ -35,7 +35,8 @@ function drawVerdicts() {
   const several = new Set(found.map((verdict) => verdict.network)).size > 1;
   const lines = found.map((verdict) => verdictLine(verdict, several));
   if (!lines.length && DATA.verdicts.length) {
-    lines.push(el('li', {}, 'Nothing to compare: one method on each task.'));
+    lines.push(el('li', {class: 'nothing'},
+      'Nothing to compare: one method on each task.'));
   }
   const newest = found.filter((verdict) => !verdict.earlier).length;
   const first = Math.min(newest || lines.length, FIRST_VERDICTS);
