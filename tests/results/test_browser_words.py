@@ -46,6 +46,31 @@ def test_commands_of_missing_runs_are_in_sight(browser, tmp_path, name):
     assert len(right) > 3 and max(right) <= 390
 
 
+def test_keys_are_of_what_is_there(browser, tmp_path):
+    for name in ('alone', 'plain', 'printed'):
+        open_board(browser, tmp_path / 'page.html', pages.board(name))
+        shown = js(
+            browser,
+            'return ["m-baseline", "matrix-legend", "printed-key"].map('
+            'id => document.getElementById(id)).map('
+            'e => e.checkVisibility() && e.innerText !== "")',
+        )
+        assert shown == [name != 'alone', name != 'alone', name == 'printed']
+
+
+def test_words_of_headings_are_whole(browser, tmp_path):
+    path = tmp_path / 'page.html'
+    open_board(browser, path, pages.board('names'))
+    for width in (1280, 390):
+        open_page(browser, path, width)
+        tall = js(
+            browser,
+            'return [...document.querySelectorAll("#matrix thead .title")]'
+            '.find(e => e.title === "Mini FCN segmentation").clientHeight',
+        )
+        assert tall < 45  # two lines
+
+
 def test_nothing_to_compare_is_said_on_one_line(browser, tmp_path):
     open_board(browser, tmp_path / 'page.html', pages.board('alone'))
     height = js(

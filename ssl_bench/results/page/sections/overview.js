@@ -328,8 +328,9 @@ function drawOrder() {
   }
 }
 
-/** What the shading means. */
+/** What the shading means; nothing where no two rows are compared. */
 function drawKeys() {
+  if (!DATA.pairs.length) return;
   const steps = (way) => Array.from({length: LEVELS}, (_, i) =>
     el('span', {class: `${way}-${i + 1}`}));
   $('matrix-legend').replaceChildren('Against '
@@ -346,6 +347,7 @@ function drawKeys() {
 /* ---- What a reader chooses ---- */
 
 function drawTools() {
+  $('m-baseline').closest('label').hidden = !DATA.pairs.length;
   fill($('m-baseline'), DATA.baselines.map(({name}) => [name, name]),
     chosenBaseline().name);
   for (const input of document.querySelectorAll('#matrix-tools [name=view]')) {

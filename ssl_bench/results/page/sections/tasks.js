@@ -64,6 +64,8 @@ function drawTask(chart, lines, width) {
 }
 
 function drawTasks() {
+  $('printed-key').hidden = !DATA.charts.some(({groups}) => groups.some(
+    ({rows}) => rows.some((i) => DATA.rows[i].published.length)));
   return DATA.charts.map((chart) => {
     const task = TASKS.get(chart.task);
     const lines = taskLines(chart);
