@@ -211,3 +211,30 @@ def test_too_many_pairs_keep_the_controls_and_the_best(monkeypatch):
     seen = {frozenset((names[i], names[j])) for i, j, *_ in data['pairs']}
     assert not data['all_pairs'] and len(data['pairs']) == len(seen) == 7
     assert all({'D', 'Random init'} & pair for pair in seen)
+
+
+def test_pretraining_helps_where_any_method_shows_it():
+    """The best mean has a wide interval; the next one decides."""
+    values = {
+        'InsLoc': [40.0, 60.0, 50.0],
+        'MoCo v2': [49.0, 50.1, 50.7],
+        'Random init': [30.0, 31.0, 32.1],
+    }
+    [(kind, text)] = texts(board_of(values))
+    assert kind == 'decided'
+    assert text.startswith('undecided: InsLoc and MoCo v2 differ by +0.1 ')
+    assert '; pretraining helps: MoCo v2 leads Random init by 18.9 ' in text
+
+
+def test_names_of_networks_that_are_compared_are_told_apart():
+    """Two sizes of images: compared, and not one row."""
+    records = [
+        *stored({'MoCo v2': [40.0, 41.0]}),
+        *stored({'MoCo v2': [50.0, 51.2]}),
+    ]
+    for item, size in zip(records, (224, 224, 384, 384)):
+        item.record['backbone'] = f'vit_base_patch16_{size}'
+        item.record['run_id'] += f'.{size}'
+    [(_, text)] = texts(build(records, published='none'))
+    names = 'MoCo v2 [ViT-B/16 (384)] leads MoCo v2 [ViT-B/16] by 10.1 '
+    assert names in text
