@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ssl_bench.errors import shown
-from ssl_bench.results import grid, headings, rounding, stats, wording
+from ssl_bench.results import headings, rounding, stats, wording
 from ssl_bench.results.columns import Columns
 from ssl_bench.results.names import backbone_key, is_random, is_supervised
 from ssl_bench.results.pairs import Pairs
@@ -292,19 +292,21 @@ class _Group:
 
 
 def _names(rows: list[Row]) -> list[str]:
-    """Names of rows of one table; no two are equal.
-
-    A mark says which departed from its protocol or pretraining.
-    """
+    """Names of rows of one table, as other tables have them; none is twice."""
     found: list[str] = []
     counts: dict[str, int] = {}
-    for name, row in zip(row_names(rows), rows):
-        if row.all_departures:
-            name += f' {grid.DEPARTED_MARK}'
-        counts[name] = counts.get(name, 0) + 1
-        number = counts[name]
+    for name in row_names(rows):
+        number = counts[name] = counts.get(name, 0) + 1
         found.append(f'{name} #{number}' if number > 1 else name)
     return found
+
+
+def count_methods(rows: list[Row]) -> int:
+    """How many methods there are, whatever their backbones.
+
+    Another pretraining (variant, data, epochs) is another method.
+    """
+    return len({(*row.method_id[:2], *row.method_id[3:]) for row in rows})
 
 
 def headline(board: Board) -> str:
@@ -313,14 +315,15 @@ def headline(board: Board) -> str:
     Of printed rows alone, their methods and tasks are counted.
     """
     rows = board.measured or board.rows
+    count = count_methods(rows)
     methods = list(dict.fromkeys(row.name for row in rows))
     tasks = len({row.task for row in rows})
     on = f'{tasks} task' + 's' * (tasks != 1)
     kind = '' if board.measured else 'Printed numbers: '
     if not rows:
         return 'No numbers'
-    if len(methods) > NAMES:
-        return f'{kind}{len(methods)} methods on {on}'
+    if count > NAMES or count > len(methods):
+        return f'{kind}{count} methods on {on}'
     methods.sort(key=is_random)  # the control is last
     *most, last = (shown(name, 60) for name in methods)
     names = f'{", ".join(most)} and {last}' if most else last

@@ -1,14 +1,19 @@
 """Generated sentences, and the comparison of any two rows."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from ssl_bench.results import stats
 from ssl_bench.results.board import build
 from ssl_bench.results.page_data import page_data
 from ssl_bench.results.pairs import Pairs
 from ssl_bench.results.record import Stored
+from ssl_bench.results.screen import show
 from ssl_bench.results.verdicts import (
     TRIAL,
+    headline,
     reproduction,
     trial_note,
     verdicts,
@@ -238,3 +243,19 @@ def test_names_of_networks_that_are_compared_are_told_apart():
     [(_, text)] = texts(build(records, published='none'))
     names = 'MoCo v2 [ViT-B/16 (384)] leads MoCo v2 [ViT-B/16] by 10.1 '
     assert names in text
+
+
+def test_the_headline_counts_as_the_terminal():
+    """Two numbers of epochs are two methods."""
+    records = stored({'MoCo v2': [40.0], 'InsLoc': [41.0]})
+    assert headline(build(records, published='none')) == (
+        'InsLoc and MoCo v2 on 1 task'
+    )
+    longer = stored({'MoCo v2': [42.0]})
+    longer[0].record['pretrain']['epochs'] = 800
+    longer[0].record['run_id'] += '.800'
+    board = build([*records, *longer], published='none')
+    assert headline(board) == '3 methods on 1 task'
+    console = Console(file=io.StringIO())
+    show(board, [], console)
+    assert console.file.getvalue().startswith('3 methods, 1 backbone, ')
