@@ -36,7 +36,9 @@ LATEX = {
     '†': r'\dag{}',
     '→': r'$\to$',
     '×': r'$\times$',
-    '[': '{[}',  # not an argument of the line break before it
+    # not an argument, or the star, of the line break before it
+    '[': '{[}',
+    '*': '{*}',
     **{c: f'\\{c}' for c in '&%$#_{}'},
 }
 

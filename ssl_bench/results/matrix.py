@@ -10,7 +10,7 @@ from ssl_bench.results.names import backbone_key
 from ssl_bench.results.ranking import RankTable, main_protocols, rank_tables
 from ssl_bench.results.record import FULL
 from ssl_bench.results.row_names import row_names
-from ssl_bench.results.table import Board, Protocol, Row, main_metrics
+from ssl_bench.results.table import Board, Protocol, Row, all_main_metrics
 from ssl_bench.results.verdicts import is_trial
 
 
@@ -53,15 +53,15 @@ class Matrix:
 
 
 def matrices(board: Board) -> list[Matrix]:
-    """One for each backbone and kind of training, the largest first.
+    """One for each backbone and kind of training, the most measured first.
 
     Rows that were only printed are in them where the board has any. A cell
     has the row of the fewest departures from the task's protocol.
     """
-    mains = main_metrics(board)
+    mains = all_main_metrics(board)
     networks: dict[tuple[str, str], list[Row]] = {}
     for row in board.rows:
-        if mains.get(row.task) == row.metric:
+        if mains[row.task] == row.metric:
             key = backbone_key(row.backbone), row.trained or FULL
             networks.setdefault(key, []).append(row)
     ranks = {
@@ -71,9 +71,13 @@ def matrices(board: Board) -> list[Matrix]:
     found = [
         _matrix(rows, order, ranks.get(key)) for key, rows in networks.items()
     ]
-    return sorted(
-        found, key=lambda m: (-sum(len(x.rows) for x in m.lines), m.network)
-    )
+    return sorted(found, key=_size)
+
+
+def _size(matrix: Matrix) -> tuple[int, int, str]:
+    """Sort key: the most measured cells first, then the most cells."""
+    rows = [row for line in matrix.lines for row in line.rows.values()]
+    return -sum(bool(row.values) for row in rows), -len(rows), matrix.network
 
 
 def _matrix(

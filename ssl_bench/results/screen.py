@@ -22,6 +22,7 @@ from ssl_bench.results.terminal import height, largest, split, to_rich
 from ssl_bench.results.verdicts import (
     ALONE,
     Verdict,
+    count_methods,
     reproduction,
     trial_note,
     verdicts,
@@ -105,9 +106,7 @@ def _answer(
         lines (int, optional): Of the screen; None: everything.
     """
     measured = board.measured
-    methods = len(
-        {(*row.method_id[:2], *row.method_id[3:]) for row in measured}
-    )
+    methods = count_methods(measured)
     networks = len({row.backbone for row in measured})
     tasks = len({row.task for row in measured})
     runs = len({s.record['run_id'] for row in measured for s in row.records})

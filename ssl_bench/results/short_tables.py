@@ -25,7 +25,7 @@ from ssl_bench.results.names import backbone_key
 from ssl_bench.results.ranking import main_protocols
 from ssl_bench.results.record import FULL
 from ssl_bench.results.row_names import row_names
-from ssl_bench.results.table import Board, Row, main_metrics
+from ssl_bench.results.table import Board, Row, all_main_metrics
 
 ONE_SEED, NO_SPREAD = 'one seed', 'no spread'
 LEGEND = (
@@ -179,10 +179,7 @@ _CELLS = {
 
 def short_table(board: Board, task: str) -> ShortTable:
     """The rows of a task in its main metric."""
-    metric = main_metrics(board).get(task) or min(
-        (row.metric for row in board.rows if row.task == task),
-        key=lambda metric: headings.metric_order(task, metric),
-    )
+    metric = all_main_metrics(board)[task]
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in board.rows:
         if (row.task, row.metric) == (task, metric):

@@ -363,3 +363,17 @@ def main_metrics(board: Board) -> dict[str, str]:
             key=lambda metric: headings.metric_order(row.task, metric),
         )
     return {task: found[task] for task in board.tasks if task in found}
+
+
+def all_main_metrics(board: Board) -> dict[str, str]:
+    """As `main_metrics`; of a task that nobody measured, a printed metric."""
+    found = main_metrics(board)
+    printed: dict[str, set[str]] = {}
+    for row in board.rows:
+        if row.task not in found:
+            printed.setdefault(row.task, set()).add(row.metric)
+    for task, metrics in printed.items():
+        found[task] = min(
+            metrics, key=lambda metric: headings.metric_order(task, metric)
+        )
+    return found

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from ssl_bench.errors import shown
-from ssl_bench.results import grid, headings, rounding, stats, wording
+from ssl_bench.results import headings, rounding, stats, wording
 from ssl_bench.results.columns import Columns
 from ssl_bench.results.names import backbone_key, is_random, is_supervised
 from ssl_bench.results.pairs import Pairs
+from ssl_bench.results.row_names import row_names
 from ssl_bench.results.table import Board, Row
 
 KINDS = DECIDED, UNDECIDED, ALONE = 'decided', 'undecided', 'alone'
@@ -22,7 +23,8 @@ class Answer:
 
     Args:
         about (str): `LEAD`: who is the best; `HELP`: whether pretraining
-            helps, by the best pretrained method against random weights.
+            helps, by the best pretrained method that is shown to be better
+            than random weights, else by the best one.
         text (str): ``InsLoc leads MoCo v2 by 0.8 [0.3, 1.3], 3 paired
             seeds``.
         kind (str): ``decided``, ``undecided`` or ``alone``.
@@ -224,16 +226,22 @@ class _Group:
             return [Answer(LEAD, f'undecided: {who}', UNDECIDED)]
         random = next((row for row in able if is_random(row.method)), None)
         tried = [row for row in able if not is_random(row.method)]
-        pretrained = next(
-            (row for row in tried if not is_supervised(row.method)),
-            next(iter(tried), None),
-        )
-        if random is None or pretrained is None:
+        own = [row for row in tried if not is_supervised(row.method)] or tried
+        if random is None or not own:
             return [self.lead(able[0], able[1])]
+        # of the best mean nothing may be shown, and of the next one much
+        pretrained = next(
+            (row for row in own if self.is_better(row, random)), own[0]
+        )
         found = [self.help(pretrained, random)]
         if {id(row) for row in able[:2]} != {id(random), id(pretrained)}:
             found.insert(0, self.lead(able[0], able[1]))
         return found
+
+    def is_better(self, row: Row, other: Row) -> bool:
+        """Whether a row is shown to be better than another."""
+        found = self.pairs.between(row, other)
+        return found is not None and found.answer == stats.BETTER
 
     def lead(self, row: Row, other: Row) -> Answer:
         """The best mean against the next one."""
@@ -243,12 +251,11 @@ class _Group:
         return Answer(LEAD, self.pair(row, other), kind)
 
     def help(self, row: Row, random: Row) -> Answer:
-        """The best pretrained method against random weights."""
-        found = self.pairs.between(row, random)
-        if found is not None and found.answer == stats.BETTER:
+        """A pretrained method against random weights."""
+        if self.is_better(row, random):
             text = f'pretraining helps: {self.pair(row, random)}'
             return Answer(HELP, text, DECIDED)
-        if found is not None and found.answer == stats.WORSE:
+        if self.is_better(random, row):
             text = f'pretraining does not help: {self.pair(random, row)}'
             return Answer(HELP, text, DECIDED)
         text = self.pair(row, random).removeprefix('undecided: ')
@@ -285,28 +292,21 @@ class _Group:
 
 
 def _names(rows: list[Row]) -> list[str]:
-    """Names of rows of one table: with epochs or data where two are equal.
-
-    A mark says which departed from its protocol or pretraining.
-    """
-    forms: dict[str, set[tuple[float | None, str]]] = {}
-    plain = [row.name for row in rows]
-    for name, row in zip(plain, rows):
-        form = row.pretrain_epochs, row.pretrain_data
-        forms.setdefault(name, set()).add(form)
+    """Names of rows of one table, as other tables have them; none is twice."""
     found: list[str] = []
     counts: dict[str, int] = {}
-    for name, row in zip(plain, rows):
-        if len({epochs for epochs, _ in forms[name]}) > 1:
-            name += f'@{grid.epochs_text(row.pretrain_epochs) or "?"}'
-        if len({data for _, data in forms[row.name]}) > 1:
-            name += f', {row.pretrain_data or "data not stated"}'
-        if row.all_departures:
-            name += f' {grid.DEPARTED_MARK}'
-        counts[name] = counts.get(name, 0) + 1
-        number = counts[name]
+    for name in row_names(rows):
+        number = counts[name] = counts.get(name, 0) + 1
         found.append(f'{name} #{number}' if number > 1 else name)
     return found
+
+
+def count_methods(rows: list[Row]) -> int:
+    """How many methods there are, whatever their backbones.
+
+    Another pretraining (variant, data, epochs) is another method.
+    """
+    return len({(*row.method_id[:2], *row.method_id[3:]) for row in rows})
 
 
 def headline(board: Board) -> str:
@@ -315,14 +315,15 @@ def headline(board: Board) -> str:
     Of printed rows alone, their methods and tasks are counted.
     """
     rows = board.measured or board.rows
+    count = count_methods(rows)
     methods = list(dict.fromkeys(row.name for row in rows))
     tasks = len({row.task for row in rows})
     on = f'{tasks} task' + 's' * (tasks != 1)
     kind = '' if board.measured else 'Printed numbers: '
     if not rows:
         return 'No numbers'
-    if len(methods) > NAMES:
-        return f'{kind}{len(methods)} methods on {on}'
+    if count > NAMES or count > len(methods):
+        return f'{kind}{count} methods on {on}'
     methods.sort(key=is_random)  # the control is last
     *most, last = (shown(name, 60) for name in methods)
     names = f'{", ".join(most)} and {last}' if most else last

@@ -290,11 +290,12 @@ def test_names_stay_text_in_markup():
         'A\\|B\\*\\_&lt;script&gt;&amp;%\\$#{}\\~^\\\\'
     )
     assert escape_latex(EVIL) == (
-        r'A\textbar{}B*\_\textless{}script\textgreater{}\&\%\$\#\{\}'
+        r'A\textbar{}B{*}\_\textless{}script\textgreater{}\&\%\$\#\{\}'
         r'\textasciitilde{}\textasciicircum{}\textbackslash{}'
     )
     assert escape_markdown('a\nb') == escape_latex('a\nb') == 'a b'
     assert escape_latex('[a]') == '{[}a]'  # no length of a line break
+    assert escape_latex('*a') == '{*}a'  # nor its star, which would be lost
 
 
 def balanced(text):

@@ -470,3 +470,22 @@ def test_as_many_rows_as_fit():
             if n == 0 or sum(heights[:n]) + 2 <= lines
         )
         assert largest(make, len(heights), lines, console) == expected
+
+
+def test_the_table_has_tasks_that_were_only_printed():
+    board = build(
+        stored(*suite(METHODS[:2], ['mini_knn'])),
+        wanted=['mini_knn', 'coco_mrcnn_c4_1x'],
+        published='all',
+    )
+    found = matrices(board)
+    assert found[0].tasks == ['mini_knn']  # what was measured is first
+    rows = [
+        line.rows['coco_mrcnn_c4_1x']
+        for matrix in found
+        for line in matrix.lines
+        if 'coco_mrcnn_c4_1x' in line.rows
+    ]
+    metric = short_table(board, 'coco_mrcnn_c4_1x').metric
+    assert {row.metric for row in rows} == {metric} == {'bbox_AP'}
+    assert not any(row.values for row in rows)

@@ -1,14 +1,19 @@
 """Generated sentences, and the comparison of any two rows."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from ssl_bench.results import stats
 from ssl_bench.results.board import build
 from ssl_bench.results.page_data import page_data
 from ssl_bench.results.pairs import Pairs
 from ssl_bench.results.record import Stored
+from ssl_bench.results.screen import show
 from ssl_bench.results.verdicts import (
     TRIAL,
+    headline,
     reproduction,
     trial_note,
     verdicts,
@@ -211,3 +216,46 @@ def test_too_many_pairs_keep_the_controls_and_the_best(monkeypatch):
     seen = {frozenset((names[i], names[j])) for i, j, *_ in data['pairs']}
     assert not data['all_pairs'] and len(data['pairs']) == len(seen) == 7
     assert all({'D', 'Random init'} & pair for pair in seen)
+
+
+def test_pretraining_helps_where_any_method_shows_it():
+    """The best mean has a wide interval; the next one decides."""
+    values = {
+        'InsLoc': [40.0, 60.0, 50.0],
+        'MoCo v2': [49.0, 50.1, 50.7],
+        'Random init': [30.0, 31.0, 32.1],
+    }
+    [(kind, text)] = texts(board_of(values))
+    assert kind == 'decided'
+    assert text.startswith('undecided: InsLoc and MoCo v2 differ by +0.1 ')
+    assert '; pretraining helps: MoCo v2 leads Random init by 18.9 ' in text
+
+
+def test_names_of_networks_that_are_compared_are_told_apart():
+    """Two sizes of images: compared, and not one row."""
+    records = [
+        *stored({'MoCo v2': [40.0, 41.0]}),
+        *stored({'MoCo v2': [50.0, 51.2]}),
+    ]
+    for item, size in zip(records, (224, 224, 384, 384)):
+        item.record['backbone'] = f'vit_base_patch16_{size}'
+        item.record['run_id'] += f'.{size}'
+    [(_, text)] = texts(build(records, published='none'))
+    names = 'MoCo v2 [ViT-B/16 (384)] leads MoCo v2 [ViT-B/16] by 10.1 '
+    assert names in text
+
+
+def test_the_headline_counts_as_the_terminal():
+    """Two numbers of epochs are two methods."""
+    records = stored({'MoCo v2': [40.0], 'InsLoc': [41.0]})
+    assert headline(build(records, published='none')) == (
+        'InsLoc and MoCo v2 on 1 task'
+    )
+    longer = stored({'MoCo v2': [42.0]})
+    longer[0].record['pretrain']['epochs'] = 800
+    longer[0].record['run_id'] += '.800'
+    board = build([*records, *longer], published='none')
+    assert headline(board) == '3 methods on 1 task'
+    console = Console(file=io.StringIO())
+    show(board, [], console)
+    assert console.file.getvalue().startswith('3 methods, 1 backbone, ')
