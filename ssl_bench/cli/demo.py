@@ -31,6 +31,7 @@ QUICK_TASKS = {
     'train_cfg.val_interval': 4,
     'test_dataloader.dataset.indices': 24,
 }
+QUICK_SECONDS = 8  # of one of these, on two cores; most of it is the start
 NEXT = """\
 next: your own images, and a real task (`ssl-bench tasks` lists all):
   ssl-bench pretrain mocov2_r50_200e \\
@@ -149,6 +150,8 @@ def with_data(suite: 'Suite') -> 'Plan':
     Raises:
         UserError: Their folder has something else, or cannot be written.
     """
+    from dataclasses import replace
+
     from ssl_bench.data.mini import mini_is_there
     from ssl_bench.files import require_writable
     from ssl_bench.launch.command import Command
@@ -158,6 +161,11 @@ def with_data(suite: 'Suite') -> 'Plan':
     if not there:
         require_writable(suite.data_root)
     plan = plan_suite(suite)
+    if suite.overrides == QUICK_TASKS:
+        plan.commands = [
+            replace(command, seconds=QUICK_SECONDS)
+            for command in plan.commands
+        ]
     if there:
         plan.ended += 1
         return plan

@@ -129,6 +129,16 @@ def test_every_step_has_a_title_and_a_known_length():
     assert {*SECONDS} == known | {*read_suite('mini').tasks}
 
 
+def test_a_quick_step_is_known_to_be_short(tmp_path):
+    """The first line of a new folder has no half an hour left."""
+    data, *others = demo.with_data(
+        suite_of('--quick', '--data-root', str(tmp_path / 'new'))
+    ).commands
+    assert data.title == 'make the images' and data.seconds == 20
+    assert len(others) == 2 + 3 * 6
+    assert {command.seconds for command in others} == {demo.QUICK_SECONDS}
+
+
 @pytest.mark.parametrize(
     'path', sorted((config_dir() / 'mini/short').glob('*.py'))
 )
