@@ -62,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--work-dir', help='default: work_dirs/demo, or demo_quick'
     )
     parser.add_argument(
+        '--wait',
+        action='store_true',
+        help='wait while another demo has the work dir, instead of refusing',
+    )
+    parser.add_argument(
         '--verbose',
         action='store_true',
         help='print what the steps print, instead of one line of progress',
@@ -84,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.engine.stopping import stoppable
     from ssl_bench.run_folder import hold
 
-    with stoppable('The same command'), hold(suite.work_dir):
+    with stoppable('The same command'), hold(suite.work_dir, args.wait):
         return run_demo(suite, args.verbose)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from ssl_bench.cli import demo, main
 from ssl_bench.config import config_dir, load_config
+from ssl_bench.errors import UserError
 from ssl_bench.launch.commands import name_of
 from ssl_bench.launch.costs import SECONDS
 from ssl_bench.launch.plan import plan_suite
@@ -183,6 +184,21 @@ def test_jobs_are_at_least_one(capsys):
     with pytest.raises(SystemExit):
         main(['demo', '--jobs', '0'])
     assert '0 is not above 0' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('more', [[], ['--wait']])
+def test_a_folder_in_use_is_refused_or_waited_for(
+    tmp_path, monkeypatch, capsys, more
+):
+    """The message of a folder in use names --wait."""
+
+    def hold(folder, wait=False):
+        raise UserError(f'wait: {wait}')
+
+    monkeypatch.setattr('ssl_bench.run_folder.hold', hold)
+    monkeypatch.chdir(tmp_path)
+    assert main(['demo', *more]) == 2
+    assert f'wait: {bool(more)}' in capsys.readouterr().err
 
 
 def test_a_folder_that_is_something_else_is_one_line(tmp_path, capsys):
