@@ -5,6 +5,7 @@ them for `ssl-bench doctor`.
 """
 
 import errno
+import inspect
 import os
 import random
 import shutil
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from ssl_bench.errors import UserError, unknown_name
+from ssl_bench.errors import UserError, one_line, unknown_name
 
 # from a scheduler that needs the machine (SIGTERM) or says so ahead of time
 # (Slurm's ``--signal``, submitit), and from a terminal that is closed
@@ -62,7 +63,16 @@ def _require_account() -> None:
         return
     import wandb
 
-    if not wandb.api.api_key:
+    try:
+        if 'prompt' in inspect.signature(wandb.login).parameters:
+            known = wandb.login(prompt=False, verify=False)
+        else:  # wandb of 2025
+            known = wandb.api.api_key
+    except Exception as error:  # of its own settings
+        raise UserError(
+            f'Weights & Biases does not start: {one_line(error)}'
+        ) from error
+    if not known:
         raise UserError(
             'Weights & Biases knows no account here: run `wandb login`, or '
             'set WANDB_MODE=offline and send the run later (`wandb sync`).'

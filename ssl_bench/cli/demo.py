@@ -31,6 +31,7 @@ QUICK_TASKS = {
     'train_cfg.val_interval': 4,
     'test_dataloader.dataset.indices': 24,
 }
+QUICK_SECONDS = 8  # of one of these, on two cores; most of it is the start
 NEXT = """\
 next: your own images, and a real task (`ssl-bench tasks` lists all):
   ssl-bench pretrain mocov2_r50_200e \\
@@ -61,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--work-dir', help='default: work_dirs/demo, or demo_quick'
     )
     parser.add_argument(
+        '--wait',
+        action='store_true',
+        help='wait while another demo has the work dir, instead of refusing',
+    )
+    parser.add_argument(
         '--verbose',
         action='store_true',
         help='print what the steps print, instead of one line of progress',
@@ -83,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.engine.stopping import stoppable
     from ssl_bench.run_folder import hold
 
-    with stoppable('The same command'), hold(suite.work_dir):
+    with stoppable('The same command'), hold(suite.work_dir, args.wait):
         return run_demo(suite, args.verbose)
 
 
@@ -149,6 +155,8 @@ def with_data(suite: 'Suite') -> 'Plan':
     Raises:
         UserError: Their folder has something else, or cannot be written.
     """
+    from dataclasses import replace
+
     from ssl_bench.data.mini import mini_is_there
     from ssl_bench.files import require_writable
     from ssl_bench.launch.command import Command
@@ -158,6 +166,11 @@ def with_data(suite: 'Suite') -> 'Plan':
     if not there:
         require_writable(suite.data_root)
     plan = plan_suite(suite)
+    if suite.overrides == QUICK_TASKS:
+        plan.commands = [
+            replace(command, seconds=QUICK_SECONDS)
+            for command in plan.commands
+        ]
     if there:
         plan.ended += 1
         return plan

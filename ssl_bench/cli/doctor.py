@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='*',
         metavar='NAME',
         help='also run one step of every method and of every task on embedded '
-        'data, or of these configs and tasks only',
+        'data, or of these methods, configs and tasks only',
     )
     parser.add_argument(
         '--json',

@@ -97,7 +97,8 @@ def items(names: Sequence[str] = ()) -> list[Item]:
     A method without a config for embedded data is run by one of its paper's.
 
     Args:
-        names (Sequence[str]): Configs or tasks, as `Item.name` has them.
+        names (Sequence[str]): Configs or tasks, as `Item.name` has them, or
+            methods (``pixpro``), which are all of their configs.
 
     Raises:
         UserError: A name that is none of them.
@@ -117,11 +118,24 @@ def items(names: Sequence[str] = ()) -> list[Item]:
         if task.root == MINI_ROOT
     ]
     known = {item.name for item in found}
-    for name in names:
-        if name not in known:
-            raise unknown_name('method or task of the self-test', name, known)
-    wanted = {*names, *(i.after for i in found if i.name in names)}
+    chosen = {part for name in names for part in _chosen(name, known)}
+    wanted = chosen | {i.after for i in found if i.name in chosen}
     return [item for item in found if not names or item.name in wanted]
+
+
+def _chosen(name: str, known: set[str]) -> set[str]:
+    """The items that a name of a user means."""
+    from ssl_bench.catalog import find_method
+
+    if name in known:
+        return {name}
+    try:
+        chosen = known.intersection(find_method(name).short_names)
+    except UserError:
+        chosen = set()
+    if not chosen:
+        raise unknown_name('method or task of the self-test', name, known)
+    return chosen
 
 
 def selftest(

@@ -69,6 +69,8 @@ class MLflow(MLflowVisBackend):
         os.environ.setdefault('MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT', 'true')
         importlib.import_module('mlflow')
         logging.getLogger('mlflow').setLevel(logging.WARNING)
+        # a line for each retry of each line of the log; ours says it once
+        logging.getLogger('urllib3.connectionpool').setLevel(logging.ERROR)
 
     def _init_env(self) -> None:
         """Begin the run, or go on with it."""

@@ -219,13 +219,21 @@ def threads() -> Iterator[Check]:
 
 def variables() -> Iterator[Check]:
     """Those that a user may set, and what a launcher sets."""
-    for name in environment.VARIABLES:
-        yield Check(name, OK, os.environ.get(name) or 'not set')
-    for test in (environment.world_size, environment.rank_timeout):
+    tests = {
+        environment.TIMEOUT: environment.rank_timeout,
+        environment.TRACK: environment.trackers,
+        'WORLD_SIZE': environment.world_size,
+    }
+    for name in (*environment.VARIABLES, 'WORLD_SIZE'):
+        text = os.environ.get(name)
+        if text is None and name == 'WORLD_SIZE':
+            continue
         try:
-            test()
+            tests.get(name, str)()
         except UserError as error:
-            yield Check('variables', FAIL, str(error), 'unset them')
+            yield Check(name, FAIL, str(error), f'unset {name}')
+        else:
+            yield Check(name, OK, text or 'not set')
 
 
 def configs() -> Iterator[Check]:

@@ -15,6 +15,7 @@ import pytest
 
 from ssl_bench.cli import demo, main
 from ssl_bench.config import config_dir, load_config
+from ssl_bench.errors import UserError
 from ssl_bench.launch.commands import name_of
 from ssl_bench.launch.costs import SECONDS
 from ssl_bench.launch.plan import plan_suite
@@ -129,6 +130,16 @@ def test_every_step_has_a_title_and_a_known_length():
     assert {*SECONDS} == known | {*read_suite('mini').tasks}
 
 
+def test_a_quick_step_is_known_to_be_short(tmp_path):
+    """The first line of a new folder has no half an hour left."""
+    data, *others = demo.with_data(
+        suite_of('--quick', '--data-root', str(tmp_path / 'new'))
+    ).commands
+    assert data.title == 'make the images' and data.seconds == 20
+    assert len(others) == 2 + 3 * 6
+    assert {command.seconds for command in others} == {demo.QUICK_SECONDS}
+
+
 @pytest.mark.parametrize(
     'path', sorted((config_dir() / 'mini/short').glob('*.py'))
 )
@@ -173,6 +184,21 @@ def test_jobs_are_at_least_one(capsys):
     with pytest.raises(SystemExit):
         main(['demo', '--jobs', '0'])
     assert '0 is not above 0' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('more', [[], ['--wait']])
+def test_a_folder_in_use_is_refused_or_waited_for(
+    tmp_path, monkeypatch, capsys, more
+):
+    """The message of a folder in use names --wait."""
+
+    def hold(folder, wait=False):
+        raise UserError(f'wait: {wait}')
+
+    monkeypatch.setattr('ssl_bench.run_folder.hold', hold)
+    monkeypatch.chdir(tmp_path)
+    assert main(['demo', *more]) == 2
+    assert f'wait: {bool(more)}' in capsys.readouterr().err
 
 
 def test_a_folder_that_is_something_else_is_one_line(tmp_path, capsys):

@@ -7,6 +7,7 @@ import tempfile
 import pytest
 
 from ssl_bench.cli import doctor, main, selftest
+from ssl_bench.errors import UserError
 from ssl_bench.health import FAIL, OK, WARN, Check
 
 
@@ -65,6 +66,17 @@ def test_every_method_and_mini_task_is_in_the_self_test():
     assert after['mini_in_c'] == 'mini_finetune'
     alone = selftest.items(['mini_in_a'])
     assert {item.name for item in alone} == {'mini_finetune', 'mini_in_a'}
+
+
+def test_a_method_is_named_as_elsewhere():
+    assert {i.name for i in selftest.items(['PixPro', 'mini_knn'])} == {
+        'mini/pixpro_r18',
+        'mini_knn',
+    }
+    both = {i.name for i in selftest.items(['instanceloc'])}
+    assert both == {'mini/insloc_r18_fpn', 'mini/insloc_r18_c4'}
+    with pytest.raises(UserError, match='self-test .random init.'):
+        selftest.items(['random init'])  # nothing is pretrained
 
 
 def test_a_wrong_name_stops_before_the_checks(capsys):

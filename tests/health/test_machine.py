@@ -103,6 +103,14 @@ def test_variables_of_a_launcher(monkeypatch):
     assert len(bad) == 1 and 'WORLD_SIZE=2 is set' in bad[0].found
 
 
+@pytest.mark.parametrize('name', ['SSL_BENCH_TRACK', 'SSL_BENCH_RANK_TIMEOUT'])
+def test_a_variable_that_stops_every_run_is_not_ok(monkeypatch, name):
+    monkeypatch.setenv(name, 'nonsense')
+    (check,) = [c for c in machine.variables() if c.name == name]
+    assert check.state == FAIL and "'nonsense'" in check.found
+    assert check.cure == f'unset {name}'
+
+
 def test_a_gpu_that_torch_does_not_see(monkeypatch):
     import torch
 
