@@ -81,6 +81,7 @@ torch.set_num_threads(1)
 data, work = sys.argv[1:]
 for words in (
     ['methods'],
+    ['methods', 'mean_match'],
     ['pretrain', 'mean_match_r18_1e', '--work-dir', f'{work}/mean_match',
      '--cfg-options', f'train_dataloader.dataset.data_root={data}/imagenet/train'],
     ['methods', 'show', 'mean match'],

@@ -3,7 +3,7 @@
 import copy
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.dataset import Compose
 from mmengine.dist import is_main_process
@@ -12,9 +12,11 @@ from mmengine.registry import HOOKS, DefaultScope
 from mmengine.runner import Runner
 
 from ssl_bench.data.exact_batches import random_stream
-from ssl_bench.data.pretrain_dataset import PretrainDataset
 from ssl_bench.engine.distributed import unwrapped
 from ssl_bench.errors import UserError, one_line
+
+if TYPE_CHECKING:
+    from ssl_bench.data.pretrain_dataset import PretrainDataset
 
 FILE_NAME = 'views.png'
 COUNT = 8  # images
@@ -82,7 +84,7 @@ class ViewSheetHook(Hook):
         )
 
 
-def painted(dataset: Any, config: Any) -> PretrainDataset:
+def painted(dataset: Any, config: Any) -> 'PretrainDataset':
     """The data set of a run with transforms that change colours.
 
     Its list of images is not made again, and none of its marks changes.
@@ -90,6 +92,9 @@ def painted(dataset: Any, config: Any) -> PretrainDataset:
     Raises:
         TypeError: A data set of another kind.
     """
+    # a toolkit, which a process that only reports a mistake does not need
+    from ssl_bench.data.pretrain_dataset import PretrainDataset
+
     if not isinstance(dataset, PretrainDataset):
         raise TypeError(f'a {type(dataset).__name__} is not a PretrainDataset')
     other = copy.copy(dataset)

@@ -19,6 +19,7 @@ from multiprocessing.forkserver import ensure_running
 from ssl_bench.environment import STOP
 from ssl_bench.launch.parent import end_after
 
+AFTER_CTRL_C = 130  # exit code, as of shells
 AVAILABLE = 'forkserver' in multiprocessing.get_all_start_methods()
 
 
@@ -106,7 +107,6 @@ def _run(
 ) -> None:
     """In the fork: ``python -m module``, its output into the pipe."""
     os.setsid()  # Ctrl-C comes to the parent alone, and is passed on
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)  # as in the server
     parent = multiprocessing.parent_process()
     assert parent is not None  # this is a child
     end_after(parent.join)
@@ -120,4 +120,9 @@ def _run(
     os.environ.update(environment)
     torch.set_num_threads(int(environment['OMP_NUM_THREADS']))
     sys.argv = ['ssl-bench', *words]
-    runpy.run_module(module, run_name='__main__', alter_sys=True)
+    try:
+        # blocked as in the server until what is printed goes to the parent
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+        runpy.run_module(module, run_name='__main__', alter_sys=True)
+    except KeyboardInterrupt:  # before the command itself takes signals
+        sys.exit(AFTER_CTRL_C)

@@ -82,7 +82,7 @@ def test_it_is_signed(path, capsys):
     assert annotate(path, 'pretrain_data=IN1K', signed=('--why', 'x')) == 2
     assert 'add --by NAME' in capsys.readouterr().err
     assert main(['leaderboard', str(path.parent), '--by', 'me']) == 2
-    assert 'are of: leaderboard annotate' in capsys.readouterr().err
+    assert 'are of: ssl-bench leaderboard annotate' in capsys.readouterr().err
     assert main(['leaderboard', 'annotate']) == 2
     assert 'name one record' in capsys.readouterr().err
 

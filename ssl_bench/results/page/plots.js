@@ -59,7 +59,7 @@ function linesOf(names, width) {
 function rangeOf(numbers, share = 0.06) {
   const known = numbers.filter((v) => Number.isFinite(v));
   const [low, high] = [Math.min(...known), Math.max(...known)];
-  const size = Math.max(Math.abs(low), Math.abs(high));
+  const size = Math.max(high, -low);
   const spread = high - low > 1e-9 * size ? (high - low) * share
     : size * 0.02 || 1;
   return [low - spread, high + spread];
@@ -67,7 +67,7 @@ function rangeOf(numbers, share = 0.06) {
 
 /** The form of an axis's numbers: with an exponent where they need one. */
 function axisFormat([low, high]) {
-  const size = Math.max(Math.abs(low), Math.abs(high));
+  const size = Math.max(high, -low);
   const plain = size < 1e5 && size >= 1e-2;
   return plain || high - low < size * 1e-3 ? {} : {format: '.3~g'};
 }
