@@ -1,5 +1,6 @@
 """Numbers have the same digits on the terminal, the page and in markup."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
