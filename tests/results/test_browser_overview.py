@@ -229,7 +229,7 @@ def test_the_largest_difference_has_the_strongest_shade(browser, tmp_path):
     assert 'down-1' in kinds['C']  # 9 of 40
     click(browser, '#matrix-tools [value=difference]')
     texts = {method: text for method, _, _, text, _ in cells(browser)}
-    assert texts['A'].startswith('+4') and '★ best' in texts['A']
+    assert texts['A'].startswith('+4') and '★ unbeaten' in texts['A']
     assert '▲\nbetter by' in texts['A'] and '▼\nworse by' in texts['C']
     assert '[' in texts['A'] and 'n=3' in texts['A']
 

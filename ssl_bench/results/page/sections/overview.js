@@ -108,7 +108,7 @@ function shade(row, its, most) {
 /* ---- Cells ---- */
 
 function bestText(row) {
-  return row.best ? el('span', {class: 'best'}, '★ best') : null;
+  return row.best ? el('span', {class: 'best'}, '★ unbeaten') : null;
 }
 
 /** Mean, interval, printed number, and the answer against the baseline. */
@@ -340,8 +340,9 @@ function drawKeys() {
     + 'colour: undecided',
   el('span', {class: 'shades', 'aria-hidden': 'true'},
     el('span', {class: 'single'})),
-  'one seed, which decides nothing. ★ best: no other method of the column '
-    + 'and backbone is shown to be better, and some are shown to be worse.');
+  'one seed, which decides nothing. ★ unbeaten: no other method of the '
+    + 'column and backbone is shown to be better, and some are shown to be '
+    + 'worse.');
 }
 
 /* ---- What a reader chooses ---- */
