@@ -67,7 +67,7 @@ def _require_account() -> None:
         if 'prompt' in inspect.signature(wandb.login).parameters:
             known = wandb.login(prompt=False, verify=False)
         else:  # wandb of 2025
-            known = wandb.api.api_key
+            known = bool(wandb.api.api_key)
     except Exception as error:  # of its own settings
         raise UserError(
             f'Weights & Biases does not start: {one_line(error)}'
