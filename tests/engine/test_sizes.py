@@ -1,6 +1,7 @@
 """Sizes that do not fit are refused before a run, with both numbers."""
 
 import pytest
+from PIL import Image
 
 from ssl_bench.config import load_config
 from ssl_bench.engine.pretrain import pretrain
@@ -181,10 +182,13 @@ def test_refused_before_the_run(registered, tmp_path, case):
     name, overrides, message = CASES[case]
     config = load_config(name, overrides)
     config.log_level = 'ERROR'
+    # images are looked for first: there is one
+    Image.new('RGB', (8, 8)).save(tmp_path / 'one.png')
+    config.train_dataloader.dataset.data_root = str(tmp_path)
     with pytest.raises(UserError) as stop:
-        pretrain(config, tmp_path)
+        pretrain(config, tmp_path / 'run')
     assert message in str(stop.value)
-    assert not list(tmp_path.glob('*.pth'))
+    assert not list(tmp_path.rglob('*.pth'))
 
 
 def test_strides_of_resnets(registered):

@@ -29,6 +29,7 @@ def test_a_run_is_the_same_and_goes_on_without_reading_again(
     config, image_folder, tmp_path, monkeypatch
 ):
     """Twelve images, three iterations an epoch: two of six are left."""
+    config.view_sheet = 0  # which reads images, too
     config.default_hooks.checkpoint = dict(
         type='CheckpointHook', by_epoch=False, interval=1, max_keep_ckpts=9
     )
@@ -56,6 +57,7 @@ def test_a_run_is_the_same_and_goes_on_without_reading_again(
 def test_a_run_without_epochs_goes_on_without_reading_again(
     config, tmp_path, monkeypatch
 ):
+    config.view_sheet = 0  # which reads images, too
     config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=8)
     config.param_scheduler = []
     config.default_hooks.checkpoint = dict(
