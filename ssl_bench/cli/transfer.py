@@ -23,6 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
+from ssl_bench.cli.own_data import add_own_data, own_data
 from ssl_bench.cli.track import add_track, with_trackers
 from ssl_bench.errors import printable
 from ssl_bench.header_fields import EXAMPLES, add_option, read_fields
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='work_dirs/transfer',
         help='each run gets a folder below it (default: %(default)s)',
     )
+    add_own_data(parser)
     _add_weights(parser)
     _add_settings(parser)
     _add_run(parser)
@@ -185,8 +187,11 @@ def fraction(text: str) -> float:
 @with_trackers
 def run(args: argparse.Namespace) -> int:
     """Run every task for every seed; print one line for each."""
-    from ssl_bench.tasks.table import find_task, require_data
+    from ssl_bench.tasks.table import find_task, on_own_data, require_data
 
+    own = own_data(args)
+    if own is not None:
+        args.tasks = [on_own_data(name, own).id for name in args.tasks]
     for name in args.tasks:  # before anything slow
         root = args.data_root or find_task(name).root
         if not args.dry_run:

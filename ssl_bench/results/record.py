@@ -233,7 +233,8 @@ def make_run_id(
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     words = re.sub(r'[^a-z0-9]+', '-', f'{method} {variant}'.casefold())
     words = words.strip('-')[:60] or 'run'
-    return f'{words}_{task}_s{int(seed)}_{digest}'
+    place = re.sub(r'[^A-Za-z0-9_.-]+', '-', task)
+    return f'{words}_{place}_s{int(seed)}_{digest}'
 
 
 def run_identity(

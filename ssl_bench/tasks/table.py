@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ssl_bench.config import config_dirs, own_literals, read_literals
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.datasets import DATASETS, Dataset, own_dataset
+from ssl_bench.tasks.own import OwnData
 
 FOLDER = 'transfer'  # below each folder of configs
 MOST_PLACES = 6  # decimals of a number in a table
@@ -94,6 +95,8 @@ class Task(BaseModel):
         packages (tuple[str, ...]): Needed next to what the project needs.
         trained_by (str): Of a task that trains nothing: the task whose
             classifier it tests.
+        own (OwnData, optional): Own data, which take the place of
+            ``dataset`` (`on_own_data`).
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -112,6 +115,7 @@ class Task(BaseModel):
     cost_source: str = ''
     packages: tuple[str, ...] = ()
     trained_by: str = ''
+    own: OwnData | None = None
 
     @cached_property
     def data(self) -> Dataset:
@@ -120,6 +124,8 @@ class Task(BaseModel):
         Raises:
             UserError: Unknown, or the literal does not describe one.
         """
+        if self.own is not None:
+            return self.own.dataset()
         if isinstance(self.dataset, dict):
             return own_dataset(self.dataset)
         if self.dataset not in DATASETS:
@@ -186,6 +192,7 @@ class Table(Mapping[str, Task]):
 
     def __init__(self, folders: tuple[Path, ...]) -> None:
         self.broken: dict[str, str] = {}
+        self._added: dict[str, Task] = {}
         self.paths: dict[str, Path] = {}
         found = []
         for folder in folders:
@@ -213,7 +220,18 @@ class Table(Mapping[str, Task]):
                 del self._tasks[task.id]
 
     def __getitem__(self, name: str) -> Task:
-        return self._tasks[name]
+        return self._added.get(name) or self._tasks[name]
+
+    def add(self, task: Task, path: Path) -> None:
+        """Let a task be found by its id, in this process.
+
+        It is not listed: lists show what is installed.
+
+        Args:
+            task (Task): Its id begins with ``custom:``.
+            path (Path): Its config.
+        """
+        self._added[task.id], self.paths[task.id] = task, path
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tasks)
@@ -286,8 +304,9 @@ def find_task(name: str) -> Task:
         UserError: Unknown, with the nearest ids, or its config is broken.
     """
     table = tasks()
-    if name in table:
-        return table[name]
+    found = table.get(name)
+    if found is not None:
+        return found
     if name in table.broken:
         raise UserError(table.broken[name])
     raise unknown_name('task', name, table)
@@ -310,6 +329,35 @@ def recipes_of(name: str) -> tuple[str, ...]:
         UserError: As `find_task`, or a base that cannot be read.
     """
     return tuple(read_literals(task_config(name)).get('recipes') or ())
+
+
+def on_own_data(name: str, own: OwnData) -> Task:
+    """A task with own data in place of its data set.
+
+    It is added to the table, so that everything finds it by its id.
+
+    Args:
+        name (str): Id of a task.
+        own (OwnData): The data.
+
+    Raises:
+        UserError: As `find_task`.
+    """
+    base = find_task(name)
+    fields = {key: getattr(base, key) for key in Task.model_fields}
+    task = Task.model_validate(
+        dict(
+            fields,
+            id=own.task_id(name),
+            title=f'{own.name}: {base.title}',
+            own=own,
+            gpu_hours=None,
+            recipe_gpu_hours={},
+            cost_source='',
+        )
+    )
+    tasks().add(task, task_config(name))
+    return task
 
 
 def require_packages(name: str) -> None:

@@ -33,6 +33,7 @@ from ssl_bench.transfer.checkpoint_choice import check_choice
 from ssl_bench.transfer.frozen_classification import note_heads
 from ssl_bench.transfer.frozen_depth import check_groups, fit_depther
 from ssl_bench.transfer.map_heads import note_resnet
+from ssl_bench.transfer.own import fit_own_data, place
 from ssl_bench.transfer.recipes import (
     choose_recipe,
     fit_architecture,
@@ -125,8 +126,11 @@ def make_plan(
     config = load_config(task_config(task))
     config.pop('TASK')
     chosen = choose_recipe(config, task, recipe, arch_args)
+    fit_own_data(config, row)
     plan = _with_options(task, config, overrides or {}, fraction, train)
-    if data_root is not None:
+    if row.own is not None:
+        place(config, row.own)
+    elif data_root is not None:
         for name, value in config.items():
             if name.endswith(('_dataloader', '_evaluator')):
                 config[name] = rebase(value, row.root, str(data_root))

@@ -1,0 +1,29 @@
+"""Tasks on single images, on own class folders."""
+
+from mmengine.config import Config
+
+from ssl_bench.tasks.own import OwnData
+
+
+def fit(config: Config, own: OwnData) -> None:
+    """Loaders of folders; a head for the classes.
+
+    Args:
+        config (Config): Of a task of mmpretrain, or of a probe of images.
+        own (OwnData): Class folders.
+    """
+    for split, loader in (
+        ('train', 'train_dataloader'),
+        ('val', 'test_dataloader'),
+    ):
+        row = config[loader].dataset
+        listed = getattr(own, split).names
+        config[loader].dataset = dict(
+            type='CustomDataset',
+            data_root=f'own:{split}/images',
+            pipeline=row.pipeline,
+            **(dict(ann_file=f'own:{split}/names') if listed else {}),
+        )
+    head = (config.get('model') or {}).get('head')
+    if head is not None:
+        head.num_classes = len(own.classes)
