@@ -65,6 +65,7 @@ ALLOWED: dict[str, set[str]] = {
         'progress',
     },
     'judge': {
+        'launch',
         'transfer',
         'tasks',
         'checkpoints',
