@@ -20,9 +20,7 @@ _base_ = [
     '../transfer/_base_/image_imports.py',
 ]
 model = dict(head=dict(topk=(1,)))
-train_dataloader = dict(
-    batch_size=32, num_workers=0, persistent_workers=False
-)
+train_dataloader = dict(batch_size=32, num_workers=0, persistent_workers=False)
 test_dataloader = dict(batch_size=64, num_workers=0, persistent_workers=False)
 test_evaluator = dict(topk=(1,))
 val_cfg = None  # one evaluation, at the end

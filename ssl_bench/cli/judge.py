@@ -170,6 +170,7 @@ def run_jobs(
         int: 1 if a run failed, else 0.
     """
     from ssl_bench.judge.run import run_judge
+    from ssl_bench.judge.verdict import verdicts
     from ssl_bench.launch.steps import StepsView
 
     view = StepsView([job.step for job in jobs], 1)
@@ -180,6 +181,6 @@ def run_jobs(
         raise
     for line in study.failed:
         print(f'failed: {line}', file=sys.stderr)
-    for score in study.scores:
-        print(score)
+    for verdict in verdicts(study.scores, study.higher_is_better, study.unit):
+        print(verdict.sentence)
     return 1 if study.failed else 0

@@ -1,6 +1,6 @@
 """Features of all images, once for each weights; runs take rows of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probe_scores.linear_layer import fit_linear, top1
 from ssl_bench.transfer.probes import features_of, measured, score
 from ssl_bench.transfer.record import Measured
-from ssl_bench.transfer.run import Request, ready
+from ssl_bench.transfer.run import Measure, Request, ready
 from ssl_bench.transfer.toolkit_output import toolkit_output
 
 FOLDER = 'features'
@@ -87,13 +87,13 @@ def key_of(weights: Weights, seed: int) -> tuple[str, int]:
 
 
 def try_rates(
-    plan: JudgePlan, found: Sequence[Extracted], fraction: float
+    plan: JudgePlan, found: Mapping[int, Extracted], fraction: float
 ) -> list[float]:
     """Top-1 of each rate on the images that are held out, percent.
 
     Args:
         plan (JudgePlan): With the rates.
-        found (Sequence[Extracted]): For each seed; some are used.
+        found (Mapping[int, Extracted]): By seed; the first are used.
         fraction (float): Of the images to train on.
 
     Returns:
@@ -102,7 +102,7 @@ def try_rates(
     """
     way = plan.modes[FROZEN]
     totals = torch.zeros(len(way.rates))
-    pairs = list(zip(plan.seeds, found))[:DRAWS]
+    pairs = list(found.items())[:DRAWS]
     for seed, features in pairs:
         index = features.some(plan.splits.to_choose(fraction, seed))
         held_out = features.some(plan.splits.dev)
@@ -124,7 +124,7 @@ def try_rates(
     return means
 
 
-def probe_of(found: Extracted, names: Sequence[str]):
+def probe_of(found: Extracted, names: Sequence[str]) -> Measure:
     """What measures a plan of the probe on rows of features.
 
     Args:

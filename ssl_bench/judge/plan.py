@@ -83,7 +83,7 @@ class JudgePlan:
 
         Features are cached, and layers on them are quick: every fraction has
         its own rate. Trainings on many images take the one of the largest
-        fraction up to a tenth.
+        fraction up to a tenth, or else of the smallest there is.
         """
         if self.modes[mode].cached or fraction <= CHOSEN_ON:
             return fraction
@@ -91,7 +91,7 @@ class JudgePlan:
         if small:
             return max(small)
         usable = not self.splits.problem(CHOSEN_ON, self.seeds[:1])
-        return CHOSEN_ON if usable else fraction
+        return CHOSEN_ON if usable else min(self.fractions)
 
 
 def make_judge_plan(

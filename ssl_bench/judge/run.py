@@ -22,6 +22,7 @@ from ssl_bench.transfer.run import Measure, Request, run_request
 RUNS, CHOICE = 'runs', 'choice'  # folders of records below the work dir
 OUTPUT = 'logs/progress.txt'  # what runs print of their own progress
 
+
 class Skipped(Exception):
     """A step needs what an earlier one did not give; that one was named."""
 
@@ -66,9 +67,7 @@ class Judge:
         """Everything, in the order in which it is done."""
         found = []
         for mode, way in self.plan.modes.items():
-            found += (
-                self._extractions() if way.cached else self._trials(mode)
-            )
+            found += self._extractions() if way.cached else self._trials(mode)
             found += [
                 self._final(mode, fraction, seed, weights)
                 for seed in self.plan.seeds
@@ -80,7 +79,7 @@ class Judge:
     def _extractions(self) -> list[Job]:
         """Features of all weights."""
         plan = self.plan
-        images = len(plan.splits.labels)
+        images = len(plan.splits.labels) + plan.splits.tested
         wanted = {
             cached.key_of(weights, seed): (weights, seed)
             for weights in plan.weights
@@ -93,7 +92,7 @@ class Judge:
                 self.features[key] = cached.extract(plan, weights, seed)
 
             title = f'features of {weights.label}, seed {seed}'
-            seconds = self.speed.reading(2 * images)
+            seconds = self.speed.reading(images)
             return Job(Step(title, 'features', seconds), do)
 
         return [job(*pair) for pair in wanted.values()]
@@ -160,7 +159,7 @@ class Judge:
 
         where = f'{percent(fraction)}, seed {seed}'
         title = f'{weights.label}, {mode}, {where}'
-        return Job(self._step(title, mode, len(names), len(names)), do)
+        return Job(self._step(title, mode, len(names), plan.splits.tested), do)
 
     def _step(self, title: str, mode: str, images: int, tested: int) -> Step:
         way = self.plan.modes[mode]
@@ -181,7 +180,11 @@ class Judge:
         source = plan.chosen_on(mode, fraction)
         key = weights.label, mode, source
         if plan.modes[mode].cached and key not in self.tried:
-            found = [self._extracted(weights, seed) for seed in plan.seeds]
+            found = {
+                seed: self.features[cached.key_of(weights, seed)]
+                for seed in plan.seeds
+                if cached.key_of(weights, seed) in self.features
+            }
             values = cached.try_rates(plan, found, source)
             self.tried[key] = dict(zip(plan.modes[mode].rates, values))
         tried = {
@@ -331,4 +334,3 @@ def redrawn(view: StepsView) -> Iterator[None]:
         done.set()
         if view.live:
             thread.join()
-

@@ -24,7 +24,7 @@ CONFIGS = 'judge'  # folder of the configs
 LOOKED_AT = 100  # images whose sizes are read
 LARGEST = 224  # pixels of a crop
 SMALLEST = 32
-CROPPED = 0.875  # of the short side, as of 256 to 224
+CROPPED = 0.875  # of the short side in testing: 224 of 256
 UNIT = 16  # a crop is a multiple of it, and of the patches of a ViT
 
 
@@ -96,7 +96,7 @@ MODES: dict[str, dict[str, Mode]] = dict(
             Length(10, 60, 5000, 32),
             recipes=dict(vit='vit'),
         ),
-    },
+    }
 )
 
 
@@ -111,8 +111,9 @@ def modes_of(kind: str) -> dict[str, Mode]:
 def crop_of(images: Sequence[str | Path], patch: int = UNIT) -> int:
     """Side of a square crop for some images, pixels.
 
-    The median short side, less an eighth, at most 224; a multiple of 16 and
-    of the patches of a ViT.
+    The median short side, at most 224, as the nearest multiple of 16 and of
+    the patches of a ViT. In testing it is cut from the middle of an image
+    whose short side is an eighth larger.
 
     Args:
         images (Sequence): Files; some of them are looked at.
@@ -122,11 +123,11 @@ def crop_of(images: Sequence[str | Path], patch: int = UNIT) -> int:
         UserError: One cannot be read.
     """
     some = random.Random(0).sample(sorted(images), min(len(images), LOOKED_AT))
-    side = min(median(map(_short_side, some)) * CROPPED, LARGEST)
+    side = min(median(map(_short_side, some)), LARGEST)
     unit = math.lcm(UNIT, patch)
     if unit > LARGEST:
         unit = patch
-    return max(int(side // unit * unit), math.ceil(SMALLEST / unit) * unit)
+    return max(round(side / unit), math.ceil(SMALLEST / unit)) * unit
 
 
 def _short_side(path: str | Path) -> int:

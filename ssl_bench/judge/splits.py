@@ -77,12 +77,14 @@ class Splits:
         labels (Mapping): Classes of each training image, by its name.
         folder (Path): Of the lists.
         dev (tuple[str, ...]): Training images to choose rates on.
+        tested (int): Test images.
     """
 
     own: OwnData
     labels: Labels
     folder: Path
     dev: tuple[str, ...]
+    tested: int
 
     @classmethod
     def of(cls, own: OwnData, work_dir: str | Path) -> 'Splits':
@@ -103,7 +105,8 @@ class Splits:
             )
         dev = order[len(order) - min(count, left) :]
         folder = Path(work_dir).absolute() / FOLDER
-        return cls(own, labels, folder, tuple(sorted(dev)))
+        tested = len(entries_of(own.model_copy(update={'train': own.val})))
+        return cls(own, labels, folder, tuple(sorted(dev)), tested)
 
     @property
     def rest(self) -> dict[str, frozenset[int]]:
@@ -172,4 +175,3 @@ def percent(fraction: float) -> str:
 def label(fraction: float) -> str:
     """``1pct``, for names."""
     return f'{100 * fraction:g}pct'
-
