@@ -14,7 +14,4 @@ COMMANDS = {
     'wandb login': 'asks for a key',
 }
 # a line of a Python block, to the reason why the block is only parsed
-PYTHON = {
-    '    ...,': 'a part of a task',
-    'class Mine(BaseSelfSupervisor):': 'a class without its imports',
-}
+PYTHON = {'class Mine(BaseSelfSupervisor):': 'a class without its imports'}
