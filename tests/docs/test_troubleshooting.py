@@ -3,7 +3,6 @@
 import ast
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -63,7 +62,9 @@ def test_messages_are_found_and_others_are_not():
     assert len(MESSAGES) > 30
     assert is_said('Did you mean ...?')
     assert not is_said('this message is nowhere')
-    assert not is_said('allow more ... loader workers need about'), 'the order counts'
+    assert not is_said('allow more ... loader workers need about'), (
+        'the order counts'
+    )
 
 
 def test_options_named_on_the_page_exist():
