@@ -252,7 +252,7 @@ def read_task(path: Path) -> Task:
     ):
         raise UserError(
             f'{path} has no literal `TASK = dict(...)`, which says what the '
-            'task is (CONTRIBUTING.md, "Add a task").'
+            'task is (docs/add_a_task.md).'
         )
     if isinstance(literal.get('metrics'), str):
         literal['metrics'] = _metrics_of(path, literal['metrics'])

@@ -1,0 +1,1 @@
+"""Whether pretraining helped on a user's own data."""
