@@ -84,7 +84,7 @@ def transfer(
     work_dir: str | Path = 'work_dirs/transfer',
     **settings: Any,
 ) -> 'Outcome':
-    """Run one task for a checkpoint and a seed, as ``ssl-bench transfer`` does.
+    """Run one task with a checkpoint, as ``ssl-bench transfer`` does.
 
     A finished run is not repeated: its record is read.
 
