@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     'cli': {
         'health',
         'launch',
+        'judge',
         'transfer',
         'engine',
         'catalog',
@@ -61,6 +62,16 @@ ALLOWED: dict[str, set[str]] = {
         'cfg_options',
         'run_folder',
         'baselines',
+        'progress',
+    },
+    'judge': {
+        'transfer',
+        'tasks',
+        'checkpoints',
+        'results',
+        'data',
+        'cfg_options',
+        'run_folder',
         'progress',
     },
     'transfer': {
