@@ -2,10 +2,8 @@
 
 import ast
 import os
-import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,6 +72,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     from mmengine.config import config as loader
 
     from ssl_bench.compat.imports import without_notes
+    from ssl_bench.config_bases import let_import, our_bases
     from ssl_bench.config_edits import apply_edits, edit, edits_of_bases
 
     # mmengine looks for a distribution `mmsegmentation`; the fork's has
@@ -83,8 +82,8 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     # no config in them (it looks for names without .py), and takes this path
     loader._get_external_cfg_path = utils._get_external_cfg_base_path
     try:
-        _let_import(path)
-        with _our_bases(), edits_of_bases(), without_notes():
+        let_import(path)
+        with our_bases(), edits_of_bases(), without_notes():
             config = Config.fromfile(path)
         apply_edits(config)
         check_keys(config, overrides or {})
@@ -262,14 +261,14 @@ def _base_file(base: str, path: Path) -> Path | None:
     if not external:
         return path.parent / base
     if package == OURS:
-        return _our_config(base, path)
+        return our_config(base, path)
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(spec.submodule_search_locations[0], '.mim', 'configs', name)
 
 
-def _our_config(base: str, path: Path) -> Path:
+def our_config(base: str, path: Path) -> Path:
     """The file of ``ssl_bench::FILE``, a base of the config at ``path``.
 
     It is below `config_dir`, in a checkout and in an installation.
@@ -290,56 +289,6 @@ def _our_config(base: str, path: Path) -> Path:
     raise UserError(
         f'config {path} does not load: its base {base} does not exist.{hint}'
     )
-
-
-@contextmanager
-def _our_bases() -> Iterator[None]:
-    """Let mmengine find ``ssl_bench::FILE`` among the bases of a config.
-
-    It looks for ``package::FILE`` in ``.mim`` of an installed package, and
-    ours has its configs elsewhere. It has no hook for it: the function that
-    finds a base is replaced for the time being.
-    """
-    from mmengine.config import Config
-
-    find = Config._get_cfg_path
-
-    def find_base(base: str, path: str) -> tuple[str, str | None]:
-        if base.startswith(f'{OURS}::'):
-            return str(_our_config(base, Path(path))), None
-        found: tuple[str, str | None] = find(base, path)
-        return found
-
-    Config._get_cfg_path = staticmethod(find_base)
-    try:
-        yield
-    finally:
-        Config._get_cfg_path = staticmethod(find)
-
-
-def _let_import(path: Path) -> None:
-    """Let a config name modules that lie in its folder, or in its bases'.
-
-    The installed command does not search the current folder for modules.
-    Ours and those of toolkits have none. The folders are searched last, so
-    that a file cannot take the place of an installed package; torchrun's
-    processes load the config themselves, and loaders' workers have the
-    ``sys.path`` of the process that starts them.
-
-    Args:
-        path (Path): The config.
-    """
-    waiting, seen = [path.resolve()], set()
-    while waiting:
-        file = waiting.pop()
-        if file in seen or file.is_relative_to(config_dir().resolve()):
-            continue
-        seen.add(file)
-        folder = str(file.parent)
-        if folder not in sys.path and '.mim' not in file.parts:
-            sys.path.append(folder)
-        with suppress(UserError):  # which loading the config will say
-            waiting += [base.resolve() for base in base_files(file)]
 
 
 def merge_literals(

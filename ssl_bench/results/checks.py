@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
+from ssl_bench.results.headings import is_custom
 from ssl_bench.results.names import (
     backbone_spelling,
     is_random,
@@ -363,6 +364,8 @@ def _controls(stored: list[Stored]) -> list[Problem]:
             task
             for task, items in groups.items()
             if not any(is_control(i.record['method']) for i in items)
+            # supervised weights are asked for where papers have them
+            and not (is_control is is_supervised and is_custom(task))
         )
         if without:
             problems.append(

@@ -237,8 +237,12 @@ def make_run_id(
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     words = re.sub(r'[^a-z0-9]+', '-', f'{method} {variant}'.casefold())
     words = words.strip('-')[:60] or 'run'
-    place = re.sub(r'[^A-Za-z0-9_.-]+', '-', task)
-    return f'{words}_{place}_s{int(seed)}_{digest}'
+    return f'{words}_{task_part(task)}_s{int(seed)}_{digest}'
+
+
+def task_part(task: str) -> str:
+    """A task's id as it is in a run's id, and so in the name of a folder."""
+    return re.sub(r'[^A-Za-z0-9_.-]+', '-', task)
 
 
 def run_identity(
@@ -453,11 +457,12 @@ def validate(record: Any) -> None:
 
     Raises:
         UserError: Lists each fault with the value found; also a task that is
-            not installed, with the nearest ids.
+            not installed and not described, with the nearest ids.
     """
     found = faults(record)
     task = record.get('task') if isinstance(record, dict) else None
-    if isinstance(task, str) and task:
+    described = not found and facts_of(record) is not None
+    if isinstance(task, str) and task and not described:
         try:
             find_task(task)
         except UserError as error:

@@ -24,7 +24,9 @@ from ssl_bench.tasks.table import (
 
 SUFFIX = '.py'
 # of a base: what it costs is not known of a file that changes it
-COST = dict(gpu_hours=None, recipe_gpu_hours={}, cost_source='')
+COST: dict[str, Any] = dict(
+    gpu_hours=None, recipe_gpu_hours={}, cost_source=''
+)
 
 
 def is_file(word: str) -> bool:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from ssl_bench.config import config_dirs, own_literals, read_literals
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.datasets import DATASETS, Dataset, own_dataset
-from ssl_bench.tasks.facts import Facts
+from ssl_bench.tasks.facts import Facts, Metric
 from ssl_bench.tasks.own import OwnData
 
 FOLDER = 'transfer'  # below each folder of configs
@@ -222,13 +222,22 @@ def make_task(literal: Mapping[str, Any], path: Path) -> Task:
     try:
         task = Task.model_validate(literal)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = '.'.join(map(str, first['loc']))
-        raise UserError(f'{path}: TASK.{place}: {first["msg"]}') from error
+        raise UserError(f'{path}: {_wrong(error)}') from error
     problem = task.problem()
     if problem:
         raise UserError(f'{path}: TASK: {problem}')
     return task
+
+
+def _wrong(error: ValidationError) -> str:
+    """The first thing that is wrong with a literal."""
+    first = error.errors()[0]
+    *above, name = map(str, first['loc'])
+    place = '.'.join(['TASK', *above])
+    if first['type'] == 'extra_forbidden':
+        known = Metric.model_fields if above else Task.model_fields
+        return str(unknown_name(f'field of {place}', name, known))
+    return f'{place}.{name}: {first["msg"]}'
 
 
 def _metrics_of(path: Path, task: str) -> Any:
