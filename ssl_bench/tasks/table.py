@@ -183,7 +183,7 @@ def read_task(path: Path) -> Task:
     if literal is None:
         raise UserError(
             f'{path} has no literal `TASK = dict(...)`, which says what the '
-            'task is (CONTRIBUTING.md, "Add a task").'
+            'task is (docs/add_a_task.md).'
         )
     if literal.get('id', path.stem) != path.stem:
         raise UserError(

@@ -61,7 +61,7 @@ def test_the_site_fetches_nothing(site):
 
 
 def test_a_link_out_of_docs_leads_to_a_page_of_the_site(site):
-    shown = (site / 'readme.html').read_text(encoding='utf-8')
+    shown = (site / 'first_run.html').read_text(encoding='utf-8')
     target = re.search(r'href="(repository/suites/mini\.yaml\.html)"', shown)
     text = (site / target[1]).read_text(encoding='utf-8')
     first = (ROOT / 'suites/mini.yaml').read_text().splitlines()[0]
