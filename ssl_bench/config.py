@@ -2,8 +2,10 @@
 
 import ast
 import os
+import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,7 +74,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     from mmengine.config import config as loader
 
     from ssl_bench.compat.imports import without_notes
-    from ssl_bench.config_bases import let_import, our_bases
+    from ssl_bench.config_bases import bases_of
     from ssl_bench.config_edits import apply_edits, edit, edits_of_bases
 
     # mmengine looks for a distribution `mmsegmentation`; the fork's has
@@ -83,7 +85,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     loader._get_external_cfg_path = utils._get_external_cfg_base_path
     try:
         let_import(path)
-        with our_bases(), edits_of_bases(), without_notes():
+        with bases_of(OURS, our_config), edits_of_bases(), without_notes():
             config = Config.fromfile(path)
         apply_edits(config)
         check_keys(config, overrides or {})
@@ -289,6 +291,31 @@ def our_config(base: str, path: Path) -> Path:
     raise UserError(
         f'config {path} does not load: its base {base} does not exist.{hint}'
     )
+
+
+def let_import(path: Path) -> None:
+    """Let a config name modules that lie in its folder, or in its bases'.
+
+    The installed command does not search the current folder for modules.
+    Ours and those of toolkits have none. The folders are searched last, so
+    that a file cannot take the place of an installed package; torchrun's
+    processes load the config themselves, and loaders' workers have the
+    ``sys.path`` of the process that starts them.
+
+    Args:
+        path (Path): The config.
+    """
+    waiting, seen = [path.resolve()], set()
+    while waiting:
+        file = waiting.pop()
+        if file in seen or file.is_relative_to(config_dir().resolve()):
+            continue
+        seen.add(file)
+        folder = str(file.parent)
+        if folder not in sys.path and '.mim' not in file.parts:
+            sys.path.append(folder)
+        with suppress(UserError):  # which loading the config will say
+            waiting += [base.resolve() for base in base_files(file)]
 
 
 def merge_literals(
