@@ -188,8 +188,8 @@ def fraction(text: str) -> float:
 @with_trackers
 def run(args: argparse.Namespace) -> int:
     """Run every task for every seed; print one line for each."""
-    from ssl_bench.tasks.custom import on_own_data, task_ids
-    from ssl_bench.tasks.table import find_task, require_data
+    from ssl_bench.tasks.custom import task_ids
+    from ssl_bench.tasks.table import find_task, on_own_data, require_data
 
     args.tasks = task_ids(args.tasks)
     own = own_data(args)

@@ -11,9 +11,9 @@ from typing import Any
 
 from ssl_bench.config import base_files, merge_literals
 from ssl_bench.errors import UserError
-from ssl_bench.tasks.own import OwnData
 from ssl_bench.tasks.own.data import OWN
 from ssl_bench.tasks.table import (
+    COST,
     Task,
     find_task,
     make_task,
@@ -23,10 +23,6 @@ from ssl_bench.tasks.table import (
 )
 
 SUFFIX = '.py'
-# of a base: what it costs is not known of a file that changes it
-COST: dict[str, Any] = dict(
-    gpu_hours=None, recipe_gpu_hours={}, cost_source=''
-)
 
 
 def is_file(word: str) -> bool:
@@ -151,33 +147,6 @@ def _of_bases(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         literal = merge_literals(task_literal(file) or {}, below)
         found.update(literal)
     return found
-
-
-def on_own_data(name: str, own: OwnData) -> Task:
-    """A task with own data in place of its data set.
-
-    It is added to the table, so that everything finds it by its id.
-
-    Args:
-        name (str): Id of a task.
-        own (OwnData): The data.
-
-    Raises:
-        UserError: As `find_task`.
-    """
-    base = find_task(name)
-    fields = {key: getattr(base, key) for key in Task.model_fields}
-    task = Task.model_validate(
-        dict(
-            fields,
-            id=own.task_id(name),
-            title=f'{own.name}: {base.title}',
-            own=own,
-            **COST,
-        )
-    )
-    tasks().add(task, task_config(name))
-    return task
 
 
 def task_word(name: str) -> str:

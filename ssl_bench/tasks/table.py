@@ -7,6 +7,7 @@ tasks derives from it. The environment variable ``SSL_BENCH_CONFIGS`` names
 further folders of this form.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
@@ -22,6 +23,10 @@ from ssl_bench.tasks.facts import Facts, Metric
 from ssl_bench.tasks.own import OwnData
 
 FOLDER = 'transfer'  # below each folder of configs
+# of a task that was changed: what it costs is not known
+COST: dict[str, Any] = dict(
+    gpu_hours=None, recipe_gpu_hours={}, cost_source=''
+)
 TOOLBOXES = ('mmdet', 'mmseg', 'mmpretrain', 'probe')
 
 
@@ -70,6 +75,15 @@ class Task(Facts):
         """
         if self.own is not None:
             return self.own.dataset()
+        return self.protocol_data
+
+    @property
+    def protocol_data(self) -> Dataset:
+        """The data set of the protocol, also where own data replace it.
+
+        Raises:
+            UserError: As `data`.
+        """
         if isinstance(self.dataset, dict):
             return own_dataset(self.dataset)
         if self.dataset not in DATASETS:
@@ -299,6 +313,53 @@ def recipes_of(name: str) -> tuple[str, ...]:
         UserError: As `find_task`, or a base that cannot be read.
     """
     return tuple(read_literals(task_config(name)).get('recipes') or ())
+
+
+def on_own_data(name: str, own: OwnData) -> Task:
+    """A task with own data in place of its data set.
+
+    It is added to the table, so that everything finds it by its id.
+
+    Args:
+        name (str): Id of a task.
+        own (OwnData): The data.
+
+    Raises:
+        UserError: As `find_task`.
+    """
+    base = find_task(name)
+    fields = {key: getattr(base, key) for key in Task.model_fields}
+    count = len(own.classes)
+    kept = {
+        key: rule
+        for key, rule in base.metrics.items()
+        if own.kind != 'folders' or says_something(key, count)
+    }
+    task = Task.model_validate(
+        dict(
+            fields,
+            metrics=kept,
+            shown=tuple(key for key in base.shown if key in kept),
+            id=own.task_id(name),
+            title=f'{own.name}: {base.title}',
+            own=own,
+            **COST,
+        )
+    )
+    tasks().add(task, task_config(name))
+    return task
+
+
+def says_something(metric: str, classes: int) -> bool:
+    """Whether a metric of so many classes is not 100 whatever is predicted.
+
+    Args:
+        metric (str): ``top5`` is the share of images whose class is among
+            the five likeliest; another name is not of this kind.
+        classes (int): Of the data.
+    """
+    found = re.fullmatch(r'top(\d+)', metric)
+    return found is None or int(found[1]) < classes
 
 
 def require_packages(name: str) -> None:
