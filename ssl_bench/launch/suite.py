@@ -404,8 +404,11 @@ def _name_files(content: Any, folder: Path) -> None:
                 else word
                 for word in value
             ]
-            by_id = isinstance(value, dict)
-            part[key] = dict(zip(ids, value.values())) if by_id else ids
+            part[key] = (
+                dict(zip(ids, value.values()))
+                if isinstance(value, dict)
+                else ids
+            )
 
 
 def _key_twice(node: Any) -> str:

@@ -81,9 +81,9 @@ def file_task(word: str, folders: Iterable[Path] = (Path(),)) -> Task:
             f'{path} and {table.paths[name]} would both be {name}: rename '
             'one of them.'
         )
-    if name not in table:
-        table.add(_read(path, name), path)
-    return table[name]
+    task = _read(path, name)  # again: it may have changed
+    table.add(task, path)
+    return task
 
 
 def _find(word: str, folders: Iterable[Path]) -> Path:
