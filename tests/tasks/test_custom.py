@@ -78,7 +78,7 @@ def test_the_task_of_a_file_is_merged_over_that_of_its_bases(here):
         'late.py',
         "_base_ = ['mine/most.py']\n"
         "TASK = dict(title='Late', order=7,\n"
-        "            metrics=dict(RMSE=dict(tolerance=0.75)))\n",
+        '            metrics=dict(RMSE=dict(tolerance=0.75)))\n',
     )
     task = named_task('late.py')
     assert (task.title, task.order) == ('Late', 7)
