@@ -1,5 +1,8 @@
 """What own data are, after they were read."""
 
+import os
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -40,6 +43,7 @@ class OwnData(BaseModel):
         kind (str): ``coco``, ``voc``, ``masks`` or ``folders``.
         train, val (OwnSplit): Training and test images.
         classes (tuple[str, ...]): In the order of the labels.
+        masked (bool): Of ``coco``: objects have masks, and not only boxes.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -49,6 +53,19 @@ class OwnData(BaseModel):
     train: OwnSplit
     val: OwnSplit
     classes: tuple[str, ...]
+    masked: bool = False
+
+    @property
+    def apart(self) -> bool:
+        """Whether training and test images have folders of their own.
+
+        Then an image without labels is one that was forgotten.
+        """
+        listed = self.train.names or self.val.names
+        folders = {
+            os.path.realpath(split.images) for split in (self.train, self.val)
+        }
+        return not listed and len(folders) > 1
 
     @property
     def title(self) -> str:
@@ -59,11 +76,19 @@ class OwnData(BaseModel):
         """Id of a task on these data: ``custom:NAME/TASK``."""
         return f'{self.title}/{task.removeprefix(OWN)}'
 
-    def dataset(self) -> Dataset:
-        """As a row of the table of data sets; its paths are absolute."""
-        from ssl_bench.tasks.own import folders
+    def dataset(self, masks: bool = True) -> Dataset:
+        """As a row of the table of data sets; its paths are absolute.
 
-        builders = dict(folders=folders.dataset)
+        Args:
+            masks (bool): Of ``coco``: whether objects need one.
+        """
+        from ssl_bench.tasks.own import coco, folders, voc
+
+        builders: dict[str, Callable[[OwnData], Dataset]] = dict(
+            coco=partial(coco.dataset, masks=masks),
+            folders=folders.dataset,
+            voc=voc.dataset,
+        )
         if self.kind not in builders:
             raise UserError(f'{self.kind}: not built yet')
         return builders[self.kind](self)
