@@ -1,10 +1,11 @@
 # make demo: install into .venv where needed, then run the main job
 # make test: the same set-up, then the tests
+# make docs: the documentation as a site, in site/; a broken link is an error
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-fast lint clean
+.PHONY: demo test test-fast lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/ssl-bench demo
@@ -21,6 +22,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy ssl_bench
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo 'open site/index.html'
+
 # the stamp is written last: an interrupted installation starts again
 $(STAMP): setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -31,4 +36,4 @@ $(STAMP): setup.py
 	@touch $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build site *.egg-info

@@ -8,6 +8,12 @@ VERSION = next(
     for line in (ROOT / 'ssl_bench/__init__.py').read_text().splitlines()
     if line.startswith('__version__')
 )
+# what builds the documentation: make docs
+DOCS = [
+    'mkdocs>=1.6,<2',
+    'mkdocs-material>=9.6,<10',
+    'mkdocstrings[python]>=1',
+]
 
 setup(
     name='ssl-bench',
@@ -64,12 +70,17 @@ setup(
         'vl-convert-python>=1.6',
     ],
     extras_require={
+        'docs': DOCS,
         'test': [
+            *DOCS,
             'axe-core-python>=0.1,<1',  # axe.min.js alone, for the page
+            'ipykernel>=6',  # the notebook of the documentation
             'lmdb>=1.4',
             'lvis>=0.5.3',
             'mlflow>=3',
             'mypy>=1.15',
+            'nbclient>=0.10',
+            'nbformat>=5.10',
             'pandas',
             'peft>=0.21',
             'pyarrow>=15',

@@ -31,7 +31,7 @@ TIMEOUT = 'SSL_BENCH_RANK_TIMEOUT'
 CACHE = 'SSL_BENCH_CACHE'
 TRACK = 'SSL_BENCH_TRACK'
 TRACKERS = ('mlflow', 'wandb')  # next to TensorBoard
-# what a user may set; docs/transfer.md says what each is for
+# what a user may set; docs/settings.md says what each is for
 VARIABLES = ('SSL_BENCH_CONFIGS', 'SSL_BENCH_NO_LOCK', CACHE, TIMEOUT, TRACK)
 OWN_FILES = 256  # that a process opens next to those of its loaders
 

@@ -150,8 +150,8 @@ def test_show_lists_numbers_that_a_config_leaves_to_the_class(registered):
 
 
 def test_the_docs_mark_methods_that_exist(registered):
-    """docs/methods.md, the table of what a contact sheet marks."""
-    text = (ROOT / 'docs/methods.md').read_text()
+    """docs/pretrain.md, the table of what a contact sheet marks."""
+    text = (ROOT / 'docs/pretrain.md').read_text()
     table = text.split('| Method | Marks |')[1].split('\n\n')[0]
     names = [
         name

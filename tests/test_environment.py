@@ -152,6 +152,6 @@ def test_variables_have_one_list():
     found = set(re.findall(r'\bSSL_BENCH_[A-Z_]+', code))
     found.discard('SSL_BENCH_PARENT')  # one process sets it for another
     assert sorted(found) == sorted(environment.VARIABLES)
-    docs = (root.parent / 'docs/transfer.md').read_text()
+    docs = (root.parent / 'docs/settings.md').read_text()
     table = docs.partition('\n## Environment variables')[2]
     assert all(f'`{name}=' in table for name in found)

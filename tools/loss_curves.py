@@ -1,7 +1,7 @@
 """Draw the loss curves of pretrainings, and write a table of them.
 
 python tools/loss_curves.py work_dirs/mini_all -o docs/loss_curves.png \
-    --update docs/methods.md
+    --update docs/pretrain.md
 
 The logs are those that every run leaves in its work dir. Picture and table go
 between the marks <!-- curves --> and <!-- /curves --> of the Markdown file,

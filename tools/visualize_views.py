@@ -1,7 +1,7 @@
 """Write a contact sheet of the views of a config.
 
 It shows the views of the config's own data, with what the method knows about
-them (docs/methods.md lists the marks); by default, each of two views has the
+them (docs/pretrain.md lists the marks); by default, each of two views has the
 outline of the other one.
 
 python tools/visualize_views.py configs/mini/insloc_r18_fpn.py -o views.png

@@ -21,7 +21,8 @@ class Score:
         seed (int): Picks the subset of the training images, the random
             weights and the head's start. The same fraction and seed are the
             same subset for all weights.
-        value (float): In the unit of the metric; NaN if the run gave none.
+        value (float): In the unit of the metric; NaN if the run gave none,
+            so that the checkpoint is still in the report.
         rate (float, optional): Learning rate that was chosen on a part of
             the training images; None where nothing was chosen.
     """
@@ -33,6 +34,20 @@ class Score:
     seed: int
     value: float
     rate: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no verdict can be made of.
+
+        Raises:
+            ValueError: A word is none of the known, or the fraction is not
+                in (0, 1].
+        """
+        if self.control not in ('', RANDOM, SUPERVISED):
+            raise ValueError(f'{self.control!r} is no kind of control')
+        if self.mode not in (FROZEN, FINE_TUNED):
+            raise ValueError(f'{self.mode!r} is no mode')
+        if not 0 < self.fraction <= 1:
+            raise ValueError(f'fraction {self.fraction} is not in (0, 1]')
 
     @property
     def cell(self) -> Cell:
@@ -50,12 +65,14 @@ class Study:
         metric (str): Name of the number, as in tables (``top1``).
         unit (str): For people, of a difference: ``points``.
         higher_is_better (bool): Of the metric.
-        scores (tuple[Score, ...]): Of all runs that ended.
+        scores (tuple[Score, ...]): One of each run, failed ones too. All
+            checkpoints and controls have one architecture.
         failed (tuple[str, ...]): One line for each run that gave no score.
         seconds (float): Wall time of all runs together.
         settings (Mapping[str, object]): What else is to be known to repeat
             it, by name: architecture, data, rates that were tried. Values
             are text, numbers, or lists of these.
+        places (int): Decimals of the metric in texts.
     """
 
     data: str
@@ -67,3 +84,9 @@ class Study:
     failed: tuple[str, ...] = ()
     seconds: float = 0.0
     settings: Mapping[str, object] = field(default_factory=dict)
+    places: int = 1
+
+    @property
+    def measure(self) -> str:
+        """What a difference is counted in: ``points of top1``."""
+        return f'{self.unit} of {self.metric}'

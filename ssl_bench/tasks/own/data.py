@@ -7,7 +7,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import Dataset
 
 Kind = Literal['coco', 'voc', 'masks', 'folders']
@@ -83,12 +82,12 @@ class OwnData(BaseModel):
             masks (bool): Of ``coco``: whether objects need one.
         """
         from ssl_bench.tasks.own import coco, folders, voc
+        from ssl_bench.tasks.own import masks as mask_files
 
         builders: dict[str, Callable[[OwnData], Dataset]] = dict(
             coco=partial(coco.dataset, masks=masks),
             folders=folders.dataset,
+            masks=mask_files.dataset,
             voc=voc.dataset,
         )
-        if self.kind not in builders:
-            raise UserError(f'{self.kind}: not built yet')
         return builders[self.kind](self)
