@@ -20,7 +20,7 @@ from ssl_bench.config import config_dirs, own_literals, read_literals
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.datasets import DATASETS, Dataset, own_dataset
 from ssl_bench.tasks.own import OwnData
-from ssl_bench.tasks.own.fitting import fit_objects, wants_masks
+from ssl_bench.tasks.own.fitting import fit_objects
 
 FOLDER = 'transfer'  # below each folder of configs
 MOST_PLACES = 6  # decimals of a number in a table
@@ -127,7 +127,7 @@ class Task(BaseModel):
             UserError: Unknown, or the literal does not describe one.
         """
         if self.own is not None:
-            return self.own.dataset(wants_masks(self.metrics))
+            return self.own.dataset()
         return self.protocol_data
 
     @property

@@ -9,7 +9,7 @@ from ssl_bench.tasks.datasets import Dataset
 from ssl_bench.tasks.layouts import CocoLayout
 from ssl_bench.tasks.layouts.lines import missing_files, refuse
 from ssl_bench.tasks.layouts.skim import Skimmed, skim
-from ssl_bench.tasks.own.data import OwnData, OwnSplit
+from ssl_bench.tasks.own.data import OwnData, OwnSplit, builds
 from ssl_bench.tasks.own.same import require_apart
 from ssl_bench.tasks.own.same_classes import same_classes
 
@@ -77,18 +77,14 @@ def _skimmed(split: OwnSplit) -> Skimmed:
     return found
 
 
-def dataset(own: OwnData, masks: bool) -> Dataset:
-    """Its row of the table.
-
-    Args:
-        own (OwnData): In COCO's form.
-        masks (bool): Whether objects need one.
-    """
+@builds('coco')
+def dataset(own: OwnData) -> Dataset:
+    """Its row of the table."""
     train, val = (
         CocoLayout(
             annotations=split.labels,
             images=split.images,
-            masks=masks,
+            masks=own.masked,
             names=own.classes,
             whole=own.apart,
         )

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -42,7 +41,8 @@ class OwnData(BaseModel):
         kind (str): ``coco``, ``voc``, ``masks`` or ``folders``.
         train, val (OwnSplit): Training and test images.
         classes (tuple[str, ...]): In the order of the labels.
-        masked (bool): Of ``coco``: objects have masks, and not only boxes.
+        masked (bool): Of ``coco``: objects have masks; of a task's own data:
+            and the task uses them.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -75,19 +75,20 @@ class OwnData(BaseModel):
         """Id of a task on these data: ``custom:NAME/TASK``."""
         return f'{self.title}/{task.removeprefix(OWN)}'
 
-    def dataset(self, masks: bool = True) -> Dataset:
-        """As a row of the table of data sets; its paths are absolute.
+    def dataset(self) -> Dataset:
+        """As a row of the table of data sets; its paths are absolute."""
+        return BUILDERS[self.kind](self)
 
-        Args:
-            masks (bool): Of ``coco``: whether objects need one.
-        """
-        from ssl_bench.tasks.own import coco, folders, voc
-        from ssl_bench.tasks.own import masks as mask_files
 
-        builders: dict[str, Callable[[OwnData], Dataset]] = dict(
-            coco=partial(coco.dataset, masks=masks),
-            folders=folders.dataset,
-            masks=mask_files.dataset,
-            voc=voc.dataset,
-        )
-        return builders[self.kind](self)
+Builder = Callable[[OwnData], Dataset]
+BUILDERS: dict[Kind, Builder] = {}  # `ssl_bench.tasks.own` imports them all
+
+
+def builds(kind: Kind) -> Callable[[Builder], Builder]:
+    """Say of a function that it builds `OwnData.dataset` of a kind."""
+
+    def note(builder: Builder) -> Builder:
+        BUILDERS[kind] = builder
+        return builder
+
+    return note

@@ -1,6 +1,6 @@
 """Which own data a task takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ def fit_objects(
 
     Returns:
         OwnData: XML files as annotation files in COCO's form, for a task
-        that is scored in COCO's way; else as they are.
+        that is scored in COCO's way, and without masks for a task of boxes;
+        else as they are.
 
     Raises:
         UserError: The task does not take them, and which tasks do.
@@ -41,7 +42,7 @@ def fit_objects(
     scorers = {
         str(rule.toolkit).partition('/')[0] for rule in metrics.values()
     }
-    masks = wants_masks(metrics)
+    masks = any(name.startswith('segm_') for name in metrics)
     if 'lvis' in scorers:
         raise UserError(
             f'{task} takes LVIS alone, which is scored by how common its '
@@ -65,12 +66,7 @@ def fit_objects(
             f'{task} finds objects: it takes {IS["coco"]} or {IS["voc"]}, '
             f'not {IS[own.kind]}.'
         )
-    return own
-
-
-def wants_masks(metrics: Sequence[str] | Mapping[str, Any]) -> bool:
-    """Whether a task scores masks of objects."""
-    return any(name.startswith('segm_') for name in metrics)
+    return own.model_copy(update=dict(masked=own.masked and masks))
 
 
 def _no_masks(task: str, own: OwnData) -> str:

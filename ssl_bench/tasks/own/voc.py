@@ -13,7 +13,7 @@ from ssl_bench.tasks.datasets import Dataset
 from ssl_bench.tasks.layouts import VocBoxLayout
 from ssl_bench.tasks.layouts.lines import refuse
 from ssl_bench.tasks.layouts.voc import VocImage
-from ssl_bench.tasks.own.data import OwnData, OwnSplit
+from ssl_bench.tasks.own.data import OwnData, OwnSplit, builds
 from ssl_bench.tasks.own.same import require_apart
 from ssl_bench.tasks.own.same_classes import same_classes
 
@@ -60,6 +60,7 @@ def read(
     )
 
 
+@builds('voc')
 def dataset(own: OwnData) -> Dataset:
     """Its row of the table."""
     train, val = (
