@@ -7,12 +7,13 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ssl_bench.data.storage import ImageList, Storage, open_storage
 from ssl_bench.errors import UserError
 from ssl_bench.pixels import require_readable
 
+T = TypeVar('T')
 CHUNK = 64  # images that a process gets at once
 
 
@@ -65,7 +66,7 @@ def check_images(
     names = listed.images.names
     report = ImageReport(names, listed.others, listed.hidden)
     first: dict[bytes, int] = {}
-    results = _results(storage, listed.images, jobs)
+    results = each_image(storage, listed.images, check_image, jobs)
     for index, (path, found) in enumerate(zip(names, results)):
         if found.fault is not None:
             report.broken[path] = found.fault
@@ -76,20 +77,33 @@ def check_images(
     return report
 
 
-def _results(
-    storage: Storage, images: ImageList, jobs: int | None
-) -> Iterator[Checked]:
-    """What is known of each image, in their order."""
+def each_image(
+    storage: Storage,
+    images: ImageList,
+    look: Callable[[Storage, ImageList, int], T],
+    jobs: int | None = None,
+) -> Iterator[T]:
+    """What a look at each image gives, in their order.
+
+    Args:
+        storage (Storage): Where they are.
+        images (ImageList): Of this storage.
+        look (Callable): Gets both and the number of an image.
+        jobs (int, optional): Processes; one for each core when None.
+
+    Raises:
+        UserError: A process was killed.
+    """
     jobs = jobs or cores()
     numbers = range(len(images))
     if jobs == 1 or len(images) <= CHUNK:
-        yield from (check_image(storage, images, i) for i in numbers)
+        yield from (look(storage, images, i) for i in numbers)
         return
     with ProcessPoolExecutor(
-        jobs, initializer=_take, initargs=(storage, images)
+        jobs, initializer=_take, initargs=(look, storage, images)
     ) as pool:
         try:
-            yield from pool.map(_check_number, numbers, chunksize=CHUNK)
+            yield from pool.map(_look_at, numbers, chunksize=CHUNK)
         except BrokenProcessPool as error:
             raise UserError(
                 f'a process that reads images of {storage.root} was killed, '
@@ -108,10 +122,10 @@ def _take(*shared: object) -> None:
     _taken[:] = shared
 
 
-def _check_number(index: int) -> Checked:
-    """`check_image`, in a process of the pool."""
-    storage, images = _taken
-    return check_image(storage, images, index)
+def _look_at(index: int) -> T:
+    """Of one image, in a process of the pool."""
+    look, storage, images = _taken
+    return look(storage, images, index)
 
 
 def cores() -> int:
@@ -125,11 +139,26 @@ def check_image(storage: Storage, images: ImageList, index: int) -> Checked:
     """Read one image."""
     digest = b''
     try:
-        content = storage.source(images, index)
-        if isinstance(content, str):
-            content = Path(content).read_bytes()
-        digest = hashlib.sha256(content).digest()[:16]
+        content = content_of(storage, images, index)
+        digest = digest_of(content)
         require_readable(content)
     except OSError as error:
         return Checked(digest, error.strerror or str(error))
     return Checked(digest, None)
+
+
+def content_of(storage: Storage, images: ImageList, index: int) -> bytes:
+    """The bytes of an image's file.
+
+    Raises:
+        OSError: They cannot be read.
+    """
+    content = storage.source(images, index)
+    if isinstance(content, str):
+        return Path(content).read_bytes()
+    return content
+
+
+def digest_of(content: bytes) -> bytes:
+    """16 bytes that tell contents from each other."""
+    return hashlib.sha256(content).digest()[:16]
