@@ -197,16 +197,21 @@ def bare_jpeg(data: bytes) -> int:
     return 0
 
 
-def require_readable(source: Source) -> None:
+def require_readable(source: Source) -> tuple[int, int]:
     """Raise what `read_rgb` would; of a JPEG the pixels are not computed.
+
+    Returns:
+        tuple[int, int]: Width and height of `read_rgb`'s pixels.
 
     Raises:
         OSError: As `read_rgb`.
     """
     with opened(source) as image:
+        size = _header(image).size
         # an eighth of the size: all of the file is read, and little computed
         image.draft('RGB', (1, 1))
         _rgb(image)
+        return size
 
 
 def read_thumbnail(source: Source, side: int) -> np.ndarray:
@@ -270,14 +275,19 @@ def read_header(source: Source) -> Header:
         OSError: The file is not an image; whether it is whole is not seen.
     """
     with opened(source) as image:
-        width, height = image.size
-        way = orientation(image)
-        # a TIFF's size is of the turned image
-        tag = getattr(image, 'tag_v2', {}).get(ExifTags.Base.Orientation, way)
-        return Header(
-            (height, width) if way in TURNED else (width, height),
-            tag in FLIPPED or (tag in TURNED and width == height),
-        )
+        return _header(image)
+
+
+def _header(image: ImageFile.ImageFile) -> Header:
+    """`read_header` of an image that is opened, and not decoded yet."""
+    width, height = image.size
+    way = orientation(image)
+    # a TIFF's size is of the turned image
+    tag = getattr(image, 'tag_v2', {}).get(ExifTags.Base.Orientation, way)
+    return Header(
+        (height, width) if way in TURNED else (width, height),
+        tag in FLIPPED or (tag in TURNED and width == height),
+    )
 
 
 def image_size(source: Source) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssl_bench.data.check_images import content_of, digest_of, each_image
+from ssl_bench.data.each_image import content_of, digest_of, each_image
 from ssl_bench.data.storage import (
     ImageList,
     Names,

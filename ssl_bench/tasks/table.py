@@ -7,6 +7,7 @@ tasks derives from it. The environment variable ``SSL_BENCH_CONFIGS`` names
 further folders of this form.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
@@ -126,6 +127,15 @@ class Task(BaseModel):
         """
         if self.own is not None:
             return self.own.dataset()
+        return self.protocol_data
+
+    @property
+    def protocol_data(self) -> Dataset:
+        """The data set of the protocol, also where own data replace it.
+
+        Raises:
+            UserError: As `data`.
+        """
         if isinstance(self.dataset, dict):
             return own_dataset(self.dataset)
         if self.dataset not in DATASETS:
@@ -345,9 +355,17 @@ def on_own_data(name: str, own: OwnData) -> Task:
     """
     base = find_task(name)
     fields = {key: getattr(base, key) for key in Task.model_fields}
+    count = len(own.classes)
+    kept = {
+        key: rule
+        for key, rule in base.metrics.items()
+        if own.kind != 'folders' or says_something(key, count)
+    }
     task = Task.model_validate(
         dict(
             fields,
+            metrics=kept,
+            shown=tuple(key for key in base.shown if key in kept),
             id=own.task_id(name),
             title=f'{own.name}: {base.title}',
             own=own,
@@ -358,6 +376,18 @@ def on_own_data(name: str, own: OwnData) -> Task:
     )
     tasks().add(task, task_config(name))
     return task
+
+
+def says_something(metric: str, classes: int) -> bool:
+    """Whether a metric of so many classes is not 100 whatever is predicted.
+
+    Args:
+        metric (str): ``top5`` is the share of images whose class is among
+            the five likeliest; another name is not of this kind.
+        classes (int): Of the data.
+    """
+    found = re.fullmatch(r'top(\d+)', metric)
+    return found is None or int(found[1]) < classes
 
 
 def require_packages(name: str) -> None:

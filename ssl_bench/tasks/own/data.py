@@ -61,9 +61,9 @@ class OwnData(BaseModel):
 
     def dataset(self) -> Dataset:
         """As a row of the table of data sets; its paths are absolute."""
-        from ssl_bench.tasks.own import folders
+        from ssl_bench.tasks.own import folders, masks
 
-        builders = dict(folders=folders.dataset)
+        builders = dict(folders=folders.dataset, masks=masks.dataset)
         if self.kind not in builders:
             raise UserError(f'{self.kind}: not built yet')
         return builders[self.kind](self)

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ssl_bench.errors import UserError
-from ssl_bench.tasks.own import folders
-from ssl_bench.tasks.own.data import OwnData, OwnSplit
+from ssl_bench.files import visible_files
+from ssl_bench.tasks.own import folders, masks
+from ssl_bench.tasks.own.classes import read_classes
+from ssl_bench.tasks.own.data import Kind, OwnData, OwnSplit
 
 
 def read_own_data(
@@ -34,11 +36,42 @@ def read_own_data(
     """
     ours, theirs = _split(train), _split(val)
     title = name or Path(ours.images).parent.name
-    if not ours.labels and not theirs.labels:
-        return folders.read(ours, theirs, (), title)
-    raise UserError('only class folders are read yet')
+    listed = read_classes(classes) if classes else ()
+    kinds = [_kind(split) for split in (ours, theirs)]
+    if kinds[0] != kinds[1]:
+        raise UserError(
+            f'--train-data are {kinds[0]}, --val-data {kinds[1]}: both must '
+            'be of one kind.'
+        )
+    readers = dict(folders=folders.read, masks=masks.read)
+    if kinds[0] not in readers:
+        raise UserError(f'{kinds[0]}: not built yet')
+    return readers[kinds[0]](ours, theirs, listed, title)
+
+
+def _kind(split: OwnSplit) -> Kind:
+    """What the labels are.
+
+    Raises:
+        UserError: A path is not there.
+    """
+    for path in filter(None, (split.images, split.labels, split.names)):
+        if not os.path.exists(path):
+            raise UserError(f'{path} is not there.')
+    if not os.path.isdir(split.images):
+        raise UserError(
+            f'{split.images} is not a folder: name the folder of the images.'
+        )
+    if not split.labels:
+        return 'folders'
+    if os.path.isfile(split.labels):
+        return 'coco'
+    for _, files in visible_files(split.labels):
+        if any(file.name.lower().endswith('.xml') for file in files):
+            return 'voc'
+    return 'masks'
 
 
 def _split(words: Sequence[str]) -> OwnSplit:
-    paths = [os.path.abspath(word) for word in words]
+    paths = [os.path.abspath(word) if word else '' for word in words]
     return OwnSplit(**dict(zip(('images', 'labels', 'names'), paths)))

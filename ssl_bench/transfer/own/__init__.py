@@ -10,11 +10,14 @@ from ssl_bench.config import rebase
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.own import OwnData, OwnSplit
 from ssl_bench.tasks.table import Task
-from ssl_bench.transfer.own import classification
+from ssl_bench.transfer.own import classification, segmentation
 
 # of a path; a config has them until `place`
 STAND_IN = 'own:{split}/{part}'.format
-FITS = {('mmpretrain', 'folders'): classification.fit}
+FITS = {
+    ('mmpretrain', 'folders'): classification.fit,
+    ('mmseg', 'masks'): segmentation.fit,
+}
 
 
 def fit_own_data(config: Config, row: Task) -> None:
@@ -35,7 +38,7 @@ def fit_own_data(config: Config, row: Task) -> None:
     fit = FITS.get((scope, own.kind))
     if fit is None:
         raise UserError(f'{row.id}: it does not take {own.kind}.')
-    fit(config, own)
+    fit(config, row, own)
 
 
 def place(config: Config, own: OwnData) -> None:

@@ -1,0 +1,54 @@
+"""Which tasks take which kind of own data."""
+
+from ssl_bench.errors import UserError
+from ssl_bench.tasks.layouts import (
+    FolderLayout,
+    InatLayout,
+    Layout,
+    ListLayout,
+    MaskLayout,
+)
+from ssl_bench.tasks.own.data import Kind
+from ssl_bench.tasks.table import Task, tasks
+
+# layouts of the protocol's data that own data of a kind can replace
+REPLACES: dict[str, tuple[type[Layout], ...]] = dict(
+    folders=(FolderLayout, ListLayout, InatLayout), masks=(MaskLayout,)
+)
+WORDS = dict(folders='class folders', masks='masks')
+
+
+def takes(task: Task, kind: Kind) -> bool:
+    """Whether own data of a kind can replace those of a task's protocol."""
+    data = task.protocol_data
+    return (
+        not task.trained_by
+        and data.drawn_from is None
+        and bool(data.train)
+        and all(isinstance(row, REPLACES[kind]) for row in data.layouts)
+    )
+
+
+def require_taken(task: Task, kind: Kind) -> None:
+    """Check that a task can be run on own data of a kind.
+
+    Raises:
+        UserError: Why not, and which tasks can.
+    """
+    if takes(task, kind):
+        return
+    name = task.id.rpartition('/')[2]
+    if task.protocol_data.drawn_from is not None:
+        reason = (
+            'its few labels are a list of its own data set; take the task of '
+            'all labels with --fraction'
+        )
+    elif task.trained_by:
+        reason = f'it tests what {task.trained_by} has trained, on fixed data'
+    else:
+        reason = f'it takes no {WORDS[kind]}'
+    able = [other.id for other in tasks().values() if takes(other, kind)]
+    raise UserError(
+        f'{name} cannot be run on own data: {reason}. Tasks that take '
+        f'{WORDS[kind]}: {", ".join(able)}.'
+    )
