@@ -15,6 +15,5 @@ COMMANDS = {
 }
 # a line of a Python block, to the reason why the block is only parsed
 PYTHON = {
-    '    ...,': 'a part of a task',
     'class Mine(BaseSelfSupervisor):': 'a class without its imports',
 }
