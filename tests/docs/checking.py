@@ -56,6 +56,8 @@ NETWORKS = {
     'dinov3': 'vit_small_patch16_dinov3',
     'torchhub:facebookresearch/dinov2': 'vit_small_patch14_dinov2',
 }
+# of `ssl-bench methods`, that are not methods
+OTHER_WORDS = ('show', 'table', 'NAME')
 RUN_FILE = re.compile(r'work_dirs/(?:\w+/)*(\w+)/epoch_(\d+)\.pth')
 
 
@@ -233,7 +235,7 @@ def _tasks(args: argparse.Namespace) -> None:
 def _methods(args: argparse.Namespace) -> None:
     from ssl_bench.catalog import find_method
 
-    names = [name for name in args.names if name not in ('show', 'table')]
+    names = [name for name in args.names if name not in OTHER_WORDS]
     for name in names:
         find_method(name)
 
@@ -316,7 +318,9 @@ def _script(path: str, words: list[str], mention: bool) -> None:
                 importlib.import_module(_dotted(path)).main()
         except _Parsed:
             return
-        except SystemExit:
+        except SystemExit as error:
+            if error.code == 0:  # --help
+                return
             raise Wrong(said.getvalue()) from None
     raise Wrong(f'{path} does not read its words')
 

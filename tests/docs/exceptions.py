@@ -14,6 +14,4 @@ COMMANDS = {
     'wandb login': 'asks for a key',
 }
 # a line of a Python block, to the reason why the block is only parsed
-PYTHON = {
-    'class Mine(BaseSelfSupervisor):': 'a class without its imports',
-}
+PYTHON = {'class Mine(BaseSelfSupervisor):': 'a class without its imports'}

@@ -29,7 +29,12 @@ def quick(words):
         'transfer': options[:1] == ['random'] and fast(options),
     }
     found = name.startswith('--') or is_quick.get(name)
-    return [PLACEHOLDERS.get(word, word) for word in rest] if found else None
+    if not found:
+        return None
+    if name == 'data':
+        return ['data', 'check-images', 'DIR']
+    names = {**PLACEHOLDERS, 'NAME': 'pixpro'}
+    return [names.get(word, word) for word in rest]
 
 
 def fast(options):
