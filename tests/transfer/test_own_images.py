@@ -210,6 +210,7 @@ def test_a_segmenter_learns_own_masks(registered, tmp_path, classes):
     assert list(work.glob('*/predictions.png'))
 
 
+@pytest.mark.slow
 def test_a_probe_reads_own_masks_once(registered, tmp_path, capsys):
     given = masked(tmp_path / 'one', 3, count=6)
     work = tmp_path / 'work'
@@ -220,6 +221,7 @@ def test_a_probe_reads_own_masks_once(registered, tmp_path, capsys):
     assert '(done before)' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_part_of_own_class_folders(registered, tmp_path):
     given = folders(tmp_path / 'one', 3, count=6)
     work = tmp_path / 'work'
@@ -230,6 +232,7 @@ def test_a_part_of_own_class_folders(registered, tmp_path):
     assert record['metrics']['top1_k5'] > 60
 
 
+@pytest.mark.slow
 def test_a_linear_head_for_own_classes(registered, tmp_path):
     given = folders(tmp_path / 'one', 3, count=4)
     short = ['--cfg-options', 'train_cfg.max_epochs=1']
