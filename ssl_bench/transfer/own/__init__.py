@@ -12,12 +12,14 @@ from mmengine.config import Config
 from ssl_bench.config import rebase
 from ssl_bench.tasks.own import OwnData, OwnSplit
 from ssl_bench.tasks.table import Task
-from ssl_bench.transfer.own import classification, segmentation
+from ssl_bench.transfer.own import classification, detection, segmentation
 from ssl_bench.transfer.own.takers import cannot_take
 
 # of a path; a config has them until `place`
 STAND_IN = 'own:{split}/{part}'.format
 FITS = {
+    ('mmdet', 'coco'): detection.fit,
+    ('mmdet', 'voc'): detection.fit,
     ('mmpretrain', 'folders'): classification.fit,
     ('mmseg', 'masks'): segmentation.fit,
 }
