@@ -191,7 +191,9 @@ def run(args: argparse.Namespace) -> int:
 
     own = own_data(args)
     if own is not None:
-        args.tasks = [on_own_data(name, own).id for name in args.tasks]
+        args.tasks = [
+            on_own_data(name, own, args.work_dir).id for name in args.tasks
+        ]
     for name in args.tasks:  # before anything slow
         root = args.data_root or find_task(name).root
         if not args.dry_run:

@@ -20,6 +20,7 @@ from ssl_bench.config import config_dirs, own_literals, read_literals
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.datasets import DATASETS, Dataset, own_dataset
 from ssl_bench.tasks.own import OwnData
+from ssl_bench.tasks.own.fitting import fit_objects
 
 FOLDER = 'transfer'  # below each folder of configs
 MOST_PLACES = 6  # decimals of a number in a table
@@ -341,7 +342,9 @@ def recipes_of(name: str) -> tuple[str, ...]:
     return tuple(read_literals(task_config(name)).get('recipes') or ())
 
 
-def on_own_data(name: str, own: OwnData) -> Task:
+def on_own_data(
+    name: str, own: OwnData, folder: str | Path = 'work_dirs/transfer'
+) -> Task:
     """A task with own data in place of its data set.
 
     It is added to the table, so that everything finds it by its id.
@@ -349,11 +352,14 @@ def on_own_data(name: str, own: OwnData) -> Task:
     Args:
         name (str): Id of a task.
         own (OwnData): The data.
+        folder (str | Path): Where a file is written that is made of them:
+            XML files in COCO's form.
 
     Raises:
-        UserError: As `find_task`.
+        UserError: As `find_task`, or a detection task does not take them.
     """
     base = find_task(name)
+    own = fit_objects(name, base.metrics, own, folder)
     fields = {key: getattr(base, key) for key in Task.model_fields}
     count = len(own.classes)
     kept = {

@@ -14,7 +14,7 @@ from ssl_bench.tasks.layouts.masks import (
     single_label,
 )
 from ssl_bench.tasks.own.classes import check_classes
-from ssl_bench.tasks.own.data import OwnData, OwnSplit
+from ssl_bench.tasks.own.data import OwnData, OwnSplit, builds
 from ssl_bench.tasks.own.same import require_apart
 
 OPENED = 5000  # training masks that are looked into; of a test set all are
@@ -102,6 +102,7 @@ def _fault(
     )
 
 
+@builds('masks')
 def dataset(own: OwnData) -> Dataset:
     """Its row of the table."""
     return Dataset(

@@ -10,11 +10,13 @@ from ssl_bench.config import rebase
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.own import OwnData, OwnSplit
 from ssl_bench.tasks.table import Task
-from ssl_bench.transfer.own import classification, segmentation
+from ssl_bench.transfer.own import classification, detection, segmentation
 
 # of a path; a config has them until `place`
 STAND_IN = 'own:{split}/{part}'.format
 FITS = {
+    ('mmdet', 'coco'): detection.fit,
+    ('mmdet', 'voc'): detection.fit,
     ('mmpretrain', 'folders'): classification.fit,
     ('mmseg', 'masks'): segmentation.fit,
 }
