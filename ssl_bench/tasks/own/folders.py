@@ -9,7 +9,7 @@ from ssl_bench.tasks.layouts import FolderLayout, ListLayout
 from ssl_bench.tasks.layouts.folders import class_folders
 from ssl_bench.tasks.layouts.lines import refuse
 from ssl_bench.tasks.own.classes import check_classes
-from ssl_bench.tasks.own.data import OwnData, OwnSplit
+from ssl_bench.tasks.own.data import OwnData, OwnSplit, builds
 from ssl_bench.tasks.own.same import require_apart
 
 
@@ -83,6 +83,7 @@ def _classes(split: OwnSplit) -> list[str]:
     return names
 
 
+@builds('folders')
 def dataset(own: OwnData) -> Dataset:
     """Its row of the table."""
     return Dataset(

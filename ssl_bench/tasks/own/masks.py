@@ -13,8 +13,7 @@ from ssl_bench.tasks.layouts.masks import (
     Masked,
     single_label,
 )
-from ssl_bench.tasks.own.classes import check_classes
-from ssl_bench.tasks.own.data import OwnData, OwnSplit
+from ssl_bench.tasks.own.data import OwnData, OwnSplit, builds
 from ssl_bench.tasks.own.same import require_apart
 
 OPENED = 5000  # training masks that are looked into; of a test set all are
@@ -41,7 +40,12 @@ def read(
             'write one class in a line, in the order of the labels from 0, '
             'and name the file with --classes.'
         )
-    check_classes(classes, 'the list of classes')
+    if len(classes) == 1:
+        raise UserError(
+            f'the list of classes names one class only, {classes[0]}: there '
+            'is nothing to tell apart. Masks have a class for the '
+            'background, too: name it first.'
+        )
     own = OwnData(
         name=name, kind='masks', train=train, val=val, classes=tuple(classes)
     )
@@ -102,6 +106,7 @@ def _fault(
     )
 
 
+@builds('masks')
 def dataset(own: OwnData) -> Dataset:
     """Its row of the table."""
     return Dataset(
