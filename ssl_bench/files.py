@@ -24,6 +24,28 @@ IMAGE_ENDINGS = (
     '.tiff',
     '.webp',
 )
+# all endings of what `ssl_bench.pixels` reads: those of a pretraining's images
+PILLOW_ENDINGS = (
+    *IMAGE_ENDINGS,
+    '.apng',
+    '.avif',
+    '.avifs',
+    '.dib',
+    '.gif',
+    '.j2c',
+    '.j2k',
+    '.jfif',
+    '.jp2',
+    '.jpc',
+    '.jpe',
+    '.jpf',
+    '.jpx',
+    '.mpo',
+    '.pbm',
+    '.pnm',
+)
+# fraction of a pretraining's images that may be unreadable
+UNREADABLE_LIMIT = 0.01
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 DISK_ERRORS = {

@@ -197,16 +197,46 @@ def bare_jpeg(data: bytes) -> int:
     return 0
 
 
-def require_readable(source: Source) -> None:
+def require_readable(source: Source) -> tuple[int, int]:
     """Raise what `read_rgb` would; of a JPEG the pixels are not computed.
+
+    Returns:
+        tuple[int, int]: Width and height of `read_rgb`'s pixels.
 
     Raises:
         OSError: As `read_rgb`.
     """
     with opened(source) as image:
+        size = _header(image).size
         # an eighth of the size: all of the file is read, and little computed
         image.draft('RGB', (1, 1))
         _rgb(image)
+        return size
+
+
+def read_thumbnail(source: Source, side: int) -> np.ndarray:
+    """The whole image as a small square, to compare images with each other.
+
+    Of a JPEG no more is decoded than needed.
+
+    Args:
+        source (str | Path | bytes): A path, or the content of a file.
+        side (int): Pixels.
+
+    Returns:
+        np.ndarray: (side, side, 3) uint8: means over areas of `read_rgb`'s
+        pixels, but for the rounding of a decoder.
+
+    Raises:
+        OSError: As `read_rgb`.
+    """
+    with opened(source) as image:
+        way = orientation(image)
+        image.draft('RGB', (4 * side, 4 * side))
+        small = Image.fromarray(_rgb(image)).resize(
+            (side, side), Image.Resampling.BOX
+        )
+        return turned(np.asarray(small), way)
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
@@ -245,14 +275,19 @@ def read_header(source: Source) -> Header:
         OSError: The file is not an image; whether it is whole is not seen.
     """
     with opened(source) as image:
-        width, height = image.size
-        way = orientation(image)
-        # a TIFF's size is of the turned image
-        tag = getattr(image, 'tag_v2', {}).get(ExifTags.Base.Orientation, way)
-        return Header(
-            (height, width) if way in TURNED else (width, height),
-            tag in FLIPPED or (tag in TURNED and width == height),
-        )
+        return _header(image)
+
+
+def _header(image: ImageFile.ImageFile) -> Header:
+    """`read_header` of an image that is opened, and not decoded yet."""
+    width, height = image.size
+    way = orientation(image)
+    # a TIFF's size is of the turned image
+    tag = getattr(image, 'tag_v2', {}).get(ExifTags.Base.Orientation, way)
+    return Header(
+        (height, width) if way in TURNED else (width, height),
+        tag in FLIPPED or (tag in TURNED and width == height),
+    )
 
 
 def image_size(source: Source) -> tuple[int, int]:

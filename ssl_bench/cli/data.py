@@ -4,6 +4,7 @@ ssl-bench data mini --root data/mini
 """
 
 import argparse
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -188,9 +189,10 @@ def run_check(args: argparse.Namespace) -> int:
         UserError: The data root is not there.
     """
     from ssl_bench.tasks.check import check_task, no_root
+    from ssl_bench.tasks.custom import named_task
     from ssl_bench.tasks.datasets import Dataset
     from ssl_bench.tasks.layouts import Line, Note, Problem
-    from ssl_bench.tasks.table import find_task, tasks
+    from ssl_bench.tasks.table import tasks
 
     table, wrong = tasks(), 0
     names = list(args.tasks)
@@ -202,11 +204,11 @@ def run_check(args: argparse.Namespace) -> int:
     known: dict[tuple[Dataset, bool], list[Line]] = {}
     for name in names:
         try:
-            row = find_task(name)
+            row = named_task(name)
             key = row.data, row.toolbox == 'probe'  # many tasks share a set
             if key not in known:
                 every = args.decode == 'all'
-                known[key] = check_task(name, args.data_root, every)
+                known[key] = check_task(row.id, args.data_root, every)
             lines = known[key]
         except UserError as error:
             if len(names) == 1:
@@ -227,8 +229,7 @@ def run_check_images(args: argparse.Namespace) -> int:
 
     What is left out, and copies, are printed, and are not wrong.
     """
-    from ssl_bench.data.check_images import check_images
-    from ssl_bench.files import count_endings
+    from ssl_bench.data.check_images import check_images, faults, summary
 
     if args.jobs is not None and args.jobs < 1:
         raise UserError(f'--jobs must be at least 1, not {args.jobs}.')
@@ -240,20 +241,13 @@ def run_check_images(args: argparse.Namespace) -> int:
         print(printable(f'left out: {path}'))
     for path in found.hidden:
         print(printable(f'left out: {path} (hidden, or a link to nowhere)'))
-    for path, same in found.copies.items():
-        print(printable(f'copy: {path} has the content of {same}'))
-    for path, fault in found.broken.items():
-        print(printable(f'broken: {path}: {fault}'))
+    for line in faults(found):
+        print(line)
     print(
-        f'{args.folder}: {len(found.images)} images'
-        f' ({count_endings(found.images) or "none"}), '
-        f'{len(found.broken)} broken, {len(found.copies)} copies; '
-        f'left out: {count_endings(found.others) or "no other ending"}, '
-        f'{len(found.hidden)} hidden. '
-        f'{seconds:.0f} s, {len(found.images) / max(seconds, 1e-9):.0f} '
-        'images a second.'
+        f'{summary(found)}. {seconds:.0f} s, '
+        f'{len(found.images) / max(seconds, 1e-9):.0f} images a second.'
     )
-    return int(bool(found.broken) or not found.images)
+    return int(bool(found.broken))
 
 
 def run_pack(args: argparse.Namespace) -> int:
@@ -264,7 +258,8 @@ def run_pack(args: argparse.Namespace) -> int:
         files = pack(args.folder, args.output, args.force, show)
     print(
         f'{args.output}: {len(files)} file{"s" * (len(files) > 1)}; '
-        f'train_dataloader.dataset.data_root={args.output} reads them'
+        f'ssl-bench pretrain CONFIG --data {shlex.quote(args.output)} reads '
+        'them'
     )
     return 0
 

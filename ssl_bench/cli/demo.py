@@ -34,8 +34,7 @@ QUICK_TASKS = {
 QUICK_SECONDS = 8  # of one of these, on two cores; most of it is the start
 NEXT = """\
 next: your own images, and a real task (`ssl-bench tasks` lists all):
-  ssl-bench pretrain mocov2_r50_200e \\
-    --cfg-options train_dataloader.dataset.data_root=IMAGES
+  ssl-bench pretrain mocov2_r50_200e --data IMAGES
   ssl-bench transfer work_dirs/mocov2_r50_200e/epoch_200.pth \\
     --tasks voc12_linseg_dinov2 --data-root DATA --seeds 0 1 2"""
 

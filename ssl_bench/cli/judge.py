@@ -10,7 +10,6 @@ run is not repeated; an interrupted command goes on.
 """
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from ssl_bench.cfg_options import seed_number
@@ -169,8 +168,14 @@ def run_jobs(
     Returns:
         int: 1 if a run failed, else 0.
     """
+    from ssl_bench.judge.data_check import check_data
+    from ssl_bench.judge.report import (
+        PAGE,
+        make_report,
+        show_report,
+        write_report,
+    )
     from ssl_bench.judge.run import run_judge
-    from ssl_bench.judge.verdict import verdicts
     from ssl_bench.launch.steps import StepsView
 
     view = StepsView([job.step for job in jobs], 1)
@@ -179,8 +184,15 @@ def run_jobs(
     except BaseException:
         view.clear()
         raise
-    for line in study.failed:
-        print(f'failed: {line}', file=sys.stderr)
-    for verdict in verdicts(study.scores, study.higher_is_better, study.unit):
-        print(verdict.sentence)
+    headers = {
+        one.label: one.source.weights.meta
+        for one in judge.plan.weights
+        if not one.control
+    }
+    own = judge.plan.splits.own
+    check = check_data(own, headers, args.pretrain_data)
+    report = make_report(study, check)
+    show_report(report)
+    write_report(report, args.work_dir)
+    print(f'written: {args.work_dir}/{PAGE}')
     return 1 if study.failed else 0

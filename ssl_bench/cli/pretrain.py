@@ -1,20 +1,36 @@
 """Pretrain a method from its config.
 
 Example: ssl-bench pretrain configs/mini/insloc_r18_fpn.py
+Own images: ssl-bench pretrain mocov2_r50_200e --data DIR
 Several processes: torchrun --nproc_per_node=N -m ssl_bench pretrain CONFIG
 """
 
 import argparse
 import os
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ssl_bench.cfg_options import add_cfg_options, read_options, seed_number
 from ssl_bench.cli.track import add_track, with_trackers
+from ssl_bench.errors import UserError
+from ssl_bench.files import UNREADABLE_LIMIT
+
+ROOT = 'train_dataloader.dataset.data_root'
+SHOWN = 5  # copies and broken images that are named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments, named as OpenMMLab's tools/train.py does."""
     parser.add_argument('config', help='a pretraining config')
+    parser.add_argument(
+        '--data',
+        metavar='DIR',
+        help='your images: a folder, with folders in it or not, or a .zip, '
+        '.tar, .lmdb, .parquet or .arrow file or pattern of files. What is '
+        'in it is printed first',
+    )
     parser.add_argument(
         '--work-dir',
         help='checkpoints and logs; work_dirs/<config> if left out',
@@ -72,12 +88,14 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.files import require_folder
 
     options = read_options(args.cfg_options)
+    if args.data is not None:
+        options = _with_data(options, args.data)
     # what can be checked before imports that take seconds
     path = find_config(args.config)
     work_dir = args.work_dir or Path('work_dirs') / path.stem
     require_folder(work_dir)
-    root = options.get('train_dataloader.dataset.data_root')
-    if isinstance(root, str) and not Path(work_dir).exists():
+    root = options.get(ROOT)
+    if isinstance(root, str) and (args.data or not Path(work_dir).exists()):
         open_storage(root)
     # before other imports: it hides what the toolkits print when imported
     from ssl_bench import register_all_modules
@@ -88,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
     from ssl_bench.engine.speed import given
 
     config = load_config(path, options)
+    if args.data is not None and is_first():
+        _say_images(config.train_dataloader.dataset)
     if args.auto_scale_lr:
         config.auto_scale_lr.enable = True
     flags = dict(amp=args.amp, compile=args.compile)
@@ -102,10 +122,58 @@ def run(args: argparse.Namespace) -> int:
         args.force,
         args.wait,
     )
-    if os.environ.get('RANK', '0') != '0':  # of several, one says it
+    if not is_first():
         return 0
     print(
         f'{checkpoint}\nnext: ssl-bench transfer {checkpoint} '
         '--tasks TASK ... (ssl-bench tasks lists them)'
     )
     return 0
+
+
+def is_first() -> bool:
+    """Whether this process is the one that speaks, of one or several."""
+    return os.environ.get('RANK', '0') == '0'
+
+
+def _with_data(options: dict[str, Any], data: str) -> dict[str, Any]:
+    """The options with the data root.
+
+    Raises:
+        UserError: They have another one.
+    """
+    if ROOT in options:
+        raise UserError(
+            f'--data {data} and --cfg-options {ROOT}={options[ROOT]} both '
+            'say where the images are: leave one of them out.'
+        )
+    return {**options, ROOT: os.path.expanduser(data)}
+
+
+def _say_images(dataset: Mapping[str, Any]) -> None:
+    """Print what is in the data root, and what cannot be used.
+
+    Args:
+        dataset (Mapping): ``train_dataloader.dataset`` of the config.
+
+    Raises:
+        UserError: A run would not start with it, or stop.
+    """
+    from ssl_bench.cli.data import progress
+    from ssl_bench.data.check_images import faults, look_at_images, summary
+
+    with progress('images looked at') as show:
+        found = look_at_images(dataset['data_root'], show=show)
+    for line in faults(found, SHOWN):
+        print(line)
+    print(summary(found), flush=True)
+    limit = dataset.get('unreadable_limit', UNREADABLE_LIMIT)
+    whole = found.looked == len(found.images)
+    if whole and len(found.broken) > limit * found.looked:
+        raise UserError(
+            f'{len(found.broken)} of {found.looked} images cannot be read, '
+            f'more than {100 * limit:g} %, which would stop the run. '
+            f'`ssl-bench data check-images {shlex.quote(found.folder)}` lists '
+            'them: take them out, or allow more with --cfg-options '
+            'train_dataloader.dataset.unreadable_limit=SHARE.'
+        )

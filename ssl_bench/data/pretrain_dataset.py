@@ -26,7 +26,7 @@ from ssl_bench.data.storage import (
 from ssl_bench.data.storage.folder import Folder
 from ssl_bench.data.storage.kept_lists import find_images
 from ssl_bench.errors import UserError
-from ssl_bench.files import IMAGE_ENDINGS
+from ssl_bench.files import PILLOW_ENDINGS, UNREADABLE_LIMIT
 from ssl_bench.once_per_node import once
 from ssl_bench.pixels import read_rgb
 
@@ -49,7 +49,8 @@ class StreamSampler(DefaultSampler):
             out, because what the sampler gives it is whole.
 
     Raises:
-        UserError: ``drop_last`` leaves nothing.
+        UserError: The images are fewer than a global batch, in which one
+            would be twice.
     """
 
     def __init__(
@@ -62,11 +63,12 @@ class StreamSampler(DefaultSampler):
     ) -> None:
         super().__init__(dataset, *args, **kwargs)
         batch = batch_size * self.world_size
-        if drop_last and len(dataset) < batch:
+        if len(dataset) < batch:
+            each = f' ({batch_size} in each of {self.world_size} processes)'
             raise UserError(
                 f'{len(dataset)} images do not fill a global batch of {batch}'
-                ', and the incomplete one is dropped. Make '
-                'train_dataloader.batch_size smaller.'
+                f'{each if self.world_size > 1 else ""}. Take more images, or '
+                'make train_dataloader.batch_size smaller.'
             )
         batches = len(dataset) / batch
         self.total_size = batch * (
@@ -178,8 +180,8 @@ class PretrainDataset(CustomDataset):
         self,
         *args,
         backgrounds: int = 0,
-        extensions: Sequence[str] = IMAGE_ENDINGS,
-        unreadable_limit: float = 0.01,
+        extensions: Sequence[str] = PILLOW_ENDINGS,
+        unreadable_limit: float = UNREADABLE_LIMIT,
         ann_file: str = '',
         **kwargs,
     ) -> None:

@@ -28,6 +28,10 @@ FAST = {
     'pretrain mini/mocov2_r18 --work-dir file': 'file is a file',
     'pretrain mini/mocov2_r18 --cfg-options '
     'train_dataloader.dataset.data_root=/no': 'no folder /no .*your images',
+    'pretrain mini/mocov2_r18 --data no': 'no folder no .*your images',
+    'pretrain mini/mocov2_r18 --data file': 'is a file.*folder that has your',
+    'pretrain mini/mocov2_r18 --data a --cfg-options '
+    'train_dataloader.dataset.data_root=b': 'leave one of them out',
     'transfer x.pth --tasks mini_knn': 'data/mini/.*data mini --root data/mini',
     'transfer x.pth --tasks mini_kn': 'Did you mean mini_knn',
     'transfer random --tasks mini_knn --data-root no': 'no/imagenet/train',
@@ -38,6 +42,7 @@ FAST = {
     'data check mini_kn': 'Did you mean mini_knn',
     'data check all --data-root no': 'root no is not there',
     'data check-images no': 'no folder no .*data mini',
+    'data check-images empty': 'no image .*Name the folder',
     'data pack no out.zip': 'no folder no ',
     'data pack empty out.rar': 'does not end in one of',
     'data subset no --percent 1 -o list.txt': '<class>/<image>',
@@ -56,6 +61,8 @@ SLOW = {
     'train_dataloader.dataset.data_root=images': 'queue of 7 keys.*Change',
     'pretrain mini/mocov2_r18 --cfg-options +model.backbone.no=7 '
     'train_dataloader.dataset.data_root=images': "argument 'no'",
+    'pretrain mini/mocov2_r18 --data empty': 'no image .*Name the folder',
+    'pretrain mini/mocov2_r18 --data images': 'one image alone, one.jpg',
     'pretrain mini/mocov2_r18 --work-dir empty': 'data/mini.*data mini --root',
     'transfer x.pth --tasks mini_knn --dry-run': 'no checkpoint x.pth.*Name',
     'transfer random --arch no --tasks mini_knn --dry-run': 'Known: .* more',

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shlex
 import shutil
 import signal
 import tarfile
@@ -152,8 +153,8 @@ def test_check_images_reads_them(nested, capsys, output):
     assert main(['data', 'pack', str(nested), str(root)]) == 0
     said = capsys.readouterr().out
     assert said == (
-        f'{root}: 1 file; train_dataloader.dataset.data_root={root} reads '
-        'them\n'
+        f'{root}: 1 file; ssl-bench pretrain CONFIG --data '
+        f'{shlex.quote(str(root))} reads them\n'
     )
     assert main(['data', 'pack', str(nested), str(root)]) == 2
     assert 'is there already' in capsys.readouterr().err

@@ -78,6 +78,8 @@ def launch(folder, images, batch, processes, port=29511):
             str(processes),
             '--work-dir',
             str(folder / 'run'),
+            '--data',
+            str(images),
         ],
         env=environment,
         capture_output=True,
@@ -85,6 +87,7 @@ def launch(folder, images, batch, processes, port=29511):
         timeout=600,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count(f'{images}: 12 images (12 .jpg), 0 broken') == 1
     return [
         torch.load(folder / f'run/rank{rank}.pth') for rank in range(processes)
     ]

@@ -10,7 +10,7 @@ from ssl_bench.data.storage.lmdb_file import Lmdb
 from ssl_bench.data.storage.names import ImageList, Names
 from ssl_bench.data.storage.tables import Arrow, Parquet
 from ssl_bench.errors import UserError
-from ssl_bench.files import IMAGE_ENDINGS
+from ssl_bench.files import PILLOW_ENDINGS
 
 __all__ = [
     'ImageList',
@@ -25,7 +25,9 @@ CONTAINERS: tuple[type[Container], ...] = (Zip, Tar, Lmdb, Parquet, Arrow)
 PACKED = ('.tar.gz', '.tgz', '.tar.bz2', '.tar.xz', '.tar.zst')
 
 
-def open_storage(path: str, endings: Sequence[str] = IMAGE_ENDINGS) -> Storage:
+def open_storage(
+    path: str, endings: Sequence[str] = PILLOW_ENDINGS
+) -> Storage:
     """The storage that a path names; nothing is listed.
 
     Args:
@@ -58,11 +60,14 @@ def open_storage(path: str, endings: Sequence[str] = IMAGE_ENDINGS) -> Storage:
         what = 'is a file, and not one of' if os.path.exists(path) else ''
         if what:
             known = ', '.join(kind.suffixes[0] for kind in CONTAINERS)
-            raise UserError(f'{path} {what} {known}, or a folder.')
+            raise UserError(
+                f'{path} {what} {known}, or a folder. Name the folder that '
+                'has your images.'
+            )
         raise UserError(
             f'no folder {whole} to pretrain on. Write the embedded data '
-            'with `ssl-bench data mini --root data/mini`, or point '
-            '`train_dataloader.dataset.data_root` at your images.'
+            'with `ssl-bench data mini --root data/mini`, or name the folder '
+            'that has your images: `ssl-bench pretrain CONFIG --data DIR`.'
         )
     return Folder(path, endings)
 
@@ -84,7 +89,8 @@ def no_images(storage: Storage, listed: Listed) -> UserError:
     others = listed.images.others
     text = (
         f'{storage.root} has no image with one of the endings '
-        f'{", ".join(storage.endings)}{f", but {others}" if others else ""}.'
+        f'{", ".join(storage.endings)}{f", but {others}" if others else ""}. '
+        'Name the folder that has your images.'
     )
     for kind in CONTAINERS:
         for name in listed.others:
