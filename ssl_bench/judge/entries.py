@@ -1,13 +1,11 @@
 """The training images of own data with their classes, and lists of some."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ssl_bench.errors import UserError
 from ssl_bench.files import write_text
-from ssl_bench.tasks.layouts import FolderLayout
-from ssl_bench.tasks.layouts.lines import refuse
-from ssl_bench.tasks.layouts.text_lists import read_list
 from ssl_bench.tasks.own import OwnData, OwnSplit
 
 #: Classes of each image, by the name that lists have.
@@ -50,18 +48,15 @@ def keep_text(path: Path, text: str) -> None:
 
 
 def _of_folders(own: OwnData) -> Labels:
-    if own.train.names:
-        lines, problems = read_list(own.train.names)
-        refuse(problems)
-        pairs = [line.rpartition(' ') for line in lines]
-        return {name: frozenset([int(label)]) for name, _, label in pairs}
-    images = FolderLayout(folder=own.train.images).images()
-    places = {name: place for place, name in enumerate(own.classes)}
+    entries = own.dataset().train[0].read().entries
     return {
-        f'{folder}/{name}': frozenset([places[folder]])
-        for folder, names in images.items()
-        for name in names
+        _name(own, entry.image): frozenset([entry.label]) for entry in entries
     }
+
+
+def _name(own: OwnData, image: str) -> str:
+    """An image as lists name it."""
+    return Path(os.path.relpath(image, own.train.images)).as_posix()
 
 
 def _folder_lines(labels: Labels, names: Sequence[str]) -> list[str]:

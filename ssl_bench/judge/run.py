@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ssl_bench.errors import Interrupted, UserError, one_line
@@ -38,11 +38,13 @@ class Job:
         step (Step): For the progress.
         do (Callable): Does it.
         tries (bool): It tries a learning rate, and may fail.
+        missing (Score, optional): What it leaves if it fails.
     """
 
     step: Step
     do: Callable[[], None]
     tries: bool = False
+    missing: Score | None = None
 
 
 @dataclass
@@ -137,6 +139,9 @@ class Judge:
     ) -> Job:
         plan, way = self.plan, self.plan.modes[mode]
         names = plan.splits.subset(fraction, seed)
+        missing = Score(
+            weights.label, weights.control, mode, fraction, seed, math.nan
+        )
 
         def do() -> None:
             own = plan.splits.data(fraction, seed)
@@ -145,21 +150,12 @@ class Judge:
             if way.cached:
                 by = cached.probe_of(self._extracted(weights, seed), names)
             value = self._run(mode, weights, own, seed, rate, RUNS, by)
-            self.scores.append(
-                Score(
-                    weights.label,
-                    weights.control,
-                    mode,
-                    fraction,
-                    seed,
-                    value,
-                    rate,
-                )
-            )
+            self.scores.append(replace(missing, value=value, rate=rate))
 
         where = f'{percent(fraction)}, seed {seed}'
         title = f'{weights.label}, {mode}, {where}'
-        return Job(self._step(title, mode, len(names), plan.splits.tested), do)
+        step = self._step(title, mode, len(names), plan.splits.tested)
+        return Job(step, do, missing=missing)
 
     def _step(self, title: str, mode: str, images: int, tested: int) -> Step:
         way = self.plan.modes[mode]
@@ -294,6 +290,8 @@ def run_judge(judge: Judge, jobs: Sequence[Job], view: StepsView) -> Study:
         for number, job in enumerate(jobs):
             view.start(number)
             problem = _attempt(job)
+            if problem is not None and job.missing:
+                judge.scores.append(job.missing)
             view.end(number, problem is None)
             if problem and not job.tries:
                 judge.failed.append(f'{job.step.title}: {problem}')
