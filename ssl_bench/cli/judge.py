@@ -1,4 +1,4 @@
-"""Did pretraining help on your data? One sentence for each checkpoint.
+"""Say whether pretraining helped on your own images and labels.
 
 Example: ssl-bench judge work_dirs/mocov2/epoch_200.pth
              --train-data images/train --val-data images/val

@@ -181,6 +181,8 @@ class Judge:
                 for seed in plan.seeds
                 if cached.key_of(weights, seed) in self.features
             }
+            if not found:
+                raise Skipped
             values = cached.try_rates(plan, found, source)
             self.tried[key] = dict(zip(plan.modes[mode].rates, values))
         tried = {

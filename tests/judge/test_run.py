@@ -171,11 +171,9 @@ def test_a_step_that_fails_is_named_and_others_go_on(
     ]
     assert main(words) == 1
     out, err = capsys.readouterr()
-    lines = [x for x in err.splitlines() if x.startswith('failed')]
-    assert lines == [
-        'failed: features of random, seed 1: RuntimeError: no memory'
-    ]
-    assert 'shown' in out or 'better' in out or 'enough' in out
+    assert err == '' or 'elapsed' in err
+    assert 'failed: features of random, seed 1: RuntimeError: no memory' in out
+    assert out.count('failed:') == 1
     assert len(records(tmp_path / 'runs')) == 5
 
 
