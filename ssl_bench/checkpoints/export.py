@@ -38,6 +38,7 @@ from ssl_bench.checkpoints.snippets import MM, snippet
 from ssl_bench.checkpoints.timm_nets import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    LAYERS,
     TimmNet,
 )
 from ssl_bench.checkpoints.verify import compare
@@ -146,12 +147,22 @@ def _who_can(arch: ResNet | ViT, backbone: Backbone) -> list[str]:
 
 def _as_plain(net: TimmNet, backbone: Backbone, target: str) -> bool:
     """Whether a program gets it as a ViT with layer scale or the like."""
-    if target in ('timm', 'hf') or 'norm_eps' in net.kwargs:
+    if target in ('timm', 'hf') or {'norm_eps', *LAYERS} & set(net.kwargs):
         return False
     arch = recognise(backbone.state)
-    if arch is None:
+    if arch is None or not compare(backbone.state, arch.shapes()).complete:
         return False
-    return compare(backbone.state, arch.shapes()).complete
+    if target not in MM:
+        return True  # or refused as such
+    try:
+        _scheme(target, arch)
+    except UserError:
+        return False  # mmdet and mmseg have no such class, we have
+    blocks: Any = getattr(net.build('meta'), 'blocks', None)
+    # a header of timm's says heads by the name of the network
+    return not isinstance(arch, ViT) or (
+        blocks is not None and blocks[0].attn.num_heads == arch.heads
+    )
 
 
 def _export_timm(

@@ -145,8 +145,9 @@ def _torchvision(place: str, arch: Plain, backbone: Backbone) -> str:
 
 def _timm(place: str, arch: Plain, backbone: Backbone) -> str:
     """timm's network of a name that has these tensors."""
+    options: dict[str, Any] = {}
     if isinstance(arch, ResNet):
-        name, options = arch.name, {}
+        name = arch.name
     elif arch.split_bias or arch.gamma or arch.rel_pos:
         name, options = _timm_beit(arch, backbone)
     else:
