@@ -68,7 +68,7 @@ def alike_hashes(
     """
     if not 0 <= bound <= 2 * BANDS - 1:
         raise ValueError(f'{bound} bits may differ; the search finds 0 to 7')
-    found = [np.zeros((0, 3), np.int64)]
+    found: list[np.ndarray] = [np.zeros((0, 3), np.int64)]
     for band in range(BANDS):
         ours, theirs = (_quarter(hashes, band) for hashes in (first, second))
         order = np.argsort(theirs, kind='stable')

@@ -46,6 +46,6 @@ def check_classes(
     if len(names) == 1 and not alone:
         raise UserError(
             f'{where} names one class only, {names[0]}: there is nothing to '
-            'tell apart. Masks have a class for the background, too.'
+            'tell apart.'
         )
     return tuple(names)

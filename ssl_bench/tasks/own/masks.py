@@ -13,7 +13,6 @@ from ssl_bench.tasks.layouts.masks import (
     Masked,
     single_label,
 )
-from ssl_bench.tasks.own.classes import check_classes
 from ssl_bench.tasks.own.data import OwnData, OwnSplit, builds
 from ssl_bench.tasks.own.same import require_apart
 
@@ -41,7 +40,12 @@ def read(
             'write one class in a line, in the order of the labels from 0, '
             'and name the file with --classes.'
         )
-    check_classes(classes, 'the list of classes')
+    if len(classes) == 1:
+        raise UserError(
+            f'the list of classes names one class only, {classes[0]}: there '
+            'is nothing to tell apart. Masks have a class for the '
+            'background, too: name it first.'
+        )
     own = OwnData(
         name=name, kind='masks', train=train, val=val, classes=tuple(classes)
     )

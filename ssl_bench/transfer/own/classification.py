@@ -52,6 +52,27 @@ def fit(config: Config, row: Task, own: OwnData) -> None:
                 node['topk'] = _useful(node['topk'], len(names))
 
 
+def fit_neighbours(probe: dict[str, Any], images: int) -> list[str]:
+    """A k above the number of training images becomes that number.
+
+    Args:
+        probe (dict): Of a config; changed in place.
+        images (int): In training.
+
+    Returns:
+        list[str]: What a record should say.
+    """
+    if probe['type'] != 'knn' or probe.get('per_class') is not None:
+        return []
+    above = [k for k in probe['neighbours'] if k > images]
+    if not above and probe['headline'] <= images:
+        return []
+    named = ', '.join(map(str, above or [probe['headline']]))
+    probe['neighbours'] = sorted({min(k, images) for k in probe['neighbours']})
+    probe['headline'] = min(probe['headline'], images)
+    return [f'k is {images}, all training images, and not {named}']
+
+
 def _useful(topk: Any, classes: int) -> tuple[int, ...]:
     """Of a score's k those that are not 100 % whatever is predicted."""
     counts = topk if isinstance(topk, (list, tuple)) else (topk,)

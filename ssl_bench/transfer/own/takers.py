@@ -2,20 +2,32 @@
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.layouts import (
+    CocoLayout,
     FolderLayout,
     InatLayout,
     Layout,
     ListLayout,
+    LvisLayout,
     MaskLayout,
+    VocBoxLayout,
 )
 from ssl_bench.tasks.own.data import Kind
 from ssl_bench.tasks.table import Task, tasks
 
 # layouts of the protocol's data that own data of a kind can replace
 REPLACES: dict[str, tuple[type[Layout], ...]] = dict(
-    folders=(FolderLayout, ListLayout, InatLayout), masks=(MaskLayout,)
+    coco=(CocoLayout,),
+    folders=(FolderLayout, ListLayout, InatLayout),
+    masks=(MaskLayout,),
+    voc=(CocoLayout, VocBoxLayout),
 )
-WORDS = dict(folders='class folders', masks='masks')
+WORDS = dict(
+    coco="COCO's annotation files",
+    folders='class folders',
+    masks='masks',
+    voc="VOC's XML files",
+)
+OBJECTS = ('coco', 'voc')  # kinds of which boxes are found
 
 
 def takes(task: Task, kind: Kind) -> bool:
@@ -23,9 +35,13 @@ def takes(task: Task, kind: Kind) -> bool:
     data = task.protocol_data
     return (
         not task.trained_by
+        and (task.toolbox == 'mmdet') == (kind in OBJECTS)
         and data.drawn_from is None
         and bool(data.train)
-        and all(isinstance(row, REPLACES[kind]) for row in data.layouts)
+        and all(
+            isinstance(row, REPLACES[kind]) and not isinstance(row, LvisLayout)
+            for row in data.layouts
+        )
     )
 
 
@@ -35,8 +51,12 @@ def require_taken(task: Task, kind: Kind) -> None:
     Raises:
         UserError: Why not, and which tasks can.
     """
-    if takes(task, kind):
-        return
+    if not takes(task, kind):
+        raise cannot_take(task, kind)
+
+
+def cannot_take(task: Task, kind: Kind) -> UserError:
+    """Why a task cannot be run on own data of a kind, and which can."""
     name = task.id.rpartition('/')[2]
     if task.protocol_data.drawn_from is not None:
         reason = (
@@ -48,7 +68,7 @@ def require_taken(task: Task, kind: Kind) -> None:
     else:
         reason = f'it takes no {WORDS[kind]}'
     able = [other.id for other in tasks().values() if takes(other, kind)]
-    raise UserError(
+    return UserError(
         f'{name} cannot be run on own data: {reason}. Tasks that take '
         f'{WORDS[kind]}: {", ".join(able)}.'
     )
