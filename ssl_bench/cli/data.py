@@ -242,13 +242,18 @@ def on_own_data(names: list[str], own: 'OwnData', folder: str) -> list[str]:
         UserError: A task does not take them; or all tasks were named.
     """
     from ssl_bench.tasks import table
+    from ssl_bench.transfer.own.takers import require_taken
 
     if names == ['all']:
         raise UserError(
             "`all` is of the tasks' own data sets: name the tasks to check "
             'with --train-data and --val-data.'
         )
-    return [table.on_own_data(name, own, folder).id for name in names]
+    rows = [table.on_own_data(name, own, folder) for name in names]
+    for row in rows:
+        if row.own is not None:
+            require_taken(row, row.own.kind)
+    return [row.id for row in rows]
 
 
 def run_check_images(args: argparse.Namespace) -> int:

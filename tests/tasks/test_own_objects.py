@@ -337,6 +337,8 @@ def test_the_check_of_own_data(tmp_path, capsys):
     ):
         assert main(['data', 'check', 'voc07_det_c4', *data, *words]) == 2
         assert message in capsys.readouterr().err
+    assert main(['data', 'check', 'mini_knn', *data]) == 2
+    assert 'mini_knn cannot be run on own data' in capsys.readouterr().err
     assert main(['data', 'check', 'all', *data]) == 2
     assert 'name the tasks to check' in capsys.readouterr().err
     row = on_own_data('voc07_det_c4', read_own_data(train, val))

@@ -33,6 +33,8 @@ def differences(one, other, key=''):
     if key in OWN_KEYS:
         return set() if one == other else {key}
     if isinstance(one, dict) and isinstance(other, dict):
+        if 'datasets' in other:  # joined sets become one
+            other = other['datasets'][0]
         return {
             name
             for each in {*one, *other}
