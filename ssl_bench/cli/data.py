@@ -198,9 +198,10 @@ def run_check(args: argparse.Namespace) -> int:
         UserError: The data root is not there.
     """
     from ssl_bench.tasks.check import check_task, no_root
+    from ssl_bench.tasks.custom import named_task
     from ssl_bench.tasks.datasets import Dataset
     from ssl_bench.tasks.layouts import Line, Note, Problem
-    from ssl_bench.tasks.table import find_task, tasks
+    from ssl_bench.tasks.table import tasks
 
     table, wrong = tasks(), 0
     names = list(args.tasks)
@@ -215,11 +216,11 @@ def run_check(args: argparse.Namespace) -> int:
     known: dict[tuple[Dataset, bool], list[Line]] = {}
     for name in names:
         try:
-            row = find_task(name)
+            row = named_task(name)
             key = row.data, row.toolbox == 'probe'  # many tasks share a set
             if key not in known:
                 every = args.decode == 'all'
-                known[key] = check_task(name, args.data_root, every)
+                known[key] = check_task(row.id, args.data_root, every)
             lines = known[key]
         except UserError as error:
             if len(names) == 1:

@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='extend',
         required=True,
         metavar='TASK',
-        help='task ids (ssl-bench tasks lists them)',
+        help='task ids (ssl-bench tasks lists them), or files: my_task.py, '
+        'whose base is a task',
     )
     parser.add_argument(
         '--seeds',
@@ -199,8 +200,10 @@ def fraction(text: str) -> float:
 @with_trackers
 def run(args: argparse.Namespace) -> int:
     """Run every task for every seed; print one line for each."""
+    from ssl_bench.tasks.custom import task_ids
     from ssl_bench.tasks.table import find_task, on_own_data, require_data
 
+    args.tasks = task_ids(args.tasks)
     own = own_data(args)
     if own is not None:
         args.tasks = [

@@ -121,7 +121,13 @@ def image_paths(layouts: Iterable['Layout']) -> list[str]:
 
     Args:
         layouts (Iterable[Layout]): With full paths.
+
+    Raises:
+        UserError: One cannot be read.
     """
-    return sorted(
-        {entry.image for one in layouts for entry in one.read().entries}
-    )
+    found: set[str] = set()
+    for layout in layouts:
+        reading = layout.read()
+        reading.refuse()
+        found.update(entry.image for entry in reading.entries)
+    return sorted(found)

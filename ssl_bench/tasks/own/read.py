@@ -36,10 +36,11 @@ def read_own_data(
     """Find out what kind the data are, and which classes they have.
 
     Args:
-        train, val (Sequence[str]): A folder of class folders; or a folder of
+        train (Sequence[str]): A folder of class folders; or a folder of
             images and, behind it, COCO's annotation file, a folder of VOC's
             XML files, or a folder of masks; and a list of names, if not all
             images are taken.
+        val (Sequence[str]): The same, to test on.
         classes (str, optional): File with one class in a line, in the order
             of the labels. Masks need it; of others it fixes the order.
         name (str, optional): Of the data; that of the folder above the
