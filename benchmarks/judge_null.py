@@ -168,26 +168,28 @@ def plain_rate(world: World, seeds: int, draws: int) -> float:
 
 
 def print_null(draws: int) -> None:
-    """Rates of false answers, a row for each world."""
-    print(
-        '| scores | checkpoints | seeds | better | worse | plain t: better |'
-    )
-    print('| :-- | --: | --: | --: | --: | --: |')
+    """Rates of false 'better' (and 'worse') of any checkpoint, by world."""
+    heads = [
+        f'{checkpoints} checkpoint{"s" * (checkpoints > 1)}, {seeds} seeds'
+        for checkpoints in CHECKPOINTS
+        for seeds in SEEDS
+    ]
+    heads += [f'plain t, {seeds} seeds' for seeds in SEEDS]
+    print(f'| scores | {" | ".join(heads)} |')
+    print(f'| :-- {"| --: " * len(heads)}|')
     for name, world in WORLDS.items():
+        cells = []
         for checkpoints in CHECKPOINTS:
             for seeds in SEEDS:
                 found = list(answers(world, seeds, checkpoints, draws))
-                plain = (
-                    f'{100 * plain_rate(world, seeds, draws):.1f}%'
-                    if checkpoints == 1
-                    else ''
+                better, worse = (
+                    100 * rate(found, answer) for answer in (BETTER, WORSE)
                 )
-                print(
-                    f'| {name} | {checkpoints} | {seeds} '
-                    f'| {100 * rate(found, BETTER):.1f}% '
-                    f'| {100 * rate(found, WORSE):.1f}% | {plain} |',
-                    flush=True,
-                )
+                cells.append(f'{better:.1f} ({worse:.1f})')
+        cells += [
+            f'{100 * plain_rate(world, seeds, draws):.1f}' for seeds in SEEDS
+        ]
+        print(f'| {name} | {" | ".join(cells)} |', flush=True)
 
 
 def print_power(draws: int) -> None:

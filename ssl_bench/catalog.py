@@ -24,6 +24,8 @@ from ssl_bench.baselines import ALIASES, BASELINES, CONTROLS
 from ssl_bench.config import (
     config_dirs,
     display_name,
+    find_config,
+    let_import,
     load_config,
     read_literals,
 )
@@ -172,6 +174,7 @@ def _add(found: dict[str, Method], path: Path, texts: dict[str, str]) -> None:
     name = _text(config, 'method', 'name')
     kind = _text(config, 'model', 'type')
     if kind not in texts:
+        let_import(path)
         for file in _imported(config):
             texts |= registered(file)
     if kind not in texts:
@@ -285,13 +288,41 @@ def find_method(name: str) -> Method:
     return method
 
 
+def method_of(config: str) -> Method:
+    """The method of one config, which may lie anywhere.
+
+    Args:
+        config (str): As `ssl-bench pretrain` takes it.
+
+    Raises:
+        UserError: No such config, or it does not name its method and model.
+    """
+    path = find_config(config)
+    texts = dict(BASELINES) | {
+        method.model: method.doc for method in methods().values()
+    }
+    found: dict[str, Method] = {}
+    try:
+        _add(found, path, texts)
+    except UserError as error:
+        named = str(error).startswith('config ')
+        raise UserError(
+            str(error) if named else f'config {path}: {error}'
+        ) from error
+    return next(iter(found.values()))
+
+
 def describe(name: str) -> str:
     """A method's description, paper, configs and their settings.
+
+    Args:
+        name (str): As of `find_method`, or a config that ends in ``.py``.
 
     The configs are loaded, and the toolkits imported. A config that does not
     load has the reason in place of its settings.
     """
-    method = find_method(name)
+    is_config = name.endswith('.py')
+    method = method_of(name) if is_config else find_method(name)
     title = (
         f'{method.name} (class {method.model})'
         if method.model

@@ -2,8 +2,10 @@
 
 import ast
 import os
+import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +18,7 @@ from ssl_bench.errors import UserError, alternatives, near_names, one_line
 # folders like ``configs``, in addition to it, separated as in PATH
 FOLDERS = 'SSL_BENCH_CONFIGS'
 BASE, DELETE = '_base_', '_delete_'
+OURS = 'ssl_bench'  # of bases: ``ssl_bench::transfer/in1k_knn.py``
 
 
 @lru_cache(maxsize=1)
@@ -71,6 +74,7 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     from mmengine.config import config as loader
 
     from ssl_bench.compat.imports import without_notes
+    from ssl_bench.config_bases import bases_of
     from ssl_bench.config_edits import apply_edits, edit, edits_of_bases
 
     # mmengine looks for a distribution `mmsegmentation`; the fork's has
@@ -80,13 +84,17 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None):
     # no config in them (it looks for names without .py), and takes this path
     loader._get_external_cfg_path = utils._get_external_cfg_base_path
     try:
-        with edits_of_bases(), without_notes():
+        let_import(path)
+        with bases_of(OURS, our_config), edits_of_bases(), without_notes():
             config = Config.fromfile(path)
         apply_edits(config)
         check_keys(config, overrides or {})
         edit(config, plain_keys(overrides or {}))
     except UserError as error:
-        raise UserError(f'config {path}: {error}') from error
+        named = str(error).startswith('config ')
+        raise UserError(
+            str(error) if named else f'config {path}: {error}'
+        ) from error
     except Exception as error:  # a config is code: anything may be raised
         # names the line with wrong syntax, or a missing base
         read_literals(path)
@@ -196,9 +204,24 @@ def _read_literals(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         )
     above = (*above, path.resolve())
     fields = own_literals(path)
-    bases = fields.pop(BASE, None) or []
     merged: dict[str, Any] = {}
-    for base in [bases] if isinstance(bases, str) else bases:
+    for file in _base_files(fields.pop(BASE, None), path):
+        merged.update(_read_literals(file, above))
+    return merge_literals(fields, merged)
+
+
+def base_files(path: Path) -> list[Path]:
+    """The bases of a config, as `read_literals` finds them.
+
+    Raises:
+        UserError: As `read_literals`.
+    """
+    return _base_files(own_literals(path).get(BASE), path)
+
+
+def _base_files(bases: Any, path: Path) -> list[Path]:
+    files = []
+    for base in [bases] if isinstance(bases, str) else bases or []:
         if not isinstance(base, str):
             continue
         file = _base_file(base, path)
@@ -206,8 +229,8 @@ def _read_literals(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
             raise UserError(
                 f'config {path} does not load: its base {base} does not exist'
             )
-        merged.update(_read_literals(file, above))
-    return _merge(fields, merged)
+        files.append(file)
+    return files
 
 
 def own_literals(path: Path) -> dict[str, Any]:
@@ -232,17 +255,72 @@ def _base_file(base: str, path: Path) -> Path | None:
     """The file of a ``_base_`` of a config at ``path``.
 
     None for ``package::file`` of a package that is not installed.
+
+    Raises:
+        UserError: ``ssl_bench::`` and a name that no config of ours has.
     """
     package, external, name = base.rpartition('::')
     if not external:
         return path.parent / base
+    if package == OURS:
+        return our_config(base, path)
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(spec.submodule_search_locations[0], '.mim', 'configs', name)
 
 
-def _merge(fields: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+def our_config(base: str, path: Path) -> Path:
+    """The file of ``ssl_bench::FILE``, a base of the config at ``path``.
+
+    It is below `config_dir`, in a checkout and in an installation.
+
+    Raises:
+        UserError: There is none; near names are listed.
+    """
+    name = base.removeprefix(f'{OURS}::')
+    file = config_dir() / name
+    if file.is_file():
+        return file
+    known = {
+        other.relative_to(config_dir()).as_posix()
+        for other in config_dir().rglob('*.py')
+    }
+    near = [f'{OURS}::{other}' for other in near_names(name, known)]
+    hint = f' Did you mean {alternatives(near)}?' if near else ''
+    raise UserError(
+        f'config {path} does not load: its base {base} does not exist.{hint}'
+    )
+
+
+def let_import(path: Path) -> None:
+    """Let a config name modules that lie in its folder, or in its bases'.
+
+    The installed command does not search the current folder for modules.
+    Ours and those of toolkits have none. The folders are searched last, so
+    that a file cannot take the place of an installed package; torchrun's
+    processes load the config themselves, and loaders' workers have the
+    ``sys.path`` of the process that starts them.
+
+    Args:
+        path (Path): The config.
+    """
+    waiting, seen = [path.resolve()], set()
+    while waiting:
+        file = waiting.pop()
+        if file in seen or file.is_relative_to(config_dir().resolve()):
+            continue
+        seen.add(file)
+        folder = str(file.parent)
+        if folder not in sys.path and '.mim' not in file.parts:
+            sys.path.append(folder)
+        with suppress(UserError):  # which loading the config will say
+            waiting += [base.resolve() for base in base_files(file)]
+
+
+def merge_literals(
+    fields: dict[str, Any], base: dict[str, Any]
+) -> dict[str, Any]:
     """``base`` with ``fields`` over it, dict by dict."""
     merged = dict(base)
     for name, value in fields.items():
@@ -250,7 +328,9 @@ def _merge(fields: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
             value = dict(value)
             if not value.pop(DELETE, False):
                 old = base.get(name)
-                value = _merge(value, old if isinstance(old, dict) else {})
+                value = merge_literals(
+                    value, old if isinstance(old, dict) else {}
+                )
         merged[name] = value
     return merged
 

@@ -214,6 +214,31 @@ def require_readable(source: Source) -> tuple[int, int]:
         return size
 
 
+def read_thumbnail(source: Source, side: int) -> np.ndarray:
+    """The whole image as a small square, to compare images with each other.
+
+    Of a JPEG no more is decoded than needed.
+
+    Args:
+        source (str | Path | bytes): A path, or the content of a file.
+        side (int): Pixels.
+
+    Returns:
+        np.ndarray: (side, side, 3) uint8: means over areas of `read_rgb`'s
+        pixels, but for the rounding of a decoder.
+
+    Raises:
+        OSError: As `read_rgb`.
+    """
+    with opened(source) as image:
+        way = orientation(image)
+        image.draft('RGB', (4 * side, 4 * side))
+        small = Image.fromarray(_rgb(image)).resize(
+            (side, side), Image.Resampling.BOX
+        )
+        return turned(np.asarray(small), way)
+
+
 def _rgb(image: Image.Image) -> np.ndarray:
     """Pixels as they lie in the file, (H, W, 3) uint8."""
     if image.mode.startswith('I;16') or (

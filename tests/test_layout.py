@@ -25,6 +25,7 @@ BASE = {
     'pixels',
     'sheet_file',
     'config',
+    'config_bases',
     'config_edits',
     'compat',
     'header_fields',
@@ -34,6 +35,7 @@ BASE = {
 # and what is listed here. Higher parts come first. A new part needs a row.
 ALLOWED: dict[str, set[str]] = {
     '__main__': {'cli'},
+    'api': {'transfer', 'engine', 'tasks', 'checkpoints', 'results'},
     'cli': {
         'health',
         'launch',
@@ -123,6 +125,7 @@ ALLOWED: dict[str, set[str]] = {
     'cfg_options': set(),
     'progress': set(),
     'compat': set(),
+    'config_bases': set(),
     'config_edits': set(),
     'config': set(),
     'config_keys': set(),
@@ -143,6 +146,7 @@ LOW = (
     'files',
     'pixels',
     'sheet_file',
+    'config_bases',
     'config_edits',
     'config_keys',
     'config',

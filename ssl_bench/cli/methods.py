@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='*',
         metavar='NAME',
         help='a method, in any spelling: pixpro, "MoCo v2", mocov2; all if '
-        'none. Or `show NAME`, `table`',
+        'none. Or a config (my_config.py), `show NAME`, `table`',
     )
     parser.add_argument(
         '--update',

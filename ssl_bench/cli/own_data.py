@@ -62,6 +62,11 @@ def own_data(args: argparse.Namespace) -> 'OwnData | None':
                 f'--{name}-data is missing: own data need --train-data and '
                 '--val-data.'
             )
+    if args.data_root:
+        raise UserError(
+            '--data-root is above the data sets of the tasks: leave it out '
+            'with --train-data and --val-data.'
+        )
     return read_own_data(
         args.train_data, args.val_data, args.classes, args.data_name
     )

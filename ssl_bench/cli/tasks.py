@@ -34,7 +34,10 @@ LEGEND = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        'tasks', nargs='*', metavar='TASK', help='only these; all if none'
+        'tasks',
+        nargs='*',
+        metavar='TASK',
+        help='only these, by id or by file (my_task.py); all if none',
     )
     parser.add_argument(
         '--data-root', help='say whether the data are below this folder'
@@ -56,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print a paragraph for each named task, or a line for every task."""
     from ssl_bench.errors import UserError
-    from ssl_bench.tasks.table import find_task, tasks
+    from ssl_bench.tasks.custom import named_task
+    from ssl_bench.tasks.table import tasks
 
     if args.protocols:
         if args.tasks:
@@ -64,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         return protocols(args.update)
     if args.update:
         raise UserError('--update is of --protocols')
-    named = [find_task(name) for name in args.tasks]  # before any output
+    named = [named_task(name) for name in args.tasks]  # before any output
     if named:
         print('\n\n'.join(describe(task, args.data_root) for task in named))
         return 0

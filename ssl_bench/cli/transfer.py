@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='extend',
         required=True,
         metavar='TASK',
-        help='task ids (ssl-bench tasks lists them)',
+        help='task ids (ssl-bench tasks lists them), or files: my_task.py, '
+        'whose base is a task',
     )
     parser.add_argument(
         '--seeds',
@@ -107,6 +108,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--train',
+        type=kind_of_training,
         default='full',
         metavar='KIND',
         help='what is trained of the backbone: full (as the task says), '
@@ -176,6 +178,17 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add_track(parser)
 
 
+def kind_of_training(text: str) -> str:
+    """What is trained; no path of data, which other options name."""
+    if os.path.exists(text) or os.sep in text or text.endswith('.json'):
+        raise argparse.ArgumentTypeError(
+            f'{text} is a path, and --train says what is trained of the '
+            'backbone. Own images and labels are named with --train-data '
+            'IMAGES LABELS and --val-data IMAGES LABELS'
+        )
+    return text
+
+
 def fraction(text: str) -> float:
     """A number above 0, at most 1."""
     value = float(text)
@@ -187,11 +200,15 @@ def fraction(text: str) -> float:
 @with_trackers
 def run(args: argparse.Namespace) -> int:
     """Run every task for every seed; print one line for each."""
+    from ssl_bench.tasks.custom import task_ids
     from ssl_bench.tasks.table import find_task, on_own_data, require_data
 
+    args.tasks = task_ids(args.tasks)
     own = own_data(args)
     if own is not None:
-        args.tasks = [on_own_data(name, own).id for name in args.tasks]
+        args.tasks = [
+            on_own_data(name, own, args.work_dir).id for name in args.tasks
+        ]
     for name in args.tasks:  # before anything slow
         root = args.data_root or find_task(name).root
         if not args.dry_run:

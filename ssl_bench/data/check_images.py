@@ -1,18 +1,15 @@
 """Which images a pretraining cannot use, before it runs."""
 
-import hashlib
-import os
 import random
 import shlex
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ssl_bench.data.each_image import content_of, digest_of, each_image
 from ssl_bench.data.storage import (
     ImageList,
     Listed,
@@ -152,7 +149,8 @@ def _report(
     )
     first: dict[bytes, int] = {}
     end = time.monotonic() + seconds
-    with closing(_results(storage, images, numbers, jobs)) as results:
+    looks = each_image(storage, images, check_image, jobs, numbers)
+    with closing(looks) as results:
         for index, found in zip(numbers, results):
             path = names[index]
             report.looked += 1
@@ -207,61 +205,12 @@ def summary(report: ImageReport) -> str:
     return printable(text)
 
 
-def _results(
-    storage: Storage,
-    images: ImageList,
-    numbers: Sequence[int],
-    jobs: int | None,
-) -> Generator[Checked, None, None]:
-    """What is known of each image, in the order of the numbers."""
-    jobs = jobs or cores()
-    if jobs == 1 or len(numbers) <= CHUNK:
-        yield from (check_image(storage, images, i) for i in numbers)
-        return
-    with ProcessPoolExecutor(
-        jobs, initializer=_take, initargs=(storage, images)
-    ) as pool:
-        try:
-            yield from pool.map(_check_number, numbers, chunksize=CHUNK)
-        except BrokenProcessPool as error:
-            raise UserError(
-                f'a process that reads images of {storage.root} was killed, '
-                'perhaps for its memory. Use fewer processes: --jobs 1.'
-            ) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-_taken: list = []  # of a process of the pool
-
-
-def _take(*shared: object) -> None:
-    """Keep what all images of a process have in common."""
-    _taken[:] = shared
-
-
-def _check_number(index: int) -> Checked:
-    """`check_image`, in a process of the pool."""
-    storage, images = _taken
-    return check_image(storage, images, index)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, 'sched_getaffinity'):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def check_image(storage: Storage, images: ImageList, index: int) -> Checked:
     """Read one image."""
     digest = b''
     try:
-        content = storage.source(images, index)
-        if isinstance(content, str):
-            content = Path(content).read_bytes()
-        digest = hashlib.sha256(content).digest()[:16]
+        content = content_of(storage, images, index)
+        digest = digest_of(content)
         size = require_readable(content)
     except OSError as error:
         return Checked(digest, error.strerror or str(error))

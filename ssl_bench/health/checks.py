@@ -60,7 +60,7 @@ def counts(checks: Sequence[Check]) -> str:
 
 
 def report(checks: Sequence[Check]) -> dict[str, Any]:
-    """The checks for other programs; docs/troubleshooting.md has the fields."""
+    """The checks for other programs; fields: docs/troubleshooting.md."""
     return {
         'schema': SCHEMA,
         'version': ssl_bench.__version__,

@@ -82,9 +82,9 @@ class Verdict:
         start = {
             BETTER: f'{name} is better than {control.control_text}',
             WORSE: f'{name} is worse than {control.control_text}',
-            NO_DIFFERENCE: 'no difference shown between '
+            NO_DIFFERENCE: 'No difference shown between '
             f'{name} and {control.control_text}',
-            TOO_FEW: f'not enough runs to tell {name} from '
+            TOO_FEW: f'Not enough runs to tell {name} from '
             f'{control.control_text}',
         }[self.answer]
         if self.found is None:

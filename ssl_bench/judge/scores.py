@@ -63,15 +63,15 @@ class Study:
         data (str): Name of the data, ``custom:NAME``.
         task (str): Id of the task whose protocol was followed.
         metric (str): Name of the number, as in tables (``top1``).
-        unit (str): For people, of a difference: ``points``.
+        unit (str): What a difference is counted in: ``points of top1``.
         higher_is_better (bool): Of the metric.
         scores (tuple[Score, ...]): One of each run, failed ones too. All
             checkpoints and controls have one architecture.
         failed (tuple[str, ...]): One line for each run that gave no score.
         seconds (float): Wall time of all runs together.
         settings (Mapping[str, object]): What else is to be known to repeat
-            it, by name: architecture, data, rates that were tried. Values
-            are text, numbers, or lists of these.
+            it, by name; values as JSON has them. ``notes`` are sentences
+            for the report.
         places (int): Decimals of the metric in texts.
     """
 
@@ -85,8 +85,3 @@ class Study:
     seconds: float = 0.0
     settings: Mapping[str, object] = field(default_factory=dict)
     places: int = 1
-
-    @property
-    def measure(self) -> str:
-        """What a difference is counted in: ``points of top1``."""
-        return f'{self.unit} of {self.metric}'

@@ -12,6 +12,7 @@ from ssl_bench.launch.costs import pretraining_seconds, transfer_seconds
 from ssl_bench.launch.suite import Method, Run, Suite
 from ssl_bench.results.names import label
 from ssl_bench.results.record import FULL
+from ssl_bench.tasks.custom import task_word
 from ssl_bench.transfer.source import LABELS, RANDOM, SUPERVISED
 
 
@@ -82,7 +83,7 @@ def transfer_command(
         'transfer',
         checkpoint,
         '--tasks',
-        *(run.task for run in runs),
+        *(task_word(run.task) for run in runs),
         '--seeds',
         str(seed),
         '--work-dir',

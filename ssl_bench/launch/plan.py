@@ -18,6 +18,7 @@ from ssl_bench.launch.command import Command
 from ssl_bench.launch.commands import pretrain_command, transfer_command
 from ssl_bench.launch.suite import Method, Run, Suite
 from ssl_bench.results import FILE_NAME
+from ssl_bench.results.record import task_part
 from ssl_bench.tasks.table import find_task, require_data, require_packages
 from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.run import Request, is_done, locate
@@ -326,8 +327,8 @@ class _Planner:
         self, method: Method, checkpoint: str, run: Run, seed: int
     ) -> bool:
         """Whether the record exists; weights are read only if it can."""
-        folder = Path(self.suite.work_dir)
-        if not next(folder.glob(f'*_{run.task}_s{seed}_*/{FILE_NAME}'), None):
+        folder, part = Path(self.suite.work_dir), task_part(run.task)
+        if not next(folder.glob(f'*_{part}_s{seed}_*/{FILE_NAME}'), None):
             return False
         source = self._source(method, checkpoint)
         return source is not None and is_done(self._request(source, run, seed))

@@ -20,6 +20,7 @@ from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError, alternatives, near_names, unknown_name
 from ssl_bench.header_fields import read_fields
 from ssl_bench.results.record import FULL
+from ssl_bench.tasks.custom import task_ids
 from ssl_bench.tasks.table import find_task, recipes_of
 
 Text = Annotated[str, Strict()]
@@ -178,7 +179,8 @@ class Suite(_Entry):
 
     Attributes:
         methods (tuple[Method, ...]): In the order in which they run.
-        tasks (tuple[str, ...]): Task ids.
+        tasks (tuple[str, ...]): Task ids; in a file also files of tasks
+            (``my_task.py``), relative to it or to the current folder.
         recipes (dict): By task, the ``--recipe`` of each run: a name or
             several; ``default`` is the task without a recipe. A task that
             tests the classifier of another one has the recipes of that one.
@@ -369,9 +371,44 @@ def read_suite(path: str | Path) -> Suite:
     if isinstance(content, dict):
         content = {'work_dir': f'work_dirs/{_name(path)}', **content}
     try:
+        _name_files(content, path.parent)
         return _checked(content)
     except UserError as error:
         raise UserError(f'suite {path}: {error}') from error
+
+
+def _name_files(content: Any, folder: Path) -> None:
+    """Put the ids of tasks where a suite names their files.
+
+    Args:
+        content (Any): Of the file, not yet checked; changed in place.
+        folder (Path): Of the file; paths are relative to it, or to the
+            current folder.
+
+    Raises:
+        UserError: As `task_ids`.
+    """
+    if not isinstance(content, dict):
+        return
+    methods = content.get('methods')
+    for part in (content, *(methods if isinstance(methods, list) else ())):
+        if not isinstance(part, dict):
+            continue
+        for key in ('tasks', 'recipes', 'task_seeds', 'train'):
+            value = part.get(key)
+            if not isinstance(value, (list, dict)):
+                continue
+            ids = [
+                task_ids([word], [folder])[0]
+                if isinstance(word, str)
+                else word
+                for word in value
+            ]
+            part[key] = (
+                dict(zip(ids, value.values()))
+                if isinstance(value, dict)
+                else ids
+            )
 
 
 def _key_twice(node: Any) -> str:

@@ -27,8 +27,7 @@ class GlobalBatchNorm(_BatchNorm):
     torch's waits for the accelerator in every layer to find processes without
     rows. In a pretraining all have some, and this one does not look.
 
-    Args:
-        As `torch.nn.SyncBatchNorm`.
+    Its arguments are those of `torch.nn.SyncBatchNorm`.
     """
 
     process_group = None  # all processes

@@ -108,8 +108,8 @@ class BarlowTwins(MMPretrainBarlowTwins):
         The paper's text has other numbers than its code: decay 1.5e-6
         (1e-6), lambda 5e-3 (0.0051).
 
-    Args:
-        As `mmpretrain.models.BarlowTwins`, with a `CrossCorrelationHead`.
+    Its arguments are those of `mmpretrain.models.BarlowTwins`, with a
+    `CrossCorrelationHead`.
 
     Raises:
         ValueError: The head expects another width than the neck gives.

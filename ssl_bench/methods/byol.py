@@ -29,8 +29,7 @@ class BYOL(MMPretrainBYOL):
         times (there: once, and cut to the image). An epoch has 312 steps
         (there 312.8). The recipe of 200 epochs is not one of the paper's.
 
-    Args:
-        As `mmpretrain.models.BYOL`.
+    Its arguments are those of `mmpretrain.models.BYOL`.
     """
 
     def __init__(

@@ -47,9 +47,8 @@ class DenseCL(CountedKeys, MMPretrainDenseCL):
     Parity: golden vectors of the released code.
     Deviations: logits are in float32 under mixed precision.
 
-    Args:
-        As `mmpretrain.models.DenseCL`; the loss of ``head`` is not
-        used, its temperature is.
+    Its arguments are those of `mmpretrain.models.DenseCL`. The loss of
+    ``head`` is not used, its temperature is.
     """
 
     def _before_copy(self) -> None:

@@ -28,9 +28,8 @@ class MoCo(CountedKeys, MMPretrainMoCo):
     Parity: golden vectors of the released code.
     Deviations: logits are in float32 under mixed precision.
 
-    Args:
-        As `mmpretrain.models.MoCo`; the loss of ``head`` is not
-        used, its temperature is.
+    Its arguments are those of `mmpretrain.models.MoCo`. The loss of ``head``
+    is not used, its temperature is.
     """
 
     def loss(

@@ -27,8 +27,7 @@ class MoCoV3(MMPretrainMoCoV3):
         into the key's, which no loss depends on. The ViT's warm-up starts at a
         ten thousandth of the rate (there at 0).
 
-    Args:
-        As `mmpretrain.models.MoCoV3`.
+    Its arguments are those of `mmpretrain.models.MoCoV3`.
     """
 
     def __init__(

@@ -99,7 +99,8 @@ class PixContrast(PixPro):
     Args:
         temperature (float): Divisor of the cosines.
         average (str): ``'valid'`` or ``'all'``, see `contrast_loss`.
-        kwargs: Of `PixPro`; there is no propagation and no instance branch.
+        **kwargs (Any): Of `PixPro`; there is no propagation and no instance
+            branch.
 
     Raises:
         UserError: An unknown average.

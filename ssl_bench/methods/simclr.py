@@ -63,9 +63,9 @@ class SimCLR(MMPretrainSimCLR):
         they are torchvision's and PIL's, for each image. An epoch
         has 312 steps (312.8 there, where batches go on into the next one).
 
-    Args:
-        As `mmpretrain.models.SimCLR`; the loss of ``head`` is not used, its
-        temperature is. The last norm of ``neck`` keeps its shift at zero.
+    Its arguments are those of `mmpretrain.models.SimCLR`. The loss of ``head``
+    is not used, its temperature is. The last norm of ``neck`` keeps its shift
+    at zero.
     """
 
     def __init__(self, backbone: dict, neck: dict, head: dict, **kwargs):

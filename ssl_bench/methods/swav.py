@@ -54,7 +54,8 @@ class GlobalSwAVLoss(SwAVLoss):
         queue_length (int): Samples of each assigning crop in the queue, L,
             over all processes; 0 for none. A multiple of the global batch.
         num_prototypes (int): K.
-        As `mmpretrain.models.SwAVLoss` otherwise.
+
+    Other arguments are those of `mmpretrain.models.SwAVLoss`.
     """
 
     queue: Tensor

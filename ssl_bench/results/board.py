@@ -7,6 +7,7 @@ from ssl_bench.errors import unknown_name
 from ssl_bench.results import headings, rounding
 from ssl_bench.results.checks import (
     check,
+    learn_tasks,
     without_duplicates,
     without_fractions,
 )
@@ -210,10 +211,9 @@ def reasons(row: Row) -> list[str]:
 
 def not_installed(stored: list[Stored]) -> list[Problem]:
     """Say which records are of tasks that have no config."""
-    known = headings.known_tasks()
     strange: dict[str, list[str]] = {}
     for item in stored:
-        if item.record['task'] not in known:
+        if not headings.is_known(item.record['task']):
             strange.setdefault(item.record['task'], []).append(item.path)
     return [
         Problem(
@@ -277,13 +277,14 @@ def build(
     Raises:
         UserError: Unknown task, method or baseline.
     """
+    told = learn_tasks(stored)
     chosen = _choose(stored, wanted, methods)
     if methods and baseline:
         chosen = _with_baseline(stored, wanted, chosen, baseline)
         methods = [*methods, baseline]
     chosen, conflicts = without_duplicates(chosen)
     chosen, odd = without_fractions(chosen)
-    conflicts += odd
+    conflicts += odd + told
     rows = cells(chosen)
     groups = compare_rows(rows, baseline)
     rows = _join(rows, published, wanted, methods, index or PublishedIndex())

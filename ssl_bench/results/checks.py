@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
+from ssl_bench.results.headings import is_custom
 from ssl_bench.results.names import (
     backbone_spelling,
     is_random,
     is_supervised,
     label,
 )
-from ssl_bench.results.record import Problem, Record, Stored
+from ssl_bench.results.record import Problem, Record, Stored, facts_of
 from ssl_bench.results.table import (
     departures,
     pretrain_departures,
@@ -20,6 +21,8 @@ from ssl_bench.results.table import (
     trained_text,
     variant,
 )
+from ssl_bench.tasks.facts import Facts
+from ssl_bench.tasks.table import tasks
 
 MAX_PATHS = 6  # file names in a message
 COPY = 'duplicate'  # a run that is stored twice with the same numbers
@@ -67,6 +70,58 @@ def without_duplicates(
             )
         )
     return kept, problems
+
+
+def learn_tasks(stored: list[Stored]) -> list[Problem]:
+    """Let tables know the tasks that records describe.
+
+    Of several descriptions of a task, the one of the record that finished
+    last counts. A task that is installed is as its config says.
+
+    Returns:
+        list[Problem]: Tasks that are described in several ways.
+    """
+    told: dict[str, list[tuple[Facts, Stored]]] = {}
+    for item in stored:
+        facts = facts_of(item.record)
+        if facts is not None:
+            told.setdefault(item.record['task'], []).append((facts, item))
+    learned, problems = {}, []
+    for task, pairs in told.items():
+        pairs.sort(key=lambda pair: (pair[1].record['finished'], pair[1].path))
+        learned[task] = pairs[-1][0]
+        if any(facts != learned[task] for facts, _ in pairs):
+            problems.append(
+                _problem(
+                    'task described twice',
+                    f'the records of {task} describe it in several ways (by '
+                    f'{_difference([facts for facts, _ in pairs])}); the '
+                    'last to finish is used',
+                    [item for _, item in pairs],
+                )
+            )
+    tasks().learn(learned)
+    return problems
+
+
+def _difference(facts: list[Facts]) -> str:
+    """The first field in which descriptions of a task differ."""
+    last = facts[-1]
+    other = next(one for one in facts if one != last)
+    name = next(
+        name
+        for name in Facts.model_fields
+        if getattr(other, name) != getattr(last, name)
+    )
+    if name == 'metrics':
+        both = {*other.metrics} | {*last.metrics}
+        odd = sorted(
+            metric
+            for metric in both
+            if other.metrics.get(metric) != last.metrics.get(metric)
+        )
+        return f'metrics.{odd[0]}'
+    return f'{name} {getattr(other, name)!r} and {getattr(last, name)!r}'
 
 
 def _conflict(items: list[Stored]) -> Problem:
@@ -309,6 +364,8 @@ def _controls(stored: list[Stored]) -> list[Problem]:
             task
             for task, items in groups.items()
             if not any(is_control(i.record['method']) for i in items)
+            # supervised weights are asked for where papers have them
+            and not (is_control is is_supervised and is_custom(task))
         )
         if without:
             problems.append(

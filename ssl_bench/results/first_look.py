@@ -127,7 +127,9 @@ def _table(rows: Sequence[Row], title: str, board: Board) -> Grid:
     return Grid(title, ['', *heads], body, notes=notes)
 
 
-def _order(rows: Sequence[Row], task: str) -> tuple[bool, tuple[int, str]]:
+def _order(
+    rows: Sequence[Row], task: str
+) -> tuple[bool, tuple[int, int, str]]:
     """Tasks of which something is shown come first."""
     shown = any(
         row.task == task and row.difference and row.difference.decided

@@ -1,13 +1,16 @@
 """What tables say of a task: its heading, its metrics, its place.
 
 Tasks that the project runs come from the task table; tasks that only papers
-print are listed here. A record may also be of a task that is not installed:
-it is shown under its id, and its metrics are not ranked.
+print are listed here; a user's own are described by their records. A record
+may also be of a task that is not installed: it is shown under its id, and its
+metrics are not ranked.
 """
 
 from dataclasses import dataclass
 
-from ssl_bench.tasks.table import Metric, tasks
+from ssl_bench.tasks.facts import Metric
+from ssl_bench.tasks.own.data import OWN
+from ssl_bench.tasks.table import tasks
 
 BOX = ('bbox_AP', 'bbox_AP50', 'bbox_AP75')
 MASK = ('segm_AP', 'segm_AP50', 'segm_AP75')
@@ -94,7 +97,7 @@ _places: dict[int, dict[str, int]] = {}
 
 def heading(task: str) -> Heading:
     """Heading, group and metrics of any task."""
-    found = tasks().get(task)
+    found = tasks().facts(task)
     if found is not None:
         return Heading(found.title, found.group, found.shown)
     return PUBLISHED_ONLY.get(task) or Heading(
@@ -111,7 +114,7 @@ def metric_rule(task: str, metric: str) -> Metric | None:
         and its config does not have, as other tasks say; None when no
         task has it.
     """
-    own = tasks().get(task)
+    own = tasks().facts(task)
     rule = own.metric(metric) if own is not None else None
     if rule is None and task in known_tasks():
         rules = (other.metric(metric) for other in tasks().values())
@@ -147,10 +150,22 @@ def metric_title(task: str, metric: str) -> str:
     return f'{title} in {rule.unit}'
 
 
-def task_order(task: str) -> tuple[int, str]:
-    """Sort key: the task table, what papers print, what is not installed."""
-    known = known_tasks()
-    return known.get(task, len(known)), task
+def is_known(task: str) -> bool:
+    """Whether a task is run or printed, or a record describes it."""
+    return task in known_tasks() or tasks().facts(task) is not None
+
+
+def is_custom(task: str) -> bool:
+    """Whether a task is of a user's own: no paper has numbers of it."""
+    return task.startswith(OWN)
+
+
+def task_order(task: str) -> tuple[int, int, str]:
+    """Sort key: the task table, what papers print, a user's own, others."""
+    known, facts = known_tasks(), tasks().facts(task)
+    if task in known or facts is None:
+        return known.get(task, len(known) + 1), 0, task
+    return len(known), facts.order, task
 
 
 def metric_order(task: str, metric: str) -> tuple[int, str]:

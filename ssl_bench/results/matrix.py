@@ -64,9 +64,9 @@ def matrices(board: Board) -> list[Matrix]:
         if mains[row.task] == row.metric:
             key = backbone_key(row.backbone), row.trained or FULL
             networks.setdefault(key, []).append(row)
-    ranks = {
-        (backbone_key(t.backbone), t.trained): t for t in rank_tables(board)
-    }
+    # one line has one rank: that of papers' tasks, where there is one
+    tables = sorted(rank_tables(board), key=lambda table: not table.custom)
+    ranks = {(backbone_key(t.backbone), t.trained): t for t in tables}
     order = {task: i for i, task in enumerate(board.tasks)}
     found = [
         _matrix(rows, order, ranks.get(key)) for key, rows in networks.items()

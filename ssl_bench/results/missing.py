@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssl_bench.header_fields import FIELDS, SUFFIX
+from ssl_bench.results import headings
 from ssl_bench.results.columns import Column, Columns, network
 from ssl_bench.results.corrections import values_of
 from ssl_bench.results.names import is_random, is_supervised
@@ -20,12 +21,13 @@ from ssl_bench.results.record import (
     run_identity,
 )
 from ssl_bench.results.table import Board, MethodId, Row
+from ssl_bench.results.task_words import read_words
 from ssl_bench.results.verdicts import TRIAL
 from ssl_bench.tasks.table import tasks
 
 DEFAULT_SEEDS = (0, 1, 2)  # where a column has one seed, which decides nothing
 ENOUGH = 2  # seeds of a column that are not added to
-UNKNOWN = 'CHECKPOINT'
+UNKNOWN, NO_TASK = 'CHECKPOINT', 'TASK'
 OPTION = re.compile(r'[A-Za-z_]\w*(\.\w+)*=.*')
 FRACTION = re.compile(r'(\S+) of the training images, drawn with seed .*')
 
@@ -141,7 +143,7 @@ class _Network:
         asked = [
             column
             for column, rows in self.columns.items()
-            if column.task in tasks()
+            if _can_be_asked(column.task)
             and not column.earlier
             and TRIAL not in column.departures
             and (len(rows) > 1 or not (column.recipe or column.departures))
@@ -159,23 +161,26 @@ class _Network:
         cell.missing = sorted(self._wanted(others) - set(seeds))
         if cell.missing:
             records = [item for one in own for item in one.records]
-            self._fill(cell, records, others[0].records[0])
+            runs = [item for one in others for item in one.records]
+            self._fill(cell, records, runs)
         return cell
 
-    def _fill(self, cell: Cell, own: list[Stored], sibling: Stored) -> None:
+    def _fill(
+        self, cell: Cell, own: list[Stored], others: list[Stored]
+    ) -> None:
         """Find what was started, and write the commands.
 
         Args:
             cell (Cell): With its missing seeds.
             own (list[Stored]): Records of the method, of any task.
-            sibling (Stored): A record of the column, of any method.
+            others (list[Stored]): Records of the column, of any method.
         """
         places = list(dict.fromkeys(filter(None, map(_work_dir, own))))
         by_weights: dict[tuple[str | None, bool], list[int]] = {}
         for seed in cell.missing:
             sha, known = _weights(own, seed)
             by_weights.setdefault((sha, known), []).append(seed)
-            run_id = known and _run_id(own, sibling.record, seed, sha)
+            run_id = known and _run_id(own, others[0].record, seed, sha)
             for place in places:
                 if run_id and run_id in self._begun(place):
                     cell.started[seed] = str(Path(place) / run_id)
@@ -183,7 +188,7 @@ class _Network:
         found = [str(Path(folder).parent) for folder in cell.started.values()]
         chosen = next(iter([*found, *places]), None)
         cell.fills = [
-            _command(cell, own, seeds, sha if known else '', chosen)
+            _command(cell, own, seeds, sha if known else '', chosen, others)
             for (sha, known), seeds in by_weights.items()
         ]
 
@@ -278,6 +283,7 @@ def _command(
     seeds: list[int],
     sha: str | None,
     place: str | None,
+    others: list[Stored],
 ) -> Fill:
     """The command for some seeds with the same weights.
 
@@ -285,13 +291,12 @@ def _command(
         sha (str, optional): Of the weights; None where there are none or
             no record says, empty where the seeds have none yet.
         place (str, optional): The work directory.
+        others (list[Stored]): Records of the column, of any method.
     """
     row, column = cell.like, cell.column
     weights, notes = _checkpoint(row, own, sha, seeds)
-    task = tasks()[column.task]
-    words = ['ssl-bench', 'transfer', *weights, '--tasks']
-    # what is finished is not repeated; its classifier is tested
-    words += [*filter(None, [task.trained_by]), column.task]
+    named, about = _task(column.task, others)
+    words = ['ssl-bench', 'transfer', *weights, *named]
     words += ['--seeds', *map(str, seeds)]
     if is_random(row.method):
         words += ['--arch', own[0].record['backbone']]
@@ -304,7 +309,32 @@ def _command(
     if place is not None:
         words += ['--work-dir', place]
     command = shlex.join(words)
-    return Fill(tuple(seeds), command, (*notes, *more))
+    return Fill(tuple(seeds), command, (*notes, *about, *more))
+
+
+def _can_be_asked(task: str) -> bool:
+    """Whether it is installed, or a user's own that records describe."""
+    return headings.is_custom(task) or task in tasks()
+
+
+def _task(task: str, runs: list[Stored]) -> tuple[list[str], list[str]]:
+    """How to name a task, and what to say of it.
+
+    Args:
+        task (str): Its id.
+        runs (list[Stored]): Its records.
+    """
+    if not headings.is_custom(task):
+        trainer = tasks()[task].trained_by
+        # what is finished is not repeated; its classifier is tested
+        return ['--tasks', *filter(None, [trainer]), task], []
+    found = read_words(runs)
+    if found is not None:
+        return found, []
+    return ['--tasks', NO_TASK], [
+        f'{NO_TASK}: {task}; its file, or the options of its data, are on '
+        'the machine that ran it'
+    ]
 
 
 def _checkpoint(

@@ -69,6 +69,7 @@ class RankTable:
             None: with so few tasks and methods no difference is enough.
         left_out (list[str]): Methods that are not ranked, and why.
         trained (str): What was trained of the backbone.
+        custom (bool): Whether the tasks are a user's own.
     """
 
     backbone: str
@@ -77,30 +78,36 @@ class RankTable:
     critical: float | None
     left_out: list[str] = field(default_factory=list)
     trained: str = FULL
+    custom: bool = False
 
     @property
     def network(self) -> str:
-        """The backbone, and what was trained of it."""
-        return ', '.join(
-            filter(None, (self.backbone, trained_text(self.trained)))
-        )
+        """The backbone, what was trained of it, and whose tasks."""
+        whose = 'own tasks' if self.custom else ''
+        parts = self.backbone, trained_text(self.trained), whose
+        return ', '.join(filter(None, parts))
 
 
 def rank_tables(board: Board) -> list[RankTable]:
     """Average ranks by backbone and by what was trained of it.
 
+    A user's own tasks and data are ranked apart from those of papers.
+
     None where fewer than 2 x 2 can be ranked.
     """
     mains = main_metrics(board)
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, bool], list[Row]] = {}
     for row in board.measured:
         higher = headings.higher_is_better(row.task, row.metric)
         if row.metric == mains[row.task] and higher is not None:
-            key = backbone_key(row.backbone), row.trained
+            custom = headings.is_custom(row.task)
+            key = backbone_key(row.backbone), row.trained, custom
             groups.setdefault(key, []).append(row)
     found = [_rank_table(board, rows) for rows in groups.values()]
     tables = [table for table in found if table is not None]
-    return sorted(tables, key=lambda t: (-len(t.rankings), t.network))
+    return sorted(
+        tables, key=lambda t: (t.custom, -len(t.rankings), t.network)
+    )
 
 
 def _rank_table(board: Board, rows: list[Row]) -> RankTable | None:
@@ -153,6 +160,7 @@ def _rank_table(board: Board, rows: list[Row]) -> RankTable | None:
         critical,
         left_out,
         rows[0].trained,
+        headings.is_custom(ordered[0]),
     )
 
 

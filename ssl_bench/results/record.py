@@ -15,6 +15,8 @@ from pydantic_core import ErrorDetails
 from ssl_bench.errors import UserError, one_line, shown
 from ssl_bench.files import write_text
 from ssl_bench.results.reading import MAX_DEPTH, odd_value
+from ssl_bench.tasks.facts import Facts
+from ssl_bench.tasks.own.data import OWN
 from ssl_bench.tasks.table import find_task, tasks
 
 SCHEMA = 1
@@ -117,7 +119,8 @@ class RecordFields(BaseModel):
     ``changes`` are automatic adjustments, ``departures`` what the user
     changed: such a record is not compared with published numbers.
     ``trained`` is what was trained of the backbone, where ``--train`` chose
-    it; the counts are of the whole network.
+    it; the counts are of the whole network. ``task_facts`` are of a task
+    that is not in the table, and has them for every reader.
     """
 
     model_config = ConfigDict(extra='forbid')
@@ -148,6 +151,7 @@ class RecordFields(BaseModel):
     departures: list[TextOrEmpty] = []
     notes: TextOrEmpty = ''
     extra: Extra = Extra()
+    task_facts: Facts | None = None
     record_sha256: TextOrEmpty = ''
 
 
@@ -233,8 +237,12 @@ def make_run_id(
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     words = re.sub(r'[^a-z0-9]+', '-', f'{method} {variant}'.casefold())
     words = words.strip('-')[:60] or 'run'
-    place = re.sub(r'[^A-Za-z0-9_.-]+', '-', task)
-    return f'{words}_{place}_s{int(seed)}_{digest}'
+    return f'{words}_{task_part(task)}_s{int(seed)}_{digest}'
+
+
+def task_part(task: str) -> str:
+    """A task's id as it is in a run's id, and so in the name of a folder."""
+    return re.sub(r'[^A-Za-z0-9_.-]+', '-', task)
 
 
 def run_identity(
@@ -344,14 +352,32 @@ def _field_fault(error: ErrorDetails) -> str:
     return f'{name} {asked}, got {one_line(repr(error["input"]))}'
 
 
-def _metric_faults(task: Any, metrics: Any) -> Iterator[str]:
-    """Names and ranges, by the task's config where it is installed."""
+def facts_of(record: Record) -> Facts | None:
+    """What a valid record says of its task, if it does."""
+    found = record.get('task_facts')
+    return None if found is None else Facts.model_validate(found)
+
+
+def _facts_faults(task: str, facts: Facts) -> Iterator[str]:
+    """Facts of a task of the table are not taken from records."""
+    if not task.startswith(OWN):
+        yield f'task_facts is only of a task whose id begins with {OWN}'
+    elif facts.facts_problem:
+        yield f'task_facts: {facts.facts_problem}'
+
+
+def _metric_faults(
+    task: Any, metrics: Any, facts: Facts | None
+) -> Iterator[str]:
+    """Names and ranges, by the task's facts where they are known."""
     if not isinstance(metrics, dict):
         return
     if len(metrics) > MAX_METRICS:
         yield f'metrics has {len(metrics)} numbers; at most {MAX_METRICS}'
         return
-    found = tasks().get(task) if isinstance(task, str) else None
+    found = facts
+    if found is None and isinstance(task, str):
+        found = tasks().get(task)
     for name, value in metrics.items():
         rule = found.metric(name) if found is not None else None
         if found is not None and rule is None:
@@ -416,7 +442,10 @@ def faults(record: Any) -> list[str]:
         found = found or [odd_value(record) or one_line(error)]
     if DEVICES.fullmatch(str(record.get('run_id'))):
         found.append('run_id cannot be the name of a folder on Windows')
-    found += _metric_faults(record.get('task'), record.get('metrics'))
+    facts = None if found else facts_of(record)
+    if facts is not None:
+        found += _facts_faults(record['task'], facts)
+    found += _metric_faults(record.get('task'), record.get('metrics'), facts)
     found += _time_faults(record)
     if not found:
         found += _content_faults(record)
@@ -428,11 +457,12 @@ def validate(record: Any) -> None:
 
     Raises:
         UserError: Lists each fault with the value found; also a task that is
-            not installed, with the nearest ids.
+            not installed and not described, with the nearest ids.
     """
     found = faults(record)
     task = record.get('task') if isinstance(record, dict) else None
-    if isinstance(task, str) and task:
+    described = not found and facts_of(record) is not None
+    if isinstance(task, str) and task and not described:
         try:
             find_task(task)
         except UserError as error:

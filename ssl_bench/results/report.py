@@ -1,7 +1,7 @@
 """The leaderboard as one HTML file that needs nothing else."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,9 +156,26 @@ def _joined(names: Iterable[str]) -> Markup:
 
 
 def plain_page(
-    title: str, grids: Iterable[grid.Grid], problems: Iterable[Problem]
+    title: str,
+    grids: Iterable[grid.Grid],
+    problems: Iterable[Problem] = (),
+    texts: Iterable[str] = (),
+    lists: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """Tables and warnings as one HTML file without scripts."""
+    """Tables and warnings as one HTML file without scripts.
+
+    Args:
+        title (str): Of the page.
+        grids (Iterable[Grid]): Tables.
+        problems (Iterable[Problem]): Warnings.
+        texts (Iterable[str]): Paragraphs above the tables.
+        lists (Mapping, optional): Headings and points below the tables.
+    """
     return _template(PLAIN).render(
-        style=_style(), title=title, grids=grids, problems=problems
+        style=_style(),
+        title=title,
+        grids=grids,
+        problems=problems,
+        texts=texts,
+        lists=lists or {},
     )

@@ -2,7 +2,7 @@
 
 The terminal, Markdown, LaTeX, the page and the command line show these texts,
 so that a number has the same digits everywhere. How many decimals a metric
-has is said by its task (`tasks.table.Metric.places`).
+has is said by its task (`tasks.facts.Metric.places`).
 """
 
 from decimal import ROUND_HALF_UP, Context, Decimal

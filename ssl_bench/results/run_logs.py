@@ -13,7 +13,7 @@ from ssl_bench.errors import UserError, one_line
 from ssl_bench.results.names import label
 from ssl_bench.results.owners import SEED, Owner, Owners, folders_of
 from ssl_bench.results.reading import read_file
-from ssl_bench.results.record import PathLike, Problem
+from ssl_bench.results.record import PathLike, Problem, task_part
 from ssl_bench.results.scalars import read_losses
 from ssl_bench.results.table import Row
 from ssl_bench.tasks.table import tasks
@@ -168,9 +168,10 @@ class _Whose:
         match = RUN_ID.fullmatch(name)
         if not match:
             return '', Owner()
-        for task in sorted(tasks(), key=len, reverse=True):
-            if match['words'].endswith(f'_{task}'):
-                words = match['words'].removesuffix(f'_{task}')
+        known_tasks = {*tasks(), *(row.task for row in self.rows)}
+        for task in sorted(known_tasks, key=len, reverse=True):
+            if match['words'].endswith(f'_{task_part(task)}'):
+                words = match['words'].removesuffix(f'_{task_part(task)}')
                 known = self.words.get(words, Owner())
                 return task, Owner('', '', known.name, int(match['seed']))
         return '', Owner()

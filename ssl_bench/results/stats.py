@@ -84,7 +84,7 @@ def t_interval(centre: float, std: float | None, n: int) -> Interval | None:
 class Comparison(NamedTuple):
     """One row minus another, in the metric's points, and what it shows.
 
-    Args:
+    Attributes:
         difference (float): Mean over the shared seeds when it is paired,
             else of the two means.
         interval (tuple, optional): 95 % t interval of this difference

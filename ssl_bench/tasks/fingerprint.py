@@ -14,6 +14,8 @@ from ssl_bench.tasks.layouts import Layout
 from ssl_bench.tasks.layouts.lines import Size
 from ssl_bench.tasks.pretraining_sets import custom, is_as_written, mini_sizes
 
+OWN_LABELS = ('.xml', '.XML')
+
 
 @cache
 def fingerprint(dataset: Dataset, root: str) -> str:
@@ -21,17 +23,20 @@ def fingerprint(dataset: Dataset, root: str) -> str:
 
     A file among the data set's paths counts with its content, a folder with
     the relative names and sizes of all files below it that are not hidden:
-    reading every image of ImageNet for each run would take too long. It is
-    computed once per process.
+    reading every image of ImageNet for each run would take too long. Own
+    data have absolute paths: they count in their order, not by where they
+    are, and of their folders XML files count with their content, since
+    labels are corrected. It is computed once per process.
 
     Args:
         dataset (Dataset): Row of the table.
         root (str): Data root.
     """
     digest = hashlib.sha256()
-    for path in dataset.paths:
-        digest.update(f'{path}\n'.encode())
-        _add(digest, Path(root) / path)
+    for place, path in enumerate(dataset.paths):
+        own = os.path.isabs(path)
+        digest.update(f'{place if own else path}\n'.encode())
+        _add(digest, Path(root) / path, OWN_LABELS if own else ())
     return digest.hexdigest()
 
 
@@ -48,13 +53,22 @@ def listing_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _add(digest: Any, path: Path) -> None:
-    """A file with its content, a folder with its names and sizes."""
+def _add(digest: Any, path: Path, read: tuple[str, ...] = ()) -> None:
+    """A file with its content, a folder with its names and sizes.
+
+    Args:
+        digest: Of hashlib.
+        path (Path): The file or folder.
+        read (tuple[str, ...]): Endings of files in folders that count with
+            their content, too.
+    """
     if path.is_file():
         digest.update(sha256(path).encode())
         return
     for name, size in _listing(path):
         digest.update(f'{name} {size}\n'.encode())
+        if read and name.endswith(read):
+            digest.update(sha256(path / name).encode())
 
 
 @cache

@@ -7,85 +7,42 @@ tasks derives from it. The environment variable ``SSL_BENCH_CONFIGS`` names
 further folders of this form.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from ssl_bench.config import config_dirs, own_literals, read_literals
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.tasks.datasets import DATASETS, Dataset, own_dataset
+from ssl_bench.tasks.facts import Facts, Metric
 from ssl_bench.tasks.own import OwnData
+from ssl_bench.tasks.own.fitting import fit_objects
 
 FOLDER = 'transfer'  # below each folder of configs
-MOST_PLACES = 6  # decimals of a number in a table
+# of a task that was changed: what it costs is not known
+COST: dict[str, Any] = dict(
+    gpu_hours=None, recipe_gpu_hours={}, cost_source=''
+)
 TOOLBOXES = ('mmdet', 'mmseg', 'mmpretrain', 'probe')
 
 
-class Metric(BaseModel):
-    """One number that a task gives.
-
-    Attributes:
-        toolkit (str): What the toolkit's evaluator calls it; empty for a
-            probe, which uses our name.
-        unit (str): ``percent``, or what else it is in: ``metres``; empty for
-            a number that has none.
-        places (int): Decimals in tables; files keep every digit.
-        factor (float): From the toolkit's number to this unit.
-        lowest, highest (float): Possible values, in this unit.
-        higher_is_better (bool): False for errors.
-        tolerance (float): By which two faithful runs may differ, in this
-            unit.
-    """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
-
-    toolkit: str = ''
-    unit: str = 'percent'
-    places: int = 1
-    factor: float = 1.0
-    lowest: float = 0.0
-    highest: float = 100.0
-    higher_is_better: bool = True
-    tolerance: float
-
-    @property
-    def problem(self) -> str:
-        """Why no value could be shown, be in the range or be reproduced."""
-        if not 0 <= self.places <= MOST_PLACES:
-            return f'needs places of 0 to {MOST_PLACES}'
-        possible = (
-            self.lowest < self.highest
-            and bool(self.factor)
-            and self.tolerance >= 0
-        )
-        if not possible:
-            return (
-                'needs lowest < highest, a factor that is not 0 and a '
-                'tolerance that is not negative'
-            )
-        return ''
-
-
-class Task(BaseModel):
+class Task(Facts):
     """What a downstream task is; how it runs is the rest of its config.
 
-    Attributes:
+    In a literal, ``metrics`` may be the id of a task next to it whose
+    metrics it has.
+
+    Attributes, besides those of `Facts`:
         id (str): The config's file name.
-        title (str): Heading in tables.
-        group (str): ``detection``, ``segmentation``, ``classification``,
-            ``features`` or ``robustness``; another word is another group.
-        order (int): Place in lists and tables.
         toolbox (str): ``mmdet``, ``mmseg``, ``mmpretrain``, or ``probe``
             for frozen features without training by gradient.
         dataset (str | dict): Key of `datasets.DATASETS`, or the arguments
             of `datasets.own_dataset`.
-        metrics (dict[str, Metric]): By our name. A literal may give the id
-            of a task next to it whose metrics it has.
-        shown (tuple[str, ...]): Those in tables, the main one first.
         source (str): Whose protocol it is.
         gpu_hours (float, optional): Estimate of a run's training, summed
             over the GPUs of ``cost_source``. None where nothing is known.
@@ -99,16 +56,9 @@ class Task(BaseModel):
             ``dataset`` (`on_own_data`).
     """
 
-    model_config = ConfigDict(extra='forbid', frozen=True)
-
     id: str
-    title: str
-    group: str
-    order: int = 1000
     toolbox: str
     dataset: str | dict[str, Any]
-    metrics: dict[str, Metric]
-    shown: tuple[str, ...]
     source: str
     gpu_hours: float | None = None
     recipe_gpu_hours: dict[str, float] = {}
@@ -126,6 +76,15 @@ class Task(BaseModel):
         """
         if self.own is not None:
             return self.own.dataset()
+        return self.protocol_data
+
+    @property
+    def protocol_data(self) -> Dataset:
+        """The data set of the protocol, also where own data replace it.
+
+        Raises:
+            UserError: As `data`.
+        """
         if isinstance(self.dataset, dict):
             return own_dataset(self.dataset)
         if self.dataset not in DATASETS:
@@ -141,19 +100,6 @@ class Task(BaseModel):
         """Where the config expects the data, from the checkout."""
         return self.data.root
 
-    def metric(self, name: str) -> Metric | None:
-        """The rule of a metric, or of a variety of one; None if unknown.
-
-        A variety adds words after an underscore: ``top1_k200`` (another k),
-        ``mIoU_ms_flip`` (multi-scale test).
-        """
-        parts = name.split('_')
-        for end in range(len(parts), 0, -1):
-            found = self.metrics.get('_'.join(parts[:end]))
-            if found is not None:
-                return found
-        return None
-
     def problem(self) -> str:
         """What is wrong with the literal, beyond the types; often empty."""
         if self.toolbox not in TOOLBOXES:
@@ -162,18 +108,11 @@ class Task(BaseModel):
             _ = self.data
         except UserError as error:
             return f'dataset: {error}'
-        if not self.metrics or not self.shown:
-            return '`metrics` and `shown` need a name each'
+        if self.facts_problem:
+            return self.facts_problem
         known = self.gpu_hours is not None or bool(self.recipe_gpu_hours)
         if known != bool(self.cost_source):
             return '`gpu_hours` and `cost_source` need each other'
-        odd = {name: m.problem for name, m in self.metrics.items()}
-        for name, problem in odd.items():
-            if problem:
-                return f'metrics.{name} {problem}'
-        strange = [name for name in self.shown if name not in self.metrics]
-        if strange:
-            return f'{strange[0]!r} of `shown` is not in `metrics`'
         unnamed = [name for name, m in self.metrics.items() if not m.toolkit]
         if unnamed and self.toolbox != 'probe':
             return (
@@ -193,6 +132,7 @@ class Table(Mapping[str, Task]):
     def __init__(self, folders: tuple[Path, ...]) -> None:
         self.broken: dict[str, str] = {}
         self._added: dict[str, Task] = {}
+        self._learned: dict[str, Facts] = {}
         self.paths: dict[str, Path] = {}
         found = []
         for folder in folders:
@@ -233,6 +173,14 @@ class Table(Mapping[str, Task]):
         """
         self._added[task.id], self.paths[task.id] = task, path
 
+    def learn(self, facts: Mapping[str, Facts]) -> None:
+        """Note what records say of tasks that are not in the table."""
+        self._learned.update(facts)
+
+    def facts(self, name: str) -> Facts | None:
+        """Of a task, or of one that a record of it describes."""
+        return self.get(name) or self._learned.get(name)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._tasks)
 
@@ -246,28 +194,65 @@ def read_task(path: Path) -> Task:
     Raises:
         UserError: There is none, or it is not what `Task` says.
     """
-    literal = own_literals(path).get('TASK')
-    if not isinstance(literal, dict) or not all(
-        isinstance(name, str) for name in literal
-    ):
+    literal = task_literal(path)
+    if literal is None:
         raise UserError(
             f'{path} has no literal `TASK = dict(...)`, which says what the '
             'task is (docs/add_a_task.md).'
         )
+    if literal.get('id', path.stem) != path.stem:
+        raise UserError(
+            f'{path}: TASK: id {literal["id"]!r} is not the name of the file'
+        )
+    return make_task(literal, path)
+
+
+def task_literal(path: Path) -> dict[str, Any] | None:
+    """The literal ``TASK`` of a config, with its metrics; None without.
+
+    Raises:
+        UserError: The config is not Python, or the literal names metrics of
+            a task that has none.
+    """
+    literal = own_literals(path).get('TASK')
+    if not isinstance(literal, dict) or not all(
+        isinstance(name, str) for name in literal
+    ):
+        return None
     if isinstance(literal.get('metrics'), str):
         literal['metrics'] = _metrics_of(path, literal['metrics'])
+    return literal
+
+
+def make_task(literal: Mapping[str, Any], path: Path) -> Task:
+    """A task from its literal.
+
+    Args:
+        literal (Mapping[str, Any]): As `Task`.
+        path (Path): Its config, for messages.
+
+    Raises:
+        UserError: It is not what `Task` says.
+    """
     try:
-        task = Task(**literal)
+        task = Task.model_validate(literal)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = '.'.join(map(str, first['loc']))
-        raise UserError(f'{path}: TASK.{place}: {first["msg"]}') from error
+        raise UserError(f'{path}: {_wrong(error)}') from error
     problem = task.problem()
-    if task.id != path.stem:
-        problem = f'id {task.id!r} is not the name of the file'
     if problem:
         raise UserError(f'{path}: TASK: {problem}')
     return task
+
+
+def _wrong(error: ValidationError) -> str:
+    """The first thing that is wrong with a literal."""
+    first = error.errors()[0]
+    *above, name = map(str, first['loc'])
+    place = '.'.join(['TASK', *above])
+    if first['type'] == 'extra_forbidden':
+        known = Metric.model_fields if above else Task.model_fields
+        return str(unknown_name(f'field of {place}', name, known))
+    return f'{place}.{name}: {first["msg"]}'
 
 
 def _metrics_of(path: Path, task: str) -> Any:
@@ -331,7 +316,9 @@ def recipes_of(name: str) -> tuple[str, ...]:
     return tuple(read_literals(task_config(name)).get('recipes') or ())
 
 
-def on_own_data(name: str, own: OwnData) -> Task:
+def on_own_data(
+    name: str, own: OwnData, folder: str | Path = 'work_dirs/transfer'
+) -> Task:
     """A task with own data in place of its data set.
 
     It is added to the table, so that everything finds it by its id.
@@ -339,25 +326,46 @@ def on_own_data(name: str, own: OwnData) -> Task:
     Args:
         name (str): Id of a task.
         own (OwnData): The data.
+        folder (str | Path): Where a file is written that is made of them:
+            XML files in COCO's form.
 
     Raises:
-        UserError: As `find_task`.
+        UserError: As `find_task`, or a detection task does not take them.
     """
     base = find_task(name)
+    own = fit_objects(name, base.metrics, own, folder)
     fields = {key: getattr(base, key) for key in Task.model_fields}
+    count = len(own.classes)
+    kept = {
+        key: rule
+        for key, rule in base.metrics.items()
+        if own.kind != 'folders' or says_something(key, count)
+    }
     task = Task.model_validate(
         dict(
             fields,
+            metrics=kept,
+            shown=tuple(key for key in base.shown if key in kept),
             id=own.task_id(name),
             title=f'{own.name}: {base.title}',
             own=own,
-            gpu_hours=None,
-            recipe_gpu_hours={},
-            cost_source='',
+            **COST,
         )
     )
     tasks().add(task, task_config(name))
     return task
+
+
+def says_something(metric: str, classes: int) -> bool:
+    """Whether a metric of so many classes is not 100 whatever is predicted.
+
+    Args:
+        metric (str): ``top5`` is the share of images whose class is among
+            the five likeliest; another name is not of this kind.
+        classes (int): Of the data.
+    """
+    found = re.fullmatch(r'top(\d+)', metric)
+    return found is None or int(found[1]) < classes
 
 
 def require_packages(name: str) -> None:

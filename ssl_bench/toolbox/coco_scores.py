@@ -18,7 +18,7 @@ from ssl_bench.tasks.layouts import CocoLayout
 from ssl_bench.tasks.layouts.annotations import Annotations, read_annotations
 from ssl_bench.tasks.layouts.base import no_garbage_collection
 from ssl_bench.tasks.layouts.lines import refuse
-from ssl_bench.tasks.layouts.objects import wrong_objects
+from ssl_bench.tasks.layouts.objects import other_classes, wrong_objects
 from ssl_bench.toolbox.scorer import FAST, choose_scorer
 
 # places in COCOeval's `stats`, as mmdet names them
@@ -241,7 +241,11 @@ class ExactCocoMetric(Unrounded, CocoMetric):
         if self.scorer == FAST:
             kind = import_module('faster_coco_eval').COCO
         made = table(kind, content)
-        self.cat_ids = made.getCatIds(catNms=self.dataset_meta['classes'])
+        # by name: the packages' own list has the order of the file
+        ids = {row['name']: row['id'] for row in content['categories']}
+        classes = self.dataset_meta['classes']
+        refuse(other_classes([*ids], classes, 'test_evaluator.ann_file'))
+        self.cat_ids = [ids[name] for name in classes]
         self.img_ids = made.getImgIds()
         return made
 

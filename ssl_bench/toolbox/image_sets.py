@@ -131,6 +131,7 @@ class ClassFolders(BaseDataset):
         names (Sequence[str], optional): Folder names of all classes in the
             order of the logits; ImageNet's when None.
         count (int, optional): Number of folders that must be there.
+        ann_file (str): List of the images that are taken; all when empty.
         **kwargs: Of mmpretrain's ``BaseDataset``.
     """
 
@@ -139,17 +140,25 @@ class ClassFolders(BaseDataset):
         data_root: str,
         names: Sequence[str] | None = None,
         count: int | None = None,
+        ann_file: str = '',
         **kwargs,
     ) -> None:
-        self.layout = FolderLayout(
-            folder=data_root,
-            classes=count,
-            names=tuple(names or wordnet_ids()),
+        classes = tuple(names or wordnet_ids())
+        self.layout: FolderLayout | ListLayout = FolderLayout(
+            folder=data_root, classes=count, names=classes
         )
+        if ann_file:
+            self.layout = ListLayout(
+                list_file=ann_file,
+                images=data_root,
+                classes=len(classes),
+                names=classes,
+                by_folder=True,
+            )
         super().__init__(
-            ann_file='',
+            ann_file=ann_file,
             data_root=data_root,
-            metainfo=dict(classes=self.layout.names),
+            metainfo=dict(classes=classes),
             **kwargs,
         )
 

@@ -145,7 +145,8 @@ class CocoInstances(CocoDataset):
     names_differ = False  # mmdet spells the classes in another way
     data_list: Rows
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args, whole: bool = False, **kwargs) -> None:
+        self.whole = whole  # of the layout
         # the arrays of the rows need no other form
         super().__init__(*args, **{**kwargs, 'serialize_data': False})
 
@@ -156,6 +157,7 @@ class CocoInstances(CocoDataset):
             annotations=self.ann_file,
             images=self.data_prefix['img'],
             masks=self._reads_masks,
+            whole=self.whole,
         )
 
     @property
@@ -246,21 +248,21 @@ class CocoInstances(CocoDataset):
         return summary(self.left_out)
 
     def _set_classes(self, categories: list[Category]) -> Numbers:
-        """Labels are places in the file's list; it must be the task's.
+        """Find each category's label by its name.
 
         Returns:
             ndarray: Label of each category, -1 for those of other tasks.
         """
         names = [row.name for row in categories]
-        want = self.metainfo['classes']
+        want = list(self.metainfo['classes'])
         if self.names_differ and len(names) == len(want):
             want = names
-        refuse(other_classes(names, want, self.ann_file))
-        found = [index for index, name in enumerate(names) if name in want]
-        self.cat_ids = [categories[index].id for index in found]
+        refuse(other_classes(names, want, self.ann_file, self.names_differ))
+        place = {name: label for label, name in enumerate(want)}
+        labels = np.array([place.get(name, -1) for name in names], int)
+        known = [names.index(name) for name in want]
+        self.cat_ids = [categories[index].id for index in known]
         self.cat2label = {key: label for label, key in enumerate(self.cat_ids)}
-        labels = np.full(len(categories), -1)
-        labels[found] = np.arange(len(found))
         return labels
 
 

@@ -11,7 +11,7 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from ssl_bench.errors import UserError
-from ssl_bench.tasks.layouts import MaskLayout, VocMaskLayout
+from ssl_bench.tasks.layouts import MaskLayout, PairedMaskLayout, VocMaskLayout
 from ssl_bench.tasks.layouts.masks import IGNORED, check_mask, read_mask
 from ssl_bench.tasks.layouts.unusable import UnusableLabels
 from ssl_bench.toolbox.load_images import note_skipped
@@ -91,6 +91,34 @@ class ADE20KWithZero(ListedBaseSegDataset):
 
     def __init__(self, **settings) -> None:
         super().__init__(img_suffix='.jpg', seg_map_suffix='.png', **settings)
+
+
+@DATASETS.register_module()
+class OwnMasks(ListedBaseSegDataset):
+    """Images and masks of a user's own, paired by their names.
+
+    Args:
+        data_root (str): Folder of the images.
+        masks (str): Folder of the masks.
+        ann_file (str): Names of the images that are taken; all when empty.
+        **kwargs: Of ``BaseSegDataset``; ``metainfo`` names the classes.
+    """
+
+    def __init__(
+        self, data_root: str, masks: str, ann_file: str = '', **kwargs
+    ) -> None:
+        prefix = dict(img_path=data_root, seg_map_path=masks)
+        super().__init__(ann_file=ann_file, data_prefix=prefix, **kwargs)
+
+    @property
+    def layout(self) -> PairedMaskLayout:
+        """What is on disk."""
+        return PairedMaskLayout(
+            images=self.data_prefix['img_path'],
+            masks=self.data_prefix['seg_map_path'],
+            list_file=self.ann_file,
+            labels=self.labels_in_files,
+        )
 
 
 @TRANSFORMS.register_module()

@@ -30,7 +30,16 @@ class VOCDetection(VOCDataset):
 
     Attributes:
         notes (list[str]): What is left out.
+
+    Args:
+        whole (bool): As in `VocBoxLayout`.
+        **kwargs: Of mmdet's reader. Without ``ann_file`` every XML file is
+            taken.
     """
+
+    def __init__(self, whole: bool = False, **kwargs) -> None:
+        self.whole = whole
+        super().__init__(**kwargs)
 
     @property
     def layout(self) -> VocBoxLayout:
@@ -40,6 +49,7 @@ class VOCDetection(VOCDataset):
             images=os.path.join(self.sub_data_root, self.img_subdir),
             annotations=os.path.join(self.sub_data_root, self.ann_subdir),
             names=tuple(self.metainfo['classes']),
+            whole=self.whole,
         )
 
     def load_data_list(self) -> list[dict]:
@@ -76,7 +86,7 @@ class VOCDetection(VOCDataset):
 
     def filter_data(self) -> list[dict]:
         """Drop images without objects, if the config says so."""
-        return list(some_left(super().filter_data(), self.ann_file))
+        return list(some_left(super().filter_data(), self.layout.place))
 
 
 @METRICS.register_module()

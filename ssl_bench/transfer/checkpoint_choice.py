@@ -27,7 +27,8 @@ from ssl_bench.checkpoints.reading import read_object
 from ssl_bench.engine.distributed import unwrapped
 from ssl_bench.errors import UserError, unknown_name
 from ssl_bench.files import atomic_path
-from ssl_bench.tasks.table import Metric, find_task
+from ssl_bench.tasks.facts import Metric
+from ssl_bench.tasks.table import find_task
 
 KEY = 'checkpoint_choice'
 FIELDS = ('best', 'by', 'every')

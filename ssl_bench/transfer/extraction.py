@@ -23,6 +23,7 @@ from ssl_bench.toolbox.check_data import read_elsewhere
 from ssl_bench.transfer.feature_writer import write_features
 from ssl_bench.transfer.features import Dealing
 from ssl_bench.transfer.frozen import POOLS, Frozen
+from ssl_bench.transfer.own import without_places
 from ssl_bench.transfer.plan import Plan
 
 SPLITS = ('train', 'test')
@@ -73,8 +74,11 @@ def _key(
         if read_elsewhere([path], row.data, root)
     ]
     settings = {
-        f'{split}_dataloader': without_roots(
-            plan.config[f'{split}_dataloader'].dataset.to_dict()
+        f'{split}_dataloader': without_places(
+            without_roots(
+                plan.config[f'{split}_dataloader'].dataset.to_dict()
+            ),
+            row.own,
         )
         for split in splits
     }

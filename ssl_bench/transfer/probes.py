@@ -11,6 +11,7 @@ from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import set_random_seed
 
 from ssl_bench.errors import UserError
+from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.check_data import (
     check_files,
     check_same,
@@ -21,6 +22,7 @@ from ssl_bench.toolbox.in_context_views import set_draws
 from ssl_bench.transfer.extraction import cache_keys, extract, splits_of
 from ssl_bench.transfer.features import INDEX, Features, load_features
 from ssl_bench.transfer.frozen import SCOPE, Frozen, build_frozen
+from ssl_bench.transfer.own.classification import fit_neighbours
 from ssl_bench.transfer.plan import Plan
 from ssl_bench.transfer.probe_scores import PAIRED, PROBES, check_memory
 from ssl_bench.transfer.probe_scores.patch_data import check_amount
@@ -60,6 +62,8 @@ def run_probe(
         }
         sets = data_sets(config)
         plan.changes += check_probe(config, sets)
+        if find_task(plan.task).own is not None:
+            plan.changes += fit_neighbours(config.probe, len(sets[0]))
         check_enough(config, model, len(sets[0]))
         if model.mixed:
             plan.changes.append('features of a backbone in bfloat16')

@@ -16,6 +16,7 @@ import ssl_bench
 from ssl_bench.compat import PACKAGES
 from ssl_bench.measuring import device_name, gpu_hours, peak_memory
 from ssl_bench.tasks.fingerprint import data_name, other_data, read_print
+from ssl_bench.tasks.own.data import OWN
 from ssl_bench.tasks.table import find_task, task_config
 from ssl_bench.toolbox.check_data import elsewhere_texts
 from ssl_bench.toolbox.scorer import scorer_of
@@ -80,6 +81,7 @@ def make_record(
         changes=list(plan.changes),
         extra=_extra(plan, measured),
         **trained_fields(plan, measured),
+        **_described(plan.task),
         departures=[
             *plan.departures,
             *elsewhere_texts(plan.elsewhere, dataset),
@@ -117,6 +119,13 @@ def _extra(plan: Plan, measured: Measured) -> dict[str, Any]:
     if measured.details:
         extra['details'] = measured.details
     return extra
+
+
+def _described(task: str) -> dict[str, Any]:
+    """What readers must know of a task that is not in the table."""
+    if not task.startswith(OWN):
+        return {}
+    return dict(task_facts=find_task(task).facts.model_dump(mode='json'))
 
 
 def trained_fields(plan: Plan, measured: Measured) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ssl_bench.results import (
     read_records,
     write_record,
 )
+from ssl_bench.results.task_words import write_words
 from ssl_bench.run_folder import from_first, hold
 from ssl_bench.tasks.fingerprint import fingerprint
 from ssl_bench.tasks.subsets import origin_of
@@ -248,6 +249,8 @@ def _is_there(folder: Path) -> bool:
 def _run(plan: Plan, request: Request, folder: Path, done: bool) -> Outcome:
     """Measure in a folder that is held, and write the record if not done."""
     started = datetime.now(timezone.utc)
+    if dist.is_main_process():
+        write_words(find_task(plan.task), folder)
     measured = measure(plan, request, folder)
     if done:
         return Outcome(

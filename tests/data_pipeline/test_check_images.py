@@ -8,6 +8,7 @@ from PIL import Image
 
 from ssl_bench.cli import main
 from ssl_bench.data import check_images as module
+from ssl_bench.data import each_image
 from ssl_bench.data.check_images import check_images
 from ssl_bench.errors import UserError
 from ssl_bench.files import PILLOW_ENDINGS
@@ -36,7 +37,7 @@ def spoilt(image_folder):
 
 @pytest.mark.parametrize('jobs', [1, 2])
 def test_everything_that_a_run_would_not_use(spoilt, monkeypatch, jobs):
-    monkeypatch.setattr(module, 'CHUNK', 5)
+    monkeypatch.setattr(each_image, 'CHUNK', 5)
     seen = []
     found = check_images(spoilt, jobs, lambda *step: seen.append(step))
     assert len(found.images) == 13 and seen[-1] == (13, 13)
@@ -80,7 +81,7 @@ def end(*image):
 
 
 def test_a_process_that_is_killed_is_one_line(image_folder, monkeypatch):
-    monkeypatch.setattr(module, 'CHUNK', 5)
+    monkeypatch.setattr(each_image, 'CHUNK', 5)
     monkeypatch.setattr(module, 'check_image', end)
     with pytest.raises(UserError, match='was killed.* --jobs 1'):
         check_images(image_folder, 2)

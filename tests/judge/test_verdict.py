@@ -67,7 +67,7 @@ def test_sentences_word_for_word():
     waiting = judged([63, 64, 62], [60, 60, 60])
     assert waiting.answer == TOO_FEW and waiting.more == 3
     assert waiting.sentence.startswith(
-        'not enough runs to tell a.pth from the random weights c: +3.0'
+        'Not enough runs to tell a.pth from the random weights c: +3.0'
     )
     assert waiting.sentence.endswith(
         '; 3 more seeds would decide it, if difference and spread stay.'
@@ -75,7 +75,7 @@ def test_sentences_word_for_word():
     never = judged([61, 64, 58], [60, 60, 60])
     assert never.answer == NO_DIFFERENCE and never.more is None
     assert never.sentence.startswith(
-        'no difference shown between a.pth and the random weights c: +1.0'
+        'No difference shown between a.pth and the random weights c: +1.0'
     )
     assert never.sentence.endswith(
         '; 30 seeds would not decide it either, if difference and spread stay.'

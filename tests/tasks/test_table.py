@@ -177,7 +177,11 @@ def test_a_record_outlives_its_task(folder, tmp_path, capsys):
     [
         ('TASK = dict(', 'OTHER = dict(', 'no literal `TASK'),
         ("title='Flowers kNN', ", '', 'TASK.title: Field required'),
-        ("source='nobody'", "sorce='x', source='y'", 'TASK.sorce: Extra'),
+        (
+            "source='nobody'",
+            "sorce='x', source='y'",
+            "field of TASK 'sorce'. Did you mean source",
+        ),
         ("'mini_imagenet'", "'mini_imagnet'", 'mean mini_imagenet'),
         (
             "'mini_imagenet'",

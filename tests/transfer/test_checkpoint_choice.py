@@ -6,7 +6,8 @@ from mmengine.config import Config
 
 from ssl_bench.errors import UserError
 from ssl_bench.results import read_records
-from ssl_bench.tasks.table import Metric, find_task
+from ssl_bench.tasks.facts import Metric
+from ssl_bench.tasks.table import find_task
 from ssl_bench.toolbox.hooks import CostHook
 from ssl_bench.transfer.checkpoint_choice import (
     FOLDER,

@@ -292,7 +292,8 @@ class SiameseIM(BaseSelfSupervisor):
         In training the target moves after the online branch has run.
 
         Args:
-            view1, view2 (Tensor): (B, 3, H, W) each.
+            view1 (Tensor): (B, 3, H, W).
+            view2 (Tensor): (B, 3, H, W).
             mask (Tensor): (B, grid, grid), True where view 1 is dropped.
             relative (Tensor): `relative_position`, (B, 6) float32.
 

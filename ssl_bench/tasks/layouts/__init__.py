@@ -11,6 +11,7 @@ from ssl_bench.tasks.layouts.folders import CorruptedLayout, FolderLayout
 from ssl_bench.tasks.layouts.lines import Line, Note, Problem
 from ssl_bench.tasks.layouts.lists import InatLayout, ListLayout
 from ssl_bench.tasks.layouts.masks import MaskLayout, VocMaskLayout
+from ssl_bench.tasks.layouts.paired_masks import PairedMaskLayout
 from ssl_bench.tasks.layouts.spair import SpairLayout
 from ssl_bench.tasks.layouts.voc import VocBoxLayout
 
@@ -23,6 +24,7 @@ LAYOUTS: dict[str, type[Layout]] = {
     'voc_boxes': VocBoxLayout,
     'voc_masks': VocMaskLayout,
     'mask_folders': MaskLayout,
+    'paired_masks': PairedMaskLayout,
     'depth_list': DepthLayout,
     'coco_instances': CocoLayout,
     'lvis': LvisLayout,
@@ -43,6 +45,7 @@ __all__ = [
     'LvisLayout',
     'MaskLayout',
     'Note',
+    'PairedMaskLayout',
     'Problem',
     'Reading',
     'SpairLayout',

@@ -4,10 +4,12 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from ssl_bench.files import IMAGE_ENDINGS, visible_files
 from ssl_bench.tasks.layouts.base import Layout, Reading, no_garbage_collection
 from ssl_bench.tasks.layouts.lines import (
     FIX_ENTRIES,
     Line,
+    Note,
     Problem,
     Size,
     missing_files,
@@ -51,7 +53,9 @@ class CocoLayout(Layout):
         images (str): Folder that file names are relative to.
         masks (bool): Whether objects need one; without, only boxes are used.
         names (tuple[str, ...]): Classes of the task, which must be among the
-            file's in this order; any when not given.
+            file's; any when not given.
+        whole (bool): Images that the file does not name are noted, since the
+            folder is of this set alone.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ('annotations', 'images')
@@ -62,6 +66,7 @@ class CocoLayout(Layout):
     images: str
     masks: bool = True
     names: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -108,17 +113,19 @@ class CocoLayout(Layout):
         lines = missing_files(
             self.annotations, [entry.image for entry in entries]
         )
+        unlabelled = self._unlabelled(found)
         return CocoReading(
             entries,
             lines
             + judged.lines
             + self._other_classes(found)
+            + unlabelled
             + (self._lines_of_test(found) if scored else [])
             + size_problems(self._sizes(len(entries))),
             judged.left_out,
             found,
             judged.usable,
-            judged.remarks,
+            judged.remarks + [str(line) for line in unlabelled],
         )
 
     def _other_classes(self, found: 'Annotations') -> list[Line]:
@@ -126,6 +133,25 @@ class CocoLayout(Layout):
 
         names = [row.name for row in found.categories]
         return other_classes(names, self.names, self.annotations)
+
+    def _unlabelled(self, found: 'Annotations') -> list[Line]:
+        """Images of the folder that the file does not name."""
+        if not self.whole:
+            return []
+        named = {
+            found.images.name(row) for row in range(len(found.images.ids))
+        }
+        others = sorted(
+            {
+                prefix + entry.name
+                for prefix, files in visible_files(self.images)
+                for entry in files
+                if entry.name.lower().endswith(IMAGE_ENDINGS)
+            }
+            - named
+        )
+        what = 'images are not in the annotation file (not used)'
+        return some(what, others, self.images, Note)
 
     def _entries(self, found: 'Annotations') -> list[CocoImage]:
         images = found.images

@@ -190,7 +190,7 @@ class FolderLayout(Layout):
         )
         what, bare = 'class folders hold no image', [*{*empty} - {*other}]
         if self.names:
-            again = 'Unpack the set again.'
+            again = 'Put the images there, or unpack the set again.'
             return lines + some(what, sorted(bare), self.folder, remedy=again)
         return lines + some(what, sorted(bare), self.folder, Note)
 

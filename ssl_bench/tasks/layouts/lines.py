@@ -40,19 +40,22 @@ class Size(NamedTuple):
         return self.want is not None and self.got != self.want
 
 
-def refuse(lines: Iterable[Line]) -> None:
+def refuse(
+    lines: Iterable[Line], hint: str = ': ssl-bench data check TASK'
+) -> None:
     """Stop when one of the lines is a problem.
+
+    Args:
+        lines (Iterable[Line]): All that there is to say.
+        hint (str): After the number of further problems: where they are
+            said.
 
     Raises:
         UserError: The first problem, and how many more there are.
     """
     found = [line for line in lines if isinstance(line, Problem)]
     if found:
-        more = (
-            f' ({len(found) - 1} more: ssl-bench data check TASK)'
-            if len(found) > 1
-            else ''
-        )
+        more = f' ({len(found) - 1} more{hint})' if len(found) > 1 else ''
         raise UserError(f'{found[0]}{more}')
 
 

@@ -81,6 +81,8 @@ class ListLayout(Layout):
             must be there where lines have no label.
         by_folder (bool): Labels must be the places of the class folders, as
             in a test set of folders.
+        names (tuple[str, ...]): Of the class folders in the order of the
+            labels, where that is not the sorted one.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ('list_file', 'images')
@@ -88,6 +90,7 @@ class ListLayout(Layout):
     images: str
     classes: int | None = None
     by_folder: bool = False
+    names: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -135,12 +138,14 @@ class ListLayout(Layout):
         return Reading(entries, self._faults(rows, entries, scored))
 
     def class_order(self) -> list[str]:
-        return class_folders(self.images) if self.by_folder else []
+        if not self.by_folder:
+            return []
+        return [*self.names] or class_folders(self.images)
 
     def _places(self) -> dict[str, int]:
         """Label of each class folder, as `FolderLayout` has it."""
         try:
-            names = class_folders(self.images)
+            names = [*self.names] or class_folders(self.images)
         except OSError:
             names = []
         return {name: index for index, name in enumerate(names)}

@@ -38,6 +38,7 @@ class Masked(NamedTuple):
 
 
 BEYOND = 'masks have a label beyond the classes'
+IGNORED_ONLY = 'masks have ignored pixels only'
 CHANNELS = ('1', 'L', 'P', 'I')  # modes with a whole number for each pixel
 LOSSY = ('JPEG', 'MPO', 'JPEG2000', 'WEBP', 'AVIF')  # they change labels
 
@@ -86,7 +87,7 @@ def read_mask(path: str) -> 'np.ndarray[Any, Any]':
                 )
     if labels.min(initial=IGNORED) == IGNORED:
         raise UnusableLabels(
-            'masks have ignored pixels only',
+            IGNORED_ONLY,
             f'has no other label than {IGNORED}, which is ignored',
         )
     return labels.astype(np.uint8)
@@ -248,6 +249,18 @@ class MaskLayout(Layout):
 
     def broken_masks(self, entries: Sequence[Masked]) -> list[Line]:
         """Open masks and name the unusable ones, a line for each fault."""
+        faults = self.mask_faults(entries)
+        bad = sum(map(len, faults.values()))
+        return [
+            line
+            for what, found in faults.items()
+            for line in each(what, found, self.place, bad == len(entries))
+        ]
+
+    def mask_faults(
+        self, entries: Sequence[Masked]
+    ) -> dict[str, dict[str, str]]:
+        """For each kind of fault, the masks that have it and the words."""
         faults: dict[str, dict[str, str]] = {}
         for entry in entries:
             try:
@@ -258,12 +271,7 @@ class MaskLayout(Layout):
                 faults.setdefault(fault.kind, {})[entry.mask] = fault.text
             except OSError:  # named with the images
                 continue
-        bad = sum(map(len, faults.values()))
-        return [
-            line
-            for what, found in faults.items()
-            for line in each(what, found, self.place, bad == len(entries))
-        ]
+        return faults
 
 
 class VocMaskLayout(MaskLayout):

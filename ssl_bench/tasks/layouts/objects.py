@@ -14,6 +14,7 @@ from ssl_bench.tasks.layouts.annotations import (
     Numbers,
     Ragged,
 )
+from ssl_bench.tasks.layouts.json_rows import Category
 from ssl_bench.tasks.layouts.lines import (
     FIX_ENTRIES,
     Line,
@@ -238,9 +239,15 @@ def _wrong(found: Annotations, where: str) -> list[Line]:
     ):
         names = [f'id {key}' for key in images.ids[rows].tolist()]
         lines += some(what, names, where, remedy=FIX_ENTRIES)
+    return lines + wrong_categories(found.categories, where)
+
+
+def wrong_categories(found: Sequence[Category], where: str) -> list[Line]:
+    """Categories that contradict each other."""
+    lines: list[Line] = []
     for what, values in (
-        ('category ids twice', [row.id for row in found.categories]),
-        ('category names twice', [row.name for row in found.categories]),
+        ('category ids twice', [row.id for row in found]),
+        ('category names twice', [row.name for row in found]),
     ):
         names = [repr(v) for v, r in zip(values, repeated(values)) if r]
         lines += some(what, names, where, remedy=FIX_ENTRIES)
@@ -248,7 +255,10 @@ def _wrong(found: Annotations, where: str) -> list[Line]:
 
 
 def other_classes(
-    found: Sequence[str], want: Sequence[str], where: str
+    found: Sequence[str],
+    want: Sequence[str],
+    where: str,
+    ordered: bool = False,
 ) -> list[Line]:
     """A problem when a file has not the classes of its task.
 
@@ -257,6 +267,7 @@ def other_classes(
         want (Sequence[str]): Those of the task, in the order of its labels;
             any when empty.
         where (str): The file.
+        ordered (bool): Labels are places in the file, not found by name.
     """
     common = [name for name in found if name in want]
     if len(common) != len(want):
@@ -265,7 +276,7 @@ def other_classes(
             'task. Its `categories` must name every class; their ids can be '
             'any numbers.'
         )
-    elif common != list(want):
+    elif ordered and common != list(want):
         text = (
             f'{where} has the `categories` of this task in another order, '
             f'{common[0]} first instead of {want[0]}. Sort them in the same '

@@ -1,4 +1,4 @@
-"""PASCAL VOC's boxes: a list of names, an XML file for each image."""
+"""PASCAL VOC's boxes: an XML file for each image, and a list of names."""
 
 import os
 from dataclasses import dataclass
@@ -8,9 +8,12 @@ from typing import Any, ClassVar, NamedTuple
 from xml.etree import ElementTree
 
 from pydantic import model_validator
+from typing_extensions import Self
 
 from ssl_bench.errors import one_line
+from ssl_bench.files import IMAGE_ENDINGS
 from ssl_bench.tasks.layouts.base import Layout, Reading
+from ssl_bench.tasks.layouts.by_stem import files_of, stems
 from ssl_bench.tasks.layouts.lines import (
     Line,
     Note,
@@ -28,6 +31,7 @@ from ssl_bench.tasks.layouts.text_lists import (
     read_list,
 )
 
+XML = ('.xml',)
 EMPTY_BOX = 'objects with an empty box'
 OUTSIDE = 'objects outside their image'
 # what reading an XML file raises when something is not as expected
@@ -111,12 +115,15 @@ class VocBoxLayout(Layout):
     """A list of names in a devkit, with ``JPEGImages`` and ``Annotations``.
 
     Attributes:
-        list_file (str): For instance ``VOC2007/ImageSets/Main/train.txt``.
-        images (str): Folder of ``<name>.jpg``; that of the list's devkit
-            when not given.
+        list_file (str): For instance ``VOC2007/ImageSets/Main/train.txt``;
+            without one, every XML file is taken.
+        images (str): Folder of ``<name>.jpg``, or of another ending; that of
+            the list's devkit when not given.
         annotations (str): Folder of ``<name>.xml``; as ``images``.
         names (tuple[str, ...]): Classes that objects may have; any when
             not given.
+        whole (bool): Images without an XML file are noted, since the folder
+            is of this set alone.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = (
@@ -124,10 +131,11 @@ class VocBoxLayout(Layout):
         'images',
         'annotations',
     )
-    list_file: str
+    list_file: str = ''
     images: str = ''
     annotations: str = ''
     names: tuple[str, ...] = ()
+    whole: bool = False
 
     @model_validator(mode='before')
     @classmethod
@@ -136,9 +144,15 @@ class VocBoxLayout(Layout):
             values, images='JPEGImages', annotations='Annotations'
         )
 
+    def at(self, root: str | Path) -> Self:
+        found = super().at(root)
+        if self.list_file:
+            return found
+        return found.model_copy(update=dict(list_file=''))
+
     @property
     def files(self) -> tuple[str, ...]:
-        return (self.list_file,)
+        return (self.list_file,) if self.list_file else ()
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -149,22 +163,42 @@ class VocBoxLayout(Layout):
         return os.path.dirname(self.images)
 
     def sizes(self) -> list[Size]:
-        return self._sizes(len(read_lines(self.list_file)))
+        if self.list_file:
+            return self._sizes(len(read_lines(self.list_file)))
+        return self._sizes(len(stems(self.annotations, XML)))
 
     def _sizes(self, names: int) -> list[Size]:
-        return [Size(self.list_file, 'entries', names, self.count)]
+        return [Size(self.place, 'entries', names, self.count)]
+
+    def _names(self) -> tuple[list[str], list[Line]]:
+        """Names of the images, or a problem when there are none."""
+        if self.list_file:
+            return read_list(self.list_file)
+        names = stems(self.annotations, XML)
+        if names:
+            return names, []
+        return [], [Problem(f'{self.annotations} has no XML file in it.')]
 
     def read(self, scored: bool = False) -> Reading[VocImage]:
-        names, lines = read_list(self.list_file)
+        names, lines = self._names()
         if not names:
             return Reading([], lines)
-        lines = list_faults(names, self.list_file, scored)
-        images = [os.path.join(self.images, f'{n}.jpg') for n in names]
-        files = [os.path.join(self.annotations, f'{n}.xml') for n in names]
+        lines = list_faults(names, self.place, scored)
+        places = files_of(self.images, names, IMAGE_ENDINGS)
+        lines += some(
+            'images have a file of the same name with another ending',
+            [' and '.join(found) for found in places.values() if found[1:]],
+            self.images,
+            remedy='Keep one of them there: the labels do not tell which.',
+        )
+        images = [places[name][0] for name in names]
+        sources = files_of(self.annotations, names, XML)
+        files = [sources[name][0] for name in names]
         no_image, no_file = missing(images), missing(files)
         gone = {*no_image, *no_file}
-        lines += not_there(self.list_file, len(names), no_image)
-        lines += not_there(self.list_file, len(names), no_file, 'annotations')
+        lines += not_there(self.place, len(names), no_image)
+        lines += not_there(self.place, len(names), no_file, 'annotations')
+        lines += self._unlabelled(names)
         entries: list[VocImage] = []
         faults: dict[str, str] = {}
         for name, image, file in zip(names, images, files):
@@ -178,12 +212,20 @@ class VocBoxLayout(Layout):
             first, reason = next(iter(faults.items()))
             lines.append(
                 Problem(
-                    f'{self.list_file}: {len(faults)} annotations cannot be '
+                    f'{self.place}: {len(faults)} annotations cannot be '
                     f'read, first {first}: {reason}. Fix the files or take '
                     'their images out of the list.'
                 )
             )
         return self._judge(entries, lines, scored, len(names))
+
+    def _unlabelled(self, names: list[str]) -> list[Line]:
+        """Images of the folder that have no labels."""
+        if not self.whole:
+            return []
+        others = set(stems(self.images, IMAGE_ENDINGS)) - {*names}
+        what = 'images have no XML file (not used)'
+        return some(what, sorted(others), self.images, Note)
 
     def _judge(
         self,
@@ -205,14 +247,14 @@ class VocBoxLayout(Layout):
             if any(box.reaches_beyond(*entry.size) for box in entry.boxes)
         ]
         if entries and len(bare) == len(entries):
-            lines.append(no_object(self.list_file, scored))
+            lines.append(no_object(self.place, scored))
         for names, what in (
             (bare, 'images have no object (skipped in training)'),
             (faults[EMPTY_BOX], f'{EMPTY_BOX} (left out)'),
             (faults[OUTSIDE], f'{OUTSIDE} (left out)'),
             (beyond, 'images have a box that reaches beyond them (cut)'),
         ):
-            lines += some(what, names, self.list_file, Note)
+            lines += some(what, names, self.place, Note)
         lines += size_problems(self._sizes(size))
         return Reading(entries, lines)
 
@@ -229,7 +271,7 @@ class VocBoxLayout(Layout):
                 for box in entry.objects
                 if box.name not in self.names
             ],
-            self.list_file,
+            self.place,
             remedy='Fix the annotations, or name their classes in the '
             'metainfo of every data set.',
         )
@@ -243,7 +285,7 @@ def in_devkit(values: Any, **folders: str) -> Any:
             ``<devkit>/ImageSets/<kind>/<split>.txt``.
         folders (str): Argument and name in the devkit.
     """
-    if not isinstance(values, dict) or 'list_file' not in values:
+    if not isinstance(values, dict) or not values.get('list_file'):
         return values
     devkit = Path(str(values['list_file'])).parent.parent.parent
     found = {key: str(devkit / name) for key, name in folders.items()}

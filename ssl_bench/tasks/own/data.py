@@ -1,10 +1,11 @@
 """What own data are, after they were read."""
 
+import os
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import Dataset
 
 Kind = Literal['coco', 'voc', 'masks', 'folders']
@@ -40,6 +41,8 @@ class OwnData(BaseModel):
         kind (str): ``coco``, ``voc``, ``masks`` or ``folders``.
         train, val (OwnSplit): Training and test images.
         classes (tuple[str, ...]): In the order of the labels.
+        masked (bool): Of ``coco``: objects have masks; of a task's own data:
+            and the task uses them.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -49,6 +52,19 @@ class OwnData(BaseModel):
     train: OwnSplit
     val: OwnSplit
     classes: tuple[str, ...]
+    masked: bool = False
+
+    @property
+    def apart(self) -> bool:
+        """Whether training and test images have folders of their own.
+
+        Then an image without labels is one that was forgotten.
+        """
+        listed = self.train.names or self.val.names
+        folders = {
+            os.path.realpath(split.images) for split in (self.train, self.val)
+        }
+        return not listed and len(folders) > 1
 
     @property
     def title(self) -> str:
@@ -61,9 +77,18 @@ class OwnData(BaseModel):
 
     def dataset(self) -> Dataset:
         """As a row of the table of data sets; its paths are absolute."""
-        from ssl_bench.tasks.own import folders
+        return BUILDERS[self.kind](self)
 
-        builders = dict(folders=folders.dataset)
-        if self.kind not in builders:
-            raise UserError(f'{self.kind}: not built yet')
-        return builders[self.kind](self)
+
+Builder = Callable[[OwnData], Dataset]
+BUILDERS: dict[Kind, Builder] = {}  # `ssl_bench.tasks.own` imports them all
+
+
+def builds(kind: Kind) -> Callable[[Builder], Builder]:
+    """Say of a function that it builds `OwnData.dataset` of a kind."""
+
+    def note(builder: Builder) -> Builder:
+        BUILDERS[kind] = builder
+        return builder
+
+    return note

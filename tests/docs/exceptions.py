@@ -1,0 +1,17 @@
+"""Commands and code of the pages that no test can run or parse, and why.
+
+An exception that nothing on the pages needs is an error, too.
+"""
+
+# the beginning of a command, to the reason
+COMMANDS = {
+    'export ': 'sets a variable of the shell',
+    'mlflow server': "starts another project's server",
+    'pre-commit install': 'a program that the tests do not install',
+    'source .venv/bin/activate': 'changes the shell',
+    'ssl-bench data check flowers_knn': 'the task that the page writes above',
+    'tensorboard --logdir': "starts another project's server",
+    'wandb login': 'asks for a key',
+}
+# a line of a Python block, to the reason why the block is only parsed
+PYTHON = {'class Mine(BaseSelfSupervisor):': 'a class without its imports'}
