@@ -108,6 +108,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--train',
+        type=kind_of_training,
         default='full',
         metavar='KIND',
         help='what is trained of the backbone: full (as the task says), '
@@ -177,6 +178,17 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add_track(parser)
 
 
+def kind_of_training(text: str) -> str:
+    """What is trained; no path of data, which other options name."""
+    if os.path.exists(text) or os.sep in text or text.endswith('.json'):
+        raise argparse.ArgumentTypeError(
+            f'{text} is a path, and --train says what is trained of the '
+            'backbone. Own images and labels are named with --train-data '
+            'IMAGES LABELS and --val-data IMAGES LABELS'
+        )
+    return text
+
+
 def fraction(text: str) -> float:
     """A number above 0, at most 1."""
     value = float(text)
@@ -188,6 +200,7 @@ def fraction(text: str) -> float:
 @with_trackers
 def run(args: argparse.Namespace) -> int:
     """Run every task for every seed; print one line for each."""
+    from ssl_bench.files import require_writable
     from ssl_bench.tasks.custom import task_ids
     from ssl_bench.tasks.table import find_task, on_own_data, require_data
 
@@ -201,6 +214,8 @@ def run(args: argparse.Namespace) -> int:
         root = args.data_root or find_task(name).root
         if not args.dry_run:
             require_data(name, root)
+    if not args.dry_run:
+        require_writable(args.work_dir)
     if args.gpus not in (None, 1) and 'RANK' not in os.environ:
         require_devices(args.gpus)
         if not args.dry_run:
