@@ -13,9 +13,9 @@ def add_own_data(
     """--train-data, --val-data, --classes, --data-name."""
     group = parser.add_argument_group(
         'own images and labels',
-        'a folder with one folder for each class; or a folder of images and\n'
-        "  COCO's JSON file, VOC's folder of XML files, or a folder of masks\n"
-        '  (PNG, with --classes)',
+        'a folder with one folder for each class; or a folder of images '
+        "and\nCOCO's JSON file, VOC's folder of XML files, or a folder of "
+        'masks\n(PNG, with --classes)',
     )
     for split in ('train', 'val'):
         group.add_argument(
