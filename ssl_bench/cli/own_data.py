@@ -62,7 +62,7 @@ def own_data(args: argparse.Namespace) -> 'OwnData | None':
                 f'--{name}-data is missing: own data need --train-data and '
                 '--val-data.'
             )
-    if args.data_root:
+    if getattr(args, 'data_root', None):
         raise UserError(
             '--data-root is above the data sets of the tasks: leave it out '
             'with --train-data and --val-data.'
