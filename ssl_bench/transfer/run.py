@@ -18,7 +18,7 @@ from ssl_bench.engine.distributed import (
 from ssl_bench.engine.stopping import stoppable
 from ssl_bench.engine.tracking import tracked
 from ssl_bench.errors import UserError
-from ssl_bench.files import disk_errors, require_folder
+from ssl_bench.files import disk_errors, require_folder, require_writable
 from ssl_bench.results import (
     FILE_NAME,
     make_run_id,
@@ -217,6 +217,7 @@ def ready(request: Request, data: bool = True) -> tuple[Plan, Path]:
     plan, folder = locate(request, data)
     done = data and (folder / FILE_NAME).exists()
     if not done or request.tests_again:
+        require_writable(request.work_dir)
         check_run(plan, request.source, request.seed, folder.name, root, data)
     return plan, folder
 
