@@ -4,11 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from ssl_bench.launch.reproduce_pages import (
-    index_page,
-    paper_page,
-    reproduced,
-)
+from ssl_bench.launch.reproduce_pages import index_page, paper_page, reproduced
 from ssl_bench.markdown_sections import replace_section, update_page
 
 PAGES = Path(__file__).resolve().parent.parent / 'docs/reproduce'

@@ -1,4 +1,4 @@
-"""The pages 'Reproduce a paper's table': what a suite needs and should give."""
+"""The pages about a paper's tables: what a suite needs and should give."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,14 +46,20 @@ def paper_page(name: str) -> str:
         '## GPU hours',
         '\n'.join(f'* {line}' for line in suite_costs(suite)),
         '## Printed numbers',
-        *(
-            f'#{grid_to_markdown(grid).strip()}'
-            for grid in paper_grids(name, Board([], []))
-        ),
+        *_numbers(name),
         '## What differs from the official programs',
         _differences(suite),
     ]
     return '\n\n'.join(parts)
+
+
+def _numbers(name: str) -> list[str]:
+    """The paper's tables that published.csv has numbers of, and a legend."""
+    grids = paper_grids(name, Board([], []))
+    filled = [grid for grid in grids if grid.body]
+    if filled[-1] is not grids[-1]:
+        filled[-1].notes += grids[-1].notes
+    return [f'#{grid_to_markdown(grid).strip()}' for grid in filled]
 
 
 def index_page() -> str:
@@ -108,22 +114,18 @@ def _tasks(suite: Suite) -> list[str]:
 
 
 def _data(suite: Suite) -> str:
-    """What has to be there, and the command that prepares it."""
-    rows: dict[str, str] = {}
-    for task in _tasks(suite):
-        data = find_task(task).data
-        rows[data.title] = data.how_to_prepare(data.root)
-    lines = ['| data | prepared by |', '| --- | --- |']
-    for title, prepare in rows.items():
-        text = prepare.replace('|', '\\|')
-        lines.append(f'| {title} | `{text}` |')
+    """What has to be there, and the command that checks it."""
+    titles = dict.fromkeys(
+        find_task(task).data.title for task in _tasks(suite)
+    )
     ids = ' '.join(_tasks(suite))
     return '\n'.join(
         [
             'Pretraining reads ImageNet-1K in `data/imagenet/train`. The '
-            'tasks read:',
+            'tasks read these sets, and the command says what is missing and '
+            'how to prepare it:',
             '',
-            *lines,
+            *(f'* {title}' for title in titles),
             '',
             '```bash',
             f'ssl-bench data check {ids}',
