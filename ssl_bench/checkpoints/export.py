@@ -28,12 +28,19 @@ from ssl_bench.checkpoints.export_timm import (
     is_folder,
     timm_state,
     write_hf_folder,
+    write_preprocessor,
     write_timm_folder,
 )
 from ssl_bench.checkpoints.names import from_ours
 from ssl_bench.checkpoints.provenance import stamp
 from ssl_bench.checkpoints.reading import read_object
-from ssl_bench.checkpoints.timm_nets import TimmNet
+from ssl_bench.checkpoints.snippets import MM, snippet
+from ssl_bench.checkpoints.timm_nets import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    LAYERS,
+    TimmNet,
+)
 from ssl_bench.checkpoints.verify import compare
 from ssl_bench.checkpoints.wrappers import unwrap
 from ssl_bench.errors import UserError, unknown_name
@@ -62,7 +69,7 @@ FEATURES = {
 }
 
 
-def export(path: str | Path, backbone: Backbone, target: str) -> None:
+def export(path: str | Path, backbone: Backbone, target: str) -> str:
     """Write a backbone for another program, whole or not at all.
 
     Args:
@@ -73,13 +80,17 @@ def export(path: str | Path, backbone: Backbone, target: str) -> None:
         backbone (Backbone): What to write.
         target (str): ``backbone`` or a name of `NAMES`.
 
+    Returns:
+        str: The lines that load it there (`snippet`); of a backbone file
+        none.
+
     Raises:
         UserError: Unknown target, a target that has no such architecture or
             no such strides, or a file that cannot be written.
     """
     if target == 'backbone':
         write_backbone(path, backbone)
-        return
+        return ''
     if target not in NAMES:
         raise unknown_name('target', target, [*NAMES, 'backbone'])
     if backbone.meta.get('convention') == CAFFE and target in PYTORCH_ONLY:
@@ -88,40 +99,93 @@ def export(path: str | Path, backbone: Backbone, target: str) -> None:
             f"(convention caffe), and {target}'s ResNet in the 3x3: choose "
             "detectron2, or mmdet, mmseg or mmpretrain with style='caffe'."
         )
+    path = Path(path)
     found = architecture_of(backbone)
     if isinstance(found, TimmNet) and not _as_plain(found, backbone, target):
-        _export_timm(Path(path), found, backbone, target)
-        return
-    scheme = _scheme(target, _architecture(backbone))
+        return _export_timm(path, found, backbone, target)
+    arch = _architecture(backbone)
+    scheme = _scheme(target, arch)
+    lines = _lines(path, arch, backbone, target)
+    if target == 'detectron2' and path.suffix != '.pkl':
+        raise UserError(
+            f'detectron2 reads arrays from files that end in .pkl: name the '
+            f'output {path.with_suffix(".pkl")}'
+        )
     state = from_ours(backbone.state, scheme)
-    _WRITERS[target](Path(path), state, backbone)
+    _WRITERS[target](path, state, backbone)
+    return lines
+
+
+def _lines(
+    path: Path, arch: ResNet | ViT, backbone: Backbone, target: str
+) -> str:
+    """`snippet`, or who has a class for it.
+
+    Raises:
+        UserError: The target has none.
+    """
+    try:
+        return snippet(path, arch, backbone, target)
+    except UserError as error:
+        others = ' or '.join(_who_can(arch, backbone))
+        said = str(error).rstrip('.')
+        raise UserError(f'{said}: choose {others or "backbone"}') from error
+
+
+def _who_can(arch: ResNet | ViT, backbone: Backbone) -> list[str]:
+    """The targets that have a class for it."""
+    found = []
+    for target in NAMES:
+        try:
+            _scheme(target, arch)
+            snippet('x', arch, backbone, target)
+        except UserError:
+            continue
+        found.append(target)
+    return found
 
 
 def _as_plain(net: TimmNet, backbone: Backbone, target: str) -> bool:
     """Whether a program gets it as a ViT with layer scale or the like."""
-    if target in ('timm', 'hf') or 'norm_eps' in net.kwargs:
+    if target in ('timm', 'hf') or {'norm_eps', *LAYERS} & set(net.kwargs):
         return False
     arch = recognise(backbone.state)
-    if arch is None:
+    if arch is None or not compare(backbone.state, arch.shapes()).complete:
         return False
-    return compare(backbone.state, arch.shapes()).complete
+    if target not in MM:
+        return True  # or refused as such
+    try:
+        _scheme(target, arch)
+    except UserError:
+        return False  # mmdet and mmseg have no such class, we have
+    blocks: Any = getattr(net.build('meta'), 'blocks', None)
+    # a header of timm's says heads by the name of the network
+    return not isinstance(arch, ViT) or (
+        blocks is not None and blocks[0].attn.num_heads == arch.heads
+    )
 
 
 def _export_timm(
     path: Path, net: TimmNet, backbone: Backbone, target: str
-) -> None:
-    """A network of timm's, for timm or for transformers."""
+) -> str:
+    """A network of timm's; in OpenMMLab's toolkits in a class of ours."""
+    if target not in ('hf', 'timm', *MM):
+        raise UserError(
+            f'{target} has no {net.model}: choose timm, hf (DINOv2, DINOv3, '
+            f'I-JEPA, ConvNeXt), {", ".join(MM)} or backbone'
+        )
+    folder = target == 'timm' and is_folder(path)
+    lines = snippet(path, net, backbone, target, folder)
     if target == 'hf':
         write_hf_folder(path, net, backbone)
-    elif target == 'timm' and is_folder(path):
+    elif folder:
         write_timm_folder(path, net, backbone)
     elif target == 'timm':
         _write_flat(path, timm_state(net, backbone), backbone)
     else:
-        raise UserError(
-            f'{target} has no {net.model}: choose timm, hf (DINOv2, DINOv3, '
-            'I-JEPA, ConvNeXt) or backbone'
-        )
+        names = {f'net.{name}': t for name, t in backbone.state.items()}
+        _write_mm(path, names, backbone)
+    return lines
 
 
 def _architecture(backbone: Backbone) -> ResNet | ViT:
@@ -252,6 +316,8 @@ def _write_hf(path: Path, state: State, backbone: Backbone) -> None:
         dict(format='pt', ssl_bench=stamp(backbone)),  # it asks for "pt"
     )
     write_text(path / 'config.json', json.dumps(config, indent=2) + '\n')
+    side = config.get('image_size', 224)
+    write_preprocessor(path, IMAGENET_MEAN, IMAGENET_STD, side)
 
 
 def _hf_resnet(arch: ResNet) -> dict[str, Any]:

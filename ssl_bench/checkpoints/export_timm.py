@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ Config = dict[str, Any]
 # what a header names and timm's config.json cannot say
 _NOT_JSON = (*LAYERS, 'norm_eps', 'rope_periods')
 WEIGHTS, CONFIG = 'model.safetensors', 'config.json'
+PREPROCESSOR = 'preprocessor_config.json'
 
 
 def timm_state(net: TimmNet, backbone: Backbone) -> State:
@@ -74,8 +75,38 @@ def write_hf_folder(path: Path, net: TimmNet, backbone: Backbone) -> None:
     """
     state, config = hf_folder(net, dict(backbone.state))
     _write_folder(path, state, config, backbone)
-    images = dict(image_mean=list(net.mean), image_std=list(net.std))
-    _write_json(path / 'preprocessor_config.json', images)
+    side = config.get('image_size', 224)
+    write_preprocessor(path, net.mean, net.std, side)
+
+
+def write_preprocessor(
+    path: Path, mean: Sequence[float], std: Sequence[float], side: int
+) -> None:
+    """How ``AutoImageProcessor`` makes what the network was trained on.
+
+    The shorter side is resized to 256 / 224 of the network's, and the middle
+    is cut out, as ImageNet's papers test.
+
+    Args:
+        path (Path): The folder of the model.
+        mean, std (Sequence[float]): Of RGB in 0..1.
+        side (int): Of the network's images, pixels.
+    """
+    content = dict(
+        image_processor_type='BitImageProcessor',
+        do_convert_rgb=True,
+        do_resize=True,
+        size=dict(shortest_edge=round(side * 256 / 224)),
+        resample=3,  # bicubic
+        do_center_crop=True,
+        crop_size=dict(height=side, width=side),
+        do_rescale=True,
+        rescale_factor=1 / 255,
+        do_normalize=True,
+        image_mean=list(mean),
+        image_std=list(std),
+    )
+    _write_json(path / PREPROCESSOR, content)
 
 
 def _write_folder(

@@ -115,11 +115,13 @@ def run(args: argparse.Namespace) -> int:
     if args.image_size is not None:
         backbone, done = resize_backbone(backbone, args.image_size)
         report.notes.append(done)
-    export(args.output, backbone, args.to)
+    lines = export(args.output, backbone, args.to)
     said = (
         f'{args.input}: {backbone.arch}, read as '
         f'{backbone.meta["source_format"]}\n{report.summary()}\n'
         f'wrote {args.output} ({args.to})'
     )
     print(printable(said))
+    if lines:
+        print(f'load it with:\n\n{lines}')
     return 0

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ssl_bench.cli.own_data import add_own_data, own_data
 from ssl_bench.errors import UserError, printable
 
 if TYPE_CHECKING:
     from ssl_bench.data.mini import Mini, MiniSizes
+    from ssl_bench.tasks.own import OwnData
 
 MINI_HELP = """Write the embedded data: an image folder, a VOC devkit and a
 COCO set of textured shapes, from a seed, in seconds, without a download."""
@@ -68,6 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='few',
         help='images to open: a few of each list, or all',
     )
+    check.add_argument(
+        '--work-dir',
+        default='work_dirs/transfer',
+        help='where a file that is made of own XML files is written, as by '
+        'transfer (default: %(default)s)',
+    )
+    add_own_data(check)
     check.set_defaults(run_data=run_check)
     images = commands.add_parser(
         'check-images', help=IMAGES_HELP, description=IMAGES_HELP
@@ -196,7 +205,10 @@ def run_check(args: argparse.Namespace) -> int:
 
     table, wrong = tasks(), 0
     names = list(args.tasks)
-    if names == ['all']:
+    own = own_data(args)
+    if own is not None:
+        names = on_own_data(names, own, args.work_dir)
+    elif names == ['all']:
         reason = no_root(args.data_root) if args.data_root else ''
         if reason:
             raise UserError(f'{reason}.')
@@ -222,6 +234,27 @@ def run_check(args: argparse.Namespace) -> int:
     if len(names) > 1:
         print(f'{len(names) - wrong} of {len(names)} tasks have their data')
     return int(wrong > 0)
+
+
+def on_own_data(names: list[str], own: 'OwnData', folder: str) -> list[str]:
+    """Ids of the tasks on own data.
+
+    Raises:
+        UserError: A task does not take them; or all tasks were named.
+    """
+    from ssl_bench.tasks import table
+    from ssl_bench.transfer.own.takers import require_taken
+
+    if names == ['all']:
+        raise UserError(
+            "`all` is of the tasks' own data sets: name the tasks to check "
+            'with --train-data and --val-data.'
+        )
+    rows = [table.on_own_data(name, own, folder) for name in names]
+    for row in rows:
+        if row.own is not None:
+            require_taken(row, row.own.kind)
+    return [row.id for row in rows]
 
 
 def run_check_images(args: argparse.Namespace) -> int:

@@ -108,6 +108,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--train',
+        type=kind_of_training,
         default='full',
         metavar='KIND',
         help='what is trained of the backbone: full (as the task says), '
@@ -175,6 +176,17 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="the toolkits' log lines instead of a progress line",
     )
     add_track(parser)
+
+
+def kind_of_training(text: str) -> str:
+    """What is trained; no path of data, which other options name."""
+    if os.path.exists(text) or os.sep in text or text.endswith('.json'):
+        raise argparse.ArgumentTypeError(
+            f'{text} is a path, and --train says what is trained of the '
+            'backbone. Own images and labels are named with --train-data '
+            'IMAGES LABELS and --val-data IMAGES LABELS'
+        )
+    return text
 
 
 def fraction(text: str) -> float:

@@ -125,7 +125,7 @@ def image_paths(layouts: Iterable['Layout']) -> list[str]:
     Raises:
         UserError: One cannot be read.
     """
-    found = set()
+    found: set[str] = set()
     for layout in layouts:
         reading = layout.read()
         reading.refuse()

@@ -273,20 +273,22 @@ def test_same_file_after_a_round_trip(tmp_path, resnet18, vit_tiny, target):
         torch.save(model.state_dict(), tmp_path / 'in.pth')
         first, _ = convert(tmp_path / 'in.pth', meta=dict(method='Mine'))
         write_backbone(tmp_path / 'first', first)
-        export(tmp_path / 'out', first, target)
-        second, _ = convert(tmp_path / 'out')
+        out = tmp_path / ('out.pkl' if target == 'detectron2' else 'out')
+        export(out, first, target)
+        second, _ = convert(out)
         write_backbone(tmp_path / 'second', second)
         assert (tmp_path / 'first').read_bytes() == (
             tmp_path / 'second'
         ).read_bytes()
         if target == 'hf':
-            (tmp_path / 'out/config.json').unlink()
+            for name in ('config.json', 'preprocessor_config.json'):
+                (out / name).unlink()
             (tmp_path / 'out/model.safetensors').rename(tmp_path / 'a')
             (tmp_path / 'out').rmdir()
         else:
-            (tmp_path / 'out').rename(tmp_path / 'a')
-        export(tmp_path / 'b', second, target)
-        again = tmp_path / 'b'
+            out.rename(tmp_path / 'a')
+        again = tmp_path / f'b{out.suffix}'
+        export(again, second, target)
         again = again / 'model.safetensors' if again.is_dir() else again
         assert again.read_bytes() == (tmp_path / 'a').read_bytes()
         if target == 'hf':

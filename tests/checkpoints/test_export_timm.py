@@ -179,7 +179,7 @@ def test_a_folder_without_our_stamp_is_read_by_its_name(tmp_path):
 
 REFUSED = [
     (TimmNet('regnety_002', {}, 'none'), 'hf', 'no class for regnety_002'),
-    (TimmNet('regnety_002', {}, 'none'), 'mmdet', 'mmdet has no regnety_002'),
+    (TimmNet('regnety_002', {}, 'none'), 'detectron2', 'has no regnety_002'),
     (
         TimmNet('convnextv2_atto', {}, 'none', final_norm=False),
         'timm',

@@ -438,3 +438,18 @@ def test_what_the_record_says():
     assert scorer.scorer_of(evaluator).startswith('pycocotools 2')
     assert scorer.scorer_of(dict(type='IoUMetric')) is None
     assert scorer.scorer_of([evaluator]) is None
+
+
+@pytest.mark.parametrize('scorer', [FAST, SLOW])
+def test_classes_are_found_by_name(registered, case, tmp_path, scorer):
+    content = json.loads(case[0].read_text())
+    content['categories'].reverse()
+    path = tmp_path / 'reversed.json'
+    path.write_text(json.dumps(content))
+    whole = score(case, scorer=scorer)
+    assert score((path, case[1]), scorer=scorer) == whole
+    assert whole['coco/bbox_mAP'] > 0.1
+    content['categories'][0]['name'] = 'other'
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match='knows 2 of the 3 classes'):
+        score((path, case[1]), scorer=scorer)

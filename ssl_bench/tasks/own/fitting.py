@@ -1,6 +1,6 @@
 """Which own data a task takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,6 @@ from ssl_bench.tasks.own.data import OwnData
 # tasks of boxes and masks, by the kind of labels, for messages
 BOXES = 'coco_frcnn_fpn_1x, coco_dino_4scale'
 VOC_BOXES = 'voc07_det_c4, voc0712_det_c4'
-SCORERS = ('coco', 'voc', 'lvis')  # first words of the toolkit's metrics
-IS = dict(
-    coco="COCO's annotation files",
-    voc="VOC's XML files",
-    masks='masks of labels',
-    folders='class folders',
-)
 
 
 def fit_objects(
@@ -42,7 +35,7 @@ def fit_objects(
     scorers = {
         str(rule.toolkit).partition('/')[0] for rule in metrics.values()
     }
-    masks = any(name.startswith('segm_') for name in metrics)
+    masks = needs_masks(metrics)
     if 'lvis' in scorers:
         raise UserError(
             f'{task} takes LVIS alone, which is scored by how common its '
@@ -58,15 +51,15 @@ def fit_objects(
     if 'voc' in scorers and own.kind == 'coco':
         raise UserError(
             f"{task} is scored by VOC's rules and takes XML files; for "
-            f'{IS["coco"]} take {BOXES}'
+            f"COCO's annotation files take {BOXES}"
             + (', coco_mrcnn_fpn_1x.' if own.masked else '.')
         )
-    if scorers & {*SCORERS} and own.kind not in ('coco', 'voc'):
-        raise UserError(
-            f'{task} finds objects: it takes {IS["coco"]} or {IS["voc"]}, '
-            f'not {IS[own.kind]}.'
-        )
     return own.model_copy(update=dict(masked=own.masked and masks))
+
+
+def needs_masks(metrics: Iterable[str]) -> bool:
+    """Whether a task with these metrics trains on masks of objects."""
+    return any(name.startswith('segm_') for name in metrics)
 
 
 def _no_masks(task: str, own: OwnData) -> str:

@@ -24,14 +24,14 @@ def fit(config: Config, row: Task, own: OwnData) -> None:
     require_taken(row, 'folders')
     names = [*own.classes]
 
-    def own_set(split: str, pipeline: Any) -> dict[str, Any]:
+    def own_set(split: str, reader: Any) -> dict[str, Any]:
         listed = getattr(own, split).names
         return dict(
             type='ClassFolders',
             data_root=f'own:{split}/images',
             ann_file=f'own:{split}/names' if listed else '',
             names=names,
-            pipeline=pipeline,
+            pipeline=reader.get('pipeline') or [],
         )
 
     replace_sets(config, own_set)

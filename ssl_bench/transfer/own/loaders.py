@@ -23,7 +23,8 @@ def replace_sets(
 
     Args:
         config (Config): Of a task; changed in place.
-        own_set (Callable): From the split and the pipeline the new set.
+        own_set (Callable): From the split and the protocol's set the new
+            one.
     """
     for name, split in LOADERS.items():
         if config.get(name):
@@ -39,7 +40,7 @@ def _replaced(
     if value.get('dataset'):
         value['dataset'] = _replaced(value['dataset'], split, own_set)
         return value
-    return own_set(split, value.get('pipeline') or [])
+    return own_set(split, value)
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:

@@ -32,7 +32,7 @@ def fit(config: Config, row: Task, own: OwnData) -> None:
     names = [*own.classes]
     metainfo = dict(classes=names, palette=palette(len(names)))
 
-    def own_set(split: str, pipeline: Any) -> dict[str, Any]:
+    def own_set(split: str, reader: Any) -> dict[str, Any]:
         listed = getattr(own, split).names
         return dict(
             type='OwnMasks',
@@ -40,7 +40,7 @@ def fit(config: Config, row: Task, own: OwnData) -> None:
             masks=f'own:{split}/labels',
             ann_file=f'own:{split}/names' if listed else '',
             metainfo=metainfo,
-            pipeline=pipeline,
+            pipeline=reader.get('pipeline') or [],
         )
 
     replace_sets(config, own_set)

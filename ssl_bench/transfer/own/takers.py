@@ -12,6 +12,7 @@ from ssl_bench.tasks.layouts import (
     VocBoxLayout,
 )
 from ssl_bench.tasks.own.data import Kind
+from ssl_bench.tasks.own.fitting import needs_masks
 from ssl_bench.tasks.table import Task, tasks
 
 # layouts of the protocol's data that own data of a kind can replace
@@ -36,6 +37,7 @@ def takes(task: Task, kind: Kind) -> bool:
     return (
         not task.trained_by
         and (task.toolbox == 'mmdet') == (kind in OBJECTS)
+        and not (kind == 'voc' and needs_masks(task.metrics))
         and data.drawn_from is None
         and bool(data.train)
         and all(
