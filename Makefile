@@ -24,7 +24,8 @@ lint: $(STAMP)
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-	@echo 'open site/index.html'
+	@echo 'open site/index.html; with search:' \
+		'$(BIN)/python -m http.server --directory site'
 
 # the stamp is written last: an interrupted installation starts again
 $(STAMP): setup.py

@@ -24,7 +24,8 @@ IMAGE_ENDINGS = (
     '.tiff',
     '.webp',
 )
-# all endings of what `ssl_bench.pixels` reads: those of a pretraining's images
+# all endings of what `ssl_bench.pixels` reads: those of images to pretrain on,
+# in class folders, or with masks of labels
 PILLOW_ENDINGS = (
     *IMAGE_ENDINGS,
     '.apng',

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-ENDINGS = ('.jpg', '.png', '.bmp', '.tif', '.JPG')
+ENDINGS = ('.jpg', '.png', '.bmp', '.gif', '.JPG')
 
 
 def labels(classes: int, index: int = 0) -> np.ndarray:

@@ -67,6 +67,7 @@ ALLOWED: dict[str, set[str]] = {
         'progress',
     },
     'judge': {
+        'launch',
         'transfer',
         'tasks',
         'checkpoints',

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ssl_bench.cli import SUBCOMMANDS
-
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
 
@@ -64,11 +62,6 @@ def test_plain_words():
                 if HARD_WORDS.search(line):
                     found.append(f'{name}:{number}: {line.strip()}')
     assert found == []
-
-
-def test_subcommands_named_in_the_readme_exist():
-    named = set(re.findall(r'ssl-bench ([a-z]+)', README))
-    assert named and named <= set(SUBCOMMANDS)
 
 
 def test_make_targets_stand_at_the_top_of_the_readme():

@@ -23,7 +23,7 @@ from ssl_bench.errors import Interrupted, UserError, one_line, printable
 
 # of a launcher with which a command ends
 WATCHED = {'SSL_BENCH_PARENT', 'TORCHELASTIC_RUN_ID'}
-RUNS = {'pretrain', 'transfer', 'run'}  # what a scheduler starts
+RUNS = {'pretrain', 'transfer', 'judge', 'run'}  # what a scheduler starts
 # what a process raises when another one has ended before it
 LOST = re.compile(
     'onnection (closed|reset) by peer|Broken pipe|remote process exited'
@@ -32,6 +32,7 @@ SUBCOMMANDS = (
     'demo',
     'pretrain',
     'transfer',
+    'judge',
     'run',
     'leaderboard',
     'convert',

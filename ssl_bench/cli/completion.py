@@ -122,9 +122,15 @@ NAMES: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
     ('', 'baseline'): method_names,
     ('', 'paper'): papers,
     ('transfer', 'checkpoints'): checkpoints,
+    ('judge', 'checkpoints'): method_names,
     ('pretrain', 'config'): config_names,
     ('run', 'suite'): suite_names,
     ('methods', 'names'): shown_methods,
 }
 # those that take a file as well
-FILES = {('transfer', 'checkpoints'), ('pretrain', 'config'), ('run', 'suite')}
+FILES = {
+    ('transfer', 'checkpoints'),
+    ('judge', 'checkpoints'),
+    ('pretrain', 'config'),
+    ('run', 'suite'),
+}

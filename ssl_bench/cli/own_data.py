@@ -13,9 +13,9 @@ def add_own_data(
     """--train-data, --val-data, --classes, --data-name."""
     group = parser.add_argument_group(
         'own images and labels',
-        'a folder with one folder for each class; or a folder of images and '
-        "COCO's JSON file, VOC's folder of XML files, or a folder of masks "
-        '(PNG, with --classes)',
+        'a folder with one folder for each class; or a folder of images '
+        "and\nCOCO's JSON file, VOC's folder of XML files, or a folder of "
+        'masks\n(PNG, with --classes)',
     )
     for split in ('train', 'val'):
         group.add_argument(
@@ -62,7 +62,7 @@ def own_data(args: argparse.Namespace) -> 'OwnData | None':
                 f'--{name}-data is missing: own data need --train-data and '
                 '--val-data.'
             )
-    if args.data_root:
+    if getattr(args, 'data_root', None):
         raise UserError(
             '--data-root is above the data sets of the tasks: leave it out '
             'with --train-data and --val-data.'

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     """Train; the last line names the checkpoint and what to do with it."""
     from ssl_bench.config import find_config
     from ssl_bench.data.storage import open_storage
-    from ssl_bench.files import require_folder
+    from ssl_bench.files import require_writable
 
     options = read_options(args.cfg_options)
     if args.data is not None:
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     # what can be checked before imports that take seconds
     path = find_config(args.config)
     work_dir = args.work_dir or Path('work_dirs') / path.stem
-    require_folder(work_dir)
+    require_writable(work_dir)
     root = options.get(ROOT)
     if isinstance(root, str) and (args.data or not Path(work_dir).exists()):
         open_storage(root)

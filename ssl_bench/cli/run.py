@@ -87,6 +87,7 @@ def positive(text: str) -> int:
 @with_trackers
 def run(args: argparse.Namespace) -> int:
     """Plan, then run or submit; the leaderboard follows a local run."""
+    from ssl_bench.files import require_writable
     from ssl_bench.launch.suite import read_suite, with_options
 
     if args.coverage:
@@ -99,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
         data_root=args.data_root,
         seeds=tuple(args.seeds) if args.seeds else None,
     )
+    if not args.dry_run:
+        require_writable(suite.work_dir)
     # before other imports: it hides what the toolkits print when imported
     from ssl_bench import register_all_modules
 

@@ -200,6 +200,7 @@ def fraction(text: str) -> float:
 @with_trackers
 def run(args: argparse.Namespace) -> int:
     """Run every task for every seed; print one line for each."""
+    from ssl_bench.files import require_writable
     from ssl_bench.tasks.custom import task_ids
     from ssl_bench.tasks.table import find_task, on_own_data, require_data
 
@@ -213,6 +214,8 @@ def run(args: argparse.Namespace) -> int:
         root = args.data_root or find_task(name).root
         if not args.dry_run:
             require_data(name, root)
+    if not args.dry_run:
+        require_writable(args.work_dir)
     if args.gpus not in (None, 1) and 'RANK' not in os.environ:
         require_devices(args.gpus)
         if not args.dry_run:

@@ -45,7 +45,7 @@ from ssl_bench.engine.what_was_read import (
     departures_of,
 )
 from ssl_bench.errors import UserError
-from ssl_bench.files import disk_errors, require_folder
+from ssl_bench.files import disk_errors, require_writable
 from ssl_bench.layers.global_bn import replace_sync_bn
 from ssl_bench.run_folder import from_first, hold, newest_checkpoint, note
 
@@ -97,7 +97,7 @@ def pretrain(
     if config.train_dataloader.batch_size < 1:
         raise UserError('train_dataloader.batch_size must be 1 or more.')
     refuse_absolute_rates(config)
-    require_folder(work_dir)
+    require_writable(work_dir)
     config.work_dir = str(work_dir)
     # mmengine names loggers by the second; two runs must not share one
     config.experiment_name = f'{Path(work_dir).name}-{time.monotonic_ns()}'

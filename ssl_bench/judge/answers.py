@@ -123,7 +123,7 @@ class Verdict:
                 f'{CAP} seeds would not decide it either, if difference and '
                 'spread stay'
             )
-        if self.left_out:
+        if self.left_out and self.cells:
             yield f'left out: {", ".join(self.left_out)}'
 
     def _more_text(self, more: int) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FILES = JSON, MARKDOWN, PAGE = 'judge.json', 'judge.md', 'judge.html'
 DATA, RUN, NEXT = 'Data', 'What was run', 'Next steps'
 WIDEST = 100  # columns of text
+FAILED = 5  # runs that are named
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,13 @@ class Report:
         study = self.study
         seeds = sorted({score.seed for score in study.scores})
         notes = study.settings.get('notes')
+        others = len(study.failed) - FAILED
         return [
             f'{len(study.scores)} scores of {shown(study.task)}, seeds '
             f'{", ".join(map(str, seeds))}, in {clock(study.seconds)}.',
             *map(shown, notes if isinstance(notes, list) else ()),
-            *(f'failed: {shown(line)}' for line in study.failed),
+            *(f'failed: {shown(line)}' for line in study.failed[:FAILED]),
+            *([f'{others} others failed: {JSON} names them.'] * (others > 0)),
         ]
 
     @property
@@ -109,7 +112,7 @@ class Report:
         """What can be done where something is open."""
         found = []
         more = max((one.more or 0 for one in self.verdicts), default=0)
-        if more:
+        if more and not self.study.failed:
             found.append(
                 f'Add {more} seed{"s" * (more > 1)} (--seeds): finished runs '
                 'are not repeated.'

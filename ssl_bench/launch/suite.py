@@ -390,7 +390,7 @@ def _name_files(content: Any, folder: Path) -> None:
     """
     if not isinstance(content, dict):
         return
-    methods = content.get('methods')
+    methods, named = content.get('methods'), dict[str, Path]()
     for part in (content, *(methods if isinstance(methods, list) else ())):
         if not isinstance(part, dict):
             continue
@@ -399,7 +399,7 @@ def _name_files(content: Any, folder: Path) -> None:
             if not isinstance(value, (list, dict)):
                 continue
             ids = [
-                task_ids([word], [folder])[0]
+                task_ids([word], [folder], named)[0]
                 if isinstance(word, str)
                 else word
                 for word in value

@@ -30,7 +30,11 @@ def is_file(word: str) -> bool:
     return word.endswith(SUFFIX)
 
 
-def task_ids(words: Iterable[str], folders: Iterable[Path] = ()) -> list[str]:
+def task_ids(
+    words: Iterable[str],
+    folders: Iterable[Path] = (),
+    named: dict[str, Path] | None = None,
+) -> list[str]:
     """Ids of tasks that a user names, by id or by file.
 
     Args:
@@ -38,14 +42,27 @@ def task_ids(words: Iterable[str], folders: Iterable[Path] = ()) -> list[str]:
             added to the table. Others are ids and stay as they are.
         folders (Iterable[Path]): Where a relative path is looked for before
             the current folder.
+        named (dict[str, Path], optional): Ids and files of the same command
+            that were named before; those of this call are added.
 
     Raises:
-        UserError: As `file_task`.
+        UserError: As `file_task`, or another file of the command has the
+            same name.
     """
-    places = [*folders, Path()]
-    return [
-        file_task(word, places).id if is_file(word) else word for word in words
-    ]
+    places, found = [*folders, Path()], []
+    named = {} if named is None else named
+    for word in words:
+        if is_file(word):
+            name = file_task(word, places).id
+            path = task_config(name)
+            if named.setdefault(name, path) != path:
+                raise UserError(
+                    f'{path} and {named[name]} would both be {name}: rename '
+                    'one of them.'
+                )
+            word = name
+        found.append(word)
+    return found
 
 
 def named_task(word: str) -> Task:
@@ -68,20 +85,14 @@ def file_task(word: str, folders: Iterable[Path] = (Path(),)) -> Task:
 
     Raises:
         UserError: There is no such file, it is not Python, a base is
-            missing, its ``TASK`` is wrong, or another file has its name.
+            missing, or its ``TASK`` is wrong.
     """
     path = _find(word, folders)
     table = tasks()
     for name, other in table.paths.items():
         if not name.startswith(OWN) and other.resolve() == path:
             return find_task(name)
-    name = f'{OWN}{path.stem}'
-    if name in table and table.paths[name] != path:
-        raise UserError(
-            f'{path} and {table.paths[name]} would both be {name}: rename '
-            'one of them.'
-        )
-    task = _read(path, name)  # again: it may have changed
+    task = _read(path, f'{OWN}{path.stem}')  # again: it may have changed
     table.add(task, path)
     return task
 

@@ -48,6 +48,39 @@ def run_probe(
         folder (Path): Of the run; the features are kept next to the runs.
         root (str): Data root, for the cache's key.
     """
+    splits, sets = features_of(
+        plan, source, seed, folder.parent / 'features', root
+    )
+    found = score(plan.config.probe, splits, seed, sets[-1])
+    return measured(found, len(splits[0].labels))
+
+
+def measured(found: dict[str, float], images: int) -> Measured:
+    """What a probe found, as a record has it.
+
+    Args:
+        found (dict): Of `score`.
+        images (int): It was trained on.
+    """
+    return Measured(
+        {name: value for name, value in found.items() if '/' not in name},
+        images,
+        details={name: value for name, value in found.items() if '/' in name},
+    )
+
+
+def features_of(
+    plan: Plan, source: Source, seed: int, home: Path, root: str
+) -> tuple[list[Features], list[Any]]:
+    """The features of a probe's splits, extracted or read from the cache.
+
+    Args:
+        plan, source, seed, root: As `run_probe`.
+        home (Path): Folder of the cache.
+
+    Returns:
+        tuple: Features of each split, and the data set of each.
+    """
     config = plan.config
     check_settings(config.probe)
     if config.get('train_dataloader'):
@@ -55,7 +88,6 @@ def run_probe(
     set_random_seed(seed)
     with DefaultScope.overwrite_default_scope(data_scope(config)):
         model = build_frozen(config, source)
-        home = folder.parent / 'features'
         folders = {
             split: home / f'{key}_{split}'
             for split, key in cache_keys(plan, model, root).items()
@@ -73,12 +105,7 @@ def run_probe(
                 extract(model, config, split, title, path)
     del model  # its memory is free for the probe
     splits = [each(partial(load_features, path)) for path in folders.values()]
-    found = score(config.probe, splits, seed, sets[-1])
-    return Measured(
-        {name: value for name, value in found.items() if '/' not in name},
-        len(splits[0].labels),
-        details={name: value for name, value in found.items() if '/' in name},
-    )
+    return splits, sets
 
 
 def data_scope(config: Config) -> str:

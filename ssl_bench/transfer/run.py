@@ -1,5 +1,6 @@
 """Run a task for a backbone and a seed; write its record once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -18,7 +19,7 @@ from ssl_bench.engine.distributed import (
 from ssl_bench.engine.stopping import stoppable
 from ssl_bench.engine.tracking import tracked
 from ssl_bench.errors import UserError
-from ssl_bench.files import disk_errors, require_folder
+from ssl_bench.files import disk_errors, require_folder, require_writable
 from ssl_bench.results import (
     FILE_NAME,
     make_run_id,
@@ -107,6 +108,9 @@ class Request:
         return self.eval_only and row.toolbox != 'probe' and not row.trained_by
 
 
+Measure = Callable[[Plan, Request, Path], Measured]
+
+
 @dataclass
 class Outcome:
     """A finished run.
@@ -164,8 +168,12 @@ def run_task(
 
 
 @stoppable('The same command')
-def run_request(request: Request) -> Outcome:
+def run_request(request: Request, by: Measure | None = None) -> Outcome:
     """Train and evaluate one task, unless its record is there already.
+
+    Args:
+        request (Request): What is to be run.
+        by (Callable, optional): Measures the plan in place of `measure`.
 
     Returns:
         Outcome: The record as written.
@@ -190,7 +198,7 @@ def run_request(request: Request) -> Outcome:
             plan.trained = finished_training(folder, plan.config.train_cfg)
         elif not request.resume:
             forget(folder)
-        return _run(plan, request, folder, done)
+        return _run(plan, request, folder, done, by or measure)
 
 
 def ready(request: Request, data: bool = True) -> tuple[Plan, Path]:
@@ -217,6 +225,7 @@ def ready(request: Request, data: bool = True) -> tuple[Plan, Path]:
     plan, folder = locate(request, data)
     done = data and (folder / FILE_NAME).exists()
     if not done or request.tests_again:
+        require_writable(request.work_dir)
         check_run(plan, request.source, request.seed, folder.name, root, data)
     return plan, folder
 
@@ -246,12 +255,14 @@ def _is_there(folder: Path) -> bool:
     return bool(from_first(lambda: (folder / FILE_NAME).exists()))
 
 
-def _run(plan: Plan, request: Request, folder: Path, done: bool) -> Outcome:
+def _run(
+    plan: Plan, request: Request, folder: Path, done: bool, by: Measure
+) -> Outcome:
     """Measure in a folder that is held, and write the record if not done."""
     started = datetime.now(timezone.utc)
     if dist.is_main_process():
         write_words(find_task(plan.task), folder)
-    measured = measure(plan, request, folder)
+    measured = by(plan, request, folder)
     if done:
         return Outcome(
             read_records([folder / FILE_NAME])[0],

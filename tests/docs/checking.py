@@ -42,6 +42,11 @@ PLACEHOLDERS = {
     'TARGET': 'timm',
     'TASK': 'voc0712_det_c4',
 }
+# what a reader writes before a command names it
+OWN_FILES = {
+    'my_task.py': "_base_ = 'ssl_bench::transfer/mini_knn.py'\n",
+    'my_config.py': "_base_ = 'ssl_bench::mini/mocov2_r18.py'\n",
+}
 # the subcommands behind the scripts in tools/
 TOOLS = {
     'train': 'pretrain',
@@ -162,8 +167,10 @@ def _load(path: Path, options: tuple[str, ...]) -> Config:
 
 
 def _transfer(args: argparse.Namespace) -> None:
+    from ssl_bench.tasks.custom import task_ids
+
     read_fields(args.meta)
-    for task in args.tasks:
+    for task in task_ids(args.tasks):
         _plan(
             task,
             args.arch or _network(args.checkpoints[0]),
@@ -226,18 +233,18 @@ def _convert(args: argparse.Namespace) -> None:
 
 
 def _tasks(args: argparse.Namespace) -> None:
-    from ssl_bench.tasks.table import find_task
+    from ssl_bench.tasks.custom import named_task
 
     for name in args.tasks:
-        find_task(name)
+        named_task(name)
 
 
 def _methods(args: argparse.Namespace) -> None:
-    from ssl_bench.catalog import find_method
+    from ssl_bench.catalog import find_method, method_of
 
     names = [name for name in args.names if name not in OTHER_WORDS]
     for name in names:
-        find_method(name)
+        (method_of if name.endswith('.py') else find_method)(name)
 
 
 def _data(args: argparse.Namespace) -> None:

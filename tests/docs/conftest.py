@@ -7,6 +7,7 @@ import torchvision
 from ssl_bench.checkpoints import write_backbone
 from ssl_bench.results import write_record
 from tests.backbones import thin_backbone
+from tests.docs.checking import OWN_FILES
 from tests.results.factory import METHODS, suite
 
 PUBLISHED = ['voc0712_det_c4', 'coco_mrcnn_fpn_1x', 'mini_knn']
@@ -25,6 +26,8 @@ def workplace(tmp_path_factory, mini_root):
         write_backbone(
             folder / f'{name}.backbone.safetensors', thin_backbone()
         )
+    for name, text in OWN_FILES.items():
+        (folder / name).write_text(text)
     for record in suite(METHODS, PUBLISHED):
         write_record(folder / 'work_dirs' / record['run_id'], record)
     return folder

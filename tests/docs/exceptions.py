@@ -13,8 +13,6 @@ COMMANDS = {
     'ssl-bench data check flowers_knn': 'the task that the page writes above',
     'ssl-bench methods show mine_r18.py': OWN_FILES,
     'ssl-bench pretrain mine_r18.py': OWN_FILES,
-    'ssl-bench tasks flowers_knn.py': OWN_FILES,
-    'ssl-bench transfer CHECKPOINT --tasks flowers_knn.py': OWN_FILES,
     'ssl-bench transfer work_dirs/mine_r18': OWN_FILES,
     'tensorboard --logdir': "starts another project's server",
     'wandb login': 'asks for a key',

@@ -8,7 +8,7 @@ decides what to do with it: teach `checking`, or give the reason why not in
 import pytest
 
 from ssl_bench.errors import UserError
-from tests.docs.checking import Unknown, Wrong, check
+from tests.docs.checking import OWN_FILES, Unknown, Wrong, check
 from tests.docs.exceptions import COMMANDS
 from tests.docs.pages import PAGES, Command, commands
 
@@ -43,6 +43,8 @@ def test_a_command_is_right(command, tmp_path, monkeypatch):
     if exception(command):
         return
     monkeypatch.chdir(tmp_path)  # as for somebody who has the package only
+    for name, text in OWN_FILES.items():
+        (tmp_path / name).write_text(text)
     refused = command.after.startswith(f'{" ".join(command.words[:2])}: ')
     try:
         check(command.words, command.mention)

@@ -52,14 +52,3 @@ def test_the_own_method_is_pretrained(tmp_path, mini_root):
         'train_dataloader.batch_size=16',
     )
     assert (tmp_path / 'work_dirs/mine_r18/epoch_1.pth').is_file()
-
-
-def test_the_own_task_is_read(tmp_path):
-    text = shown('docs/add_a_task.md', "    id='flowers_knn',")
-    base = "'ssl_bench::transfer/in1k_knn.py'"
-    assert "'./in1k_knn.py'" in text
-    assert base in (ROOT / 'docs/add_a_task.md').read_text()
-    path = tmp_path / 'flowers_knn.py'
-    path.write_text(text.replace("'./in1k_knn.py'", base))
-    said = ssl_bench(tmp_path, 'tasks', 'flowers_knn.py')
-    assert said.startswith('custom:flowers_knn: Flowers kNN')

@@ -177,6 +177,16 @@ def test_a_run_without_a_number_is_null_and_not_in_the_table():
         assert not re.search(r'\bnan\b', text)
 
 
+def test_of_many_failed_runs_the_first_are_named(report):
+    lines = tuple(f'run {number}: it failed' for number in range(9))
+    found = make_report(replace(STUDY, failed=lines))
+    assert found.run[-2:] == [
+        'failed: run 4: it failed',
+        '4 others failed: judge.json names them.',
+    ]
+    assert json.loads(to_json(found))['failed'] == list(lines)
+
+
 def test_three_files_are_written(report, tmp_path):
     paths = write_report(report, tmp_path / 'new')
     assert [path.name for path in paths] == list(FILES)

@@ -33,7 +33,7 @@ def test_classes_are_folders(tmp_path):
         '.jpg',
         '.png',
         '.bmp',
-        '.tif',
+        '.gif',
         '.JPG',
     }
 

@@ -5,6 +5,7 @@ from mmengine.config import Config
 
 from ssl_bench.cli import main
 from ssl_bench.config import load_config
+from ssl_bench.data.mini import SEG_CLASSES
 from ssl_bench.errors import UserError
 from ssl_bench.results.store import read_records
 from ssl_bench.tasks.own import read_own_data
@@ -16,6 +17,7 @@ from ssl_bench.transfer.own.segmentation import palette
 from ssl_bench.transfer.own.takers import takes
 from ssl_bench.transfer.plan import make_plan
 from tests.own_images import folders, masked
+from tests.own_images import words as paths
 
 FULL_SIZE = {
     'masks': (
@@ -181,7 +183,7 @@ def test_colours_are_distinct():
     assert colours[:3] == [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
 
 
-def transferred(kind, task, given, work, *more):
+def transferred(task, given, work, *more):
     """Run the command; the records of the task."""
     train, val, *classes = given
     listed = ['--classes', *classes] if classes else []
@@ -201,7 +203,7 @@ def test_a_segmenter_learns_own_masks(registered, tmp_path, classes):
     short = ['--cfg-options', 'train_cfg.max_iters=2']
     work = tmp_path / 'work'
     (record,) = transferred(
-        'masks', 'mini_seg_fcn', given, work, '--visualize', '1', *short
+        'mini_seg_fcn', given, work, '--visualize', '1', *short
     )
     assert record['task'] == 'custom:mine/mini_seg_fcn'
     assert record['data']['name'] == 'custom:mine'
@@ -214,10 +216,52 @@ def test_a_segmenter_learns_own_masks(registered, tmp_path, classes):
 def test_a_probe_reads_own_masks_once(registered, tmp_path, capsys):
     given = masked(tmp_path / 'one', 3, count=6)
     work = tmp_path / 'work'
-    (record,) = transferred('masks', 'mini_knnseg', given, work)
+    (record,) = transferred('mini_knnseg', given, work)
     assert record['metrics']['mIoU'] > 50  # grey levels are the classes
     capsys.readouterr()
-    transferred('masks', 'mini_knnseg', given, work)
+    transferred('mini_knnseg', given, work)
+    assert '(done before)' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_own_data_score_as_the_protocol_does(registered, mini_root, tmp_path):
+    """The embedded sets, as own data: the same number, digit by digit."""
+    devkit = mini_root / 'VOCdevkit/VOC2012'
+    lists = [
+        str(devkit / f'ImageSets/Segmentation/{split}.txt')
+        for split in ('train', 'val')
+    ]
+    (tmp_path / 'classes.txt').write_text('\n'.join(SEG_CLASSES))
+    given = dict(
+        mini_knnseg=[
+            [
+                str(devkit / 'JPEGImages'),
+                str(devkit / 'SegmentationClass'),
+                one,
+            ]
+            for one in lists
+        ]
+        + [str(tmp_path / 'classes.txt')],
+        mini_knn=[
+            [str(mini_root / 'imagenet' / split)] for split in ('train', 'val')
+        ],
+    )
+    for task, words in given.items():
+        (own,) = transferred(task, words, tmp_path / task)
+        command = ['transfer', 'random', '--arch', 'resnet18-w16', '--tasks']
+        command += [task, '--work-dir', str(tmp_path / 'protocol' / task)]
+        assert main([*command, '--data-root', str(mini_root)]) == 0
+        (path,) = (tmp_path / 'protocol' / task).glob('*/result.json')
+        assert read_records([path])[0]['metrics'] == own['metrics']
+
+
+@pytest.mark.slow
+def test_moved_data_are_the_same_run(registered, tmp_path, capsys):
+    work = tmp_path / 'work'
+    transferred('mini_knn', folders(tmp_path / 'one'), work)
+    capsys.readouterr()
+    (tmp_path / 'one').rename(tmp_path / 'two')
+    transferred('mini_knn', paths(tmp_path / 'two'), work)
     assert '(done before)' in capsys.readouterr().out
 
 
@@ -225,7 +269,7 @@ def test_a_probe_reads_own_masks_once(registered, tmp_path, capsys):
 def test_a_part_of_own_class_folders(registered, tmp_path):
     given = folders(tmp_path / 'one', 3, count=6)
     work = tmp_path / 'work'
-    transferred('folders', 'mini_knn', given, work, '--fraction', '0.5')
+    transferred('mini_knn', given, work, '--fraction', '0.5')
     (record,) = read_records(sorted(work.glob('*/result.json')))
     assert record['data']['images'] == 9
     assert 'k is 9, all training images, and not 20' in record['changes']
@@ -236,7 +280,5 @@ def test_a_part_of_own_class_folders(registered, tmp_path):
 def test_a_linear_head_for_own_classes(registered, tmp_path):
     given = folders(tmp_path / 'one', 3, count=4)
     short = ['--cfg-options', 'train_cfg.max_epochs=1']
-    (record,) = transferred(
-        'folders', 'mini_linear', given, tmp_path / 'work', *short
-    )
+    (record,) = transferred('mini_linear', given, tmp_path / 'work', *short)
     assert [*record['metrics']] == ['top1']

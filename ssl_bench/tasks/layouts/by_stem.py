@@ -40,7 +40,7 @@ def files_of(
 
     Returns:
         dict[str, list[str]]: By name, the paths, those with the first of the
-        endings at the front. Where a file is missing, the path with that
+        endings at the front; without a file, the path with that
         ending.
     """
     there: dict[str, dict[str, list[str]]] = {}

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from ssl_bench.errors import one_line
 from ssl_bench.files import (
-    IMAGE_ENDINGS,
+    PILLOW_ENDINGS,
     is_file,
     is_folder,
     is_hidden,
@@ -109,7 +109,7 @@ class FolderLayout(Layout):
             home = os.path.join(self.folder, name)
             for prefix, entries in visible_files(home):
                 for file in (entry.name for entry in entries):
-                    if file.lower().endswith(IMAGE_ENDINGS):
+                    if file.lower().endswith(PILLOW_ENDINGS):
                         found.append(prefix + file)
                     else:
                         others[os.path.splitext(file)[1].lower()] += 1
@@ -228,7 +228,7 @@ class FolderLayout(Layout):
             outside = sorted(
                 entry.name
                 for entry in entries
-                if entry.name.lower().endswith(IMAGE_ENDINGS)
+                if entry.name.lower().endswith(PILLOW_ENDINGS)
                 and not is_hidden(entry.name)
                 and is_file(entry)
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from ssl_bench.errors import one_line
-from ssl_bench.files import IMAGE_ENDINGS
+from ssl_bench.files import PILLOW_ENDINGS
 from ssl_bench.tasks.layouts.base import Labelled, Layout, Reading
 from ssl_bench.tasks.layouts.folders import FolderLayout, class_folders
 from ssl_bench.tasks.layouts.lines import (
@@ -285,7 +285,7 @@ def parse(number: int, line: str) -> Row | None:
     labelled = len(first) == 2 and _is_label(first[0])
     label = int(first[0]) if labelled else None
     name = first[1] if labelled else line
-    if not name.lower().endswith(IMAGE_ENDINGS):
+    if not name.lower().endswith(PILLOW_ENDINGS):
         return None
     if '/' not in name and label is None:
         folder, mark, _ = name.rpartition('_')

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ssl_bench.errors import one_line
-from ssl_bench.files import IMAGE_ENDINGS, visible_files
+from ssl_bench.files import IMAGE_ENDINGS, PILLOW_ENDINGS, visible_files
 from ssl_bench.tasks.layouts.base import Reading
 from ssl_bench.tasks.layouts.lines import Line, Problem, size_problems, some
 from ssl_bench.tasks.layouts.masks import Masked, MaskLayout
@@ -82,7 +82,8 @@ class PairedMaskLayout(MaskLayout):
 
     def pairs(self) -> tuple[dict[str, Masked], list[Line]]:
         """Each image that has a mask, by its name, and what is wrong."""
-        images, masks = _by_name(self.images), _by_name(self.masks)
+        images = _by_name(self.images, PILLOW_ENDINGS)
+        masks = _by_name(self.masks, IMAGE_ENDINGS)
         for found, folder, what in (
             (images, self.images, 'image'),
             (masks, self.masks, 'mask, expected PNG files'),
@@ -189,12 +190,12 @@ def _without(name: str, tail: str) -> str:
     return name.removesuffix(tail)
 
 
-def _by_name(folder: str) -> dict[str, list[str]]:
+def _by_name(folder: str, endings: tuple[str, ...]) -> dict[str, list[str]]:
     """Files of a folder and of those below it, by name without ending."""
     found: dict[str, list[str]] = {}
     for prefix, entries in visible_files(folder):
         for file in sorted(entry.name for entry in entries):
-            if file.lower().endswith(IMAGE_ENDINGS):
+            if file.lower().endswith(endings):
                 stem = prefix + os.path.splitext(file)[0]
                 found.setdefault(stem, []).append(prefix + file)
     return found

@@ -1,6 +1,7 @@
 """Which own data a task takes."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def fit_objects(
     if 'coco' in scorers and own.kind == 'voc':
         if masks:
             raise UserError(_no_masks(task, own))
-        return voc.as_coco(own, folder)
+        return _as_coco(own, folder)
     if 'coco' in scorers and own.kind == 'coco' and masks and not own.masked:
         raise UserError(_no_masks(task, own))
     if 'voc' in scorers and own.kind == 'coco':
@@ -55,6 +56,12 @@ def fit_objects(
             + (', coco_mrcnn_fpn_1x.' if own.masked else '.')
         )
     return own.model_copy(update=dict(masked=own.masked and masks))
+
+
+@cache
+def _as_coco(own: OwnData, folder: str | Path) -> OwnData:
+    """`voc.as_coco`, once for all tasks of a command."""
+    return voc.as_coco(own, folder)
 
 
 def needs_masks(metrics: Iterable[str]) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.layouts.lines import Line, Note
@@ -32,8 +32,8 @@ def require_apart(
             image.
     """
     ours, theirs = places
-    trained = set(map(os.path.realpath, train))
-    shared = [path for path in val if os.path.realpath(path) in trained]
+    trained = set(_real(train))
+    shared = [path for path, real in zip(val, _real(val)) if real in trained]
     if shared:
         raise UserError(
             f'{len(shared)} of {len(val)} test images of {theirs} are '
@@ -58,6 +58,17 @@ def require_apart(
             f'{twins[0][1]}'
         )
     ]
+
+
+def _real(paths: Iterable[str]) -> Iterator[str]:
+    """Paths without links; each folder is looked at once."""
+    folders: dict[str, str] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        real = os.path.join(folders[folder], name)
+        yield os.path.realpath(real) if os.path.islink(real) else real
 
 
 def _same_content(

@@ -1,6 +1,7 @@
 """Put a data set of own files where a loader has the protocol's."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 from mmengine.config import Config
@@ -54,7 +55,11 @@ def nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def import_with(config: Config, module: str) -> None:
-    """Let a config that is run on its own register what it now names."""
+    """Register what a config now names, here and where it is run alone.
+
+    A probe's config lists no imports.
+    """
+    import_module(module)
     listed = config.get('custom_imports')
     if listed and module not in listed['imports']:
         listed['imports'] = [*listed['imports'], module]

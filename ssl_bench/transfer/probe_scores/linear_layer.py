@@ -26,8 +26,8 @@ def linear(
     It is quick and no paper's protocol: the features are those of images
     without augmentation. Each rate is tried on nine tenths of the training
     features; the one with the best top-1 on the other tenth (the first of
-    several) is then trained on all of them. Each process tries some of the
-    rates; the first trains the last layer.
+    several) is then trained on all of them. A single rate is not tried. Each
+    process tries some of the rates; the first trains the last layer.
 
     Args:
         train, test (Features): With class indices.
@@ -42,15 +42,15 @@ def linear(
         the features held out.
 
     Raises:
-        UserError: Fewer than ten training images, no positive rate, or
-            every rate diverged.
+        UserError: Fewer than ten training images for several rates, no
+            positive rate, or every rate diverged.
     """
     count = len(train.labels)
     if not rates or min(rates) <= 0:
         raise UserError(
             f'probe.rates must be learning rates above 0, got {list(rates)}.'
         )
-    if count < 10:
+    if count < 10 and len(rates) > 1:
         raise UserError(
             f'{count} training images leave no tenth to choose '
             'the learning rate by; the linear probe needs 10.'
@@ -70,8 +70,8 @@ def linear(
         layers = fitted(used, mine(list(rates)))
         return [top1(layer, train, held_out) for layer in layers]
 
-    found = dealt(from_all(tried))
-    rate = rates[best_of(found, rates)]
+    found = dealt(from_all(tried)) if len(rates) > 1 else []
+    rate = rates[best_of(found, rates) if found else 0]
 
     def final() -> float:
         return top1_or_stop(fitted(order, [rate])[0], test, rate)

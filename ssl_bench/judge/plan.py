@@ -1,0 +1,267 @@
+"""What a judgement runs: weights, parts of the data, modes and seeds."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ssl_bench.errors import UserError
+from ssl_bench.judge.scores import FROZEN, RANDOM, SUPERVISED
+from ssl_bench.judge.settings import (
+    UNIT,
+    Mode,
+    crop_of,
+    modes_of,
+    overrides_for,
+)
+from ssl_bench.judge.splits import Splits, percent
+from ssl_bench.tasks.own import OwnData
+from ssl_bench.tasks.table import Task, find_task
+from ssl_bench.transfer.frozen import build_frozen
+from ssl_bench.transfer.plan import make_plan
+from ssl_bench.transfer.source import Source, open_source
+from ssl_bench.transfer.toolkit_output import unheard
+
+QUICK = 0.1  # of the length of a training
+CHOSEN_ON = 0.1  # most of the images on which rates of trainings are tried
+READING = 0.002  # seconds of an image, next to those of the network
+START = 1.5  # seconds of a training, before and after it
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A checkpoint or a control.
+
+    Args:
+        label (str): For people.
+        control (str): ``random``, ``supervised``, or empty.
+        source (Source): What is transferred.
+    """
+
+    label: str
+    control: str
+    source: Source
+
+
+@dataclass(frozen=True)
+class JudgePlan:
+    """All that decides what is run.
+
+    Attributes:
+        splits (Splits): Of the data.
+        weights (tuple[Weights, ...]): Checkpoints, then controls.
+        modes (dict[str, Mode]): By their names.
+        fractions (tuple[float, ...]): Of the training images, ascending.
+        seeds (tuple[int, ...]): Of subsets, heads and random weights.
+        crop (int): Side of an image, pixels.
+        share (float): Of the length of trainings.
+        work_dir (Path): Of everything.
+        notes (tuple[str, ...]): What was left out, and why.
+    """
+
+    splits: Splits
+    weights: tuple[Weights, ...]
+    modes: dict[str, Mode]
+    fractions: tuple[float, ...]
+    seeds: tuple[int, ...]
+    crop: int
+    share: float
+    work_dir: Path
+    notes: tuple[str, ...]
+
+    @property
+    def task(self) -> Task:
+        """One of its tasks; their first metric is the same."""
+        return find_task(next(iter(self.modes.values())).task)
+
+    def chosen_on(self, mode: str, fraction: float) -> float:
+        """The fraction on which the rate for another one is chosen.
+
+        Features are cached, and layers on them are quick: every fraction has
+        its own rate. Trainings on many images take the one of the largest
+        fraction up to a tenth, or else of the smallest there is.
+        """
+        if self.modes[mode].cached or fraction <= CHOSEN_ON:
+            return fraction
+        small = [f for f in self.fractions if f <= CHOSEN_ON]
+        if small:
+            return max(small)
+        usable = not self.splits.problem(CHOSEN_ON, self.seeds[:1])
+        return CHOSEN_ON if usable else min(self.fractions)
+
+
+def make_judge_plan(
+    own: OwnData,
+    checkpoints: Sequence[str],
+    supervised: str | None,
+    fractions: Sequence[float],
+    seeds: Sequence[int],
+    modes: Sequence[str],
+    work_dir: str | Path,
+    arch: str | None = None,
+    quick: bool = False,
+) -> JudgePlan:
+    """Read what the user named, and decide what is run.
+
+    Args:
+        own (OwnData): Images and labels.
+        checkpoints (Sequence[str]): As `open_source` reads them.
+        supervised (str, optional): File of supervised weights.
+        fractions (Sequence[float]): In (0, 1].
+        seeds (Sequence[int]): Each once.
+        modes (Sequence[str]): ``frozen``, ``fine-tuned``, or both.
+        work_dir (str | Path): Of everything.
+        arch (str, optional): What the checkpoints must hold.
+        quick (bool): Trainings of a tenth of their length.
+
+    Raises:
+        UserError: A checkpoint cannot be read or is of another
+            architecture, or the images are too few.
+    """
+    weights = _weights(checkpoints, supervised, work_dir, arch)
+    splits = Splits.of(own, work_dir)
+    notes, usable = [], []
+    for fraction in sorted(set(fractions)):
+        problem = splits.problem(fraction, seeds)
+        if problem:
+            notes.append(f'{percent(fraction)} is left out: {problem}.')
+        else:
+            usable.append(fraction)
+    if not usable:
+        raise UserError(f'no fraction is left. {notes[-1]}')
+    every = modes_of(own.kind)
+    patch = (weights[0].source.arch_args or {}).get('patch') or UNIT
+    files = [str(Path(own.train.images) / name) for name in splits.labels]
+    return JudgePlan(
+        splits,
+        weights,
+        {name: way for name, way in every.items() if name in modes},
+        tuple(usable),
+        tuple(seeds),
+        crop_of(files, patch),
+        QUICK if quick else 1.0,
+        Path(work_dir),
+        tuple(notes),
+    )
+
+
+def _weights(
+    checkpoints: Sequence[str],
+    supervised: str | None,
+    work_dir: str | Path,
+    arch: str | None,
+) -> tuple[Weights, ...]:
+    """Checkpoints and controls, all of one architecture.
+
+    Raises:
+        UserError: As `make_judge_plan`.
+    """
+    names = [name for name in checkpoints if name != RANDOM]
+    if not names:
+        raise UserError(
+            'name a checkpoint: random weights are always run, and there is '
+            'nothing to compare them with.'
+        )
+    sources = [open_source(name, work_dir, arch) for name in names]
+    found = [
+        Weights(label, '', source)
+        for label, source in zip(_labels(names, sources), sources)
+    ]
+    first = sources[0].arch
+    control = Weights(RANDOM, RANDOM, open_source(RANDOM, work_dir, first))
+    more = []
+    if supervised:
+        file = open_source(f'{SUPERVISED}={supervised}', work_dir, arch)
+        more = [Weights(SUPERVISED, SUPERVISED, file)]
+    for name, one in zip([*names[1:], supervised], [*found[1:], *more]):
+        if one.source.arch != first:
+            raise UserError(
+                f'{name} holds {one.source.arch} and {names[0]} {first}: '
+                'weights of two architectures are not compared. Judge each '
+                'architecture in a run of its own.'
+            )
+    return (*found, control, *more)
+
+
+def _labels(names: Sequence[str], sources: Sequence[Source]) -> list[str]:
+    """Short names of checkpoints, each another one.
+
+    Raises:
+        UserError: One is named twice.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UserError(f'{twice[0]} is named twice. Name it once.')
+    methods = [f'{one.method} {one.variant}'.strip() for one in sources]
+    counts = Counter(methods)
+    return [
+        f'{method} ({name})'
+        if counts[method] > 1 or method in ('unknown', RANDOM, SUPERVISED)
+        else method
+        for name, method in zip(names, methods)
+    ]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Estimated seconds of a run.
+
+    Args:
+        forward (float): Seconds of one image through the backbone.
+    """
+
+    forward: float
+
+    def training(self, images: int, passes: int, tested: int) -> float:
+        """Of training the backbone, and the test of it."""
+        seen = images * passes
+        return (
+            START
+            + seen * (3 * self.forward + READING)
+            + tested * (self.forward + READING)
+        )
+
+    def reading(self, images: int) -> float:
+        """Of passing images through the frozen backbone."""
+        return START + images * (self.forward + READING)
+
+
+def measure_speed(plan: JudgePlan) -> Speed:
+    """Time some random images in the backbone."""
+    from mmengine.device import get_device
+
+    modes = modes_of('folders')
+    control = next(one for one in plan.weights if one.control == RANDOM)
+    fitted = make_plan(
+        modes[FROZEN].task,
+        control.source.arch_args,
+        overrides=overrides_for(
+            'folders', FROZEN, 64, 1.0, plan.crop, plan.share
+        ),
+    )
+    with unheard():
+        network = build_frozen(fitted.config, control.source).backbone
+    batch = torch.rand(8, 3, plan.crop, plan.crop, device=get_device())
+    taken = []
+    with torch.no_grad():
+        for _ in range(3):
+            start = time.perf_counter()
+            network(batch)
+            taken.append((time.perf_counter() - start) / len(batch))
+    return Speed(min(taken))
+
+
+def count_words(count: int, what: str) -> str:
+    """``1 run``, ``3 runs``."""
+    return f'{count} {what}{"" if count == 1 else "s"}'
+
+
+def minutes(seconds: float) -> str:
+    """``about 4 minutes``, ``about 3 hours``."""
+    if seconds < 5400:
+        return f'about {count_words(math.ceil(seconds / 60), "minute")}'
+    return f'about {count_words(round(seconds / 3600), "hour")}'
