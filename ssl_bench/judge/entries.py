@@ -19,7 +19,10 @@ def entries_of(own: OwnData) -> Labels:
         UserError: They cannot be read.
     """
     if own.kind not in READERS:
-        raise UserError(f'judge does not take {own.kind} yet.')
+        raise UserError(
+            f'{own.title} ({own.kind}): judge takes class folders only. '
+            'Compare weights on these data with ssl-bench transfer.'
+        )
     return READERS[own.kind](own)
 
 
