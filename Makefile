@@ -33,7 +33,7 @@ $(STAMP): setup.py
 		{ echo 'ssl_bench needs Python 3.10 or newer:' \
 		'make PYTHON=/path/to/python3' >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install --quiet --editable '.[docs,test]'
 	@touch $@
 
 clean:

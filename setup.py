@@ -8,12 +8,6 @@ VERSION = next(
     for line in (ROOT / 'ssl_bench/__init__.py').read_text().splitlines()
     if line.startswith('__version__')
 )
-# what builds the documentation: make docs
-DOCS = [
-    'mkdocs>=1.6,<2',
-    'mkdocs-material>=9.6,<10',
-    'mkdocstrings[python]>=1',
-]
 
 setup(
     name='ssl-bench',
@@ -70,9 +64,13 @@ setup(
         'vl-convert-python>=1.6',
     ],
     extras_require={
-        'docs': DOCS,
+        # what builds the documentation: make docs
+        'docs': [
+            'mkdocs>=1.6,<2',
+            'mkdocs-material>=9.6,<10',
+            'mkdocstrings[python]>=1',
+        ],
         'test': [
-            *DOCS,
             'axe-core-python>=0.1,<1',  # axe.min.js alone, for the page
             'ipykernel>=6',  # the notebook of the documentation
             'lmdb>=1.4',

@@ -178,19 +178,19 @@ def run_jobs(
     from ssl_bench.judge.run import run_judge
     from ssl_bench.launch.steps import StepsView
 
+    headers = {
+        one.label: one.source.weights.meta
+        for one in judge.plan.weights
+        if not one.control
+    }
+    # first: it is quick, and what the user named may not be there
+    check = check_data(judge.plan.splits.own, headers, args.pretrain_data)
     view = StepsView([job.step for job in jobs], 1)
     try:
         study = run_judge(judge, jobs, view)
     except BaseException:
         view.clear()
         raise
-    headers = {
-        one.label: one.source.weights.meta
-        for one in judge.plan.weights
-        if not one.control
-    }
-    own = judge.plan.splits.own
-    check = check_data(own, headers, args.pretrain_data)
     report = make_report(study, check)
     show_report(report)
     write_report(report, args.work_dir)

@@ -10,7 +10,7 @@ from ssl_bench.compat import PACKAGES
 from ssl_bench.health.checks import FAIL, OK, WARN, Check
 
 DISTRIBUTION = 'ssl-bench'
-#: What an extra is for; `test` is for those who change the code.
+#: What an extra is for; `docs` and `test` are for those who change the code.
 EXTRAS = {
     'lmdb': 'images of a pretraining in an LMDB database',
     'lora': '--train lora:RANK',
@@ -21,7 +21,7 @@ EXTRAS = {
     'slurm': '`ssl-bench run` through Slurm',
     'wandb': '--track wandb',
 }
-DEVELOPERS = {'test'}
+DEVELOPERS = {'docs', 'test'}
 
 
 def package_checks() -> Iterator[Check]:

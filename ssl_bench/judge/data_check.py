@@ -62,6 +62,14 @@ def check_data(
     def told(title: str) -> Callable[[int, int], None] | None:
         return show and partial(show, title)
 
+    known: dict[str, Looked | str] = {}
+    if pretrain_data:  # before anything takes time
+        known[pretrain_data] = _looked_at(
+            pretrain_data,
+            True,
+            jobs,
+            told(f'images of {shown(pretrain_data, 60)}'),
+        )
     dataset = own.dataset()
     test, train = (
         look_at_files(home, image_paths(layouts), jobs, told(title))
@@ -70,7 +78,6 @@ def check_data(
             (dataset.train, own.train.images, 'training images'),
         )
     )
-    known: dict[str, Looked | str] = {}
     pretrain, notes = {}, {}
     for label, header in headers.items():
         read = header.get('read') or {}
@@ -80,9 +87,7 @@ def check_data(
             continue
         if folder not in known:
             title = f'images of {shown(folder, 60)}'
-            known[folder] = _looked_at(
-                folder, bool(pretrain_data), jobs, told(title)
-            )
+            known[folder] = _looked_at(folder, False, jobs, told(title))
         other = known[folder]
         if isinstance(other, str):
             notes[label] = other

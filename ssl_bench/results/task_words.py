@@ -23,13 +23,14 @@ def write_words(task: Task, folder: Path) -> None:
     """Leave in a run's folder how a command names its task.
 
     Args:
-        task (Task): Nothing is written of one of the table.
+        task (Task): Nothing is written of one of the table, nor of a part
+            of class folders, which no option names.
         folder (Path): Of the run.
 
     Raises:
         UserError: A file cannot be written.
     """
-    if not is_custom(task.id):
+    if not is_custom(task.id) or not _has_words(task.own):
         return
     # a task on own data has the config of the task that it was made from
     file = task_config(task.id)
@@ -38,6 +39,12 @@ def write_words(task: Task, folder: Path) -> None:
     if task.own is not None:
         words += _data_words(task.own, folder)
     write_text(folder / FILE, json.dumps(words, ensure_ascii=False) + '\n')
+
+
+def _has_words(own: OwnData | None) -> bool:
+    """Whether options can say it: no list of images without labels."""
+    splits = () if own is None else (own.train, own.val)
+    return all(split.labels or not split.names for split in splits)
 
 
 def _data_words(own: OwnData, folder: Path) -> list[str]:

@@ -102,13 +102,18 @@ def _check_file(word: str) -> None:
     run = RUN_FILE.match(part)
     if not run:
         return
-    try:
-        config = find_config(run[1])
-    except UserError:
-        config = find_config(f'mini/{run[1]}')
+    config = _config_of(run[1])
     epochs = _load(config, ()).train_cfg.get('max_epochs')
     if epochs != int(run[2]):
         raise Wrong(f'{config.name} ends at epoch {epochs}: {part}')
+
+
+def _config_of(name: str) -> Path:
+    """The config whose runs have this name, in the folders of ours."""
+    for folder in ('', 'mini/'):
+        with contextlib.suppress(UserError):
+            return find_config(f'{folder}{name}')
+    return find_config(f'mini/short/{name}')
 
 
 def _ssl_bench(words: list[str], mention: bool) -> None:

@@ -3,6 +3,7 @@
 An exception that nothing on the pages needs is an error, too.
 """
 
+OWN_FILES = 'a file that the page shows; test_own_files.py runs it'
 # the beginning of a command, to the reason
 COMMANDS = {
     'export ': 'sets a variable of the shell',
@@ -10,8 +11,14 @@ COMMANDS = {
     'pre-commit install': 'a program that the tests do not install',
     'source .venv/bin/activate': 'changes the shell',
     'ssl-bench data check flowers_knn': 'the task that the page writes above',
+    'ssl-bench methods show mine_r18.py': OWN_FILES,
+    'ssl-bench pretrain mine_r18.py': OWN_FILES,
+    'ssl-bench transfer work_dirs/mine_r18': OWN_FILES,
     'tensorboard --logdir': "starts another project's server",
     'wandb login': 'asks for a key',
 }
 # a line of a Python block, to the reason why the block is only parsed
-PYTHON = {'class Mine(BaseSelfSupervisor):': 'a class without its imports'}
+PYTHON = {
+    'class Mine(BaseSelfSupervisor):': 'a class without its imports',
+    "custom_imports = dict(imports=['mine'])": OWN_FILES,
+}

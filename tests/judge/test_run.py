@@ -209,3 +209,14 @@ def test_masks_and_boxes_are_refused(mini_root, weights, tmp_path):
 
 def test_checkpoints_are_completed():
     assert ('judge', 'checkpoints') in NAMES
+
+
+def test_images_of_a_pretraining_that_are_not_there_stop_it_at_once(
+    mini_root, weights, tmp_path, capsys
+):
+    file = str(weights / '0.backbone.safetensors')
+    words = ['judge', file, *data_words(mini_root), *FEW]
+    words += ['--work-dir', str(tmp_path), '--pretrain-data', '/not/there']
+    assert main(words) == 2
+    assert '--pretrain-data: no folder /not/there' in capsys.readouterr().err
+    assert not list(tmp_path.rglob('result.json'))

@@ -239,6 +239,12 @@ def test_the_command_of_a_missing_run_names_file_and_data(
         assert args.val_data == [own.val.images]
         assert (args.data_name, args.seeds) == ('shapes', [1])
         assert len(notes) == 1 and notes[0].startswith('CHECKPOINT')
+    # no option names a part of class folders
+    part = own.model_copy(
+        update=dict(train=own.train.model_copy(update=dict(names='list')))
+    )
+    write_words(on_own_data('mini_knn', part), tmp_path)
+    assert not (tmp_path / FILE).exists()
     # on another machine the words are not there
     for words in (tmp_path / 'runs').glob(f'*/{FILE}'):
         words.write_text(json.dumps(['--classifier', 'x']))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ssl_bench.cli import main
 from ssl_bench.tasks.own import read_own_data
 from ssl_bench.tasks.table import on_own_data, tasks
 from ssl_bench.transfer.plan import make_plan
@@ -100,3 +101,31 @@ def test_the_digest_of_settings_does_not_tell_the_place(data, tmp_path):
     one, two = make_plan(row.id), make_plan(other.id)
     assert one.config_sha256 == two.config_sha256
     assert one.config.train_dataloader != two.config.train_dataloader
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'files, task',
+    [(xml_files, 'mini_voc_det_c4'), (coco_files, 'mini_coco_dino')],
+)
+def test_a_run_on_own_data_has_its_record(tmp_path, capsys, files, task):
+    train, val = files(tmp_path)
+    images = 5
+    if files is xml_files:
+        names = tmp_path / 'names.txt'
+        names.write_text('train 0\nday 1/train 1\ntrain 2\n')
+        train, images = [*train, str(names)], 3
+    command = ['transfer', 'random', '--arch', 'resnet18-w16', '--tasks', task]
+    command += ['--train-data', *train, '--val-data', *val]
+    command += ['--data-name', 'shapes', '--work-dir', str(tmp_path / 'work')]
+    command += ['--cfg-options', 'train_cfg.max_iters=1']
+    assert main(command) == 0
+    (path,) = (tmp_path / 'work').glob('*/result.json')
+    record = json.loads(path.read_text())
+    assert record['task'] == f'custom:shapes/{task}'
+    assert record['data']['name'] == 'custom:shapes'
+    assert record['data']['images'] == images
+    assert record['departures'] == ['train_cfg.max_iters=1']
+    capsys.readouterr()
+    assert main(command) == 0
+    assert '(done before)' in capsys.readouterr().out

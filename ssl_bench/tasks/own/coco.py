@@ -3,15 +3,18 @@
 import logging
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ssl_bench.errors import UserError
 from ssl_bench.tasks.datasets import Dataset
 from ssl_bench.tasks.layouts import CocoLayout
 from ssl_bench.tasks.layouts.lines import missing_files, refuse
-from ssl_bench.tasks.layouts.skim import Skimmed, skim
 from ssl_bench.tasks.own.data import OwnData, OwnSplit, builds
 from ssl_bench.tasks.own.same import require_apart
 from ssl_bench.tasks.own.same_classes import same_classes
+
+if TYPE_CHECKING:
+    from ssl_bench.tasks.layouts.skim import Skimmed
 
 
 def read(
@@ -64,12 +67,14 @@ def read(
     )
 
 
-def _skimmed(split: OwnSplit) -> Skimmed:
+def _skimmed(split: OwnSplit) -> 'Skimmed':
     """An annotation file, with the paths of its images, which are there.
 
     Raises:
         UserError: They are not, or it cannot be used.
     """
+    from ssl_bench.tasks.layouts.skim import skim  # numpy takes time
+
     found = skim(split.labels)
     refuse(found.lines, hint='')
     found.images = [os.path.join(split.images, name) for name in found.images]
