@@ -27,7 +27,6 @@ from ssl_bench.transfer.source import Source, open_source
 from ssl_bench.transfer.toolkit_output import unheard
 
 QUICK = 0.1  # of the length of a training
-CHOSEN_ON = 0.1  # most of the images on which rates of trainings are tried
 READING = 0.002  # seconds of an image, next to those of the network
 START = 1.5  # seconds of a training, before and after it
 
@@ -77,21 +76,6 @@ class JudgePlan:
     def task(self) -> Task:
         """One of its tasks; their first metric is the same."""
         return find_task(next(iter(self.modes.values())).task)
-
-    def chosen_on(self, mode: str, fraction: float) -> float:
-        """The fraction on which the rate for another one is chosen.
-
-        Features are cached, and layers on them are quick: every fraction has
-        its own rate. Trainings on many images take the one of the largest
-        fraction up to a tenth, or else of the smallest there is.
-        """
-        if self.modes[mode].cached or fraction <= CHOSEN_ON:
-            return fraction
-        small = [f for f in self.fractions if f <= CHOSEN_ON]
-        if small:
-            return max(small)
-        usable = not self.splits.problem(CHOSEN_ON, self.seeds[:1])
-        return CHOSEN_ON if usable else min(self.fractions)
 
 
 def make_judge_plan(

@@ -108,10 +108,9 @@ class Judge:
     def _trials(self, mode: str) -> list[Job]:
         """Trainings that try the rates."""
         plan = self.plan
-        fractions = {plan.chosen_on(mode, f) for f in plan.fractions}
         return [
             self._trial(mode, weights, fraction, rate)
-            for fraction in sorted(fractions)
+            for fraction in plan.fractions
             for weights in plan.weights
             for rate in plan.modes[mode].rates
         ]
@@ -173,8 +172,7 @@ class Judge:
             UserError: No rate gave a number.
         """
         plan = self.plan
-        source = plan.chosen_on(mode, fraction)
-        key = weights.label, mode, source
+        key = weights.label, mode, fraction
         if plan.modes[mode].cached and key not in self.tried:
             found = {
                 seed: self.features[cached.key_of(weights, seed)]
@@ -183,7 +181,7 @@ class Judge:
             }
             if not found:
                 raise Skipped
-            values = cached.try_rates(plan, found, source)
+            values = cached.try_rates(plan, found, fraction)
             self.tried[key] = dict(zip(plan.modes[mode].rates, values))
         tried = {
             rate: value
