@@ -119,9 +119,7 @@ def test_parts_of_xml_files_become_coco_files_of_the_same_images(tmp_path):
             for row in content['images']
         ]
         assert sorted(stems) == sorted(names)
-        assert [row['name'] for row in content['categories']] == [
-            *own.classes
-        ]
+        assert [row['name'] for row in content['categories']] == [*own.classes]
         assert (tmp_path / 'work') in Path(split.labels).parents
 
 

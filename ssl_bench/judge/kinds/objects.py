@@ -7,8 +7,8 @@ from typing import Any
 from ssl_bench.judge.kinds.kind import Kind, Labels, keep_text, write_list
 from ssl_bench.judge.scores import FINE_TUNED, FROZEN
 from ssl_bench.judge.settings import Length, Mode
-from ssl_bench.tasks.own import OwnData, OwnSplit
 from ssl_bench.tasks.layouts.coco_part import part_of_file
+from ssl_bench.tasks.own import OwnData, OwnSplit
 from ssl_bench.transfer.trained import FROZEN as HELD
 
 LARGEST = 448  # pixels of the short side of an image
@@ -109,13 +109,6 @@ MODES = {
     FINE_TUNED: Mode(TASK, RATES, LENGTH, cost=6.0, test_cost=2.0),
 }
 COCO = Kind(
-    "COCO's annotation files",
-    MODES,
-    read_coco,
-    write_coco,
-    overrides,
-    LARGEST,
+    "COCO's annotation files", MODES, read_coco, write_coco, overrides, LARGEST
 )
-VOC = Kind(
-    "VOC's XML files", MODES, read_voc, write_voc, overrides, LARGEST
-)
+VOC = Kind("VOC's XML files", MODES, read_voc, write_voc, overrides, LARGEST)

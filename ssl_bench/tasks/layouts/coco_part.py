@@ -41,8 +41,6 @@ def part_of_file(path: str, names: Collection[str]) -> str:
         if row.file_name in wanted:
             kept.add(row.id)
             images.append(raw)
-    objects = [
-        raw for raw in whole.annotations if owner(raw).image_id in kept
-    ]
+    objects = [raw for raw in whole.annotations if owner(raw).image_id in kept]
     part = Content(images, objects, whole.categories)
     return msgspec.json.encode(part).decode()
