@@ -113,8 +113,9 @@ def run(args: argparse.Namespace) -> int:
     register_all_modules()
     from ssl_bench.engine.stopping import stoppable
     from ssl_bench.files import require_writable
-    from ssl_bench.judge.plan import make_judge_plan, measure_speed
+    from ssl_bench.judge.plan import make_judge_plan
     from ssl_bench.judge.run import Judge
+    from ssl_bench.judge.speed import measure_speed
     from ssl_bench.run_folder import hold
 
     require_writable(args.work_dir)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ssl_bench.errors import shown
 from ssl_bench.judge.pairing import cells_text
-from ssl_bench.judge.scores import RANDOM, Cell
+from ssl_bench.judge.scores import Cell
 from ssl_bench.results import rounding, stats, wording
 
 BETTER, WORSE = stats.BETTER, stats.WORSE
@@ -26,11 +26,6 @@ class Versus:
     weights: str
     control: str
     kind: str
-
-    @property
-    def new_draw(self) -> bool:
-        """Whether the control has other weights for each seed."""
-        return self.kind == RANDOM
 
     @property
     def control_text(self) -> str:

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ssl_bench.judge.plan import JudgePlan, Weights
 from ssl_bench.judge.scores import FROZEN, RANDOM
-from ssl_bench.judge.settings import overrides_for
 from ssl_bench.tasks.table import on_own_data
 from ssl_bench.transfer.features import Features
 from ssl_bench.transfer.plan import Plan
@@ -55,9 +54,7 @@ def extract(plan: JudgePlan, weights: Weights, seed: int) -> Extracted:
         seed (int): Of random weights; nothing of others depends on it.
     """
     own, way = plan.splits.own, plan.modes[FROZEN]
-    settings = overrides_for(
-        own.kind, FROZEN, len(plan.splits.labels), 1.0, plan.crop, plan.share
-    )
+    settings = plan.overrides(FROZEN, len(plan.splits.labels), 1.0)
     request = Request(
         weights.source,
         on_own_data(way.task, own).id,

@@ -12,8 +12,8 @@ from ssl_bench.results.grid import NONE, Cell, Grid, Part
 HEADS = ('mode', 'n', 'own', 'control', 'difference', 'answer', 'rates')
 LEGEND = (
     'n: seeds that both have. own, control: means over them. difference: own '
-    'minus control, with its 95% interval; of random weights, that of one '
-    "more draw of them. answer: after Holm's correction for all lines. "
+    'minus control, with its 95% interval, that of one more draw of weights. '
+    "answer: after Holm's correction for all lines. "
     'rates: learning rates that were chosen for both.'
 )
 

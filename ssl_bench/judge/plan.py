@@ -1,34 +1,24 @@
 """What a judgement runs: weights, parts of the data, modes and seeds."""
 
 import math
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from ssl_bench.errors import UserError
-from ssl_bench.judge.scores import FROZEN, RANDOM, SUPERVISED
-from ssl_bench.judge.settings import (
-    UNIT,
-    Mode,
-    crop_of,
-    modes_of,
-    overrides_for,
-)
+from ssl_bench.judge.data_check import image_paths
+from ssl_bench.judge.kinds import kind_of
+from ssl_bench.judge.kinds.kind import Kind
+from ssl_bench.judge.scores import RANDOM, SUPERVISED
+from ssl_bench.judge.settings import UNIT, Mode, crop_of
 from ssl_bench.judge.splits import Splits, percent
 from ssl_bench.tasks.own import OwnData
 from ssl_bench.tasks.table import Task, find_task
-from ssl_bench.transfer.frozen import build_frozen
-from ssl_bench.transfer.plan import make_plan
 from ssl_bench.transfer.source import Source, open_source
-from ssl_bench.transfer.toolkit_output import unheard
 
 QUICK = 0.1  # of the length of a training
-READING = 0.002  # seconds of an image, next to those of the network
-START = 1.5  # seconds of a training, before and after it
 
 
 @dataclass(frozen=True)
@@ -71,6 +61,22 @@ class JudgePlan:
     share: float
     work_dir: Path
     notes: tuple[str, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """Of the data."""
+        return kind_of(self.splits.own)
+
+    def overrides(self, mode: str, images: int, rate: float) -> dict[str, Any]:
+        """Settings of a run, over those of its config.
+
+        Args:
+            mode (str): ``frozen`` or ``fine-tuned``.
+            images (int): To train on.
+            rate (float): Learning rate.
+        """
+        way = self.kind.modes[mode]
+        return self.kind.overrides(way, images, rate, self.crop, self.share)
 
     @property
     def task(self) -> Task:
@@ -117,16 +123,16 @@ def make_judge_plan(
             usable.append(fraction)
     if not usable:
         raise UserError(f'no fraction is left. {notes[-1]}')
-    every = modes_of(own.kind)
+    kind = kind_of(own)
     patch = (weights[0].source.arch_args or {}).get('patch') or UNIT
-    files = [str(Path(own.train.images) / name) for name in splits.labels]
+    files = image_paths(own.dataset().train)
     return JudgePlan(
         splits,
         weights,
-        {name: way for name, way in every.items() if name in modes},
+        {name: way for name, way in kind.modes.items() if name in modes},
         tuple(usable),
         tuple(seeds),
-        crop_of(files, patch),
+        crop_of(files, patch, kind.largest),
         QUICK if quick else 1.0,
         Path(work_dir),
         tuple(notes),
@@ -188,55 +194,6 @@ def _labels(names: Sequence[str], sources: Sequence[Source]) -> list[str]:
         else method
         for name, method in zip(names, methods)
     ]
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Estimated seconds of a run.
-
-    Args:
-        forward (float): Seconds of one image through the backbone.
-    """
-
-    forward: float
-
-    def training(self, images: int, passes: int, tested: int) -> float:
-        """Of training the backbone, and the test of it."""
-        seen = images * passes
-        return (
-            START
-            + seen * (3 * self.forward + READING)
-            + tested * (self.forward + READING)
-        )
-
-    def reading(self, images: int) -> float:
-        """Of passing images through the frozen backbone."""
-        return START + images * (self.forward + READING)
-
-
-def measure_speed(plan: JudgePlan) -> Speed:
-    """Time some random images in the backbone."""
-    from mmengine.device import get_device
-
-    modes = modes_of('folders')
-    control = next(one for one in plan.weights if one.control == RANDOM)
-    fitted = make_plan(
-        modes[FROZEN].task,
-        control.source.arch_args,
-        overrides=overrides_for(
-            'folders', FROZEN, 64, 1.0, plan.crop, plan.share
-        ),
-    )
-    with unheard():
-        network = build_frozen(fitted.config, control.source).backbone
-    batch = torch.rand(8, 3, plan.crop, plan.crop, device=get_device())
-    taken = []
-    with torch.no_grad():
-        for _ in range(3):
-            start = time.perf_counter()
-            network(batch)
-            taken.append((time.perf_counter() - start) / len(batch))
-    return Speed(min(taken))
 
 
 def count_words(count: int, what: str) -> str:

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from ssl_bench.errors import Interrupted, UserError, one_line
 from ssl_bench.judge import features as cached
-from ssl_bench.judge.plan import JudgePlan, Speed, Weights
-from ssl_bench.judge.scores import Score, Study
-from ssl_bench.judge.settings import overrides_for
+from ssl_bench.judge.plan import JudgePlan, Weights
+from ssl_bench.judge.scores import FROZEN, Score, Study
+from ssl_bench.judge.speed import Speed
 from ssl_bench.judge.splits import percent
 from ssl_bench.launch.steps import REDRAWN, Step, StepsView
 from ssl_bench.tasks.own import OwnData
@@ -94,7 +93,7 @@ class Judge:
                 self.features[key] = cached.extract(plan, weights, seed)
 
             title = f'features of {weights.label}, seed {seed}'
-            seconds = self.speed.reading(images)
+            seconds = self.speed.reading(FROZEN, images)
             return Job(Step(title, 'features', seconds), do)
 
         return [job(*pair) for pair in wanted.values()]
@@ -123,7 +122,9 @@ class Judge:
 
         def do() -> None:
             own = splits.data_to_choose(fraction, seed)
-            value = self._run(mode, weights, own, seed, rate, CHOICE)
+            value = self._run(
+                mode, weights, own, len(names), seed, rate, CHOICE
+            )
             key = weights.label, mode, fraction
             self.tried.setdefault(key, {})[rate] = value
 
@@ -148,7 +149,9 @@ class Judge:
             by = None
             if way.cached:
                 by = cached.probe_of(self._extracted(weights, seed), names)
-            value = self._run(mode, weights, own, seed, rate, RUNS, by)
+            value = self._run(
+                mode, weights, own, len(names), seed, rate, RUNS, by
+            )
             self.scores.append(replace(missing, value=value, rate=rate))
 
         where = f'{percent(fraction)}, seed {seed}'
@@ -160,8 +163,8 @@ class Judge:
         way = self.plan.modes[mode]
         if way.cached:
             return Step(title, f'{mode} {images}', 1.0)
-        passes = way.length.epochs(images, self.plan.share)
-        seconds = self.speed.training(images, passes, tested)
+        seen = way.length.seen(images, self.plan.share)
+        seconds = self.speed.training(mode, way, seen, tested)
         return Step(title, f'{mode} {images}', seconds)
 
     def _rate(self, mode: str, weights: Weights, fraction: float) -> float:
@@ -198,6 +201,7 @@ class Judge:
         mode: str,
         weights: Weights,
         own: OwnData,
+        images: int,
         seed: int,
         rate: float,
         folder: str,
@@ -206,9 +210,7 @@ class Judge:
         """One run with its record; the number that is compared."""
         plan, way = self.plan, self.plan.modes[mode]
         task = on_own_data(way.task, own)
-        settings = overrides_for(
-            own.kind, mode, _size(own, plan), rate, plan.crop, plan.share
-        )
+        settings = plan.overrides(mode, images, rate)
         arch = weights.source.arch_args or {}
         outcome = run_request(
             Request(
@@ -259,13 +261,6 @@ class Judge:
                 notes=list(plan.notes),
             ),
         )
-
-
-def _size(own: OwnData, plan: JudgePlan) -> int:
-    """Training images of a part."""
-    if not own.train.names:
-        return len(plan.splits.labels)
-    return len(Path(own.train.names).read_text(encoding='utf-8').splitlines())
 
 
 def run_judge(judge: Judge, jobs: Sequence[Job], view: StepsView) -> Study:

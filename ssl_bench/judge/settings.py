@@ -1,4 +1,4 @@
-"""How the runs of a judgement are made: tasks, image sizes, lengths, rates.
+"""How the runs of a judgement are made: lengths, rates, image sizes.
 
 Everything here depends on the data and the architecture alone, so that it is
 the same for all weights. docs/judge.md says it in words.
@@ -10,21 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from PIL import Image
 
-from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError, one_line
-from ssl_bench.judge.scores import FINE_TUNED, FROZEN
-from ssl_bench.tasks.table import read_task, tasks
 from ssl_bench.transfer.trained import FULL
 
-CONFIGS = 'judge'  # folder of the configs
 LOOKED_AT = 100  # images whose sizes are read
 LARGEST = 224  # pixels of a crop
 SMALLEST = 32
-CROPPED = 0.875  # of the short side in testing: 224 of 256
 UNIT = 16  # a crop is a multiple of it, and of the patches of a ViT
 
 
@@ -54,6 +48,10 @@ class Length:
         steps = math.ceil(images / self.batch)
         return max(1, round(self.iterations(images, share) / steps))
 
+    def seen(self, images: int, share: float = 1.0) -> int:
+        """Images in all `iterations` together."""
+        return self.iterations(images, share) * self.batch
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -67,6 +65,9 @@ class Mode:
             them.
         train (str): What is trained of the backbone.
         recipes (dict[str, str]): Of the task, by the family of the network.
+        cost (float): Of an image in training, in passes of it through the
+            network without heads.
+        test_cost (float): The same in testing.
     """
 
     task: str
@@ -75,57 +76,34 @@ class Mode:
     cached: bool = False
     train: str = FULL
     recipes: Mapping[str, str] = field(default_factory=dict)
+    cost: float = 3.0
+    test_cost: float = 1.0
 
     def recipe_for(self, family: str) -> str | None:
         """The recipe for a family of networks, if it needs one."""
         return self.recipes.get(family)
 
 
-#: By the kind of data and the mode.
-MODES: dict[str, dict[str, Mode]] = dict(
-    folders={
-        FROZEN: Mode(
-            'judge_linear',
-            (0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
-            Length(50, 300, 20000, 64),
-            cached=True,
-        ),
-        FINE_TUNED: Mode(
-            'judge_finetune',
-            (2e-4, 1e-3, 5e-3),
-            Length(10, 60, 5000, 32),
-            recipes=dict(vit='vit'),
-        ),
-    }
-)
-
-
-def modes_of(kind: str) -> dict[str, Mode]:
-    """The modes for a kind of data; their tasks can be found from now on."""
-    for mode in MODES[kind].values():
-        path = config_dir() / CONFIGS / f'{mode.task}.py'
-        tasks().add(read_task(path), path)
-    return MODES[kind]
-
-
-def crop_of(images: Sequence[str | Path], patch: int = UNIT) -> int:
+def crop_of(
+    images: Sequence[str | Path], patch: int = UNIT, largest: int = LARGEST
+) -> int:
     """Side of a square crop for some images, pixels.
 
-    The median short side, at most 224, as the nearest multiple of 16 and of
-    the patches of a ViT. In testing it is cut from the middle of an image
-    whose short side is an eighth larger.
+    The median short side, at most the largest, as the nearest multiple of 16
+    and of the patches of a ViT.
 
     Args:
         images (Sequence): Files; some of them are looked at.
         patch (int): Side of a patch of the network.
+        largest (int): Side at most.
 
     Raises:
         UserError: One cannot be read.
     """
     some = random.Random(0).sample(sorted(images), min(len(images), LOOKED_AT))
-    side = min(median(map(_short_side, some)), LARGEST)
+    side = min(median(map(_short_side, some)), largest)
     unit = math.lcm(UNIT, patch)
-    if unit > LARGEST:
+    if unit > largest:
         unit = patch
     return max(round(side / unit), math.ceil(SMALLEST / unit)) * unit
 
@@ -139,42 +117,3 @@ def _short_side(path: str | Path) -> int:
             f'{path} cannot be read: {one_line(error)}. Repair it or take it '
             'out.'
         ) from error
-
-
-def overrides_for(
-    kind: str, mode: str, images: int, rate: float, crop: int, share: float
-) -> dict[str, Any]:
-    """Settings of one run, over those of its config.
-
-    Args:
-        kind (str): Of the data.
-        mode (str): ``frozen`` or ``fine-tuned``.
-        images (int): To train on.
-        rate (float): Learning rate.
-        crop (int): Pixels.
-        share (float): Of the length; 1, less for a quick look.
-    """
-    way = MODES[kind][mode]
-    epochs = way.length.epochs(images, share)
-    test = 'test_dataloader.dataset.pipeline'
-    train = 'train_dataloader.dataset.pipeline'
-    sizes: dict[str, Any] = {
-        f'{test}.ResizeEdge.scale': round(crop / CROPPED),
-        f'{test}.CenterCrop.crop_size': crop,
-    }
-    if way.cached:
-        return {
-            **sizes,
-            f'{train}.ResizeEdge.scale': round(crop / CROPPED),
-            f'{train}.CenterCrop.crop_size': crop,
-            'image_size': crop,
-            'probe.rates': [rate],
-            'probe.epochs': epochs,
-        }
-    return {
-        **sizes,
-        f'{train}.RandomResizedCrop.scale': crop,
-        'optim_wrapper.optimizer.lr': rate,
-        'train_cfg.max_epochs': epochs,
-        'param_scheduler.CosineAnnealingLR': dict(T_max=epochs, end=epochs),
-    }

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssl_bench.errors import UserError
-from ssl_bench.judge.entries import Labels, entries_of, write_part
+from ssl_bench.judge.data_check import image_paths
+from ssl_bench.judge.kinds import kind_of
+from ssl_bench.judge.kinds.kind import Labels
 from ssl_bench.tasks.own import OwnData, OwnSplit
 
 HELD_OUT = 0.2  # of the training images, to choose rates on
@@ -93,7 +95,7 @@ class Splits:
         Raises:
             UserError: Fewer than two images for each class.
         """
-        labels = entries_of(own)
+        labels = kind_of(own).read(own)
         order = draw_order(labels, 'dev')
         count = min(round(len(order) * HELD_OUT), MOST_HELD_OUT)
         left = len(order) - smallest(labels, order)
@@ -105,7 +107,7 @@ class Splits:
             )
         dev = order[len(order) - min(count, left) :]
         folder = Path(work_dir).absolute() / FOLDER
-        tested = len(entries_of(own.model_copy(update={'train': own.val})))
+        tested = len(image_paths(own.dataset().test))
         return cls(own, labels, folder, tuple(sorted(dev)), tested)
 
     @property
@@ -164,7 +166,8 @@ class Splits:
         self, names: Sequence[str], name: str, seed: int | None = None
     ) -> OwnSplit:
         where = name if seed is None else f'{name}_seed{seed}'
-        return write_part(self.own, self.labels, names, self.folder / where)
+        write = kind_of(self.own).write
+        return write(self.own, self.labels, names, self.folder / where)
 
 
 def percent(fraction: float) -> str:

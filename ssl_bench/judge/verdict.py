@@ -41,7 +41,7 @@ def verdicts(
     waiting = sum(not (one and one.decided) for one in tested)
     found = []
     for (versus, paired), comparison in zip(pairs, tested):
-        answer, more = _answer(versus, paired, comparison, waiting)
+        answer, more = _answer(paired, comparison, waiting)
         found.append(
             Verdict(
                 versus,
@@ -119,7 +119,7 @@ def _compare(
         samples,
         [(2 * k, 2 * k + 1) for k in range(len(able))],
         higher_is_better,
-        [pairs[i][0].new_draw for i in able],
+        new_draw=True,
     )
     found: list[stats.Comparison | None] = [None] * len(pairs)
     for k, i in enumerate(able):
@@ -128,7 +128,6 @@ def _compare(
 
 
 def _answer(
-    versus: Versus,
     paired: Pairing,
     found: stats.Comparison | None,
     waiting: int,
@@ -147,43 +146,38 @@ def _answer(
             return TOO_FEW, LEAST - 1
         return NO_DIFFERENCE, None
     more = more_seeds(
-        found.difference,
-        paired.spread or 0.0,
-        len(paired.seeds),
-        versus.new_draw,
-        waiting,
+        found.difference, paired.spread or 0.0, len(paired.seeds), waiting
     )
     return (NO_DIFFERENCE if more is None else TOO_FEW), more
 
 
-def half_width(spread: float, n: int, new_draw: bool, tests: int = 1) -> float:
+def half_width(spread: float, n: int, tests: int = 1) -> float:
     """Half of the interval that a difference has to be larger than.
 
     Args:
         spread (float): Sample standard deviation of the differences.
         n (int): Paired seeds, 2 at least.
-        new_draw (bool): As of `stats.compare`.
         tests (int): By which a p value is multiplied (Holm, Bonferroni).
     """
-    error = spread * ((1 if new_draw else 0) + 1 / n) ** 0.5
+    error = spread * (1 + 1 / n) ** 0.5
     level = 1 - (1 - stats.CONFIDENCE) / tests
     return stats.t_quantile(n - 1, level) * error
 
 
 def more_seeds(
-    difference: float, spread: float, n: int, new_draw: bool, tests: int
+    difference: float, spread: float, n: int, tests: int
 ) -> int | None:
     """How many seeds to add until the present numbers decide.
 
     Args:
         difference, spread (float): Of the paired differences as they are.
-        n, new_draw, tests: As `half_width`.
+        n, tests: As `half_width`.
 
     Returns:
         int | None: None where `CAP` seeds in all do not.
     """
     for total in range(n + 1, CAP + 1):
-        if abs(difference) > half_width(spread, total, new_draw, tests):
+        if abs(difference) > half_width(spread, total, tests):
             return total - n
     return None
 

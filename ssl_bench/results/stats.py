@@ -217,7 +217,7 @@ def compare(
     samples: Sequence[Sample],
     pairs: Sequence[tuple[int, int]],
     higher_is_better: bool | None,
-    new_draw: Sequence[bool] | None = None,
+    new_draw: bool = False,
 ) -> Family:
     """Compare rows of one task and metric with each other.
 
@@ -232,11 +232,11 @@ def compare(
             row is not paired.
         pairs: Positions in ``samples``; the answer is about the first.
         higher_is_better (bool, optional): None: not known, decides nothing.
-        new_draw (Sequence[bool], optional): Pairs whose first row is one
-            draw (one pretraining, say) where the second has a new draw for
-            each seed. Whether the first is more than one more such draw is
-            tested: the variance of a paired difference is
-            s^2 (1 + 1/n), not s^2 / n. None: no pair.
+        new_draw (bool): The first row of each pair is one draw (one
+            pretraining, say) where the second may have a new one for each
+            seed. Whether the first is more than one more such draw is
+            tested: the variance of a paired difference is s^2 (1 + 1/n),
+            not s^2 / n.
 
     Returns:
         Family: A `Comparison` for each of ``pairs``.
@@ -277,7 +277,7 @@ def _by_seed(samples: Sequence[Sample]) -> 'Floats':
 def _tests(
     samples: Sequence[Sample],
     pairs: Sequence[tuple[int, int]],
-    new_draw: Sequence[bool] | None = None,
+    new_draw: bool = False,
 ) -> _Tests:
     """The t test of every pair, all at once."""
     import numpy as np
@@ -305,12 +305,8 @@ def _tests(
         square = np.where(
             paired, (rest**2).sum(1) / (shared - 1) / shared, own + other
         )
-        if new_draw is not None:
-            square = np.where(
-                np.array(new_draw, bool) & paired,
-                square * (shared + 1),
-                square,
-            )
+        if new_draw:
+            square = np.where(paired, square * (shared + 1), square)
         degrees = np.where(
             paired,
             shared - 1.0,

@@ -140,7 +140,7 @@ def test_the_json_file_is_the_whole_of_it(report):
 
 def test_names_of_others_stay_text(report):
     assert '<b>x' not in to_html(report)
-    assert '&lt;b&gt;x|*.pth is' in to_html(report)
+    assert '&lt;b&gt;x|*.pth' in to_html(report)
     assert '\\|\\*.pth' in to_markdown(report)
     assert len(re.findall('<script', to_html(report))) == 0
 

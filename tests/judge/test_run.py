@@ -9,8 +9,9 @@ from ssl_bench.cli import main
 from ssl_bench.cli.completion import NAMES
 from ssl_bench.errors import UserError
 from ssl_bench.judge.plan import make_judge_plan
-from ssl_bench.judge.run import Judge, Speed
+from ssl_bench.judge.run import Judge
 from ssl_bench.judge.scores import FINE_TUNED, FROZEN
+from ssl_bench.judge.speed import Speed
 from ssl_bench.judge.splits import Splits
 from ssl_bench.tasks.own import read_own_data
 from tests.backbones import thin_backbone
@@ -112,7 +113,7 @@ def test_the_same_runs_for_all_weights(
         '1 % is left out: 1 % of 40 images are 0; one of each class takes 8.',
     )
     assert plan.fractions == (0.5, 1.0)
-    jobs = Judge(plan, Speed(0.001)).jobs()
+    jobs = Judge(plan, Speed({FROZEN: 0.001, FINE_TUNED: 0.001})).jobs()
     titles = [job.step.title for job in jobs]
     assert len(titles) == len(set(titles))
     own_runs = [t.split(', ', 1)[1] for t in titles if t.startswith('Noise')]
