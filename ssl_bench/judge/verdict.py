@@ -128,9 +128,7 @@ def _compare(
 
 
 def _answer(
-    paired: Pairing,
-    found: stats.Comparison | None,
-    waiting: int,
+    paired: Pairing, found: stats.Comparison | None, waiting: int
 ) -> tuple[str, int | None]:
     """The answer, and how many more seeds would decide.
 
