@@ -792,6 +792,7 @@ HARMLESS = frozenset(
         'a Synology folder',
         'a Mac folder',
         'a class of .JPG',
+        'a class of .gif',
         'a class of .webp',
         'a class renamed',
         'a class of two words',

@@ -13,6 +13,7 @@ SOME = (
     ('mini_seg_fcn', 'mask is a JPEG'),
     ('mini_seg_fcn', 'masks of 0 and 255'),
     ('mini_linear', 'a class of .gif'),
+    ('mini_linear', 'a class of .heic'),
     ('mini_linear', 'a class renamed in one'),
     ('mini_linear', 'a file is truncated'),
     ('mini_semi10', 'list: label of another class'),

@@ -16,7 +16,8 @@ MINI = [name for name, task in tasks().items() if task.root == 'data/mini']
 
 @pytest.fixture
 def copy(mini_root, tmp_path):
-    shutil.copytree(mini_root, tmp_path / 'mini')
+    for name in ('coco', 'VOCdevkit'):
+        shutil.copytree(mini_root / name, tmp_path / 'mini' / name)
     return tmp_path / 'mini'
 
 

@@ -31,7 +31,7 @@ VAL = 'coco/annotations/instances_val2017.json'
 
 @pytest.fixture
 def copy(mini_root, tmp_path):
-    shutil.copytree(mini_root, tmp_path / 'mini')
+    shutil.copytree(mini_root / 'coco', tmp_path / 'mini/coco')
     return tmp_path / 'mini'
 
 
