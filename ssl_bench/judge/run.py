@@ -209,7 +209,7 @@ class Judge:
     ) -> float:
         """One run with its record; the number that is compared."""
         plan, way = self.plan, self.plan.modes[mode]
-        task = on_own_data(way.task, own)
+        task = on_own_data(way.task, own, plan.work_dir)
         settings = plan.overrides(mode, images, rate)
         arch = weights.source.arch_args or {}
         outcome = run_request(
@@ -245,7 +245,7 @@ class Judge:
         ways = plan.modes.items()
         return Study(
             plan.splits.own.title,
-            ', '.join(way.task for way in plan.modes.values()),
+            ', '.join(dict.fromkeys(way.task for way in plan.modes.values())),
             metric,
             f'points of {metric}',
             higher,

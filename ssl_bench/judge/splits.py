@@ -93,7 +93,8 @@ class Splits:
         """Read the labels and hold a part of the images out.
 
         Raises:
-            UserError: Fewer than two images for each class.
+            UserError: Fewer than two images for each class, or those that
+                are held out show nothing.
         """
         labels = kind_of(own).read(own)
         order = draw_order(labels, 'dev')
@@ -106,6 +107,12 @@ class Splits:
                 f'{len(own.classes)} classes to train on. Add images.'
             )
         dev = order[len(order) - min(count, left) :]
+        if not any(labels[name] for name in dev):
+            raise UserError(
+                f'{own.train.images}: none of the {len(dev)} training images '
+                'that are held out to choose a learning rate on has an '
+                'object. Add images with objects.'
+            )
         folder = Path(work_dir).absolute() / FOLDER
         tested = len(image_paths(own.dataset().test))
         return cls(own, labels, folder, tuple(sorted(dev)), tested)

@@ -203,9 +203,9 @@ def test_a_dry_run_trains_nothing(mini_root, weights, tmp_path, capsys):
     assert not list(tmp_path.glob('runs/*'))
 
 
-def test_masks_and_boxes_are_refused(mini_root, weights, tmp_path):
+def test_masks_are_refused(mini_root, weights, tmp_path):
     masks = own(mini_root).model_copy(update={'kind': 'masks'})
-    with pytest.raises(UserError, match='judge takes class folders only'):
+    with pytest.raises(UserError, match='judge takes class folders'):
         Splits.of(masks, tmp_path)
 
 

@@ -2,14 +2,16 @@
 
 from ssl_bench.config import config_dir
 from ssl_bench.errors import UserError
-from ssl_bench.judge.kinds import folders
+from ssl_bench.judge.kinds import folders, objects
 from ssl_bench.judge.kinds.kind import Kind
 from ssl_bench.tasks.own import OwnData
 from ssl_bench.tasks.table import read_task, tasks
 
 CONFIGS = 'judge'  # folder of the configs
 #: By `OwnData.kind`.
-KINDS: dict[str, Kind] = dict(folders=folders.KIND)
+KINDS: dict[str, Kind] = dict(
+    folders=folders.KIND, coco=objects.COCO, voc=objects.VOC
+)
 
 
 def kind_of(own: OwnData) -> Kind:
