@@ -8,6 +8,7 @@ import pytest
 
 from ssl_bench.checkpoints import write_backbone
 from ssl_bench.cli import main
+from ssl_bench.errors import UserError
 from ssl_bench.judge.kinds import kind_of, objects
 from ssl_bench.judge.plan import Weights, make_judge_plan
 from ssl_bench.judge.scores import FINE_TUNED, FROZEN
@@ -98,6 +99,17 @@ def test_a_part_of_coco_has_its_images_and_all_categories(tmp_path):
     assert Path(part.train.labels).stat().st_mtime_ns == before
     # all images are the file as it is
     assert splits.data(1.0, 0).train == own.train
+
+
+def test_rates_are_not_chosen_on_images_without_objects(tmp_path):
+    words = coco_files(tmp_path, 12)
+    change(
+        tmp_path / 'train.json',
+        lambda content: content.update(annotations=content['annotations'][:3]),
+    )
+    own = read_own_data(*words, None, 'things')
+    with pytest.raises(UserError, match='none of the 2 training images that'):
+        Splits.of(own, tmp_path / 'work')
 
 
 def test_parts_of_xml_files_become_coco_files_of_the_same_images(tmp_path):

@@ -175,6 +175,7 @@ def test_a_step_that_fails_is_named_and_others_go_on(
         '2',
         '--fractions',
         '0.5',
+        '--quick',
     ]
     assert main(words) == 1
     out, err = capsys.readouterr()

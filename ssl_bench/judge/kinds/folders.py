@@ -78,7 +78,7 @@ KIND = Kind(
         FINE_TUNED: Mode(
             'judge_finetune',
             (2e-4, 1e-3, 5e-3),
-            Length(10, 60, 5000, 32),
+            Length(10, 40, 5000, 32),
             recipes=dict(vit='vit'),
         ),
     },
