@@ -2,6 +2,7 @@
 
 Example: ssl-bench judge work_dirs/mocov2/epoch_200.pth
              --train-data images/train --val-data images/val
+It takes class folders, masks, COCO's annotation files and VOC's XML files.
 Checkpoints are compared with random weights of the same architecture, and
 with supervised ones if they are given: on the same parts of the training
 images and with the same seeds, frozen and fine-tuned. Learning rates are

@@ -95,7 +95,7 @@ class Judge:
                 self.features[key] = cached.extract(plan, weights, seed)
 
             title = f'features of {weights.label}, seed {seed}'
-            seconds = self.speed.reading(FROZEN, images)
+            seconds = self.speed.reading(FROZEN, plan.modes[FROZEN], images)
             return Job(Step(title, 'features', seconds), do)
 
         return [job(*pair) for pair in wanted.values()]

@@ -68,6 +68,7 @@ class Mode:
         cost (float): Of an image in training, in passes of it through the
             network without heads.
         test_cost (float): The same in testing.
+        reading (float): Seconds of reading an image.
     """
 
     task: str
@@ -78,6 +79,7 @@ class Mode:
     recipes: Mapping[str, str] = field(default_factory=dict)
     cost: float = 3.0
     test_cost: float = 1.0
+    reading: float = 0.002
 
     def recipe_for(self, family: str) -> str | None:
         """The recipe for a family of networks, if it needs one."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,12 +12,12 @@ from torch import Tensor
 from ssl_bench.judge.plan import JudgePlan
 from ssl_bench.judge.scores import RANDOM
 from ssl_bench.judge.settings import Mode
+from ssl_bench.tasks.table import on_own_data
 from ssl_bench.transfer.frozen import build_frozen
 from ssl_bench.transfer.plan import Plan, make_plan
 from ssl_bench.transfer.source import Source
 from ssl_bench.transfer.toolkit_output import unheard
 
-READING = 0.002  # seconds of an image, next to those of the network
 START = 1.5  # seconds of a training, before and after it
 IMAGES = 8  # of a measurement
 
@@ -44,13 +45,13 @@ class Speed:
         one = self.forward[mode]
         return (
             START
-            + seen * (way.cost * one + READING)
-            + tested * (way.test_cost * one + READING)
+            + seen * (way.cost * one + way.reading)
+            + tested * (way.test_cost * one + way.reading)
         )
 
-    def reading(self, mode: str, images: int) -> float:
+    def reading(self, mode: str, way: Mode, images: int) -> float:
         """Of passing images through the frozen backbone."""
-        return START + images * (self.forward[mode] + READING)
+        return START + images * (self.forward[mode] + way.reading)
 
 
 def measure_speed(plan: JudgePlan) -> Speed:
@@ -64,7 +65,7 @@ def measure_speed(plan: JudgePlan) -> Speed:
     family = (source.arch_args or {}).get('family', '')
     for mode, way in plan.modes.items():
         fitted = make_plan(
-            way.task,
+            on_own_data(way.task, plan.splits.own).id,
             source.arch_args,
             overrides=plan.overrides(mode, len(plan.splits.labels), 1.0),
             recipe=way.recipe_for(family),
@@ -77,7 +78,7 @@ def measure_speed(plan: JudgePlan) -> Speed:
 
 
 def _network(fitted: Plan, source: Source) -> Callable[[Tensor], Any]:
-    """What a run passes its images through, without heads."""
+    """What a run passes its images through; of a detector without heads."""
     from mmengine.device import get_device
     from mmengine.registry import MODELS, DefaultScope
 
@@ -86,7 +87,10 @@ def _network(fitted: Plan, source: Source) -> Callable[[Tensor], Any]:
         return build_frozen(config, source).backbone
     with DefaultScope.overwrite_default_scope(config.default_scope):
         model = MODELS.build(config.model)
-    return model.to(get_device()).eval().extract_feat
+    model = model.to(get_device()).eval()
+    if config.default_scope == 'mmdet':  # its heads need boxes
+        return model.extract_feat
+    return partial(model, mode='tensor')
 
 
 def _seconds(network: Callable[[Tensor], Any], side: int) -> float:
