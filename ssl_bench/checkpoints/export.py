@@ -209,7 +209,9 @@ def _scheme(target: str, arch: ResNet | ViT) -> str:
             )
         return resnet
     if vit is None:
-        others = ' or '.join(t for t, (_, v) in NAMES.items() if v)
+        others = ' or '.join(
+            name for name, (_, v) in NAMES.items() if v and _fits(name, arch)
+        )
         raise UserError(f'{target} has no plain ViT class: choose {others}')
     extra = [
         name
@@ -230,6 +232,15 @@ def _scheme(target: str, arch: ResNet | ViT) -> str:
             'no final norm): choose timm, mmseg or mmpretrain'
         )
     return vit
+
+
+def _fits(target: str, arch: ViT) -> bool:
+    """Whether a target can hold a ViT."""
+    try:
+        _scheme(target, arch)
+    except UserError:
+        return False
+    return True
 
 
 def _save_torch(path: Path, content: Any, state: State) -> None:

@@ -1,5 +1,6 @@
 """Which test images a pretraining, or the training, has seen before."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -118,7 +119,9 @@ def _looked_at(
     except UserError as error:
         if given:
             raise UserError(f'{OPTION}: {error}') from error
-        return one_line(error)
+        if '*' not in folder and not os.path.exists(folder):
+            return f'{shown(folder, 100)} is not there'
+        return one_line(error).rstrip('.')
 
 
 def image_paths(layouts: Iterable['Layout']) -> list[str]:

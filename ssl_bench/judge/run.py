@@ -14,11 +14,13 @@ from ssl_bench.judge.scores import FROZEN, Score, Study
 from ssl_bench.judge.speed import Speed
 from ssl_bench.judge.splits import percent
 from ssl_bench.launch.steps import REDRAWN, Step, StepsView
+from ssl_bench.results.folders import APART
 from ssl_bench.tasks.own import OwnData
 from ssl_bench.tasks.table import on_own_data
 from ssl_bench.transfer.run import Measure, Request, run_request
 
 RUNS, CHOICE = 'runs', 'choice'  # folders of records below the work dir
+WHY_APART = 'Runs of ssl-bench judge, at rates of their own: see judge.html.\n'
 OUTPUT = 'logs/progress.txt'  # what runs print of their own progress
 
 
@@ -277,6 +279,7 @@ def run_judge(judge: Judge, jobs: Sequence[Job], view: StepsView) -> Study:
     start = time.monotonic()
     output = judge.plan.work_dir / OUTPUT
     output.parent.mkdir(parents=True, exist_ok=True)
+    (judge.plan.work_dir / APART).write_text(WHY_APART, encoding='utf-8')
     with (
         open(output, 'a', encoding='utf-8') as file,
         redirect_stderr(file),

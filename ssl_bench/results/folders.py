@@ -5,13 +5,19 @@ from collections.abc import Iterator
 
 from ssl_bench.results.record import Problem
 
+APART = '.apart'
+"""File in a folder whose runs are not rows of a leaderboard: they were made
+to be compared in another way, as those of ``ssl-bench judge``. It says how.
+"""
+
 
 class Folders:
     """Walks below folders; every folder is visited once.
 
     Links to folders are followed, since runs are kept on other disks. A link
     that leads around its own folder (``/``, the parent) is not: it would
-    lead through a whole disk.
+    lead through a whole disk. Folders with a file `APART` are passed over,
+    unless a walk begins there.
 
     Args:
         problems (list[Problem]): Collects folders that cannot be listed and
@@ -22,6 +28,7 @@ class Folders:
         self.problems = problems
         self.seen: set[tuple[int, int]] = set()
         self.again = 0  # folders that were met once more
+        self.apart: list[str] = []  # folders that were passed over
 
     def below(self, top: str) -> Iterator[tuple[str, list[str], list[str]]]:
         """A folder and those in it, in the order of their names.
@@ -47,6 +54,9 @@ class Folders:
                 self._unreadable(error, folder)
                 continue
             self.seen.add(identity)
+            if folder != top and any(one.name == APART for one in entries):
+                self.apart.append(folder)
+                continue
             inside = [
                 entry.name
                 for entry in entries

@@ -72,9 +72,10 @@ def find(dirs: Iterable[PathLike], problems: list[Problem]) -> Iterator[str]:
                 found = True
                 yield os.path.join(folder, FILE_NAME)
         if not found and folders.again == again:
-            problems.append(
-                Problem('empty', f'no {FILE_NAME} under this folder', (top,))
-            )
+            text = f'no {FILE_NAME} under this folder'
+            if folders.apart:
+                text += f'; {folders.apart[-1]} is read only when it is named'
+            problems.append(Problem('empty', text, (top,)))
 
 
 def scan(dirs: Iterable[PathLike]) -> tuple[list[Stored], list[Problem]]:

@@ -114,8 +114,13 @@ def test_plain_vits(home, name, more, registered):
     (found,) = build('mmseg', lines, home)(pixels)
     close(found.flatten(2).transpose(1, 2), wanted[:, 1:])
     for target in ('mmdet', 'detectron2'):
-        with pytest.raises(UserError, match='no plain ViT class'):
+        with pytest.raises(UserError, match='no plain ViT class') as error:
             export(home / 'out.pkl', backbone, target)
+        # only targets that have a class for this one
+        named = str(error.value).partition(': choose ')[2].split(' or ')
+        assert 'timm' in named
+        for other in named:
+            export(home / f'other_{other}.pth', backbone, other)
 
 
 BASE = """

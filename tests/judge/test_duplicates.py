@@ -10,7 +10,7 @@ from PIL import Image
 
 from ssl_bench.errors import UserError
 from ssl_bench.judge.alike import BOUND, alike_hashes, distance, hash_of
-from ssl_bench.judge.data_check import check_data
+from ssl_bench.judge.data_check import _looked_at, check_data
 from ssl_bench.judge.duplicates import (
     ALIKE,
     SAME_FILE,
@@ -234,3 +234,12 @@ def test_a_folder_that_the_user_names_is_for_all_and_must_have_images(
     for folder in ('empty', 'none'):
         with pytest.raises(UserError, match='--pretrain-data: .*' + folder):
             check_data(own, {'a': {}}, str(tmp_path / folder), 1)
+
+
+def test_a_folder_of_a_pretraining_that_was_moved(tmp_path):
+    assert _looked_at(str(tmp_path / 'old'), False, 1, None) == (
+        f'{tmp_path}/old is not there'
+    )
+    (tmp_path / 'empty').mkdir()
+    text = _looked_at(str(tmp_path / 'empty'), False, 1, None)
+    assert isinstance(text, str) and not text.endswith('.')

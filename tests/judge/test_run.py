@@ -11,6 +11,7 @@ from ssl_bench.judge.plan import make_judge_plan
 from ssl_bench.judge.run import Judge
 from ssl_bench.judge.scores import FINE_TUNED, FROZEN
 from ssl_bench.judge.speed import Speed
+from ssl_bench.results.store import scan
 from ssl_bench.tasks.own import read_own_data
 from tests.backbones import thin_backbone
 
@@ -89,6 +90,7 @@ def test_from_end_to_end_and_again(mini_root, weights, tmp_path, capsys):
     tried = records(tmp_path / 'judge/choice')
     assert len(tried) == 3 * 2
     assert not list(tmp_path.rglob('epoch_*.pth'))
+    assert scan([tmp_path])[0] == []  # no rows of a leaderboard
     # a second run trains nothing and says the same
     before = {f: f.stat().st_mtime_ns for f in tmp_path.rglob('result.json')}
     assert main(words) == 0

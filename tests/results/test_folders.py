@@ -8,7 +8,7 @@ import pytest
 from ssl_bench.results import write_record
 from ssl_bench.results.board import build
 from ssl_bench.results.curves import find_curves
-from ssl_bench.results.folders import Folders
+from ssl_bench.results.folders import APART, Folders
 from ssl_bench.results.store import scan
 from tests.results.factory import make_record
 
@@ -84,3 +84,18 @@ def test_very_deep_folders_are_walked(tmp_path):
         assert len(list(Folders([]).below(str(tmp_path)))) == depth + 1
     finally:  # pytest's own way to remove them calls itself too deeply
         subprocess.run(['rm', '-r', tmp_path / 'd'], check=True)
+
+
+def test_runs_that_are_kept_apart_are_passed_over(disk):
+    (disk / APART).write_text('why\n')
+    write_record(disk.parent / 'runs' / 's2', make_record(seed=2))
+    assert seeds(disk.parent) == ([2], [])
+    assert seeds(disk) == ([0, 1], [])  # named by the user
+    assert seeds(disk / 's0') == ([0], [])
+
+
+def test_only_runs_that_are_kept_apart(disk):
+    (disk / APART).write_text('why\n')
+    stored, [problem] = scan([disk.parent])
+    assert stored == []
+    assert f'{disk} is read only when it is named' in str(problem)
