@@ -71,10 +71,12 @@ class Report:
 
     def summary(self) -> str:
         """What arrived, for a log."""
-        lines = [
-            f'{self.loaded} tensors in place, among them the running '
-            f'statistics of {self.norms} batch norms'
-        ]
+        lines = [f'{self.loaded} tensors in place']
+        if self.norms:
+            lines[0] += (
+                f', among them the running statistics of {self.norms} batch '
+                'norms'
+            )
         if not self.complete:
             lines.append(self.problems())
         if self.dropped:

@@ -190,8 +190,11 @@ def run_jobs(
     view = StepsView([job.step for job in jobs], 1)
     try:
         study = run_judge(judge, jobs, view)
-    except BaseException:
+    except BaseException as error:
         view.clear()
+        if isinstance(error, KeyboardInterrupt) and not str(error):
+            line = 'interrupted. The same command continues.'
+            raise KeyboardInterrupt(line) from error
         raise
     report = make_report(study, check)
     show_report(report)

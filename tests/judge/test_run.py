@@ -187,6 +187,30 @@ def test_a_step_that_fails_is_named_and_others_go_on(
     assert len(records(tmp_path / 'runs')) == 5
 
 
+def test_ctrl_c_says_how_to_go_on(
+    mini_root, weights, tmp_path, monkeypatch, capsys
+):
+    from ssl_bench.judge import features
+
+    def extract(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(features, 'extract', extract)
+    words = [
+        'judge',
+        str(weights / '0.backbone.safetensors'),
+        *data_words(mini_root),
+        '--work-dir',
+        str(tmp_path),
+        '--modes',
+        'frozen',
+        '--quick',
+    ]
+    assert main(words) == 130
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == 'ssl-bench judge: interrupted. The same command continues.'
+
+
 def test_a_dry_run_trains_nothing(mini_root, weights, tmp_path, capsys):
     words = [
         'judge',

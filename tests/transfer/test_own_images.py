@@ -99,11 +99,19 @@ def test_every_task_of_the_kind_is_fitted(data, kind):
         ('folders', 'in1k_semi1', 'take the task of all labels with --fract'),
         ('folders', 'in1k_fewshot1', 'take the task of all labels with --fra'),
         ('folders', 'in_a', 'it tests what in1k_finetune has trained'),
-        ('folders', 'voc07_svm', 'it takes no class folders. Tasks that take'),
+        (
+            'folders',
+            'voc07_svm',
+            'it does not take class folders. Tasks that take',
+        ),
         ('folders', 'spair_pck_dift', 'class folders: in1k_linear, '),
         ('folders', 'voc12aug_fcn', 'class folders: in1k_linear, '),
         ('masks', 'nyu_depth_lin_dinov3', 'take masks: voc12aug_fcn, '),
-        ('masks', 'in1k_knn', 'it takes no masks. Tasks that take masks: voc'),
+        (
+            'masks',
+            'in1k_knn',
+            'it does not take masks. Tasks that take masks: voc',
+        ),
     ],
 )
 def test_tasks_that_are_refused_name_others(data, kind, refused, said):

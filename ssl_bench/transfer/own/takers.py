@@ -68,7 +68,7 @@ def cannot_take(task: Task, kind: Kind) -> UserError:
     elif task.trained_by:
         reason = f'it tests what {task.trained_by} has trained, on fixed data'
     else:
-        reason = f'it takes no {WORDS[kind]}'
+        reason = f'it does not take {WORDS[kind]}'
     able = [other.id for other in tasks().values() if takes(other, kind)]
     return UserError(
         f'{name} cannot be run on own data: {reason}. Tasks that take '
