@@ -17,8 +17,9 @@ COMMANDS = {
     'tensorboard --logdir': "starts another project's server",
     'wandb login': 'asks for a key',
 }
-# a line of a Python block, to the reason why the block is only parsed
+# a text of a Python block, to the reason why the block is only parsed
 PYTHON = {
+    '/data/out': 'printed by convert; tests/checkpoints/test_snippets.py runs it',
     'class Mine(BaseSelfSupervisor):': 'a class without its imports',
     "custom_imports = dict(imports=['mine'])": OWN_FILES,
 }

@@ -12,6 +12,7 @@ import torch
 from torchvision.models import resnet50
 
 from ssl_bench.config import config_dir, load_config
+from ssl_bench.tasks.custom import file_task
 from ssl_bench.tasks.table import read_task
 from tests.docs.exceptions import PYTHON
 from tests.docs.pages import PAGES, blocks, name_of
@@ -24,9 +25,8 @@ FOUND = {page: found for page, found in FOUND.items() if found}
 
 
 def exception(text):
-    """The line that excuses a block, if there is one."""
-    lines = text.splitlines()
-    return next((line for line in PYTHON if line in lines), None)
+    """The text that excuses a block, if it has one."""
+    return next((known for known in PYTHON if known in text), None)
 
 
 def is_config(text):
@@ -65,17 +65,15 @@ def write_checkpoints(text, folder):
 
 def read_config(text, folder):
     """A task is read as the table reads it; a config loads over its base."""
-    fields = ast.parse(text).body[0]
-    name = 'page'
-    if 'TASK = dict(' in text:
-        keys = {item.arg: item.value for item in fields.value.keywords}
-        name = keys['id'].value
-    path = folder / f'{name}.py'
+    named = re.search(r"^    id='(\w+)'", text, re.MULTILINE)
+    path = folder / f'{named[1] if named else "page"}.py'
     path.write_text(
         text.replace("_base_ = './", f"_base_ = '{config_dir()}/transfer/"),
         encoding='utf-8',
     )
-    if 'TASK = dict(' in text:
-        assert read_task(path).id == name
+    if named:
+        assert read_task(path).id == named[1]
+    elif 'TASK = dict(' in text:
+        assert file_task(str(path)).id == 'custom:page'
     if '_base_' in text:
         load_config(path)

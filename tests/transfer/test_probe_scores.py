@@ -242,17 +242,21 @@ def test_a_linear_probe_that_diverges_on_all_images_gives_no_number(
 
     monkeypatch.setattr(linear_layer, 'top1', diverge_at_last)
     with pytest.raises(UserError, match='diverged at the rate 1 on all'):
-        linear(blobs(90, 0), blobs(3, 1), [1.0], **SWEEP)
-    assert tried == [9, 3]
+        linear(blobs(90, 0), blobs(3, 1), [1.0, 2.0], **SWEEP)
+    assert tried == [9, 9, 3]
 
 
 def test_linear_cannot():
     with pytest.raises(UserError, match='9 training images leave no tenth'):
-        linear(blobs(9, 0), blobs(3, 1), [1.0], **SWEEP)
+        linear(blobs(9, 0), blobs(3, 1), [1.0, 2.0], **SWEEP)
     for rates in ([], [1.0, 0.0]):
         with pytest.raises(UserError, match='rates above 0, got'):
             linear(blobs(90, 0), blobs(3, 1), rates, **SWEEP)
     with pytest.raises(UserError, match='diverged at every rate of .3e.38'):
+        linear(blobs(90, 0, 2.0), blobs(3, 1), [3e38, 3e38], **SWEEP)
+    with pytest.raises(UserError, match='images; name a lower one'):
         linear(blobs(90, 0, 2.0), blobs(3, 1), [3e38], **SWEEP)
+    alone = linear(blobs(9, 0), blobs(3, 1), [1.0], **SWEEP)
+    assert set(alone) == {'top1', 'chosen/rate'}
     found = linear(blobs(90, 0), blobs(30, 1), [3e38, 1.0], **SWEEP)
     assert found['top1'] == 100.0 and found['held_out/top1_rate3e+38'] == -1

@@ -116,7 +116,7 @@ def test_linear_sweeps_read_the_features_of_knn(go, source, monkeypatch):
             seed=seed,
             options={**sweep, 'probe.rates': rates},
         )
-        for seed, rates in ((0, [0.3, 3.0]), (0, [3.0]), (1, [0.3, 3.0]))
+        for seed, rates in ((0, [0.3, 3.0]), (0, [3.0, 1.0]), (1, [0.3, 3.0]))
     ]
     assert all(run.fresh for run in runs)
     found = [run.record['extra']['details'] for run in runs]
@@ -126,7 +126,7 @@ def test_linear_sweeps_read_the_features_of_knn(go, source, monkeypatch):
         'held_out/top1_rate3',
     }
     assert found[0]['held_out/top1_rate3'] == found[1]['held_out/top1_rate3']
-    assert found[1]['chosen/rate'] == 3.0 and seeds == [0, 0, 1]
+    assert found[1]['chosen/rate'] in (1.0, 3.0) and seeds == [0, 0, 1]
     assert set(runs[0].record['metrics']) == {'top1'}
 
 

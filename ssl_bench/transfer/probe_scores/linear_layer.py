@@ -74,7 +74,7 @@ def linear(
     rate = rates[best_of(found, rates) if found else 0]
 
     def final() -> float:
-        return top1_or_stop(fitted(order, [rate])[0], test, rate)
+        return top1_or_stop(fitted(order, [rate])[0], test, rate, bool(found))
 
     return {
         'top1': on_main_process(final),
@@ -101,8 +101,16 @@ def best_of(scores: list[float], rates: list[float]) -> int:
     return best
 
 
-def top1_or_stop(layer: nn.Module, test: Features, rate: float) -> float:
+def top1_or_stop(
+    layer: nn.Module, test: Features, rate: float, tried: bool
+) -> float:
     """Percent of the test images that the last layer gets right.
+
+    Args:
+        layer (nn.Module): Trained on all training images.
+        test (Features): With class indices.
+        rate (float): That it was trained at.
+        tried (bool): Whether the rate was one of several that were tried.
 
     Raises:
         UserError: It diverged.
@@ -111,8 +119,13 @@ def top1_or_stop(layer: nn.Module, test: Features, rate: float) -> float:
     if found < 0:
         raise UserError(
             f'the linear probe diverged at the rate {rate:g} on all training '
-            'images, but not on nine tenths of them; leave it out of '
-            'probe.rates.'
+            'images'
+            + (
+                ', but not on nine tenths of them; leave it out of '
+                if tried
+                else '; name a lower one in '
+            )
+            + 'probe.rates.'
         )
     return found
 
