@@ -1,5 +1,6 @@
 """Fixtures shared by all tests; two workers share two cores."""
 
+import logging
 import os
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -27,6 +28,14 @@ def _no_scope_left_behind():
     DefaultScope._instance_dict.clear()  # also that of a module's fixture
     yield
     DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    """A benchmark that a test calls turns warnings off; undo that."""
+    before = logging.root.manager.disable
+    yield
+    logging.disable(before)
 
 
 @pytest.fixture(params=DEVICES)

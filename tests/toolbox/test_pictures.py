@@ -281,7 +281,7 @@ def test_what_cannot_be_drawn_is_a_warning(tmp_path, black, caplog, broken):
         work_dir=str(tmp_path),
         rank=0,
         seed=1,
-        logger=logging.getLogger(str(tmp_path)),  # that nobody has disabled
+        logger=logging.getLogger('test'),
     )
     hook = PicturesHook(2)
     hook.before_test(runner)
